@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Makefile - builds, tries, tests and installs vgpu. `make help` lists the targets.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+SAN ?= 0
+
+# A sanitizer build lives beside the plain one.
+B := $(if $(filter 1,$(SAN)),build-san,build)
+
+CC := gcc
+CLANG ?= clang
+OPT ?= -O2
+CFLAGS_ALL := -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough \
+	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -I. -I$(B) \
+	-DVGPU_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
+LDFLAGS_ALL := -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+ifeq ($(SAN),1)
+CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=address,undefined
+endif
+
+# Targets that need no package of ours decide for themselves; all others check first what is missing
+# (and install it when they may). The answer is kept until the list of packages changes.
+PREREQ := $(B)/.prerequisites
+$(PREREQ): packaging/prerequisites.sh packaging/debian-packages
+	@mkdir -p $(@D)
+	@packaging/prerequisites.sh build
+	@touch $@
+
+# CUDA: with nvcc the daemon can run the cuda executor; without, only cpu. No CUDA library is linked.
+NVCC ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
+CUDA ?= $(if $(NVCC),1,0)
+ifeq ($(CUDA),1)
+CUDA_INC := -isystem $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC)))
+# One image for every generation that CUDA 13 compiles for: machine code of the common ones, and PTX for the rest.
+CUDA_ARCHS ?= 75 80 86 89 90 100 120
+CUDA_GENCODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
+	-gencode arch=compute_75,code=compute_75
+endif
+
+# --- what is made of what -------------------------------------------------------------------------
+
+COMMON_SRC := $(wildcard common/*.c)
+VGPUD_SRC := $(filter-out vgpud/exec_cuda.c,$(wildcard vgpud/*.c))
+VGPUADM_SRC := $(wildcard vgpuadm/*.c)
+GUESTLIB_SRC := $(wildcard guest/lib/*.c)
+PROBE_SRC := $(wildcard guest/vgpu-probe/*.c)
+RUN_SRC := $(wildcard guest/vgpu-run/*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+COMMON_OBJ := $(call obj,$(COMMON_SRC))
+VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/schema.o
+ifeq ($(CUDA),1)
+VGPUD_OBJ += $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o
+$(B)/vgpud/%.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
+$(B)/vgpud/exec_cuda.o: CFLAGS_ALL += $(CUDA_INC)
+endif
+
+PROGRAMS := $(B)/bin/vgpud $(if $(VGPUADM_SRC),$(B)/bin/vgpuadm) $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
+
+all: $(PROGRAMS) compile_commands.json
+
+$(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ)
+$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -linih -lpthread -ldl -lm
+$(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
+$(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
+$(B)/bin/vgpu-probe: $(call obj,$(PROBE_SRC) $(GUESTLIB_SRC)) $(COMMON_OBJ)
+$(B)/bin/vgpu-run: $(call obj,$(RUN_SRC) $(GUESTLIB_SRC)) $(COMMON_OBJ)
+$(B)/bin/vgpu-probe $(B)/bin/vgpu-run: LDLIBS := -lpci
+
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(LDLIBS)
+
+$(B)/%.o: %.c | $(PREREQ)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+# Texts that a program carries in itself: the schema, and the kernels as nvcc made them.
+$(B)/vgpud/schema.o: vgpud/schema.S schema.sql | $(PREREQ)
+	@mkdir -p $(@D)
+	@echo "  AS    $<"
+	@$(CC) -c -I. -o $@ $<
+$(B)/vgpud/exec_cuda_kernels.fatbin: vgpud/exec_cuda_kernels.cu | $(PREREQ)
+	@mkdir -p $(@D)
+	@echo "  NVCC  $<"
+	@$(NVCC) -fatbin $(CUDA_GENCODE) -o $@ $<
+$(B)/vgpud/exec_cuda_kernels.o: vgpud/exec_cuda_kernels.S $(B)/vgpud/exec_cuda_kernels.fatbin
+	@echo "  AS    $<"
+	@$(CC) -c -I$(B) -o $@ $<
+
+# --- tests ----------------------------------------------------------------------------------------
+
+# A unit test names the few files that it links.
+UNIT :=
+define unit-test
+UNIT += $(B)/tests/unit/$(1)
+$(B)/tests/unit/$(1): $(call obj,tests/unit/$(1).c $(2))
+	@echo "  LINK  $$@"
+	@$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -lcmocka $(3)
+endef
+include tests/unit/tests.mk
+
+.PHONY: unit
+unit: $(UNIT)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(GUESTLIB_SRC) $(PROBE_SRC) $(RUN_SRC)
+	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),vgpud/exec_cuda.c); do \
+		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
+		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) $(CUDA_INC) -c $$f" | sed 's/"/\\"/g')"; \
+		sep=$$',\n'; done; echo; echo ']'; } >$@
+
+clean:
+	rm -rf build build-san compile_commands.json
+
+.PHONY: all clean

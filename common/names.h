@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* names.h - numbers of the guest ABI to names, and back */
+
+#ifndef VGPU_NAMES_H
+#define VGPU_NAMES_H
+
+#include <stdint.h>
+
+/*
+ * All texts are static. An unknown number is answered with "?", never with NULL, so that a number
+ * which came from outside can go straight into a message.
+ */
+
+/* "BAD_CRC": what manuals and logs call an enum vgpu_error. */
+const char *name_error(uint32_t error);
+
+/* "the request's checksum is wrong": the same in words. */
+const char *name_error_text(uint32_t error);
+
+/* "add": an enum vgpu_opcode as options and the ledger spell it. */
+const char *name_opcode(uint32_t opcode);
+
+/* "int32 sum of two params": what the opcode does. */
+const char *name_opcode_text(uint32_t opcode);
+
+/* "busy": an enum vgpu_status. */
+const char *name_status(uint32_t status);
+
+/* "medium": an enum vgpu_priority. */
+const char *name_priority(uint32_t priority);
+
+/* "cuda": an enum vgpu_executor. */
+const char *name_executor(uint32_t executor);
+
+/*
+ * The way back, exact and in lower case as printed above.
+ * Return: the number, or -ENOENT when nothing has that name.
+ */
+int name_to_opcode(const char *name);
+int name_to_priority(const char *name);
+
+#endif

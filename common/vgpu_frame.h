@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vgpu_frame.h - takes a byte stream apart into frames, and puts frames together; used on both ends */
+/* vgpu_frame.h - takes a byte stream apart into frames, and puts frames together; used on both ends
+ */
 
 #ifndef VGPU_FRAME_H
 #define VGPU_FRAME_H
@@ -57,10 +58,10 @@ static inline bool vgpu_frame_header_ok(const struct vgpu_frame_header *h)
 	if (h->flags != 0)
 		return false;
 	switch (h->type) {
-#define VGPU_FRAME_CASE(value, name, text, l, m)                                                  \
-	case value:                                                                               \
-		least = l;                                                                        \
-		most = m;                                                                         \
+#define VGPU_FRAME_CASE(value, name, text, l, m) \
+	case value:                              \
+		least = l;                       \
+		most = m;                        \
 		break;
 		VGPU_FRAME_TABLE(VGPU_FRAME_CASE)
 #undef VGPU_FRAME_CASE
@@ -88,9 +89,8 @@ enum vgpu_frame_result {
  * Takes bytes up to the end of the current frame.
  * used: how many were taken; all of them unless the result is READY or BAD.
  */
-static inline enum vgpu_frame_result vgpu_frame_feed(struct vgpu_frame_parser *p,
-						     const uint8_t *bytes, uint32_t len,
-						     uint32_t *used)
+static inline enum vgpu_frame_result
+vgpu_frame_feed(struct vgpu_frame_parser *p, const uint8_t *bytes, uint32_t len, uint32_t *used)
 {
 	uint32_t at = 0;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vgpu_proto.h - what travels: request and response messages, and the frames between device and daemon */
+/* vgpu_proto.h - what travels: request and response messages, and the frames between device and
+ * daemon */
 
 #ifndef VGPU_PROTO_H
 #define VGPU_PROTO_H
@@ -50,10 +51,10 @@ struct vgpu_response_header {
  * params: how many it takes, exactly. data_unit: 0, it takes no data; else data_length is a
  * positive multiple of it.
  */
-#define VGPU_OPCODE_TABLE(X)                                                                      \
-	X(0x0000, NOP, "nop", 0, 0, "nothing, through the whole path")                            \
-	X(0x0001, CUDA_KERNEL, "add", 2, 0, "int32 sum of two params")                            \
-	X(0x0002, VECTOR_ADD, "vector-add", 0, 8, "n int32 of a, n of b; answers n sums")         \
+#define VGPU_OPCODE_TABLE(X)                                                              \
+	X(0x0000, NOP, "nop", 0, 0, "nothing, through the whole path")                    \
+	X(0x0001, CUDA_KERNEL, "add", 2, 0, "int32 sum of two params")                    \
+	X(0x0002, VECTOR_ADD, "vector-add", 0, 8, "n int32 of a, n of b; answers n sums") \
 	X(0x0003, DEVICE_INFO, "info", 0, 0, "which executor answers, and on what device")
 
 #define VGPU_OPCODE_ENUM(value, name, text, params, data_unit, what) VGPU_OP_##name = value,
@@ -63,12 +64,12 @@ enum vgpu_opcode { VGPU_OPCODE_TABLE(VGPU_OPCODE_ENUM) };
 
 /* Results of DEVICE_INFO, in this order; its data is the device's name, UTF-8, no terminator. */
 enum vgpu_info_result {
-	VGPU_INFO_EXECUTOR,	 /* enum vgpu_executor */
-	VGPU_INFO_CC_MAJOR,	 /* compute capability; 0 on a CPU */
+	VGPU_INFO_EXECUTOR, /* enum vgpu_executor */
+	VGPU_INFO_CC_MAJOR, /* compute capability; 0 on a CPU */
 	VGPU_INFO_CC_MINOR,
-	VGPU_INFO_MEMORY_MIB,	 /* memory of the device */
+	VGPU_INFO_MEMORY_MIB,	   /* memory of the device */
 	VGPU_INFO_MULTIPROCESSORS, /* of a GPU; online processors of a CPU */
-	VGPU_INFO_DRIVER_VERSION, /* CUDA's number, 13000 for 13.0; 0 on a CPU */
+	VGPU_INFO_DRIVER_VERSION,  /* CUDA's number, 13000 for 13.0; 0 on a CPU */
 	VGPU_INFO_NUM
 };
 
@@ -79,24 +80,24 @@ enum vgpu_executor { VGPU_EXECUTOR_TABLE(VGPU_EXECUTOR_ENUM) };
 #undef VGPU_EXECUTOR_ENUM
 
 /* The error codes of ERROR_CODE and of a response's status, one home: X(value, NAME, in words). */
-#define VGPU_ERROR_TABLE(X)                                                                       \
-	X(0, OK, "no error")                                                                      \
-	X(1, BAD_REQUEST, "the request is malformed")                                             \
-	X(2, BAD_VERSION, "the request's version is not supported")                               \
-	X(3, BAD_OPCODE, "the request's opcode is unknown")                                       \
-	X(4, BAD_LENGTH, "the request's length and its contents disagree")                        \
-	X(5, BAD_CRC, "the request's checksum is wrong")                                          \
-	X(6, NO_BACKEND, "the host's vgpud is not connected")                                     \
-	X(7, BACKEND_LOST, "the host's vgpud went away while the request was with it")            \
-	X(8, TIMEOUT, "the request passed its deadline")                                          \
-	X(9, QUEUE_FULL, "this VM has too many requests waiting")                                 \
-	X(10, PAUSED, "the administrator paused this VM")                                         \
-	X(11, DENIED, "the host does not allow it")                                               \
-	X(12, CANCELLED, "the request was cancelled")                                             \
-	X(13, GPU_FAULT, "the GPU or its worker failed while it ran the request")                 \
-	X(14, GPU_HUNG, "the request ran too long and was stopped")                               \
-	X(15, NO_DEVICE, "the pool has no GPU that works")                                        \
-	X(16, LEDGER_FULL, "the host cannot record the request: its ledger is full")              \
+#define VGPU_ERROR_TABLE(X)                                                            \
+	X(0, OK, "no error")                                                           \
+	X(1, BAD_REQUEST, "the request is malformed")                                  \
+	X(2, BAD_VERSION, "the request's version is not supported")                    \
+	X(3, BAD_OPCODE, "the request's opcode is unknown")                            \
+	X(4, BAD_LENGTH, "the request's length and its contents disagree")             \
+	X(5, BAD_CRC, "the request's checksum is wrong")                               \
+	X(6, NO_BACKEND, "the host's vgpud is not connected")                          \
+	X(7, BACKEND_LOST, "the host's vgpud went away while the request was with it") \
+	X(8, TIMEOUT, "the request passed its deadline")                               \
+	X(9, QUEUE_FULL, "this VM has too many requests waiting")                      \
+	X(10, PAUSED, "the administrator paused this VM")                              \
+	X(11, DENIED, "the host does not allow it")                                    \
+	X(12, CANCELLED, "the request was cancelled")                                  \
+	X(13, GPU_FAULT, "the GPU or its worker failed while it ran the request")      \
+	X(14, GPU_HUNG, "the request ran too long and was stopped")                    \
+	X(15, NO_DEVICE, "the pool has no GPU that works")                             \
+	X(16, LEDGER_FULL, "the host cannot record the request: its ledger is full")   \
 	X(17, INTERNAL, "the host made an error of its own")
 
 #define VGPU_ERROR_ENUM(value, name, text) VGPU_ERR_##name = value,
@@ -109,9 +110,9 @@ enum vgpu_error { VGPU_ERROR_TABLE(VGPU_ERROR_ENUM) };
  * bytes, then length bytes of payload.
  */
 struct vgpu_frame_header {
-	uint32_t vm_id; /* compared by the daemon, never believed; 0: not known yet */
+	uint32_t vm_id;	     /* compared by the daemon, never believed; 0: not known yet */
 	uint32_t request_id; /* the guest's number for the request */
-	uint32_t length; /* bytes of payload, at most VGPU_FRAME_PAYLOAD_MAX */
+	uint32_t length;     /* bytes of payload, at most VGPU_FRAME_PAYLOAD_MAX */
 	uint8_t pool_id;
 	uint8_t priority;
 	uint8_t type;	   /* enum vgpu_frame_type */
@@ -127,11 +128,11 @@ struct vgpu_frame_header {
  * X(value, NAME, "name", least payload, most payload). The device opens with HELLO; the daemon
  * answers with HELLO, then CONFIG. A frame that comes before its time closes the connection.
  */
-#define VGPU_FRAME_TABLE(X)                                                                       \
-	X(1, HELLO, "hello", 16, 1024)	     /* both ways: struct vgpu_hello */                   \
-	X(2, CONFIG, "config", 16, 1024)     /* to the device: struct vgpu_config */              \
-	X(3, REQUEST, "request", 1, 1024)    /* to the daemon: a request message */               \
-	X(4, RESPONSE, "response", 32, 1024) /* to the device: a response, sequence echoed */     \
+#define VGPU_FRAME_TABLE(X)                                                                   \
+	X(1, HELLO, "hello", 16, 1024)	     /* both ways: struct vgpu_hello */               \
+	X(2, CONFIG, "config", 16, 1024)     /* to the device: struct vgpu_config */          \
+	X(3, REQUEST, "request", 1, 1024)    /* to the daemon: a request message */           \
+	X(4, RESPONSE, "response", 32, 1024) /* to the device: a response, sequence echoed */ \
 	X(5, CANCEL, "cancel", 0, 0)	     /* to the daemon: the guest no longer waits */
 
 #define VGPU_FRAME_ENUM(value, name, text, least, most) VGPU_FRAME_##name = value,

@@ -17,22 +17,23 @@
  * The sixteen registers, one home: X(offset, NAME, access, what it is). Each is 32 bits wide,
  * little endian, and takes aligned 4-byte accesses only.
  */
-#define VGPU_REG_TABLE(X)                                                                          \
-	X(0x000, DOORBELL, "RW", "write 1: submit, write 0: acknowledge; reads 0")                 \
-	X(0x004, STATUS, "RO", "0 idle, 1 busy, 2 done, 3 error")                                  \
-	X(0x008, POOL_ID, "RO", "pool of this VM, an ASCII letter")                                \
-	X(0x00c, PRIORITY, "RO", "0 low, 1 medium, 2 high")                                        \
-	X(0x010, VM_ID, "RO", "number of this VM")                                                 \
-	X(0x014, ERROR_CODE, "RO", "why STATUS is error")                                          \
-	X(0x018, REQUEST_LEN, "RW", "bytes of the request, 1 to 1024")                             \
-	X(0x01c, RESPONSE_LEN, "RO", "bytes of the response")                                      \
-	X(0x020, PROTOCOL_VER, "RO", "version of this interface")                                  \
-	X(0x024, CAPABILITIES, "RO", "what the device can do, and whether its link is up")         \
-	X(0x028, INTERRUPT_CTRL, "RW", "interrupt sources enabled")                                \
-	X(0x02c, INTERRUPT_STATUS, "RW1C", "interrupt sources pending")                            \
-	X(0x030, REQUEST_ID, "RW", "the guest's number for its request; left 0, the device counts") \
-	X(0x034, TIMESTAMP_LO, "RO", "completion, ns since the Unix epoch, low half")              \
-	X(0x038, TIMESTAMP_HI, "RO", "high half, latched when the low half is read")               \
+#define VGPU_REG_TABLE(X)                                                                  \
+	X(0x000, DOORBELL, "RW", "write 1: submit, write 0: acknowledge; reads 0")         \
+	X(0x004, STATUS, "RO", "0 idle, 1 busy, 2 done, 3 error")                          \
+	X(0x008, POOL_ID, "RO", "pool of this VM, an ASCII letter")                        \
+	X(0x00c, PRIORITY, "RO", "0 low, 1 medium, 2 high")                                \
+	X(0x010, VM_ID, "RO", "number of this VM")                                         \
+	X(0x014, ERROR_CODE, "RO", "why STATUS is error")                                  \
+	X(0x018, REQUEST_LEN, "RW", "bytes of the request, 1 to 1024")                     \
+	X(0x01c, RESPONSE_LEN, "RO", "bytes of the response")                              \
+	X(0x020, PROTOCOL_VER, "RO", "version of this interface")                          \
+	X(0x024, CAPABILITIES, "RO", "what the device can do, and whether its link is up") \
+	X(0x028, INTERRUPT_CTRL, "RW", "interrupt sources enabled")                        \
+	X(0x02c, INTERRUPT_STATUS, "RW1C", "interrupt sources pending")                    \
+	X(0x030, REQUEST_ID, "RW",                                                         \
+	  "the guest's number for its request; left 0, the device counts")                 \
+	X(0x034, TIMESTAMP_LO, "RO", "completion, ns since the Unix epoch, low half")      \
+	X(0x038, TIMESTAMP_HI, "RO", "high half, latched when the low half is read")       \
 	X(0x03c, SCRATCH, "RW", "free for the guest's use")
 
 #define VGPU_REG_ENUM(offset, name, access, text) VGPU_REG_##name = offset,
@@ -51,7 +52,8 @@ enum vgpu_reg { VGPU_REG_TABLE(VGPU_REG_ENUM) };
 #define VGPU_DOORBELL_SUBMIT 1u
 
 /* STATUS: X(value, NAME, "name") */
-#define VGPU_STATUS_TABLE(X) X(0, IDLE, "idle") X(1, BUSY, "busy") X(2, DONE, "done") X(3, ERROR, "error")
+#define VGPU_STATUS_TABLE(X) \
+	X(0, IDLE, "idle") X(1, BUSY, "busy") X(2, DONE, "done") X(3, ERROR, "error")
 #define VGPU_STATUS_ENUM(value, name, text) VGPU_STATUS_##name = value,
 enum vgpu_status { VGPU_STATUS_TABLE(VGPU_STATUS_ENUM) };
 #undef VGPU_STATUS_ENUM

@@ -6,22 +6,23 @@
 
 #include <stdint.h>
 
-/* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it. */
+/* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
+ */
 struct store_request {
-	uint64_t id;		   /* ledger id: unique in the database, grows with time */
-	uint64_t received_ns;	   /* when its last byte came */
-	uint64_t wait_ns;	   /* received to start of execution, or to its end if it never ran */
-	uint64_t exec_ns;	   /* on the executor; 0 if it never ran */
-	uint64_t total_ns;	   /* received to answered */
+	uint64_t id;	      /* ledger id: unique in the database, grows with time */
+	uint64_t received_ns; /* when its last byte came */
+	uint64_t wait_ns;     /* received to start of execution, or to its end if it never ran */
+	uint64_t exec_ns;     /* on the executor; 0 if it never ran */
+	uint64_t total_ns;    /* received to answered */
 	uint32_t vm_id;
 	uint32_t guest_request_id; /* REQUEST_ID of the guest */
 	uint32_t opcode;
-	uint32_t status;	   /* enum vgpu_error */
+	uint32_t status; /* enum vgpu_error */
 	uint16_t request_bytes;
 	uint16_t response_bytes;
-	uint8_t pool;	  /* 'A', 'B' */
-	uint8_t priority; /* enum vgpu_priority */
-	uint8_t executor; /* enum vgpu_executor: what ran it */
+	uint8_t pool;	   /* 'A', 'B' */
+	uint8_t priority;  /* enum vgpu_priority */
+	uint8_t executor;  /* enum vgpu_executor: what ran it */
 	uint8_t transport; /* enum store_transport */
 };
 

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sched.c - which request runs next */
+
+#include "vgpud/sched.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "common/vgpu_regs.h"
+
+/*
+ * Theory of operation: every VM has one queue in order of arrival. All requests of a VM share its
+ * pool, priority and pause, and the oldest has aged most and expires first; so a VM's best request
+ * is always the head of its queue, and the best of all is the best head. Choosing looks at each
+ * waiting VM once. Nothing is sorted, hence an administrator's change has nothing to reorder.
+ *
+ * States of an item: IDLE -push-> QUEUED -pop-> STARTED -finish-> IDLE,
+ *                    STARTED -requeue-> QUEUED, QUEUED -remove, expire-> IDLE.
+ */
+
+void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns)
+{
+	*s = (struct sched){ .vm_queue_max = vm_queue_max, .aging_ns = aging_ns };
+	TAILQ_INIT(&s->waiting);
+	TAILQ_INIT(&s->started);
+}
+
+void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused)
+{
+	*vm = (struct sched_vm){ .pool = pool, .priority = priority, .paused = paused };
+	TAILQ_INIT(&vm->queue);
+}
+
+/* Keeps the VM among the waiting exactly while it has something queued. */
+static void note_queued(struct sched *s, struct sched_vm *vm, int change)
+{
+	if (vm->queued == 0)
+		TAILQ_INSERT_TAIL(&s->waiting, vm, link);
+	vm->queued += (unsigned)change;
+	if (vm->queued == 0)
+		TAILQ_REMOVE(&s->waiting, vm, link);
+}
+
+int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns)
+{
+	if (vm->queued >= s->vm_queue_max) /* rule 5 */
+		return -EDQUOT;
+	*item = (struct sched_item){
+		.vm = vm,
+		.order = s->next_order++,
+		.arrived_ns = now_ns,
+		.state = SCHED_QUEUED,
+	};
+	TAILQ_INSERT_TAIL(&vm->queue, item, link);
+	note_queued(s, vm, 1);
+	return 0;
+}
+
+/* Rules 2 and 6: the priority that the request has by now. */
+static unsigned level(const struct sched *s, const struct sched_item *item, uint64_t now_ns)
+{
+	uint64_t lifts = 0;
+
+	if (s->aging_ns > 0 && now_ns > item->arrived_ns)
+		lifts = (now_ns - item->arrived_ns) / s->aging_ns;
+	if (lifts > VGPU_PRIORITY_HIGH - item->vm->priority)
+		return VGPU_PRIORITY_HIGH;
+	return item->vm->priority + (unsigned)lifts;
+}
+
+/* Rules 2 and 3. */
+static bool before(const struct sched *s, const struct sched_item *a, const struct sched_item *b,
+		   uint64_t now_ns)
+{
+	unsigned level_a = level(s, a, now_ns), level_b = level(s, b, now_ns);
+
+	return level_a != level_b ? level_a > level_b : a->order < b->order;
+}
+
+struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
+{
+	struct sched_item *best = NULL;
+	struct sched_vm *vm;
+
+	TAILQ_FOREACH (vm, &s->waiting, link) {
+		const struct sched_pool *pool = &s->pool[vm->pool];
+		struct sched_item *head = TAILQ_FIRST(&vm->queue);
+
+		if (pool->gpu != gpu || !pool->ready)
+			continue;
+		if (vm->paused) /* rule 1 */
+			continue;
+		if (best == NULL || before(s, head, best, now_ns))
+			best = head;
+	}
+	/* Rule 4. Nobody of lower rank may take the place that the best is waiting for. */
+	if (best == NULL || s->started_on[gpu] >= s->pool[best->vm->pool].window)
+		return NULL;
+
+	vm = best->vm;
+	TAILQ_REMOVE(&vm->queue, best, link);
+	note_queued(s, vm, -1);
+	TAILQ_INSERT_TAIL(&s->started, best, link);
+	s->started_on[gpu]++;
+	vm->started++;
+	best->state = SCHED_STARTED;
+	best->started_ns = now_ns;
+	best->pool = vm->pool;
+	best->late = false;
+	return best;
+}
+
+static void stop(struct sched *s, struct sched_item *item)
+{
+	TAILQ_REMOVE(&s->started, item, link);
+	s->started_on[s->pool[item->pool].gpu]--;
+	item->vm->started--;
+}
+
+void sched_finish(struct sched *s, struct sched_item *item)
+{
+	stop(s, item);
+	item->state = SCHED_IDLE;
+}
+
+void sched_requeue(struct sched *s, struct sched_item *item)
+{
+	struct sched_item *next;
+
+	stop(s, item);
+	item->state = SCHED_QUEUED;
+	item->started_ns = 0;
+	TAILQ_FOREACH (next, &item->vm->queue, link)
+		if (item->order < next->order)
+			break;
+	if (next != NULL)
+		TAILQ_INSERT_BEFORE(next, item, link);
+	else
+		TAILQ_INSERT_TAIL(&item->vm->queue, item, link);
+	note_queued(s, item->vm, 1);
+}
+
+void sched_remove(struct sched *s, struct sched_item *item)
+{
+	TAILQ_REMOVE(&item->vm->queue, item, link);
+	note_queued(s, item->vm, -1);
+	item->state = SCHED_IDLE;
+}
+
+static uint64_t waiting_expiry_ns(const struct sched *s, const struct sched_vm *vm)
+{
+	return TAILQ_FIRST(&vm->queue)->arrived_ns + s->pool[vm->pool].deadline_ns;
+}
+
+static uint64_t hung_expiry_ns(const struct sched *s, const struct sched_item *item)
+{
+	return item->started_ns + s->pool[item->pool].exec_deadline_ns;
+}
+
+static uint64_t late_expiry_ns(const struct sched *s, const struct sched_item *item)
+{
+	return item->late ? SCHED_NEVER : item->arrived_ns + s->pool[item->pool].deadline_ns;
+}
+
+struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_expiry *how)
+{
+	struct sched_item *item;
+	struct sched_vm *vm;
+
+	TAILQ_FOREACH (item, &s->started, link) {
+		if (now_ns >= hung_expiry_ns(s, item)) {
+			*how = SCHED_EXPIRED_HUNG;
+			return item;
+		}
+		if (now_ns >= late_expiry_ns(s, item)) {
+			item->late = true;
+			*how = SCHED_EXPIRED_RUNNING;
+			return item;
+		}
+	}
+	TAILQ_FOREACH (vm, &s->waiting, link) {
+		if (now_ns >= waiting_expiry_ns(s, vm)) {
+			item = TAILQ_FIRST(&vm->queue);
+			*how = vm->paused ? SCHED_EXPIRED_PAUSED : SCHED_EXPIRED_WAITING;
+			sched_remove(s, item);
+			return item;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
+uint64_t sched_next_expiry_ns(const struct sched *s)
+{
+	const struct sched_item *item;
+	const struct sched_vm *vm;
+	uint64_t next_ns = SCHED_NEVER;
+
+	TAILQ_FOREACH (item, &s->started, link) {
+		next_ns = earlier(next_ns, hung_expiry_ns(s, item));
+		next_ns = earlier(next_ns, late_expiry_ns(s, item));
+	}
+	TAILQ_FOREACH (vm, &s->waiting, link)
+		next_ns = earlier(next_ns, waiting_expiry_ns(s, vm));
+	return next_ns;
+}

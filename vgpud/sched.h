@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sched.h - which request runs next */
+
+#ifndef VGPUD_SCHED_H
+#define VGPUD_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/*
+ * The order, numbered as in sched.c and in vgpud(8):
+ *  1. a paused VM's requests wait;
+ *  2. high before medium before low;
+ *  3. within a priority, first come, first served;
+ *  4. a request starts only while fewer than its pool's window are on the GPU;
+ *  5. each VM's queue is bounded;
+ *  6. with aging, a request rises one priority for each aging_ns that it has waited;
+ *  7. a request past its deadline ends, waiting or running.
+ * A change of priority, pool or pause applies to what is queued at once.
+ *
+ * Pure: no I/O, no clock, no threads, no memory of its own. Times are nanoseconds of any one
+ * monotonic clock.
+ */
+
+#define SCHED_GPU_MAX 16  /* queues */
+#define SCHED_POOL_MAX 26 /* pools, 'A' to 'Z' */
+#define SCHED_NEVER UINT64_MAX
+
+/* A pool: which GPU's queue its VMs wait in, and its bounds. Index 0 is pool A. */
+struct sched_pool {
+	bool exists;
+	bool ready;	      /* something can run its requests now; else they wait, others go on */
+	unsigned gpu;	      /* index of the queue, below SCHED_GPU_MAX */
+	unsigned window;      /* rule 4, at least 1 */
+	uint64_t deadline_ns; /* rule 7: from arrival to end */
+	uint64_t exec_deadline_ns; /* rule 7: from start to end */
+};
+
+enum sched_state { SCHED_IDLE, SCHED_QUEUED, SCHED_STARTED };
+
+struct sched_vm;
+
+/* What is scheduled; the owner of a request embeds one. All fields are sched.c's to write. */
+struct sched_item {
+	TAILQ_ENTRY(sched_item) link; /* in its VM's queue, or in the list of the started */
+	struct sched_vm *vm;
+	uint64_t order; /* rule 3: smaller came first */
+	uint64_t arrived_ns;
+	uint64_t started_ns;
+	enum sched_state state;
+	uint8_t pool; /* where it started; a VM's move leaves what runs where it is */
+	bool late;    /* its deadline was reported while it ran */
+};
+
+TAILQ_HEAD(sched_list, sched_item);
+
+/* A VM as the scheduler sees it; the owner of a VM embeds one. Read freely, change by the calls
+ * below. */
+struct sched_vm {
+	TAILQ_ENTRY(sched_vm) link; /* among the VMs with something queued */
+	struct sched_list queue;    /* in order of arrival */
+	unsigned queued;
+	unsigned started;
+	uint8_t pool;	  /* index */
+	uint8_t priority; /* 0 low, 1 medium, 2 high */
+	bool paused;
+};
+
+TAILQ_HEAD(sched_vm_list, sched_vm);
+
+struct sched {
+	struct sched_pool pool[SCHED_POOL_MAX];
+	struct sched_vm_list waiting; /* VMs with something queued */
+	struct sched_list started;
+	unsigned started_on[SCHED_GPU_MAX];
+	unsigned vm_queue_max; /* rule 5 */
+	uint64_t aging_ns;     /* rule 6; 0: off */
+	uint64_t next_order;
+};
+
+/* vm_queue_max: at least 1. The caller fills in s->pool afterwards. */
+void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns);
+
+void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused);
+
+/* Rule 5. Return: 0, or -EDQUOT: the VM's queue is full. */
+int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns);
+
+/* Rules 1 to 4 and 6. Return: the request that starts now on this GPU, or NULL. */
+struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
+
+/* A started request has ended. */
+void sched_finish(struct sched *s, struct sched_item *item);
+
+/* A started request did not begin after all: it waits again, in its old place. */
+void sched_requeue(struct sched *s, struct sched_item *item);
+
+/* Takes a queued request out. */
+void sched_remove(struct sched *s, struct sched_item *item);
+
+enum sched_expiry {
+	SCHED_EXPIRED_WAITING, /* taken out of its queue */
+	SCHED_EXPIRED_PAUSED,  /* likewise, and its VM is paused */
+	SCHED_EXPIRED_RUNNING, /* past deadline_ns; still started, reported once */
+	SCHED_EXPIRED_HUNG     /* past exec_deadline_ns; still started, the caller finishes it */
+};
+
+/*
+ * Rule 7. Call until it returns NULL.
+ * Return: a request whose time is over; *how says what became of it.
+ */
+struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_expiry *how);
+
+/* Return: when sched_expire() next has something to say, SCHED_NEVER if nothing is here. */
+uint64_t sched_next_expiry_ns(const struct sched *s);
+
+#endif

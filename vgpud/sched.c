@@ -59,13 +59,11 @@ int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, ui
 /* Rules 2 and 6: the priority that the request has by now. */
 static unsigned level(const struct sched *s, const struct sched_item *item, uint64_t now_ns)
 {
-	uint64_t lifts = 0;
+	uint64_t lifted = item->vm->priority;
 
 	if (s->aging_ns > 0 && now_ns > item->arrived_ns)
-		lifts = (now_ns - item->arrived_ns) / s->aging_ns;
-	if (lifts > VGPU_PRIORITY_HIGH - item->vm->priority)
-		return VGPU_PRIORITY_HIGH;
-	return item->vm->priority + (unsigned)lifts;
+		lifted += (now_ns - item->arrived_ns) / s->aging_ns;
+	return lifted > VGPU_PRIORITY_HIGH ? VGPU_PRIORITY_HIGH : (unsigned)lifted;
 }
 
 /* Rules 2 and 3. */

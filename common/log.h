@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* log.h - messages for people, on standard error */
+
+#ifndef VGPU_LOG_H
+#define VGPU_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The numbers are syslog's. */
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
+
+/* program: what each line begins with on a terminal. verbose: also print debug messages. */
+void log_init(const char *program, bool verbose);
+
+/*
+ * One line each; errno stays as it was. Under systemd (JOURNAL_STREAM is set) lines carry their
+ * level in the "<N>" form that the journal reads.
+ */
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For messages that a peer could provoke without end: at most one a second passes. */
+struct log_limit {
+	uint64_t next_ns;
+	unsigned held_back; /* since the last that passed */
+};
+
+/*
+ * held_back: how many were held back since the last that passed; put it in the message.
+ * Return: whether to print now.
+ */
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, unsigned *held_back);
+
+#endif

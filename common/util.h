@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* util.h - small things that several rooms need */
+
+#ifndef VGPU_UTIL_H
+#define VGPU_UTIL_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define UTIL_NS_PER_S 1000000000ull
+#define UTIL_NS_PER_MS 1000000ull
+#define UTIL_NS_PER_US 1000ull
+
+/* Return: CLOCK_MONOTONIC in nanoseconds. */
+static inline uint64_t util_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UTIL_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * A whole decimal number from least to most, nothing before it and nothing after.
+ * Return: 0, -EINVAL no number, -ERANGE outside the bounds.
+ */
+int util_parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *out);
+
+#endif

@@ -30,10 +30,9 @@
 /* A pool: which GPU's queue its VMs wait in, and its bounds. Index 0 is pool A. */
 struct sched_pool {
 	bool exists;
-	bool ready;	      /* something can run its requests now; else they wait, others go on */
-	unsigned gpu;	      /* index of the queue, below SCHED_GPU_MAX */
-	unsigned window;      /* rule 4, at least 1 */
-	uint64_t deadline_ns; /* rule 7: from arrival to end */
+	unsigned gpu;		   /* index of the queue, below SCHED_GPU_MAX */
+	unsigned window;	   /* rule 4, at least 1 */
+	uint64_t deadline_ns;	   /* rule 7: from arrival to end */
 	uint64_t exec_deadline_ns; /* rule 7: from start to end */
 };
 
@@ -64,7 +63,8 @@ struct sched_vm {
 	unsigned started;
 	uint8_t pool;	  /* index */
 	uint8_t priority; /* 0 low, 1 medium, 2 high */
-	bool paused;
+	bool paused;	  /* rule 1 */
+	bool stalled;	  /* nothing can run its requests just now: they wait, others go on */
 };
 
 TAILQ_HEAD(sched_vm_list, sched_vm);

@@ -226,6 +226,7 @@ static void a_ready_frame_stays_until_taken(void **state)
 	assert_int_equal(vgpu_frame_feed(&p, next, sizeof(next), &used), VGPU_FRAME_READY);
 	assert_int_equal(used, 0);
 	check_frame(&p, VGPU_FRAME_REQUEST, 40, 5);
+	assert_int_equal(vgpu_frame_room(&p), VGPU_FRAME_HEADER_LEN);
 }
 
 static void every_cut_in_two(void **state)

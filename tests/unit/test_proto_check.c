@@ -352,6 +352,24 @@ static void made_requests_are_good(void **state)
 	assert_memory_equal(r.data, data, sizeof(data));
 }
 
+static void params_and_data_together(void **state)
+{
+	static const uint8_t words[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const struct proto_request in = { .opcode = 1,
+					  .param_count = 2,
+					  .params = words,
+					  .data = (const uint8_t *)"hello",
+					  .data_bytes = 5 };
+	uint8_t msg[VGPU_MSG_MAX];
+
+	(void)state;
+	assert_int_equal(proto_make_request(msg, &in), 45);
+	assert_int_equal(vgpu_get_le32(msg + AT_DATA_OFFSET), 40);
+	assert_int_equal(vgpu_get_le32(msg + AT_DATA_LENGTH), 5);
+	assert_memory_equal(msg + AT_BODY, words, 8);
+	assert_memory_equal(msg + AT_BODY + 8, "hello", 5);
+}
+
 /* What does not fit is refused without a byte written. */
 static void too_much_does_not_fit(void **state)
 {
@@ -464,6 +482,31 @@ static void a_response_is_taken_apart(void **state)
 	assert_true(r.with_crc);
 }
 
+static void responses_at_the_bounds(void **state)
+{
+	uint8_t msg[VGPU_MSG_MAX];
+	struct proto_response empty = { .status = VGPU_ERR_OK };
+	struct proto_response full = { .status = VGPU_ERR_INTERNAL, .result_count = 248 };
+	struct proto_response r;
+
+	(void)state;
+	memset(&r, 0xee, sizeof(r));
+	assert_int_equal(proto_make_response(msg, &empty), 32);
+	assert_int_equal(proto_check_response(msg, 32, false, &r), 0);
+	assert_int_equal(r.result_count, 0);
+	assert_null(r.data);
+	assert_int_equal(r.results[0], 0xeeeeeeee); /* only what came is written */
+
+	for (uint32_t i = 0; i < 248; i++)
+		full.results[i] = i * 0x01010101;
+	assert_int_equal(proto_make_response(msg, &full), 1024);
+	assert_int_equal(proto_check_response(msg, 1024, false, &r), 0);
+	assert_int_equal(r.result_count, 248);
+	assert_memory_equal(r.results, full.results, sizeof(full.results));
+	assert_int_equal(proto_check_response(msg, 0xffffffff, false, &r), -EPROTO);
+	assert_int_equal(proto_check_response(msg, 0xffffffff, true, &r), -EPROTO);
+}
+
 static void a_response_wrong_in_each_field(void **state)
 {
 	static const struct {
@@ -543,10 +586,12 @@ int main(void)
 		cmocka_unit_test(a_refused_request_leaves_out_alone),
 		cmocka_unit_test(every_bit_is_protected),
 		cmocka_unit_test(made_requests_are_good),
+		cmocka_unit_test(params_and_data_together),
 		cmocka_unit_test(too_much_does_not_fit),
 		cmocka_unit_test(a_response_byte_by_byte),
 		cmocka_unit_test(the_seeds_sizes),
 		cmocka_unit_test(a_response_is_taken_apart),
+		cmocka_unit_test(responses_at_the_bounds),
 		cmocka_unit_test(a_response_wrong_in_each_field),
 		cmocka_unit_test(a_response_whose_checksum_is_missing_or_wrong),
 	};

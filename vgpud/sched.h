@@ -54,8 +54,10 @@ struct sched_item {
 
 TAILQ_HEAD(sched_list, sched_item);
 
-/* A VM as the scheduler sees it; the owner of a VM embeds one. Read freely, change by the calls
- * below. */
+/*
+ * A VM as the scheduler sees it; the owner of a VM embeds one, and may set the last four fields at
+ * any time: they count from the next call on.
+ */
 struct sched_vm {
 	TAILQ_ENTRY(sched_vm) link; /* among the VMs with something queued */
 	struct sched_list queue;    /* in order of arrival */

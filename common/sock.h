@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sock.h - Unix stream sockets by path */
+
+#ifndef VGPU_SOCK_H
+#define VGPU_SOCK_H
+
+#include <sys/types.h>
+
+/*
+ * Listens at path, close-on-exec and non-blocking. A socket file that nobody listens at any more is
+ * replaced; anything else there is left alone.
+ * mode: of the socket file.
+ * Return: descriptor; -EADDRINUSE somebody listens there; -EEXIST another kind of file is there;
+ * -ENAMETOOLONG; else -errno.
+ */
+int sock_listen(const char *path, mode_t mode);
+
+/* Connects to path likewise. Return: descriptor or -errno. */
+int sock_connect(const char *path);
+
+#endif

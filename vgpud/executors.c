@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* executors.c - the worker processes: who runs what, warm spares, replacement of the dead */
+
+#include "vgpud/executors.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/util.h"
+#include "vgpud/worker.h"
+
+/*
+ * Theory of operation: workers of one kind ("cuda:0") come out of that kind's nursery, one at a
+ * time. A process is STARTING there until it has opened its executor. Then it takes a seat that
+ * waits, if there is one, and the nursery starts the next; else it stays as the warm spare. So a
+ * seat whose worker dies has the next one at once, unless workers die faster than they start.
+ *
+ *   STARTING -hello-> SPARE -a seat needs one-> SEATED -dies, is killed-> gone
+ *
+ * A kind whose workers cannot start (no driver, no such GPU) is tried again with growing pauses;
+ * meanwhile its seats are in trouble and the daemon answers NO_DEVICE.
+ */
+
+#define RETRY_FIRST_NS (UTIL_NS_PER_S / 10)
+#define RETRY_MOST_NS (30 * UTIL_NS_PER_S)
+#define SPEC_SIZE 32
+
+enum process_state { PROCESS_STARTING, PROCESS_SPARE, PROCESS_SEATED };
+
+struct process {
+	struct kind *kind;
+	struct seat *seat; /* while SEATED */
+	struct worker *worker;
+	sd_event_source *io;
+	enum process_state state;
+};
+
+struct kind {
+	TAILQ_ENTRY(kind) link;
+	struct executors *executors;
+	char spec[SPEC_SIZE];
+	struct process *nursery; /* STARTING or SPARE, NULL while a retry is due */
+	sd_event_source *retry;
+	uint64_t retry_ns;
+	struct exec_info info;
+	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
+};
+
+struct seat {
+	TAILQ_ENTRY(seat) link;
+	struct kind *kind;
+	struct process *process;      /* NULL: it waits for one */
+	bool retiring;		      /* ends with its last request */
+	struct request_list requests; /* what the worker has, oldest first */
+};
+
+struct executors {
+	sd_event *event;
+	const struct executors_handler *handler;
+	void *arg;
+	TAILQ_HEAD(kind_list, kind) kinds;
+	TAILQ_HEAD(seat_list, seat) seats;
+};
+
+static void start_worker(struct kind *kind);
+
+static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	(void)arg;
+	if (si->si_code == CLD_EXITED)
+		log_debug("worker %d ended with status %d", si->si_pid, si->si_status);
+	else
+		log_debug("worker %d ended by signal %d", si->si_pid, si->si_status);
+	sd_event_source_set_floating(source, false);
+	sd_event_source_unref(source);
+	return 0;
+}
+
+/* The process may take its time to die; on_child_exit() buries it. */
+static void process_free(struct process *process)
+{
+	sd_event_source_disable_unref(process->io);
+	process->worker->exec.ops->close(&process->worker->exec);
+	free(process);
+}
+
+static void take_seat(struct seat *seat, struct process *process)
+{
+	process->state = PROCESS_SEATED;
+	process->seat = seat;
+	seat->process = process;
+}
+
+/* Gives the spare to a seat that waits for one, and starts the next. */
+static void fill_seats(struct kind *kind)
+{
+	struct seat *seat;
+
+	TAILQ_FOREACH (seat, &kind->executors->seats, link) {
+		struct process *spare = kind->nursery;
+
+		if (seat->kind != kind || seat->process != NULL || seat->retiring)
+			continue;
+		if (spare == NULL || spare->state != PROCESS_SPARE)
+			return;
+		take_seat(seat, spare);
+		kind->nursery = NULL;
+		start_worker(kind);
+	}
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct kind *kind = arg;
+
+	(void)source;
+	(void)usec;
+	kind->retry = sd_event_source_disable_unref(kind->retry);
+	start_worker(kind);
+	return 0;
+}
+
+static void retry_later(struct kind *kind)
+{
+	sd_event_add_time_relative(kind->executors->event, &kind->retry, CLOCK_MONOTONIC,
+				   kind->retry_ns / UTIL_NS_PER_US, 0, on_retry, kind);
+	kind->retry_ns *= 2;
+	if (kind->retry_ns > RETRY_MOST_NS)
+		kind->retry_ns = RETRY_MOST_NS;
+}
+
+static void start_failed(struct kind *kind, const char *why)
+{
+	if (strcmp(kind->trouble, why) != 0)
+		log_error("executor %s cannot start: %s; its pools answer NO_DEVICE, trying again",
+			  kind->spec, why);
+	snprintf(kind->trouble, sizeof(kind->trouble), "%s", why);
+	retry_later(kind);
+}
+
+static void say_ready(const struct kind *kind, const struct worker_hello *hello)
+{
+	if (hello->why[0] != '\0')
+		log_info("executor %s: %s; using the processor", kind->spec, hello->why);
+	log_info("executor %s runs on %s: %s, %u MiB", kind->spec,
+		 name_executor(hello->info.executor), hello->info.name, hello->info.memory_mib);
+}
+
+static void on_hello(struct process *process)
+{
+	struct kind *kind = process->kind;
+	struct worker_hello hello;
+	int result = worker_greet(process->worker, &hello);
+
+	if (result == 0)
+		return;
+	if (result < 0) {
+		kind->nursery = NULL;
+		process_free(process);
+		start_failed(kind, hello.why);
+	} else {
+		if (kind->info.executor != hello.info.executor || kind->trouble[0] != '\0')
+			say_ready(kind, &hello);
+		kind->info = hello.info;
+		kind->trouble[0] = '\0';
+		kind->retry_ns = RETRY_FIRST_NS;
+		process->state = PROCESS_SPARE;
+		fill_seats(kind);
+	}
+	kind->executors->handler->changed(kind->executors->arg);
+}
+
+/* A spare has nothing to say: it has died. */
+static void on_spare(struct process *process)
+{
+	struct kind *kind = process->kind;
+
+	log_warning("spare worker %d (%s) died; starting another", process->worker->pid,
+		    kind->spec);
+	kind->nursery = NULL;
+	process_free(process);
+	retry_later(kind);
+}
+
+static void seat_free(struct seat *seat)
+{
+	if (seat->process != NULL)
+		process_free(seat->process);
+	TAILQ_REMOVE(&seat->kind->executors->seats, seat, link);
+	free(seat);
+}
+
+static void retire_if_idle(struct seat *seat)
+{
+	if (seat->retiring && TAILQ_EMPTY(&seat->requests))
+		seat_free(seat);
+}
+
+/* The worker is gone, or not to be trusted. What it was running is the oldest that it has. */
+static void vacate(struct seat *seat, bool oldest_ran)
+{
+	struct executors *executors = seat->kind->executors;
+	struct request *request;
+
+	process_free(seat->process);
+	seat->process = NULL;
+	while ((request = TAILQ_FIRST(&seat->requests)) != NULL) {
+		TAILQ_REMOVE(&seat->requests, request, seat_link);
+		if (oldest_ran)
+			executors->handler->died(executors->arg, request);
+		else
+			executors->handler->unstarted(executors->arg, request);
+		oldest_ran = false;
+	}
+	fill_seats(seat->kind);
+	retire_if_idle(seat);
+	executors->handler->changed(executors->arg);
+}
+
+static void on_answers(struct process *process)
+{
+	struct seat *seat = process->seat;
+	struct executors *executors = process->kind->executors;
+	struct request *oldest = TAILQ_FIRST(&seat->requests);
+	struct exec_done done;
+	int result = process->worker->exec.ops->reap(&process->worker->exec, &done);
+
+	if (result == 0)
+		return;
+	if (result == 1 && oldest != NULL && done.id == oldest->job.id) {
+		TAILQ_REMOVE(&seat->requests, oldest, seat_link);
+		executors->handler->done(executors->arg, oldest, &done);
+		retire_if_idle(seat);
+		return;
+	}
+	log_warning("worker %d (%s) %s%s; replacing it", process->worker->pid, process->kind->spec,
+		    result == 1 ? "answered what it was not asked" : "died",
+		    oldest != NULL ? " while it ran a request" : "");
+	vacate(seat, true);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct process *process = arg;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	switch (process->state) {
+	case PROCESS_STARTING:
+		on_hello(process);
+		break;
+	case PROCESS_SPARE:
+		on_spare(process);
+		break;
+	case PROCESS_SEATED:
+		on_answers(process);
+		break;
+	}
+	return 0;
+}
+
+/* Fills the nursery of the kind. */
+static void start_worker(struct kind *kind)
+{
+	struct process *process = calloc(1, sizeof(*process));
+	int err = -ENOMEM;
+
+	if (process != NULL)
+		err = worker_start(&process->worker, kind->spec);
+	if (err != 0) {
+		free(process);
+		start_failed(kind, strerror(-err));
+		return;
+	}
+	process->kind = kind;
+	process->state = PROCESS_STARTING;
+	err = sd_event_add_child(kind->executors->event, NULL, process->worker->pid, WEXITED,
+				 on_child_exit, NULL);
+	if (err >= 0)
+		err = sd_event_add_io(kind->executors->event, &process->io, process->worker->fd,
+				      EPOLLIN, on_readable, process);
+	if (err < 0) {
+		process_free(process);
+		start_failed(kind, strerror(-err));
+		return;
+	}
+	kind->nursery = process;
+}
+
+static struct kind *kind_get(struct executors *executors, const char *spec)
+{
+	struct kind *kind;
+
+	TAILQ_FOREACH (kind, &executors->kinds, link)
+		if (strcmp(kind->spec, spec) == 0)
+			return kind;
+	kind = calloc(1, sizeof(*kind));
+	if (kind == NULL)
+		return NULL;
+	kind->executors = executors;
+	kind->retry_ns = RETRY_FIRST_NS;
+	snprintf(kind->spec, sizeof(kind->spec), "%s", spec);
+	TAILQ_INSERT_TAIL(&executors->kinds, kind, link);
+	start_worker(kind);
+	return kind;
+}
+
+static void kind_free(struct executors *executors, struct kind *kind)
+{
+	TAILQ_REMOVE(&executors->kinds, kind, link);
+	sd_event_source_disable_unref(kind->retry);
+	if (kind->nursery != NULL)
+		process_free(kind->nursery);
+	free(kind);
+}
+
+int executors_new(struct executors **out, sd_event *event, const struct executors_handler *handler,
+		  void *arg)
+{
+	struct executors *executors = calloc(1, sizeof(*executors));
+
+	if (executors == NULL)
+		return -ENOMEM;
+	executors->event = event;
+	executors->handler = handler;
+	executors->arg = arg;
+	TAILQ_INIT(&executors->kinds);
+	TAILQ_INIT(&executors->seats);
+	*out = executors;
+	return 0;
+}
+
+void executors_free(struct executors *executors)
+{
+	while (!TAILQ_EMPTY(&executors->seats))
+		seat_free(TAILQ_FIRST(&executors->seats));
+	while (!TAILQ_EMPTY(&executors->kinds))
+		kind_free(executors, TAILQ_FIRST(&executors->kinds));
+	free(executors);
+}
+
+int executors_warm(struct executors *executors, const char *spec)
+{
+	return kind_get(executors, spec) != NULL ? 0 : -ENOMEM;
+}
+
+bool executors_settled(const struct executors *executors)
+{
+	const struct kind *kind;
+
+	TAILQ_FOREACH (kind, &executors->kinds, link)
+		if (kind->info.executor == VGPU_EXECUTOR_NONE && kind->trouble[0] == '\0')
+			return false;
+	return true;
+}
+
+struct seat *seat_new(struct executors *executors, const char *spec)
+{
+	struct seat *seat = calloc(1, sizeof(*seat));
+
+	if (seat == NULL || (seat->kind = kind_get(executors, spec)) == NULL) {
+		free(seat);
+		return NULL;
+	}
+	TAILQ_INIT(&seat->requests);
+	TAILQ_INSERT_TAIL(&executors->seats, seat, link);
+	fill_seats(seat->kind);
+	return seat;
+}
+
+void seat_retire(struct seat *seat)
+{
+	seat->retiring = true;
+	retire_if_idle(seat);
+}
+
+bool seat_ready(const struct seat *seat)
+{
+	return seat->process != NULL;
+}
+
+const char *seat_trouble(const struct seat *seat)
+{
+	if (seat->process != NULL || seat->kind->trouble[0] == '\0')
+		return NULL;
+	return seat->kind->trouble;
+}
+
+const struct exec_info *seat_info(const struct seat *seat)
+{
+	return &seat->kind->info;
+}
+
+int seat_submit(struct seat *seat, struct request *request)
+{
+	struct exec *exec = &seat->process->worker->exec;
+	int err = exec->ops->submit(exec, &request->job);
+
+	/* A worker that has died says so on its socket too, where the loop finds it next. */
+	if (err == -EAGAIN)
+		return err;
+	TAILQ_INSERT_TAIL(&seat->requests, request, seat_link);
+	return 0;
+}
+
+void seat_kill(struct seat *seat, struct request *hung)
+{
+	bool oldest = TAILQ_FIRST(&seat->requests) == hung;
+
+	log_warning("worker %d (%s) ran a request past its time; killing and replacing it",
+		    seat->process->worker->pid, seat->kind->spec);
+	TAILQ_REMOVE(&seat->requests, hung, seat_link);
+	vacate(seat, !oldest);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* request.h - a request on its way through the daemon */
+
+#ifndef VGPUD_REQUEST_H
+#define VGPUD_REQUEST_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "vgpud/exec.h"
+#include "vgpud/sched.h"
+#include "vgpud/store.h"
+
+struct vm;
+
+/*
+ * From the moment that its last byte has come until its end is in the ledger. The daemon owns it;
+ * scheduler and seats hold it in their lists meanwhile.
+ */
+struct request {
+	struct sched_item
+		item; /* the scheduler's part; first, so that one pointer leads to the other */
+	TAILQ_ENTRY(request) vm_link;	/* among its VM's requests */
+	TAILQ_ENTRY(request) seat_link; /* among what its seat's worker has, while started */
+	struct vm *vm;
+	uint64_t sequence;	  /* the link's */
+	bool wanted;		  /* somebody waits for the answer */
+	bool with_crc;		  /* the answer needs a checksum too */
+	struct store_request row; /* what the ledger will know */
+	struct exec_job job;	  /* its message; job.id is row.id */
+};
+
+TAILQ_HEAD(request_list, request);
+
+static inline struct request *request_of(struct sched_item *item)
+{
+	return (struct request *)item;
+}
+
+#endif

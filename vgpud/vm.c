@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vm.c - the VMs that the daemon knows */
+
+#include "vgpud/vm.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+
+bool vm_name_ok(const char *name)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = strlen(name);
+
+	return len > 0 && len < VM_NAME_SIZE && strspn(name, allowed) == len &&
+	       isalnum((unsigned char)name[0]);
+}
+
+uint32_t vm_id_from_name(const char *name)
+{
+	const char *digits = name + strlen(name);
+	uint64_t id;
+
+	while (digits > name && isdigit((unsigned char)digits[-1]))
+		digits--;
+	return util_parse_u64(digits, 1, UINT32_MAX, &id) == 0 ? (uint32_t)id : 0;
+}
+
+struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t pool,
+		  uint8_t priority, bool paused)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (vm == NULL)
+		return NULL;
+	sched_vm_init(&vm->sched, pool, priority, paused);
+	TAILQ_INIT(&vm->requests);
+	vm->id = id;
+	snprintf(vm->name, sizeof(vm->name), "%s", name);
+	TAILQ_INSERT_TAIL(list, vm, link);
+	return vm;
+}
+
+void vm_free(struct vm_list *list, struct vm *vm)
+{
+	TAILQ_REMOVE(list, vm, link);
+	free(vm);
+}
+
+struct vm *vm_find(const struct vm_list *list, const char *name)
+{
+	struct vm *vm;
+
+	TAILQ_FOREACH (vm, list, link)
+		if (strcmp(vm->name, name) == 0)
+			return vm;
+	return NULL;
+}
+
+struct vm *vm_find_id(const struct vm_list *list, uint32_t id)
+{
+	struct vm *vm;
+
+	TAILQ_FOREACH (vm, list, link)
+		if (vm->id == id)
+			return vm;
+	return NULL;
+}
+
+bool vm_fault(struct vm *vm, uint64_t now_ns, unsigned limit, uint64_t window_ns)
+{
+	uint64_t oldest_ns;
+
+	vm->fault_ns[vm->faults++ % VM_FAULTS_MAX] = now_ns;
+	if (limit == 0 || vm->faults < limit)
+		return false;
+	oldest_ns = vm->fault_ns[(vm->faults - limit) % VM_FAULTS_MAX];
+	return now_ns - oldest_ns < window_ns;
+}

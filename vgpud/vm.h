@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vm.h - the VMs that the daemon knows */
+
+#ifndef VGPUD_VM_H
+#define VGPUD_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/vgpu_proto.h"
+#include "vgpud/request.h"
+#include "vgpud/sched.h"
+
+#define VM_NAME_SIZE 33 /* 32 characters and the end */
+#define VM_FAULTS_MAX 16
+
+/* Counts since the daemon's start. */
+struct vm_counts {
+	uint64_t received;		/* requests */
+	uint64_t ended[VGPU_ERROR_NUM]; /* by status */
+	uint64_t connects;
+	uint64_t refused_peers; /* second ones, and such as failed to say hello */
+	uint64_t bad_frames;	/* connections closed for what they sent */
+};
+
+struct vm {
+	TAILQ_ENTRY(vm) link;
+	struct sched_vm sched; /* pool, priority, paused */
+	uint32_t id;
+	char name[VM_NAME_SIZE];
+	struct request_list requests; /* not yet ended */
+	struct vm_counts counts;
+	struct dev_port *port; /* its socket: dev_server.c's */
+	struct seat *seat;     /* where its requests run: executors.c's; NULL: nowhere yet */
+	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
+	unsigned faults;
+};
+
+TAILQ_HEAD(vm_list, vm);
+
+/* "vm3": 1 to 32 of a-z A-Z 0-9 . _ -, the first a letter or digit. It becomes a file's name. */
+bool vm_name_ok(const char *name);
+
+/* The number at the end of a name ("vm3": 3), which is its VM's id unless told otherwise; 0: none.
+ */
+uint32_t vm_id_from_name(const char *name);
+
+/* Return: a new VM, in the list; NULL: no memory. The caller has checked name and id. */
+struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t pool,
+		  uint8_t priority, bool paused);
+
+/* Takes it out and frees it. It has no requests any more. */
+void vm_free(struct vm_list *list, struct vm *vm);
+
+/* Return: NULL: there is none. */
+struct vm *vm_find(const struct vm_list *list, const char *name);
+struct vm *vm_find_id(const struct vm_list *list, uint32_t id);
+
+/*
+ * Notes that a request of the VM killed its worker.
+ * Return: whether that makes limit times within window_ns; limit is at most VM_FAULTS_MAX, 0 never.
+ */
+bool vm_fault(struct vm *vm, uint64_t now_ns, unsigned limit, uint64_t window_ns);
+
+#endif

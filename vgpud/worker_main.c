@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* worker_main.c - the worker process: opens an executor and runs what the broker sends */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "vgpud/exec_cpu.h"
+#ifdef VGPU_WITH_CUDA
+#include "vgpud/exec_cuda.h"
+#endif
+#include "vgpud/worker.h"
+
+static int open_cpu(struct exec **out, char *why, size_t why_size)
+{
+	*out = exec_cpu_open();
+	if (*out != NULL)
+		return 0;
+	snprintf(why, why_size, "out of memory");
+	return -ENOMEM;
+}
+
+static int open_cuda(struct exec **out, int device, char *why, size_t why_size)
+{
+#ifdef VGPU_WITH_CUDA
+	return exec_cuda_open(out, device, why, why_size);
+#else
+	(void)out;
+	(void)device;
+	snprintf(why, why_size, "this vgpud was built without CUDA (no nvcc was there)");
+	return -ENOENT;
+#endif
+}
+
+/* why: with success, what `auto` could not use. */
+static int open_executor(struct exec **out, const char *spec, char *why, size_t why_size)
+{
+	uint64_t device;
+
+	if (strcmp(spec, "cpu") == 0)
+		return open_cpu(out, why, why_size);
+	if (strncmp(spec, "cuda:", 5) == 0 && util_parse_u64(spec + 5, 0, 1023, &device) == 0)
+		return open_cuda(out, (int)device, why, why_size);
+	if (strcmp(spec, "auto") == 0) {
+		if (open_cuda(out, 0, why, why_size) == 0)
+			return 0;
+		return open_cpu(out, why, why_size);
+	}
+	snprintf(why, why_size, "%s: no such executor (auto, cpu, cuda:N)", spec);
+	return -EINVAL;
+}
+
+/* Return: whether the broker still listens. */
+static bool greet(int error, const struct exec *exec, struct worker_hello *hello)
+{
+	hello->error = error;
+	if (exec != NULL)
+		hello->info = exec->info;
+	return send(WORKER_FD, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
+}
+
+/* Return: 1 *job is the next, 0 the broker has gone, -1 it sent what it never does. */
+static int next_job(struct exec_job *job)
+{
+	ssize_t len;
+
+	do
+		len = recv(WORKER_FD, job, sizeof(*job), 0);
+	while (len < 0 && errno == EINTR);
+	if (len <= 0)
+		return 0;
+	if ((size_t)len < offsetof(struct exec_job, msg) || job->len_bytes > VGPU_MSG_MAX ||
+	    (size_t)len != offsetof(struct exec_job, msg) + job->len_bytes)
+		return -1;
+	return 1;
+}
+
+static int serve(struct exec *exec)
+{
+	struct exec_job job;
+	struct exec_done done;
+	int more;
+
+	while ((more = next_job(&job)) == 1) {
+		if (exec->ops->submit(exec, &job) != 0)
+			return 1;
+		while ((more = exec->ops->reap(exec, &done)) == 0)
+			;
+		if (more < 0)
+			return 1;
+		if (send(WORKER_FD, &done, offsetof(struct exec_done, msg) + done.len_bytes,
+			 MSG_NOSIGNAL) < 0)
+			return 0;
+	}
+	return more < 0 ? 1 : 0;
+}
+
+int worker_main(const char *spec)
+{
+	struct worker_hello hello = { .error = 0 };
+	struct exec *exec = NULL;
+	int status;
+
+	log_init(WORKER_ARGV0, false);
+	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
+	 */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* ^C on the terminal is for the broker: it ends its workers when it has answered. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	if (!greet(open_executor(&exec, spec, hello.why, sizeof(hello.why)), exec, &hello))
+		return 0;
+	if (exec == NULL)
+		return 1;
+	status = serve(exec);
+	exec->ops->close(exec);
+	return status;
+}

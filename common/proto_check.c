@@ -184,9 +184,10 @@ int proto_check_response(const uint8_t *msg, uint32_t len_bytes, bool with_crc,
 	crc = vgpu_get_le32(msg + RSP(crc32c));
 	if (vgpu_get_le32(msg + RSP(reserved)) != 0 || (!with_crc && crc != 0))
 		return -EPROTO;
+	status = vgpu_get_le32(msg + RSP(status));
+	with_crc = with_crc && (crc != 0 || status == VGPU_ERR_OK);
 	if (with_crc && crc != message_crc(msg, len_bytes))
 		return -EBADMSG;
-	status = vgpu_get_le32(msg + RSP(status));
 	result_count = vgpu_get_le32(msg + RSP(result_count));
 	data_offset = vgpu_get_le32(msg + RSP(data_offset));
 	data_bytes = vgpu_get_le32(msg + RSP(data_length));

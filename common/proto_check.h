@@ -65,6 +65,7 @@ uint32_t proto_make_response(uint8_t *out, const struct proto_response *r);
 /*
  * Judges a response message and takes it apart, on a private copy likewise.
  * with_crc: whether the request had a checksum: then so must the response, else its field is 0.
+ *Only an error may lack it: the other side may have refused the request before it saw the flag.
  * out: filled only on success; its data leads into msg.
  * Return: 0, -EPROTONOSUPPORT another version, -EBADMSG wrong checksum, -EPROTO malformed.
  */

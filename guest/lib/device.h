@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* device.h - one vgpu device, opened: found, checked, locked and mapped */
+
+#ifndef GUEST_DEVICE_H
+#define GUEST_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/lib/bar.h"
+#include "guest/lib/fail.h"
+
+enum device_access {
+	DEVICE_READ,  /* look at registers; no lock, so it works beside a process that submits */
+	DEVICE_CHECK, /* write to it as well, whatever version it speaks; takes the lock */
+	DEVICE_SUBMIT /* the same, and it must speak this version */
+};
+
+struct device_where {
+	const char *slot; /* "0000:00:04.0" or "00:04.0"; NULL: the first device */
+	const char *file; /* a device file of 4096 bytes in place of a device, for tests; or NULL */
+};
+
+struct vgpu_device {
+	struct bar bar;
+	char name[64]; /* the slot, or the device file's path: what messages call it */
+	int fd;
+	bool decoding_enabled; /* memory decoding was off, and device_open() switched it on */
+	bool settled;	       /* nothing of an earlier user can be in flight any more */
+	uint32_t request_id;   /* of the last submission; 0 before the first */
+};
+
+/*
+ * Finds the device, switches its memory decoding on where it is off, locks and maps it.
+ * Return: 0; or -errno with fail, and then there is nothing to close.
+ */
+int device_open(struct vgpu_device *device, const struct device_where *where,
+		enum device_access access, struct fail *fail);
+
+/* Unmaps and unlocks. What is in flight stays so: the device ends it by itself. */
+void device_close(struct vgpu_device *device);
+
+#endif

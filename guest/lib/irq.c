@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* irq.c - waits for the device's interrupt through uio_pci_generic */
+
+#include "guest/lib/irq.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pci/header.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/vgpu_regs.h"
+#include "guest/lib/sysfs.h"
+
+/*
+ * Theory of operation: the device keeps INTx asserted while INTERRUPT_STATUS has an enabled bit.
+ * uio_pci_generic's handler does not know the device; all it does is to set the Interrupt Disable
+ * bit of the command register and wake whoever reads /dev/uioN. So after each interrupt this side
+ * clears the cause in the device first, and only then that bit: the other way round the interrupt
+ * would come again at once.
+ */
+
+#define DRIVER "uio_pci_generic"
+#define DRIVER_DIR "/sys/bus/pci/drivers/" DRIVER
+
+/*
+ * driver_override and not the driver's new_id: that would take every other device of this kind
+ * along.
+ */
+static int bind_driver(const char *slot)
+{
+	char path[SYSFS_PATH_LEN];
+	int err;
+
+	sysfs_path(path, slot, "driver_override");
+	err = sysfs_write(path, DRIVER);
+	if (err < 0)
+		return err;
+	err = sysfs_write(DRIVER_DIR "/bind", slot);
+	if (err < 0)
+		sysfs_write(path, "\n");
+	return err;
+}
+
+static void unbind_driver(const char *slot)
+{
+	char path[SYSFS_PATH_LEN];
+
+	sysfs_write(DRIVER_DIR "/unbind", slot);
+	sysfs_path(path, slot, "driver_override");
+	sysfs_write(path, "\n");
+}
+
+static int ensure_driver(struct irq *irq, struct fail *fail)
+{
+	const char *slot = irq->device->name;
+	char driver[64];
+	int err;
+
+	if (sysfs_driver(slot, driver, sizeof(driver)) == 0) {
+		if (strcmp(driver, DRIVER) == 0)
+			return 0;
+		return fail_set(fail, FAIL_UNUSABLE, -EBUSY,
+				"%s: bound to the driver %s; waiting for interrupts needs " DRIVER,
+				slot, driver);
+	}
+	if (access(DRIVER_DIR, F_OK) < 0)
+		return fail_set(fail, FAIL_UNUSABLE, -ENOENT,
+				"%s: no driver " DRIVER " to wait for interrupts with; as root: "
+				"modprobe " DRIVER,
+				slot);
+	err = bind_driver(slot);
+	if (err == -EACCES || err == -EPERM)
+		return fail_set(fail, FAIL_PERMISSION, err,
+				"%s: only root may bind " DRIVER "; use --wait poll, or be root",
+				slot);
+	if (err < 0)
+		return fail_set(fail, FAIL_UNUSABLE, err, "%s: cannot bind " DRIVER ": %s (dmesg)",
+				slot, strerror(-err));
+	irq->bound = true;
+	return 0;
+}
+
+/* The node /dev/uioN of the device. Return: its descriptor, or -errno. */
+static int open_uio(const char *slot)
+{
+	char path[SYSFS_PATH_LEN];
+	struct dirent *entry;
+	int fd = -ENOENT;
+	DIR *dir;
+
+	sysfs_path(path, slot, "uio");
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (fd == -ENOENT && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "uio", 3) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/dev/%.32s", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	closedir(dir);
+	return fd;
+}
+
+/* Clears Interrupt Disable, which the driver's handler sets. */
+static int unmask(int config_fd)
+{
+	uint8_t bytes[2];
+	uint16_t command;
+
+	if (pread(config_fd, bytes, sizeof(bytes), PCI_COMMAND) != (ssize_t)sizeof(bytes))
+		return -EIO;
+	command = (uint16_t)(bytes[0] | bytes[1] << 8);
+	if (!(command & PCI_COMMAND_DISABLE_INTx))
+		return 0;
+	bytes[1] = (uint8_t)((command & ~PCI_COMMAND_DISABLE_INTx) >> 8);
+	if (pwrite(config_fd, bytes, sizeof(bytes), PCI_COMMAND) != (ssize_t)sizeof(bytes))
+		return -EIO;
+	return 0;
+}
+
+static int open_files(struct irq *irq, struct fail *fail)
+{
+	const char *slot = irq->device->name;
+	char path[SYSFS_PATH_LEN];
+
+	irq->uio_fd = open_uio(slot);
+	if (irq->uio_fd < 0)
+		return fail_set(fail, irq->uio_fd == -EACCES ? FAIL_PERMISSION : FAIL_UNUSABLE,
+				irq->uio_fd, "%s: cannot open its /dev/uio node: %s", slot,
+				strerror(-irq->uio_fd));
+	sysfs_path(path, slot, "config");
+	irq->config_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (irq->config_fd < 0)
+		return fail_set(fail, FAIL_PERMISSION, -errno,
+				"%s: cannot write its configuration space, as --wait irq must: %s",
+				slot, strerror(errno));
+	return 0;
+}
+
+int irq_open(struct irq *irq, struct vgpu_device *device, struct fail *fail)
+{
+	struct bar *bar = &device->bar;
+	int err;
+
+	*irq = (struct irq){ .device = device, .uio_fd = -1, .config_fd = -1 };
+	if (bar->is_file || !(bar_read(bar, VGPU_REG_CAPABILITIES) & VGPU_CAP_INTERRUPT))
+		return fail_set(fail, FAIL_UNUSABLE, -ENOTSUP,
+				"%s: has no interrupt; use --wait poll", device->name);
+	irq->ctrl_before = bar_read(bar, VGPU_REG_INTERRUPT_CTRL);
+	err = ensure_driver(irq, fail);
+	if (err == 0)
+		err = open_files(irq, fail);
+	if (err < 0) {
+		irq_close(irq);
+		return err;
+	}
+	bar_write(bar, VGPU_REG_INTERRUPT_STATUS, VGPU_IRQ_MASK);
+	unmask(irq->config_fd);
+	bar_write(bar, VGPU_REG_INTERRUPT_CTRL, VGPU_IRQ_COMPLETION);
+	return 0;
+}
+
+int irq_wait(struct irq *irq, int timeout_ms)
+{
+	struct pollfd wait = { .fd = irq->uio_fd, .events = POLLIN };
+	uint32_t total;
+
+	if (poll(&wait, 1, timeout_ms) <= 0)
+		return 0;
+	if (read(irq->uio_fd, &total, sizeof(total)) != (ssize_t)sizeof(total))
+		return -EIO;
+	irq->count++;
+	bar_write(&irq->device->bar, VGPU_REG_INTERRUPT_STATUS, VGPU_IRQ_COMPLETION);
+	return unmask(irq->config_fd);
+}
+
+void irq_close(struct irq *irq)
+{
+	struct bar *bar = &irq->device->bar;
+
+	bar_write(bar, VGPU_REG_INTERRUPT_CTRL, irq->ctrl_before);
+	bar_write(bar, VGPU_REG_INTERRUPT_STATUS, VGPU_IRQ_COMPLETION);
+	if (irq->config_fd >= 0)
+		close(irq->config_fd);
+	if (irq->uio_fd >= 0)
+		close(irq->uio_fd);
+	if (irq->bound)
+		unbind_driver(irq->device->name);
+}

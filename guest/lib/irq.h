@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* irq.h - waits for the device's interrupt through uio_pci_generic */
+
+#ifndef GUEST_IRQ_H
+#define GUEST_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/lib/device.h"
+#include "guest/lib/fail.h"
+
+struct irq {
+	struct vgpu_device *device;
+	int uio_fd;
+	int config_fd;
+	bool bound;	      /* irq_open() bound the driver, so irq_close() unbinds it */
+	uint32_t ctrl_before; /* INTERRUPT_CTRL as it was */
+	uint64_t count;	      /* interrupts taken */
+};
+
+/*
+ * Binds the driver to the device where none is bound (that takes root, and the module loaded), and
+ * enables the completion interrupt. The device must be open for submission.
+ * Return: 0; or -errno with fail, and then everything is as it was.
+ */
+int irq_open(struct irq *irq, struct vgpu_device *device, struct fail *fail);
+
+/*
+ * Waits at most timeout_ms for an interrupt, acknowledges it in the device and unmasks it.
+ * Return: 0 with or without an interrupt, as the caller looks at STATUS anyway; -errno when the
+ * driver went away.
+ */
+int irq_wait(struct irq *irq, int timeout_ms);
+
+/* Puts INTERRUPT_CTRL and the driver back. */
+void irq_close(struct irq *irq);
+
+#endif

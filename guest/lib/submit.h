@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* submit.h - sends a request to the device and takes its answer */
+
+#ifndef GUEST_SUBMIT_H
+#define GUEST_SUBMIT_H
+
+#include <stdint.h>
+
+#include "guest/lib/device.h"
+#include "guest/lib/fail.h"
+#include "guest/lib/request.h"
+#include "guest/lib/wait.h"
+
+struct reply {
+	uint32_t error;	    /* ERROR_CODE, or VGPU_ERR_OK when STATUS is DONE */
+	uint32_t len_bytes; /* of the response message; 0: an error without one */
+	uint8_t bytes[VGPU_MSG_MAX];
+};
+
+/*
+ * One round trip. An error that the device answers with is a reply, not a failure.
+ * A request longer than the buffer is sent as far as it fits, with its length as it says.
+ * Return: 0; or -errno with fail: FAIL_BUSY, FAIL_TIMEOUT, FAIL_INTERRUPTED, FAIL_ANSWER. After a
+ * time-out the device stays BUSY until it ends the request; the next submission waits for that.
+ */
+int submit(struct vgpu_device *device, const struct request *request, const struct wait *wait,
+	   struct reply *reply, struct fail *fail);
+
+/* Acknowledges the last answer, so that the device is IDLE again; nothing when one is in flight. */
+void submit_end(struct vgpu_device *device);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wait.c - waits until the device is no longer busy */
+
+#include "guest/lib/wait.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "common/vgpu_regs.h"
+
+/*
+ * Each look at STATUS takes QEMU's big lock, which the answer needs as well: looking all the time
+ * delays what one waits for. So the next look comes after an eighth of the time that passed, which
+ * adds at most an eighth to the latency while the number of looks grows only with its logarithm.
+ * Short gaps are spent in the guest, since a sleep would take longer than they last.
+ */
+#define GAP_SHARE 8
+#define GAP_MIN_NS 5000u
+#define GAP_MAX_NS 1000000u
+#define SPIN_UP_TO_NS 200000u
+
+/* A stop or a lost interrupt is noticed after this long at the latest. */
+#define IRQ_SLICE_MS 1000u
+
+#define NS_PER_S 1000000000u
+#define NS_PER_MS 1000000u
+
+uint64_t wait_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void pause_for(uint64_t elapsed_ns, uint64_t rest_ns)
+{
+	uint64_t gap_ns = elapsed_ns / GAP_SHARE;
+
+	if (gap_ns < GAP_MIN_NS)
+		gap_ns = GAP_MIN_NS;
+	gap_ns = min_u64(min_u64(gap_ns, GAP_MAX_NS), rest_ns);
+	if (elapsed_ns < SPIN_UP_TO_NS) {
+		const uint64_t until_ns = wait_now_ns() + gap_ns;
+
+		while (wait_now_ns() < until_ns)
+			;
+		return;
+	}
+	nanosleep(&(struct timespec){ .tv_nsec = (long)gap_ns }, NULL);
+}
+
+static int wait_once(const struct wait *wait, uint64_t elapsed_ns, uint64_t rest_ns)
+{
+	switch (wait->mode) {
+	case WAIT_POLL:
+		pause_for(elapsed_ns, rest_ns);
+		return 0;
+	case WAIT_SPIN:
+		return 0;
+	case WAIT_IRQ:
+		return irq_wait(wait->irq, (int)min_u64(rest_ns / NS_PER_MS + 1, IRQ_SLICE_MS));
+	}
+	return -EINVAL;
+}
+
+int wait_ended(struct vgpu_device *device, const struct wait *wait, uint32_t *status)
+{
+	const uint64_t start_ns = wait_now_ns();
+
+	for (;;) {
+		uint64_t elapsed_ns, rest_ns;
+		int err;
+
+		*status = bar_read(&device->bar, VGPU_REG_STATUS);
+		if (*status != VGPU_STATUS_BUSY)
+			return 0;
+		if (wait->stop && *wait->stop)
+			return -EINTR;
+		elapsed_ns = wait_now_ns() - start_ns;
+		if (wait->timeout_ns && elapsed_ns >= wait->timeout_ns)
+			return -ETIMEDOUT;
+		rest_ns = wait->timeout_ns ? wait->timeout_ns - elapsed_ns : UINT64_MAX;
+		err = wait_once(wait, elapsed_ns, rest_ns);
+		if (err < 0)
+			return err;
+	}
+}

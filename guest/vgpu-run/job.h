@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* job.h - what the user asks for, as a request, and what its answer must be */
+
+#ifndef RUN_JOB_H
+#define RUN_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/lib/request.h"
+#include "guest/lib/response.h"
+
+#define JOB_VALUES_MAX ((VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) / 8) /* elements of one vector */
+#define JOB_WHY_LEN 200
+
+struct job {
+	bool is_raw; /* the bytes of a file, whatever they are: no certain answer is expected */
+	uint32_t opcode;
+	bool sealed; /* carries a checksum, or says so */
+	struct request request;
+	uint32_t expected_count;
+	int32_t expected[JOB_VALUES_MAX];
+};
+
+/*
+ * Builds the request of an opcode from the operands of the command line.
+ * why: on failure, what is wrong, in words, JOB_WHY_LEN bytes.
+ * Return: 0 or -EINVAL.
+ */
+int job_build(struct job *job, uint32_t opcode, char *const *operands, size_t count, bool sealed,
+	      char *why);
+
+/* The same from a file. Return: 0, or -errno with why. */
+int job_load_raw(struct job *job, const char *path, char *why);
+
+/*
+ * Whether a response with status OK is the right one.
+ * values: the sums that it holds, job->expected_count of them.
+ * Return: NULL, or in words what is wrong.
+ */
+const char *job_check(const struct job *job, const struct response *response, int32_t *values);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main.c - vgpu-run: runs a job on the host's GPU and prints its answer */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guest/lib/device.h"
+#include "guest/lib/exit_code.h"
+#include "guest/lib/irq.h"
+#include "guest/lib/submit.h"
+#include "guest/vgpu-run/job.h"
+#include "guest/vgpu-run/options.h"
+#include "guest/vgpu-run/report.h"
+#include "guest/vgpu-run/run.h"
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int signal_number)
+{
+	stop_signal = signal_number;
+}
+
+/* Without SA_RESTART, so that a sleep ends too. */
+static void catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = on_stop };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+/* Ends as the signal would have ended it, so that a shell sees it was one. */
+static void end_by_signal(void)
+{
+	signal(stop_signal, SIG_DFL);
+	raise(stop_signal);
+}
+
+static void prepare(struct job *job, const struct options *options)
+{
+	char why[JOB_WHY_LEN];
+	int err;
+
+	if (options->raw)
+		err = job_load_raw(job, options->raw, why);
+	else
+		err = job_build(job, options->opcode, options->operands, options->operand_count,
+				options->crc, why);
+	if (err < 0)
+		options_refuse("%s", why);
+}
+
+/* Return: 0 once the device was used; or -errno with run->fail when it could not be. */
+static int use_device(struct run *run, struct vgpu_device *device, const struct job *job,
+		      const struct options *options)
+{
+	struct wait wait = { .mode = options->wait,
+			     .timeout_ns = options->timeout_ns,
+			     .stop = &stop_signal };
+	struct irq irq;
+	int err = device_open(device, &options->where, DEVICE_SUBMIT, &run->fail);
+
+	if (err < 0)
+		return err;
+	if (device->decoding_enabled && options->verbose)
+		fprintf(stderr, "%s: memory decoding was off and is on now\n", device->name);
+	if (options->wait == WAIT_IRQ) {
+		err = irq_open(&irq, device, &run->fail);
+		if (err < 0) {
+			device_close(device);
+			return err;
+		}
+		wait.irq = &irq;
+	}
+	run_job(run, device, job, options->count, &wait);
+	submit_end(device);
+	if (wait.irq)
+		irq_close(&irq);
+	device_close(device);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct job job;
+	struct vgpu_device device;
+	struct options options;
+	enum exit_code code;
+	struct run run;
+	int err;
+
+	options_parse(&options, argc, argv);
+	prepare(&job, &options);
+	if (run_init(&run, options.count) < 0)
+		options_refuse("--count %u: not enough memory for as many", options.count);
+	catch_signals();
+	err = use_device(&run, &device, &job, &options);
+	if (options.json)
+		report_json(&run, &job, &options, err < 0 ? NULL : &device);
+	else
+		report_answer(&run, &job);
+	if (options.verbose || options.count > 1)
+		report_figures(&run, &options);
+	report_error(&run, &options);
+	code = report_exit_code(&run);
+	run_free(&run);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "vgpu-run: cannot write the answer: %s\n", strerror(errno));
+		code = EXIT_CODE_FAILED;
+	}
+	if (stop_signal)
+		end_by_signal();
+	return (int)code;
+}

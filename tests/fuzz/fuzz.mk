@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# fuzz.mk - the fuzzers, each with the files of the product that it tries; `make fuzz` builds them
+
+# They have their own compiler and sanitizers, hence their own directory, whatever SAN says.
+FUZZ_B := build/fuzz
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -D_GNU_SOURCE -I. -fno-omit-frame-pointer \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -MMD -MP
+
+FUZZ :=
+define fuzzer
+FUZZ += $(FUZZ_B)/$(1)
+$(FUZZ_B)/$(1): $(patsubst %.c,$(FUZZ_B)/obj/%.o,tests/fuzz/$(1).c $(2))
+	@echo "  LINK  $$@"
+	@$$(CLANG) $(FUZZ_CFLAGS) -o $$@ $$^
+endef
+
+$(eval $(call fuzzer,fuzz_frame,common/crc32c.c vgpud/session.c))
+$(eval $(call fuzzer,fuzz_request,common/crc32c.c common/proto_check.c common/util.c \
+	guest/lib/request.c vgpud/exec.c vgpud/exec_cpu.c))
+$(eval $(call fuzzer,fuzz_response,common/crc32c.c common/proto_check.c guest/lib/response.c))
+
+$(FUZZ_B)/.prerequisites: packaging/prerequisites.sh packaging/debian-packages
+	@mkdir -p $(@D)
+	@packaging/prerequisites.sh test
+	@touch $@
+
+$(FUZZ_B)/obj/%.o: %.c | $(FUZZ_B)/.prerequisites
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	@$(CLANG) $(FUZZ_CFLAGS) -c -o $@ $<
+
+-include $(shell find $(FUZZ_B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: fuzz
+fuzz: $(FUZZ)

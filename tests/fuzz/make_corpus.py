@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make_corpus.py - writes the fuzzers' first inputs, a few of each kind, into a directory (default: corpus)"""
+
+import pathlib
+import struct
+import sys
+
+VERSION = 0x00010000
+NOP, ADD, VECTOR_ADD, INFO = range(4)
+HELLO, CONFIG, REQUEST, RESPONSE, CANCEL = range(1, 6)
+
+
+def crc32c(message):
+    """CRC-32C bit by bit."""
+    crc = 0xFFFFFFFF
+    for byte in message:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def sealed(message):
+    """The message with its checksum in place."""
+    message = message[:24] + bytes(4) + message[28:]
+    return message[:24] + struct.pack("<I", crc32c(message)) + message[28:]
+
+
+def body(words, data):
+    return struct.pack(f"<{len(words)}I", *words) + data
+
+
+def data_offset(words, data):
+    return 32 + 4 * len(words) if data else 32
+
+
+def request(opcode, flags=0, words=(), data=b"", **wrong):
+    """A request message; `wrong` sets fields of its header to other values."""
+    fields = {"version": VERSION, "opcode": opcode, "flags": flags, "count": len(words),
+              "offset": data_offset(words, data), "length": len(data), "crc": 0, "reserved": 0}
+    fields.update(wrong)
+    return struct.pack("<8I", *fields.values()) + body(words, data)
+
+
+def response(status, words=(), data=b"", exec_us=0):
+    return struct.pack("<8I", VERSION, status, len(words), data_offset(words, data), len(data),
+                       exec_us, 0, 0) + body(words, data)
+
+
+def frame(kind, payload=b"", sequence=0, vm_id=3, length=None, flags=0):
+    length = len(payload) if length is None else length
+    return struct.pack("<IIIBBBBQ", vm_id, 9, length, 0x41, 2, kind, flags, sequence) + payload
+
+
+def hello(low=1, high=1, **fields):
+    return frame(HELLO, struct.pack("<4I", low, high, 0, 0), **fields)
+
+
+def requests():
+    numbers = struct.pack("<16i", *range(-4, 12))
+    yield "nop", request(NOP)
+    yield "add", request(ADD, words=(100, 200))
+    yield "add-wraps", request(ADD, words=(0x7FFFFFFF, 1))
+    yield "add-crc", sealed(request(ADD, flags=1, words=(100, 200)))
+    yield "add-wrong-crc", request(ADD, flags=1, words=(100, 200), crc=12345)
+    yield "vector-add", request(VECTOR_ADD, data=numbers)
+    yield "vector-add-crc", sealed(request(VECTOR_ADD, flags=1, data=numbers))
+    yield "vector-add-full", request(VECTOR_ADD, data=bytes(992))
+    yield "vector-add-gap", request(VECTOR_ADD, data=bytes(12), offset=36, length=8)
+    yield "vector-add-wraps", request(VECTOR_ADD, data=bytes(8), offset=0xFFFFFFF8, length=48)
+    yield "info", request(INFO)
+    yield "info-crc", sealed(request(INFO, flags=1))
+    yield "opcode-unknown", request(4)
+    yield "version-2", request(NOP, version=0x00020000)
+    yield "flags-unknown", request(NOP, flags=2)
+    yield "reserved-set", request(NOP, reserved=1)
+    yield "params-missing", request(ADD, words=(1,))
+    yield "data-not-wanted", request(ADD, words=(1, 2), data=bytes(8))
+    yield "short", request(NOP)[:31]
+    yield "long", request(VECTOR_ADD, data=bytes(1000))
+
+
+def responses():
+    for crc in (0, 1):
+        for name, text in (
+            ("empty", response(0)),
+            ("sum", response(0, words=(300,), exec_us=17)),
+            ("sums", response(0, data=bytes(range(32)))),
+            ("info", response(0, words=(2, 9, 0, 143771, 132, 13000), data=b"NVIDIA H200")),
+            ("full", response(0, words=(1,) * 248)),
+            ("fault", response(13)),
+            ("status-unknown", response(18)),
+            ("counts-wrong", response(0, words=(1, 2))[:-4]),
+        ):
+            yield f"{name}{'-crc' if crc else ''}", bytes([crc]) + (sealed(text) if crc else text)
+    yield "fault-crc-missing", b"\1" + response(13)
+
+
+def streams():
+    add = request(ADD, words=(100, 200))
+    full = request(VECTOR_ADD, data=bytes(992))
+    yield "hello", hello()
+    yield "hello-unnumbered", hello(vm_id=0)
+    yield "hello-another-vm", hello(vm_id=4)
+    yield "hello-version-2", hello(2, 2)
+    yield "hello-twice", hello() + hello()
+    yield "request", hello() + frame(REQUEST, add, 1)
+    yield "request-first", frame(REQUEST, add, 1)
+    yield "requests", hello() + b"".join(frame(REQUEST, add, n) for n in range(1, 5))
+    yield "request-full", hello() + frame(REQUEST, full, 1) + frame(REQUEST, add, 2)
+    yield "request-replayed", hello() + frame(REQUEST, add, 1) + frame(REQUEST, add, 1)
+    yield "request-another-vm", hello() + frame(REQUEST, add, 1, vm_id=4)
+    yield "request-cut", hello() + frame(REQUEST, add, 1)[:-1]
+    yield "cancel", hello() + frame(REQUEST, add, 1) + frame(CANCEL, sequence=1)
+    yield "cancel-unsent", hello() + frame(CANCEL, sequence=1)
+    yield "config", hello() + frame(CONFIG, bytes(16))
+    yield "response", hello() + frame(RESPONSE, response(0), 1)
+    yield "oversized", hello() + frame(REQUEST, add, 1, length=1025)
+    yield "oversized-wraps", frame(REQUEST, add, 1, length=0xFFFFFFE8)
+    yield "flags-set", frame(HELLO, bytes(16), flags=1)
+    yield "type-unknown", frame(6, bytes(16))
+
+
+def main():
+    here = pathlib.Path(__file__).resolve().parent
+    top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
+    for kind, inputs, prefix in (("fuzz_request", requests(), b""),
+                                 ("fuzz_response", responses(), b""),
+                                 ("fuzz_frame", streams(), b"\x2a\x07")):
+        (top / kind).mkdir(parents=True, exist_ok=True)
+        for name, data in inputs:
+            (top / kind / name).write_bytes(prefix + data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+# The devices of a server VM, and those that tests need. Whatever a board cannot do without comes by itself.
+CONFIG_I440FX=y
+CONFIG_Q35=y
+CONFIG_PCIE_PORT=y
+
+CONFIG_VIRTIO_PCI=y
+CONFIG_VIRTIO_BLK=y
+CONFIG_VIRTIO_NET=y
+CONFIG_VIRTIO_RNG=y
+CONFIG_VIRTIO_SERIAL=y
+CONFIG_VHOST_USER_FS=y
+
+CONFIG_VGPU_STUB=y
+
+CONFIG_ISA_DEBUG=y
+CONFIG_PCI_TESTDEV=y
+CONFIG_EDU=y

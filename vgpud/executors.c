@@ -124,6 +124,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	kind->retry = sd_event_source_disable_unref(kind->retry);
 	start_worker(kind);
+	if (kind->nursery == NULL)
+		kind->executors->handler->changed(kind->executors->arg);
 	return 0;
 }
 
@@ -402,11 +404,11 @@ const struct exec_info *seat_info(const struct seat *seat)
 int seat_submit(struct seat *seat, struct request *request)
 {
 	struct exec *exec = &seat->process->worker->exec;
-	int err = exec->ops->submit(exec, &request->job);
 
-	/* A worker that has died says so on its socket too, where the loop finds it next. */
-	if (err == -EAGAIN)
-		return err;
+	/* If the worker has died, its socket says so too, and the loop finds that next. */
+	if (exec->ops->submit(exec, &request->job) != 0)
+		return -EAGAIN;
+	request->seat = seat;
 	TAILQ_INSERT_TAIL(&seat->requests, request, seat_link);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "vgpud/sched.h"
 #include "vgpud/store.h"
 
+struct seat;
 struct vm;
 
 /*
@@ -23,6 +24,7 @@ struct request {
 	TAILQ_ENTRY(request) vm_link;	/* among its VM's requests */
 	TAILQ_ENTRY(request) seat_link; /* among what its seat's worker has, while started */
 	struct vm *vm;
+	struct seat *seat;	  /* where it runs, while started */
 	uint64_t sequence;	  /* the link's */
 	bool wanted;		  /* somebody waits for the answer */
 	bool with_crc;		  /* the answer needs a checksum too */

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* broker.c - a request's life: it arrives, waits, runs, ends, and is answered */
+
+#include "vgpud/broker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/proto_check.h"
+#include "common/util.h"
+
+/*
+ * Theory of operation. A request is
+ *
+ *   arrived -> judged -> accepted by the ledger -> QUEUED -> STARTED -> ended
+ *                 \______________________________________________________/
+ *
+ * and whatever happens to it, it goes through end_request() exactly once: there its row is finished
+ * in the ledger, and only then is the guest answered.
+ *
+ * A request that passes its deadline while it runs is ended at once, but its worker still has it:
+ * the struct stays (`ended` is its row's business no more) until the worker gives it back.
+ */
+
+static const struct executors_handler executors_callbacks;
+static void dispatch(struct broker *broker);
+
+/* --- memory
+ * ---------------------------------------------------------------------------------------- */
+
+static struct request *request_take(struct broker *broker)
+{
+	struct request *request = TAILQ_FIRST(&broker->unused);
+
+	if (request != NULL)
+		TAILQ_REMOVE(&broker->unused, request, vm_link);
+	else
+		request = malloc(sizeof(*request));
+	return request;
+}
+
+static void request_put(struct broker *broker, struct request *request)
+{
+	TAILQ_INSERT_HEAD(&broker->unused, request, vm_link);
+}
+
+/* --- the deadline timer
+ * ---------------------------------------------------------------------------- */
+
+/*
+ * The timer is only ever moved to an earlier time here; later ones are found when it fires. So a
+ * request that ends in time costs no system call for its deadline.
+ */
+static void expect_expiry(struct broker *broker, uint64_t at_ns)
+{
+	if (at_ns >= broker->expiry_ns)
+		return;
+	broker->expiry_ns = at_ns;
+	sd_event_source_set_time(broker->expiry, at_ns / UTIL_NS_PER_US + 1);
+	sd_event_source_set_enabled(broker->expiry, SD_EVENT_ONESHOT);
+}
+
+/* --- the end
+ * --------------------------------------------------------------------------------------- */
+
+static uint32_t make_error(uint8_t *msg, uint32_t status, bool with_crc)
+{
+	struct proto_response response = { .status = status, .with_crc = with_crc };
+
+	return proto_make_response(msg, &response);
+}
+
+/*
+ * Finishes the row and answers the guest, in this order. Takes the request out of its VM's list;
+ * the scheduler's part is the caller's.
+ * msg: its response, or NULL to make one of status alone.
+ */
+static void end_request(struct broker *broker, struct request *request, uint32_t status,
+			const uint8_t *msg, uint32_t len_bytes)
+{
+	struct store_request *row = &request->row;
+	struct vm *vm = request->vm;
+	uint8_t error[VGPU_MSG_MAX];
+
+	if (!request->wanted) {
+		status = VGPU_ERR_CANCELLED;
+		len_bytes = 0;
+	} else if (msg == NULL) {
+		msg = error;
+		len_bytes = make_error(error, status, request->with_crc);
+	}
+	row->status = status;
+	row->response_bytes = (uint16_t)len_bytes;
+	row->total_ns = util_now_ns() - row->received_ns;
+	if (row->executor == VGPU_EXECUTOR_NONE)
+		row->wait_ns = row->total_ns;
+	broker->store->ops->finished(broker->store, row);
+	vm->counts.ended[status]++;
+	TAILQ_REMOVE(&vm->requests, request, vm_link);
+	if (request->wanted)
+		dev_port_send_response(vm, request->sequence, row->guest_request_id, msg,
+				       len_bytes);
+}
+
+/* Ends a request that is in no list of the scheduler. */
+static void end_idle(struct broker *broker, struct request *request, uint32_t status)
+{
+	end_request(broker, request, status, NULL, 0);
+	request_put(broker, request);
+}
+
+/* Ends a request that waits in its VM's queue. */
+static void end_queued(struct broker *broker, struct request *request, uint32_t status)
+{
+	sched_remove(&broker->sched, &request->item);
+	end_idle(broker, request, status);
+}
+
+/* Ends a request that the worker gave back, unless its end came before. */
+static void end_started(struct broker *broker, struct request *request, uint32_t status,
+			const uint8_t *msg, uint32_t len_bytes)
+{
+	sched_finish(&broker->sched, &request->item);
+	if (!request->item.late)
+		end_request(broker, request, status, msg, len_bytes);
+	request_put(broker, request);
+}
+
+static void end_all_queued(struct broker *broker, struct vm *vm, uint32_t status)
+{
+	struct sched_item *item;
+
+	while ((item = TAILQ_FIRST(&vm->sched.queue)) != NULL)
+		end_queued(broker, request_of(item), status);
+}
+
+/* --- arrival
+ * --------------------------------------------------------------------------------------- */
+
+/* Whether the sender wants a checksum, as far as a message that may be malformed can tell. */
+static bool wants_crc(const uint8_t *msg, uint32_t len_bytes)
+{
+	return len_bytes >= VGPU_MSG_HEADER_LEN && (vgpu_get_le32(msg + 8) & VGPU_FLAG_CRC32C);
+}
+
+static struct request *make_request(struct broker *broker, struct vm *vm,
+				    const struct vgpu_frame_header *h, const uint8_t *msg)
+{
+	struct request *request = request_take(broker);
+
+	if (request == NULL)
+		return NULL;
+	request->vm = vm;
+	request->sequence = h->sequence;
+	request->wanted = true;
+	request->with_crc = wants_crc(msg, h->length);
+	request->row = (struct store_request){
+		.id = broker->next_id++,
+		.received_ns = util_now_ns(),
+		.vm_id = vm->id,
+		.guest_request_id = h->request_id,
+		.opcode = h->length >= VGPU_MSG_HEADER_LEN ? vgpu_get_le32(msg + 4) : UINT32_MAX,
+		.request_bytes = (uint16_t)h->length,
+		.pool = (uint8_t)('A' + vm->sched.pool),
+		.priority = vm->sched.priority,
+		.transport = STORE_TRANSPORT_DEVICE,
+	};
+	request->job.id = request->row.id;
+	request->job.len_bytes = h->length;
+	memcpy(request->job.msg, msg, h->length);
+	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
+	return request;
+}
+
+/* Whether there is no use in waiting for a worker. */
+static bool has_no_device(const struct vm *vm)
+{
+	return vm->seat == NULL || seat_trouble(vm->seat) != NULL;
+}
+
+/* Answers a request that the daemon cannot even record. */
+static void turn_away(struct vm *vm, const struct vgpu_frame_header *h, const uint8_t *msg,
+		      enum vgpu_error status)
+{
+	uint8_t error[VGPU_MSG_MAX];
+	uint32_t len_bytes = make_error(error, status, wants_crc(msg, h->length));
+
+	vm->counts.ended[status]++;
+	dev_port_send_response(vm, h->sequence, h->request_id, error, len_bytes);
+}
+
+static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header *h,
+		       const uint8_t *msg)
+{
+	struct broker *broker = arg;
+	const struct sched_pool *pool = &broker->sched.pool[vm->sched.pool];
+	struct request *request = make_request(broker, vm, h, msg);
+	struct proto_request parsed;
+	enum vgpu_error error;
+
+	vm->counts.received++;
+	if (request == NULL) {
+		turn_away(vm, h, msg, VGPU_ERR_INTERNAL);
+		return;
+	}
+	if (broker->store->ops->accepted(broker->store, &request->row) != 0) {
+		TAILQ_REMOVE(&vm->requests, request, vm_link);
+		request_put(broker, request);
+		turn_away(vm, h, msg, VGPU_ERR_LEDGER_FULL);
+		return;
+	}
+	error = proto_check_request(request->job.msg, request->job.len_bytes, &parsed);
+	if (error == VGPU_ERR_OK && has_no_device(vm))
+		error = VGPU_ERR_NO_DEVICE;
+	if (error == VGPU_ERR_OK &&
+	    sched_push(&broker->sched, &vm->sched, &request->item, request->row.received_ns) != 0)
+		error = VGPU_ERR_QUEUE_FULL;
+	if (error != VGPU_ERR_OK) {
+		end_idle(broker, request, error);
+		return;
+	}
+	expect_expiry(broker, request->row.received_ns + pool->deadline_ns);
+	dispatch(broker);
+}
+
+static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
+{
+	struct broker *broker = arg;
+	struct request *request;
+
+	TAILQ_FOREACH (request, &vm->requests, vm_link)
+		if (request->sequence == sequence)
+			break;
+	if (request == NULL)
+		return; /* it has ended meanwhile */
+	request->wanted = false;
+	if (request->item.state == SCHED_QUEUED)
+		end_queued(broker, request, VGPU_ERR_CANCELLED);
+}
+
+/* --- execution
+ * ------------------------------------------------------------------------------------- */
+
+/* Starts what may start now, on each GPU. */
+static void dispatch(struct broker *broker)
+{
+	for (unsigned gpu = 0; gpu < broker->gpus; gpu++) {
+		uint64_t now_ns = util_now_ns();
+		struct sched_item *item;
+
+		while ((item = sched_pop(&broker->sched, gpu, now_ns)) != NULL) {
+			struct request *request = request_of(item);
+			struct seat *seat = request->vm->seat;
+
+			if (seat_submit(seat, request) != 0) {
+				sched_requeue(&broker->sched, item);
+				break;
+			}
+			request->row.executor = (uint8_t)seat_info(seat)->executor;
+			request->row.wait_ns = item->started_ns - request->row.received_ns;
+			request->row.pool = (uint8_t)('A' + item->pool);
+			request->row.priority = request->vm->sched.priority;
+			expect_expiry(broker,
+				      now_ns + broker->sched.pool[item->pool].exec_deadline_ns);
+		}
+	}
+}
+
+static void on_done(void *arg, struct request *request, const struct exec_done *done)
+{
+	struct broker *broker = arg;
+	struct proto_response response;
+
+	/* The worker may have run wild: what it says goes to a guest only if it is well-formed. */
+	if (proto_check_response(done->msg, done->len_bytes, request->with_crc, &response) == 0) {
+		request->row.exec_ns = done->exec_ns;
+		end_started(broker, request, response.status, done->msg, done->len_bytes);
+	} else {
+		end_started(broker, request, VGPU_ERR_INTERNAL, NULL, 0);
+	}
+	dispatch(broker);
+}
+
+static void pause_offender(struct broker *broker, struct vm *vm)
+{
+	char text[128];
+	struct store_event event = {
+		.kind = "pause",
+		.subject = vm->name,
+		.old_value = "running",
+		.new_value = "paused",
+		.text = text,
+		.uid = -1,
+		.pid = -1,
+	};
+
+	snprintf(text, sizeof(text), "its requests killed %u workers within %u s",
+		 broker->conf->fault_limit, broker->conf->fault_window_s);
+	log_warning("%s: paused: %s; vgpuadm resume %s lets it go on", vm->name, text, vm->name);
+	vm->sched.paused = true;
+	broker->store->ops->event(broker->store, &event);
+}
+
+/* A request that cost its worker its life ends here, with GPU_FAULT or GPU_HUNG. */
+static void end_fatal(struct broker *broker, struct request *request, uint32_t status)
+{
+	struct vm *vm = request->vm;
+	uint64_t now_ns = util_now_ns();
+	struct store_event event = {
+		.kind = status == VGPU_ERR_GPU_HUNG ? "gpu-hung" : "gpu-fault",
+		.subject = vm->name,
+		.text = name_error_text(status),
+		.uid = -1,
+		.pid = -1,
+	};
+
+	request->row.exec_ns = now_ns - request->item.started_ns;
+	log_warning("%s: request %llu ended with %s: %s", vm->name,
+		    (unsigned long long)request->row.id, name_error(status), event.text);
+	end_started(broker, request, status, NULL, 0);
+	broker->store->ops->event(broker->store, &event);
+	if (vm_fault(vm, now_ns, broker->conf->fault_limit,
+		     broker->conf->fault_window_s * UTIL_NS_PER_S) &&
+	    !vm->sched.paused)
+		pause_offender(broker, vm);
+}
+
+static void on_died(void *arg, struct request *request)
+{
+	end_fatal(arg, request, VGPU_ERR_GPU_FAULT);
+}
+
+static void on_unstarted(void *arg, struct request *request)
+{
+	struct broker *broker = arg;
+
+	request->row.executor = VGPU_EXECUTOR_NONE;
+	if (request->item.late || !request->wanted)
+		end_started(broker, request, VGPU_ERR_CANCELLED, NULL, 0);
+	else
+		sched_requeue(&broker->sched, &request->item);
+}
+
+static void refresh_vm(struct broker *broker, struct vm *vm)
+{
+	vm->sched.stalled = vm->seat == NULL || !seat_ready(vm->seat);
+	if (has_no_device(vm))
+		end_all_queued(broker, vm, VGPU_ERR_NO_DEVICE);
+}
+
+static void on_seats_changed(void *arg)
+{
+	struct broker *broker = arg;
+	struct vm *vm;
+
+	TAILQ_FOREACH (vm, &broker->vms, link)
+		refresh_vm(broker, vm);
+	dispatch(broker);
+	broker->settled(broker);
+}
+
+static const struct executors_handler executors_callbacks = {
+	.done = on_done,
+	.died = on_died,
+	.unstarted = on_unstarted,
+	.changed = on_seats_changed,
+};
+
+static void expire(struct broker *broker, struct request *request, enum sched_expiry how)
+{
+	switch (how) {
+	case SCHED_EXPIRED_WAITING:
+		end_idle(broker, request, VGPU_ERR_TIMEOUT);
+		break;
+	case SCHED_EXPIRED_PAUSED:
+		end_idle(broker, request, VGPU_ERR_PAUSED);
+		break;
+	case SCHED_EXPIRED_RUNNING:
+		request->row.exec_ns = util_now_ns() - request->item.started_ns;
+		end_request(broker, request, VGPU_ERR_TIMEOUT, NULL, 0);
+		break;
+	case SCHED_EXPIRED_HUNG:
+		seat_kill(request->seat, request);
+		end_fatal(broker, request, VGPU_ERR_GPU_HUNG);
+		break;
+	}
+}
+
+static int on_expiry(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct broker *broker = arg;
+	uint64_t now_ns = util_now_ns();
+	struct sched_item *item;
+	enum sched_expiry how;
+
+	(void)source;
+	(void)usec;
+	while ((item = sched_expire(&broker->sched, now_ns, &how)) != NULL)
+		expire(broker, request_of(item), how);
+	broker->expiry_ns = SCHED_NEVER;
+	expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
+	dispatch(broker);
+	return 0;
+}
+
+/* --- VMs
+ * ------------------------------------------------------------------------------------------- */
+
+/* The seat where the VM's requests run from now on; what runs elsewhere ends there. */
+static void take_seat(struct broker *broker, struct vm *vm)
+{
+	struct seat **pool_seat = &broker->pool_seat[vm->sched.pool];
+	const char *executor = broker->conf->pool[vm->sched.pool].executor;
+
+	if (!broker->conf->isolation_vm) {
+		vm->seat = *pool_seat;
+	} else {
+		if (vm->seat != NULL)
+			seat_retire(vm->seat);
+		vm->seat = dev_port_connected(vm) ? seat_new(broker->executors, executor) : NULL;
+	}
+}
+
+void broker_vm_changed(struct broker *broker, struct vm *vm)
+{
+	take_seat(broker, vm);
+	refresh_vm(broker, vm);
+	dev_port_send_config(vm);
+	dispatch(broker);
+}
+
+static void on_connected(void *arg, struct vm *vm)
+{
+	struct broker *broker = arg;
+
+	log_info("%s: its device connected", vm->name);
+	take_seat(broker, vm);
+	refresh_vm(broker, vm);
+}
+
+static void on_gone(void *arg, struct vm *vm)
+{
+	struct broker *broker = arg;
+	struct request *request;
+
+	log_info("%s: its device disconnected", vm->name);
+	TAILQ_FOREACH (request, &vm->requests, vm_link)
+		request->wanted = false;
+	end_all_queued(broker, vm, VGPU_ERR_CANCELLED);
+	take_seat(broker, vm);
+	refresh_vm(broker, vm);
+}
+
+const struct dev_handler broker_dev_handler = {
+	.request = on_request,
+	.cancel = on_cancel,
+	.connected = on_connected,
+	.gone = on_gone,
+};
+
+/* --- start and end
+ * --------------------------------------------------------------------------------- */
+
+/* One queue for each executor: pools on the same GPU share it. Return: the pool's. */
+static unsigned gpu_of(const struct broker *broker, unsigned pool)
+{
+	unsigned gpus = 0;
+
+	for (unsigned i = 0; i < pool; i++) {
+		if (!broker->conf->pool[i].exists)
+			continue;
+		if (strcmp(broker->conf->pool[i].executor, broker->conf->pool[pool].executor) == 0)
+			return broker->sched.pool[i].gpu;
+		if (broker->sched.pool[i].gpu >= gpus)
+			gpus = broker->sched.pool[i].gpu + 1;
+	}
+	return gpus;
+}
+
+static int open_pool(struct broker *broker, unsigned i)
+{
+	const struct conf_pool *conf = &broker->conf->pool[i];
+
+	broker->sched.pool[i] = (struct sched_pool){
+		.exists = true,
+		.gpu = gpu_of(broker, i),
+		.window = conf->window,
+		.deadline_ns = conf->deadline_ms * UTIL_NS_PER_MS,
+		.exec_deadline_ns = conf->exec_deadline_ms * UTIL_NS_PER_MS,
+	};
+	if (broker->sched.pool[i].gpu >= SCHED_GPU_MAX)
+		return -E2BIG;
+	if (broker->sched.pool[i].gpu >= broker->gpus)
+		broker->gpus = broker->sched.pool[i].gpu + 1;
+	if (broker->conf->isolation_vm)
+		return executors_warm(broker->executors, conf->executor);
+	broker->pool_seat[i] = seat_new(broker->executors, conf->executor);
+	return broker->pool_seat[i] != NULL ? 0 : -ENOMEM;
+}
+
+int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
+		struct store *store, void (*settled)(struct broker *broker))
+{
+	int err;
+
+	*broker = (struct broker){
+		.conf = conf,
+		.event = event,
+		.store = store,
+		.next_id = store->next_id,
+		.expiry_ns = SCHED_NEVER,
+		.settled = settled,
+	};
+	TAILQ_INIT(&broker->vms);
+	TAILQ_INIT(&broker->unused);
+	sched_init(&broker->sched, conf->vm_queue_max, conf->aging_ms * UTIL_NS_PER_MS);
+	err = sd_event_add_time(event, &broker->expiry, CLOCK_MONOTONIC, UINT64_MAX,
+				UTIL_NS_PER_MS / UTIL_NS_PER_US, on_expiry, broker);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(broker->expiry, SD_EVENT_OFF);
+	if (err >= 0)
+		err = executors_new(&broker->executors, event, &executors_callbacks, broker);
+	for (unsigned i = 0; err >= 0 && i < SCHED_POOL_MAX; i++)
+		if (conf->pool[i].exists)
+			err = open_pool(broker, i);
+	return err < 0 ? err : 0;
+}
+
+void broker_close(struct broker *broker)
+{
+	struct request *request;
+	struct sched_item *item;
+	struct vm *vm;
+
+	if (broker->executors != NULL)
+		executors_free(broker->executors);
+	TAILQ_FOREACH (item, &broker->sched.started, link)
+		if (item->late)
+			request_put(broker, request_of(item));
+	while ((vm = TAILQ_FIRST(&broker->vms)) != NULL) {
+		while ((request = TAILQ_FIRST(&vm->requests)) != NULL) {
+			end_request(broker, request, VGPU_ERR_BACKEND_LOST, NULL, 0);
+			free(request);
+		}
+		dev_port_close(vm);
+		vm_free(&broker->vms, vm);
+	}
+	while ((request = TAILQ_FIRST(&broker->unused)) != NULL) {
+		TAILQ_REMOVE(&broker->unused, request, vm_link);
+		free(request);
+	}
+	sd_event_source_disable_unref(broker->expiry);
+	broker->store->ops->close(broker->store);
+}

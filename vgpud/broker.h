@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* broker.h - a request's life: it arrives, waits, runs, ends, and is answered */
+
+#ifndef VGPUD_BROKER_H
+#define VGPUD_BROKER_H
+
+#include <systemd/sd-event.h>
+
+#include "vgpud/conf.h"
+#include "vgpud/dev_server.h"
+#include "vgpud/executors.h"
+#include "vgpud/sched.h"
+#include "vgpud/store.h"
+#include "vgpud/vm.h"
+
+struct broker {
+	const struct conf *conf;
+	sd_event *event;
+	struct store *store;
+	struct executors *executors;
+	struct sched sched;
+	struct vm_list vms;
+	struct seat *pool_seat[SCHED_POOL_MAX]; /* with a worker for each pool */
+	unsigned gpus;				/* queues in use */
+	uint64_t next_id;			/* of requests, in the ledger */
+	struct request_list unused;		/* requests to use again */
+	sd_event_source *expiry;
+	uint64_t expiry_ns; /* when it is set to fire */
+	void (*settled)(
+		struct broker *broker); /* called when executors_settled() may have changed */
+};
+
+/*
+ * store: becomes the broker's. conf must outlive it.
+ * Return: 0 or -errno.
+ */
+int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
+		struct store *store, void (*settled)(struct broker *broker));
+
+/* Answers what is still here with BACKEND_LOST, and ends workers and ledger. */
+void broker_close(struct broker *broker);
+
+/* For dev_port_open(), with the broker as its argument. */
+extern const struct dev_handler broker_dev_handler;
+
+/*
+ * A VM that is new, or whose pool, priority or pause was changed: applies it to what is queued,
+ * and tells the guest.
+ */
+void broker_vm_changed(struct broker *broker, struct vm *vm);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf.c - what the daemon is told at its start */
+
+#include "vgpud/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/names.h"
+#include "common/util.h"
+
+#define FIELD_SIZE 64
+
+static const struct conf_pool default_pool = {
+	.executor = "auto",
+	.window = 1,
+	.deadline_ms = 10000,
+	.exec_deadline_ms = 5000,
+};
+
+void conf_init(struct conf *conf)
+{
+	*conf = (struct conf){
+		.runtime_dir = "/run/vgpud",
+		.state_dir = "/var/lib/vgpud",
+		.ledger = true,
+		.vm_queue_max = 16,
+		.fault_limit = 3,
+		.fault_window_s = 60,
+	};
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+		conf->pool[i] = default_pool;
+		conf->pool[i].exists = i < 2;
+	}
+}
+
+/* Copies the text up to the next colon, and moves *text behind it. Return: false: too long. */
+static bool next_field(const char **text, char *field)
+{
+	size_t len = strcspn(*text, ":");
+
+	if (len >= FIELD_SIZE)
+		return false;
+	memcpy(field, *text, len);
+	field[len] = '\0';
+	*text += len + ((*text)[len] == ':');
+	return true;
+}
+
+static int parse_pool(const struct conf *conf, const char *text, uint8_t *pool)
+{
+	if (text[0] < 'A' || text[0] > 'Z' || text[1] != '\0' || !conf->pool[text[0] - 'A'].exists)
+		return -EINVAL;
+	*pool = (uint8_t)(text[0] - 'A');
+	return 0;
+}
+
+/* The optional end of a VM's text: a number, and how the sockets meet. */
+static int parse_vm_tail(struct conf_vm *vm, const char *text, char *why, size_t why_size)
+{
+	char field[FIELD_SIZE];
+	uint64_t id;
+
+	if (text[0] != '\0' && strncmp(text, "connect=", 8) != 0) {
+		if (!next_field(&text, field) || util_parse_u64(field, 1, UINT32_MAX, &id) != 0) {
+			snprintf(why, why_size, "%s: a VM's number is 1 to %u", vm->name,
+				 UINT32_MAX);
+			return -EINVAL;
+		}
+		vm->id = (uint32_t)id;
+	}
+	if (text[0] == '\0')
+		return 0;
+	if (strncmp(text, "connect=/", 9) != 0) {
+		snprintf(why, why_size, "%s: %s: expected connect=/PATH", vm->name, text);
+		return -EINVAL;
+	}
+	vm->connect = text + 8;
+	return 0;
+}
+
+int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
+{
+	struct conf_vm *vm = &conf->vm[conf->vm_num];
+	char name[FIELD_SIZE], pool[FIELD_SIZE], priority[FIELD_SIZE];
+	const char *rest = text;
+	int level;
+
+	if (conf->vm_num == CONF_VM_MAX) {
+		snprintf(why, why_size, "%s: there are %d VMs already", text, CONF_VM_MAX);
+		return -EINVAL;
+	}
+	if (!next_field(&rest, name) || !next_field(&rest, pool) || !next_field(&rest, priority)) {
+		snprintf(why, why_size, "%s: expected NAME:POOL:PRIORITY, as in vm3:B:high", text);
+		return -EINVAL;
+	}
+	if (!vm_name_ok(name)) {
+		snprintf(
+			why, why_size,
+			"%s: a VM's name is 1 to %d letters, digits, '.', '_' and '-', the first a "
+			"letter or digit",
+			name, VM_NAME_SIZE - 1);
+		return -EINVAL;
+	}
+	if (parse_pool(conf, pool, &vm->pool) != 0) {
+		snprintf(why, why_size,
+			 "%s: %s: no such pool (A and B are there, others by --executor)", name,
+			 pool);
+		return -EINVAL;
+	}
+	level = name_to_priority(priority);
+	if (level < 0) {
+		snprintf(why, why_size, "%s: %s: no such priority (low, medium, high)", name,
+			 priority);
+		return -EINVAL;
+	}
+	vm->priority = (uint8_t)level;
+	memcpy(vm->name, name, strlen(name) + 1);
+	vm->id = vm_id_from_name(name);
+	if (parse_vm_tail(vm, rest, why, why_size) != 0)
+		return -EINVAL;
+	if (vm->id == 0) {
+		snprintf(why, why_size,
+			 "%s: its name ends in no number: give one, as in %s:%s:%s:7", name, name,
+			 pool, priority);
+		return -EINVAL;
+	}
+	conf->vm_num++;
+	return 0;
+}
+
+static bool executor_ok(const char *text)
+{
+	uint64_t device;
+
+	return strlen(text) < CONF_EXECUTOR_SIZE &&
+	       (strcmp(text, "auto") == 0 || strcmp(text, "cpu") == 0 ||
+		(strncmp(text, "cuda:", 5) == 0 &&
+		 util_parse_u64(text + 5, 0, 1023, &device) == 0));
+}
+
+int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why_size)
+{
+	bool one = text[0] >= 'A' && text[0] <= 'Z' && text[1] == '=';
+	const char *executor = one ? text + 2 : text;
+
+	if (!executor_ok(executor)) {
+		snprintf(why, why_size, "%s: no such executor (auto, cpu, cuda:N)", executor);
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+		struct conf_pool *pool = &conf->pool[i];
+
+		if (one ? i != (unsigned)(text[0] - 'A') : !pool->exists)
+			continue;
+		pool->exists = true;
+		snprintf(pool->executor, sizeof(pool->executor), "%s", executor);
+	}
+	return 0;
+}
+
+/* `auto` may turn out to be cuda:0, and one GPU must have one queue. */
+static int check_executors(const struct conf *conf, char *why, size_t why_size)
+{
+	bool has_auto = false, has_cuda = false;
+
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+		if (!conf->pool[i].exists)
+			continue;
+		has_auto = has_auto || strcmp(conf->pool[i].executor, "auto") == 0;
+		has_cuda = has_cuda || strncmp(conf->pool[i].executor, "cuda:", 5) == 0;
+	}
+	if (!has_auto || !has_cuda)
+		return 0;
+	snprintf(
+		why, why_size,
+		"one pool's executor is auto and another's names a GPU: they could be the same GPU; "
+		"name it in each");
+	return -EINVAL;
+}
+
+int conf_check(const struct conf *conf, char *why, size_t why_size)
+{
+	for (unsigned i = 0; i < conf->vm_num; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			const struct conf_vm *a = &conf->vm[j], *b = &conf->vm[i];
+
+			if (strcmp(a->name, b->name) == 0) {
+				snprintf(why, why_size, "%s: this VM is there twice", a->name);
+				return -EINVAL;
+			}
+			if (a->id == b->id) {
+				snprintf(
+					why, why_size,
+					"%s and %s have the same number %u: give one another, as in "
+					"%s:%c:%s:NUMBER",
+					a->name, b->name, a->id, b->name, 'A' + b->pool,
+					name_priority(b->priority));
+				return -EINVAL;
+			}
+		}
+	}
+	return check_executors(conf, why, why_size);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf.h - what the daemon is told at its start */
+
+#ifndef VGPUD_CONF_H
+#define VGPUD_CONF_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgpud/sched.h"
+#include "vgpud/vm.h"
+
+#define CONF_EXECUTOR_SIZE 32
+#define CONF_VM_MAX 1024
+
+struct conf_pool {
+	bool exists;
+	char executor[CONF_EXECUTOR_SIZE]; /* "auto", "cpu", "cuda:0" */
+	unsigned window;
+	unsigned deadline_ms;
+	unsigned exec_deadline_ms;
+};
+
+/* A VM from the command line. */
+struct conf_vm {
+	char name[VM_NAME_SIZE];
+	uint8_t pool; /* index */
+	uint8_t priority;
+	uint32_t id;
+	const char *connect; /* QEMU's listening socket, NULL: we listen */
+};
+
+struct conf {
+	const char *runtime_dir; /* sockets */
+	const char *state_dir;	 /* database and ring */
+	const char *run;	 /* captive mode: a shell command, or NULL */
+	bool verbose;
+	bool ledger;	   /* keep one */
+	bool isolation_vm; /* a worker for each VM instead of each pool */
+	unsigned vm_queue_max;
+	unsigned aging_ms;    /* 0: strict priorities */
+	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
+	unsigned fault_window_s;
+	struct conf_pool pool[SCHED_POOL_MAX];
+	struct conf_vm vm[CONF_VM_MAX];
+	unsigned vm_num;
+};
+
+void conf_init(struct conf *conf);
+
+/*
+ * "vm3:B:high", "vm3:B:high:7", "vm3:B:high:connect=/run/qemu/vm3.sock", both in this order.
+ * text: stays the caller's; it must outlive conf.
+ * why: on failure a sentence that names the thing and the remedy.
+ * Return: 0 or -EINVAL.
+ */
+int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size);
+
+/* "cuda:0" for all pools, or "B=cuda:1" for one, which comes to exist by that. Likewise. */
+int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why_size);
+
+/* What only shows once everything is known. Likewise. */
+int conf_check(const struct conf *conf, char *why, size_t why_size);
+
+#endif

@@ -17,6 +17,14 @@
 #include "guest/lib/lock.h"
 #include "guest/lib/sysfs.h"
 
+int device_fail_none(struct fail *fail)
+{
+	return fail_set(fail, FAIL_NO_DEVICE, -ENODEV,
+			"no vgpu device in this machine (lspci -d %04x:%04x shows none; QEMU "
+			"needs -device vgpu-stub)",
+			VGPU_PCI_VENDOR_ID, VGPU_PCI_DEVICE_ID);
+}
+
 static int choose_slot(const char *wanted, char *name, struct fail *fail)
 {
 	struct slot slots[FIND_MAX], slot;
@@ -30,10 +38,7 @@ static int choose_slot(const char *wanted, char *name, struct fail *fail)
 	if (err < 0)
 		return err;
 	if (count == 0)
-		return fail_set(fail, FAIL_NO_DEVICE, -ENODEV,
-				"no vgpu device in this machine (lspci -d %04x:%04x shows none; "
-				"QEMU needs -device vgpu-stub)",
-				VGPU_PCI_VENDOR_ID, VGPU_PCI_DEVICE_ID);
+		return device_fail_none(fail);
 	if (!wanted)
 		slot = slots[0];
 	for (size_t i = 0; i < count; i++) {

@@ -37,6 +37,9 @@ struct vgpu_device {
 int device_open(struct vgpu_device *device, const struct device_where *where,
 		enum device_access access, struct fail *fail);
 
+/* Says in fail that this machine has no device at all. Return: -ENODEV. */
+int device_fail_none(struct fail *fail);
+
 /* Unmaps and unlocks. What is in flight stays so: the device ends it by itself. */
 void device_close(struct vgpu_device *device);
 

@@ -30,9 +30,8 @@ static int wait_failed(const struct vgpu_device *device, int err, enum fail_kind
 			device->name, strerror(-err));
 }
 
-/* Waits until nothing of an earlier user is in flight. Polls: that request's interrupt is not ours.
- */
-static int settle(struct vgpu_device *device, const struct wait *wait, struct fail *fail)
+/* Polls in any case: that request's interrupt is not ours. */
+int submit_settle(struct vgpu_device *device, const struct wait *wait, struct fail *fail)
 {
 	struct wait poll = *wait;
 	uint32_t status;
@@ -114,7 +113,7 @@ int submit(struct vgpu_device *device, const struct request *request, const stru
 	   struct reply *reply, struct fail *fail)
 {
 	uint32_t status;
-	int err = settle(device, wait, fail);
+	int err = submit_settle(device, wait, fail);
 
 	if (err < 0)
 		return err;

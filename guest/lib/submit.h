@@ -18,6 +18,12 @@ struct reply {
 };
 
 /*
+ * Waits until nothing of an earlier user is in flight; submit() does it by itself.
+ * Return: 0; or -errno with FAIL_BUSY or FAIL_INTERRUPTED.
+ */
+int submit_settle(struct vgpu_device *device, const struct wait *wait, struct fail *fail);
+
+/*
  * One round trip. An error that the device answers with is a reply, not a failure.
  * A request longer than the buffer is sent as far as it fits, with its length as it says.
  * Return: 0; or -errno with fail: FAIL_BUSY, FAIL_TIMEOUT, FAIL_INTERRUPTED, FAIL_ANSWER. After a

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* regs.h - the sixteen registers: what they are, what they hold, what that means */
+
+#ifndef PROBE_REGS_H
+#define PROBE_REGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/vgpu_regs.h"
+#include "guest/lib/bar.h"
+
+#define REGS_TEXT_LEN 128
+
+/* Where a register stands in the arrays below. */
+#define REGS_INDEX(name) (VGPU_REG_##name / 4)
+
+struct regs_info {
+	uint32_t offset;
+	const char *name;
+	const char *access;
+};
+
+extern const struct regs_info regs_info[VGPU_REG_NUM];
+
+struct regs {
+	uint32_t value[VGPU_REG_NUM];
+};
+
+/*
+ * Reads all of them, in the order of their offsets. The one side effect is the documented one:
+ * reading TIMESTAMP_LO latches TIMESTAMP_HI.
+ */
+void regs_read(struct bar *bar, struct regs *regs);
+
+/* What one register's value means, in REGS_TEXT_LEN bytes; it may depend on others. */
+void regs_decode(const struct regs *regs, size_t index, char *text);
+
+/* Parts of the registers, taken out. */
+uint64_t regs_timestamp_ns(const struct regs *regs);
+bool regs_link_up(const struct regs *regs);
+
+#endif

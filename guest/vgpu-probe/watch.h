@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* watch.h - shows registers as they change */
+
+#ifndef PROBE_WATCH_H
+#define PROBE_WATCH_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "guest/lib/device.h"
+
+/*
+ * Runs until stop is not 0 or the output is gone. On a terminal the table is redrawn in place;
+ * else each change is a line, written at once.
+ * Return: 0, or -ENXIO when the device went away.
+ */
+int watch_run(struct vgpu_device *device, bool json, const volatile sig_atomic_t *stop);
+
+#endif

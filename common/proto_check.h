@@ -40,7 +40,7 @@ static inline uint32_t proto_param(const struct proto_request *r, uint32_t i)
 }
 
 /*
- * Judges a request message and takes it apart (DESIGN section 2; the steps are numbered in the .c).
+ * Judges a request message and takes it apart; the steps of judgement are numbered in the .c.
  * msg: a private copy, which nobody else can write any more; len_bytes may be anything.
  * out: filled only when the answer is OK.
  * Return: OK, BAD_LENGTH, BAD_VERSION, BAD_REQUEST, BAD_CRC or BAD_OPCODE.

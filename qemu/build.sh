@@ -15,9 +15,10 @@ outs_kept=6
 
 usage() {
     cat <<USAGE
-usage: qemu/build.sh [--san] [--update]
-  --san     build with address and undefined-behaviour sanitizers, into build-san/qemu
-  --update  look for a newer source of the distribution's QEMU first
+usage: qemu/build.sh [--san] [--update] [--suite NAME]
+  --san         build with address and undefined-behaviour sanitizers, into build-san/qemu
+  --update      look for a newer source of the distribution's QEMU first
+  --suite NAME  take the QEMU of another Debian release (and the meson it wants), into build/qemu-NAME
 With QEMU_SRC=DIR in the environment, that QEMU source tree is built instead of the distribution's (a copy of it:
 DIR stays as it is).
 USAGE
@@ -32,17 +33,24 @@ fail() {
     exit 1
 }
 
-san=0 update=0
-for arg in "$@"; do
-    case $arg in
-    --san) san=1 ;;
+os_release() { # os_release NAME: that field of /etc/os-release
+    sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" /etc/os-release
+}
+
+san=0 update=0 codename=$(os_release VERSION_CODENAME)
+suite=$codename dest=build/qemu
+while [ $# -gt 0 ]; do
+    case $1 in
+    --san) san=1 dest=build-san/qemu ;;
     --update) update=1 ;;
+    --suite) [ $# -ge 2 ] || { usage >&2; exit 2; }; suite=$2; shift ;;
     --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
+    shift
 done
-dest=$top/build/qemu
-[ $san = 0 ] || dest=$top/build-san/qemu
+[ "$suite" = "$codename" ] || dest=$dest-$suite
+dest=$top/$dest
 
 hash_of() { # hash_of FILE...
     cat "$@" | sha256sum | cut -c 1-12
@@ -58,14 +66,12 @@ options=(
 device_hash=$(hash_of "$here"/{vgpu-stub.c,vgpu-compat.h,Kconfig,trace-events,overlay.sh} \
     "$top"/common/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
 config_hash=$(hash_of "$here/devices.mak" - <<<"${options[*]} san=$san")
-codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-distro_tree=$cache/distro-$codename # holds the name of the tree that was fetched last
+distro_tree=$cache/distro-$suite # holds the name of the tree that was fetched last
 
 # Sets tree: the directory in the cache; empty when the distribution's source was never fetched.
 name_tree() {
     if [ -n "${QEMU_SRC:-}" ]; then
-        [ -f "$QEMU_SRC/VERSION" ] && [ -f "$QEMU_SRC/meson.build" ] ||
-            fail "QEMU_SRC=$QEMU_SRC is not a QEMU source tree of version 5.2 or later"
+        [ -f "$QEMU_SRC/VERSION" ] || fail "QEMU_SRC=$QEMU_SRC is not a QEMU source tree"
         QEMU_SRC=$(cd "$QEMU_SRC" && pwd)
         tree=$cache/own-$(cat "$QEMU_SRC/VERSION")-$(hash_of <(echo "$QEMU_SRC"))
     elif [ -s "$distro_tree" ] && [ -d "$cache/$(cat "$distro_tree")/src" ]; then
@@ -100,32 +106,48 @@ use_built() {
 
 # --- the source -----------------------------------------------------------------------------------
 
-# The system's own apt settings, mirrors and keys, but sources: into a list and directories of our own.
-fetch_distro_source() {
-    local src keyring signed=""
+# Sets apt: apt-get with the system's own settings, mirrors and keys, but with a list (of the suite, and with sources)
+# and directories of our own in apt_dir.
+prepare_apt() {
+    local keyring signed=""
     command -v apt-get >/dev/null || fail "there is no apt-get here to fetch QEMU's source with;" \
         "unpack a QEMU source tree and give QEMU_SRC=DIR"
     apt_dir=$(mktemp -d)
     chmod 755 "$apt_dir"
     mkdir -p "$apt_dir"/{lists,cache,get}
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    [ "$(. /etc/os-release && echo "$ID")" != debian ] || [ ! -r $keyring ] || signed="[signed-by=$keyring]"
+    [ "$(os_release ID)" != debian ] || [ ! -r $keyring ] || signed="[signed-by=$keyring]"
     # shellcheck disable=SC2016 # apt-get fills these in
     apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v c="$codename" -v s="$signed" \
-            '$2 ~ "^" c "(-updates|-security)?$" && $3 == "main" { print "deb-src", s, $1, $2, $3 }' |
-        sort -u >"$apt_dir/sources.list"
+        awk -v c="$codename" -v suite="$suite" -v s="$signed" \
+            '$2 ~ "^" c "(-updates|-security)?$" && $3 == "main" {
+                sub(c, suite, $2)
+                print "deb-src", s, $1, $2, $3
+                if (suite != c)
+                    print "deb", s, $1, $2, $3
+            }' | sort -u >"$apt_dir/sources.list"
     [ -s "$apt_dir/sources.list" ] || fail "apt's configuration names no mirror for '$codename';" \
         "add one, or unpack a QEMU source tree and give QEMU_SRC=DIR"
-    local apt=(apt-get -q -o "Dir::Etc::SourceList=$apt_dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    apt=(apt-get -q -o "Dir::Etc::SourceList=$apt_dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$apt_dir/lists" -o "Dir::Cache=$apt_dir/cache"
         -o APT::Get::AllowUnauthenticated=false -o Acquire::AllowInsecureRepositories=false)
+}
 
+# Another release's QEMU wants that release's meson; it runs from where it is unpacked.
+fetch_tools() {
+    [ "$suite" != "$codename" ] || return 0
+    (cd "$apt_dir/get" && "${apt[@]}" download meson python3-distlib && mkdir -p "$tree/tools" &&
+        for deb in *.deb; do dpkg-deb -x "$deb" "$tree/tools"; done) >>"$log" 2>&1 ||
+        fail_with_log "the meson of $suite could not be fetched"
+}
+
+fetch_distro_source() {
+    local src
+    prepare_apt
     say "fetching the source of the distribution's QEMU (20 to 40 MB)"
     log=$cache/fetch.log
-    { "${apt[@]}" update && cd "$apt_dir/get" && "${apt[@]}" --download-only source qemu; } >"$log" 2>&1 ||
+    ("${apt[@]}" update && cd "$apt_dir/get" && "${apt[@]}" --download-only source qemu) >"$log" 2>&1 ||
         fail_with_log "the source could not be fetched"
-    cd "$top"
     src=$(basename "$apt_dir"/get/*.dsc .dsc)
     tree=$cache/$src
     if [ ! -d "$tree/src" ]; then
@@ -135,6 +157,7 @@ fetch_distro_source() {
             fail_with_log "the source could not be unpacked"
         mv -T "$tree/src.new" "$tree/src"
     fi
+    fetch_tools
     echo "$src" >"$distro_tree"
 }
 
@@ -177,7 +200,8 @@ progress() {
 # Options whose name differs from release to release.
 version_options() {
     local help
-    help=$("$tree/src/configure" --help)
+    help=$(cd "$build" && "$tree/src/configure" --help) # it leaves files where it is called
+    [ ! -x /usr/bin/python3 ] || echo --python=/usr/bin/python3 # the one that the system's packages are for
     [[ $help != *--meson=* ]] || echo "--meson=$(command -v meson)"
     [[ $help != *--disable-download* ]] || echo --disable-download
     if [ $san = 0 ]; then
@@ -192,9 +216,9 @@ version_options() {
 
 configure_qemu() {
     local extra
-    mapfile -t extra < <(version_options)
     rm -rf "$build"
     mkdir -p "$build"
+    mapfile -t extra < <(version_options)
     (cd "$build" && "$tree/src/configure" "${options[@]}" "${extra[@]}") >"$log" 2>&1 ||
         fail_with_log "QEMU's configure failed"
     touch "$build/configured"
@@ -258,6 +282,9 @@ build_qemu() {
     out=$tree/out-$config_hash-$device_hash
     build=$tree/build-$config_hash
     log=$build.log
+    if [ -d "$tree/tools" ]; then
+        export PATH=$tree/tools/usr/bin:$PATH PYTHONPATH=$tree/tools/usr/lib/python3/dist-packages
+    fi
     "$here/overlay.sh" "$tree/src"
     # The name tells one configuration's devices from another's: san and plain builds share the source.
     cmp -s "$here/devices.mak" "$tree/src/configs/devices/x86_64-softmmu/vgpu.mak" ||
@@ -267,7 +294,7 @@ build_qemu() {
     install_out
 }
 
-tree='' out='' build='' log='' key='' apt_dir=''
+tree='' out='' build='' log='' key='' apt_dir='' apt=()
 trap '[ -z "$apt_dir" ] || rm -rf "$apt_dir"' EXIT
 name_tree
 [ $update = 0 ] && use_built && exit 0

@@ -43,7 +43,7 @@ done
 
 mkdir -p "$tree/hw/vgpu"
 for f in "${files[@]}"; do
-    put "$tree/hw/vgpu/$(basename "$f")" <"$f"
+    put "$tree/hw/vgpu/${f##*/}" <"$f"
 done
 put "$tree/hw/vgpu/trace.h" <<<'#include "trace/trace-hw_vgpu.h"'
 

@@ -9,8 +9,8 @@
 /* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
  */
 struct store_request {
-	uint64_t id;	      /* ledger id: unique in the database, grows with time */
-	uint64_t received_ns; /* when its last byte came */
+	uint64_t id;	      /* ledger id: unique, and grows with received_ns */
+	uint64_t received_ns; /* when its last byte came; never before that of a lower id */
 	uint64_t wait_ns;     /* received to start of execution, or to its end if it never ran */
 	uint64_t exec_ns;     /* on the executor; 0 if it never ran */
 	uint64_t total_ns;    /* received to answered */
@@ -26,7 +26,11 @@ struct store_request {
 	uint8_t transport; /* enum store_transport */
 };
 
-enum store_transport { STORE_TRANSPORT_DEVICE, STORE_TRANSPORT_FILE, STORE_TRANSPORT_NUM };
+/* X(value, NAME, "name") */
+#define STORE_TRANSPORT_TABLE(X) X(0, DEVICE, "device") X(1, FILE, "file")
+#define STORE_TRANSPORT_ENUM(value, name, text) STORE_TRANSPORT_##name = value,
+enum store_transport { STORE_TRANSPORT_TABLE(STORE_TRANSPORT_ENUM) STORE_TRANSPORT_NUM };
+#undef STORE_TRANSPORT_ENUM
 
 /* One line of the audit trail. Strings may be NULL: unknown. */
 struct store_event {

@@ -5,3 +5,10 @@ $(eval $(call unit-test,test_proto_check,common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_sched,vgpud/sched.c))
 $(eval $(call unit-test,test_session,vgpud/session.c))
+
+LEDGER := vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
+	vgpud/store_sqlite_batch.c vgpud/store_sqlite_db.c vgpud/store_sqlite_start.c \
+	vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c
+$(eval $(call unit-test,test_hist,vgpud/hist.c))
+$(eval $(call unit-test,test_ring,vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c common/crc32c.c))
+$(eval $(call unit-test,test_store,$(LEDGER) vgpud/store_null.c,-lsqlite3))

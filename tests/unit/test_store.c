@@ -1,0 +1,932 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_store.c - the ledger: rows, minutes, replay, lost requests, VMs, retention, damage, second
+ * daemon */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "common/vgpu_regs.h"
+#include "vgpud/hist.h"
+#include "vgpud/ring.h"
+#include "vgpud/store_sqlite.h"
+
+#define WAIT_MS 60000
+
+static char directory[64], db_path[96], ring_path[96], why[512];
+static struct store_sqlite_config config;
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/vgpu-store.XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
+	snprintf(ring_path, sizeof(ring_path), "%s/ring", directory);
+	config = (struct store_sqlite_config){
+		.db_path = db_path,
+		.ring_path = ring_path,
+		.ring_records = 256,
+		.batch_ms = 1,
+		.version = "0.0.0-test",
+		.host = "testhost",
+	};
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
+	return system(command);
+}
+
+static struct store *open_store(void)
+{
+	struct store *store;
+	int err = store_sqlite_open(&store, &config, why, sizeof(why));
+
+	if (err)
+		fail_msg("%s", why);
+	return store;
+}
+
+static struct store_request request_of(const struct store *store, uint64_t n)
+{
+	return (struct store_request){
+		.id = n,
+		.received_ns = util_now_ns(),
+		.wait_ns = n * 100,
+		.exec_ns = n * 10,
+		.total_ns = n * 111,
+		.vm_id = (uint32_t)(n % 3),
+		.guest_request_id = (uint32_t)n + 5,
+		.opcode = VGPU_OP_CUDA_KERNEL,
+		.status = n % 10 == 0 ? VGPU_ERR_TIMEOUT : VGPU_ERR_OK,
+		.request_bytes = 40,
+		.response_bytes = 36,
+		.pool = (uint8_t)('A' + n % 2),
+		.priority = (uint8_t)(n % VGPU_PRIORITY_NUM),
+		.executor = n % 10 == 0 ? VGPU_EXECUTOR_NONE : VGPU_EXECUTOR_CPU,
+		.transport = (uint8_t)(store ? STORE_TRANSPORT_DEVICE : STORE_TRANSPORT_FILE),
+	};
+}
+
+static int accept_request(struct store *store, struct store_request *request)
+{
+	*request = request_of(store, store->next_id++);
+	return store->ops->accepted(store, request);
+}
+
+/* Requests from accepted to finished, waiting for the writer when the ring is full. */
+static void do_requests(struct store *store, unsigned n)
+{
+	struct store_request request;
+
+	for (unsigned i = 0; i < n; i++) {
+		while (accept_request(store, &request) != 0) {
+			store->next_id--;
+			poll(NULL, 0, 1);
+		}
+		store->ops->finished(store, &request);
+	}
+}
+
+static void flush_done(void *arg, int err)
+{
+	*(int *)arg = err;
+}
+
+static void flush(struct store *store)
+{
+	int err = 1;
+
+	assert_int_equal(store_sqlite_flush(store, flush_done, &err), 0);
+	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	assert_int_equal(err, 0);
+}
+
+static sqlite3 *open_reader(const char *path)
+{
+	sqlite3 *conn;
+
+	assert_int_equal(sqlite3_open_v2(path, &conn, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	return conn;
+}
+
+/* The one number that a query gives; -1: no row, or NULL. */
+static int64_t number_in(const char *path, const char *sql)
+{
+	sqlite3 *conn = open_reader(path);
+	sqlite3_stmt *statement;
+	int64_t number = -1;
+
+	if (sqlite3_prepare_v2(conn, sql, -1, &statement, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(conn));
+	if (sqlite3_step(statement) == SQLITE_ROW &&
+	    sqlite3_column_type(statement, 0) != SQLITE_NULL)
+		number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(conn);
+	return number;
+}
+
+static int64_t number(const char *sql)
+{
+	return number_in(db_path, sql);
+}
+
+static void write_sql(const char *sql)
+{
+	sqlite3 *conn;
+
+	assert_int_equal(sqlite3_open(db_path, &conn), SQLITE_OK);
+	if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(conn));
+	sqlite3_close(conn);
+}
+
+/* Every sum of table minute against the rows themselves, and its histograms' totals. */
+static void assert_minutes_match_rows(void)
+{
+	static struct hist hist;
+	sqlite3 *conn = open_reader(db_path);
+	sqlite3_stmt *statement;
+	uint64_t total = 0;
+
+	assert_int_equal(
+		number("WITH r AS (SELECT received_ns / 60000000000, vm_id, pool, priority, "
+		       "CASE WHEN opcode BETWEEN 0 AND 3 THEN opcode ELSE -1 END, "
+		       "count(*), sum(status <> 0), total(wait_ns), coalesce(max(wait_ns), 0), "
+		       "total(exec_ns) FILTER (WHERE executor <> 0), "
+		       "coalesce(max(exec_ns) FILTER (WHERE executor <> 0), 0), "
+		       "total(total_ns), coalesce(max(total_ns), 0) "
+		       "FROM request GROUP BY 1, 2, 3, 4, 5), "
+		       "m AS (SELECT minute, vm_id, pool, priority, opcode, count, errors, "
+		       "wait_sum_ns, wait_max_ns, exec_sum_ns, exec_max_ns, total_sum_ns, "
+		       "total_max_ns FROM minute) "
+		       "SELECT (SELECT count(*) FROM (SELECT * FROM r EXCEPT SELECT * FROM m)) + "
+		       "(SELECT count(*) FROM (SELECT * FROM m EXCEPT SELECT * FROM r))"),
+		0);
+	assert_int_equal(
+		sqlite3_prepare_v2(conn, "SELECT wait_hist FROM minute", -1, &statement, NULL),
+		SQLITE_OK);
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		memset(&hist, 0, sizeof(hist));
+		if (sqlite3_column_bytes(statement, 0))
+			assert_int_equal(hist_decode(&hist, sqlite3_column_blob(statement, 0),
+						     (size_t)sqlite3_column_bytes(statement, 0)),
+					 0);
+		total += hist_total(&hist);
+	}
+	sqlite3_finalize(statement);
+	sqlite3_close(conn);
+	assert_int_equal(total, number("SELECT count(wait_ns) FROM request"));
+}
+
+/* --- rows --- */
+
+static void test_a_request_becomes_a_row(void **state)
+{
+	struct store *store = open_store();
+	struct store_request request;
+
+	(void)state;
+	assert_int_equal(store->next_id, 1);
+	assert_int_equal(accept_request(store, &request), 0);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 0);
+	assert_int_equal(number("SELECT count(*) FROM pending"), 1);
+	store->ops->finished(store, &request);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM pending"), 0);
+	assert_int_equal(
+		number("SELECT count(*) FROM request WHERE id = 1 AND wait_ns = 100 AND exec_ns = 10 "
+		       "AND total_ns = 111 AND vm_id = 1 AND guest_request_id = 6 AND opcode = 1 "
+		       "AND status = 0 AND pool = 'B' AND priority = 1 AND executor = 1 "
+		       "AND transport = 0 AND request_bytes = 40 AND response_bytes = 36"),
+		1);
+	/* Wall time, to a minute. */
+	assert_in_range(
+		number("SELECT abs(received_ns / 1000000000 - strftime('%s')) FROM request"), 0,
+		60);
+	assert_int_equal(number("SELECT received_ns FROM request"),
+			 store_sqlite_wall_ns(store, request.received_ns));
+	store->ops->close(store);
+}
+
+static void test_views_speak_names(void **state)
+{
+	struct store *store = open_store();
+	const struct store_vm vm = { .id = 1, .name = "vm1", .pool = 'B', .priority = 1 };
+
+	(void)state;
+	store_sqlite_vm_put(store, &vm, NULL, NULL);
+	do_requests(store, 10);
+	flush(store);
+	assert_int_equal(
+		number("SELECT count(*) FROM request_v WHERE vm = 'vm1' AND opcode = 'add' "
+		       "AND priority = 'medium' AND status = 'OK' AND executor = 'cpu' "
+		       "AND transport = 'device' AND received LIKE '20__-__-__T__:__:__.______Z'"),
+		3);
+	assert_int_equal(number("SELECT count(*) FROM request_v WHERE status = 'TIMEOUT'"), 1);
+	assert_int_equal(number("SELECT sum(count) FROM minute_v WHERE vm = '#2'"), 3);
+	store->ops->close(store);
+}
+
+static void test_minutes_agree_with_rows(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 5000);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 5000);
+	assert_int_equal(number("SELECT sum(count) FROM minute"), 5000);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+}
+
+static void test_unknown_opcodes_share_a_minute(void **state)
+{
+	struct store *store = open_store();
+	struct store_request request;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		request = request_of(store, store->next_id++);
+		request.opcode = 0x1000 + i;
+		request.vm_id = 1;
+		request.pool = 'A';
+		request.priority = 0;
+		assert_int_equal(store->ops->accepted(store, &request), 0);
+		store->ops->finished(store, &request);
+	}
+	flush(store);
+	assert_int_equal(number("SELECT count(DISTINCT opcode) FROM request"), 100);
+	assert_in_range(number("SELECT count(*) FROM minute"), 1, 2);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+}
+
+static void test_close_writes_all(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 1000);
+	store->ops->close(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 1000);
+	assert_int_equal(number("SELECT count(*) FROM session WHERE ended_ns >= started_ns AND "
+				"version = '0.0.0-test' AND host = 'testhost' AND boot_id <> ''"),
+			 1);
+	store = open_store();
+	assert_int_equal(store->next_id, 1001);
+	store->ops->close(store);
+	assert_int_equal(number("SELECT count(*) FROM session"), 2);
+	assert_int_equal(number("SELECT first_request_id FROM session WHERE id = 2"), 1001);
+}
+
+/* --- a daemon that is killed --- */
+
+/* Runs a function in a child that is then killed. */
+static void in_killed_child(void (*work)(struct store *store))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct store *store;
+
+		if (store_sqlite_open(&store, &config, why, sizeof(why)))
+			_exit(1);
+		work(store);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static void leave_some_open(struct store *store)
+{
+	struct store_request first, request;
+
+	accept_request(store, &first); /* 1, which the writer has seen: it is pending */
+	store_sqlite_flush(store, NULL, NULL);
+	store_sqlite_wait(store, WAIT_MS);
+	do_requests(store, 20);		 /* 2 to 21 */
+	accept_request(store, &request); /* 22, in the ring alone */
+	accept_request(store, &request); /* 23 */
+	store->ops->finished(store, &request);
+}
+
+static void test_killed_daemon_loses_nothing(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store;
+
+	(void)state;
+	config.batch_ms = 10000;
+	in_killed_child(leave_some_open);
+	store = open_store();
+	assert_int_equal(store->next_id, 24);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.lost, 2);
+	assert_int_equal(number("SELECT count(*) FROM request"), 23);
+	assert_int_equal(
+		number("SELECT count(*) FROM request WHERE status = 7 AND id IN (1, 22) AND "
+		       "wait_ns IS NULL AND exec_ns IS NULL AND total_ns IS NULL AND "
+		       "executor = 0 AND request_bytes = 40"),
+		2);
+	assert_int_equal(number("SELECT count(*) FROM request WHERE status = 7"), 2);
+	assert_int_equal(number("SELECT count(*) FROM pending"), 0);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'requests-lost' AND "
+				"new_value = '2'"),
+			 1);
+	assert_int_equal(number("SELECT count(*) FROM session WHERE ended_ns IS NULL"), 2);
+	/* The lost ones, too, lie in the time of their session. */
+	assert_int_equal(number("SELECT count(*) FROM request WHERE received_ns NOT BETWEEN "
+				"(SELECT started_ns FROM session WHERE id = 1) AND "
+				"(SELECT started_ns FROM session WHERE id = 2)"),
+			 0);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+	store = open_store();
+	assert_int_equal(number("SELECT count(*) FROM request"), 23);
+	store->ops->close(store);
+}
+
+/* A database that forgot its last batches, as after a power failure: the ring still has them. */
+static void test_replay_from_what_was_released(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 100);
+	store->ops->close(store);
+	write_sql("DELETE FROM request WHERE id > 40; DELETE FROM minute;"
+		  "UPDATE ledger SET ring_position = 80, last_request_id = 40");
+	store = open_store();
+	assert_int_equal(store->next_id, 101);
+	assert_int_equal(number("SELECT count(*) FROM request"), 100);
+	assert_int_equal(number("SELECT sum(count) FROM minute"), 60);
+	store->ops->close(store);
+}
+
+/* Records that are read twice, against all rules, still make no second row. */
+static void test_nothing_is_recorded_twice(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 100);
+	store->ops->close(store);
+	write_sql("UPDATE ledger SET ring_position = 0");
+	store = open_store();
+	assert_int_equal(number("SELECT count(*) FROM request"), 100);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+}
+
+static void test_ring_changes_size(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 100);
+	store->ops->close(store);
+	config.ring_records = 1024;
+	in_killed_child(leave_some_open);
+	config.ring_records = 64;
+	store = open_store();
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.ring_records, 64);
+	assert_int_equal(number("SELECT count(*) FROM request"), 123);
+	do_requests(store, 500);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 623);
+	assert_int_equal(number("SELECT count(DISTINCT guest_request_id) FROM request"), 623);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+}
+
+/* --- full --- */
+
+/* Fills the ring while another connection keeps the database from being written. */
+static sqlite3 *block_writer(void)
+{
+	sqlite3 *conn;
+
+	assert_int_equal(sqlite3_open(db_path, &conn), SQLITE_OK);
+	sqlite3_busy_timeout(conn, WAIT_MS);
+	assert_int_equal(sqlite3_exec(conn, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return conn;
+}
+
+static void test_full_ring_refuses_and_resumes(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store = open_store();
+	struct store_request request[200];
+	sqlite3 *blocker = block_writer();
+	unsigned accepted = 0;
+
+	(void)state;
+	while (accept_request(store, &request[accepted]) == 0)
+		accepted++;
+	assert_int_equal(accepted, 128);
+	for (unsigned i = 0; i < accepted; i++)
+		store->ops->finished(store, &request[i]);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.ring_used, 256);
+	assert_int_equal(stats.refused, 1);
+	while (stats.state != STORE_SQLITE_FAILING) {
+		struct pollfd pfd = { .fd = store_sqlite_fd(store), .events = POLLIN };
+
+		assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+		store_sqlite_dispatch(store);
+		store_sqlite_stats(store, &stats);
+	}
+	assert_true(stats.error[0] != '\0');
+	sqlite3_close(blocker);
+	do_requests(store, 100);
+	flush(store);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.state, STORE_SQLITE_OK);
+	assert_int_equal(number("SELECT count(*) FROM request"), 228);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+}
+
+static void test_lossy_goes_on(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store_request request[500];
+	struct store *store;
+	sqlite3 *blocker;
+
+	(void)state;
+	config.lossy = true;
+	store = open_store();
+	blocker = block_writer();
+	for (unsigned i = 0; i < 500; i++)
+		assert_int_equal(accept_request(store, &request[i]), 0);
+	for (unsigned i = 500; i-- > 0;)
+		store->ops->finished(store, &request[i]);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.dropped, 500 - 128);
+	assert_int_equal(stats.refused, 0);
+	sqlite3_close(blocker);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request WHERE status <> 7"), 128);
+	store->ops->close(store);
+	store = open_store();
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.lost, 0);
+	store->ops->close(store);
+}
+
+/* --- VMs and events --- */
+
+static void check_vm(void *arg, const struct store_vm *vm)
+{
+	unsigned *seen = arg;
+
+	if (vm->id == 2) {
+		assert_string_equal(vm->name, "vm2");
+		assert_int_equal(vm->pool, 'B');
+		assert_int_equal(vm->priority, VGPU_PRIORITY_HIGH);
+		assert_true(vm->paused);
+		assert_int_equal(vm->created_ns, 12345);
+	} else {
+		assert_int_equal(vm->id, 5);
+		assert_string_equal(vm->name, "vm3");
+		assert_true(vm->created_ns > INT64_C(1600000000000000000));
+	}
+	(*seen)++;
+}
+
+static void test_vms_last(void **state)
+{
+	struct store *store = open_store();
+	struct store_vm vm = { .id = 2, .name = "vm2", .pool = 'A', .created_ns = 12345 };
+	int put = 1, change = 1, same_name = 1, removed = 1, unknown = 1;
+	unsigned seen = 0;
+
+	(void)state;
+	assert_int_equal(store_sqlite_vm_put(store, &vm, flush_done, &put), 0);
+	vm.pool = 'B';
+	vm.priority = VGPU_PRIORITY_HIGH;
+	vm.paused = true;
+	vm.created_ns = 0;
+	assert_int_equal(store_sqlite_vm_put(store, &vm, flush_done, &change), 0);
+	vm = (struct store_vm){ .id = 3, .name = "vm2", .pool = 'A' };
+	assert_int_equal(store_sqlite_vm_put(store, &vm, flush_done, &same_name), 0);
+	vm.name = "vm3";
+	assert_int_equal(store_sqlite_vm_put(store, &vm, NULL, NULL), 0);
+	assert_int_equal(store_sqlite_vm_delete(store, 3, flush_done, &removed), 0);
+	assert_int_equal(store_sqlite_vm_delete(store, 4, flush_done, &unknown), 0);
+	vm.id = 5;
+	assert_int_equal(store_sqlite_vm_put(store, &vm, NULL, NULL), 0);
+	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	assert_int_equal(put, 0);
+	assert_int_equal(change, 0);
+	assert_int_equal(same_name, -EEXIST);
+	assert_int_equal(removed, 0);
+	assert_int_equal(unknown, -ENOENT);
+	store->ops->close(store);
+	store = open_store();
+	store_sqlite_vm_each(store, check_vm, &seen);
+	assert_int_equal(seen, 2);
+	/* The removed one keeps its name for old requests. */
+	assert_int_equal(number("SELECT count(*) FROM vm WHERE id = 3 AND name = 'vm3' AND "
+				"removed_ns IS NOT NULL"),
+			 1);
+	store->ops->close(store);
+}
+
+static void test_answers_come_at_close(void **state)
+{
+	struct store *store = open_store();
+	const struct store_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	int err = 1;
+
+	(void)state;
+	assert_int_equal(store_sqlite_vm_put(store, &vm, flush_done, &err), 0);
+	store->ops->close(store);
+	assert_int_equal(err, 0);
+}
+
+static void test_events(void **state)
+{
+	struct store *store = open_store();
+	struct store_event event = { .kind = "set-priority",
+				     .subject = "vm1",
+				     .old_value = "low",
+				     .new_value = "high",
+				     .text = "it's \"urgent\"",
+				     .uid = 1000,
+				     .pid = 77 };
+
+	(void)state;
+	store->ops->event(store, &event);
+	event = (struct store_event){ .kind = "start", .uid = -1, .pid = -1 };
+	store->ops->event(store, &event);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'set-priority' AND "
+				"subject = 'vm1' AND old_value = 'low' AND new_value = 'high' AND "
+				"text = 'it''s \"urgent\"' AND uid = 1000 AND pid = 77"),
+			 1);
+	assert_int_equal(
+		number("SELECT count(*) FROM event WHERE kind = 'start' AND subject IS NULL "
+		       "AND uid IS NULL AND pid IS NULL"),
+		1);
+	store->ops->close(store);
+}
+
+static void test_events_are_bounded(void **state)
+{
+	const struct store_event event = { .kind = "noise", .uid = -1, .pid = -1 };
+	struct store_sqlite_stats stats;
+	struct store *store = open_store();
+	sqlite3 *blocker = block_writer();
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++)
+		store->ops->event(store, &event);
+	store_sqlite_stats(store, &stats);
+	assert_in_range(stats.events_dropped, 1, 3000 - 1024);
+	sqlite3_close(blocker);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM event"),
+			 3000 - (int64_t)stats.events_dropped);
+	store->ops->close(store);
+}
+
+/* --- retention --- */
+
+static void wait_until(const char *sql, int64_t value)
+{
+	for (int i = 0; i < WAIT_MS / 10 && number(sql) != value; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(number(sql), value);
+}
+
+static void test_retention_by_age(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store = open_store();
+	const struct store_event event = { .kind = "old", .uid = -1, .pid = -1 };
+
+	(void)state;
+	do_requests(store, 5000);
+	store->ops->event(store, &event);
+	store->ops->close(store);
+	write_sql(
+		"UPDATE request SET received_ns = received_ns - 2 * 86400000000000 WHERE id <= 3500;"
+		"UPDATE event SET time_ns = time_ns - 2 * 86400000000000;"
+		"UPDATE minute SET minute = minute - 20 * 1440");
+	config.retention_days = 1;
+	config.minute_days = 30;
+	store = open_store();
+	wait_until("SELECT count(*) FROM request", 1500);
+	wait_until("SELECT count(*) FROM event WHERE kind = 'old'", 0);
+	assert_int_equal(number("SELECT min(id) FROM request"), 3501);
+	assert_int_equal(number("SELECT sum(count) FROM minute"), 5000);
+	store->ops->close(store);
+	config.minute_days = 10;
+	store = open_store();
+	wait_until("SELECT count(*) FROM minute", 0);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.expired, 0);
+	store->ops->close(store);
+}
+
+static void test_retention_by_size(void **state)
+{
+	struct store *store = open_store();
+	int64_t bytes;
+
+	(void)state;
+	do_requests(store, 20000);
+	store->ops->close(store);
+	bytes = number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+	config.max_bytes = (uint64_t)bytes / 2;
+	store = open_store();
+	wait_until("SELECT (page_count - freelist_count) * page_size <= "
+		   "page_count * page_size / 2 FROM pragma_page_count, "
+		   "pragma_freelist_count, pragma_page_size",
+		   1);
+	assert_in_range(number("SELECT count(*) FROM request"), 5000, 15000);
+	assert_int_equal(number("SELECT max(id) FROM request"), 20000);
+	/* All expired: ids go on. */
+	store->ops->close(store);
+	write_sql("DELETE FROM request");
+	store = open_store();
+	assert_int_equal(store->next_id, 20001);
+	store->ops->close(store);
+}
+
+/* --- damage --- */
+
+static void overwrite(const char *path, off_t at, size_t len)
+{
+	char garbage[4096];
+	int fd = open(path, O_WRONLY);
+
+	memset(garbage, 0x5a, sizeof(garbage));
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, garbage, len, at), len);
+	close(fd);
+}
+
+static void add_vm_and_requests(struct store *store)
+{
+	const struct store_vm vm = { .id = 4, .name = "vm4", .pool = 'A' };
+
+	store_sqlite_vm_put(store, &vm, NULL, NULL);
+	do_requests(store, 2000);
+	store_sqlite_flush(store, NULL, NULL);
+	store_sqlite_wait(store, WAIT_MS);
+}
+
+static void count_vm(void *arg, const struct store_vm *vm)
+{
+	(void)vm;
+	(*(unsigned *)arg)++;
+}
+
+static void test_damaged_database_is_set_aside(void **state)
+{
+	char aside[128];
+	struct stat before, after;
+	unsigned vms = 0;
+	struct store *store = open_store();
+
+	(void)state;
+	add_vm_and_requests(store);
+	store->ops->close(store);
+	/* An unclean end, and damage somewhere in the table of requests. */
+	write_sql("UPDATE session SET ended_ns = NULL");
+	overwrite(db_path,
+		  number("SELECT pageno FROM (SELECT rootpage AS pageno FROM sqlite_schema "
+			 "WHERE name = 'request')") *
+				  4096 -
+			  4096,
+		  4096);
+	assert_int_equal(stat(db_path, &before), 0);
+	store = open_store();
+	snprintf(aside, sizeof(aside), "%s.corrupt-1", db_path);
+	assert_int_equal(stat(aside, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(before.st_size, after.st_size);
+	assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'ledger-set-aside'"), 1);
+	/* What the file still had of the VMs was taken over, and ids go on. */
+	store_sqlite_vm_each(store, count_vm, &vms);
+	assert_int_equal(vms, 1);
+	assert_int_equal(store->next_id, 2001);
+	do_requests(store, 10);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 10);
+	store->ops->close(store);
+}
+
+static void test_no_database_at_all(void **state)
+{
+	char aside[128];
+	struct store *store = open_store();
+
+	(void)state;
+	store->ops->close(store);
+	for (unsigned i = 1; i <= 2; i++) {
+		overwrite(db_path, 0, 4096);
+		store = open_store();
+		snprintf(aside, sizeof(aside), "%s.corrupt-%u", db_path, i);
+		assert_int_equal(access(aside, F_OK), 0);
+		do_requests(store, 10);
+		store->ops->close(store);
+		assert_int_equal(number("SELECT count(*) FROM request"), 10);
+	}
+}
+
+static void test_damaged_after_kill_keeps_answered_ones(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	config.batch_ms = 10000;
+	in_killed_child(leave_some_open);
+	overwrite(db_path, 0, 4096);
+	store = open_store();
+	/* What was still in the ring is in the new database, in the time of its session. */
+	assert_int_equal(number("SELECT count(*) FROM request WHERE id BETWEEN 2 AND 23"), 22);
+	assert_int_equal(number("SELECT count(*) FROM session"), 2);
+	assert_int_equal(number("SELECT count(*) FROM request WHERE received_ns < "
+				"(SELECT started_ns FROM session WHERE id = 1)"),
+			 0);
+	assert_int_equal(store->next_id, 24);
+	assert_minutes_match_rows();
+	store->ops->close(store);
+}
+
+static void test_damaged_ring_is_set_aside(void **state)
+{
+	char aside[128];
+	struct store *store;
+
+	(void)state;
+	config.batch_ms = 10000;
+	in_killed_child(leave_some_open);
+	/* Records 10 to 12: the ends of 6, and 7 as a whole. */
+	overwrite(ring_path, 4096 + 10 * RING_RECORD_BYTES, 3 * RING_RECORD_BYTES);
+	store = open_store();
+	snprintf(aside, sizeof(aside), "%s.corrupt-1", ring_path);
+	assert_int_equal(access(aside, F_OK), 0);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'ring-set-aside'"), 1);
+	assert_int_equal(number("SELECT count(*) FROM request WHERE status IN (0, 8)"), 19);
+	assert_int_equal(number("SELECT count(*) FROM request WHERE status = 7"), 3);
+	assert_minutes_match_rows();
+	do_requests(store, 300);
+	flush(store);
+	store->ops->close(store);
+	store = open_store();
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'ring-set-aside'"), 1);
+	store->ops->close(store);
+}
+
+/* --- refusals --- */
+
+static void assert_refused(int err, const char *words)
+{
+	struct store *store;
+
+	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), err);
+	if (!strstr(why, words))
+		fail_msg("'%s' lacks '%s'", why, words);
+}
+
+static void test_newer_and_foreign_databases_are_refused(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	store->ops->close(store);
+	write_sql("PRAGMA user_version = 99");
+	assert_refused(-ENOTSUP, "newer vgpud (schema 99");
+	write_sql("PRAGMA user_version = 1; PRAGMA application_id = 5");
+	assert_refused(-ENOTSUP, "not vgpud's");
+	write_sql("PRAGMA application_id = 0x76677075");
+	store = open_store();
+	store->ops->close(store);
+}
+
+static void test_second_daemon_is_refused(void **state)
+{
+	struct store *store;
+	int ready[2], status;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (store_sqlite_open(&store, &config, why, sizeof(why)) == 0 &&
+		    write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_refused(-EBUSY, "another vgpud");
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	store = open_store();
+	store->ops->close(store);
+}
+
+static void test_bad_places_are_refused(void **state)
+{
+	(void)state;
+	config.db_path = "/nonexistent/vgpud.db";
+	assert_refused(-ENOENT, "/nonexistent/vgpud.db");
+	config.db_path = db_path;
+	config.ring_path = "/nonexistent/ring";
+	assert_refused(-ENOENT, "/nonexistent/ring");
+	config.ring_path = ring_path;
+	config.ring_records = 1;
+	assert_refused(-EINVAL, "records");
+}
+
+static void test_null_store(void **state)
+{
+	struct store *store = store_null_open();
+	struct store_request request = request_of(store, 1);
+	const struct store_event event = { .kind = "start" };
+
+	(void)state;
+	assert_int_equal(store->next_id, 1);
+	assert_int_equal(store->ops->accepted(store, &request), 0);
+	store->ops->finished(store, &request);
+	store->ops->event(store, &event);
+	store->ops->close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		STORE_TEST(test_a_request_becomes_a_row),
+		STORE_TEST(test_views_speak_names),
+		STORE_TEST(test_minutes_agree_with_rows),
+		STORE_TEST(test_unknown_opcodes_share_a_minute),
+		STORE_TEST(test_close_writes_all),
+		STORE_TEST(test_killed_daemon_loses_nothing),
+		STORE_TEST(test_replay_from_what_was_released),
+		STORE_TEST(test_nothing_is_recorded_twice),
+		STORE_TEST(test_ring_changes_size),
+		STORE_TEST(test_full_ring_refuses_and_resumes),
+		STORE_TEST(test_lossy_goes_on),
+		STORE_TEST(test_vms_last),
+		STORE_TEST(test_answers_come_at_close),
+		STORE_TEST(test_events),
+		STORE_TEST(test_events_are_bounded),
+		STORE_TEST(test_retention_by_age),
+		STORE_TEST(test_retention_by_size),
+		STORE_TEST(test_damaged_database_is_set_aside),
+		STORE_TEST(test_no_database_at_all),
+		STORE_TEST(test_damaged_after_kill_keeps_answered_ones),
+		STORE_TEST(test_damaged_ring_is_set_aside),
+		STORE_TEST(test_newer_and_foreign_databases_are_refused),
+		STORE_TEST(test_second_daemon_is_refused),
+		STORE_TEST(test_bad_places_are_refused),
+		STORE_TEST(test_null_store),
+#undef STORE_TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

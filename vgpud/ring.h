@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ring.h - the file that keeps each request from the moment it is accepted until the database has
+ * it */
+
+#ifndef VGPUD_RING_H
+#define VGPUD_RING_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgpud/store.h"
+
+#define RING_RECORD_BYTES 64
+#define RING_RECORDS_LEAST 16u
+#define RING_RECORDS_MOST (1u << 24)
+#define RING_RECORDS_DEFAULT 65536u /* 4 MiB */
+
+/*
+ * Positions count records from the ring's creation on, and never wrap. One thread produces
+ * (accept, finish), one consumes (get, release); neither takes a lock.
+ */
+
+enum ring_type { RING_ACCEPTED = 1, RING_FINISHED = 2 };
+
+struct ring_entry {
+	enum ring_type type;
+	struct store_request request;
+};
+
+/* Whose records these are: what turns their monotonic times into wall time. */
+struct ring_session {
+	uint64_t id;
+	int64_t wall_ns;  /* start of the session, since the Unix epoch */
+	uint64_t mono_ns; /* the same instant on CLOCK_MONOTONIC */
+};
+
+/* What became of a file that could not be used; set_aside is empty when all was well. */
+struct ring_report {
+	char set_aside[PATH_MAX]; /* its new name */
+	const char *reason;
+};
+
+struct ring;
+
+/*
+ * Opens the ring at path, or creates it. A file that is no ring is set aside and a new one made.
+ * record_num: of a new ring; one that exists keeps its own.
+ * why: on failure, a sentence that names the file and what to do.
+ * Return: 0, -ENOSPC, -EFBIG, or what the system says.
+ */
+int ring_open(struct ring **out, const char *path, uint64_t record_num, struct ring_report *report,
+	      char *why, size_t why_len);
+
+/*
+ * Puts a new, empty ring in the place of this one, whose records have all been taken. On failure
+ * *ring is NULL.
+ * keep: set the old file aside, for it was damaged.
+ */
+int ring_replace(struct ring **ring, uint64_t record_num, bool keep, struct ring_report *report,
+		 char *why, size_t why_len);
+
+/* The file stays, with all that is in it. */
+void ring_close(struct ring *ring);
+
+/*
+ * Producer. Records that the request is known, and reserves the room for its end.
+ * Return: 0, or -ENOSPC.
+ */
+int ring_accept(struct ring *ring, const struct store_request *request);
+
+/* Producer. Records the end of a request for which ring_accept() returned 0. */
+void ring_finish(struct ring *ring, const struct store_request *request);
+
+/* Return: the position after the newest record; any thread may ask. */
+uint64_t ring_head(const struct ring *ring);
+
+/* Return: the position of the oldest record that has not been released; any thread may ask. */
+uint64_t ring_tail(const struct ring *ring);
+
+/* Return: the oldest position whose record may still be in the file, released or not. */
+uint64_t ring_oldest(const struct ring *ring);
+
+/*
+ * Consumer. A copy of the record at a position from ring_oldest() to before ring_head().
+ * Return: 0, or -EBADMSG: it is not whole.
+ */
+int ring_get(const struct ring *ring, uint64_t position, struct ring_entry *entry);
+
+/* Consumer. Everything before position is in the database: the room may be used again. */
+void ring_release(struct ring *ring, uint64_t position);
+
+uint64_t ring_records(const struct ring *ring);
+
+/* Return: a number that no other ring has, below 2^63. */
+uint64_t ring_id(const struct ring *ring);
+
+/* Return: whether records were found damaged or missing between others when it was opened. */
+bool ring_damaged(const struct ring *ring);
+
+/* Only while the ring is empty: from here on its records are of this session. */
+void ring_set_session(struct ring *ring, const struct ring_session *session);
+
+/* Return: 0, or -ENOENT: none was set. */
+int ring_get_session(const struct ring *ring, struct ring_session *session);
+
+#endif

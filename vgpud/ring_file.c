@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ring_file.c - the ring's file: made, found again, judged, replaced */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/crc32c.h"
+#include "vgpud/ring_private.h"
+#include "vgpud/set_aside.h"
+
+#define RING_MAGIC "VGPURING"
+#define RING_VERSION 1u
+
+static size_t file_bytes(uint64_t record_num)
+{
+	return RING_HEADER_BYTES + record_num * RING_RECORD_BYTES;
+}
+
+static uint32_t header_crc(const struct ring_header *header)
+{
+	return crc32c(0, header, offsetof(struct ring_header, crc));
+}
+
+static int map(struct ring *ring, int fd, uint64_t record_num)
+{
+	void *at = mmap(NULL, file_bytes(record_num), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	ring->header = at;
+	ring->records = (struct ring_record *)((char *)at + RING_HEADER_BYTES);
+	ring->map_bytes = file_bytes(record_num);
+	ring->record_num = record_num;
+	return 0;
+}
+
+static void unmap(struct ring *ring)
+{
+	munmap(ring->header, ring->map_bytes);
+	ring->header = NULL;
+}
+
+/* Return: what is wrong with the header, or NULL. */
+static const char *judge_header(const struct ring_header *header, uint64_t file_len)
+{
+	uint64_t tail = atomic_load(&header->tail), again = atomic_load(&header->tail_again);
+
+	if (memcmp(header->magic, RING_MAGIC, sizeof(header->magic)) != 0)
+		return "it is no ring file";
+	if (header->crc != header_crc(header))
+		return "its header is damaged";
+	if (header->version != RING_VERSION || header->record_bytes != RING_RECORD_BYTES)
+		return "another version of vgpud made it";
+	if (header->record_num < RING_RECORDS_LEAST || header->record_num > RING_RECORDS_MOST ||
+	    file_bytes(header->record_num) != file_len)
+		return "its length is wrong";
+	if (tail < again || tail - again > header->record_num)
+		return "its position is damaged";
+	return NULL;
+}
+
+/* Finds the head, and whether anything is where nothing should be. */
+static void scan(struct ring *ring)
+{
+	uint64_t tail = ring_tail(ring), position = tail;
+
+	while (position < tail + ring->record_num && ring_whole(ring, position))
+		position++;
+	atomic_store(&ring->head, position);
+	for (; position < tail + ring->record_num; position++) {
+		if (!ring_sequence_matches(ring, position))
+			continue;
+		ring->damaged = true;
+		atomic_store(&ring->head, position + 1);
+	}
+	ring->tail_seen = tail;
+}
+
+/* Return: 0, -EBADMSG with a reason when the file is no good, or another error. */
+static int load(struct ring *ring, int fd, const char **reason)
+{
+	struct stat st;
+	struct ring_header *header;
+	int err;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	*reason = "it is too short";
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < file_bytes(RING_RECORDS_LEAST))
+		return -EBADMSG;
+	header = mmap(NULL, RING_HEADER_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	if (header == MAP_FAILED)
+		return -errno;
+	*reason = judge_header(header, (uint64_t)st.st_size);
+	err = *reason ? -EBADMSG : map(ring, fd, header->record_num);
+	munmap(header, RING_HEADER_BYTES);
+	if (err == 0)
+		scan(ring);
+	return err;
+}
+
+static int allocate(int fd, size_t bytes)
+{
+	struct rlimit limit;
+
+	/* Beyond it the kernel sends SIGXFSZ, which kills. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur)
+		return -EFBIG;
+	return -posix_fallocate(fd, 0, (off_t)bytes);
+}
+
+static int fill_header(struct ring *ring)
+{
+	struct ring_header *header = ring->header;
+	uint64_t id;
+
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		return -errno;
+	memcpy(header->magic, RING_MAGIC, sizeof(header->magic));
+	header->version = RING_VERSION;
+	header->record_bytes = RING_RECORD_BYTES;
+	header->record_num = ring->record_num;
+	header->id = id >> 1 | 1;
+	header->crc = header_crc(header);
+	return 0;
+}
+
+/* A new ring appears at its path whole, or not at all. */
+static int create(struct ring *ring, uint64_t record_num, char *why, size_t why_len)
+{
+	char path[PATH_MAX + 4];
+	size_t bytes = file_bytes(record_num);
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s.new", ring->path);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		err = -errno;
+		snprintf(why, why_len, "%s: cannot create the ledger's ring: %s", path,
+			 strerror(-err));
+		return err;
+	}
+	err = allocate(fd, bytes);
+	if (err == 0)
+		err = map(ring, fd, record_num);
+	if (err == 0)
+		err = fill_header(ring);
+	if (err == 0 && (fsync(fd) != 0 || rename(path, ring->path) != 0))
+		err = -errno;
+	close(fd);
+	if (err == 0)
+		return 0;
+	unlink(path);
+	if (ring->header)
+		unmap(ring);
+	snprintf(why, why_len, "%s: cannot set up the ledger's ring of %zu bytes: %s%s", ring->path,
+		 bytes, strerror(-err),
+		 err == -ENOSPC || err == -EDQUOT ? "; free some space, or make the ring smaller"
+		 : err == -EFBIG		  ? "; raise the limit (ulimit -f, LimitFSIZE=)"
+						  : "");
+	return err;
+}
+
+static int keep_old(struct ring *ring, struct ring_report *report, char *why, size_t why_len)
+{
+	static const char *const companions[] = { NULL };
+	int err = set_aside(ring->path, companions, report->set_aside, sizeof(report->set_aside));
+
+	if (err)
+		snprintf(why, why_len, "%s: damaged, and cannot be moved aside: %s; move it away",
+			 ring->path, strerror(-err));
+	return err;
+}
+
+static int open_or_create(struct ring *ring, uint64_t record_num, struct ring_report *report,
+			  char *why, size_t why_len)
+{
+	int fd = open(ring->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int err;
+
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return create(ring, record_num, why, why_len);
+		err = -errno;
+	} else {
+		err = load(ring, fd, &report->reason);
+		close(fd);
+	}
+	if (err == -EBADMSG) {
+		err = keep_old(ring, report, why, why_len);
+		return err ? err : create(ring, record_num, why, why_len);
+	}
+	if (err)
+		snprintf(why, why_len, "%s: cannot open the ledger's ring: %s", ring->path,
+			 strerror(-err));
+	return err;
+}
+
+int ring_open(struct ring **out, const char *path, uint64_t record_num, struct ring_report *report,
+	      char *why, size_t why_len)
+{
+	struct ring *ring;
+	int err;
+
+	*report = (struct ring_report){ 0 };
+	if (record_num < RING_RECORDS_LEAST || record_num > RING_RECORDS_MOST) {
+		snprintf(why, why_len, "a ring of %llu records: it takes %u to %u",
+			 (unsigned long long)record_num, RING_RECORDS_LEAST, RING_RECORDS_MOST);
+		return -EINVAL;
+	}
+	if (strlen(path) >= sizeof(ring->path)) {
+		snprintf(why, why_len, "the ring's path is too long");
+		return -ENAMETOOLONG;
+	}
+	ring = aligned_alloc(_Alignof(struct ring), sizeof(*ring));
+	if (!ring) {
+		snprintf(why, why_len, "%s: no memory", path);
+		return -ENOMEM;
+	}
+	memset(ring, 0, sizeof(*ring));
+	memcpy(ring->path, path, strlen(path));
+	err = open_or_create(ring, record_num, report, why, why_len);
+	if (err) {
+		free(ring);
+		return err;
+	}
+	*out = ring;
+	return 0;
+}
+
+int ring_replace(struct ring **ring, uint64_t record_num, bool keep, struct ring_report *report,
+		 char *why, size_t why_len)
+{
+	struct ring *old = *ring;
+	int err = 0;
+
+	*ring = NULL;
+	unmap(old);
+	*report = (struct ring_report){ .reason = "records in it are damaged" };
+	if (keep)
+		err = keep_old(old, report, why, why_len);
+	old->head = 0;
+	old->tail_seen = 0;
+	old->reserved = 0;
+	old->damaged = false;
+	if (err == 0)
+		err = create(old, record_num, why, why_len);
+	if (err)
+		free(old);
+	else
+		*ring = old;
+	return err;
+}
+
+void ring_close(struct ring *ring)
+{
+	unmap(ring);
+	free(ring);
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_sqlite_db.c - opens the ledger's database: sound, damaged, old, new or not there yet */
+
+#include "vgpud/store_sqlite_db.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "common/vgpu_regs.h"
+#include "vgpud/set_aside.h"
+#include "vgpud/store.h"
+
+#define BUSY_MS 1000		 /* an administrator's sqlite3(1) may hold a lock */
+#define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */
+#define CHECK_S 20u /* longest that the check after an unclean end may delay the start */
+
+extern const char schema_sql[]; /* schema.S */
+
+/* migrations[v - 1] makes version v + 1 of version v. */
+static const char *const migrations[STORE_SCHEMA_VERSION] = { NULL };
+
+static const char *const statement_sql[] = {
+#define STATEMENT_SQL(name, text) [STORE_SQLITE_##name] = text,
+	STORE_SQLITE_STATEMENTS(STATEMENT_SQL)
+#undef STATEMENT_SQL
+};
+
+/* The rows of table name. */
+static const struct {
+	const char *what;
+	int value;
+	const char *name;
+	const char *meaning;
+} names[] = {
+#define ROW(value, symbol, text) { "priority", value, text, NULL },
+	VGPU_PRIORITY_TABLE(ROW)
+#undef ROW
+#define ROW(value, symbol, text, params, unit, what) { "opcode", value, text, what },
+		VGPU_OPCODE_TABLE(ROW)
+#undef ROW
+#define ROW(value, symbol, text) { "status", value, #symbol, text },
+			VGPU_ERROR_TABLE(ROW)
+#undef ROW
+#define ROW(value, symbol, text) { "executor", value, text, NULL },
+				VGPU_EXECUTOR_TABLE(ROW)
+#undef ROW
+#define ROW(value, symbol, text) { "transport", value, text, NULL },
+					STORE_TRANSPORT_TABLE(ROW)
+#undef ROW
+};
+
+int store_sqlite_errno(sqlite3 *conn, int rc)
+{
+	int system = conn ? sqlite3_system_errno(conn) : 0;
+
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return -EUCLEAN;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_INTERRUPT:
+		return -EINTR;
+	case SQLITE_CONSTRAINT:
+		return -EEXIST;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
+		return system == ENOSPC ? -ENOSPC : -EACCES;
+	case SQLITE_IOERR:
+		/* A quota or a limit on the length of files fills up like a disk. */
+		if (system == EDQUOT || system == EFBIG || system == ENOSPC)
+			return -ENOSPC;
+		return -EIO;
+	default:
+		return -EIO;
+	}
+}
+
+/* --- statements --- */
+
+int store_sqlite_db_run(struct store_sqlite_db *db, enum store_sqlite_statement which)
+{
+	int rc = sqlite3_step(db->statement[which]);
+	int err = rc == SQLITE_DONE ? 0 : store_sqlite_errno(db->conn, rc);
+
+	sqlite3_reset(db->statement[which]);
+	return err;
+}
+
+int store_sqlite_db_number(struct store_sqlite_db *db, enum store_sqlite_statement which,
+			   int64_t *value)
+{
+	int rc = sqlite3_step(db->statement[which]);
+	int err = 0;
+
+	if (rc == SQLITE_ROW)
+		*value = sqlite3_column_int64(db->statement[which], 0);
+	else
+		err = rc == SQLITE_DONE ? -ENODATA : store_sqlite_errno(db->conn, rc);
+	sqlite3_reset(db->statement[which]);
+	return err;
+}
+
+int store_sqlite_db_begin(struct store_sqlite_db *db)
+{
+	return store_sqlite_db_run(db, STORE_SQLITE_BEGIN);
+}
+
+int store_sqlite_db_end(struct store_sqlite_db *db, int err)
+{
+	if (err == 0)
+		err = store_sqlite_db_run(db, STORE_SQLITE_COMMIT);
+	if (err && !sqlite3_get_autocommit(db->conn))
+		sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}
+
+void store_sqlite_db_checkpoint(struct store_sqlite_db *db)
+{
+	/* What fails now is tried again after the next batches. */
+	sqlite3_wal_checkpoint_v2(db->conn, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	db->wal_pages_done = db->wal_pages;
+}
+
+int store_sqlite_db_sync(struct store_sqlite_db *db, bool full)
+{
+	int rc = sqlite3_exec(db->conn,
+			      full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+			      NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_sqlite_errno(db->conn, rc);
+}
+
+static int count_wal_pages(void *arg, sqlite3 *conn, const char *name, int pages)
+{
+	struct store_sqlite_db *db = arg;
+
+	(void)conn;
+	(void)name;
+	db->wal_pages = pages;
+	/* It began anew: all that was in it is in the database file. */
+	if (pages < db->wal_pages_done)
+		db->wal_pages_done = 0;
+	return SQLITE_OK;
+}
+
+/* --- opening --- */
+
+static int exec(sqlite3 *conn, const char *sql)
+{
+	int rc = sqlite3_exec(conn, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_sqlite_errno(conn, rc);
+}
+
+/* The first number that a query gives. Return: 0, -ENODATA, or -errno. */
+static int query_number(sqlite3 *conn, const char *sql, int64_t *value)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(conn, sql, -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return store_sqlite_errno(conn, rc);
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*value = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	if (rc == SQLITE_ROW)
+		return 0;
+	return rc == SQLITE_DONE ? -ENODATA : store_sqlite_errno(conn, rc);
+}
+
+/* Return: 0, -EOPNOTSUPP: this file system has no shared memory to offer, or another error. */
+static int use_log(struct store_sqlite_db *db)
+{
+	sqlite3_stmt *statement;
+	const char *mode = NULL;
+	bool on = false;
+	int rc = sqlite3_prepare_v2(db->conn, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return store_sqlite_errno(db->conn, rc);
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		mode = (const char *)sqlite3_column_text(statement, 0);
+	on = mode && strcmp(mode, "wal") == 0;
+	sqlite3_finalize(statement);
+	if (rc != SQLITE_ROW)
+		return store_sqlite_errno(db->conn, rc);
+	return on ? 0 : -EOPNOTSUPP;
+}
+
+static int set_up(struct store_sqlite_db *db, const char *path)
+{
+	static const char settings[] = "PRAGMA synchronous = NORMAL;"
+				       "PRAGMA wal_autocheckpoint = 0;"
+				       "PRAGMA mmap_size = 0;"
+				       "PRAGMA temp_store = MEMORY;";
+	char limit[64];
+	int rc = sqlite3_open_v2(path, &db->conn,
+				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+					 SQLITE_OPEN_EXRESCODE,
+				 NULL);
+	int err;
+
+	if (rc != SQLITE_OK)
+		return db->conn ? store_sqlite_errno(db->conn, rc) : -ENOMEM;
+	sqlite3_busy_timeout(db->conn, BUSY_MS);
+	err = use_log(db);
+	if (err == 0)
+		err = exec(db->conn, settings);
+	if (err)
+		return err;
+	snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %d", LOG_LIMIT_BYTES);
+	err = exec(db->conn, limit);
+	sqlite3_wal_hook(db->conn, count_wal_pages, db);
+	return err;
+}
+
+static int migrate(struct store_sqlite_db *db, int64_t version)
+{
+	int err = 0;
+
+	for (; version < STORE_SCHEMA_VERSION && err == 0; version++) {
+		char bump[64];
+
+		snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", (int)version + 1);
+		err = exec(db->conn, "BEGIN IMMEDIATE");
+		if (err == 0)
+			err = exec(db->conn, migrations[version - 1]);
+		if (err == 0)
+			err = exec(db->conn, bump);
+		err = err ? err : exec(db->conn, "COMMIT");
+	}
+	return err;
+}
+
+static int create_tables(struct store_sqlite_db *db)
+{
+	int err = exec(db->conn, "BEGIN IMMEDIATE");
+
+	if (err == 0)
+		err = exec(db->conn, schema_sql);
+	return err ? err : exec(db->conn, "COMMIT");
+}
+
+/* Makes the tables ours. Return: 0, -ENOTSUP with why: not for us to touch, or another error. */
+static int adopt(struct store_sqlite_db *db, const char *path,
+		 struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	int64_t application, version, tables;
+	int err = query_number(db->conn, "PRAGMA application_id", &application);
+
+	if (err == 0)
+		err = query_number(db->conn, "PRAGMA user_version", &version);
+	if (err == 0)
+		err = query_number(db->conn, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (err)
+		return err;
+	report->fresh = tables == 0;
+	if (report->fresh)
+		return create_tables(db);
+	if (application != STORE_APPLICATION_ID || version < 1) {
+		snprintf(why, why_len, "%s: a database, but not vgpud's; name another file", path);
+		return -ENOTSUP;
+	}
+	if (version > STORE_SCHEMA_VERSION) {
+		snprintf(why, why_len,
+			 "%s: made by a newer vgpud (schema %lld, this one knows %d); "
+			 "upgrade vgpud, or move the file away",
+			 path, (long long)version, STORE_SCHEMA_VERSION);
+		return -ENOTSUP;
+	}
+	return migrate(db, version);
+}
+
+static int out_of_time(void *arg)
+{
+	const uint64_t *end_ns = arg;
+
+	return util_now_ns() > *end_ns;
+}
+
+/* After an unclean end. Return: 0, -EUCLEAN with report->reason, or another error. */
+static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *report)
+{
+	uint64_t end_ns = util_now_ns() + CHECK_S * UTIL_NS_PER_S;
+	int64_t unclean;
+	sqlite3_stmt *statement;
+	int rc, err;
+
+	err = query_number(db->conn,
+			   "SELECT ended_ns IS NULL FROM session ORDER BY id DESC LIMIT 1",
+			   &unclean);
+	if (err || !unclean)
+		return err == -ENODATA ? 0 : err;
+	rc = sqlite3_prepare_v2(db->conn, "PRAGMA quick_check(1)", -1, &statement, NULL);
+	if (rc != SQLITE_OK)
+		return store_sqlite_errno(db->conn, rc);
+	sqlite3_progress_handler(db->conn, 10000, out_of_time, &end_ns);
+	rc = sqlite3_step(statement);
+	sqlite3_progress_handler(db->conn, 0, NULL, NULL);
+	if (rc == SQLITE_ROW) {
+		const char *answer = (const char *)sqlite3_column_text(statement, 0);
+
+		snprintf(report->reason, sizeof(report->reason), "%s", answer ? answer : "?");
+	}
+	sqlite3_finalize(statement);
+	if (rc == SQLITE_ROW)
+		return strcmp(report->reason, "ok") == 0 ? 0 : -EUCLEAN;
+	err = store_sqlite_errno(db->conn, rc);
+	if (err != -EINTR)
+		return err;
+	report->check_cut_short = true;
+	return 0;
+}
+
+static int fill_names(struct store_sqlite_db *db)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(db->conn, "INSERT OR REPLACE INTO name VALUES (?1,?2,?3,?4)",
+				    -1, &statement, NULL);
+	int err = rc == SQLITE_OK ? exec(db->conn, "BEGIN IMMEDIATE")
+				  : store_sqlite_errno(db->conn, rc);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == 0; i++) {
+		sqlite3_bind_text(statement, 1, names[i].what, -1, SQLITE_STATIC);
+		sqlite3_bind_int(statement, 2, names[i].value);
+		sqlite3_bind_text(statement, 3, names[i].name, -1, SQLITE_STATIC);
+		sqlite3_bind_text(statement, 4, names[i].meaning, -1, SQLITE_STATIC);
+		rc = sqlite3_step(statement);
+		if (rc != SQLITE_DONE)
+			err = store_sqlite_errno(db->conn, rc);
+		sqlite3_reset(statement);
+	}
+	sqlite3_finalize(statement);
+	return err ? err : exec(db->conn, "COMMIT");
+}
+
+static int prepare(struct store_sqlite_db *db)
+{
+	for (unsigned i = 0; i < STORE_SQLITE_STATEMENT_NUM; i++) {
+		int rc = sqlite3_prepare_v3(db->conn, statement_sql[i], -1,
+					    SQLITE_PREPARE_PERSISTENT, &db->statement[i], NULL);
+
+		if (rc != SQLITE_OK)
+			return store_sqlite_errno(db->conn, rc);
+	}
+	return 0;
+}
+
+void store_sqlite_db_close(struct store_sqlite_db *db)
+{
+	for (unsigned i = 0; i < STORE_SQLITE_STATEMENT_NUM; i++)
+		sqlite3_finalize(db->statement[i]);
+	sqlite3_close(db->conn);
+	*db = (struct store_sqlite_db){ 0 };
+}
+
+/* On failure with why empty, the reason is sqlite's last word. */
+static int open_once(struct store_sqlite_db *db, const char *path,
+		     struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	int err = set_up(db, path);
+
+	why[0] = '\0';
+	if (err == 0)
+		err = adopt(db, path, report, why, why_len);
+	if (err == 0 && !report->fresh)
+		err = check(db, report);
+	if (err == 0)
+		err = fill_names(db);
+	if (err == 0)
+		err = prepare(db);
+	if (err == 0)
+		return 0;
+	if (err == -EUCLEAN && report->reason[0] == '\0')
+		snprintf(report->reason, sizeof(report->reason), "%s", sqlite3_errmsg(db->conn));
+	if (why[0] == '\0')
+		snprintf(why, why_len, "%s: cannot open the ledger: %s%s", path,
+			 err == -EUCLEAN ? report->reason
+			 : db->conn	 ? sqlite3_errmsg(db->conn)
+					 : strerror(-err),
+			 err == -ENOSPC	  ? "; free some space"
+			 : err == -EACCES ? "; it and its directory must be writable for vgpud"
+			 : err == -EBUSY  ? "; end the program that holds it"
+					  : "");
+	/* A damaged one keeps its log as it is. */
+	if (db->conn)
+		sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	store_sqlite_db_close(db);
+	return err;
+}
+
+/* --- what a damaged database still has --- */
+
+/*
+ * The VMs are few, and all that an administrator would have to enter again.
+ * Return: how many could be copied.
+ */
+static unsigned copy_vms(sqlite3 *from, sqlite3 *to)
+{
+	sqlite3_stmt *get = NULL, *put = NULL;
+	unsigned copied = 0;
+
+	if (sqlite3_prepare_v2(from,
+			       "SELECT id, name, pool, priority, paused, created_ns, removed_ns "
+			       "FROM vm",
+			       -1, &get, NULL) == SQLITE_OK &&
+	    sqlite3_prepare_v2(to,
+			       "INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, "
+			       "created_ns, removed_ns) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+			       -1, &put, NULL) == SQLITE_OK) {
+		while (sqlite3_step(get) == SQLITE_ROW) {
+			for (int i = 0; i < 7; i++)
+				sqlite3_bind_value(put, i + 1, sqlite3_column_value(get, i));
+			copied += sqlite3_step(put) == SQLITE_DONE;
+			sqlite3_reset(put);
+		}
+	}
+	sqlite3_finalize(get);
+	sqlite3_finalize(put);
+	return copied;
+}
+
+/* Return: a database in memory with what could be read of the VMs, or NULL. */
+static sqlite3 *save_vms(const char *path)
+{
+	sqlite3 *memory = NULL, *damaged = NULL;
+
+	if (sqlite3_open(":memory:", &memory) == SQLITE_OK &&
+	    sqlite3_open_v2(path, &damaged, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+	    sqlite3_exec(memory,
+			 "CREATE TABLE vm (id INTEGER PRIMARY KEY, name, pool, priority, paused, "
+			 "created_ns, removed_ns)",
+			 NULL, NULL, NULL) == SQLITE_OK)
+		copy_vms(damaged, memory);
+	sqlite3_close(damaged);
+	return memory;
+}
+
+static int start_afresh(struct store_sqlite_db *db, const char *path,
+			struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	static const char *const companions[] = { "-wal", "-shm", NULL };
+	sqlite3 *saved = save_vms(path);
+	int err;
+
+	err = set_aside(path, companions, report->set_aside, sizeof(report->set_aside));
+	if (err)
+		snprintf(why, why_len, "%s: damaged (%s), and cannot be moved aside: %s", path,
+			 report->reason, strerror(-err));
+	else
+		err = open_once(db, path, report, why, why_len);
+	if (err == 0 && saved)
+		report->vms_saved = copy_vms(saved, db->conn);
+	sqlite3_close(saved);
+	return err;
+}
+
+int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
+			 struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	int err;
+
+	*db = (struct store_sqlite_db){ 0 };
+	*report = (struct store_sqlite_db_report){ 0 };
+	err = open_once(db, path, report, why, why_len);
+	if (err == -EUCLEAN)
+		err = start_afresh(db, path, report, why, why_len);
+	return err;
+}

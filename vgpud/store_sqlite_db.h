@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_sqlite_db.h - the writing connection to the ledger's database; for the store_sqlite files
+ * alone */
+
+#ifndef VGPUD_STORE_SQLITE_DB_H
+#define VGPUD_STORE_SQLITE_DB_H
+
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What this vgpud reads and writes: PRAGMA user_version and application_id of schema.sql. */
+#define STORE_SCHEMA_VERSION 1
+#define STORE_APPLICATION_ID 0x76677075
+
+/* X(NAME, SQL): the statements of the writer, prepared once. */
+#define STORE_SQLITE_STATEMENTS(X)                                                              \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                             \
+	X(COMMIT, "COMMIT")                                                                     \
+	X(REQUEST, "INSERT OR IGNORE INTO request (id, received_ns, vm_id, guest_request_id, "  \
+		   "opcode, pool, priority, transport, request_bytes, wait_ns, exec_ns, "       \
+		   "total_ns, status, executor, response_bytes) "                               \
+		   "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")               \
+	X(PENDING, "INSERT OR IGNORE INTO pending (id, received_ns, vm_id, guest_request_id, "  \
+		   "opcode, pool, priority, transport, request_bytes) "                         \
+		   "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                       \
+	X(PENDING_END, "DELETE FROM pending WHERE id = ?1")                                     \
+	X(PENDING_LIST, "SELECT id, received_ns, vm_id, guest_request_id, opcode, pool, "       \
+			"priority, transport, request_bytes FROM pending ORDER BY id LIMIT ?1") \
+	X(MINUTE_GET, "SELECT count, errors, wait_sum_ns, wait_max_ns, exec_sum_ns, "           \
+		      "exec_max_ns, total_sum_ns, total_max_ns, wait_hist, exec_hist, "         \
+		      "total_hist FROM minute WHERE minute = ?1 AND vm_id = ?2 AND pool = ?3 "  \
+		      "AND priority = ?4 AND opcode = ?5")                                      \
+	X(MINUTE_PUT, "INSERT INTO minute VALUES "                                              \
+		      "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) "               \
+		      "ON CONFLICT (minute, vm_id, pool, priority, opcode) DO UPDATE SET "      \
+		      "count = ?6, errors = ?7, wait_sum_ns = ?8, wait_max_ns = ?9, "           \
+		      "exec_sum_ns = ?10, exec_max_ns = ?11, total_sum_ns = ?12, "              \
+		      "total_max_ns = ?13, wait_hist = ?14, exec_hist = ?15, total_hist = ?16") \
+	X(POSITION, "UPDATE ledger SET ring_id = ?1, ring_position = ?2, "                      \
+		    "last_request_id = max(last_request_id, ?3)")                               \
+	X(EVENT, "INSERT INTO event (time_ns, kind, subject, old_value, new_value, text, uid, " \
+		 "pid) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")                                       \
+	X(VM_PUT, "INSERT INTO vm (id, name, pool, priority, paused, created_ns) "              \
+		  "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (id) DO UPDATE SET name = ?2, "       \
+		  "pool = ?3, priority = ?4, paused = ?5, removed_ns = NULL")                   \
+	X(VM_DELETE, "UPDATE vm SET removed_ns = ?2 WHERE id = ?1 AND removed_ns IS NULL")      \
+	X(SESSION_END, "UPDATE session SET ended_ns = ?2 WHERE id = ?1")                        \
+	X(OLDEST, "SELECT received_ns FROM request ORDER BY id LIMIT 1")                        \
+	X(EXPIRE, "DELETE FROM request WHERE id IN (SELECT id FROM (SELECT id, received_ns "    \
+		  "FROM request ORDER BY id LIMIT ?2) WHERE received_ns < ?1)")                 \
+	X(EXPIRE_MINUTE, "DELETE FROM minute WHERE rowid IN (SELECT rowid FROM minute "         \
+			 "WHERE minute < ?1 ORDER BY minute LIMIT ?2)")                         \
+	X(EXPIRE_EVENT, "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, time_ns "    \
+			"FROM event ORDER BY id LIMIT ?2) WHERE time_ns < ?1)")                 \
+	X(SIZE, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM "                  \
+		"pragma_page_count AS c, pragma_freelist_count AS f, pragma_page_size AS s")
+
+#define STORE_SQLITE_STATEMENT_ENUM(name, text) STORE_SQLITE_##name,
+enum store_sqlite_statement {
+	STORE_SQLITE_STATEMENTS(STORE_SQLITE_STATEMENT_ENUM) STORE_SQLITE_STATEMENT_NUM
+};
+#undef STORE_SQLITE_STATEMENT_ENUM
+
+/* One thread at a time uses it. */
+struct store_sqlite_db {
+	sqlite3 *conn;
+	sqlite3_stmt *statement[STORE_SQLITE_STATEMENT_NUM];
+	int wal_pages;	    /* in the log as of the last commit */
+	int wal_pages_done; /* those of them that were there at the last checkpoint */
+};
+
+/* What opening found out, for the audit trail. */
+struct store_sqlite_db_report {
+	char set_aside[PATH_MAX]; /* the damaged database's new name; empty: it was sound */
+	char reason[256];	  /* what was wrong with it, or why it was not checked to the end */
+	unsigned vms_saved;	  /* VMs taken over from a damaged one */
+	bool check_cut_short;
+	bool fresh; /* it was created now */
+};
+
+/*
+ * Opens, checks after an unclean end, migrates, or creates the database; a damaged one is set
+ * aside. why: on failure, a sentence that names the file and what to do. Return: 0 or -errno.
+ */
+int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
+			 struct store_sqlite_db_report *report, char *why, size_t why_len);
+
+/* With nobody else connected, everything is in the one file afterwards. */
+void store_sqlite_db_close(struct store_sqlite_db *db);
+
+/* Runs a bound statement that returns no row, and resets it. Return: 0 or -errno. */
+int store_sqlite_db_run(struct store_sqlite_db *db, enum store_sqlite_statement which);
+
+/* Runs a bound statement for the one number that it returns. Return: 0, -ENODATA: no row, or
+ * -errno. */
+int store_sqlite_db_number(struct store_sqlite_db *db, enum store_sqlite_statement which,
+			   int64_t *value);
+
+/* Begins; ends: commits when err is 0, else takes all back. Return: 0 or -errno, err if it is not
+ * 0. */
+int store_sqlite_db_begin(struct store_sqlite_db *db);
+int store_sqlite_db_end(struct store_sqlite_db *db, int err);
+
+/* Return: -errno for an answer of sqlite that is not OK, ROW or DONE; -EUCLEAN: the file is
+ * damaged. */
+int store_sqlite_errno(sqlite3 *conn, int rc);
+
+/* Moves what committed from the log into the database file, as far as readers allow. */
+void store_sqlite_db_checkpoint(struct store_sqlite_db *db);
+
+/* Whether a commit waits for the disk. */
+int store_sqlite_db_sync(struct store_sqlite_db *db, bool full);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_sqlite_private.h - what the loop thread's side and the writer thread share; for the
+ * store_sqlite files alone */
+
+#ifndef VGPUD_STORE_SQLITE_PRIVATE_H
+#define VGPUD_STORE_SQLITE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "vgpud/ring.h"
+#include "vgpud/store_sqlite.h"
+#include "vgpud/store_sqlite_batch.h"
+#include "vgpud/store_sqlite_db.h"
+
+#define STORE_SQLITE_EVENTS_MOST 1024u /* told and not yet written */
+#define STORE_SQLITE_CHANGES_MOST 256u /* under way */
+
+enum store_sqlite_change_type {
+	STORE_SQLITE_EVENT_ADD,
+	STORE_SQLITE_VM_CHANGE,
+	STORE_SQLITE_VM_REMOVE,
+	STORE_SQLITE_FLUSH
+};
+
+/* What the loop thread asks of the writer. It belongs to whose list it is on. */
+struct store_sqlite_change {
+	STAILQ_ENTRY(store_sqlite_change) link;
+	enum store_sqlite_change_type type;
+	int err;		 /* how it ended */
+	store_sqlite_done *done; /* may be NULL */
+	void *arg;
+	int64_t wall_ns;	  /* when it was asked for */
+	struct store_vm vm;	  /* its name points into strings */
+	struct store_event event; /* likewise its texts */
+	char strings[];
+};
+
+STAILQ_HEAD(store_sqlite_changes, store_sqlite_change);
+
+struct store_sqlite {
+	struct store store;
+	struct store_sqlite_config config; /* its strings are not kept */
+	int lock_fd;
+	struct ring *ring;
+	uint64_t session_id;
+	int64_t wall_offset_ns; /* wall time of this session = monotonic time + this */
+	struct store_vm *vms;	/* as they were at the start */
+	size_t vm_num;
+	pthread_t writer;
+	int wake_fd;   /* the loop thread writes: there is work */
+	int notify_fd; /* the writer writes: there is something to dispatch */
+
+	/* The loop thread's. */
+	uint64_t *unrecorded; /* ids of accepted requests that are not recorded, when lossy */
+	size_t unrecorded_num, unrecorded_max;
+	unsigned changes_under_way;
+
+	/* The writer's, after open. */
+	struct store_sqlite_db db;
+	struct store_sqlite_batch batch;
+	uint64_t committed; /* position in the ring */
+	uint64_t retention_due_ns;
+
+	/* Either's. wake_at: the head at which the writer wants to be woken, UINT64_MAX: it is
+	 * awake. */
+	_Atomic uint64_t wake_at;
+	_Atomic int state; /* enum store_sqlite_state */
+	_Atomic uint64_t rows, batches, lost, duplicates, damaged, expired, db_bytes;
+	_Atomic uint64_t dropped, refused, events_dropped;
+	_Atomic unsigned events_queued;
+
+	/* Under lock, which is held for a few instructions and never while another is taken. */
+	pthread_mutex_t lock;
+	pthread_cond_t all_done;	  /* `todo` and `doing` are empty */
+	struct store_sqlite_changes todo; /* for the writer */
+	struct store_sqlite_changes done; /* for the loop thread */
+	bool doing;			  /* the writer has some in hand */
+	bool stop;
+	char error[200];
+};
+
+/* Records, changes, retention: everything that writes, until stop is set. arg: the store. */
+void *store_sqlite_writer(void *arg);
+
+/* Return: 0; or -errno with why. Takes what is in the ring into the database, and begins a session.
+ */
+int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len);
+
+/* Runs one event or VM change in the transaction that is open. Return: -errno when that failed. */
+int store_sqlite_write_event(struct store_sqlite_db *db, int64_t wall_ns,
+			     const struct store_event *event);
+
+#endif

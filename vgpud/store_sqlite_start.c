@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_sqlite_start.c - what the last session left is put in order, and a new session begins */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "vgpud/store_sqlite_private.h"
+
+/* What is told in the audit trail once there is a session. */
+struct start_notes {
+	struct ring_report ring;
+	struct store_sqlite_db_report db;
+	int64_t lost;
+};
+
+/* Numbers of the one row that a query gives. Return: 0, -ENODATA, or -errno. */
+static int get_numbers(struct store_sqlite *s, const char *sql, int64_t *numbers, int n)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(s->db.conn, sql, -1, &statement, NULL);
+	int err = 0;
+
+	if (rc != SQLITE_OK)
+		return store_sqlite_errno(s->db.conn, rc);
+	rc = sqlite3_step(statement);
+	for (int i = 0; i < n && rc == SQLITE_ROW; i++)
+		numbers[i] = sqlite3_column_int64(statement, i);
+	if (rc != SQLITE_ROW)
+		err = rc == SQLITE_DONE ? -ENODATA : store_sqlite_errno(s->db.conn, rc);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+static int64_t wall_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
+}
+
+/* --- the last session --- */
+
+/* The session that the ring's records belong to; the ring itself knows it best. */
+static int last_session(struct store_sqlite *s, struct ring_session *session)
+{
+	int64_t numbers[3];
+	int err;
+
+	if (ring_get_session(s->ring, session) == 0)
+		return 0;
+	err = get_numbers(s,
+			  "SELECT id, started_ns, started_mono_ns FROM session "
+			  "ORDER BY id DESC LIMIT 1",
+			  numbers, 3);
+	if (err == -ENODATA) {
+		*session = (struct ring_session){ 1, wall_now_ns(), util_now_ns() };
+		return 0;
+	}
+	*session = (struct ring_session){ (uint64_t)numbers[0], numbers[1], (uint64_t)numbers[2] };
+	return err;
+}
+
+static int insert_session(struct store_sqlite *s, const struct ring_session *session,
+			  const char *boot_id, const char *version, const char *host)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(
+		s->db.conn,
+		"INSERT OR IGNORE INTO session (id, started_ns, started_mono_ns, boot_id, version, "
+		"host, first_request_id) SELECT ?1,?2,?3,?4,?5,?6, last_request_id + 1 FROM ledger",
+		-1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return store_sqlite_errno(s->db.conn, rc);
+	sqlite3_bind_int64(statement, 1, (int64_t)session->id);
+	sqlite3_bind_int64(statement, 2, session->wall_ns);
+	sqlite3_bind_int64(statement, 3, (int64_t)session->mono_ns);
+	sqlite3_bind_text(statement, 4, boot_id, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 5, version, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 6, host, -1, SQLITE_STATIC);
+	rc = sqlite3_step(statement);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_DONE ? 0 : store_sqlite_errno(s->db.conn, rc);
+}
+
+/* A database that is younger than the ring gets ids that go on behind the ring's. */
+static int keep_ids_growing(struct store_sqlite *s)
+{
+	uint64_t highest = 0;
+	struct ring_entry entry;
+
+	for (uint64_t at = ring_oldest(s->ring); at < ring_head(s->ring); at++) {
+		if (ring_get(s->ring, at, &entry) == 0 && entry.request.id > highest)
+			highest = entry.request.id;
+	}
+	sqlite3_bind_int64(s->db.statement[STORE_SQLITE_POSITION], 1, (int64_t)ring_id(s->ring));
+	sqlite3_bind_int64(s->db.statement[STORE_SQLITE_POSITION], 2, (int64_t)ring_tail(s->ring));
+	sqlite3_bind_int64(s->db.statement[STORE_SQLITE_POSITION], 3, (int64_t)highest);
+	return store_sqlite_db_run(&s->db, STORE_SQLITE_POSITION);
+}
+
+/* Where the database is in the ring. Return: 0, -ESTALE: beyond its end, or -errno. */
+static int find_position(struct store_sqlite *s, uint64_t *position)
+{
+	int64_t numbers[2];
+	int err = get_numbers(s, "SELECT ring_id, ring_position FROM ledger", numbers, 2);
+
+	if (err)
+		return err;
+	*position = ring_tail(s->ring);
+	if ((uint64_t)numbers[0] != ring_id(s->ring))
+		return 0;
+	*position = (uint64_t)numbers[1];
+	if (*position > ring_head(s->ring))
+		return -ESTALE;
+	/* After a power failure the database may be behind what the ring has released. */
+	if (*position < ring_oldest(s->ring))
+		*position = ring_oldest(s->ring);
+	return 0;
+}
+
+static int replay(struct store_sqlite *s, uint64_t position)
+{
+	struct store_sqlite_batch_result result;
+	struct ring_session session;
+	uint64_t head = ring_head(s->ring);
+	int err = 0;
+
+	s->batch.position = position;
+	if (position < head) {
+		err = last_session(s, &session);
+		if (err == 0)
+			err = insert_session(s, &session, NULL, NULL, NULL);
+		s->batch.wall_offset_ns = session.wall_ns - (int64_t)session.mono_ns;
+	}
+	while (err == 0 && s->batch.position < head) {
+		store_sqlite_batch_read(&s->batch, s->ring);
+		err = store_sqlite_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
+	}
+	if (err == 0)
+		ring_release(s->ring, head);
+	return err;
+}
+
+static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *report, char *why,
+		      size_t why_len)
+{
+	if (!damaged && ring_records(s->ring) == s->config.ring_records)
+		return 0;
+	return ring_replace(&s->ring, s->config.ring_records, damaged, report, why, why_len);
+}
+
+static int settle_last_session(struct store_sqlite *s, struct start_notes *notes, char *why,
+			       size_t why_len)
+{
+	uint64_t position;
+	bool damaged = ring_damaged(s->ring);
+	int err = notes->db.fresh ? keep_ids_growing(s) : 0;
+
+	if (err == 0)
+		err = find_position(s, &position);
+	if (err == -ESTALE)
+		damaged = true;
+	else if (err == 0)
+		err = replay(s, position);
+	if (err == 0 || err == -ESTALE) {
+		notes->lost = store_sqlite_batch_lose(&s->batch, &s->db);
+		err = notes->lost < 0 ? (int)notes->lost : 0;
+	}
+	if (err) {
+		snprintf(why, why_len, "the ledger cannot take what the ring holds: %s%s",
+			 sqlite3_errmsg(s->db.conn), err == -ENOSPC ? "; free some space" : "");
+		return err;
+	}
+	err = renew_ring(s, damaged, &notes->ring, why, why_len);
+	if (err)
+		return err;
+	s->batch.position = ring_head(s->ring);
+	s->committed = s->batch.position;
+	return 0;
+}
+
+/* --- the new session --- */
+
+static int note(struct store_sqlite *s, const char *kind, const char *new_value, const char *text)
+{
+	const struct store_event event = {
+		.kind = kind, .new_value = new_value, .text = text, .uid = -1, .pid = -1
+	};
+
+	return store_sqlite_write_event(&s->db, store_sqlite_wall_ns(&s->store, util_now_ns()),
+					&event);
+}
+
+static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
+{
+	char text[PATH_MAX + 512], number[32];
+	int err = 0;
+
+	if (notes->db.set_aside[0]) {
+		snprintf(
+			text, sizeof(text),
+			"the database was damaged (%s) and set aside as %s; %u VMs were taken over",
+			notes->db.reason, notes->db.set_aside, notes->db.vms_saved);
+		err = note(s, "ledger-set-aside", notes->db.set_aside, text);
+	}
+	if (err == 0 && notes->db.check_cut_short)
+		err = note(
+			s, "ledger-check", "cut short",
+			"the database is too large to be checked at the start; PRAGMA quick_check "
+			"on a copy tells whether it is sound");
+	if (err == 0 && notes->ring.set_aside[0]) {
+		snprintf(text, sizeof(text), "the ring was set aside as %s: %s",
+			 notes->ring.set_aside, notes->ring.reason);
+		err = note(s, "ring-set-aside", notes->ring.set_aside, text);
+	}
+	if (err == 0 && notes->lost) {
+		snprintf(number, sizeof(number), "%lld", (long long)notes->lost);
+		err = note(s, "requests-lost", number,
+			   "requests were queued or running when the last vgpud died");
+	}
+	return err;
+}
+
+static void read_boot_id(char *out, size_t len)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, len - 1);
+
+	if (fd >= 0)
+		close(fd);
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+}
+
+static int begin_session(struct store_sqlite *s, const struct start_notes *notes)
+{
+	char boot_id[64], host[256] = "";
+	struct ring_session session, last;
+	int64_t numbers[2];
+	int err = get_numbers(s,
+			      "SELECT coalesce((SELECT max(id) FROM session), 0), last_request_id "
+			      "FROM ledger",
+			      numbers, 2);
+
+	if (err)
+		return err;
+	if (ring_get_session(s->ring, &last) == 0 && (int64_t)last.id > numbers[0])
+		numbers[0] = (int64_t)last.id;
+	session = (struct ring_session){ (uint64_t)numbers[0] + 1, wall_now_ns(), util_now_ns() };
+	s->session_id = session.id;
+	s->wall_offset_ns = session.wall_ns - (int64_t)session.mono_ns;
+	s->batch.wall_offset_ns = s->wall_offset_ns;
+	s->store.next_id = (uint64_t)numbers[1] + 1;
+	s->lost = (uint64_t)notes->lost;
+	s->damaged = s->batch.damaged;
+	read_boot_id(boot_id, sizeof(boot_id));
+	if (s->config.host)
+		snprintf(host, sizeof(host), "%s", s->config.host);
+	else
+		gethostname(host, sizeof(host) - 1);
+	/* Synced: after a power failure the ring is never asked for records of an earlier session.
+	 */
+	err = store_sqlite_db_sync(&s->db, true);
+	if (err == 0)
+		err = store_sqlite_db_begin(&s->db);
+	if (err == 0)
+		err = insert_session(s, &session, boot_id, s->config.version, host);
+	if (err == 0)
+		err = write_notes(s, notes);
+	err = store_sqlite_db_end(&s->db, err);
+	if (err == 0)
+		err = store_sqlite_db_sync(&s->db, false);
+	if (err == 0)
+		ring_set_session(s->ring, &session);
+	return err;
+}
+
+static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
+{
+	const unsigned char *pool = sqlite3_column_text(row, 2);
+	struct store_vm *more = reallocarray(s->vms, s->vm_num + 1, sizeof(*more));
+	struct store_vm *vm;
+
+	if (!more)
+		return -ENOMEM;
+	s->vms = more;
+	vm = &s->vms[s->vm_num];
+	*vm = (struct store_vm){
+		.id = (uint32_t)sqlite3_column_int64(row, 0),
+		.name = strdup((const char *)sqlite3_column_text(row, 1)),
+		.pool = pool ? pool[0] : 0,
+		.priority = (uint8_t)sqlite3_column_int(row, 3),
+		.paused = sqlite3_column_int(row, 4) != 0,
+		.created_ns = sqlite3_column_int64(row, 5),
+	};
+	if (!vm->name)
+		return -ENOMEM;
+	s->vm_num++;
+	return 0;
+}
+
+static int load_vms(struct store_sqlite *s)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(s->db.conn,
+				    "SELECT id, name, pool, priority, paused, created_ns FROM vm "
+				    "WHERE removed_ns IS NULL ORDER BY id",
+				    -1, &statement, NULL);
+	int err = rc == SQLITE_OK ? 0 : store_sqlite_errno(s->db.conn, rc);
+
+	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+		err = load_vm(s, statement);
+	if (err == 0 && rc != SQLITE_DONE)
+		err = store_sqlite_errno(s->db.conn, rc);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
+{
+	const struct store_sqlite_config *config = &s->config;
+	struct start_notes *notes = calloc(1, sizeof(*notes));
+	int err = -ENOMEM;
+
+	snprintf(why, why_len, "no memory for the ledger");
+	if (notes)
+		err = ring_open(&s->ring, config->ring_path, config->ring_records, &notes->ring,
+				why, why_len);
+	if (err == 0)
+		err = store_sqlite_db_open(&s->db, config->db_path, &notes->db, why, why_len);
+	if (err == 0)
+		err = settle_last_session(s, notes, why, why_len);
+	if (err == 0) {
+		err = begin_session(s, notes);
+		if (err == 0)
+			err = load_vms(s);
+		if (err)
+			snprintf(why, why_len, "%s: cannot begin a session: %s%s", config->db_path,
+				 sqlite3_errmsg(s->db.conn),
+				 err == -ENOSPC ? "; free some space" : "");
+	}
+	free(notes);
+	return err;
+}

@@ -118,6 +118,24 @@ include tests/unit/tests.mk
 .PHONY: unit
 unit: $(UNIT)
 
+# --- guest, demo, bundle ---------------------------------------------------------------------------
+
+GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
+$(B)/guest/initramfs.cpio: packaging/guest-image.sh packaging/guest/init packaging/guest/agent $(GUEST_TOOLS)
+	@packaging/prerequisites.sh guest
+	@echo "  GUEST $(@D)"
+	@packaging/guest-image.sh $(@D) $(GUEST_TOOLS)
+
+.PHONY: guest-image demo bundle
+guest-image: $(B)/guest/initramfs.cpio
+
+demo:
+	@packaging/demo.sh
+
+bundle: all guest-image
+	@qemu/build.sh
+	@packaging/bundle.sh $(B) $(B)/bundle
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(GUESTLIB_SRC) $(PROBE_SRC) $(RUN_SRC)

@@ -58,14 +58,14 @@ download() {
 
 # Puts kernel and modules into the cache, by one rename: it is there whole or not at all.
 fetch_kernel() {
-    local own=(-o "Dir::State::Lists=$cache/apt/lists" -o "Dir::Cache=$cache/apt/cache")
+    local own=(-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
     local sandbox=()
 
     [ "$(id -u)" -ne 0 ] || sandbox=(-o APT::Sandbox::User=root)
     : >"$work/log"
     # The system's lists may be absent or too old to name a version that still exists: then our own.
     if ! download "${sandbox[@]}"; then
-        mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
+        mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
         if ! apt-get "${own[@]}" "${sandbox[@]}" -qq update >>"$work/log" 2>&1 ||
             ! download "${own[@]}" "${sandbox[@]}"; then
             tail -n 20 "$work/log" >&2

@@ -11,11 +11,13 @@ import subprocess
 import time
 from typing import NamedTuple
 
-from . import paths, process
+from . import paths, process, qemu
 
 # The quickest boot: no work against attacks from inside, no moving the kernel about.
 KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 nokaslr mitigations=off"
 FIRST_SLOT = 0x10
+STATUS_BUSY = 1
+CAP_LINK_UP = 1 << 31
 FILE_PART = 1024  # bytes of a file that travel in one command: the guest's line takes 4 KiB at a time
 
 
@@ -109,18 +111,17 @@ class Guest:
         self.kill()
 
     def start(self):
-        firmware = ["-L", paths.QEMU_FIRMWARE] if paths.QEMU_FIRMWARE.is_dir() else []
         # Connected pairs: there is nothing to wait for, and no answer comes before somebody listens.
         self._agent, agent = socket.socketpair()
         monitor, qmp = socket.socketpair()
-        argv = [paths.need(paths.QEMU, "qemu"), *firmware, "-nodefaults", "-no-user-config", "-display", "none",
-                "-no-reboot", "-name", self.name, "-machine", self._machine, "-accel", "tcg",
+        argv = [paths.need(paths.QEMU, "qemu"), *qemu.firmware(), "-nodefaults", "-no-user-config",
+                "-display", "none", "-no-reboot", "-name", self.name, "-machine", self._machine, "-accel", "tcg",
                 "-m", str(self._memory_mib), "-kernel", paths.kernel(), "-initrd", paths.initramfs(),
                 "-append", KERNEL_ARGUMENTS, "-serial", f"file:{self.console}",
                 "-chardev", f"socket,id=agent,fd={agent.fileno()}", "-serial", "chardev:agent",
                 "-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control"]
         for index, path in enumerate(self._sockets):
-            argv += ["-chardev", f"socket,id=vg{index},path={path},reconnect=1",
+            argv += ["-chardev", f"socket,id=vg{index},path={path},{qemu.reconnect()}",
                      "-device", f"vgpu-stub,id=vgpu{index},chardev=vg{index},addr={FIRST_SLOT + index:#x}"
                                 f"{self._properties}"]
         with self._log.open("wb") as log, agent, qmp:
@@ -165,10 +166,11 @@ class Guest:
 
     def write_file(self, path, data):
         """Puts bytes into a file of the guest."""
-        self.run(f": >{shlex.quote(path)}")
-        for at in range(0, len(data), FILE_PART):
+        redirection = ">"
+        for at in range(0, max(len(data), 1), FILE_PART):
             part = base64.b64encode(data[at:at + FILE_PART]).decode()
-            self.run(f"echo {part} | base64 -d >>{shlex.quote(path)}")
+            self.run(f"echo {part} | base64 -d {redirection}{shlex.quote(path)}")
+            redirection = ">>"
 
     def reset(self):
         """The reset button. The agent starts anew; jobs of before are lost."""
@@ -199,9 +201,26 @@ class Guest:
                 self.qmp.close()
             self._child = None
 
+    def registers(self, index=0):
+        """Return: what vgpu-probe reads from the guest's nth vgpu-stub, by name."""
+        finished = self.run(f"vgpu-probe --json -d {self.slot(index)}")
+        if finished.rc != 0:
+            raise self._error(f"vgpu-probe: {finished.err}")
+        return {register["name"]: register["raw"] for register in json.loads(finished.out)["registers"]}
+
+    def link_up(self):
+        return bool(self.registers()["CAPABILITIES"] & CAP_LINK_UP)
+
+    def wait_busy(self):
+        """Waits until a request is in flight."""
+        process.wait_until(lambda: self.registers()["STATUS"] == STATUS_BUSY, f"{self.name}'s device to be busy")
+
     @property
     def running(self):
         return self._child is not None
+
+    def logs(self):
+        return [self._log, self.console]
 
     def report(self):
         return "\n".join([f"{self.name}'s QEMU:", *process.tail(self._log), f"{self.name}'s console:",

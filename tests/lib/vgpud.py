@@ -10,6 +10,10 @@ from pathlib import Path
 from . import paths, process
 
 
+# Options for tests that hold workers: no deadline of the daemon ends what they wait for.
+PATIENT = ("--deadline-ms", "600000", "--exec-deadline-ms", "600000")
+
+
 class Vgpud:
     """
     vms: "NAME:POOL:PRIORITY[:ID]", as vgpud's --vm takes them.
@@ -120,6 +124,9 @@ class Vgpud:
     @property
     def running(self):
         return self._child is not None and self._child.poll() is None
+
+    def logs(self):
+        return [self.log]
 
     def report(self):
         return "\n".join(["vgpud's messages:", *process.tail(self.log)])

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bundle.sh - gathers in one directory all that a GPU host without packages needs: demo, tests, bench
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+LIMIT_MIB=60
+
+die() {
+    echo "bundle: $*" >&2
+    exit 1
+}
+
+if [ $# -ne 2 ]; then
+    echo "usage: packaging/bundle.sh BUILDDIR OUTDIR (BUILDDIR has bin, qemu and guest; OUTDIR is made anew)" >&2
+    exit 2
+fi
+build=$1
+out=$2
+for part in bin/vgpud qemu/bin/qemu-system-x86_64 guest/vmlinuz guest/initramfs.cpio; do
+    [ -e "$build/$part" ] || die "$build/$part is not there; make all qemu guest-image builds it"
+done
+case $out in */bundle) ;; *) die "$out: the directory must be called bundle, as it is removed first" ;; esac
+rm -rf "$out"
+mkdir -p "$out"/{bin,lib,guest,qemu/bin,qemu/share/qemu,tests}
+
+# Symbols are for debuggers, and a third of the size.
+for program in vgpud vgpuadm; do
+    [ ! -x "$build/bin/$program" ] || strip -o "$out/bin/$program" "$build/bin/$program"
+done
+strip -o "$out/qemu/bin/qemu-system-x86_64" "$build/qemu/bin/qemu-system-x86_64"
+# What the test guests' machines load; a guest boots its kernel directly, with no disk or network boot.
+for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin; do
+    cp -L "$build/qemu/share/qemu/$file" "$out/qemu/share/qemu/"
+done
+cp "$build"/guest/{vmlinuz,initramfs.cpio} "$out/guest/"
+
+# The host's own C library runs our programs: it is the newer one. All else comes along.
+core='^(libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux-x86-64|libgcc_s|libstdc\+\+)\.so\.'
+for program in "$out"/bin/* "$out/qemu/bin/qemu-system-x86_64"; do
+    missing=$(ldd "$program" | awk '/not found/ {print $1}')
+    [ -z "$missing" ] || die "$program needs $missing, which this machine does not have"
+    ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// {print $3}'
+done | sort -u | while read -r library; do
+    [[ $(basename "$library") =~ $core ]] || cp -L "$library" "$out/lib/"
+done
+
+cp packaging/bundle/run.sh "$out/"
+cp packaging/demo.py "$out/"
+for part in lib guest; do
+    mkdir "$out/tests/$part"
+    cp tests/"$part"/*.py "$out/tests/$part/"
+done
+if [ -n "$(compgen -G 'bench/*.py')" ]; then
+    mkdir "$out/bench"
+    cp bench/*.py "$out/bench/"
+fi
+
+size_mib=$(du -sm --apparent-size "$out" | cut -f1)
+[ "$size_mib" -lt "$LIMIT_MIB" ] || die "$out has $size_mib MiB, and must stay under $LIMIT_MIB"
+echo "bundle: $out is ready, $size_mib MiB; copy it to a GPU host and type: bundle/run.sh all"
+if ! grep -q cuLaunchKernel "$out/bin/vgpud"; then
+    echo "bundle: its vgpud runs jobs on the CPU only, as this machine has no nvcc (NVCC=/path/to/nvcc make bundle)"
+fi

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run.sh - runs demo, tests and bench of this bundle on a GPU host, and writes a report
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+usage() {
+    echo "usage: run.sh demo|test|bench|all [REPORTDIR]" >&2
+    echo "  REPORTDIR  gets report.txt, and what each step printed (default: report, beside run.sh)" >&2
+    exit 2
+}
+
+case $# in 1 | 2) ;; *) usage ;; esac
+report=${2:-$here/report}
+case $1 in
+demo | test | bench) steps=("$1") ;;
+all) steps=(demo test bench) ;;
+*) usage ;;
+esac
+command -v python3 >/dev/null || {
+    echo "run.sh: python3 is missing on this host, and is all that it needs besides bash" >&2
+    exit 1
+}
+mkdir -p "$report"
+
+export VGPU_BIN_DIR=$here/bin
+export VGPU_LIB_DIR=$here/lib # the tests give it to our programs alone, as LD_LIBRARY_PATH
+export VGPU_QEMU=$here/qemu/bin/qemu-system-x86_64
+export VGPU_GUEST_DIR=$here/guest
+export PYTHONDONTWRITEBYTECODE=1
+LIMIT_S=900
+
+# The programs of a step, one a line.
+programs() {
+    case $1 in
+    demo) echo "$here/demo.py" ;;
+    test) find "$here/tests/guest" -name 'test_*.py' | sort ;;
+    bench) find "$here/bench" -name '*.py' 2>/dev/null | sort || true ;;
+    esac
+}
+
+# Runs one program, shows its output and keeps it. Prints nothing of its own but the result line.
+failed=0
+run_program() {
+    local step=$1 program=$2 name log status=0 result
+    name=$step-$(basename "$program" .py)
+    log=$report/$name.log
+    case $step in
+    demo) set -- "$report/demo" ;;
+    *) set -- ;;
+    esac
+    timeout --foreground --kill-after=10 "$LIMIT_S" python3 "$program" "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+    case $status in
+    0) result=passed ;;
+    124) result="FAILED: stopped after $LIMIT_S s" ;;
+    *) result="FAILED: status $status" ;;
+    esac
+    [ "$status" -eq 0 ] || failed=1
+    if [ "$step" = test ]; then
+        result+=$(awk '/^ok .*# SKIP/ {s++; next} /^ok / {o++} /^not ok / {n++}
+            END {printf ", %d ok, %d not ok, %d skipped", o, n, s}' "$log")
+    fi
+    echo "$name: $result" >>"$report/results"
+}
+
+hardware() {
+    uname -srvm
+    sed -n 's/^PRETTY_NAME=//p' /etc/os-release 2>/dev/null || true
+    awk -F': ' '/^model name/ {print $2; exit}' /proc/cpuinfo
+    echo "$(nproc) processors, $(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo) MiB of memory"
+    ldd --version 2>/dev/null | sed -n 1p
+    if command -v nvidia-smi >/dev/null; then
+        timeout 60 nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv ||
+            echo "nvidia-smi does not answer"
+    else
+        echo "no nvidia-smi: no NVIDIA driver on this host"
+    fi
+}
+
+rm -f "$report"/*.log
+: >"$report/results"
+for step in "${steps[@]}"; do
+    mapfile -t list < <(programs "$step")
+    [ ${#list[@]} -gt 0 ] || echo "$step: skipped, this bundle has none" >>"$report/results"
+    for program in "${list[@]}"; do
+        printf '\n=== %s: %s\n' "$step" "$(basename "$program")"
+        run_program "$step" "$program"
+    done
+done
+
+{
+    date -u '+%Y-%m-%d %H:%M:%S UTC'
+    hardware
+    echo
+    cat "$report/results"
+    for log in "$report"/*.log; do
+        printf '\n=== %s\n' "$(basename "$log")"
+        cat "$log"
+    done
+} >"$report/report.txt"
+printf '\n=== Results, also in %s/report.txt\n' "$report"
+cat "$report/results"
+exit "$failed"

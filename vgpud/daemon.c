@@ -67,7 +67,7 @@ static int make_dirs(const struct conf *conf)
 
 static int open_ledger(const struct conf *conf, struct store **store)
 {
-	struct store_sqlite_config config = store_sqlite_defaults();
+	struct store_sqlite_config config = { .version = VGPU_VERSION };
 	char db[PATH_MAX], ring[PATH_MAX], why[512];
 
 	if (!conf->ledger) {
@@ -79,7 +79,6 @@ static int open_ledger(const struct conf *conf, struct store **store)
 	snprintf(ring, sizeof(ring), "%s/vgpud.ring", conf->state_dir);
 	config.db_path = db;
 	config.ring_path = ring;
-	config.version = VGPU_VERSION;
 	if (store_sqlite_open(store, &config, why, sizeof(why)) == 0)
 		return 0;
 	log_error("cannot open the ledger: %s", why);

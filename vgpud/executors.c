@@ -78,8 +78,7 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg
 		log_debug("worker %d ended with status %d", si->si_pid, si->si_status);
 	else
 		log_debug("worker %d ended by signal %d", si->si_pid, si->si_status);
-	sd_event_source_set_floating(source, false);
-	sd_event_source_unref(source);
+	sd_event_source_set_floating(source, false); /* which drops the last reference */
 	return 0;
 }
 

@@ -59,9 +59,8 @@ static int open_executor(struct exec **out, const char *spec, char *why, size_t 
 }
 
 /* Return: whether the broker still listens. */
-static bool greet(int error, const struct exec *exec, struct worker_hello *hello)
+static bool greet(const struct exec *exec, struct worker_hello *hello)
 {
-	hello->error = error;
 	if (exec != NULL)
 		hello->info = exec->info;
 	return send(WORKER_FD, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
@@ -116,7 +115,8 @@ int worker_main(const char *spec)
 	/* ^C on the terminal is for the broker: it ends its workers when it has answered. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
-	if (!greet(open_executor(&exec, spec, hello.why, sizeof(hello.why)), exec, &hello))
+	hello.error = open_executor(&exec, spec, hello.why, sizeof(hello.why));
+	if (!greet(exec, &hello))
 		return 0;
 	if (exec == NULL)
 		return 1;

@@ -31,6 +31,7 @@
 #define RETRY_FIRST_NS (UTIL_NS_PER_S / 10)
 #define RETRY_MOST_NS (30 * UTIL_NS_PER_S)
 #define SPEC_SIZE 32
+#define SILENT_DEATHS_MAX 3 /* starts in a row that end without a word, before that is trouble */
 
 enum process_state { PROCESS_STARTING, PROCESS_SPARE, PROCESS_SEATED };
 
@@ -49,6 +50,7 @@ struct kind {
 	struct process *nursery; /* STARTING or SPARE, NULL while a retry is due */
 	sd_event_source *retry;
 	uint64_t retry_ns;
+	unsigned silent_deaths;
 	struct exec_info info;
 	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
 };
@@ -165,13 +167,18 @@ static void on_hello(struct process *process)
 	if (result < 0) {
 		kind->nursery = NULL;
 		process_free(process);
-		start_failed(kind, hello.why);
+		/* Whoever was killed while it started says nothing about the executor. */
+		if (result == -EPIPE && ++kind->silent_deaths < SILENT_DEATHS_MAX)
+			retry_later(kind);
+		else
+			start_failed(kind, hello.why);
 	} else {
 		if (kind->info.executor != hello.info.executor || kind->trouble[0] != '\0')
 			say_ready(kind, &hello);
 		kind->info = hello.info;
 		kind->trouble[0] = '\0';
 		kind->retry_ns = RETRY_FIRST_NS;
+		kind->silent_deaths = 0;
 		process->state = PROCESS_SPARE;
 		fill_seats(kind);
 	}

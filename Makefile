@@ -2,6 +2,7 @@
 # Makefile - builds, tries, tests and installs vgpu. `make help` lists the targets.
 
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
@@ -118,6 +119,24 @@ include tests/unit/tests.mk
 .PHONY: unit
 unit: $(UNIT)
 
+include tests/fuzz/fuzz.mk
+
+# Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
+# TESTS=... runs just those.
+TESTS ?= $(UNIT) $(wildcard tests/cli/test_*.py tests/cli/*.bats tests/crash/*.sh tests/device/test_*.py \
+	tests/guest/test_*.py) tests/fuzz/run.sh
+JOBS ?= 2
+
+.PHONY: check check-programs
+check:
+	@packaging/prerequisites.sh build qemu guest test
+	@qemu/build.sh
+	@$(MAKE) --no-print-directory -j$(JOBS) check-programs
+	@$(MAKE) --no-print-directory SAN=0 guest-image
+	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_BUILD_DIR=$(CURDIR)/$(B) CMOCKA_MESSAGE_OUTPUT=TAP \
+		prove -j$(JOBS) --timer --exec '' $(TESTS)
+check-programs: all unit fuzz
+
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 
 GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
@@ -126,7 +145,10 @@ $(B)/guest/initramfs.cpio: packaging/guest-image.sh packaging/guest/init packagi
 	@echo "  GUEST $(@D)"
 	@packaging/guest-image.sh $(@D) $(GUEST_TOOLS)
 
-.PHONY: guest-image demo bundle
+.PHONY: guest-image demo bundle qemu
+qemu:
+	@qemu/build.sh
+
 guest-image: $(B)/guest/initramfs.cpio
 
 demo:
@@ -137,6 +159,32 @@ bundle: all guest-image
 	@packaging/bundle.sh $(B) $(B)/bundle
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- the rest --------------------------------------------------------------------------------------
+
+.PHONY: install help
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vgpu \
+		$(DESTDIR)$(PREFIX)/share/man/man{1,5,7,8} $(DESTDIR)$(SYSCONFDIR)/vgpud
+	install -m 755 $(B)/bin/vgpud $(B)/bin/vgpuadm $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(DESTDIR)$(PREFIX)/bin
+	install -m 644 schema.sql packaging/60-vgpu.rules $(DESTDIR)$(PREFIX)/share/vgpu
+	for page in man/*.[1578]; do \
+		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} || exit 1; done
+	[ -e $(DESTDIR)$(SYSCONFDIR)/vgpud/vgpud.conf ] || \
+		install -m 644 packaging/vgpud.conf $(DESTDIR)$(SYSCONFDIR)/vgpud/vgpud.conf
+
+help:
+	@echo 'make            build the programs in build/bin'
+	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
+	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
+	@echo 'make bench      measure, beside a baseline from the same run'
+	@echo 'make bundle     one directory to take to a host with a GPU'
+	@echo 'make qemu       QEMU with the device           (QEMU_SRC=DIR: from that source tree)'
+	@echo 'make lint       format, static analysis, include rules, manual pages'
+	@echo 'make format     put the sources into the form of .clang-format'
+	@echo 'make install    install                        (DESTDIR=, PREFIX=, SYSCONFDIR=)'
+	@echo 'make clean      remove what was built'
 
 compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(GUESTLIB_SRC) $(PROBE_SRC) $(RUN_SRC)
 	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),vgpud/exec_cuda.c); do \

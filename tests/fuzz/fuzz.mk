@@ -16,8 +16,8 @@ endef
 
 $(eval $(call fuzzer,fuzz_frame,common/crc32c.c vgpud/session.c))
 $(eval $(call fuzzer,fuzz_request,common/crc32c.c common/proto_check.c common/util.c \
-	guest/lib/request.c vgpud/exec.c vgpud/exec_cpu.c))
-$(eval $(call fuzzer,fuzz_response,common/crc32c.c common/proto_check.c guest/lib/response.c))
+	vgpud/exec.c vgpud/exec_cpu.c))
+$(eval $(call fuzzer,fuzz_response,common/crc32c.c common/proto_check.c))
 
 $(FUZZ_B)/.prerequisites: packaging/prerequisites.sh packaging/debian-packages
 	@mkdir -p $(@D)

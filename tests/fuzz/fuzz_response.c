@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz_response.c - any bytes as a response: the host's reader and the guest's must agree on them
+/* fuzz_response.c - any bytes as a response: judged, and written down again
  */
 
 #include <errno.h>
 
 #include "common/crc32c.h"
 #include "common/proto_check.h"
-#include "guest/lib/response.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Input: a byte whose lowest bit says whether the request had a checksum, then the message. */
@@ -22,7 +21,8 @@ static void rewrite(const uint8_t *msg, uint32_t len, const struct proto_respons
 		REQUIRE(memcmp(again, msg, len) == 0);
 }
 
-static void check_accepted(const uint8_t *msg, uint32_t len, const struct proto_response *r)
+static void check_accepted(const uint8_t *msg, uint32_t len, bool with_crc,
+			   const struct proto_response *r)
 {
 	REQUIRE(len >= VGPU_MSG_HEADER_LEN && len <= VGPU_MSG_MAX);
 	REQUIRE(r->status < VGPU_ERROR_NUM && r->result_count <= PROTO_WORDS_MAX);
@@ -30,47 +30,22 @@ static void check_accepted(const uint8_t *msg, uint32_t len, const struct proto_
 	if (r->data != NULL)
 		REQUIRE(r->data >= msg + VGPU_MSG_HEADER_LEN + 4 * r->result_count &&
 			r->data + r->data_bytes == msg + len);
+	/* Only an error may lack the checksum that was asked for; one that nobody asked for is
+	 * none. */
+	REQUIRE(r->with_crc == with_crc || (with_crc && r->status != VGPU_ERR_OK));
 	rewrite(msg, len, r);
 }
 
-/* Whether the data follows the results at once, as the guest insists and the host need not. */
-static bool is_tight(uint32_t len, const struct proto_response *r)
-{
-	return len == VGPU_MSG_HEADER_LEN + 4 * r->result_count + r->data_bytes;
-}
-
-static void compare(uint32_t len, const struct proto_response *host, const struct response *guest)
-{
-	REQUIRE(is_tight(len, host));
-	REQUIRE(host->status == guest->status && host->exec_time_us == guest->exec_time_us);
-	REQUIRE(host->result_count == guest->result_count);
-	REQUIRE(memcmp(host->results, guest->results, sizeof(uint32_t) * host->result_count) == 0);
-	REQUIRE(host->data_bytes == guest->data_bytes);
-	if (host->data_bytes > 0)
-		REQUIRE(memcmp(host->data, guest->data, host->data_bytes) == 0);
-}
-
-/* Return: 0, or how the host refused it. */
+/* Return: 0, or how it was refused. */
 static int judge(const uint8_t *input, size_t len_bytes, bool with_crc)
 {
 	uint8_t *msg = fuzz_copy(input, len_bytes);
 	uint32_t len = (uint32_t)len_bytes;
-	struct proto_response host;
-	struct response guest;
-	const char *what = NULL;
-	int rc = proto_check_response(msg, len, with_crc, &host);
-	int guest_rc = response_parse(msg, len, with_crc, &guest, &what);
+	struct proto_response r;
+	int rc = proto_check_response(msg, len, with_crc, &r);
 
 	if (rc == 0)
-		check_accepted(msg, len, &host);
-	REQUIRE((guest_rc == 0) == (what == NULL));
-	/* The guest lets a number pass that it has no name for; in all else the two agree. */
-	if (guest_rc == 0 && guest.status < VGPU_ERROR_NUM)
-		REQUIRE(rc == 0);
-	if (rc == 0 && is_tight(len, &host))
-		REQUIRE(guest_rc == 0);
-	if (rc == 0 && guest_rc == 0)
-		compare(len, &host, &guest);
+		check_accepted(msg, len, with_crc, &r);
 	free(msg);
 	return rc;
 }

@@ -160,6 +160,17 @@ bundle: all guest-image
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
+# --- lint ------------------------------------------------------------------------------------------
+
+.PHONY: lint format
+lint: compile_commands.json
+	@packaging/prerequisites.sh build test lint
+	@packaging/lint.sh
+
+format:
+	@packaging/prerequisites.sh lint
+	@packaging/lint.sh format
+
 # --- the rest --------------------------------------------------------------------------------------
 
 .PHONY: install help
@@ -190,7 +201,7 @@ compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(GUES
 	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),vgpud/exec_cuda.c); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
 		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) $(CUDA_INC) -c $$f" | sed 's/"/\\"/g')"; \
-		sep=$$',\n'; done; echo; echo ']'; } >$@
+		sep=$$',\n'; done; echo; echo ']'; } >$@.$$$$ && mv $@.$$$$ $@
 
 clean:
 	rm -rf build build-san compile_commands.json

@@ -43,6 +43,7 @@ run_one() {
 }
 
 echo "1..${#fuzzers[@]}"
+[ -x "$built/${fuzzers[0]}" ] || { echo "Bail out! build the fuzzers first: make fuzz"; exit 1; }
 failed=0
 for i in "${!fuzzers[@]}"; do
     run_one "${fuzzers[i]}" $((i + 1)) || failed=1

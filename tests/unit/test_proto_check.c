@@ -108,12 +108,13 @@ static void every_opcode_is_taken(void **state)
 
 static void params_are_read_little_endian(void **state)
 {
+	static const uint8_t words[8] = { 1, 2, 3, 0x84, 0xff, 0xff, 0xff, 0x7f };
 	uint8_t msg[VGPU_MSG_MAX];
 	struct proto_request r;
 	uint32_t len = raw_add(msg);
 
 	(void)state;
-	memcpy(msg + AT_BODY, "\x01\x02\x03\x84\xff\xff\xff\x7f", 8);
+	memcpy(msg + AT_BODY, words, sizeof(words));
 	assert_int_equal(len, 40);
 	assert_int_equal(proto_check_request(msg, len, &r), VGPU_ERR_OK);
 	assert_int_equal(proto_param(&r, 0), 0x84030201);
@@ -405,6 +406,8 @@ static void too_much_does_not_fit(void **state)
 	}
 }
 
+static const uint8_t hello[5] = { 'h', 'e', 'l', 'l', 'o' };
+
 /* A response with two results and five bytes of data. */
 static uint32_t raw_response(uint8_t *msg)
 {
@@ -417,7 +420,7 @@ static uint32_t raw_response(uint8_t *msg)
 	vgpu_put_le32(msg + AT_EXEC_TIME, 1234567);
 	vgpu_put_le32(msg + AT_BODY, 300);
 	vgpu_put_le32(msg + AT_BODY + 4, 0xdeadbeef);
-	memcpy(msg + AT_BODY + 8, "hello", 5);
+	memcpy(msg + AT_BODY + 8, hello, sizeof(hello));
 	return 45;
 }
 
@@ -428,8 +431,8 @@ static void a_response_byte_by_byte(void **state)
 				     .exec_time_us = 1234567,
 				     .result_count = 2,
 				     .results = { 300, 0xdeadbeef },
-				     .data = (const uint8_t *)"hello",
-				     .data_bytes = 5 };
+				     .data = hello,
+				     .data_bytes = sizeof(hello) };
 	uint32_t len = raw_response(want);
 
 	(void)state;

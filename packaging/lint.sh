@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lint.sh - reads the sources as a strict colleague would; `make lint` runs it, `make format` puts form right
+#
+# usage: packaging/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck shell man
+#        packaging/lint.sh format
+# It says what each step does and what it found, and ends with a count. LINT_JOBS=N: N files at a time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+declare -A what=(
+    [form]="clang-format: layout of our C (make format puts it right)"
+    [heads]="heads: the licence, and 'file - what it is'"
+    [banned]="banned functions: those that cannot know how long their target is, or whether they read a number"
+    [includes]="includes: who may include whom (packaging/check-includes.py has the table)"
+    [tidy]="clang-tidy: likely bugs and long functions (.clang-tidy says which; the slowest step)"
+    [cppcheck]="cppcheck: likely bugs, less those that packaging/cppcheck.suppress explains"
+    [shell]="shellcheck: shell scripts"
+    [man]="mandoc: manual pages"
+)
+steps=(form heads banned includes tidy cppcheck shell man)
+jobs=${LINT_JOBS:-$(nproc)}
+rooms=(common vgpud vgpuadm guest tests bench) # qemu/ follows QEMU's style, and QEMU's build judges it
+
+# Files of our rooms with one of these names, as find(1) spells them.
+files() {
+    local names=() pattern
+    for pattern in "$@"; do names+=(-o -name "$pattern"); done
+    find "${rooms[@]}" -type f \( "${names[@]:1}" \) -not -path '*/corpus/*' | sort
+}
+
+# Shell scripts by their name or their first line, wherever they are.
+scripts() {
+    find "${rooms[@]}" packaging qemu -type f -not -path '*/corpus/*' | sort | while read -r file; do
+        if [[ $file == *.@(sh|bash) ]] || head -n 1 "$file" | grep -aqE '^#!.*[/ ](ba|da)?sh( |$)'; then
+            echo "$file"
+        fi
+    done
+    if [ -f .ci/run ]; then echo .ci/run; fi
+}
+
+# --- the steps --------------------------------------------------------------------------------------
+#
+# Each prints findings as `file:line: what` or `file:line:column: what`; other lines explain the one
+# above. A step that fails without a finding counts as one: a tool that broke is not a clean tree.
+
+step_form() {
+    files '*.[ch]' | xargs -r -n 20 -P "$jobs" clang-format --dry-run -Werror 2>&1 |
+        sed -nE 's/^([^:]+:[0-9]+:)[0-9]+: error: code should be clang-formatted.*/\1 not as .clang-format has it/p; t; /(error|warning): |^[A-Z]/p' |
+        sort -u
+}
+
+step_heads() {
+    local file
+    files '*.[ch]' | while read -r file; do
+        sed -n 1p "$file" | grep -q '^/\* SPDX-License-Identifier: ' ||
+            echo "$file:1: no SPDX-License-Identifier"
+        sed -n 2p "$file" | grep -qF "/* ${file##*/} - " ||
+            echo "$file:2: does not begin with '/* ${file##*/} - '"
+    done
+    { scripts && files '*.py' '*.mk'; } | sort -u | while read -r file; do
+        sed -n 1,3p "$file" | grep -q 'SPDX-License-Identifier: ' ||
+            echo "$file:1: no SPDX-License-Identifier"
+    done
+}
+
+step_banned() {
+    local never='strcpy|strcat|stpcpy|sprintf|vsprintf|gets|atoi|atol|atoll|atof|alloca|strtok|tmpnam|mktemp'
+    # shellcheck disable=SC2016 # the dollars are awk's
+    files '*.[ch]' | xargs -r awk -v never="(^|[^a-zA-Z0-9_])($never) *[(]" \
+        '$0 ~ never && $0 !~ /^[ \t]*(\/?\*|\/\/)/ { print FILENAME ":" FNR ": " $0 }'
+}
+
+step_includes() {
+    packaging/check-includes.py | sed '$d'
+}
+
+# One file, in a process of its own, with the commands in directory $2. Prints findings without the
+# paths that lead to them: `clang-tidy FILE` tells those.
+tidy_one() {
+    local out status=0
+    out=$(clang-tidy --quiet -p "$2" "$1" 2>&1) || status=$?
+    sed -nE "s|^$PWD/||; s|^\./||; /^[^ ]+:[0-9]+:[0-9]+: (error|warning): /p" <<<"$out"
+    [ $status -eq 0 ] || grep -qE ':[0-9]+: (error|warning): ' <<<"$out" ||
+        echo "$1:1: error: clang-tidy failed: $(tail -n 1 <<<"$out")"
+}
+
+step_tidy() {
+    # A copy: the next make writes it anew. Tests are not in it; they are read like their neighbours.
+    cp compile_commands.json "$work" && {
+        python3 -c 'import json, sys; print(*(c["file"] for c in json.load(sys.stdin)), sep="\n")' \
+            <"$work/compile_commands.json" && files '*.c' | sed -nE '/^(tests|bench)\//p'
+    } | sort -u | while read -r file; do if [ -f "$file" ]; then echo "$file"; fi; done |
+        xargs -r -P "$jobs" -I FILE "$0" tidy-one FILE "$work" |
+        sort -u # what is found in a header comes once for each file that includes it
+}
+
+step_cppcheck() {
+    # Without sys/queue.h it takes TAILQ_FOREACH for a syntax error.
+    local queue
+    queue=$(echo '#include <sys/queue.h>' | cc -E -x c - | sed -nE 's/^# [0-9]+ "(.*sys\/queue.h)".*/\1/p' | head -n 1)
+    files '*.c' | xargs -r cppcheck --enable=warning,performance,portability --std=c11 --library=posix \
+        --library=gnu --quiet --suppressions-list=packaging/cppcheck.suppress --inline-suppr -I. \
+        -j "$jobs" -D_GNU_SOURCE -DVGPU_VERSION='"0"' --include="$queue" \
+        --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
+}
+
+step_shell() {
+    scripts | xargs -r shellcheck -x -f gcc | sed 's/: note: /: style: /'
+}
+
+step_man() {
+    find man -name '*.[1-8]' | sort | xargs -r mandoc -T lint -W warning | sed 's/^mandoc: //'
+}
+
+# --- the run ----------------------------------------------------------------------------------------
+
+case ${1:-} in
+format)
+    files '*.[ch]' | xargs -r clang-format -i
+    exit
+    ;;
+tidy-one)
+    tidy_one "$2" "$3"
+    exit
+    ;;
+esac
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+found=$work/found
+[ $# -eq 0 ] || steps=("$@")
+total=0 unclean=0
+for step in "${steps[@]}"; do
+    [ -n "${what[$step]:-}" ] || { echo "lint.sh: no step $step" >&2; exit 2; }
+    echo "${what[$step]}"
+    status=0
+    "step_$step" >"$found" || status=$?
+    count=$(grep -cE '^[^ ]+:[0-9]+(:[0-9]+)?: ' "$found" || true)
+    if [ "$status" -ne 0 ] && [ "$count" -eq 0 ]; then
+        echo "the step itself failed (status $status)" >>"$found"
+        count=1
+    fi
+    sed 's/^/  /' "$found"
+    echo "  $count found"
+    total=$((total + count))
+    [ "$count" -eq 0 ] || unclean=$((unclean + 1))
+done
+echo "lint: ${#steps[@]} steps, $total findings in $unclean of them"
+[ "$total" -eq 0 ]

@@ -75,6 +75,7 @@ class Link:
         self.sock = sock
         self.sock.setblocking(False)
         self.buf = b""
+        self.read_size = 65536
 
     def send_bytes(self, data, timeout=WAIT_S):
         end = time.monotonic() + timeout
@@ -102,7 +103,7 @@ class Link:
         if not select.select([self.sock], [], [], max(0, timeout))[0]:
             return False
         try:
-            data = self.sock.recv(65536)
+            data = self.sock.recv(self.read_size)
         except ConnectionResetError:
             data = b""
         if not data:
@@ -120,10 +121,14 @@ class Link:
             if not self._more(end - time.monotonic()):
                 return None
 
-    def expect(self, kind, timeout=WAIT_S):
+    def expect_any(self, timeout=WAIT_S):
         frame = self.recv(timeout)
         if frame is None:
-            raise Timeout(f"no {kind.name} came from the device within {timeout} s")
+            raise Timeout(f"no frame came from the device within {timeout} s")
+        return frame
+
+    def expect(self, kind, timeout=WAIT_S):
+        frame = self.expect_any(timeout)
         if frame.type != kind:
             raise AssertionError(f"expected {kind.name}, the device sent {frame}")
         return frame

@@ -7,15 +7,17 @@ decides whether it is split.
 """
 import dataclasses
 import json
+import re
 import socket
 import time
 
 import abi
-from fakedaemon import WAIT_S, Daemon, config
+from fakedaemon import WAIT_S, Daemon, answer, config
 from lib import paths, process
 from lib import qemu as options
 from lib.process import Timeout, wait_until
 
+SANITIZER = re.compile(r"ERROR: AddressSanitizer|runtime error: ")
 QTEST_TIMEOUT_S = 30  # an access that takes longer means that QEMU hangs
 
 WIDTH = {1: "b", 2: "w", 4: "l", 8: "q"}  # of an access, as qtest names it
@@ -282,6 +284,8 @@ class Qemu:
         for daemon in self.daemons:
             if daemon:
                 daemon.close()
+        if SANITIZER.search(self.stderr()):
+            raise AssertionError(f"QEMU's sanitizers found a fault: {self.stderr()}")
 
     def __enter__(self):
         return self
@@ -433,3 +437,13 @@ class Card:
         if end[0] != abi.DONE or self.read(abi.RESPONSE_BUF + 32) != 42:
             raise AssertionError(f"a good request ended with STATUS {end[0]}, ERROR_CODE {end[1]}")
         self.ack()
+
+    def wait_good_request(self):
+        """Tries until a request is answered: for a timeout_ms that a busy host may well miss."""
+        def answered():
+            self.submit()
+            while (asked := self.link.expect_any()).type != abi.REQUEST:
+                pass  # a CANCEL of an earlier one
+            self.link.send(answer(asked))
+            return self.wait_end() == (abi.DONE, abi.OK)
+        wait_until(answered, "a request that is answered in time")

@@ -83,7 +83,7 @@ class Anything(LinkedCard):
         self.link = self.card.bring_up()
         self.qemu.reset()
         self.card.bring_up()
-        self.card.check_good_request()
+        self.card.wait_good_request()
 
     def test_random_accesses(self):
         for _ in range(COUNT // BATCH):

@@ -263,7 +263,7 @@ class StaleData(LinkedCard):
 
 
 class StaleDataTimeout(LinkedCard):
-    device = Device(props="vm_id=3,timeout_ms=300")
+    device = Device(props="vm_id=3,timeout_ms=700")
 
     def test_nothing_shows_after_a_timeout(self):
         self.card.run(reply=StaleData.LONG)

@@ -21,7 +21,8 @@ HOLDER = 9
 
 def setUpModule():
     global vgpud, guests
-    vgpud = Vgpud("low:A:low:1", "medium:B:medium:2", "high:A:high:3", f"holder:A:low:{HOLDER}", "barrier:A:low:10", options=PATIENT)
+    vgpud = Vgpud("low:A:low:1", "medium:B:medium:2", "high:A:high:3", f"holder:A:low:{HOLDER}",
+                  "barrier:A:low:10", options=PATIENT)
     unittest.addModuleCleanup(vgpud.kill)
     vgpud.start()
     guests = {name: Guest(vgpud.socket(name), name=name) for name in VMS}

@@ -150,8 +150,8 @@ class Run(GuestCase):
 
 class Endings(GuestCase):
     def test_usage_ends_with_2(self):
-        for arguments in ("", "1", "1 2 3", "one two", "--op dance 1 2", "--op nop 1", "1 2147483648", "--count 0 1 2",
-                          "--op vector-add 1,2 3", "--raw /nowhere"):
+        for arguments in ("", "1", "1 2 3", "one two", "--op dance 1 2", "--op nop 1", "1 2147483648",
+                          "--count 0 1 2", "--op vector-add 1,2 3", "--raw /nowhere"):
             with self.subTest(arguments=arguments):
                 self.run_fails(2, f"vgpu-run {arguments}", "vgpu-run: ")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # linkclient.py - speaks the link to vgpud as the device in a QEMU does, and as badly as a test wants
 
+import contextlib
 import itertools
 import socket
 import struct
@@ -84,7 +85,9 @@ class LinkClient:
         return self.config
 
     def send_raw(self, data):
-        self._socket.sendall(data)
+        """Sends bytes as they are. If the daemon has closed, that shows when something is received."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
 
     def receive(self):
         """Return: the next Frame. Raises Closed at the end of the stream, Timeout when none comes."""

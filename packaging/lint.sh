@@ -20,7 +20,8 @@ declare -A what=(
 )
 steps=(form heads banned includes tidy cppcheck shell man)
 jobs=${LINT_JOBS:-$(nproc)}
-rooms=(common vgpud vgpuadm guest tests bench) # qemu/ follows QEMU's style, and QEMU's build judges it
+rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
+for room in common vgpud vgpuadm guest tests bench; do [ ! -d $room ] || rooms+=("$room"); done
 
 # Files of our rooms with one of these names, as find(1) spells them.
 files() {
@@ -96,10 +97,10 @@ step_tidy() {
 }
 
 step_cppcheck() {
-    # Without sys/queue.h it takes TAILQ_FOREACH for a syntax error.
+    # Tests are left to clang-tidy: this one stumbles over their tables and macros. Without sys/queue.h it takes TAILQ_FOREACH for a syntax error.
     local queue
     queue=$(echo '#include <sys/queue.h>' | cc -E -x c - | sed -nE 's/^# [0-9]+ "(.*sys\/queue.h)".*/\1/p' | head -n 1)
-    files '*.c' | xargs -r cppcheck --enable=warning,performance,portability --std=c11 --library=posix \
+    files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --enable=warning,performance,portability --std=c11 --library=posix \
         --library=gnu --quiet --suppressions-list=packaging/cppcheck.suppress --inline-suppr -I. \
         -j "$jobs" -D_GNU_SOURCE -DVGPU_VERSION='"0"' --include="$queue" \
         --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
@@ -110,6 +111,7 @@ step_shell() {
 }
 
 step_man() {
+    [ -d man ] || return 0
     find man -name '*.[1-8]' | sort | xargs -r mandoc -T lint -W warning | sed 's/^mandoc: //'
 }
 

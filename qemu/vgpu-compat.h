@@ -53,12 +53,15 @@ static inline void device_class_set_legacy_reset(DeviceClass *dc,
 }
 #endif
 
-/* 6.0: a run state handler's flag became a bool, a watch lost its channel */
+/* 6.0: a run state handler's flag became a bool, chardev properties moved */
 #if VGPU_QEMU_BEFORE(6, 0)
 typedef int VGPURunning;
 #else
+#include "hw/qdev-properties-system.h"
 typedef bool VGPURunning;
 #endif
+
+/* 6.1: a watch lost its channel */
 #if VGPU_QEMU_BEFORE(6, 1)
 typedef GIOChannel VGPUWatchSource;
 #else

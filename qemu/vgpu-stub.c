@@ -33,7 +33,6 @@
 #include "chardev/char-fe.h"
 #include "hw/pci/msi.h"
 #include "hw/qdev-properties.h"
-#include "hw/qdev-properties-system.h"
 #include "migration/vmstate.h"
 #include "qom/object.h"
 #include "trace.h"

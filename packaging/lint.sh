@@ -48,7 +48,7 @@ scripts() {
 step_form() {
     files '*.[ch]' | xargs -r -n 20 -P "$jobs" clang-format --dry-run -Werror 2>&1 |
         sed -nE 's/^([^:]+:[0-9]+:)[0-9]+: error: code should be clang-formatted.*/\1 not as .clang-format has it/p; t; /(error|warning): |^[A-Z]/p' |
-        sort -u
+        sort -t : -k 1,1 -k 2,2n -u | awk -F : '!seen[$1]++' # one for each file
 }
 
 step_heads() {

@@ -201,8 +201,12 @@ progress() {
 version_options() {
     local help
     help=$(cd "$build" && "$tree/src/configure" --help) # it leaves files where it is called
-    [ ! -x /usr/bin/python3 ] || echo --python=/usr/bin/python3 # the one that the system's packages are for
-    [[ $help != *--meson=* ]] || echo "--meson=$(command -v meson)"
+    # Up to 8.0 a meson may be named, which knows its python; then the python, which knows its meson.
+    if [[ $help == *--meson=* ]]; then
+        echo "--meson=$(command -v meson)"
+    elif [ -x /usr/bin/python3 ]; then
+        echo --python=/usr/bin/python3
+    fi
     [[ $help != *--disable-download* ]] || echo --disable-download
     if [ $san = 0 ]; then
         echo --disable-debug-info

@@ -6,10 +6,15 @@
 
 #include <stdint.h>
 
+#include "common/vgpu_proto.h"
 #include "guest/lib/device.h"
 #include "guest/lib/fail.h"
-#include "guest/lib/request.h"
 #include "guest/lib/wait.h"
+
+struct request {
+	uint32_t len_bytes; /* what goes into REQUEST_LEN */
+	uint8_t bytes[VGPU_MSG_MAX];
+};
 
 struct reply {
 	uint32_t error;	    /* ERROR_CODE, or VGPU_ERR_OK when STATUS is DONE */

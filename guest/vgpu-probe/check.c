@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "common/names.h"
+#include "common/proto_check.h"
 #include "common/vgpu_proto.h"
 #include "common/vgpu_regs.h"
 #include "guest/lib/json.h"
-#include "guest/lib/response.h"
 #include "guest/lib/submit.h"
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-probe/view.h"
@@ -191,20 +191,20 @@ static void check_bad_length(struct vgpu_device *device, struct result *result)
 static void check_doorbell(struct vgpu_device *device, struct result *result)
 {
 	const bool up = bar_read(&device->bar, VGPU_REG_CAPABILITIES) & VGPU_CAP_LINK_UP;
-	struct response response;
+	const struct proto_request nop = { .opcode = VGPU_OP_NOP };
+	struct proto_response response;
 	struct request request;
 	struct reply reply;
-	const char *what;
 
 	snprintf(result->detail, sizeof(result->detail), "%s",
 		 up ? "link up: a nop went through the host's vgpud and back"
 		    : "link down: the request ended with NO_BACKEND");
-	request_build(&request, VGPU_OP_NOP, NULL, 0, NULL, 0);
+	request.len_bytes = proto_make_request(request.bytes, &nop);
 	if (!ends_with(device, &request, up ? VGPU_ERR_OK : VGPU_ERR_NO_BACKEND, &reply, result) ||
 	    !up)
 		return;
-	if (response_parse(reply.bytes, reply.len_bytes, false, &response, &what) < 0)
-		failed(result, "the response is not valid: %s", what);
+	if (proto_check_response(reply.bytes, reply.len_bytes, false, &response) < 0)
+		failed(result, "the response is malformed");
 }
 
 static void check_acknowledge(struct vgpu_device *device, struct result *result)

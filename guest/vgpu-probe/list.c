@@ -41,7 +41,7 @@ static void print_entry(const struct entry *entry)
 	char pool[REGS_TEXT_LEN], priority[REGS_TEXT_LEN], status[REGS_TEXT_LEN];
 
 	if (entry->err < 0) {
-		printf("%s  cannot be read: %s\n", entry->slot, entry->fail.text);
+		printf("%s\n", entry->fail.text);
 		return;
 	}
 	regs_decode(&entry->regs, REGS_INDEX(POOL_ID), pool);

@@ -3,7 +3,9 @@
 
 #include "guest/vgpu-run/job.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,16 +68,34 @@ static int32_t add(int32_t a, int32_t b)
 	return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
+/* What it takes always fits: the operands were counted. */
+static void make(struct job *job, const uint8_t *params, uint32_t param_count, const uint8_t *data,
+		 uint32_t data_bytes)
+{
+	const struct proto_request request = { .opcode = job->opcode,
+					       .flags = job->sealed ? VGPU_FLAG_CRC32C : 0,
+					       .param_count = param_count,
+					       .params = params,
+					       .data = data,
+					       .data_bytes = data_bytes };
+
+	job->request.len_bytes = proto_make_request(job->request.bytes, &request);
+	assert(job->request.len_bytes > 0);
+}
+
 static int build_add(struct job *job, char *const *operands, char *why)
 {
+	uint8_t params[8];
 	int32_t a, b;
 
 	if (!parse_int32(operands[0], '\0', &a, why) || !parse_int32(operands[1], '\0', &b, why))
 		return -EINVAL;
 	job->expected[0] = add(a, b);
 	job->expected_count = 1;
-	return request_build(&job->request, job->opcode, (uint32_t[]){ (uint32_t)a, (uint32_t)b },
-			     2, NULL, 0);
+	vgpu_put_le32(params, (uint32_t)a);
+	vgpu_put_le32(params + 4, (uint32_t)b);
+	make(job, params, 2, NULL, 0);
+	return 0;
 }
 
 static int build_vector_add(struct job *job, char *const *operands, char *why)
@@ -97,7 +117,8 @@ static int build_vector_add(struct job *job, char *const *operands, char *why)
 		job->expected[i] = add(a[i], b[i]);
 	}
 	job->expected_count = (uint32_t)n;
-	return request_build(&job->request, job->opcode, NULL, 0, data, 8 * (uint32_t)n);
+	make(job, NULL, 0, data, 8 * (uint32_t)n);
+	return 0;
 }
 
 int job_build(struct job *job, uint32_t opcode, char *const *operands, size_t count, bool sealed,
@@ -105,7 +126,6 @@ int job_build(struct job *job, uint32_t opcode, char *const *operands, size_t co
 {
 	const bool takes_two = opcode == VGPU_OP_CUDA_KERNEL || opcode == VGPU_OP_VECTOR_ADD;
 	const size_t wanted = takes_two ? 2 : 0;
-	int err;
 
 	*job = (struct job){ .opcode = opcode, .sealed = sealed };
 	if (count != wanted) {
@@ -114,14 +134,11 @@ int job_build(struct job *job, uint32_t opcode, char *const *operands, size_t co
 		return -EINVAL;
 	}
 	if (opcode == VGPU_OP_CUDA_KERNEL)
-		err = build_add(job, operands, why);
-	else if (opcode == VGPU_OP_VECTOR_ADD)
-		err = build_vector_add(job, operands, why);
-	else
-		err = request_build(&job->request, opcode, NULL, 0, NULL, 0);
-	if (err == 0 && sealed)
-		request_seal(&job->request);
-	return err;
+		return build_add(job, operands, why);
+	if (opcode == VGPU_OP_VECTOR_ADD)
+		return build_vector_add(job, operands, why);
+	make(job, NULL, 0, NULL, 0);
+	return 0;
 }
 
 int job_load_raw(struct job *job, const char *path, char *why)
@@ -160,7 +177,8 @@ static const char *check_sums(const struct job *job, const int32_t *values)
 	return NULL;
 }
 
-static const char *check_shape(const struct response *response, uint32_t results, uint32_t data)
+static const char *check_shape(const struct proto_response *response, uint32_t results,
+			       uint32_t data)
 {
 	if (response->result_count != results)
 		return "result_count is not the opcode's";
@@ -169,7 +187,7 @@ static const char *check_shape(const struct response *response, uint32_t results
 	return NULL;
 }
 
-const char *job_check(const struct job *job, const struct response *response, int32_t *values)
+const char *job_check(const struct job *job, const struct proto_response *response, int32_t *values)
 {
 	const char *what;
 

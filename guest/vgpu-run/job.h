@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest/lib/request.h"
-#include "guest/lib/response.h"
+#include "common/proto_check.h"
+#include "guest/lib/submit.h"
 
 #define JOB_VALUES_MAX ((VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) / 8) /* elements of one vector */
 #define JOB_WHY_LEN 200
@@ -39,6 +39,7 @@ int job_load_raw(struct job *job, const char *path, char *why);
  * values: the sums that it holds, job->expected_count of them.
  * Return: NULL, or in words what is wrong.
  */
-const char *job_check(const struct job *job, const struct response *response, int32_t *values);
+const char *job_check(const struct job *job, const struct proto_response *response,
+		      int32_t *values);
 
 #endif

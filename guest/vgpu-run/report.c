@@ -27,11 +27,12 @@ enum exit_code report_exit_code(const struct run *run)
 /* ---- the answer ---- */
 
 /* The device's name comes from the host: no control characters on a terminal. */
-static void info_name(const struct response *info, char *name, size_t size_bytes)
+static void info_name(const struct proto_response *info, char *name, size_t size_bytes)
 {
 	size_t len = info->data_bytes < size_bytes ? info->data_bytes : size_bytes - 1;
 
-	memcpy(name, info->data, len);
+	if (len > 0)
+		memcpy(name, info->data, len);
 	name[len] = '\0';
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
@@ -39,11 +40,11 @@ static void info_name(const struct response *info, char *name, size_t size_bytes
 	}
 }
 
-static void print_info(const struct response *info)
+static void print_info(const struct proto_response *info)
 {
 	const uint32_t *results = info->results;
 	const uint32_t driver = results[VGPU_INFO_DRIVER_VERSION];
-	char name[sizeof(info->data) + 1];
+	char name[PROTO_DATA_MAX + 1];
 
 	info_name(info, name, sizeof(name));
 	printf("executor            %s\n", name_executor(results[VGPU_INFO_EXECUTOR]));
@@ -160,10 +161,10 @@ void report_figures(const struct run *run, const struct options *options)
 
 /* ---- JSON ---- */
 
-static void json_info(const struct response *info)
+static void json_info(const struct proto_response *info)
 {
 	const uint32_t *results = info->results;
-	char name[sizeof(info->data) + 1];
+	char name[PROTO_DATA_MAX + 1];
 
 	info_name(info, name, sizeof(name));
 	printf(",\"info\":{\"executor\":\"%s\",\"name\":",
@@ -224,5 +225,6 @@ void report_json(const struct run *run, const struct job *job, const struct opti
 	json_percentiles("exec_us", &run->exec_us);
 	printf(",\"rate_per_s\":%.1f,\"accesses_per_request\":%.2f,\"interrupts\":%" PRIu64
 	       ",\"response_bytes\":%" PRIu32 "}\n",
-	       rate_per_s(run), per_request(run, run->accesses), run->interrupts, run->reply_bytes);
+	       rate_per_s(run), per_request(run, run->accesses), run->interrupts,
+	       run->reply.len_bytes);
 }

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 
-#include "guest/lib/submit.h"
-
 int run_init(struct run *run, uint32_t count)
 {
 	*run = (struct run){ .error = VGPU_ERR_OK };
@@ -31,18 +29,29 @@ static int wrong_answer(struct run *run, const struct vgpu_device *device, const
 			device->name, what);
 }
 
-/* Return: 0 when the reply is a good answer, or a well-formed error. */
-static int judge(struct run *run, const struct vgpu_device *device, const struct job *job,
-		 const struct reply *reply)
+static const char *response_fault(int err)
 {
+	if (err == -EPROTONOSUPPORT)
+		return "its version is another";
+	if (err == -EBADMSG)
+		return "its checksum is wrong";
+	return "its fields are malformed";
+}
+
+/* Return: 0 when the reply is a good answer, or a well-formed error. */
+static int judge(struct run *run, const struct vgpu_device *device, const struct job *job)
+{
+	const struct reply *reply = &run->reply;
 	const char *what;
+	int err;
 
 	run->error = reply->error;
-	run->reply_bytes = reply->len_bytes;
+	run->response = (struct proto_response){ 0 };
 	if (reply->len_bytes == 0 && reply->error != VGPU_ERR_OK)
 		return 0;
-	if (response_parse(reply->bytes, reply->len_bytes, job->sealed, &run->response, &what) < 0)
-		return wrong_answer(run, device, what);
+	err = proto_check_response(reply->bytes, reply->len_bytes, job->sealed, &run->response);
+	if (err < 0)
+		return wrong_answer(run, device, response_fault(err));
 	if (run->response.status != reply->error)
 		return wrong_answer(run, device, "its status and ERROR_CODE disagree");
 	if (reply->error != VGPU_ERR_OK || job->is_raw)
@@ -56,13 +65,12 @@ static int run_once(struct run *run, struct vgpu_device *device, const struct jo
 		    const struct wait *wait)
 {
 	const uint64_t start_ns = wait_now_ns();
-	struct reply reply;
-	int err = submit(device, &job->request, wait, &reply, &run->fail);
+	int err = submit(device, &job->request, wait, &run->reply, &run->fail);
 
 	if (err < 0)
 		return err;
 	samples_add(&run->latency_ns, wait_now_ns() - start_ns);
-	err = judge(run, device, job, &reply);
+	err = judge(run, device, job);
 	if (err < 0)
 		return err;
 	samples_add(&run->exec_us, run->response.exec_time_us);

@@ -9,18 +9,18 @@
 
 #include "guest/lib/device.h"
 #include "guest/lib/fail.h"
-#include "guest/lib/response.h"
+#include "guest/lib/submit.h"
 #include "guest/lib/wait.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/samples.h"
 
 struct run {
-	uint32_t done;		  /* requests answered rightly */
-	uint32_t error;		  /* enum vgpu_error that the last request ended with */
-	struct fail fail;	  /* what went wrong on this side, if anything */
-	struct response response; /* the last one */
+	uint32_t done;			/* requests answered rightly */
+	uint32_t error;			/* enum vgpu_error that the last request ended with */
+	struct fail fail;		/* what went wrong on this side, if anything */
+	struct reply reply;		/* the last one, as it came */
+	struct proto_response response; /* the same, taken apart: leads into reply */
 	int32_t values[JOB_VALUES_MAX];
-	uint32_t reply_bytes; /* of the last response message */
 	struct samples latency_ns;
 	struct samples exec_us;
 	uint64_t total_ns;

@@ -18,6 +18,7 @@ REQUEST_LEN, RESPONSE_LEN, PROTOCOL_VER, CAPABILITIES = 0x18, 0x1C, 0x20, 0x24
 TIMESTAMP_LO, TIMESTAMP_HI = 0x34, 0x38
 REQUEST, RESPONSE, BUF_LEN = 0x40, 0x440, 1024
 IDLE, BUSY, DONE, ERROR = range(4)
+BAD_LENGTH = 4
 
 
 def crc32c(data):
@@ -32,7 +33,8 @@ def crc32c(data):
 class Device:
     def __init__(self, path, answer):
         self.answer = answer
-        with open(path, "w+b") as file:
+        with open(path, "a+b") as file:
+            file.truncate(0)
             file.truncate(4096)
             self.bar = mmap.mmap(file.fileno(), 4096)
         self.put(POOL_ID, ord("A"))
@@ -60,7 +62,7 @@ class Device:
     def compute(self, off_by):
         length = self.get(REQUEST_LEN)
         message = bytes(self.bar[REQUEST:REQUEST + length])
-        _, opcode, flags, params, offset, data_len, _, _ = struct.unpack_from("<8I", message)
+        _, opcode, flags, params, _, data_len, _, _ = struct.unpack_from("<8I", message)
         values = struct.unpack_from(f"<{params + data_len // 4}I", message, 32)
         if opcode == 1:
             self.respond(flags & 1, results=[sum(values) + off_by & 0xFFFFFFFF])
@@ -82,7 +84,10 @@ class Device:
 
     def take(self):
         self.put(STATUS, BUSY)
-        if self.answer.isdigit():
+        if not 0 < self.get(REQUEST_LEN) <= BUF_LEN:
+            self.put(RESPONSE_LEN, 0)
+            self.finish(ERROR, BAD_LENGTH)
+        elif self.answer.isdigit():
             self.put(RESPONSE_LEN, 0)
             self.finish(ERROR, int(self.answer))
         elif self.answer == "garbled":

@@ -1,6 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # tests.mk - each unit test with the files of the product that it links, and libraries if any:
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
 $(eval $(call unit-test,test_guest_names,common/names.c common/crc32c.c))
+$(eval $(call unit-test,test_guest_submit,$(addprefix guest/lib/,bar.c device.c fail.c find.c irq.c lock.c \
+	slot.c submit.c sysfs.c wait.c),-lpci -lpthread))
+$(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
+	guest/lib/bar.c guest/lib/exit_code.c guest/lib/slot.c common/names.c common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_proto_check,common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_sched,vgpud/sched.c))
@@ -12,3 +17,4 @@ LEDGER := vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/st
 $(eval $(call unit-test,test_hist,vgpud/hist.c))
 $(eval $(call unit-test,test_ring,vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,test_store,$(LEDGER) vgpud/store_null.c,-lsqlite3))
+include tests/crash/tests.mk

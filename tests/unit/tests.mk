@@ -11,6 +11,13 @@ $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_sched,vgpud/sched.c))
 $(eval $(call unit-test,test_session,vgpud/session.c))
 
+PATTERN := common/pattern.c common/pattern_items.c common/pattern_types.c common/pattern_why.c common/admin.c \
+	common/names.c common/suggest.c common/timeexpr.c common/units.c common/util.c
+$(eval $(call unit-test,test_pattern,$(PATTERN)))
+$(eval $(call unit-test,test_suggest,common/suggest.c))
+$(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
+$(eval $(call unit-test,test_units,common/units.c common/util.c))
+
 LEDGER := vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
 	vgpud/store_sqlite_batch.c vgpud/store_sqlite_db.c vgpud/store_sqlite_start.c \
 	vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c

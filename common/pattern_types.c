@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pattern_types.c - the types of what follows an administrator's command */
+
+#include "common/pattern_types.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/admin.h"
+#include "common/names.h"
+#include "common/timeexpr.h"
+#include "common/units.h"
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "common/vgpu_regs.h"
+
+#define NAME_MAX_BYTES 32 /* of a VM: it becomes a file's name */
+
+/* --- forms --- */
+
+static bool fits_name(const char *text)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = strlen(text);
+
+	return len > 0 && len <= NAME_MAX_BYTES && strspn(text, allowed) == len &&
+	       isalnum((unsigned char)text[0]);
+}
+
+static bool fits_pool(const char *text)
+{
+	return text[0] >= 'A' && text[0] <= 'Z' && text[1] == '\0';
+}
+
+static bool fits_id(const char *text)
+{
+	uint64_t id;
+
+	return util_parse_u64(text, 1, UINT64_MAX, &id) == 0;
+}
+
+static bool fits_number(const char *text)
+{
+	uint64_t number;
+
+	return util_parse_u64(text, 1, UINT32_MAX, &number) == 0;
+}
+
+static bool fits_seconds(const char *text)
+{
+	uint64_t ms;
+
+	return units_parse_seconds(text, &ms) == 0;
+}
+
+/* Whether it is in range depends on the moment; here, on one that every daemon has seen. */
+static bool fits_time(const char *text)
+{
+	const struct timeexpr_base base = { INT64_C(1767225600000000000), 1, 1 }; /* 2026 */
+	int64_t ns;
+
+	return timeexpr_parse(text, &base, &ns) == 0;
+}
+
+/* Not empty, nothing that moves a terminal's cursor or breaks a line. */
+static bool printable(const char *text, size_t most)
+{
+	size_t len = strnlen(text, most + 1);
+
+	if (len == 0 || len > most)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (iscntrl((unsigned char)text[i]))
+			return false;
+	return true;
+}
+
+static bool fits_path(const char *text)
+{
+	return printable(text, PATH_MAX - 1);
+}
+
+static bool fits_word(const char *text)
+{
+	return printable(text, PATTERN_WORD_MAX);
+}
+
+/* --- certain words --- */
+
+static const char *priority_word(unsigned index)
+{
+	return index < VGPU_PRIORITY_NUM ? name_priority(index) : NULL;
+}
+
+static const char *status_word(unsigned index)
+{
+	return index < VGPU_ERROR_NUM ? name_error(index) : NULL;
+}
+
+static const char *opcode_word(unsigned index)
+{
+	return index < VGPU_OPCODE_NUM ? name_opcode(index) : NULL;
+}
+
+static const char *command_word(unsigned index)
+{
+	return index < ADMIN_CMD_NUM ? admin_cmds[index].name : NULL;
+}
+
+static const char *group_word(unsigned index)
+{
+	static const char *const words[] = { "vm", "pool", "priority", "opcode" };
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
+static const char *hypervisor_word(unsigned index)
+{
+	static const char *const words[] = { "qemu", "libvirt", "proxmox", "xl" };
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
+static const char *shell_word(unsigned index)
+{
+	static const char *const words[] = { "bash", "zsh" };
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
+/* --- the table --- */
+
+/* Each has one of fits and word. */
+struct type {
+	const char *expected;
+	bool (*fits)(const char *text);
+	const char *(*word)(unsigned index);
+};
+
+#define NAME_FORM                                                                            \
+	"a VM's name: 1 to 32 letters, digits, '.', '_' and '-', the first one a letter or " \
+	"digit"
+
+static const struct type types[PATTERN_TYPE_NUM] = {
+	[PATTERN_VM] = { NAME_FORM, fits_name, NULL },
+	[PATTERN_NAME] = { NAME_FORM, fits_name, NULL },
+	[PATTERN_POOL] = { "a pool: one letter from A to Z", fits_pool, NULL },
+	[PATTERN_PRIORITY] = { "a priority", NULL, priority_word },
+	[PATTERN_ID] = { "a request's number: 1 or more", fits_id, NULL },
+	[PATTERN_NUMBER] = { "a whole number from 1 to 4294967295", fits_number, NULL },
+	[PATTERN_SECONDS] = { "seconds, as in 10 or 0.5, at most 86400", fits_seconds, NULL },
+	[PATTERN_TIME] = { "a time, as in " TIMEEXPR_FORMS, fits_time, NULL },
+	[PATTERN_PATH] = { "a path without control characters", fits_path, NULL },
+	[PATTERN_WORD] = { "a word of 1 to 255 bytes without control characters", fits_word, NULL },
+	[PATTERN_GROUP] = { "what to group by", NULL, group_word },
+	[PATTERN_STATUS] = { "a status", NULL, status_word },
+	[PATTERN_OPCODE] = { "an opcode", NULL, opcode_word },
+	[PATTERN_HYPERVISOR] = { "a hypervisor", NULL, hypervisor_word },
+	[PATTERN_SHELL] = { "a shell", NULL, shell_word },
+	[PATTERN_COMMAND] = { "a command", NULL, command_word },
+};
+
+static const char *const type_names[PATTERN_TYPE_NUM] = { [PATTERN_FLAG] = "flag",
+#define TYPE_NAME(name, text) [PATTERN_##name] = text,
+							  PATTERN_TYPE_TABLE(TYPE_NAME)
+#undef TYPE_NAME
+};
+
+const char *pattern_type_name(enum pattern_type type)
+{
+	return type_names[type];
+}
+
+enum pattern_type pattern_type_find(const char *name, size_t len)
+{
+	for (int type = PATTERN_FLAG + 1; type < PATTERN_TYPE_NUM; type++)
+		if (strlen(type_names[type]) == len && memcmp(type_names[type], name, len) == 0)
+			return (enum pattern_type)type;
+	return PATTERN_TYPE_NUM;
+}
+
+const char *pattern_type_expected(enum pattern_type type)
+{
+	return types[type].expected;
+}
+
+bool pattern_type_fits(enum pattern_type type, const char *text)
+{
+	if (types[type].word != NULL)
+		return pattern_type_index(type, text) >= 0;
+	return types[type].fits != NULL && types[type].fits(text);
+}
+
+const char *pattern_type_word(enum pattern_type type, unsigned index)
+{
+	return types[type].word != NULL ? types[type].word(index) : NULL;
+}
+
+int pattern_type_index(enum pattern_type type, const char *text)
+{
+	const char *word;
+
+	for (unsigned i = 0; (word = pattern_type_word(type, i)) != NULL; i++)
+		if (strcmp(word, text) == 0)
+			return (int)i;
+	return -ENOENT;
+}

@@ -56,7 +56,8 @@ static const struct {
 
 int store_sqlite_errno(sqlite3 *conn, int rc)
 {
-	int system = conn ? sqlite3_system_errno(conn) : 0;
+	/* A commit that fails leaves it in errno alone. */
+	int system = conn && sqlite3_system_errno(conn) ? sqlite3_system_errno(conn) : errno;
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -91,9 +92,11 @@ int store_sqlite_errno(sqlite3 *conn, int rc)
 
 int store_sqlite_db_run(struct store_sqlite_db *db, enum store_sqlite_statement which)
 {
-	int rc = sqlite3_step(db->statement[which]);
-	int err = rc == SQLITE_DONE ? 0 : store_sqlite_errno(db->conn, rc);
+	int rc, err;
 
+	errno = 0;
+	rc = sqlite3_step(db->statement[which]);
+	err = rc == SQLITE_DONE ? 0 : store_sqlite_errno(db->conn, rc);
 	sqlite3_reset(db->statement[which]);
 	return err;
 }

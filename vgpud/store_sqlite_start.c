@@ -143,6 +143,10 @@ static int replay(struct store_sqlite *s, uint64_t position)
 	while (err == 0 && s->batch.position < head) {
 		store_sqlite_batch_read(&s->batch, s->ring);
 		err = store_sqlite_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
+		if (err == 0) {
+			s->rows += result.rows;
+			s->duplicates += result.duplicates;
+		}
 	}
 	if (err == 0)
 		ring_release(s->ring, head);
@@ -160,7 +164,7 @@ static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *
 static int settle_last_session(struct store_sqlite *s, struct start_notes *notes, char *why,
 			       size_t why_len)
 {
-	uint64_t position;
+	uint64_t position = 0;
 	bool damaged = ring_damaged(s->ring);
 	int err = notes->db.fresh ? keep_ids_growing(s) : 0;
 

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ledger_full.c - a full disk: requests are refused, none is lost, and work resumes by itself */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "tests/unit/ledger_check.h"
+#include "vgpud/store_sqlite.h"
+
+#define WAIT_MS 60000
+
+static char directory[64], db_path[96], ring_path[96], ballast_path[96], why[512];
+static struct store_sqlite_config config = { .db_path = db_path,
+					     .ring_path = ring_path,
+					     .ring_records = 2048,
+					     .batch_ms = 1,
+					     .version = "test" };
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/vgpu-full.XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
+	snprintf(ring_path, sizeof(ring_path), "%s/ring", directory);
+	snprintf(ballast_path, sizeof(ballast_path), "%s/ballast", directory);
+	config.lossy = false;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	umount2(directory, MNT_DETACH);
+	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
+	return system(command);
+}
+
+static int64_t number(const char *sql)
+{
+	sqlite3 *conn;
+	sqlite3_stmt *statement;
+	int64_t value = -1;
+
+	assert_int_equal(sqlite3_open_v2(db_path, &conn, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(conn, sql, -1, &statement, NULL), SQLITE_OK);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		value = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(conn);
+	return value;
+}
+
+static struct store *open_store(void)
+{
+	struct store *store;
+
+	if (store_sqlite_open(&store, &config, why, sizeof(why)))
+		fail_msg("%s", why);
+	return store;
+}
+
+static enum store_sqlite_state state_of(const struct store *store, struct store_sqlite_stats *stats)
+{
+	store_sqlite_stats(store, stats);
+	return stats->state;
+}
+
+/* Return: what accepted() said; on 0 the request has ended, too. */
+static int do_request(struct store *store)
+{
+	const struct store_request request = {
+		.id = store->next_id,
+		.received_ns = util_now_ns(),
+		.wait_ns = 5,
+		.exec_ns = 6,
+		.total_ns = 11,
+		.vm_id = 1,
+		.guest_request_id = (uint32_t)store->next_id,
+		.opcode = VGPU_OP_NOP,
+		.pool = 'A',
+		.executor = VGPU_EXECUTOR_CPU,
+	};
+	int err = store->ops->accepted(store, &request);
+
+	if (err == 0) {
+		store->ops->finished(store, &request);
+		store->next_id++;
+	}
+	return err;
+}
+
+/* Requests until the disk is full and the ring, too. Return: how many were accepted. */
+static uint64_t fill_up(struct store *store)
+{
+	struct store_sqlite_stats stats;
+	uint64_t accepted = 0;
+
+	for (int i = 0; state_of(store, &stats) != STORE_SQLITE_FULL || stats.refused == 0; i++) {
+		int err;
+
+		while ((err = do_request(store)) == 0)
+			accepted++;
+		assert_int_equal(err, -ENOSPC);
+		assert_true(i < WAIT_MS);
+		poll(NULL, 0, 1);
+	}
+	assert_true(stats.refused > 0);
+	assert_true(stats.error[0] != '\0');
+	return accepted;
+}
+
+/* Waits until requests are accepted again. Return: how many were. */
+static uint64_t go_on(struct store *store)
+{
+	uint64_t accepted = 0;
+
+	for (int i = 0; i < WAIT_MS && accepted < 5000; i++) {
+		while (accepted < 5000 && do_request(store) == 0)
+			accepted++;
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(accepted, 5000);
+	return accepted;
+}
+
+static void assert_all_recorded(struct store *store, uint64_t accepted)
+{
+	struct store_sqlite_stats stats;
+
+	store_sqlite_flush(store, NULL, NULL);
+	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	assert_int_equal(state_of(store, &stats), STORE_SQLITE_OK);
+	assert_int_equal(number("SELECT count(*) FROM request WHERE status = 0"), accepted);
+	assert_int_equal(number("SELECT count(*) FROM request"), accepted);
+	assert_int_equal(number(LEDGER_DISAGREEMENTS), 0);
+}
+
+static void answer(void *arg, int err)
+{
+	*(int *)arg = err;
+}
+
+/* A change of a VM is answered while the disk is full, too; it may be small enough to fit. */
+static void assert_change_is_answered(struct store *store)
+{
+	const struct store_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	int err = 1;
+
+	assert_int_equal(store_sqlite_vm_put(store, &vm, answer, &err), 0);
+	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	assert_true(err == 0 || err == -ENOSPC);
+	assert_int_equal(number("SELECT count(*) FROM vm"), err == 0);
+}
+
+/* --- a limit on the length of files: what anyone can try --- */
+
+static void test_limit_on_files(void **state)
+{
+	struct rlimit old, small;
+	struct store *store;
+	uint64_t accepted;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small = old;
+	small.rlim_cur = 1 << 20;
+	setrlimit(RLIMIT_FSIZE, &small);
+	store = open_store();
+	accepted = fill_up(store);
+	assert_change_is_answered(store);
+	setrlimit(RLIMIT_FSIZE, &old);
+	accepted += go_on(store);
+	assert_all_recorded(store, accepted);
+	store->ops->close(store);
+}
+
+/* --- a disk that is full --- */
+
+static void mount_small_disk(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("vgpu-full", directory, "tmpfs", 0, "size=4m"))
+		skip();
+}
+
+/* Leaves so many bytes free. */
+static void lay_ballast(size_t free_bytes)
+{
+	int fd = open(ballast_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	off_t len = 0;
+
+	assert_true(fd >= 0);
+	while (posix_fallocate(fd, len, 4096) == 0)
+		len += 4096;
+	assert_int_equal(ftruncate(fd, len - (off_t)free_bytes), 0);
+	close(fd);
+}
+
+static void test_strict(void **state)
+{
+	struct store *store;
+	uint64_t accepted;
+
+	(void)state;
+	mount_small_disk();
+	store = open_store();
+	lay_ballast(256 << 10);
+	accepted = fill_up(store);
+	assert_change_is_answered(store);
+	unlink(ballast_path);
+	accepted += go_on(store);
+	assert_all_recorded(store, accepted);
+	store->ops->close(store);
+}
+
+/* What was accepted and could not be written is in the ring, and the next start finds it. */
+static void test_strict_with_restart(void **state)
+{
+	struct store *store;
+	uint64_t accepted;
+
+	(void)state;
+	mount_small_disk();
+	store = open_store();
+	lay_ballast(256 << 10);
+	accepted = fill_up(store);
+	store->ops->close(store);
+	lay_ballast(0);
+	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), -ENOSPC);
+	assert_non_null(strstr(why, "free some space"));
+	unlink(ballast_path);
+	store = open_store();
+	assert_all_recorded(store, accepted);
+	store->ops->close(store);
+}
+
+static void test_lossy(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store;
+	uint64_t accepted = 0;
+
+	(void)state;
+	mount_small_disk();
+	config.lossy = true;
+	store = open_store();
+	lay_ballast(256 << 10);
+	do {
+		assert_int_equal(do_request(store), 0);
+		accepted++;
+	} while (state_of(store, &stats) != STORE_SQLITE_FULL || stats.dropped == 0);
+	unlink(ballast_path);
+	while (state_of(store, &stats) != STORE_SQLITE_OK || stats.ring_used > 0)
+		poll(NULL, 0, 1);
+	assert_all_recorded(store, accepted - stats.dropped);
+	store->ops->close(store);
+}
+
+static void test_no_room_for_the_ring(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	mount_small_disk();
+	lay_ballast(64 << 10);
+	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), -ENOSPC);
+	assert_non_null(strstr(why, ring_path));
+	assert_non_null(strstr(why, "free some space"));
+	assert_int_equal(access(ring_path, F_OK), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define FULL_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		FULL_TEST(test_limit_on_files),	      FULL_TEST(test_strict),
+		FULL_TEST(test_strict_with_restart),  FULL_TEST(test_lossy),
+		FULL_TEST(test_no_room_for_the_ring),
+#undef FULL_TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ledger_kill.c - kill -9 at random instants: no answered request lost, none recorded twice */
+
+/*
+ * usage: ledger_kill DIRECTORY [ROUNDS]
+ *
+ * Each round a child opens the ledger in DIRECTORY and plays the loop thread at full speed:
+ * requests are accepted and end in any order, and each id is written to a pipe as soon as
+ * finished() has returned, which is when a guest would be answered. The parent kills it at a random
+ * instant, be it in the middle of a start. At the end every id that came through the pipe must be
+ * in the database, once, with the contents that follow from it.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "common/vgpu_regs.h"
+#include "tests/unit/ledger_check.h"
+#include "vgpud/store_sqlite.h"
+
+#define IN_FLIGHT 32
+#define LONGEST_ROUND_US 120000
+#define ALARM                                                                               \
+	(UINT64_C(1) << 63) /* from the child: the number of records met twice at the start \
+			     */
+
+static char db_path[256], ring_path[256];
+static struct store_sqlite_config config = { .db_path = db_path,
+					     .ring_path = ring_path,
+					     .ring_records = 4096,
+					     .batch_ms = 5,
+					     .version = "test" };
+
+static uint8_t *answered; /* by id */
+static uint64_t answered_max, answered_num, alarms;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "ledger_kill: %s: %s\n", what, strerror(errno));
+	exit(99);
+}
+
+static uint64_t random_u64(void)
+{
+	static uint64_t state;
+
+	if (!state)
+		state = util_now_ns() ^ (uint64_t)getpid() << 40;
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+/* --- the child --- */
+
+static struct store_request request_of(uint64_t id)
+{
+	return (struct store_request){
+		.id = id,
+		.received_ns = util_now_ns(),
+		.wait_ns = id % 1000003,
+		.exec_ns = id % 10007,
+		.total_ns = id % 1000003 + id % 10007,
+		.vm_id = (uint32_t)(id % 7),
+		.guest_request_id = (uint32_t)id,
+		.opcode = (uint32_t)(id % VGPU_OPCODE_NUM),
+		.pool = (uint8_t)('A' + id % 2),
+		.priority = (uint8_t)(id % VGPU_PRIORITY_NUM),
+		.executor = VGPU_EXECUTOR_CPU,
+		.request_bytes = 40,
+		.response_bytes = 36,
+	};
+}
+
+static void tell(int fd, uint64_t value)
+{
+	if (write(fd, &value, sizeof(value)) != sizeof(value))
+		_exit(1);
+}
+
+static void play_loop_thread(int fd)
+{
+	struct store_request in_flight[IN_FLIGHT];
+	struct store_sqlite_stats stats;
+	unsigned n = 0;
+	struct store *store;
+	char why[512];
+
+	if (store_sqlite_open(&store, &config, why, sizeof(why))) {
+		fprintf(stderr, "ledger_kill: %s\n", why);
+		_exit(1);
+	}
+	store_sqlite_stats(store, &stats);
+	if (stats.duplicates || stats.damaged)
+		tell(fd, ALARM | (stats.duplicates + stats.damaged));
+	for (;;) {
+		while (n < IN_FLIGHT) {
+			in_flight[n] = request_of(store->next_id);
+			if (store->ops->accepted(store, &in_flight[n]))
+				break;
+			store->next_id++;
+			n++;
+		}
+		if (n > 0) {
+			unsigned i = (unsigned)(random_u64() % n);
+
+			store->ops->finished(store, &in_flight[i]);
+			tell(fd, in_flight[i].id);
+			in_flight[i] = in_flight[--n];
+		}
+	}
+}
+
+/* --- the parent --- */
+
+static void note_answered(uint64_t id)
+{
+	if (id & ALARM) {
+		alarms++;
+		return;
+	}
+	if (id >= answered_max) {
+		uint64_t max = 2 * id + 1024;
+
+		answered = realloc(answered, max);
+		if (!answered)
+			die("no memory");
+		memset(answered + answered_max, 0, max - answered_max);
+		answered_max = max;
+	}
+	if (!answered[id])
+		answered_num++;
+	else
+		alarms++;
+	answered[id] = 1;
+}
+
+/* Return: whether there may be more to read. */
+static bool read_ids(int fd)
+{
+	uint64_t ids[512];
+	ssize_t n = read(fd, ids, sizeof(ids));
+
+	if (n < 0)
+		die("read");
+	for (size_t i = 0; i < (size_t)n / sizeof(ids[0]); i++)
+		note_answered(ids[i]);
+	return n > 0;
+}
+
+static void play_round(void)
+{
+	uint64_t end_ns = util_now_ns() + random_u64() % LONGEST_ROUND_US * UTIL_NS_PER_US;
+	int fds[2], status;
+	bool killed = false;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		die("pipe");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		close(fds[0]);
+		play_loop_thread(fds[1]);
+	}
+	close(fds[1]);
+	for (;;) {
+		struct pollfd pfd = { .fd = fds[0], .events = POLLIN };
+		uint64_t now_ns = util_now_ns();
+		struct timespec left = { 0 };
+
+		if (!killed && now_ns >= end_ns) {
+			kill(pid, SIGKILL);
+			killed = true;
+		}
+		if (!killed)
+			left.tv_nsec = (long)(end_ns - now_ns);
+		if (ppoll(&pfd, 1, killed ? NULL : &left, NULL) > 0 && !read_ids(fds[0]))
+			break;
+	}
+	close(fds[0]);
+	waitpid(pid, &status, 0);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+		fprintf(stderr, "ledger_kill: the child ended by itself\n");
+		exit(99);
+	}
+}
+
+static sqlite3 *conn;
+
+static int64_t number(const char *sql)
+{
+	sqlite3_stmt *statement;
+	int64_t value = -1;
+
+	if (sqlite3_prepare_v2(conn, sql, -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		value = sqlite3_column_int64(statement, 0);
+	else
+		fprintf(stderr, "ledger_kill: %s\n", sqlite3_errmsg(conn));
+	sqlite3_finalize(statement);
+	return value;
+}
+
+/* Return: how many answered ids have no row of their contents. */
+static uint64_t count_lost(void)
+{
+	sqlite3_stmt *statement;
+	uint64_t found = 0;
+
+	sqlite3_prepare_v2(conn,
+			   "SELECT id FROM request WHERE status = 0 AND wait_ns = id % 1000003 "
+			   "AND exec_ns = id % 10007 AND total_ns = wait_ns + exec_ns "
+			   "AND vm_id = id % 7 AND guest_request_id = id AND opcode = id % 4 "
+			   "AND pool = char(65 + id % 2) AND priority = id % 3 AND executor = 1 "
+			   "AND request_bytes = 40 AND response_bytes = 36",
+			   -1, &statement, NULL);
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		uint64_t id = (uint64_t)sqlite3_column_int64(statement, 0);
+
+		found += id < answered_max && answered[id];
+	}
+	sqlite3_finalize(statement);
+	return answered_num - found;
+}
+
+static unsigned tests_run, tests_failed;
+
+static void report(bool ok, const char *what, uint64_t n)
+{
+	tests_run++;
+	tests_failed += !ok;
+	printf("%sok %u - %s: %llu\n", ok ? "" : "not ", tests_run, what, (unsigned long long)n);
+}
+
+static void check(void)
+{
+	struct store *store;
+	char why[512];
+	int64_t rows, n;
+
+	if (store_sqlite_open(&store, &config, why, sizeof(why))) {
+		fprintf(stderr, "ledger_kill: %s\n", why);
+		exit(99);
+	}
+	store->ops->close(store);
+	if (sqlite3_open_v2(db_path, &conn, SQLITE_OPEN_READONLY, NULL))
+		die("cannot open the database");
+	rows = number("SELECT count(*) FROM request");
+	printf("# answered %llu, rows %lld, lost with a daemon %lld\n",
+	       (unsigned long long)answered_num, (long long)rows,
+	       (long long)number("SELECT count(*) FROM request WHERE status = 7"));
+	report(answered_num > 0, "answered requests", answered_num);
+	n = (int64_t)count_lost();
+	report(n == 0, "answered requests without their row", (uint64_t)n);
+	n = rows - number("SELECT count(DISTINCT guest_request_id) FROM request");
+	report(n == 0, "requests with two rows", (uint64_t)n);
+	report(alarms == 0, "ids given twice, records met twice or damaged", alarms);
+	n = number("SELECT count(*) FROM request WHERE status NOT IN (0, 7)");
+	report(n == 0, "rows with another end than theirs", (uint64_t)n);
+	n = number(LEDGER_DISAGREEMENTS);
+	report(n == 0, "minutes that disagree with their rows", (uint64_t)n);
+	n = number("SELECT count(*) FROM pending");
+	report(n == 0, "requests still pending", (uint64_t)n);
+	report(number("SELECT quick_check = 'ok' FROM pragma_quick_check") == 1, "database sound",
+	       1);
+	printf("1..%u\n", tests_run);
+	sqlite3_close(conn);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t rounds = 20;
+
+	if (argc < 2 || argc > 3 || (argc == 3 && util_parse_u64(argv[2], 1, 100000, &rounds))) {
+		fprintf(stderr, "usage: ledger_kill DIRECTORY [ROUNDS]\n");
+		return 2;
+	}
+	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", argv[1]);
+	snprintf(ring_path, sizeof(ring_path), "%s/vgpud.ring", argv[1]);
+	printf("# %llu rounds\n", (unsigned long long)rounds);
+	fflush(stdout);
+	for (uint64_t i = 0; i < rounds; i++)
+		play_round();
+	check();
+	free(answered);
+	return tests_failed ? 1 : 0;
+}

@@ -34,6 +34,7 @@ CREATE TABLE vm (
 	pool       TEXT NOT NULL,       -- a letter
 	priority   INTEGER NOT NULL,    -- see name
 	paused     INTEGER NOT NULL,    -- 0 or 1
+	connect    TEXT,                -- where its QEMU listens; NULL: it connects to vgpud
 	created_ns INTEGER NOT NULL,
 	removed_ns INTEGER              -- NULL: it exists
 ) STRICT;

@@ -12,6 +12,7 @@
 #include "common/names.h"
 #include "common/proto_check.h"
 #include "common/util.h"
+#include "vgpud/broker_private.h"
 
 /*
  * Theory of operation. A request is
@@ -27,10 +28,8 @@
  */
 
 static const struct executors_handler executors_callbacks;
-static void dispatch(struct broker *broker);
 
-/* --- memory
- * ---------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 static struct request *request_take(struct broker *broker)
 {
@@ -48,8 +47,7 @@ static void request_put(struct broker *broker, struct request *request)
 	TAILQ_INSERT_HEAD(&broker->unused, request, vm_link);
 }
 
-/* --- the deadline timer
- * ---------------------------------------------------------------------------- */
+/* --- the deadline timer --- */
 
 /*
  * The timer is only ever moved to an earlier time here; later ones are found when it fires. So a
@@ -64,8 +62,7 @@ static void expect_expiry(struct broker *broker, uint64_t at_ns)
 	sd_event_source_set_enabled(broker->expiry, SD_EVENT_ONESHOT);
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static uint32_t make_error(uint8_t *msg, uint32_t status, bool with_crc)
 {
@@ -100,7 +97,13 @@ static void end_request(struct broker *broker, struct request *request, uint32_t
 		row->wait_ns = row->total_ns;
 	broker->store->ops->finished(broker->store, row);
 	vm->counts.ended[status]++;
+	stats_count(&vm->stats, row);
+	if (status != VGPU_ERR_OK) {
+		vm->last_error = status;
+		vm->last_error_ns = row->received_ns + row->total_ns;
+	}
 	TAILQ_REMOVE(&vm->requests, request, vm_link);
+	broker->live--;
 	if (request->wanted)
 		dev_port_send_response(vm, request->sequence, row->guest_request_id, msg,
 				       len_bytes);
@@ -124,13 +127,17 @@ static void end_queued(struct broker *broker, struct request *request, uint32_t 
 static void end_started(struct broker *broker, struct request *request, uint32_t status,
 			const uint8_t *msg, uint32_t len_bytes)
 {
+	struct vm *vm = request->vm;
+
 	sched_finish(&broker->sched, &request->item);
 	if (!request->item.late)
 		end_request(broker, request, status, msg, len_bytes);
 	request_put(broker, request);
+	if (vm->removed && vm->sched.started == 0)
+		vm_free(vm);
 }
 
-static void end_all_queued(struct broker *broker, struct vm *vm, uint32_t status)
+void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status)
 {
 	struct sched_item *item;
 
@@ -138,8 +145,7 @@ static void end_all_queued(struct broker *broker, struct vm *vm, uint32_t status
 		end_queued(broker, request_of(item), status);
 }
 
-/* --- arrival
- * --------------------------------------------------------------------------------------- */
+/* --- arrival --- */
 
 /* Whether the sender wants a checksum, as far as a message that may be malformed can tell. */
 static bool wants_crc(const uint8_t *msg, uint32_t len_bytes)
@@ -173,13 +179,8 @@ static struct request *make_request(struct broker *broker, struct vm *vm,
 	request->job.len_bytes = h->length;
 	memcpy(request->job.msg, msg, h->length);
 	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
+	broker->live++;
 	return request;
-}
-
-/* Whether there is no use in waiting for a worker. */
-static bool has_no_device(const struct vm *vm)
-{
-	return vm->seat == NULL || seat_trouble(vm->seat) != NULL;
 }
 
 /* Answers a request that the daemon cannot even record. */
@@ -209,12 +210,15 @@ static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header 
 	}
 	if (broker->store->ops->accepted(broker->store, &request->row) != 0) {
 		TAILQ_REMOVE(&vm->requests, request, vm_link);
+		broker->live--;
 		request_put(broker, request);
 		turn_away(vm, h, msg, VGPU_ERR_LEDGER_FULL);
 		return;
 	}
 	error = proto_check_request(request->job.msg, request->job.len_bytes, &parsed);
-	if (error == VGPU_ERR_OK && has_no_device(vm))
+	if (error == VGPU_ERR_OK && broker->draining)
+		error = VGPU_ERR_PAUSED;
+	if (error == VGPU_ERR_OK && broker_has_no_device(vm))
 		error = VGPU_ERR_NO_DEVICE;
 	if (error == VGPU_ERR_OK &&
 	    sched_push(&broker->sched, &vm->sched, &request->item, request->row.received_ns) != 0)
@@ -224,7 +228,7 @@ static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header 
 		return;
 	}
 	expect_expiry(broker, request->row.received_ns + pool->deadline_ns);
-	dispatch(broker);
+	broker_dispatch(broker);
 }
 
 static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
@@ -242,11 +246,10 @@ static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
 		end_queued(broker, request, VGPU_ERR_CANCELLED);
 }
 
-/* --- execution
- * ------------------------------------------------------------------------------------- */
+/* --- execution --- */
 
 /* Starts what may start now, on each GPU. */
-static void dispatch(struct broker *broker)
+void broker_dispatch(struct broker *broker)
 {
 	for (unsigned gpu = 0; gpu < broker->gpus; gpu++) {
 		uint64_t now_ns = util_now_ns();
@@ -282,7 +285,7 @@ static void on_done(void *arg, struct request *request, const struct exec_done *
 	} else {
 		end_started(broker, request, VGPU_ERR_INTERNAL, NULL, 0);
 	}
-	dispatch(broker);
+	broker_dispatch(broker);
 }
 
 static void pause_offender(struct broker *broker, struct vm *vm)
@@ -303,12 +306,14 @@ static void pause_offender(struct broker *broker, struct vm *vm)
 	log_warning("%s: paused: %s; vgpuadm resume %s lets it go on", vm->name, text, vm->name);
 	vm->sched.paused = true;
 	broker->store->ops->event(broker->store, &event);
+	broker->handler->paused(broker->arg, vm);
 }
 
 /* A request that cost its worker its life ends here, with GPU_FAULT or GPU_HUNG. */
 static void end_fatal(struct broker *broker, struct request *request, uint32_t status)
 {
 	struct vm *vm = request->vm;
+	bool removed = vm->removed;
 	uint64_t now_ns = util_now_ns();
 	struct store_event event = {
 		.kind = status == VGPU_ERR_GPU_HUNG ? "gpu-hung" : "gpu-fault",
@@ -321,8 +326,10 @@ static void end_fatal(struct broker *broker, struct request *request, uint32_t s
 	request->row.exec_ns = now_ns - request->item.started_ns;
 	log_warning("%s: request %llu ended with %s: %s", vm->name,
 		    (unsigned long long)request->row.id, name_error(status), event.text);
-	end_started(broker, request, status, NULL, 0);
 	broker->store->ops->event(broker->store, &event);
+	end_started(broker, request, status, NULL, 0);
+	if (removed)
+		return; /* it may be gone by now */
 	if (vm_fault(vm, now_ns, broker->conf->fault_limit,
 		     broker->conf->fault_window_s * UTIL_NS_PER_S) &&
 	    !vm->sched.paused)
@@ -345,22 +352,15 @@ static void on_unstarted(void *arg, struct request *request)
 		sched_requeue(&broker->sched, &request->item);
 }
 
-static void refresh_vm(struct broker *broker, struct vm *vm)
-{
-	vm->sched.stalled = vm->seat == NULL || !seat_ready(vm->seat);
-	if (has_no_device(vm))
-		end_all_queued(broker, vm, VGPU_ERR_NO_DEVICE);
-}
-
 static void on_seats_changed(void *arg)
 {
 	struct broker *broker = arg;
 	struct vm *vm;
 
 	TAILQ_FOREACH (vm, &broker->vms, link)
-		refresh_vm(broker, vm);
-	dispatch(broker);
-	broker->settled(broker);
+		broker_refresh_vm(broker, vm);
+	broker_dispatch(broker);
+	broker->handler->settled(broker->arg);
 }
 
 static const struct executors_handler executors_callbacks = {
@@ -403,67 +403,35 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *arg)
 		expire(broker, request_of(item), how);
 	broker->expiry_ns = SCHED_NEVER;
 	expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
-	dispatch(broker);
+	broker_dispatch(broker);
 	return 0;
-}
-
-/* --- VMs
- * ------------------------------------------------------------------------------------------- */
-
-/* The seat where the VM's requests run from now on; what runs elsewhere ends there. */
-static void take_seat(struct broker *broker, struct vm *vm)
-{
-	struct seat **pool_seat = &broker->pool_seat[vm->sched.pool];
-	const char *executor = broker->conf->pool[vm->sched.pool].executor;
-
-	if (!broker->conf->isolation_vm) {
-		vm->seat = *pool_seat;
-	} else {
-		if (vm->seat != NULL)
-			seat_retire(vm->seat);
-		vm->seat = dev_port_connected(vm) ? seat_new(broker->executors, executor) : NULL;
-	}
-}
-
-void broker_vm_changed(struct broker *broker, struct vm *vm)
-{
-	take_seat(broker, vm);
-	refresh_vm(broker, vm);
-	dev_port_send_config(vm);
-	dispatch(broker);
-}
-
-static void on_connected(void *arg, struct vm *vm)
-{
-	struct broker *broker = arg;
-
-	log_info("%s: its device connected", vm->name);
-	take_seat(broker, vm);
-	refresh_vm(broker, vm);
-}
-
-static void on_gone(void *arg, struct vm *vm)
-{
-	struct broker *broker = arg;
-	struct request *request;
-
-	log_info("%s: its device disconnected", vm->name);
-	TAILQ_FOREACH (request, &vm->requests, vm_link)
-		request->wanted = false;
-	end_all_queued(broker, vm, VGPU_ERR_CANCELLED);
-	take_seat(broker, vm);
-	refresh_vm(broker, vm);
 }
 
 const struct dev_handler broker_dev_handler = {
 	.request = on_request,
 	.cancel = on_cancel,
-	.connected = on_connected,
-	.gone = on_gone,
+	.connected = broker_on_connected,
+	.gone = broker_on_gone,
 };
 
-/* --- start and end
- * --------------------------------------------------------------------------------- */
+struct request *broker_find(struct broker *broker, uint64_t id)
+{
+	struct request *request;
+	struct vm *vm;
+
+	TAILQ_FOREACH (vm, &broker->vms, link)
+		TAILQ_FOREACH (request, &vm->requests, vm_link)
+			if (request->row.id == id)
+				return request;
+	return NULL;
+}
+
+void broker_cancel(struct broker *broker, struct request *request)
+{
+	end_queued(broker, request, VGPU_ERR_CANCELLED);
+}
+
+/* --- start and end --- */
 
 /* One queue for each executor: pools on the same GPU share it. Return: the pool's. */
 static unsigned gpu_of(const struct broker *broker, unsigned pool)
@@ -503,7 +471,7 @@ static int open_pool(struct broker *broker, unsigned i)
 }
 
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
-		struct store *store, void (*settled)(struct broker *broker))
+		struct store *store, const struct broker_handler *handler, void *arg)
 {
 	int err;
 
@@ -513,7 +481,8 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 		.store = store,
 		.next_id = store->next_id,
 		.expiry_ns = SCHED_NEVER,
-		.settled = settled,
+		.handler = handler,
+		.arg = arg,
 	};
 	TAILQ_INIT(&broker->vms);
 	TAILQ_INIT(&broker->unused);
@@ -530,24 +499,29 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	return err < 0 ? err : 0;
 }
 
+/* Ends what the workers had, as their process has gone. A removed VM goes with its last one. */
+static void end_all_started(struct broker *broker)
+{
+	struct sched_item *item;
+
+	while ((item = TAILQ_FIRST(&broker->sched.started)) != NULL)
+		end_started(broker, request_of(item), VGPU_ERR_BACKEND_LOST, NULL, 0);
+}
+
 void broker_close(struct broker *broker)
 {
 	struct request *request;
-	struct sched_item *item;
 	struct vm *vm;
 
+	broker->draining = false;
 	if (broker->executors != NULL)
 		executors_free(broker->executors);
-	TAILQ_FOREACH (item, &broker->sched.started, link)
-		if (item->late)
-			request_put(broker, request_of(item));
+	end_all_started(broker);
 	while ((vm = TAILQ_FIRST(&broker->vms)) != NULL) {
-		while ((request = TAILQ_FIRST(&vm->requests)) != NULL) {
-			end_request(broker, request, VGPU_ERR_BACKEND_LOST, NULL, 0);
-			free(request);
-		}
+		broker_end_queued(broker, vm, VGPU_ERR_BACKEND_LOST);
 		dev_port_close(vm);
-		vm_free(&broker->vms, vm);
+		TAILQ_REMOVE(&broker->vms, vm, link);
+		vm_free(vm);
 	}
 	while ((request = TAILQ_FIRST(&broker->unused)) != NULL) {
 		TAILQ_REMOVE(&broker->unused, request, vm_link);

@@ -13,6 +13,15 @@
 #include "vgpud/store.h"
 #include "vgpud/vm.h"
 
+struct broker;
+
+/* Called from the event loop, never from within a call of broker.h but for broker_remove_vm(). */
+struct broker_handler {
+	void (*settled)(void *arg);		  /* executors_settled() may have changed */
+	void (*drained)(void *arg);		  /* draining, and the last request has ended */
+	void (*paused)(void *arg, struct vm *vm); /* the broker did, since it killed workers */
+};
+
 struct broker {
 	const struct conf *conf;
 	sd_event *event;
@@ -26,8 +35,10 @@ struct broker {
 	struct request_list unused;		/* requests to use again */
 	sd_event_source *expiry;
 	uint64_t expiry_ns; /* when it is set to fire */
-	void (*settled)(
-		struct broker *broker); /* called when executors_settled() may have changed */
+	unsigned live;	    /* requests that have not ended */
+	bool draining;	    /* new requests are answered PAUSED */
+	const struct broker_handler *handler;
+	void *arg;
 };
 
 /*
@@ -35,7 +46,7 @@ struct broker {
  * Return: 0 or -errno.
  */
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
-		struct store *store, void (*settled)(struct broker *broker));
+		struct store *store, const struct broker_handler *handler, void *arg);
 
 /* Answers what is still here with BACKEND_LOST, and ends workers and ledger. */
 void broker_close(struct broker *broker);
@@ -48,5 +59,14 @@ extern const struct dev_handler broker_dev_handler;
  * and tells the guest.
  */
 void broker_vm_changed(struct broker *broker, struct vm *vm);
+
+/* Ends what the VM has, closes its port, and frees it. Return: how many requests that ended. */
+unsigned broker_remove_vm(struct broker *broker, struct vm *vm);
+
+/* Return: the request with this ledger id that has not ended yet, NULL: there is none. */
+struct request *broker_find(struct broker *broker, uint64_t id);
+
+/* Ends a request that waits with CANCELLED. */
+void broker_cancel(struct broker *broker, struct request *request);
 
 #endif

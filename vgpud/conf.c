@@ -28,6 +28,10 @@ void conf_init(struct conf *conf)
 		.vm_queue_max = 16,
 		.fault_limit = 3,
 		.fault_window_s = 60,
+		.admin_group = "vgpu-admin",
+		.read_group = "vgpu-read",
+		.max_clients = 32,
+		.idle_timeout_s = 600,
 	};
 	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
 		conf->pool[i] = default_pool;

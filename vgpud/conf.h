@@ -43,6 +43,10 @@ struct conf {
 	unsigned aging_ms;    /* 0: strict priorities */
 	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
 	unsigned fault_window_s;
+	const char *admin_group; /* may change things */
+	const char *read_group;	 /* may look */
+	unsigned max_clients;	 /* on the admin socket at once */
+	unsigned idle_timeout_s; /* of a client */
 	struct conf_pool pool[SCHED_POOL_MAX];
 	struct conf_vm vm[CONF_VM_MAX];
 	unsigned vm_num;

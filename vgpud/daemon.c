@@ -9,29 +9,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "common/names.h"
 #include "common/util.h"
+#include "vgpud/admin_handlers.h"
+#include "vgpud/admin_server.h"
 #include "vgpud/broker.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/store_sqlite.h"
 
 extern char **environ;
 
-struct daemon {
-	struct broker broker; /* first: broker_settled() gets back from it */
-	const struct conf *conf;
-	sd_event *event;
-	bool ready;
-};
-
-/* --- start
- * ----------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 /* Return: 0, or -errno after having said what is wrong. */
 static int make_dir(const char *path, mode_t mode, const char *option)
@@ -94,31 +93,114 @@ static const char *port_error(int err)
 	return strerror(-err);
 }
 
-static int open_vm(struct daemon *daemon, const struct conf_vm *conf)
+void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path)
 {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct vm *vm = vm_new(&daemon->broker.vms, conf->name, conf->id, conf->pool,
-			       conf->priority, false);
-	int err;
-
-	if (vm == NULL) {
-		log_error("out of memory");
-		return -ENOMEM;
-	}
-	snprintf(path, sizeof(path), "%s/vm/%s.sock", daemon->conf->runtime_dir, conf->name);
-	err = dev_port_open(vm, daemon->event, conf->connect ? conf->connect : path,
-			    conf->connect == NULL, &broker_dev_handler, &daemon->broker);
-	if (err != 0) {
-		log_error("%s: cannot open %s: %s", conf->name,
-			  conf->connect ? conf->connect : path, port_error(err));
-		return err;
-	}
-	broker_vm_changed(&daemon->broker, vm);
-	return 0;
+	snprintf(path, DAEMON_PATH_SIZE, "%s/vm/%s.sock", daemon->conf->runtime_dir, vm_name);
 }
 
-/* --- captive mode
- * ---------------------------------------------------------------------------------- */
+int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
+		     size_t why_size)
+{
+	char path[DAEMON_PATH_SIZE];
+	int err;
+
+	daemon_socket_path(daemon, vm->name, path);
+	if (connect == NULL)
+		err = dev_port_open(vm, daemon->event, path, true, &broker_dev_handler,
+				    &daemon->broker);
+	else
+		err = dev_port_open(vm, daemon->event, connect, false, &broker_dev_handler,
+				    &daemon->broker);
+	if (err != 0)
+		snprintf(why, why_size, "cannot open %s: %s", connect != NULL ? connect : path,
+			 port_error(err));
+	return err;
+}
+
+/*
+ * Adds a VM at the start. One that cannot be opened is logged and left out: the others must not
+ * suffer for it.
+ */
+static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id, uint8_t pool,
+			 uint8_t priority, bool paused, const char *connect)
+{
+	struct vm *vm = vm_new(&daemon->broker.vms, name, id, pool, priority, paused);
+	char why[256];
+
+	if (vm == NULL) {
+		log_error("%s: out of memory", name);
+		return NULL;
+	}
+	if (daemon_open_port(daemon, vm, connect, why, sizeof(why)) != 0) {
+		log_error("%s: %s", name, why);
+		broker_remove_vm(&daemon->broker, vm);
+		return NULL;
+	}
+	broker_vm_changed(&daemon->broker, vm);
+	return vm;
+}
+
+/* A VM from the database. */
+static void add_stored_vm(void *arg, const struct store_vm *stored)
+{
+	struct daemon *daemon = arg;
+	unsigned pool = stored->pool - 'A';
+
+	if (pool >= SCHED_POOL_MAX || !daemon->conf->pool[pool].exists) {
+		log_warning(
+			"%s: its pool %c is not in the configuration any more; it is in pool A now",
+			stored->name, stored->pool);
+		pool = 0;
+	}
+	add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority, stored->paused,
+	       stored->connect);
+}
+
+/* A VM from the command line, unless the database has it: then the administrator's word holds. */
+static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
+{
+	struct vm_list *vms = &daemon->broker.vms;
+	struct vm *other = vm_find_id(vms, conf->id), *vm = vm_find(vms, conf->name);
+	struct store_vm stored = {
+		.id = conf->id,
+		.name = conf->name,
+		.pool = (uint8_t)('A' + conf->pool),
+		.priority = conf->priority,
+		.connect = conf->connect,
+	};
+
+	if (vm != NULL) {
+		log_info("%s: known already, as pool %c, priority %s; --vm changes nothing",
+			 vm->name, 'A' + vm->sched.pool, name_priority(vm->sched.priority));
+		return 0;
+	}
+	if (other != NULL) {
+		log_error("%s: its number %u is that of %s in the database; give another, as in "
+			  "--vm %s:%c:%s:NUMBER",
+			  conf->name, conf->id, other->name, conf->name, 'A' + conf->pool,
+			  name_priority(conf->priority));
+		return -EEXIST;
+	}
+	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);
+	if (vm == NULL)
+		return -EIO;
+	return daemon_has_ledger(daemon)
+		       ? store_sqlite_vm_put(daemon->broker.store, &stored, NULL, NULL)
+		       : 0;
+}
+
+static int add_vms(struct daemon *daemon)
+{
+	int err = 0;
+
+	if (daemon_has_ledger(daemon))
+		store_sqlite_vm_each(daemon->broker.store, add_stored_vm, daemon);
+	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
+		err = add_option_vm(daemon, &daemon->conf->vm[i]);
+	return err;
+}
+
+/* --- captive mode --- */
 
 static int on_command_exit(sd_event_source *source, const siginfo_t *si, void *arg)
 {
@@ -155,23 +237,146 @@ static void run_command(struct daemon *daemon)
 	}
 }
 
-/* --- run
- * ------------------------------------------------------------------------------------------- */
+/* --- what happens meanwhile --- */
+
+static void tell(struct daemon *daemon, const char *kind, const char *subject, const char *text)
+{
+	struct store *store = daemon->broker.store;
+	struct store_event event = {
+		.kind = kind,
+		.subject = subject,
+		.text = text,
+		.uid = -1,
+		.pid = -1,
+	};
+
+	store->ops->event(store, &event);
+}
 
 /* Ready is when guests can connect and it is known what will run their requests. */
-static void broker_settled(struct broker *broker)
+static void on_settled(void *arg)
 {
-	struct daemon *daemon = (struct daemon *)broker;
+	struct daemon *daemon = arg;
+	unsigned vms = 0;
+	const struct vm *vm;
 
-	if (daemon->ready || !executors_settled(broker->executors))
+	if (daemon->ready || !executors_settled(daemon->broker.executors))
 		return;
 	daemon->ready = true;
-	log_info("ready: %u VMs, sockets in %s/vm", daemon->conf->vm_num,
-		 daemon->conf->runtime_dir);
+	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
+		vms++;
+	log_info("ready: %u VMs, sockets in %s/vm", vms, daemon->conf->runtime_dir);
+	tell(daemon, "start", NULL, "version " VGPU_VERSION " is ready");
 	sd_notify(0, "READY=1");
 	if (daemon->conf->run != NULL)
 		run_command(daemon);
 }
+
+static void on_drained(void *arg)
+{
+	admin_drained(arg);
+}
+
+/* The broker paused a VM; that must outlive a restart, as an administrator's pause does. */
+static void on_paused(void *arg, struct vm *vm)
+{
+	struct daemon *daemon = arg;
+	struct store_vm stored = daemon_stored_vm(vm);
+
+	if (daemon_has_ledger(daemon) &&
+	    store_sqlite_vm_put(daemon->broker.store, &stored, NULL, NULL) != 0)
+		log_warning("%s: that it is paused could not be stored", vm->name);
+}
+
+static const struct broker_handler broker_callbacks = {
+	.settled = on_settled,
+	.drained = on_drained,
+	.paused = on_paused,
+};
+
+struct store_vm daemon_stored_vm(const struct vm *vm)
+{
+	return (struct store_vm){
+		.id = vm->id,
+		.name = vm->name,
+		.pool = (uint8_t)('A' + vm->sched.pool),
+		.priority = vm->sched.priority,
+		.paused = vm->sched.paused,
+		.connect = dev_port_listens(vm) ? NULL : dev_port_path(vm),
+	};
+}
+
+static int on_store(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct daemon *daemon = arg;
+	struct store_sqlite_stats stats;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (!store_sqlite_dispatch(daemon->broker.store))
+		return 0;
+	store_sqlite_stats(daemon->broker.store, &stats);
+	if (stats.state == daemon->ledger_state)
+		return 0;
+	daemon->ledger_state = stats.state;
+	if (stats.state == STORE_SQLITE_OK)
+		log_info("the ledger takes records again");
+	else
+		log_error("the ledger does not take records: %s; vgpuadm doctor says what helps",
+			  stats.error);
+	return 0;
+}
+
+static int64_t wall_offset_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec - (int64_t)util_now_ns();
+}
+
+/* Armed for the end of time, this timer only ever ends because the wall clock was set. */
+static int arm_clock_timer(int fd)
+{
+	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+}
+
+static int on_clock_step(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct daemon *daemon = arg;
+	int64_t offset_ns = wall_offset_ns(), step_ms;
+	uint64_t expirations;
+	char text[64];
+
+	(void)source;
+	(void)revents;
+	if (read(fd, &expirations, sizeof(expirations)) >= 0 || errno != ECANCELED)
+		return 0;
+	arm_clock_timer(fd);
+	step_ms = (offset_ns - daemon->clock_offset_ns) / (int64_t)UTIL_NS_PER_MS;
+	daemon->clock_offset_ns = offset_ns;
+	if (step_ms == 0)
+		return 0;
+	daemon->clock_steps++;
+	snprintf(text, sizeof(text), "the wall clock stepped by %+.3f s", (double)step_ms / 1000);
+	log_warning("%s; durations are not touched", text);
+	tell(daemon, "clock-step", NULL, text);
+	return 0;
+}
+
+static int watch_clock(struct daemon *daemon)
+{
+	daemon->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (daemon->clock_fd < 0 || arm_clock_timer(daemon->clock_fd) < 0)
+		return -errno;
+	return sd_event_add_io(daemon->event, NULL, daemon->clock_fd, EPOLLIN, on_clock_step,
+			       daemon);
+}
+
+/* --- run --- */
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *arg)
 {
@@ -204,34 +409,77 @@ static int watch_signals(struct daemon *daemon)
 	return err < 0 ? err : 0;
 }
 
-static int start(struct daemon *daemon)
+static int open_admin(struct daemon *daemon)
 {
-	struct store *store;
+	char path[DAEMON_PATH_SIZE];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/admin.sock", daemon->conf->runtime_dir);
+	err = admin_server_open(&daemon->admin, daemon, daemon->event, path);
+	if (err != 0)
+		log_error("cannot open %s: %s", path, port_error(err));
+	return err;
+}
+
+/* What needs the loop but not the ledger. */
+static int start_loop(struct daemon *daemon)
+{
 	int err = sd_event_new(&daemon->event);
 
 	if (err >= 0)
 		err = watch_signals(daemon);
-	if (err < 0) {
+	if (err >= 0)
+		err = watch_clock(daemon);
+	if (err < 0)
 		log_error("cannot start the event loop: %s", strerror(-err));
-		return err;
-	}
-	if (make_dirs(daemon->conf) != 0 || open_ledger(daemon->conf, &store) != 0)
+	return err < 0 ? err : 0;
+}
+
+static int start(struct daemon *daemon)
+{
+	struct store *store;
+	int err;
+
+	if (start_loop(daemon) != 0 || make_dirs(daemon->conf) != 0 ||
+	    open_ledger(daemon->conf, &store) != 0)
 		return -EIO;
-	err = broker_init(&daemon->broker, daemon->conf, daemon->event, store, broker_settled);
-	if (err != 0)
+	err = broker_init(&daemon->broker, daemon->conf, daemon->event, store, &broker_callbacks,
+			  daemon);
+	if (err == 0 && daemon_has_ledger(daemon))
+		err = sd_event_add_io(daemon->event, NULL, store_sqlite_fd(store), EPOLLIN,
+				      on_store, daemon);
+	if (err < 0)
 		log_error("cannot start: %s", strerror(-err));
-	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
-		err = open_vm(daemon, &daemon->conf->vm[i]);
-	if (err != 0)
+	if (err >= 0)
+		err = open_admin(daemon);
+	if (err >= 0)
+		err = add_vms(daemon);
+	return err < 0 ? err : 0;
+}
+
+/* Ends whatever start() began. */
+static void end(struct daemon *daemon)
+{
+	if (daemon->admin != NULL)
+		admin_server_close(daemon->admin);
+	if (daemon->broker.store != NULL)
 		broker_close(&daemon->broker);
-	return err;
+	if (daemon->clock_fd >= 0)
+		close(daemon->clock_fd);
+	sd_event_unref(daemon->event);
 }
 
 int daemon_run(const struct conf *conf)
 {
-	struct daemon daemon = { .conf = conf };
+	struct daemon daemon = {
+		.conf = conf,
+		.started_ns = util_now_ns(),
+		.wall_offset_ns = wall_offset_ns(),
+		.clock_fd = -1,
+	};
 	int status = 1;
 
+	daemon.clock_offset_ns = daemon.wall_offset_ns;
 	log_info("version " VGPU_VERSION " starting");
 	if (start(&daemon) == 0) {
 		status = sd_event_loop(daemon.event);
@@ -239,8 +487,7 @@ int daemon_run(const struct conf *conf)
 			log_error("the event loop failed: %s", strerror(-status));
 			status = 1;
 		}
-		broker_close(&daemon.broker);
 	}
-	sd_event_unref(daemon.event);
+	end(&daemon);
 	return status;
 }

@@ -4,7 +4,33 @@
 #ifndef VGPUD_DAEMON_H
 #define VGPUD_DAEMON_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "vgpud/broker.h"
 #include "vgpud/conf.h"
+#include "vgpud/store_sqlite.h"
+
+#define DAEMON_PATH_SIZE 108 /* of a socket */
+
+struct admin_call;
+struct admin_server;
+
+struct daemon {
+	struct broker broker;
+	const struct conf *conf;
+	sd_event *event;
+	struct admin_server *admin;
+	struct admin_call *drain; /* waits until the last request has ended */
+	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns;	  /* wall clock minus monotonic, at the start */
+	int64_t clock_offset_ns;  /* the same as of the last step of the wall clock */
+	unsigned clock_steps;
+	int clock_fd;	       /* or -1 */
+	unsigned ledger_state; /* enum store_sqlite_state, as last logged */
+	bool ready;
+};
 
 /*
  * Runs until SIGTERM, SIGINT, or the end of the captive command.
@@ -12,5 +38,26 @@
  * command's.
  */
 int daemon_run(const struct conf *conf);
+
+/*
+ * Opens the VM's port: QEMU's socket at connect, or if that is NULL, our own in the runtime
+ * directory.
+ * why: on failure a sentence.
+ * Return: 0 or -errno.
+ */
+int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
+		     size_t why_size);
+
+/* Return: whether a ledger, and so a database, is kept. */
+static inline bool daemon_has_ledger(const struct daemon *daemon)
+{
+	return daemon->conf->ledger;
+}
+
+/* Return: the VM as the database is to keep it; its strings are the VM's. */
+struct store_vm daemon_stored_vm(const struct vm *vm);
+
+/* The socket's path. path: DAEMON_PATH_SIZE bytes. */
+void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path);
 
 #endif

@@ -102,8 +102,7 @@ static void drop_peer(struct dev_port *port)
 		port->handler->gone(port->arg, port->vm);
 }
 
-/* --- to the peer
- * ---------------------------------------------------------------------------------- */
+/* --- to the peer --- */
 
 /* Return: bytes that the socket took, 0 if it is full, -errno if the peer has gone. */
 static ssize_t send_some(struct dev_peer *peer, const uint8_t *bytes, uint32_t len)
@@ -209,8 +208,7 @@ void dev_port_send_response(struct vm *vm, uint64_t sequence, uint32_t request_i
 		  make_frame(frame, vm, VGPU_FRAME_RESPONSE, sequence, request_id, msg, len_bytes));
 }
 
-/* --- from the peer
- * -------------------------------------------------------------------------------- */
+/* --- from the peer --- */
 
 /* Return: whether the peer stays. */
 static bool take_frame(struct dev_port *port)
@@ -325,8 +323,7 @@ static int on_hello_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* --- connections
- * ---------------------------------------------------------------------------------- */
+/* --- connections --- */
 
 /* Takes fd over, whatever the result. Return: 0 or -errno. */
 static int add_peer(struct dev_port *port, int fd)
@@ -486,4 +483,14 @@ void dev_port_close(struct vm *vm)
 bool dev_port_connected(const struct vm *vm)
 {
 	return vm->port != NULL && vm->port->peer != NULL && vm->port->peer->greeted;
+}
+
+const char *dev_port_path(const struct vm *vm)
+{
+	return vm->port->path;
+}
+
+bool dev_port_listens(const struct vm *vm)
+{
+	return vm->port->listens;
 }

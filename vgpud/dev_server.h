@@ -42,6 +42,10 @@ int dev_port_open(struct vm *vm, sd_event *event, const char *path, bool listen,
 /* Closes the port and its peer without calling the handler, and removes the socket file. */
 void dev_port_close(struct vm *vm);
 
+/* Return: the socket's path, and whether it is we who listen there. The port is open. */
+const char *dev_port_path(const struct vm *vm);
+bool dev_port_listens(const struct vm *vm);
+
 /* Return: whether a peer that said hello is there. */
 bool dev_port_connected(const struct vm *vm);
 

@@ -303,13 +303,22 @@ static void start_worker(struct kind *kind)
 	kind->nursery = process;
 }
 
-static struct kind *kind_get(struct executors *executors, const char *spec)
+static struct kind *kind_find(const struct executors *executors, const char *spec)
 {
 	struct kind *kind;
 
 	TAILQ_FOREACH (kind, &executors->kinds, link)
 		if (strcmp(kind->spec, spec) == 0)
 			return kind;
+	return NULL;
+}
+
+static struct kind *kind_get(struct executors *executors, const char *spec)
+{
+	struct kind *kind = kind_find(executors, spec);
+
+	if (kind != NULL)
+		return kind;
 	kind = calloc(1, sizeof(*kind));
 	if (kind == NULL)
 		return NULL;
@@ -370,6 +379,21 @@ bool executors_settled(const struct executors *executors)
 	return true;
 }
 
+const struct exec_info *executors_info(const struct executors *executors, const char *spec)
+{
+	static const struct exec_info none = { .executor = VGPU_EXECUTOR_NONE };
+	const struct kind *kind = kind_find(executors, spec);
+
+	return kind != NULL ? &kind->info : &none;
+}
+
+const char *executors_trouble(const struct executors *executors, const char *spec)
+{
+	const struct kind *kind = kind_find(executors, spec);
+
+	return kind != NULL && kind->trouble[0] != '\0' ? kind->trouble : NULL;
+}
+
 struct seat *seat_new(struct executors *executors, const char *spec)
 {
 	struct seat *seat = calloc(1, sizeof(*seat));
@@ -388,6 +412,11 @@ void seat_retire(struct seat *seat)
 {
 	seat->retiring = true;
 	retire_if_idle(seat);
+}
+
+const char *seat_executor(const struct seat *seat)
+{
+	return seat->kind->spec;
 }
 
 bool seat_ready(const struct seat *seat)

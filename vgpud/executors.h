@@ -40,6 +40,13 @@ void executors_free(struct executors *executors);
  */
 int executors_warm(struct executors *executors, const char *spec);
 
+/*
+ * Of an executor by its name. info: executor NONE until a worker of its kind was ready once.
+ * trouble: why it cannot be started, NULL while there is hope.
+ */
+const struct exec_info *executors_info(const struct executors *executors, const char *spec);
+const char *executors_trouble(const struct executors *executors, const char *spec);
+
 /* Return: whether each kind has once said what it runs on, or why it cannot. */
 bool executors_settled(const struct executors *executors);
 
@@ -48,6 +55,9 @@ struct seat *seat_new(struct executors *executors, const char *spec);
 
 /* Frees it and ends its worker, at once or when the last request that it has came back. */
 void seat_retire(struct seat *seat);
+
+/* Return: the name of its executor, as seat_new() was told. */
+const char *seat_executor(const struct seat *seat);
 
 bool seat_ready(const struct seat *seat);
 

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "vgpud/conf.h"
 #include "vgpud/daemon.h"
+#include "vgpud/query.h"
 #include "vgpud/worker.h"
 
 #define EXIT_USAGE 2
@@ -187,6 +188,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[0], WORKER_ARGV0) == 0)
 		return worker_main(argv[1]);
+	if (argc == 2 && strcmp(argv[0], QUERY_ARGV0) == 0)
+		return query_main(argv[1]);
 	conf_init(&conf);
 	while ((which = getopt_long(argc, argv, "vVh", long_options, NULL)) != -1)
 		if (which != OPT_VM)

@@ -14,8 +14,8 @@
  * is always the head of its queue, and the best of all is the best head. Choosing looks at each
  * waiting VM once. Nothing is sorted, hence an administrator's change has nothing to reorder.
  *
- * States of an item: IDLE -push-> QUEUED -pop-> STARTED -finish-> IDLE,
- *                    STARTED -requeue-> QUEUED, QUEUED -remove, expire-> IDLE.
+ * States of an item: NONE -push-> QUEUED -pop-> STARTED -finish-> NONE,
+ *                    STARTED -requeue-> QUEUED, QUEUED -remove, expire-> NONE.
  */
 
 void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns)
@@ -66,9 +66,8 @@ static unsigned level(const struct sched *s, const struct sched_item *item, uint
 	return lifted > VGPU_PRIORITY_HIGH ? VGPU_PRIORITY_HIGH : (unsigned)lifted;
 }
 
-/* Rules 2 and 3. */
-static bool before(const struct sched *s, const struct sched_item *a, const struct sched_item *b,
-		   uint64_t now_ns)
+bool sched_before(const struct sched *s, const struct sched_item *a, const struct sched_item *b,
+		  uint64_t now_ns)
 {
 	unsigned level_a = level(s, a, now_ns), level_b = level(s, b, now_ns);
 
@@ -88,7 +87,7 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 			continue;
 		if (vm->paused) /* rule 1 */
 			continue;
-		if (best == NULL || before(s, head, best, now_ns))
+		if (best == NULL || sched_before(s, head, best, now_ns))
 			best = head;
 	}
 	/* Rule 4. Nobody of lower rank may take the place that the best is waiting for. */
@@ -118,7 +117,7 @@ static void stop(struct sched *s, struct sched_item *item)
 void sched_finish(struct sched *s, struct sched_item *item)
 {
 	stop(s, item);
-	item->state = SCHED_IDLE;
+	item->state = SCHED_NONE;
 }
 
 void sched_requeue(struct sched *s, struct sched_item *item)
@@ -142,7 +141,7 @@ void sched_remove(struct sched *s, struct sched_item *item)
 {
 	TAILQ_REMOVE(&item->vm->queue, item, link);
 	note_queued(s, item->vm, -1);
-	item->state = SCHED_IDLE;
+	item->state = SCHED_NONE;
 }
 
 static uint64_t waiting_expiry_ns(const struct sched *s, const struct sched_vm *vm)

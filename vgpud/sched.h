@@ -36,7 +36,7 @@ struct sched_pool {
 	uint64_t exec_deadline_ns; /* rule 7: from start to end */
 };
 
-enum sched_state { SCHED_IDLE, SCHED_QUEUED, SCHED_STARTED };
+enum sched_state { SCHED_NONE, SCHED_QUEUED, SCHED_STARTED };
 
 struct sched_vm;
 
@@ -91,6 +91,10 @@ int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, ui
 
 /* Rules 1 to 4 and 6. Return: the request that starts now on this GPU, or NULL. */
 struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
+
+/* Rules 2, 3 and 6. Return: whether a, which waits, comes before b, which does too. */
+bool sched_before(const struct sched *s, const struct sched_item *a, const struct sched_item *b,
+		  uint64_t now_ns);
 
 /* A started request has ended. */
 void sched_finish(struct sched *s, struct sched_item *item);

@@ -161,7 +161,7 @@ static struct store_sqlite_change *new_change(struct store_sqlite *s,
 					      const struct store_event *event)
 {
 	struct store_sqlite_change *change;
-	size_t bytes = vm ? string_bytes(vm->name) : 0;
+	size_t bytes = vm ? string_bytes(vm->name) + string_bytes(vm->connect) : 0;
 	char *at;
 
 	if (event)
@@ -177,6 +177,7 @@ static struct store_sqlite_change *new_change(struct store_sqlite *s,
 	if (vm) {
 		change->vm = *vm;
 		change->vm.name = put_string(&at, vm->name);
+		change->vm.connect = put_string(&at, vm->connect);
 	}
 	if (event) {
 		change->event = *event;
@@ -326,7 +327,7 @@ void store_sqlite_vm_each(const struct store *store,
 {
 	const struct store_sqlite *s = self(store);
 
-	for (size_t i = 0; i < s->vm_num; i++)
+	for (size_t i = 0; i < s->vm_num; i++) {
 		each(arg, &s->vms[i]);
 }
 
@@ -339,8 +340,10 @@ static void release(struct store_sqlite *s)
 	if (s->ring)
 		ring_close(s->ring);
 	store_sqlite_batch_free(&s->batch);
-	for (size_t i = 0; i < s->vm_num; i++)
+	for (size_t i = 0; i < s->vm_num; i++) {
 		free((char *)s->vms[i].name);
+		free((char *)s->vms[i].connect);
+	}
 	free(s->vms);
 	free(s->unrecorded);
 	if (s->wake_fd >= 0)

@@ -60,7 +60,8 @@ struct store_vm {
 	uint8_t pool;	  /* 'A' to 'Z' */
 	uint8_t priority; /* enum vgpu_priority */
 	bool paused;
-	int64_t created_ns; /* since the Unix epoch; 0: now. Kept when a VM is put again */
+	const char *connect; /* where its QEMU listens, NULL: it connects to us */
+	int64_t created_ns;  /* since the Unix epoch; 0: now. Kept when a VM is put again */
 };
 
 /* The end of a change. err: 0: it is on the disk; else -errno and nothing has changed. */
@@ -111,6 +112,9 @@ int store_sqlite_flush(struct store *store, store_sqlite_done *done, void *arg);
  * Return: 0, or -ETIMEDOUT.
  */
 int store_sqlite_wait(struct store *store, int timeout_ms);
+
+/* Return: the version of the sqlite library, 3040001 for 3.40.1. */
+int store_sqlite_version_number(void);
 
 /* Return: a monotonic time on the wall clock of this session, as the ledger records it. */
 int64_t store_sqlite_wall_ns(const struct store *store, uint64_t mono_ns);

@@ -13,7 +13,7 @@
 #include "common/vgpu_proto.h"
 #include "common/vgpu_regs.h"
 #include "vgpud/set_aside.h"
-#include "vgpud/store.h"
+#include "vgpud/store_sqlite.h"
 
 #define BUSY_MS 1000		 /* an administrator's sqlite3(1) may hold a lock */
 #define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */
@@ -418,15 +418,15 @@ static unsigned copy_vms(sqlite3 *from, sqlite3 *to)
 	unsigned copied = 0;
 
 	if (sqlite3_prepare_v2(from,
-			       "SELECT id, name, pool, priority, paused, created_ns, removed_ns "
+			       "SELECT id, name, pool, priority, paused, created_ns, removed_ns, connect "
 			       "FROM vm",
 			       -1, &get, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(to,
 			       "INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, "
-			       "created_ns, removed_ns) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+			       "created_ns, removed_ns, connect) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
 			       -1, &put, NULL) == SQLITE_OK) {
 		while (sqlite3_step(get) == SQLITE_ROW) {
-			for (int i = 0; i < 7; i++)
+			for (int i = 0; i < 8; i++)
 				sqlite3_bind_value(put, i + 1, sqlite3_column_value(get, i));
 			copied += sqlite3_step(put) == SQLITE_DONE;
 			sqlite3_reset(put);
@@ -446,7 +446,7 @@ static sqlite3 *save_vms(const char *path)
 	    sqlite3_open_v2(path, &damaged, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
 	    sqlite3_exec(memory,
 			 "CREATE TABLE vm (id INTEGER PRIMARY KEY, name, pool, priority, paused, "
-			 "created_ns, removed_ns)",
+			 "created_ns, removed_ns, connect)",
 			 NULL, NULL, NULL) == SQLITE_OK)
 		copy_vms(damaged, memory);
 	sqlite3_close(damaged);
@@ -483,4 +483,9 @@ int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 	if (err == -EUCLEAN)
 		err = start_afresh(db, path, report, why, why_len);
 	return err;
+}
+
+int store_sqlite_version_number(void)
+{
+	return sqlite3_libversion_number();
 }

@@ -43,9 +43,9 @@
 		    "last_request_id = max(last_request_id, ?3)")                               \
 	X(EVENT, "INSERT INTO event (time_ns, kind, subject, old_value, new_value, text, uid, " \
 		 "pid) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")                                       \
-	X(VM_PUT, "INSERT INTO vm (id, name, pool, priority, paused, created_ns) "              \
-		  "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (id) DO UPDATE SET name = ?2, "       \
-		  "pool = ?3, priority = ?4, paused = ?5, removed_ns = NULL")                   \
+	X(VM_PUT, "INSERT INTO vm (id, name, pool, priority, paused, created_ns, connect) "     \
+		  "VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (id) DO UPDATE SET name = ?2, "    \
+		  "pool = ?3, priority = ?4, paused = ?5, connect = ?7, removed_ns = NULL")     \
 	X(VM_DELETE, "UPDATE vm SET removed_ns = ?2 WHERE id = ?1 AND removed_ns IS NULL")      \
 	X(SESSION_END, "UPDATE session SET ended_ns = ?2 WHERE id = ?1")                        \
 	X(OLDEST, "SELECT received_ns FROM request ORDER BY id LIMIT 1")                        \

@@ -290,6 +290,7 @@ static int begin_session(struct store_sqlite *s, const struct start_notes *notes
 static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 {
 	const unsigned char *pool = sqlite3_column_text(row, 2);
+	const char *connect = (const char *)sqlite3_column_text(row, 6);
 	struct store_vm *more = reallocarray(s->vms, s->vm_num + 1, sizeof(*more));
 	struct store_vm *vm;
 
@@ -303,11 +304,12 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 		.pool = pool ? pool[0] : 0,
 		.priority = (uint8_t)sqlite3_column_int(row, 3),
 		.paused = sqlite3_column_int(row, 4) != 0,
+		.connect = connect ? strdup(connect) : NULL,
 		.created_ns = sqlite3_column_int64(row, 5),
 	};
-	if (!vm->name)
-		return -ENOMEM;
 	s->vm_num++;
+	if (!vm->name || (connect && !vm->connect))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -315,7 +317,7 @@ static int load_vms(struct store_sqlite *s)
 {
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(s->db.conn,
-				    "SELECT id, name, pool, priority, paused, created_ns FROM vm "
+				    "SELECT id, name, pool, priority, paused, created_ns, connect FROM vm "
 				    "WHERE removed_ns IS NULL ORDER BY id",
 				    -1, &statement, NULL);
 	int err = rc == SQLITE_OK ? 0 : store_sqlite_errno(s->db.conn, rc);

@@ -132,6 +132,7 @@ static int write_vm(struct store_sqlite_db *db, const struct store_sqlite_change
 	sqlite3_bind_int(statement, 4, vm->priority);
 	sqlite3_bind_int(statement, 5, vm->paused);
 	sqlite3_bind_int64(statement, 6, vm->created_ns ? vm->created_ns : change->wall_ns);
+	sqlite3_bind_text(statement, 7, vm->connect, -1, SQLITE_STATIC);
 	return store_sqlite_db_run(db, STORE_SQLITE_VM_PUT);
 }
 

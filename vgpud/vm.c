@@ -17,7 +17,7 @@ bool vm_name_ok(const char *name)
 	size_t len = strlen(name);
 
 	return len > 0 && len < VM_NAME_SIZE && strspn(name, allowed) == len &&
-	       isalnum((unsigned char)name[0]);
+	       isalnum((unsigned char)name[0]) && strspn(name, "0123456789") < len;
 }
 
 uint32_t vm_id_from_name(const char *name)
@@ -39,15 +39,16 @@ struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t p
 		return NULL;
 	sched_vm_init(&vm->sched, pool, priority, paused);
 	TAILQ_INIT(&vm->requests);
+	stats_init(&vm->stats);
 	vm->id = id;
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	TAILQ_INSERT_TAIL(list, vm, link);
 	return vm;
 }
 
-void vm_free(struct vm_list *list, struct vm *vm)
+void vm_free(struct vm *vm)
 {
-	TAILQ_REMOVE(list, vm, link);
+	stats_free(&vm->stats);
 	free(vm);
 }
 

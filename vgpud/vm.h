@@ -11,6 +11,7 @@
 #include "common/vgpu_proto.h"
 #include "vgpud/request.h"
 #include "vgpud/sched.h"
+#include "vgpud/stats.h"
 
 #define VM_NAME_SIZE 33 /* 32 characters and the end */
 #define VM_FAULTS_MAX 16
@@ -31,6 +32,10 @@ struct vm {
 	char name[VM_NAME_SIZE];
 	struct request_list requests; /* not yet ended */
 	struct vm_counts counts;
+	struct stats stats;
+	uint32_t last_error; /* status of the latest request that failed, 0: none did */
+	uint64_t last_error_ns;
+	bool removed; /* in no list any more; freed when the last of its requests comes back */
 	struct dev_port *port; /* its socket: dev_server.c's */
 	struct seat *seat;     /* where its requests run: executors.c's; NULL: nowhere yet */
 	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
@@ -39,7 +44,10 @@ struct vm {
 
 TAILQ_HEAD(vm_list, vm);
 
-/* "vm3": 1 to 32 of a-z A-Z 0-9 . _ -, the first a letter or digit. It becomes a file's name. */
+/*
+ * "vm3": 1 to 32 of a-z A-Z 0-9 . _ -, the first a letter or digit, and not all of them digits,
+ * since a number means a request. It becomes a file's name.
+ */
 bool vm_name_ok(const char *name);
 
 /* The number at the end of a name ("vm3": 3), which is its VM's id unless told otherwise; 0: none.
@@ -50,8 +58,8 @@ uint32_t vm_id_from_name(const char *name);
 struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t pool,
 		  uint8_t priority, bool paused);
 
-/* Takes it out and frees it. It has no requests any more. */
-void vm_free(struct vm_list *list, struct vm *vm);
+/* The VM is in no list and has no requests any more. */
+void vm_free(struct vm *vm);
 
 /* Return: NULL: there is none. */
 struct vm *vm_find(const struct vm_list *list, const char *name);

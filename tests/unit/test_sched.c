@@ -56,7 +56,7 @@ static void runs_next(struct sched *s, struct sched_item *want, uint64_t now_ns)
 	assert_int_equal(got->started_ns, now_ns);
 	assert_int_equal(got->pool, got->vm->pool);
 	sched_finish(s, got);
-	assert_int_equal(got->state, SCHED_IDLE);
+	assert_int_equal(got->state, SCHED_NONE);
 }
 
 static void rule1_a_paused_vms_requests_wait(void **state)
@@ -242,7 +242,7 @@ static void rule5_a_vms_queue_is_bounded(void **state)
 {
 	struct sched s;
 	struct sched_vm vm[2];
-	struct sched_item item[4], extra = { .state = SCHED_IDLE };
+	struct sched_item item[4], extra = { .state = SCHED_NONE };
 
 	(void)state;
 	start(&s, 2, 0);
@@ -251,14 +251,14 @@ static void rule5_a_vms_queue_is_bounded(void **state)
 	push(&s, &vm[0], &item[0], 1);
 	push(&s, &vm[0], &item[1], 1);
 	assert_int_equal(sched_push(&s, &vm[0], &extra, 1), -EDQUOT);
-	assert_int_equal(extra.state, SCHED_IDLE);
+	assert_int_equal(extra.state, SCHED_NONE);
 	assert_int_equal(vm[0].queued, 2);
 	push(&s, &vm[1], &item[2], 1); /* another VM has its own bound */
 	assert_ptr_equal(sched_pop(&s, 0, 2), &item[0]);
 	push(&s, &vm[0], &item[3], 3); /* what runs is not queued */
 	assert_int_equal(sched_push(&s, &vm[0], &extra, 3), -EDQUOT);
 	sched_remove(&s, &item[1]);
-	assert_int_equal(item[1].state, SCHED_IDLE);
+	assert_int_equal(item[1].state, SCHED_NONE);
 	push(&s, &vm[0], &extra, 4);
 	sched_finish(&s, &item[0]);
 	runs_next(&s, &item[2], 5);
@@ -342,7 +342,7 @@ static void rule7_waiting_past_the_deadline(void **state)
 	assert_true(sched_next_expiry_ns(&s) == 110);
 	expires(&s, 109, NULL, 0);
 	expires(&s, 110, &item[0], SCHED_EXPIRED_WAITING);
-	assert_int_equal(item[0].state, SCHED_IDLE);
+	assert_int_equal(item[0].state, SCHED_NONE);
 	expires(&s, 110, NULL, 0);
 	assert_true(sched_next_expiry_ns(&s) == 120);
 	expires(&s, 120, &item[1], SCHED_EXPIRED_PAUSED);
@@ -556,14 +556,14 @@ static bool model_expire(struct model *m, int i, uint64_t now_ns, enum sched_exp
 		if (now_ns < item->arrived_ns + m->pool[vm->pool].deadline_ns)
 			return false;
 		*how = vm->paused ? SCHED_EXPIRED_PAUSED : SCHED_EXPIRED_WAITING;
-		item->state = SCHED_IDLE;
+		item->state = SCHED_NONE;
 		return true;
 	}
 	if (item->state != SCHED_STARTED)
 		return false;
 	if (now_ns >= item->started_ns + m->pool[item->pool].exec_deadline_ns) {
 		*how = SCHED_EXPIRED_HUNG;
-		item->state = SCHED_IDLE; /* the caller finishes it */
+		item->state = SCHED_NONE; /* the caller finishes it */
 		return true;
 	}
 	if (item->late || now_ns < item->arrived_ns + m->pool[item->pool].deadline_ns)
@@ -730,7 +730,7 @@ static void do_end(struct history *h)
 	h->doing = "finish";
 	if (i < 0)
 		return;
-	h->m.item[i].state = SCHED_IDLE;
+	h->m.item[i].state = SCHED_NONE;
 	sched_finish(&h->s, &h->item[i]);
 }
 
@@ -753,7 +753,7 @@ static void do_cancel(struct history *h)
 	h->doing = "cancel";
 	if (i < 0)
 		return;
-	h->m.item[i].state = SCHED_IDLE;
+	h->m.item[i].state = SCHED_NONE;
 	sched_remove(&h->s, &h->item[i]);
 }
 
@@ -791,18 +791,35 @@ static void do_remove_vm(struct history *h)
 	for (int i = 0; i < h->m.items; i++) {
 		struct model_item *item = &h->m.item[i];
 
-		if (item->vm != vm || item->state == SCHED_IDLE)
+		if (item->vm != vm || item->state == SCHED_NONE)
 			continue;
 		if (item->state == SCHED_QUEUED)
 			sched_remove(&h->s, &h->item[i]);
 		else
 			sched_finish(&h->s, &h->item[i]);
-		item->state = SCHED_IDLE;
+		item->state = SCHED_NONE;
 	}
 	CHECK(h, h->vm[vm].queued == 0 && h->vm[vm].started == 0);
 	memset(&h->vm[vm], 0xee, sizeof(h->vm[vm]));
 	h->m.vm[vm] = (struct model_vm){ .pool = (int)draw(h, 3), .priority = (int)draw(h, 3) };
 	sched_vm_init(&h->vm[vm], (uint8_t)h->m.vm[vm].pool, (uint8_t)h->m.vm[vm].priority, false);
+}
+
+/* Of any two that wait, the scheduler says which comes first as the model would pick them. */
+static void compare_order(struct history *h)
+{
+	const struct model_item *a, *b;
+	int i = draw_item(h, SCHED_QUEUED), k = draw_item(h, SCHED_QUEUED);
+	int level_a, level_b;
+
+	if (i < 0 || i == k)
+		return;
+	a = &h->m.item[i];
+	b = &h->m.item[k];
+	level_a = model_level(&h->m, a, h->now_ns);
+	level_b = model_level(&h->m, b, h->now_ns);
+	CHECK(h, sched_before(&h->s, &h->item[i], &h->item[k], h->now_ns) ==
+			 (level_a > level_b || (level_a == level_b && a->order < b->order)));
 }
 
 /* All that can be seen of the scheduler is as the model has it. */
@@ -819,13 +836,14 @@ static void compare(struct history *h)
 
 		CHECK(h, h->item[i].state == want->state);
 		CHECK(h, h->item[i].arrived_ns == want->arrived_ns);
-		if (want->state != SCHED_IDLE)
+		if (want->state != SCHED_NONE)
 			CHECK(h, h->item[i].vm == &h->vm[want->vm]);
 		if (want->state == SCHED_STARTED)
 			CHECK(h, h->item[i].started_ns == want->started_ns &&
 					 h->item[i].pool == want->pool);
 	}
 	CHECK(h, sched_next_expiry_ns(&h->s) == model_next_expiry_ns(&h->m));
+	compare_order(h);
 }
 
 static void one_step(struct history *h)

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_daemon.c - commands about the daemon itself: status, pools, checks */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/names.h"
+#include "common/util.h"
+#include "vgpud/admin_handlers.h"
+#include "vgpud/store_sqlite.h"
+
+#define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
+#define FD_RESERVE 64		      /* descriptors beyond the VMs' that we want to have */
+
+/* --- status --- */
+
+/* Sums over all VMs. */
+struct totals {
+	json_int_t vms, connected, paused, queued, running, requests, errors;
+};
+
+static struct totals add_up(const struct broker *broker)
+{
+	struct totals sum = { 0 };
+	const struct vm *vm;
+
+	TAILQ_FOREACH (vm, &broker->vms, link) {
+		sum.vms++;
+		sum.connected += dev_port_connected(vm);
+		sum.paused += vm->sched.paused;
+		sum.queued += vm->sched.queued;
+		sum.running += vm->sched.started;
+		sum.requests += (json_int_t)vm->counts.received;
+		for (unsigned i = VGPU_ERR_OK + 1; i < VGPU_ERROR_NUM; i++)
+			sum.errors += (json_int_t)vm->counts.ended[i];
+	}
+	return sum;
+}
+
+static const char *ledger_word(enum store_sqlite_state state)
+{
+	switch (state) {
+	case STORE_SQLITE_OK:
+		return "ok";
+	case STORE_SQLITE_FULL:
+		return "full";
+	case STORE_SQLITE_DAMAGED:
+		return "damaged";
+	case STORE_SQLITE_FAILING:
+	case STORE_SQLITE_STATE_NUM:
+		break;
+	}
+	return "failing";
+}
+
+static void add_ledger(const struct daemon *daemon, json_t *row)
+{
+	struct store_sqlite_stats stats;
+	char path[PATH_MAX];
+
+	if (!daemon_has_ledger(daemon)) {
+		json_object_set_new(row, "ledger", json_string("off"));
+		return;
+	}
+	store_sqlite_stats(daemon->broker.store, &stats);
+	snprintf(path, sizeof(path), "%s/vgpud.db", daemon->conf->state_dir);
+	json_object_update_new(
+		row,
+		json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ledger",
+			  ledger_word(stats.state), "ledger_error",
+			  admin_string(stats.error[0] != '\0' ? stats.error : NULL), "ledger_path",
+			  path, "ledger_bytes", (json_int_t)stats.db_bytes, "ledger_rows",
+			  (json_int_t)stats.rows, "ledger_lost", (json_int_t)stats.lost,
+			  "ledger_dropped", (json_int_t)stats.dropped, "ledger_refused",
+			  (json_int_t)stats.refused, "ring_used", (json_int_t)stats.ring_used,
+			  "ring_records", (json_int_t)stats.ring_records));
+}
+
+void admin_status(struct admin_call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	struct totals sum = add_up(&daemon->broker);
+	json_t *row = json_pack(
+		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i}",
+		"version", VGPU_VERSION, "pid", (int)getpid(), "uptime_ns",
+		(json_int_t)(util_now_ns() - daemon->started_ns), "started_unix_ns",
+		admin_wall(daemon, daemon->started_ns), "draining", daemon->broker.draining, "vms",
+		sum.vms, "vms_connected", sum.connected, "vms_paused", sum.paused, "queued",
+		sum.queued, "running", sum.running, "requests", sum.requests, "errors", sum.errors,
+		"runtime_dir", daemon->conf->runtime_dir, "isolation",
+		daemon->conf->isolation_vm ? "vm" : "pool", "admin_clients",
+		(int)admin_server_clients(daemon->admin));
+
+	add_ledger(daemon, row);
+	admin_row(call, row);
+	admin_end(call, NULL);
+}
+
+/* --- pools --- */
+
+static json_t *capability(const struct exec_info *info)
+{
+	char text[24];
+
+	if (info->executor != VGPU_EXECUTOR_CUDA)
+		return json_null();
+	snprintf(text, sizeof(text), "%u.%u", info->cc_major, info->cc_minor);
+	return json_string(text);
+}
+
+static json_t *pool_row(const struct daemon *daemon, unsigned i)
+{
+	const struct conf_pool *conf = &daemon->conf->pool[i];
+	const struct exec_info *info = executors_info(daemon->broker.executors, conf->executor);
+	const char *trouble = executors_trouble(daemon->broker.executors, conf->executor);
+	json_int_t vms = 0, queued = 0, running = 0;
+	const char *state = "ready";
+	const struct vm *vm;
+
+	TAILQ_FOREACH (vm, &daemon->broker.vms, link) {
+		if (vm->sched.pool != i)
+			continue;
+		vms++;
+		queued += vm->sched.queued;
+		running += vm->sched.started;
+	}
+	if (trouble != NULL)
+		state = "failing";
+	else if (info->executor == VGPU_EXECUTOR_NONE)
+		state = "starting";
+	return json_pack(
+		"{s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:i, s:i, s:i, s:I, s:I, s:I, s:i}",
+		"pool", admin_pool_name(i), "executor_wanted", conf->executor, "executor",
+		name_executor(info->executor), "device",
+		admin_string(info->name[0] != '\0' ? info->name : NULL), "memory_mib",
+		info->memory_mib > 0 ? json_integer(info->memory_mib) : json_null(),
+		"compute_capability", capability(info), "state", state, "trouble",
+		admin_string(trouble), "window", (int)conf->window, "deadline_ms",
+		(int)conf->deadline_ms, "exec_deadline_ms", (int)conf->exec_deadline_ms, "vms", vms,
+		"queued", queued, "running", running, "gpu", (int)daemon->broker.sched.pool[i].gpu);
+}
+
+void admin_pools(struct admin_call *call)
+{
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
+		if (call->daemon->conf->pool[i].exists)
+			admin_row(call, pool_row(call->daemon, i));
+	admin_end(call, NULL);
+}
+
+/* --- checks --- */
+
+enum check_result { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
+
+/* remedy: NULL when all is well. */
+static void check_row(struct admin_call *call, const char *check, enum check_result result,
+		      const char *text, const char *remedy)
+{
+	static const char *const words[] = { "ok", "warning", "error" };
+
+	admin_row(call, json_pack("{s:s, s:s, s:s, s:o}", "check", check, "result", words[result],
+				  "text", text, "remedy", admin_string(remedy)));
+}
+
+static void check_ledger(struct admin_call *call)
+{
+	struct store_sqlite_stats stats;
+	char text[320];
+
+	if (!daemon_has_ledger(call->daemon)) {
+		check_row(call, "ledger", CHECK_WARNING, "no ledger is kept",
+			  "start vgpud without --no-ledger");
+		return;
+	}
+	store_sqlite_stats(call->daemon->broker.store, &stats);
+	snprintf(text, sizeof(text), "%s, %llu rows since the start%s%s", ledger_word(stats.state),
+		 (unsigned long long)stats.rows, stats.error[0] != '\0' ? "; last error: " : "",
+		 stats.error);
+	switch (stats.state) {
+	case STORE_SQLITE_OK:
+		check_row(call, "ledger", CHECK_OK, text, NULL);
+		break;
+	case STORE_SQLITE_FULL:
+		check_row(
+			call, "ledger", CHECK_ERROR, text,
+			"free disk space, or bound the database with max_size and retention_days in "
+			"vgpud.conf; work resumes by itself");
+		break;
+	case STORE_SQLITE_DAMAGED:
+		check_row(call, "ledger", CHECK_ERROR, text,
+			  "restart vgpud: it sets the damaged database aside and begins a new one");
+		break;
+	case STORE_SQLITE_FAILING:
+	case STORE_SQLITE_STATE_NUM:
+		check_row(call, "ledger", CHECK_ERROR, text,
+			  "see that the state directory is on a local disk and writable for vgpud");
+		break;
+	}
+	if (stats.lost > 0) {
+		snprintf(text, sizeof(text),
+			 "%llu requests were under way when the last vgpud died",
+			 (unsigned long long)stats.lost);
+		check_row(
+			call, "last end", CHECK_WARNING, text,
+			"vgpuadm requests --status BACKEND_LOST shows them; look into the journal "
+			"for why it died");
+	}
+}
+
+static void check_space(struct admin_call *call)
+{
+	const char *dir = call->daemon->conf->state_dir;
+	struct statvfs fs;
+	uint64_t free_bytes;
+	char text[PATH_MAX + 64];
+
+	if (!daemon_has_ledger(call->daemon))
+		return;
+	if (statvfs(dir, &fs) < 0) {
+		snprintf(text, sizeof(text), "%s: %s", dir, strerror(errno));
+		check_row(call, "disk", CHECK_ERROR, text, "see that the state directory exists");
+		return;
+	}
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	snprintf(text, sizeof(text), "%llu MiB free at %s", (unsigned long long)(free_bytes >> 20),
+		 dir);
+	check_row(call, "disk", free_bytes < FREE_BYTES_LOW ? CHECK_WARNING : CHECK_OK, text,
+		  free_bytes < FREE_BYTES_LOW ? "free some, or lower max_size in vgpud.conf"
+					      : NULL);
+}
+
+/*
+ * Two connections that write or checkpoint at once can damage a database in these versions
+ * (mended in 3.51.3, 3.50.7 and 3.44.6).
+ */
+static void check_sqlite(struct admin_call *call)
+{
+	int number = store_sqlite_version_number();
+	bool mended = number >= 3051003 || (number >= 3050007 && number < 3051000) ||
+		      (number >= 3044006 && number < 3045000);
+	char text[192];
+
+	snprintf(text, sizeof(text), "version %d.%d.%d%s", number / 1000000, number / 1000 % 1000,
+		 number % 1000,
+		 mended ? ""
+			: ", which has the WAL-reset fault; vgpud is not exposed to it, as only "
+			  "one of its connections ever writes");
+	check_row(call, "sqlite", CHECK_OK, text, NULL);
+}
+
+static void check_pools(struct admin_call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	char name[16], text[320];
+
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+		const struct conf_pool *conf = &daemon->conf->pool[i];
+		const struct exec_info *info;
+		const char *trouble;
+
+		if (!conf->exists)
+			continue;
+		info = executors_info(daemon->broker.executors, conf->executor);
+		trouble = executors_trouble(daemon->broker.executors, conf->executor);
+		snprintf(name, sizeof(name), "pool %c", 'A' + i);
+		snprintf(text, sizeof(text), "%s: %s", conf->executor,
+			 trouble != NULL ? trouble : info->name);
+		if (trouble != NULL)
+			check_row(
+				call, name, CHECK_ERROR, text,
+				"see that nvidia-smi works on this host, or give the pool another "
+				"executor");
+		else if (info->executor == VGPU_EXECUTOR_CPU && strcmp(conf->executor, "cpu") != 0)
+			check_row(
+				call, name, CHECK_WARNING, text,
+				"no GPU was found, the processor computes: see that nvidia-smi works, "
+				"or say executor = cpu to mean it");
+		else
+			check_row(call, name, CHECK_OK, text, NULL);
+	}
+}
+
+static void check_vms(struct admin_call *call)
+{
+	const struct vm *vm;
+	char text[128], remedy[128];
+
+	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link) {
+		if (vm->sched.paused) {
+			snprintf(text, sizeof(text), "%s is paused", vm->name);
+			snprintf(remedy, sizeof(remedy), "vgpuadm resume %s", vm->name);
+			check_row(call, "vm", CHECK_WARNING, text, remedy);
+		}
+		if (vm->counts.bad_frames > 0) {
+			snprintf(text, sizeof(text),
+				 "%s: its device was disconnected %llu times for "
+				 "what it sent",
+				 vm->name, (unsigned long long)vm->counts.bad_frames);
+			check_row(call, "vm", CHECK_WARNING, text,
+				  "see that its QEMU was built with this version's device");
+		}
+		if (vm->last_error == VGPU_ERR_GPU_FAULT || vm->last_error == VGPU_ERR_GPU_HUNG) {
+			snprintf(text, sizeof(text), "%s: its last failure was %s", vm->name,
+				 name_error(vm->last_error));
+			snprintf(remedy, sizeof(remedy), "vgpuadm events --subject %s", vm->name);
+			check_row(call, "vm", CHECK_WARNING, text, remedy);
+		}
+	}
+}
+
+static void check_limits(struct admin_call *call)
+{
+	struct rlimit limit = { 0 };
+	json_int_t vms = add_up(&call->daemon->broker).vms;
+	bool low;
+	char text[128];
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	low = limit.rlim_cur < (rlim_t)(2 * vms + FD_RESERVE);
+	snprintf(text, sizeof(text), "%llu descriptors for %lld VMs",
+		 (unsigned long long)limit.rlim_cur, (long long)vms);
+	check_row(call, "limits", low ? CHECK_WARNING : CHECK_OK, text,
+		  low ? "raise LimitNOFILE= of the service" : NULL);
+}
+
+static void check_clock(struct admin_call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%u steps of the wall clock since the start",
+		 daemon->clock_steps);
+	check_row(call, "clock", daemon->clock_steps > 0 ? CHECK_WARNING : CHECK_OK, text,
+		  daemon->clock_steps > 0
+			  ? "durations are not touched; rows of this session keep the "
+			    "clock of its start (vgpuadm events tells when it stepped)"
+			  : NULL);
+}
+
+void admin_checks(struct admin_call *call)
+{
+	check_ledger(call);
+	check_space(call);
+	check_sqlite(call);
+	check_pools(call);
+	check_vms(call);
+	check_limits(call);
+	check_clock(call);
+	admin_end(call, NULL);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_handlers.c - the table of handlers, and what they share */
+
+#include "vgpud/admin_handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/pattern.h"
+#include "common/suggest.h"
+
+admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
+	[ADMIN_CMD_STATUS] = admin_status,
+	[ADMIN_CMD_LIST] = admin_list,
+	[ADMIN_CMD_POOLS] = admin_pools,
+	[ADMIN_CMD_QUEUE] = admin_queue,
+	[ADMIN_CMD_ADD_VM] = admin_add_vm,
+	[ADMIN_CMD_REMOVE_VM] = admin_remove_vm,
+	[ADMIN_CMD_SET_PRIORITY] = admin_set_priority,
+	[ADMIN_CMD_SET_POOL] = admin_set_pool,
+	[ADMIN_CMD_PAUSE] = admin_pause,
+	[ADMIN_CMD_RESUME] = admin_resume,
+	[ADMIN_CMD_DRAIN] = admin_drain,
+	[ADMIN_CMD_CANCEL] = admin_cancel,
+	[ADMIN_CMD_STATS] = admin_query,
+	[ADMIN_CMD_REQUESTS] = admin_query,
+	[ADMIN_CMD_REQUEST] = admin_query,
+	[ADMIN_CMD_EVENTS] = admin_query,
+	[ADMIN_CMD_RATES] = admin_query,
+	[ADMIN_CMD_METRICS] = admin_metrics,
+	[ADMIN_CMD_CHECKS] = admin_checks,
+};
+
+/* The VM that was perhaps meant, NULL when nothing is near. */
+static const char *nearest_vm(const struct daemon *daemon, const char *name)
+{
+	struct suggest near = suggest_begin(name);
+	const struct vm *vm;
+
+	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
+		suggest_offer(&near, vm->name);
+	return near.best;
+}
+
+struct vm *admin_vm_arg(struct admin_call *call)
+{
+	const char *name = admin_arg(call, "vm");
+	struct vm *vm = vm_find(&call->daemon->broker.vms, name);
+	const char *near;
+
+	if (vm != NULL)
+		return vm;
+	near = nearest_vm(call->daemon, name);
+	admin_fail(call, ADMIN_ERROR_NOT_FOUND, "%s: no such vm (vgpuadm list shows them)%s%s%s",
+		   name, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+		   near != NULL ? "?" : "");
+	return NULL;
+}
+
+int admin_pool_arg(struct admin_call *call)
+{
+	const char *name = admin_arg(call, "pool");
+
+	if (name[0] >= 'A' && name[0] <= 'Z' && name[1] == '\0' &&
+	    call->daemon->conf->pool[name[0] - 'A'].exists)
+		return name[0] - 'A';
+	admin_fail(call, ADMIN_ERROR_NOT_FOUND, "%s: no such pool (vgpuadm pools shows them)",
+		   name);
+	return -1;
+}
+
+void admin_event(const struct admin_call *call, const char *kind, const char *subject,
+		 const char *old_value, const char *new_value, const char *text)
+{
+	struct store *store = call->daemon->broker.store;
+	struct store_event event = {
+		.kind = kind,
+		.subject = subject,
+		.old_value = old_value,
+		.new_value = new_value,
+		.text = text,
+		.uid = call->peer.uid,
+		.pid = call->peer.pid,
+	};
+
+	store->ops->event(store, &event);
+}
+
+json_t *admin_string(const char *text)
+{
+	json_t *string = text != NULL ? json_string(text) : NULL;
+
+	return string != NULL ? string : json_null();
+}
+
+json_t *admin_pool_name(unsigned index)
+{
+	char name[2] = { (char)('A' + index), '\0' };
+
+	return json_string(name);
+}
+
+json_t *admin_wall(const struct daemon *daemon, uint64_t mono_ns)
+{
+	return json_integer((int64_t)mono_ns + daemon->wall_offset_ns);
+}

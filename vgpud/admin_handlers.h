@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_handlers.h - the daemon's side of each command in admin_cmds.def */
+
+#ifndef VGPUD_ADMIN_HANDLERS_H
+#define VGPUD_ADMIN_HANDLERS_H
+
+#include <sys/types.h>
+
+#include "vgpud/admin_server.h"
+#include "vgpud/daemon.h"
+
+/* Indexed by enum admin_cmd_id; NULL: vgpuadm itself does it. */
+extern admin_handler *const admin_handlers[ADMIN_CMD_NUM];
+
+/* Judges a command's arguments. why: a sentence on failure. Return: 0 or -EINVAL. */
+int admin_check_args(const struct admin_cmd *cmd, json_t *args, char *why, size_t why_size);
+
+/* The handlers; what each row holds stands in vgpu-protocol(7). */
+admin_handler admin_status, admin_pools, admin_checks;			     /* admin_daemon.c */
+admin_handler admin_list, admin_add_vm, admin_remove_vm, admin_set_priority; /* admin_vm.c */
+admin_handler admin_set_pool, admin_pause, admin_resume;
+admin_handler admin_queue, admin_cancel, admin_drain; /* admin_job.c */
+admin_handler admin_query;			      /* admin_query.c */
+admin_handler admin_metrics;			      /* admin_metrics.c */
+
+/* Return: the VM that the argument "vm" names, NULL after the call was failed with NOT_FOUND. */
+struct vm *admin_vm_arg(struct admin_call *call);
+
+/* Return: the pool's index that the argument "pool" names, -1 after the call was failed. */
+int admin_pool_arg(struct admin_call *call);
+
+/* One line in the audit trail, in the caller's name. old_value, new_value, text: may be NULL. */
+void admin_event(const struct admin_call *call, const char *kind, const char *subject,
+		 const char *old_value, const char *new_value, const char *text);
+
+/* Return: a JSON string; null for NULL, and for what is not UTF-8. */
+json_t *admin_string(const char *text);
+
+/* Return: "A". */
+json_t *admin_pool_name(unsigned index);
+
+/* Return: a monotonic time as nanoseconds since the Unix epoch. */
+json_t *admin_wall(const struct daemon *daemon, uint64_t mono_ns);
+
+/* admin_job.c: the daemon's call when a drain is complete. */
+void admin_drained(struct daemon *daemon);
+
+/*
+ * Starts the process of a query. fd: the client's socket, which it gets. query: its JSON argument.
+ * Return: 0 or -errno.
+ */
+int query_start(pid_t *pid, int fd, const char *query);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_job.c - commands about the requests that are here now */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/util.h"
+#include "vgpud/admin_handlers.h"
+
+#define DRAIN_TIMEOUT_S 60
+
+/* --- queue --- */
+
+/* For qsort, which takes no argument of its own. */
+static const struct sched *sorted_by;
+static uint64_t sorted_at_ns;
+
+/* What runs before what waits; GPU by GPU; in the order in which they will start. */
+static int by_turn(const void *a, const void *b)
+{
+	const struct request *left = *(const struct request *const *)a;
+	const struct request *right = *(const struct request *const *)b;
+	bool left_runs = left->item.state == SCHED_STARTED,
+	     right_runs = right->item.state == SCHED_STARTED;
+	unsigned left_gpu = sorted_by->pool[left->vm->sched.pool].gpu;
+	unsigned right_gpu = sorted_by->pool[right->vm->sched.pool].gpu;
+
+	if (left_runs != right_runs)
+		return left_runs ? -1 : 1;
+	if (left_gpu != right_gpu)
+		return left_gpu < right_gpu ? -1 : 1;
+	if (left_runs)
+		return left->item.started_ns < right->item.started_ns ? -1 : 1;
+	return sched_before(sorted_by, &left->item, &right->item, sorted_at_ns) ? -1 : 1;
+}
+
+/* Why a request cannot start even if its turn comes. */
+static const char *held(const struct request *request)
+{
+	if (request->item.state == SCHED_STARTED)
+		return NULL;
+	if (request->vm->sched.paused)
+		return "paused";
+	return request->vm->sched.stalled ? "no executor" : NULL;
+}
+
+static json_t *queue_row(const struct broker *broker, const struct request *request,
+			 unsigned position, uint64_t now_ns)
+{
+	bool runs = request->item.state == SCHED_STARTED;
+	const struct sched_pool *pool = &broker->sched.pool[request->vm->sched.pool];
+	uint64_t started_ns = runs ? request->item.started_ns : now_ns;
+	uint64_t end_ns = request->row.received_ns + pool->deadline_ns;
+
+	return json_pack(
+		"{s:i, s:I, s:s, s:I, s:o, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o}", "position",
+		(int)position, "id", (json_int_t)request->row.id, "vm", request->vm->name, "vm_id",
+		(json_int_t)request->vm->id, "pool", admin_pool_name(request->vm->sched.pool),
+		"priority", name_priority(request->vm->sched.priority), "opcode",
+		name_opcode(request->row.opcode), "state", runs ? "running" : "waiting",
+		"waited_ns", (json_int_t)(started_ns - request->row.received_ns), "running_ns",
+		runs ? json_integer((json_int_t)(now_ns - started_ns)) : json_null(),
+		"deadline_in_ns", (json_int_t)(end_ns - now_ns), "guest_request_id",
+		(json_int_t)request->row.guest_request_id, "held", admin_string(held(request)));
+}
+
+void admin_queue(struct admin_call *call)
+{
+	const struct broker *broker = &call->daemon->broker;
+	const struct vm *only = NULL, *vm;
+	const struct request **requests, *request;
+	size_t n = 0;
+
+	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
+		return;
+	requests = calloc(broker->live + 1, sizeof(const struct request *));
+	if (requests == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	TAILQ_FOREACH (vm, &broker->vms, link)
+		TAILQ_FOREACH (request, &vm->requests, vm_link)
+			requests[n++] = request;
+	sorted_by = &broker->sched;
+	sorted_at_ns = util_now_ns();
+	qsort(requests, n, sizeof(const struct request *), by_turn);
+	for (size_t i = 0; i < n; i++)
+		if (only == NULL || requests[i]->vm == only)
+			admin_row(call,
+				  queue_row(broker, requests[i], (unsigned)i + 1, sorted_at_ns));
+	free(requests);
+	admin_end(call, NULL);
+}
+
+void admin_cancel(struct admin_call *call)
+{
+	struct broker *broker = &call->daemon->broker;
+	struct request *request;
+	uint64_t id = 0;
+	char text[32];
+
+	util_parse_u64(admin_arg(call, "id"), 1, UINT64_MAX, &id);
+	request = broker_find(broker, id);
+	if (request == NULL) {
+		admin_fail(call, ADMIN_ERROR_NOT_FOUND,
+			   "%s: no such request waits (vgpuadm queue shows them)",
+			   admin_arg(call, "id"));
+		return;
+	}
+	if (request->item.state == SCHED_STARTED) {
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "%s: it runs already; it ends by itself, at its deadline at the latest",
+			   admin_arg(call, "id"));
+		return;
+	}
+	snprintf(text, sizeof(text), "request %llu", (unsigned long long)id);
+	admin_event(call, "cancel", request->vm->name, NULL, NULL, text);
+	admin_row(call, json_pack("{s:I, s:s, s:s}", "id", (json_int_t)id, "vm", request->vm->name,
+				  "was", "waiting"));
+	broker_cancel(broker, request);
+	admin_end(call, NULL);
+}
+
+/* --- drain --- */
+
+/* One drain waits at a time; it is the daemon's call `drain`. */
+struct drain {
+	sd_event_source *timer;
+	uint64_t started_ns;
+	unsigned live; /* when it began */
+};
+
+static void drain_row(struct admin_call *call, bool draining, unsigned ended, uint64_t waited_ns)
+{
+	admin_row(call, json_pack("{s:b, s:i, s:I}", "draining", draining, "ended", (int)ended,
+				  "waited_ns", (json_int_t)waited_ns));
+	admin_end(call, NULL);
+}
+
+/* Return: how long it waited. */
+static uint64_t forget_drain(struct admin_call *call)
+{
+	struct drain *drain = call->data;
+	uint64_t waited_ns = util_now_ns() - drain->started_ns;
+
+	sd_event_source_disable_unref(drain->timer);
+	free(drain);
+	call->daemon->drain = NULL;
+	call->gone = NULL;
+	return waited_ns;
+}
+
+void admin_drained(struct daemon *daemon)
+{
+	struct admin_call *call = daemon->drain;
+	unsigned ended;
+
+	log_info("drained: no request is here any more");
+	if (call == NULL)
+		return;
+	ended = ((struct drain *)call->data)->live;
+	drain_row(call, true, ended, forget_drain(call));
+}
+
+static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct admin_call *call = arg;
+
+	(void)source;
+	(void)usec;
+	forget_drain(call);
+	admin_fail(call, ADMIN_ERROR_TIMED_OUT,
+		   "%u requests are still here (vgpuadm queue shows them); no new ones are taken "
+		   "until vgpuadm drain --off",
+		   call->daemon->broker.live);
+	return 0;
+}
+
+/* Its client has gone; the drain itself goes on. */
+static void drain_gone(struct admin_call *call)
+{
+	forget_drain(call);
+	admin_end(call, NULL);
+}
+
+static void wait_drained(struct admin_call *call, uint64_t timeout_s)
+{
+	struct drain *drain = calloc(1, sizeof(*drain));
+
+	if (drain == NULL ||
+	    sd_event_add_time_relative(call->daemon->event, &drain->timer, CLOCK_MONOTONIC,
+				       timeout_s * 1000000, 0, on_drain_timeout, call) < 0) {
+		free(drain);
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	drain->started_ns = util_now_ns();
+	drain->live = call->daemon->broker.live;
+	call->data = drain;
+	call->gone = drain_gone;
+	call->daemon->drain = call;
+}
+
+void admin_drain(struct admin_call *call)
+{
+	struct broker *broker = &call->daemon->broker;
+	const char *timeout = admin_arg(call, "timeout");
+	uint64_t timeout_s = DRAIN_TIMEOUT_S;
+	bool off = admin_flag(call, "off");
+
+	if (timeout != NULL && util_parse_u64(timeout, 0, 86400, &timeout_s) != 0) {
+		admin_fail(call, ADMIN_ERROR_USAGE, "--timeout: %s: expected 0 to 86400 seconds",
+			   timeout);
+		return;
+	}
+	if (call->daemon->drain != NULL && !off) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "another drain waits already");
+		return;
+	}
+	admin_event(call, "drain", NULL, broker->draining ? "on" : "off", off ? "off" : "on", NULL);
+	log_info("drain: %s (uid %u)", off ? "over, requests are taken again" : "no new requests",
+		 call->peer.uid);
+	broker->draining = !off;
+	if (off || broker->live == 0)
+		drain_row(call, !off, 0, 0);
+	else
+		wait_drained(call, timeout_s);
+}

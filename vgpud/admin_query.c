@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_query.c - commands that the database answers, by a process of their own */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/pattern.h"
+#include "vgpud/admin_handlers.h"
+#include "vgpud/query.h"
+#include "vgpud/store_sqlite.h"
+
+/*
+ * A query may read millions of rows, or follow them for hours: not on the loop's time. So a process
+ * of its own reads the database and writes the answer; if it goes wrong, it goes wrong alone.
+ * Before it starts, all that has happened up to the question is written to the database.
+ */
+
+extern char **environ;
+
+int query_start(pid_t *pid, int fd, const char *query)
+{
+	char *const argv[] = { (char *)QUERY_ARGV0, (char *)query, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	/* dup2 onto itself would leave close-on-exec set: go by a number that is not the target. */
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, QUERY_FD + 1), err;
+
+	if (copy < 0)
+		return -errno;
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	err = posix_spawn_file_actions_adddup2(&actions, copy, QUERY_FD);
+	if (err == 0)
+		err = posix_spawnattr_setsigmask(&attributes, &none);
+	if (err == 0)
+		err = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	if (err == 0)
+		err = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	close(copy);
+	return -err;
+}
+
+/* What the process must know, as one JSON text, which the caller frees. */
+static char *make_query(const struct admin_call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	char path[PATH_MAX];
+	json_t *object;
+	char *text;
+
+	snprintf(path, sizeof(path), "%s/vgpud.db", daemon->conf->state_dir);
+	object = json_pack("{s:I, s:s, s:O, s:s, s:I}", "id", call->id, "cmd",
+			   admin_cmds[call->cmd].name, "args", call->args, "db", path, "start_ns",
+			   (json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns));
+	text = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	return text;
+}
+
+static void on_flushed(void *arg, int err)
+{
+	struct admin_call *call = arg;
+	char *query = make_query(call);
+
+	/* A database that cannot be written just now can still be read. */
+	(void)err;
+	if (query == NULL)
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+	else
+		admin_hand_over(call, query);
+	free(query);
+}
+
+void admin_query(struct admin_call *call)
+{
+	if (!daemon_has_ledger(call->daemon))
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "no ledger is kept (vgpud was started with --no-ledger)");
+	else if (store_sqlite_flush(call->daemon->broker.store, on_flushed, call) != 0)
+		on_flushed(call, -EBUSY);
+}
+
+/* --- the arguments of any command --- */
+
+int admin_check_args(const struct admin_cmd *cmd, json_t *args, char *why, size_t why_size)
+{
+	struct pattern_args list = { .num = 0 };
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(args, key, value)
+	{
+		if (!json_is_string(value) && !json_is_true(value)) {
+			snprintf(why, why_size,
+				 "%s: the values of args are strings, or true for a flag",
+				 cmd->name);
+			return -EINVAL;
+		}
+		if (pattern_add(&list, key, json_string_value(value), why, why_size) != 0)
+			return -EINVAL;
+	}
+	return pattern_check(cmd, &list, why, why_size);
+}

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_server.c - the administrator's socket: who may say what, one JSON object a line */
+
+#include "vgpud/admin_server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sock.h"
+#include "common/util.h"
+#include "vgpud/admin_handlers.h"
+#include "vgpud/daemon.h"
+
+/*
+ * Theory of operation: a client's lines are answered one after the other. The next line is looked
+ * at when the answer to the last has been taken off our hands, so what one client can make us keep
+ * is one line and one answer. A query's answer is written by another process straight into the
+ * client's socket; until that process has ended we only watch whether the client is still there.
+ *
+ * Everything that a client can hold is bounded: its line, its answer, its idle time, and how many
+ * clients there are.
+ */
+
+#define OUT_MAX (16u << 20) /* bytes of one answer */
+#define FLUSH_AT 65536u
+#define GROUPS_MAX 256
+
+struct admin_client {
+	TAILQ_ENTRY(admin_client) link;
+	struct admin_server *server;
+	int fd;
+	sd_event_source *io;
+	sd_event_source *idle;
+	struct ucred peer;
+	enum admin_role role;
+	struct admin_call *call; /* being answered */
+	bool in_lines;		 /* take_lines() is on the stack */
+	bool at_end;		 /* it sends nothing more */
+	size_t in_len;
+	size_t out_len, out_size;
+	char *out;
+	char in[ADMIN_LINE_MAX];
+};
+
+struct admin_server {
+	struct daemon *daemon;
+	sd_event *event;
+	int fd;
+	sd_event_source *io;
+	sd_event_source *pause; /* while there are no descriptors left */
+	unsigned clients_num;
+	TAILQ_HEAD(admin_client_list, admin_client) clients;
+	struct log_limit complaints;
+	char path[108];
+};
+
+static void take_lines(struct admin_client *client);
+
+static const struct conf *conf_of(const struct admin_server *server)
+{
+	return server->daemon->conf;
+}
+
+/* --- the end of a client --- */
+
+static void client_free(struct admin_client *client)
+{
+	struct admin_call *call = client->call;
+
+	TAILQ_REMOVE(&client->server->clients, client, link);
+	client->server->clients_num--;
+	sd_event_source_disable_unref(client->idle);
+	sd_event_source_disable_unref(client->io);
+	close(client->fd);
+	free(client->out);
+	free(client);
+	if (call == NULL)
+		return;
+	call->client = NULL;
+	if (call->gone != NULL)
+		call->gone(call);
+}
+
+/* --- to the client --- */
+
+/* Return: 0, or -errno: the client has gone. */
+static int flush(struct admin_client *client)
+{
+	ssize_t sent;
+
+	if (client->out_len == 0)
+		return 0;
+	sent = send(client->fd, client->out, client->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	client->out_len -= (size_t)sent;
+	memmove(client->out, client->out + sent, client->out_len);
+	return 0;
+}
+
+/* Keeps bytes to be sent. A client for whom there is no room is shut; the loop then finds it. */
+static void put(struct admin_client *client, const char *bytes, size_t len)
+{
+	size_t needed = client->out_len + len;
+
+	if (needed > client->out_size) {
+		size_t size = needed < FLUSH_AT ? FLUSH_AT : needed * 2;
+		char *out = needed > OUT_MAX ? NULL : realloc(client->out, size);
+
+		if (out == NULL) {
+			shutdown(client->fd, SHUT_RDWR);
+			return;
+		}
+		client->out = out;
+		client->out_size = size;
+	}
+	memcpy(client->out + client->out_len, bytes, len);
+	client->out_len = needed;
+	if (client->out_len >= FLUSH_AT && flush(client) < 0)
+		shutdown(client->fd, SHUT_RDWR);
+}
+
+static int put_json(const char *bytes, size_t len, void *client)
+{
+	put(client, bytes, len);
+	return 0;
+}
+
+/* Takes object over. */
+static void put_object(struct admin_client *client, json_t *object)
+{
+	json_dump_callback(object, put_json, client, JSON_COMPACT);
+	put(client, "\n", 1);
+	json_decref(object);
+}
+
+static void watch(struct admin_client *client)
+{
+	uint32_t events = 0;
+
+	if (client->out_len > 0)
+		events |= EPOLLOUT;
+	else if (client->call == NULL)
+		events |= EPOLLIN;
+	sd_event_source_set_io_events(client->io, events);
+}
+
+/* --- calls --- */
+
+const char *admin_arg(const struct admin_call *call, const char *key)
+{
+	return json_string_value(json_object_get(call->args, key));
+}
+
+bool admin_flag(const struct admin_call *call, const char *key)
+{
+	return json_is_true(json_object_get(call->args, key));
+}
+
+void admin_row(struct admin_call *call, json_t *row)
+{
+	call->rows++;
+	if (call->client != NULL)
+		put_object(call->client, json_pack("{s:I, s:o}", "id", call->id, "row", row));
+	else
+		json_decref(row);
+}
+
+/* Frees the call and lets the client's next line be looked at. */
+static void call_free(struct admin_call *call)
+{
+	struct admin_client *client = call->client;
+
+	json_decref(call->args);
+	free(call);
+	if (client == NULL)
+		return;
+	client->call = NULL;
+	if (!client->in_lines)
+		take_lines(client);
+}
+
+void admin_end(struct admin_call *call, json_t *extra)
+{
+	if (extra == NULL)
+		extra = json_object();
+	json_object_set_new(extra, "rows", json_integer(call->rows));
+	if (call->client != NULL)
+		put_object(call->client, json_pack("{s:I, s:o}", "id", call->id, "end", extra));
+	else
+		json_decref(extra);
+	call_free(call);
+}
+
+static const char *error_code(enum admin_error error)
+{
+#define ADMIN_ERROR_CASE(name, text, status) \
+	case ADMIN_ERROR_##name:             \
+		return text;
+	switch (error) {
+		ADMIN_ERROR_TABLE(ADMIN_ERROR_CASE)
+	case ADMIN_OK:
+		break;
+	}
+#undef ADMIN_ERROR_CASE
+	return "refused";
+}
+
+static json_t *error_object(json_int_t id, enum admin_error error, const char *text)
+{
+	return json_pack("{s:I, s:{s:s, s:s}}", "id", id, "error", "code", error_code(error),
+			 "text", text);
+}
+
+void admin_fail(struct admin_call *call, enum admin_error error, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (call->client != NULL)
+		put_object(call->client, error_object(call->id, error, text));
+	call_free(call);
+}
+
+/* --- a query's process --- */
+
+static int on_query_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct admin_call *call = arg;
+
+	sd_event_source_set_floating(source, false); /* which drops the last reference */
+	if (call->client != NULL && (si->si_code != CLD_EXITED || si->si_status != 0)) {
+		log_warning("the process of a query ended by %s %d",
+			    si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
+		/* Its answer may be cut off in the middle of a line: nothing can follow it. */
+		shutdown(call->client->fd, SHUT_RDWR);
+	}
+	call_free(call);
+	return 0;
+}
+
+static void kill_query(struct admin_call *call)
+{
+	kill((pid_t)(intptr_t)call->data, SIGKILL);
+}
+
+void admin_hand_over(struct admin_call *call, const char *query)
+{
+	pid_t pid;
+	int err = call->client != NULL ? query_start(&pid, call->client->fd, query) : -EPIPE;
+
+	if (err == 0)
+		err = sd_event_add_child(call->daemon->event, NULL, pid, WEXITED, on_query_exit,
+					 call);
+	if (err < 0) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot start a process for the query: %s",
+			   strerror(-err));
+		return;
+	}
+	call->data = (void *)(intptr_t)pid;
+	call->gone = kill_query;
+}
+
+/* --- from the client --- */
+
+/* What a client without the role is told. */
+static void deny(struct admin_call *call, const struct admin_cmd *cmd)
+{
+	const char *group = cmd->role == ADMIN_ROLE_CHANGE
+				    ? conf_of(call->client->server)->admin_group
+				    : conf_of(call->client->server)->read_group;
+
+	admin_fail(
+		call, ADMIN_ERROR_DENIED,
+		"%s: uid %u may not: it takes root or the group %s (usermod -aG %s USER, then log in "
+		"again)",
+		cmd->name, call->peer.uid, group, group);
+}
+
+static void run_call(struct admin_call *call, const char *name)
+{
+	int number = admin_cmd_find(name);
+	char why[512];
+
+	if (number < 0 || admin_handlers[number] == NULL) {
+		admin_fail(call, ADMIN_ERROR_USAGE, "%s: no such command", name);
+		return;
+	}
+	call->cmd = (enum admin_cmd_id)number;
+	if (call->client->role < admin_cmds[number].role)
+		deny(call, &admin_cmds[number]);
+	else if (admin_check_args(&admin_cmds[number], call->args, why, sizeof(why)) != 0)
+		admin_fail(call, ADMIN_ERROR_USAGE, "%s", why);
+	else
+		admin_handlers[number](call);
+}
+
+/* line: one JSON object, len bytes. */
+static void take_line(struct admin_client *client, const char *line, size_t len)
+{
+	struct admin_call *call = calloc(1, sizeof(*call));
+	json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	const char *name = json_string_value(json_object_get(object, "cmd"));
+	json_t *args = json_object_get(object, "args");
+
+	if (call == NULL) {
+		json_decref(object);
+		shutdown(client->fd, SHUT_RDWR);
+		return;
+	}
+	client->call = call;
+	call->client = client;
+	call->daemon = client->server->daemon;
+	call->peer = client->peer;
+	call->id = json_integer_value(json_object_get(object, "id"));
+	call->args = json_is_object(args) ? json_incref(args) : json_object();
+	if (name == NULL || (args != NULL && !json_is_object(args)))
+		admin_fail(call, ADMIN_ERROR_USAGE,
+			   "expected a line {\"id\":NUMBER,\"cmd\":\"NAME\",\"args\":{...}}");
+	else
+		run_call(call, name);
+	json_decref(object);
+}
+
+/* Answers lines as long as there are whole ones and nothing is under way. */
+static void take_lines(struct admin_client *client)
+{
+	client->in_lines = true;
+	while (client->call == NULL && flush(client) == 0 && client->out_len == 0) {
+		char *newline = memchr(client->in, '\n', client->in_len);
+		size_t len;
+
+		if (newline == NULL)
+			break;
+		len = (size_t)(newline - client->in) + 1;
+		take_line(client, client->in, len - 1);
+		client->in_len -= len;
+		memmove(client->in, client->in + len, client->in_len);
+	}
+	client->in_lines = false;
+	watch(client);
+}
+
+/* Starts the client's idle time anew. */
+static void expect_activity(struct admin_client *client)
+{
+	uint64_t usec = conf_of(client->server)->idle_timeout_s * UTIL_NS_PER_S / UTIL_NS_PER_US;
+
+	sd_event_source_set_time_relative(client->idle, usec);
+	sd_event_source_set_enabled(client->idle, SD_EVENT_ONESHOT);
+}
+
+/* Return: whether the client stays. */
+static bool client_read(struct admin_client *client)
+{
+	ssize_t len = recv(client->fd, client->in + client->in_len,
+			   sizeof(client->in) - client->in_len, MSG_DONTWAIT);
+
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (len == 0)
+		client->at_end = true;
+	client->in_len += (size_t)len;
+	expect_activity(client);
+	take_lines(client);
+	if (client->in_len < sizeof(client->in))
+		return true;
+	put_object(client, error_object(0, ADMIN_ERROR_USAGE, "the line is too long"));
+	flush(client);
+	return false;
+}
+
+static int on_client(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct admin_client *client = arg;
+	bool stays = true;
+
+	(void)source;
+	(void)fd;
+	if (revents & EPOLLOUT) {
+		stays = flush(client) == 0;
+		if (stays && client->out_len == 0)
+			take_lines(client);
+	}
+	if (stays && (revents & EPOLLIN))
+		stays = client_read(client);
+	else if (revents & (EPOLLHUP | EPOLLERR))
+		stays = false;
+	if (stays && client->at_end && client->call == NULL && client->out_len == 0)
+		stays = false;
+	if (!stays)
+		client_free(client);
+	return 0;
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct admin_client *client = arg;
+
+	(void)source;
+	(void)usec;
+	if (client->call != NULL && client->out_len == 0) /* it waits for us, or follows */
+		expect_activity(client);
+	else
+		client_free(client);
+	return 0;
+}
+
+/* --- who is it --- */
+
+static bool in_group(const char *name, gid_t primary, const gid_t *groups, size_t groups_num)
+{
+	const struct group *group = getgrnam(name);
+
+	if (group == NULL)
+		return false;
+	if (group->gr_gid == primary)
+		return true;
+	for (size_t i = 0; i < groups_num; i++)
+		if (groups[i] == group->gr_gid)
+			return true;
+	return false;
+}
+
+/* Fills in peer and role. Return: 0 or -errno. */
+static int identify(struct admin_client *client)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t size = sizeof(client->peer);
+	size_t groups_num = 0;
+
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &client->peer, &size) < 0)
+		return -errno;
+	size = sizeof(groups);
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
+		groups_num = size / sizeof(groups[0]);
+	client->role = ADMIN_ROLE_NONE;
+	if (client->peer.uid == 0 || client->peer.uid == geteuid() ||
+	    in_group(conf_of(client->server)->admin_group, client->peer.gid, groups, groups_num))
+		client->role = ADMIN_ROLE_CHANGE;
+	else if (in_group(conf_of(client->server)->read_group, client->peer.gid, groups,
+			  groups_num))
+		client->role = ADMIN_ROLE_READ;
+	return 0;
+}
+
+static void greet(struct admin_client *client)
+{
+	const struct conf *conf = conf_of(client->server);
+
+	if (client->role == ADMIN_ROLE_NONE) {
+		char text[256];
+
+		snprintf(
+			text, sizeof(text),
+			"uid %u may not talk to vgpud: it takes root, the group %s, or to read, the "
+			"group %s (usermod -aG %s USER, then log in again)",
+			client->peer.uid, conf->admin_group, conf->read_group, conf->read_group);
+		put_object(client, error_object(0, ADMIN_ERROR_DENIED, text));
+		flush(client);
+		shutdown(client->fd, SHUT_WR);
+		return;
+	}
+	put_object(client,
+		   json_pack("{s:s, s:i, s:i, s:s, s:I, s:s, s:s}", "vgpud", VGPU_VERSION,
+			     "protocol", ADMIN_PROTOCOL_VERSION, "schema", ADMIN_SCHEMA_VERSION,
+			     "role", client->role == ADMIN_ROLE_CHANGE ? "change" : "read", "uid",
+			     (json_int_t)client->peer.uid, "runtime_dir", conf->runtime_dir,
+			     "state_dir", conf->state_dir));
+	take_lines(client);
+}
+
+/* Takes fd over. Return: 0 or -errno. */
+static int add_client(struct admin_server *server, int fd)
+{
+	struct admin_client *client = calloc(1, sizeof(*client));
+	uint64_t idle_usec = conf_of(server)->idle_timeout_s * UTIL_NS_PER_S / UTIL_NS_PER_US;
+	int err;
+
+	if (client == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	client->server = server;
+	client->fd = fd;
+	TAILQ_INSERT_TAIL(&server->clients, client, link);
+	server->clients_num++;
+	err = identify(client);
+	if (err == 0)
+		err = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client, client);
+	if (err >= 0)
+		err = sd_event_add_time_relative(server->event, &client->idle, CLOCK_MONOTONIC,
+						 idle_usec, UTIL_NS_PER_S / UTIL_NS_PER_US, on_idle,
+						 client);
+	if (err < 0) {
+		client_free(client);
+		return err;
+	}
+	greet(client);
+	return 0;
+}
+
+/* --- connections --- */
+
+static int on_resume(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct admin_server *server = arg;
+
+	(void)source;
+	(void)usec;
+	server->pause = sd_event_source_disable_unref(server->pause);
+	sd_event_source_set_enabled(server->io, SD_EVENT_ON);
+	return 0;
+}
+
+static void complain(struct admin_server *server, const char *what)
+{
+	unsigned held_back;
+
+	if (log_limit_pass(&server->complaints, util_now_ns(), &held_back))
+		log_warning("admin socket: %s", what);
+}
+
+static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
+{
+	struct admin_server *server = arg;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)source;
+	(void)revents;
+	if (fd < 0) {
+		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
+			return 0;
+		complain(server,
+			 "no descriptor or memory left for a client; trying again each second");
+		sd_event_source_set_enabled(server->io, SD_EVENT_OFF);
+		sd_event_add_time_relative(server->event, &server->pause, CLOCK_MONOTONIC,
+					   UTIL_NS_PER_S / UTIL_NS_PER_US, 0, on_resume, server);
+	} else if (server->clients_num >= conf_of(server)->max_clients) {
+		static const char full[] =
+			"{\"id\":0,\"error\":{\"code\":\"refused\",\"text\":\"too many "
+			"administrators are connected\"}}\n";
+
+		complain(server, "refused a client: too many are connected");
+		if (send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			log_debug("a refused client has gone already");
+		close(fd);
+	} else if (add_client(server, fd) < 0) {
+		complain(server, "cannot serve a client: out of memory or descriptors");
+	}
+	return 0;
+}
+
+int admin_server_open(struct admin_server **out, struct daemon *daemon, sd_event *event,
+		      const char *path)
+{
+	struct admin_server *server = calloc(1, sizeof(*server));
+	int err;
+
+	if (server == NULL)
+		return -ENOMEM;
+	server->daemon = daemon;
+	server->event = event;
+	TAILQ_INIT(&server->clients);
+	snprintf(server->path, sizeof(server->path), "%s", path);
+	/* Anybody may knock: SO_PEERCRED decides, and a denial can say what would help. */
+	server->fd = sock_listen(path, 0666);
+	err = server->fd < 0
+		      ? server->fd
+		      : sd_event_add_io(event, &server->io, server->fd, EPOLLIN, on_accept, server);
+	if (err < 0) {
+		if (server->fd >= 0)
+			close(server->fd);
+		free(server);
+		return err;
+	}
+	*out = server;
+	return 0;
+}
+
+void admin_server_close(struct admin_server *server)
+{
+	while (!TAILQ_EMPTY(&server->clients))
+		client_free(TAILQ_FIRST(&server->clients));
+	sd_event_source_disable_unref(server->pause);
+	sd_event_source_disable_unref(server->io);
+	unlink(server->path);
+	close(server->fd);
+	free(server);
+}
+
+unsigned admin_server_clients(const struct admin_server *server)
+{
+	return server->clients_num;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin_vm.c - commands that show and change VMs */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/util.h"
+#include "common/vgpu_regs.h"
+#include "vgpud/admin_handlers.h"
+#include "vgpud/store_sqlite.h"
+
+/*
+ * A change takes effect at once, and is answered when it is in the database, so that what the
+ * administrator was told survives a crash. If the database does not take it, it is undone.
+ */
+
+static json_t *socket_row(const struct vm *vm, json_t *row)
+{
+	json_object_set_new(row, "socket", admin_string(dev_port_path(vm)));
+	json_object_set_new(row, "socket_mode",
+			    json_string(dev_port_listens(vm) ? "listen" : "connect"));
+	return row;
+}
+
+static uint64_t errors_of(const struct vm *vm)
+{
+	uint64_t errors = 0;
+
+	for (unsigned i = VGPU_ERR_OK + 1; i < VGPU_ERROR_NUM; i++)
+		errors += vm->counts.ended[i];
+	return errors;
+}
+
+static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
+{
+	json_t *row = json_pack(
+		"{s:s, s:I, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "vm",
+		vm->name, "vm_id", (json_int_t)vm->id, "pool", admin_pool_name(vm->sched.pool),
+		"priority", name_priority(vm->sched.priority), "paused", vm->sched.paused,
+		"connected", dev_port_connected(vm), "queued", (json_int_t)vm->sched.queued,
+		"running", (json_int_t)vm->sched.started, "requests",
+		(json_int_t)vm->counts.received, "errors", (json_int_t)errors_of(vm), "bad_frames",
+		(json_int_t)vm->counts.bad_frames, "refused_peers",
+		(json_int_t)vm->counts.refused_peers, "last_error",
+		admin_string(vm->last_error != VGPU_ERR_OK ? name_error(vm->last_error) : NULL),
+		"last_error_unix_ns",
+		vm->last_error != VGPU_ERR_OK ? admin_wall(daemon, vm->last_error_ns)
+					      : json_null());
+
+	return socket_row(vm, row);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct vm *const *left = a, *const *right = b;
+
+	return strverscmp((*left)->name, (*right)->name);
+}
+
+void admin_list(struct admin_call *call)
+{
+	const char *only = admin_arg(call, "vm");
+	const struct vm **vms, *vm;
+	size_t n = 0;
+
+	if (only != NULL && admin_vm_arg(call) == NULL)
+		return;
+	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link)
+		n++;
+	vms = calloc(n + 1, sizeof(const struct vm *));
+	if (vms == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	n = 0;
+	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link)
+		if (only == NULL || strcmp(only, vm->name) == 0)
+			vms[n++] = vm;
+	qsort(vms, n, sizeof(const struct vm *), by_name);
+	for (size_t i = 0; i < n; i++)
+		admin_row(call, vm_row(call->daemon, vms[i]));
+	free(vms);
+	admin_end(call, NULL);
+}
+
+/* --- changes --- */
+
+/* What a change must know until the database has it. */
+struct change {
+	struct admin_call *call;
+	uint32_t vm_id;
+	uint8_t old_pool, old_priority;
+	bool old_paused;
+	bool adding;
+	json_t *row; /* the answer */
+};
+
+static struct vm *changed_vm(const struct change *change)
+{
+	return vm_find_id(&change->call->daemon->broker.vms, change->vm_id);
+}
+
+static void undo(const struct change *change)
+{
+	struct vm *vm = changed_vm(change);
+
+	if (vm == NULL)
+		return;
+	if (change->adding) {
+		broker_remove_vm(&change->call->daemon->broker, vm);
+		return;
+	}
+	vm->sched.pool = change->old_pool;
+	vm->sched.priority = change->old_priority;
+	vm->sched.paused = change->old_paused;
+	broker_vm_changed(&change->call->daemon->broker, vm);
+}
+
+static void on_stored(void *arg, int err)
+{
+	struct change *change = arg;
+
+	if (err == 0) {
+		admin_row(change->call, change->row);
+		admin_end(change->call, NULL);
+	} else {
+		undo(change);
+		json_decref(change->row);
+		admin_fail(change->call, ADMIN_ERROR_DEGRADED,
+			   "the database does not take the change, which is undone: %s; vgpuadm "
+			   "doctor says more",
+			   strerror(-err));
+	}
+	free(change);
+}
+
+/* Applies what is in vm by now, has it stored, and answers with row, which becomes ours. */
+static void commit(struct admin_call *call, struct vm *vm, struct change change, json_t *row)
+{
+	struct change *kept = malloc(sizeof(*kept));
+	struct store_vm stored = daemon_stored_vm(vm);
+	int err = -ENOMEM;
+
+	change.call = call;
+	change.vm_id = vm->id;
+	change.row = row;
+	broker_vm_changed(&call->daemon->broker, vm);
+	if (kept != NULL) {
+		*kept = change;
+		err = 0;
+		if (!daemon_has_ledger(call->daemon))
+			on_stored(kept, 0);
+		else
+			err = store_sqlite_vm_put(call->daemon->broker.store, &stored, on_stored,
+						  kept);
+	}
+	if (err != 0) {
+		undo(&change);
+		free(kept);
+		json_decref(row);
+		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot store the change: %s",
+			   strerror(-err));
+	}
+}
+
+static struct change change_of(const struct vm *vm)
+{
+	return (struct change){
+		.old_pool = vm->sched.pool,
+		.old_priority = vm->sched.priority,
+		.old_paused = vm->sched.paused,
+	};
+}
+
+static json_t *change_row(const struct vm *vm, const char *what, const char *old, const char *new)
+{
+	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:b}", "vm", vm->name, "vm_id",
+			 (json_int_t)vm->id, "what", what, "old", old, "new", new, "queued",
+			 (json_int_t)vm->sched.queued, "changed", strcmp(old, new) != 0);
+}
+
+/* One word of a VM became another: tells the ledger's events, commits, answers. */
+static void change_word(struct admin_call *call, struct vm *vm, struct change change,
+			const char *what, const char *old, const char *new)
+{
+	admin_event(call, admin_cmds[call->cmd].name, vm->name, old, new, NULL);
+	log_info("%s: %s %s, was %s (uid %u)", vm->name, what, new, old, call->peer.uid);
+	commit(call, vm, change, change_row(vm, what, old, new));
+}
+
+void admin_set_priority(struct admin_call *call)
+{
+	int priority = name_to_priority(admin_arg(call, "priority"));
+	struct vm *vm = admin_vm_arg(call);
+	struct change change;
+
+	if (vm == NULL)
+		return;
+	change = change_of(vm);
+	vm->sched.priority = (uint8_t)priority;
+	change_word(call, vm, change, "priority", name_priority(change.old_priority),
+		    name_priority(vm->sched.priority));
+}
+
+void admin_set_pool(struct admin_call *call)
+{
+	struct vm *vm = admin_vm_arg(call);
+	int pool = vm != NULL ? admin_pool_arg(call) : -1;
+	char old[2] = "", new[2] = "";
+	struct change change;
+
+	if (pool < 0)
+		return;
+	change = change_of(vm);
+	vm->sched.pool = (uint8_t)pool;
+	old[0] = (char)('A' + change.old_pool);
+	new[0] = (char)('A' + pool);
+	change_word(call, vm, change, "pool", old, new);
+}
+
+static void set_paused(struct admin_call *call, bool paused)
+{
+	static const char *const words[] = { "running", "paused" };
+	struct vm *vm = admin_vm_arg(call);
+	struct change change;
+
+	if (vm == NULL)
+		return;
+	change = change_of(vm);
+	vm->sched.paused = paused;
+	if (!paused)
+		vm->faults = 0;
+	change_word(call, vm, change, "state", words[change.old_paused], words[paused]);
+}
+
+void admin_pause(struct admin_call *call)
+{
+	set_paused(call, true);
+}
+
+void admin_resume(struct admin_call *call)
+{
+	set_paused(call, false);
+}
+
+/* --- VMs come and go --- */
+
+/* Return: the id that a new VM gets, 0 after the call was failed. */
+static uint32_t new_id(struct admin_call *call, const char *name)
+{
+	const struct vm_list *vms = &call->daemon->broker.vms;
+	const char *text = admin_arg(call, "id");
+	uint32_t id = vm_id_from_name(name);
+	const struct vm *other;
+	uint64_t given;
+
+	if (text != NULL) {
+		if (util_parse_u64(text, 1, UINT32_MAX, &given) != 0) {
+			admin_fail(call, ADMIN_ERROR_USAGE, "--id: %s: a VM's number is 1 to %u",
+				   text, UINT32_MAX);
+			return 0;
+		}
+		id = (uint32_t)given;
+	} else if (id == 0 || vm_find_id(vms, id) != NULL) {
+		for (id = 1; vm_find_id(vms, id) != NULL; id++)
+			;
+	}
+	other = vm_find_id(vms, id);
+	if (other == NULL)
+		return id;
+	admin_fail(call, ADMIN_ERROR_REFUSED, "%u is the number of %s; give another with --id", id,
+		   other->name);
+	return 0;
+}
+
+/* Return: whether there may be a VM of that name; else the call was failed. */
+static bool name_is_free(struct admin_call *call, const char *name)
+{
+	if (!vm_name_ok(name))
+		admin_fail(
+			call, ADMIN_ERROR_USAGE,
+			"%s: a VM's name is 1 to %d letters, digits, '.', '_' and '-', begins with "
+			"a letter or digit, and is no number",
+			name, VM_NAME_SIZE - 1);
+	else if (vm_find(&call->daemon->broker.vms, name) != NULL)
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "%s: there is such a vm already (vgpuadm show %s)", name, name);
+	else
+		return true;
+	return false;
+}
+
+static json_t *added_row(const struct vm *vm)
+{
+	char options[512];
+	const char *path = dev_port_path(vm);
+
+	if (dev_port_listens(vm))
+		snprintf(options, sizeof(options),
+			 "-chardev socket,id=vg0,path=%s,reconnect=1 -device vgpu-stub,chardev=vg0",
+			 path);
+	else
+		snprintf(options, sizeof(options),
+			 "-chardev socket,id=vg0,path=%s,server=on,wait=off -device "
+			 "vgpu-stub,chardev=vg0",
+			 path);
+	return socket_row(vm, json_pack("{s:s, s:I, s:o, s:s, s:s}", "vm", vm->name, "vm_id",
+					(json_int_t)vm->id, "pool", admin_pool_name(vm->sched.pool),
+					"priority", name_priority(vm->sched.priority),
+					"qemu_options", options));
+}
+
+void admin_add_vm(struct admin_call *call)
+{
+	const char *name = admin_arg(call, "name"), *word = admin_arg(call, "priority");
+	const char *connect = admin_arg(call, "connect");
+	int priority = word != NULL ? name_to_priority(word) : VGPU_PRIORITY_MEDIUM;
+	struct change change = { .adding = true };
+	char why[256];
+	struct vm *vm;
+	uint32_t id;
+	int pool;
+
+	if (!name_is_free(call, name))
+		return;
+	pool = admin_arg(call, "pool") != NULL ? admin_pool_arg(call) : 0;
+	id = pool >= 0 ? new_id(call, name) : 0;
+	if (id == 0)
+		return;
+	vm = vm_new(&call->daemon->broker.vms, name, id, (uint8_t)pool, (uint8_t)priority, false);
+	if (vm == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	if (daemon_open_port(call->daemon, vm, connect, why, sizeof(why)) != 0) {
+		broker_remove_vm(&call->daemon->broker, vm);
+		admin_fail(call, ADMIN_ERROR_REFUSED, "%s: %s", name, why);
+		return;
+	}
+	admin_event(call, "add-vm", name, NULL, NULL, NULL);
+	log_info("%s: added (uid %u)", name, call->peer.uid);
+	commit(call, vm, change, added_row(vm));
+}
+
+static void on_deleted(void *arg, int err)
+{
+	struct change *change = arg;
+
+	/* ENOENT: it was never stored, and is gone as asked. */
+	if (err == 0 || err == -ENOENT) {
+		admin_row(change->call, change->row);
+		admin_end(change->call, NULL);
+	} else {
+		json_decref(change->row);
+		admin_fail(
+			change->call, ADMIN_ERROR_DEGRADED,
+			"the VM is gone, but the database still has it and brings it back at the "
+			"next start: %s",
+			strerror(-err));
+	}
+	free(change);
+}
+
+void admin_remove_vm(struct admin_call *call)
+{
+	struct vm *vm = admin_vm_arg(call);
+	struct change *change;
+	uint32_t id;
+	int err = 0;
+
+	if (vm == NULL)
+		return;
+	if (dev_port_connected(vm) && !admin_flag(call, "force")) {
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "%s: its device is connected; end the VM first, or use --force",
+			   vm->name);
+		return;
+	}
+	change = calloc(1, sizeof(*change));
+	if (change == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	id = vm->id;
+	admin_event(call, "remove-vm", vm->name, NULL, NULL, NULL);
+	log_info("%s: removed (uid %u)", vm->name, call->peer.uid);
+	change->call = call;
+	change->row = json_pack("{s:s, s:I}", "vm", vm->name, "vm_id", (json_int_t)id);
+	json_object_set_new(change->row, "cancelled",
+			    json_integer(broker_remove_vm(&call->daemon->broker, vm)));
+	if (daemon_has_ledger(call->daemon))
+		err = store_sqlite_vm_delete(call->daemon->broker.store, id, on_deleted, change);
+	if (!daemon_has_ledger(call->daemon) || err != 0)
+		on_deleted(change, err);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query.h - the process that answers one query from the database */
+
+#ifndef VGPUD_QUERY_H
+#define VGPUD_QUERY_H
+
+#define QUERY_ARGV0 "vgpud-query" /* by which main() knows what it is */
+#define QUERY_FD 3		  /* the administrator's socket */
+
+/*
+ * What the process does, from main().
+ * query: {"id","cmd","args","db","start_ns"}: the command as admin_server.c checked it, the
+ * database's path, and the daemon's start since the Unix epoch.
+ * Return: its exit status; 0 when a whole answer was written, an error too.
+ */
+int query_main(const char *query);
+
+#endif

@@ -327,7 +327,7 @@ void store_sqlite_vm_each(const struct store *store,
 {
 	const struct store_sqlite *s = self(store);
 
-	for (size_t i = 0; i < s->vm_num; i++) {
+	for (size_t i = 0; i < s->vm_num; i++)
 		each(arg, &s->vms[i]);
 }
 

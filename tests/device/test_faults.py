@@ -121,6 +121,15 @@ class Deaf(unittest.TestCase):
         self.assertEqual(self.qemu.qmp("query-status")["running"], True)
         self.assertTrue(self.card.is_up())
 
+    def test_the_last_gap_is_not_filled_beyond_the_cancel_that_may_follow(self):
+        self.fill()
+        ends = []
+        for length in range(1024, 0, -16):  # shorter and shorter, until one fits
+            self.card.submit(bytes(length))
+            ends.append(self.card.wait_end(BOUND_S))
+        self.assertIn((abi.ERROR, abi.TIMEOUT), ends, "one did fit")
+        self.assertEqual(self.qemu.qmp("query-status")["running"], True)
+
     def test_what_was_queued_arrives_whole_and_in_order(self):
         ends = self.fill()
         seen = []

@@ -273,6 +273,44 @@ class Msi(LinkedCard):
         self.assertEqual(len(self.qemu.irq_lines_high()), 1)
 
 
+class MsiIntoItself(LinkedCard):
+    """A guest may point the message at any address: here at the device's own DOORBELL."""
+    device = Device(chardev="server", props="vm_id=3,pool_id=B,priority=high")
+
+    def aim(self, value):
+        self.card.msi_enable(self.card.bar0 + abi.DOORBELL, value)
+        self.card.write(abi.INTERRUPT_CTRL, ALL)
+
+    def test_status_is_there_before_the_message(self):
+        self.aim(abi.ACK)
+        self.card.submit()
+        self.link.answer_next()
+        wait_until(lambda: self.card.status != abi.BUSY, "the request ends")
+        self.assertEqual(self.card.status, abi.IDLE, "the message, an acknowledgement, found DONE")
+
+    def test_an_error_at_the_doorbell_that_rings_the_doorbell(self):
+        self.aim(abi.SUBMIT)
+        self.card.write(abi.REQUEST_LEN, 0)
+        self.card.write(abi.DOORBELL, abi.SUBMIT)
+        self.assert_error(abi.BAD_LENGTH)
+
+    def test_a_completion_that_submits_the_next(self):
+        self.aim(abi.SUBMIT)
+        self.card.submit()
+        for _ in range(20):
+            self.link.answer_next()
+        self.link.close()
+        wait_until(lambda: self.card.status != abi.BUSY, "the request ends")
+        self.assertIn(self.card.error_code, (abi.BACKEND_LOST, abi.NO_BACKEND))
+
+    def test_a_lost_link_that_rings_the_doorbell(self):
+        self.aim(abi.SUBMIT)
+        self.card.write(abi.REQUEST_LEN, 40)
+        self.link.close()
+        self.card.wait_up(False)
+        self.assert_error(abi.NO_BACKEND)
+
+
 class WithoutLink(OneCard):
     device = Device(chardev=None)
 

@@ -1,0 +1,294 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vgpu-tools.bats - command line and exit codes of vgpu-run and vgpu-probe, without a device
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    root=$BATS_TEST_DIRNAME/../..
+    PATH=${VGPU_BIN_DIR:-$root/build/bin}:$PATH
+    bar=$BATS_TEST_TMPDIR/bar
+    fake_pid=
+}
+
+teardown() {
+    [ -z "$fake_pid" ] || kill "$fake_pid" || true
+}
+
+# Starts a process that plays the device in $bar; see fake_device.py for its answers.
+fake() {
+    : >"$BATS_TEST_TMPDIR/fake.out"
+    "$BATS_TEST_DIRNAME/fake_device.py" "$bar" "$1" >"$BATS_TEST_TMPDIR/fake.out" 3>&- &
+    fake_pid=$!
+    wait_for grep -q ready "$BATS_TEST_TMPDIR/fake.out"
+}
+
+# Runs a command until it succeeds, at most 20 s.
+wait_for() {
+    local i
+    for ((i = 0; i < 400; i++)); do
+        ! "$@" || return 0
+        sleep 0.05
+    done
+    echo "in vain: $*" >&2
+    return 1
+}
+
+has_device() {
+    vgpu-probe --list >/dev/null 2>&1
+}
+
+is_busy() {
+    vgpu-probe --device-file "$bar" --json | grep -q '"status":"busy"'
+}
+
+# The command must end with this status and say these words on stderr, and nothing on stdout.
+refuses() {
+    local status=$1 words=$2
+    shift 2
+    run "-$status" --separate-stderr "$@"
+    [ -z "$output" ]
+    [[ "$stderr" == *"$words"* ]] || { echo "$* said: $stderr" >&2; return 1; }
+}
+
+json() {
+    python3 -c "import json, sys; o = json.load(sys.stdin); print(($1))"
+}
+
+@test "vgpu-run: usage errors end with 2 and name the thing" {
+    refuses 2 "takes two operands, not 0" vgpu-run
+    refuses 2 "takes two operands, not 1" vgpu-run 1
+    refuses 2 "takes two operands, not 3" vgpu-run 1 2 3
+    refuses 2 "too many operands" vgpu-run 1 2 3 4 5 6 7 8 9
+    refuses 2 "2147483648 is out of range" vgpu-run 2147483648 1
+    refuses 2 "-2147483649 is out of range" vgpu-run 1 -2147483649
+    refuses 2 "'one' is not a number" vgpu-run one 1
+    refuses 2 "'-5x' is not a number" vgpu-run -5x 1
+    refuses 2 "differ in length" vgpu-run --op vector-add 1,2 1
+    refuses 2 "--op dance" vgpu-run --op dance 1 2
+    refuses 2 "nop takes no operands" vgpu-run --op nop 1
+    refuses 2 "--count 0" vgpu-run --count 0 1 2
+    refuses 2 "--count 10000001" vgpu-run --count 10000001 1 2
+    refuses 2 "--count -1" vgpu-run --count -1 1 2
+    refuses 2 "--timeout 0" vgpu-run --timeout 0 1 2
+    refuses 2 "--timeout nan" vgpu-run --timeout nan 1 2
+    refuses 2 "--wait hope" vgpu-run --wait hope 1 2
+    refuses 2 "--device 4" vgpu-run -d 4 1 2
+    refuses 2 "/nowhere" vgpu-run --raw /nowhere
+    refuses 2 "--raw sends a file as it is" vgpu-run --raw /dev/null --crc
+    refuses 2 "--raw sends a file as it is" vgpu-run --raw /dev/null 1 2
+    refuses 2 "exclude each other" vgpu-run -d 00:04.0 --device-file "$bar" 1 2
+    refuses 2 "vgpu-run: unrecognized option" vgpu-run --dance
+    refuses 2 "vgpu-run: option requires an argument" vgpu-run -c
+}
+
+@test "vgpu-probe: usage errors end with 2 and name the thing" {
+    refuses 2 "takes no operands" vgpu-probe 1
+    refuses 2 "exclude each other" vgpu-probe --watch --check
+    refuses 2 "exclude each other" vgpu-probe -d 00:04.0 --device-file "$bar"
+    refuses 2 "--list shows all" vgpu-probe --list -d 00:04.0
+    refuses 2 "not a PCI slot" vgpu-probe -d 4
+    refuses 2 "vgpu-probe: unrecognized option" vgpu-probe --dance
+}
+
+@test "help and version go to stdout and end with 0" {
+    local tool
+    for tool in vgpu-run vgpu-probe; do
+        run -0 --separate-stderr "$tool" --help
+        [[ "$output" == "usage: $tool "* ]]
+        [ -z "$stderr" ]
+        [ "$("$tool" -h)" = "$output" ]
+        [[ "$("$tool" --version)" == "$tool "[0-9]* ]]
+        [ "$("$tool" -V)" = "$("$tool" --version)" ]
+    done
+}
+
+@test "the man pages have each option that --help has" {
+    local tool option
+    for tool in vgpu-run vgpu-probe; do
+        for option in $("$tool" --help | grep -oE -- '--[a-z-]+' | sort -u); do
+            grep -qE -- "^\.It .* -${option#--}( |$)" "$root/man/$tool.1" || {
+                echo "$tool.1 lacks $option" >&2
+                return 1
+            }
+        done
+    done
+}
+
+@test "without a device both end with 10" {
+    ! has_device || skip "this machine has a device"
+    refuses 10 "no vgpu device" vgpu-run 1 2
+    refuses 10 "no vgpu device" vgpu-probe
+    refuses 10 "no vgpu device" vgpu-probe --list
+    refuses 10 "no vgpu device" vgpu-probe --check
+    run -10 --separate-stderr vgpu-run --json 1 2
+    [ "$(json 'o["ok"], o["exit_code"], o["device"], o["status"]' <<<"$output")" = "(False, 10, None, None)" ]
+}
+
+@test "a device file that is missing or short ends with 10" {
+    refuses 10 "$bar" vgpu-run --device-file "$bar" 1 2
+    truncate -s 4095 "$bar"
+    refuses 10 "$bar" vgpu-run --device-file "$bar" 1 2
+    refuses 10 "$bar" vgpu-probe --device-file "$bar"
+}
+
+@test "a device of another version ends with 10, but can be looked at" {
+    truncate -s 4096 "$bar"
+    refuses 10 "speaks version 0x00000000" vgpu-run --device-file "$bar" 1 2
+    run -0 vgpu-probe --device-file "$bar"
+    [[ "$output" == *PROTOCOL_VER* ]]
+}
+
+@test "answers: add, negative numbers, vectors, nop, info, with and without a checksum" {
+    local crc
+    fake right
+    for crc in "" --crc; do
+        [ "$(vgpu-run --device-file "$bar" $crc 100 200)" = 300 ]
+        [ "$(vgpu-run --device-file "$bar" $crc -5 7)" = 2 ]
+        [ "$(vgpu-run -5 $crc 7 --device-file "$bar")" = 2 ]
+        [ "$(vgpu-run --device-file "$bar" $crc -- -5 -7)" = -12 ]
+        [ "$(vgpu-run --device-file "$bar" $crc 2147483647 1)" = -2147483648 ]
+        [ "$(vgpu-run --device-file "$bar" $crc --op vector-add 1,2,3 10,20,-30)" = "11 22 -27" ]
+        [ -z "$(vgpu-run --device-file "$bar" $crc --op nop)" ]
+    done
+    # An escape that a host puts into its name does not reach the terminal.
+    run -0 vgpu-run --device-file "$bar" --op info
+    [[ "$output" == *'a "fake"?'* ]]
+}
+
+@test "stdout is the answer alone; -v and --count report on stderr" {
+    fake right
+    run -0 --separate-stderr vgpu-run --device-file "$bar" 1 2
+    [ "$output" = 3 ]
+    [ -z "$stderr" ]
+    run -0 --separate-stderr vgpu-run --device-file "$bar" -v 1 2
+    [ "$output" = 3 ]
+    [[ "$stderr" == *"execution 7 us"*" accesses"* ]]
+    run -0 --separate-stderr vgpu-run --device-file "$bar" --count 5 1 2
+    [ "$output" = 3 ]
+    [[ "$stderr" == "5 requests, latency p50 "*" p99 "* ]]
+}
+
+@test "json of vgpu-run" {
+    fake right
+    vgpu-run --device-file "$bar" --json --count 3 1 2 |
+        json '[o[k] for k in ("schema", "ok", "exit_code", "status", "results", "count", "done")]' |
+        grep -Fx "[1, True, 0, 'OK', [3], 3, 3]"
+    vgpu-run --device-file "$bar" --json --op info | json 'o["info"]["name"], o["info"]["memory_mib"]' |
+        grep -Fx "('a \"fake\"?', 2048)"
+}
+
+@test "a wrong or malformed answer ends with 13" {
+    fake wrong
+    refuses 13 "the sum is wrong" vgpu-run --device-file "$bar" 1 2
+    refuses 13 "the sum is wrong" vgpu-run --device-file "$bar" --op vector-add 1,2 3,4
+    refuses 13 "[after 0 of 5 requests]" vgpu-run --device-file "$bar" --count 5 1 2
+    kill "$fake_pid"
+    fake garbled
+    refuses 13 "its version is another" vgpu-run --device-file "$bar" 1 2
+}
+
+@test "each error code has its name and its exit code" {
+    local row code name status
+    for row in 1:BAD_REQUEST:12 2:BAD_VERSION:12 3:BAD_OPCODE:12 4:BAD_LENGTH:12 5:BAD_CRC:12 6:NO_BACKEND:11 \
+        7:BACKEND_LOST:11 8:TIMEOUT:14 9:QUEUE_FULL:12 10:PAUSED:12 11:DENIED:12 12:CANCELLED:13 13:GPU_FAULT:13 \
+        14:GPU_HUNG:13 15:NO_DEVICE:13 16:LEDGER_FULL:12 17:INTERNAL:13; do
+        IFS=: read -r code name status <<<"$row"
+        fake "$code"
+        refuses "$status" "vgpu-run: failed: $name: " vgpu-run --device-file "$bar" 1 2
+        # The table of the man page is the same: the name is in the row of the code, or the one after.
+        grep -A1 "^\.It $status " "$root/man/vgpu-run.1" | grep -qw "$name"
+        kill "$fake_pid"
+    done
+    fake 99
+    refuses 13 "unknown to this version" vgpu-run --device-file "$bar" 1 2
+}
+
+@test "--raw sends any bytes and prints the error code's name" {
+    fake 5
+    head -c 40 /dev/zero >"$BATS_TEST_TMPDIR/raw"
+    run -12 --separate-stderr vgpu-run --device-file "$bar" --raw "$BATS_TEST_TMPDIR/raw"
+    [ "$output" = BAD_CRC ]
+    [[ "$stderr" == *"BAD_CRC: "* ]]
+    for size in 0 1025; do
+        truncate -s "$size" "$BATS_TEST_TMPDIR/raw"
+        run -12 --separate-stderr vgpu-run --device-file "$bar" --raw "$BATS_TEST_TMPDIR/raw"
+        [ "$output" = BAD_LENGTH ]
+    done
+}
+
+@test "a device that never answers: time-out 14, then busy 14" {
+    fake silent
+    refuses 14 "no answer within --timeout" vgpu-run --device-file "$bar" --timeout 0.05 1 2
+    refuses 14 "busy with an earlier request" vgpu-run --device-file "$bar" --timeout 0.05 1 2
+}
+
+@test "a late answer is not taken for the next request's" {
+    fake late
+    [ "$(vgpu-run --device-file "$bar" 1 2)" = 3 ]
+}
+
+@test "a file that nobody plays in ends with 14" {
+    fake right
+    kill "$fake_pid"
+    wait "$fake_pid" || true
+    fake_pid=
+    refuses 14 "no process plays the device" vgpu-run --device-file "$bar" 1 2
+}
+
+@test "a signal ends vgpu-run as a signal does" {
+    fake silent
+    vgpu-run --device-file "$bar" 1 2 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local pid=$! status=0
+    wait_for is_busy
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    grep -q interrupted "$BATS_TEST_TMPDIR/err"
+}
+
+@test "a second user is told who the first is; looking is free" {
+    fake silent
+    vgpu-run --device-file "$bar" 1 2 2>/dev/null 3>&- &
+    local pid=$!
+    wait_for is_busy
+    refuses 10 "process $pid (vgpu-run) uses it" vgpu-run --device-file "$bar" 1 2
+    refuses 10 "process $pid (vgpu-run) uses it" vgpu-probe --device-file "$bar" --check
+    kill "$pid"
+}
+
+@test "vgpu-probe shows sixteen registers, as a table and as json" {
+    fake right
+    vgpu-run --device-file "$bar" 1 2
+    run -0 vgpu-probe --device-file "$bar"
+    [ "$(grep -cE '^  0x0[0-3][048c] ' <<<"$output")" -eq 16 ]
+    [[ "$output" == *"0x00c   PRIORITY          RO      0x00000001  medium"* ]]
+    vgpu-probe --device-file "$bar" --json |
+        json '[o[k] for k in ("schema", "vm_id", "pool", "priority", "status", "link_up")] + [len(o["registers"])]' |
+        grep -Fx "[1, 3, 'A', 'medium', 'done', True, 16]"
+}
+
+@test "vgpu-probe --watch writes each change at once" {
+    local out=$BATS_TEST_TMPDIR/watch status=0
+    fake right
+    vgpu-probe --device-file "$bar" --watch >"$out" 3>&- &
+    local pid=$!
+    wait_for grep -q "Z watching $bar: STATUS idle, POOL_ID A, PRIORITY medium" "$out"
+    printf '\002' | dd of="$bar" bs=1 seek=12 conv=notrunc status=none
+    wait_for grep -q "Z PRIORITY medium -> high" "$out"
+    printf 'B' | dd of="$bar" bs=1 seek=8 conv=notrunc status=none
+    wait_for grep -q "Z POOL_ID A -> B" "$out"
+    kill "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq 0 ]
+}
+
+@test "vgpu-probe --check names what is wrong and ends with 13" {
+    fake right
+    run -13 vgpu-probe --device-file "$bar" --check
+    [[ "$output" == *"ok      scratch register holds what is written"* ]]
+    [[ "$output" == *"FAILED  reserved space reads 0 and ignores writes: 0x840 "* ]]
+    [[ "$output" == *"ok      doorbell: link up: a nop went"* ]]
+    run -13 --separate-stderr vgpu-probe --device-file "$bar" --check --json
+    [ "$(json 'o["ok"], len(o["checks"])' <<<"$output")" = "(False, 10)" ]
+}

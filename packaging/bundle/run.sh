@@ -27,6 +27,9 @@ export VGPU_BIN_DIR=$here/bin
 export VGPU_LIB_DIR=$here/lib # the tests give it to our programs alone, as LD_LIBRARY_PATH
 export VGPU_QEMU=$here/qemu/bin/qemu-system-x86_64
 export VGPU_GUEST_DIR=$here/guest
+if command -v nvidia-smi >/dev/null; then
+    export VGPU_EXECUTOR=cuda:0 # the tests' daemons use the GPU, or fail
+fi
 export PYTHONDONTWRITEBYTECODE=1
 LIMIT_S=900
 

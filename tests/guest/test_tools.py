@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import proto, tap  # noqa: E402
+from lib import paths, proto, tap  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
@@ -19,6 +19,7 @@ REGISTERS = {
     "INTERRUPT_CTRL": 0x028, "INTERRUPT_STATUS": 0x02C, "REQUEST_ID": 0x030, "TIMESTAMP_LO": 0x034,
     "TIMESTAMP_HI": 0x038, "SCRATCH": 0x03C,
 }
+EXECUTOR = paths.EXECUTOR.partition(":")[0]  # as info names it
 CAP_INTERRUPT, CAP_CRC32C, CAP_LIVE_CONFIG, CAP_LINK_UP = 1 << 0, 1 << 1, 1 << 2, 1 << 31
 
 
@@ -103,7 +104,7 @@ class Run(GuestCase):
         self.assertEqual([int(word) for word in answer.split()], [x + y for x, y in zip(a, b)])
 
     def test_info_names_the_executor(self):
-        self.assertRegex(self.run_ok("vgpu-run --op info"), r"(?m)^executor +cpu$")
+        self.assertRegex(self.run_ok("vgpu-run --op info"), rf"(?m)^executor +{EXECUTOR}$")
 
     def test_every_operation_with_a_checksum(self):
         for operation, answer in (("nop", ""), ("add 3 4", "7\n"), ("vector-add 1,2 3,4", "4 6\n")):
@@ -114,7 +115,7 @@ class Run(GuestCase):
             with self.subTest(operation=operation):
                 found = json.loads(self.run_ok(f"vgpu-run --json --op {operation}"))
                 self.assertEqual((found["ok"], found["status"], found.get("results")), (True, "OK", results))
-        self.assertEqual(json.loads(self.run_ok("vgpu-run --json --op info"))["info"]["executor"], "cpu")
+        self.assertEqual(json.loads(self.run_ok("vgpu-run --json --op info"))["info"]["executor"], EXECUTOR)
 
     def test_verbose_leaves_stdout_to_the_answer(self):
         finished = guest.run("vgpu-run -v 100 200")

@@ -4,6 +4,7 @@
 VGPU_BIN_DIR    vgpud, vgpuadm (default build/bin)
 VGPU_QEMU       qemu-system-x86_64 with vgpu-stub; its firmware is in ../share/qemu (default build/qemu/bin/…)
 VGPU_GUEST_DIR  vmlinuz and initramfs.cpio (default build/guest)
+VGPU_EXECUTOR   what daemons under test run jobs on: cpu (default), cuda:0
 VGPU_LIB_DIR    shared libraries for these programs alone (default: the system's)
 """
 
@@ -15,6 +16,7 @@ BIN_DIR = Path(os.environ.get("VGPU_BIN_DIR", ROOT / "build/bin"))
 QEMU = Path(os.environ.get("VGPU_QEMU", ROOT / "build/qemu/bin/qemu-system-x86_64"))
 QEMU_FIRMWARE = QEMU.parent.parent / "share/qemu"
 GUEST_DIR = Path(os.environ.get("VGPU_GUEST_DIR", ROOT / "build/guest"))
+EXECUTOR = os.environ.get("VGPU_EXECUTOR", "cpu")
 
 
 class Missing(Exception):

@@ -22,7 +22,7 @@ class Vgpud:
         ...vgpud.socket("vm1")...
     """
 
-    def __init__(self, *vms, executor="cpu", options=()):
+    def __init__(self, *vms, executor=paths.EXECUTOR, options=()):
         self.directory = process.scratch_directory("daemon")
         self.log = self.directory / "stderr"
         self._arguments = ["--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
@@ -74,7 +74,9 @@ class Vgpud:
         return process.end(self._child, signal.SIGTERM, timeout_s=30)
 
     def kill(self):
-        process.end(self._child)
+        """Ends the daemon at once, if it runs."""
+        if self._child is not None:
+            process.end(self._child)
 
     def restart(self):
         self.stop()

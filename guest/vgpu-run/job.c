@@ -33,8 +33,8 @@ static const char *parse_int32(const char *text, char delimiter, int32_t *value,
 		return NULL;
 	}
 	if (errno == ERANGE || number < INT32_MIN || number > INT32_MAX) {
-		snprintf(why, JOB_WHY_LEN, "%.*s is out of range: an int32 goes from %d to %d", len,
-			 text, INT32_MIN, INT32_MAX);
+		snprintf(why, JOB_WHY_LEN, "%.*s is out of range: an int32 goes from %ld to %ld",
+			 len, text, (long)INT32_MIN, (long)INT32_MAX);
 		return NULL;
 	}
 	*value = (int32_t)number;

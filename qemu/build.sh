@@ -63,9 +63,31 @@ options=(
     --with-devices-x86_64=vgpu --enable-tcg --enable-kvm --enable-vhost-user --enable-slirp --enable-fdt=system
     --enable-pie --enable-malloc-trim --enable-trace-backends=log --disable-docs --disable-install-blobs
 )
+
+# Options whose name differs from release to release.
+version_options() {
+    local help
+    help=$(cd "$build" && "$tree/src/configure" --help) # it leaves files where it is called
+    # Up to 8.0 a meson may be named, which knows its python; then the python, which knows its meson.
+    if [[ $help == *--meson=* ]]; then
+        echo "--meson=$(command -v meson)"
+    elif [ -x /usr/bin/python3 ]; then
+        echo --python=/usr/bin/python3
+    fi
+    [[ $help != *--disable-download* ]] || echo --disable-download
+    if [ $san = 0 ]; then
+        echo --disable-debug-info
+    elif [[ $help == *--enable-sanitizers* ]]; then
+        echo --enable-sanitizers
+    else
+        echo --enable-asan
+        echo --enable-ubsan
+    fi
+}
+
 device_hash=$(hash_of "$here"/{vgpu-stub.c,vgpu-compat.h,Kconfig,trace-events,overlay.sh} \
     "$top"/common/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
-config_hash=$(hash_of "$here/devices.mak" - <<<"${options[*]} san=$san")
+config_hash=$(hash_of "$here/devices.mak" - <<<"${options[*]} $(declare -f version_options) san=$san")
 distro_tree=$cache/distro-$suite # holds the name of the tree that was fetched last
 
 # Sets tree: the directory in the cache; empty when the distribution's source was never fetched.
@@ -83,25 +105,48 @@ name_tree() {
 
 own_tree_changed() {
     [ -n "${QEMU_SRC:-}" ] && { [ ! -e "$tree/copied" ] ||
-        [ -n "$(find "$QEMU_SRC" -name .git -prune -o -newer "$tree/copied" -print -quit)" ]; }
+        [ -n "$(find "$QEMU_SRC" \( -name .git -o -path "$QEMU_SRC/build" \) -prune -o -newer "$tree/copied" -print -quit)" ]; }
 }
 
-# Whether the binary is there already, in the destination or the cache; then nothing else is needed.
-use_built() {
+# Names what this configuration and device make of the tree. Return: whether the destination has it.
+is_current() {
     [ -n "$tree" ] && ! own_tree_changed || return 1
     out=$tree/out-$config_hash-$device_hash
     key="${tree##*/} $config_hash $device_hash"
-    [ -x "$dest/bin/qemu-system-x86_64" ] && [ "$(cat "$dest/key" 2>/dev/null)" = "$key" ] && return 0
-    [ -d "$out" ] || return 1
-    # A copy beside the old one, then the change of names: a QEMU that runs keeps its file.
+    [ -x "$dest/bin/qemu-system-x86_64" ] && [ "$(cat "$dest/key" 2>/dev/null)" = "$key" ]
+}
+
+is_cached() {
+    [ -n "$out" ] && [ -d "$out" ]
+}
+
+# Makes the copy beside the old one, then changes the names: a QEMU that runs keeps its file.
+deliver() {
     mkdir -p "$(dirname "$dest")"
+    exec 8>"$dest.lock"
+    flock 8
     rm -rf "$dest.new"
     cp -r "$out" "$dest.new"
     echo "$key" >"$dest.new/key"
     rm -rf "$dest"
     mv -T "$dest.new" "$dest"
-    touch "$out"
+    touch "$out" # the least recently used go first
     say "${dest#"$top"/} is ready (QEMU $(cat "$tree/src/VERSION"), from $out)"
+}
+
+# Ends the script when nothing is to be built; then no package is needed either.
+use_built() {
+    if [ $update = 1 ]; then
+        return
+    fi
+    name_tree
+    if is_current; then
+        exit 0
+    fi
+    if is_cached; then
+        deliver
+        exit 0
+    fi
 }
 
 # --- the source -----------------------------------------------------------------------------------
@@ -197,27 +242,6 @@ progress() {
     [ ! -t 2 ] || printf '\r%-80s\r' "" >&2
 }
 
-# Options whose name differs from release to release.
-version_options() {
-    local help
-    help=$(cd "$build" && "$tree/src/configure" --help) # it leaves files where it is called
-    # Up to 8.0 a meson may be named, which knows its python; then the python, which knows its meson.
-    if [[ $help == *--meson=* ]]; then
-        echo "--meson=$(command -v meson)"
-    elif [ -x /usr/bin/python3 ]; then
-        echo --python=/usr/bin/python3
-    fi
-    [[ $help != *--disable-download* ]] || echo --disable-download
-    if [ $san = 0 ]; then
-        echo --disable-debug-info
-    elif [[ $help == *--enable-sanitizers* ]]; then
-        echo --enable-sanitizers
-    else
-        echo --enable-asan
-        echo --enable-ubsan
-    fi
-}
-
 configure_qemu() {
     local extra
     rm -rf "$build"
@@ -230,7 +254,7 @@ configure_qemu() {
 
 compile_qemu() {
     local steps
-    steps=$(ninja -C "$build" -n qemu-system-x86_64 | grep -oE '^\[[0-9]+/[0-9]+' | tail -n 1 | cut -d/ -f 2)
+    steps=$(ninja -C "$build" -n qemu-system-x86_64 | sed -n 's|^\[[0-9]*/\([0-9]*\)\].*|\1|p' | tail -n 1)
     if [ "${steps:-0}" -gt 100 ]; then
         say "compiling QEMU $(cat "$tree/src/VERSION"), $steps steps: 1 to 3 minutes on two processors." \
             "This happens once; the result is kept in $tree"
@@ -271,7 +295,7 @@ install_out() {
     install_rom linuxboot_dma.bin "$out.new/share/qemu"
     rm -rf "$out"
     mv -T "$out.new" "$out"
-    # Each change of the device leaves one; the oldest go.
+    # Each change of the device leaves one.
     find "$tree" -maxdepth 1 -name 'out-*' -printf '%T@ %p\n' | sort -rn | tail -n +$((outs_kept + 1)) |
         cut -d' ' -f 2- | xargs -r rm -rf
 }
@@ -300,16 +324,14 @@ build_qemu() {
 
 tree='' out='' build='' log='' key='' apt_dir='' apt=()
 trap '[ -z "$apt_dir" ] || rm -rf "$apt_dir"' EXIT
-name_tree
-[ $update = 0 ] && use_built && exit 0
-
+use_built
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 if ! flock -n 9; then
     say "another build of QEMU is at work; waiting for it"
     flock 9
 fi
-name_tree
-[ $update = 0 ] && use_built && exit 0
-build_qemu
 use_built
+name_tree
+build_qemu
+is_current || deliver

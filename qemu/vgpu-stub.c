@@ -19,8 +19,8 @@
  *
  * qemu_chr_fe_write() may find that the peer is gone and raise CHR_EVENT_CLOSED
  * before it returns, with the chardev's write lock held. Hence a caller of
- * vgpu_send() has finished with its own state before, and the CLOSED handler
- * never writes.
+ * vgpu_send() has finished with its own state before or looks at it anew, and
+ * the CLOSED handler never writes.
  */
 
 #include "qemu/osdep.h"
@@ -125,6 +125,7 @@ struct VGPUStub {
     VGPUConfig config;
     VGPUSaved saved;
     uint32_t irq_owed;          /* by a load, until the VM runs */
+    bool notifying;             /* a message is being written */
 
     uint32_t request_count;     /* numbers requests that have REQUEST_ID 0 */
     uint64_t sequence;          /* of the newest request; only ever grows */
@@ -152,7 +153,12 @@ static const char *vgpu_label(const VGPUStub *s)
 
 /* ---- interrupts ---- */
 
-/* Shows the interrupt lines what is pending; fresh bits make a message. */
+/*
+ * Shows the interrupt lines what is pending; fresh bits make a message. The
+ * guest chooses its address: aimed at DOORBELL, it may complete a request that
+ * makes a message again. That one is left out; releases before 8.1 have no
+ * guard of their own against going round without end.
+ */
 static void vgpu_irq_update(VGPUStub *s, uint32_t fresh)
 {
     PCIDevice *pdev = PCI_DEVICE(s);
@@ -161,8 +167,10 @@ static void vgpu_irq_update(VGPUStub *s, uint32_t fresh)
     trace_vgpu_stub_irq(s->regs.irq_status, s->regs.irq_ctrl, msi);
     if (!msi) {
         pci_set_irq(pdev, !!(s->regs.irq_status & s->regs.irq_ctrl));
-    } else if (fresh & s->regs.irq_ctrl) {
+    } else if ((fresh & s->regs.irq_ctrl) && !s->notifying) {
+        s->notifying = true;
         msi_notify(pdev, 0);
+        s->notifying = false;
     }
 }
 
@@ -319,15 +327,19 @@ static void vgpu_submit(VGPUStub *s)
 
 /*
  * The time is the host's (REALTIME): what it bounds, vgpud and the GPU, goes on
- * while the VM is paused, and so does its end.
+ * while the VM is paused, and so does its end. The CANCEL comes first: a
+ * completion's message may ring the doorbell, and then a newer request is in
+ * flight.
  */
 static void vgpu_timed_out(void *opaque)
 {
     VGPUStub *s = opaque;
 
     trace_vgpu_stub_timeout(s->sequence, s->timeout_ms);
-    vgpu_fail(s, VGPU_ERR_TIMEOUT);
     vgpu_send_cancel(s);
+    if (vgpu_busy(s)) { /* else the peer was found gone, which ended it */
+        vgpu_fail(s, VGPU_ERR_TIMEOUT);
+    }
 }
 
 static void vgpu_doorbell(VGPUStub *s, uint32_t value)

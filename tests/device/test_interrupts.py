@@ -311,6 +311,19 @@ class MsiIntoItself(LinkedCard):
         self.assert_error(abi.NO_BACKEND)
 
 
+class MsiIntoItselfAtTheDeadline(LinkedCard):
+    device = Device(chardev="server", props="timeout_ms=300")
+
+    def test_the_cancel_names_the_request_that_ended(self):
+        self.card.msi_enable(self.card.bar0 + abi.DOORBELL, abi.SUBMIT)
+        self.card.write(abi.INTERRUPT_CTRL, abi.IRQ_COMPLETION)
+        self.card.submit()
+        first = self.link.expect(abi.REQUEST)
+        said = [self.link.expect_any(), self.link.expect_any()]
+        self.assertEqual({(f.type, f.sequence) for f in said},
+                         {(abi.CANCEL, first.sequence), (abi.REQUEST, first.sequence + 1)})
+
+
 class WithoutLink(OneCard):
     device = Device(chardev=None)
 

@@ -97,14 +97,15 @@ step_tidy() {
 }
 
 step_cppcheck() {
-    # Tests are left to clang-tidy: this one stumbles over their tables and macros. Without
-    # sys/queue.h it takes TAILQ_FOREACH for a syntax error.
-    local queue
-    queue=$(echo '#include <sys/queue.h>' | cc -E -x c - | sed -nE 's/^# [0-9]+ "(.*sys\/queue.h)".*/\1/p' | head -n 1)
+    # Tests are left to clang-tidy: this one stumbles over their tables and macros. Without these
+    # two headers it takes TAILQ_FOREACH and json_array_foreach for syntax errors.
+    local headers
+    mapfile -t headers < <(printf '#include <%s>\n' sys/queue.h jansson.h | cc -E -x c - |
+        sed -nE 's/^# [0-9]+ "(.*\/(sys\/queue|jansson)\.h)".*/--include=\1/p' | sort -u)
     files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" \
         --enable=warning,performance,portability --suppressions-list=packaging/cppcheck.suppress \
-        --inline-suppr --std=c11 --library=posix --library=gnu --include="$queue" -I. \
-        -D_GNU_SOURCE -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
+        --inline-suppr --std=c11 --library=posix --library=gnu "${headers[@]}" -I. -D_GNU_SOURCE \
+        -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
 }
 
 step_shell() {

@@ -127,6 +127,12 @@ class IncludeLint(unittest.TestCase):
         self.assertEqual(finished.returncode, 1)
         self.assertIn("[circle] modules include each other: common/log > common/sock > common/log", finished.stdout)
 
+    def test_parts_of_one_module_are_no_circle(self):
+        self.write("common/log.h", ['"common/log_file.h"'])
+        self.write("common/log_file.h", ['"common/log.h"'])
+        finished = self.lint()
+        self.assertEqual(finished.returncode, 0, finished.stdout)
+
     def test_a_file_without_a_room(self):
         self.catches("vgpud/attic.c", [], 1, "unknown file")
 

@@ -7,10 +7,11 @@
 
 #include "common/log.h"
 #include "common/names.h"
+#include "common/units.h"
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
 
-#define DRAIN_TIMEOUT_S 60
+#define DRAIN_TIMEOUT_MS 60000
 
 /* --- queue --- */
 
@@ -186,13 +187,13 @@ static void drain_gone(struct admin_call *call)
 	admin_end(call, NULL);
 }
 
-static void wait_drained(struct admin_call *call, uint64_t timeout_s)
+static void wait_drained(struct admin_call *call, uint64_t timeout_ms)
 {
 	struct drain *drain = calloc(1, sizeof(*drain));
 
 	if (drain == NULL ||
 	    sd_event_add_time_relative(call->daemon->event, &drain->timer, CLOCK_MONOTONIC,
-				       timeout_s * 1000000, 0, on_drain_timeout, call) < 0) {
+				       timeout_ms * 1000, 0, on_drain_timeout, call) < 0) {
 		free(drain);
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 		return;
@@ -208,14 +209,11 @@ void admin_drain(struct admin_call *call)
 {
 	struct broker *broker = &call->daemon->broker;
 	const char *timeout = admin_arg(call, "timeout");
-	uint64_t timeout_s = DRAIN_TIMEOUT_S;
+	uint64_t timeout_ms = DRAIN_TIMEOUT_MS;
 	bool off = admin_flag(call, "off");
 
-	if (timeout != NULL && util_parse_u64(timeout, 0, 86400, &timeout_s) != 0) {
-		admin_fail(call, ADMIN_ERROR_USAGE, "--timeout: %s: expected 0 to 86400 seconds",
-			   timeout);
-		return;
-	}
+	if (timeout != NULL)
+		units_parse_seconds(timeout, &timeout_ms); /* its form was checked */
 	if (call->daemon->drain != NULL && !off) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "another drain waits already");
 		return;
@@ -227,5 +225,5 @@ void admin_drain(struct admin_call *call)
 	if (off || broker->live == 0)
 		drain_row(call, !off, 0, 0);
 	else
-		wait_drained(call, timeout_s);
+		wait_drained(call, timeout_ms);
 }

@@ -50,6 +50,23 @@ int query_start(pid_t *pid, int fd, const char *query)
 	return -err;
 }
 
+/* Letters of the pools that share a GPU with the VM whose waiting is asked about; null: of all. */
+static json_t *sharing_pools(const struct admin_call *call)
+{
+	const struct sched *sched = &call->daemon->broker.sched;
+	const char *name = admin_arg(call, "blame");
+	const struct vm *vm = name != NULL ? vm_find(&call->daemon->broker.vms, name) : NULL;
+	char letters[SCHED_POOL_MAX + 1] = "";
+	size_t n = 0;
+
+	if (vm == NULL)
+		return json_null();
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
+		if (sched->pool[i].exists && sched->pool[i].gpu == sched->pool[vm->sched.pool].gpu)
+			letters[n++] = (char)('A' + i);
+	return json_string(letters);
+}
+
 /* What the process must know, as one JSON text, which the caller frees. */
 static char *make_query(const struct admin_call *call)
 {
@@ -59,9 +76,10 @@ static char *make_query(const struct admin_call *call)
 	char *text;
 
 	snprintf(path, sizeof(path), "%s/vgpud.db", daemon->conf->state_dir);
-	object = json_pack("{s:I, s:s, s:O, s:s, s:I}", "id", call->id, "cmd",
+	object = json_pack("{s:I, s:s, s:O, s:s, s:I, s:o}", "id", call->id, "cmd",
 			   admin_cmds[call->cmd].name, "args", call->args, "db", path, "start_ns",
-			   (json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns));
+			   (json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns),
+			   "pools", sharing_pools(call));
 	text = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	return text;

@@ -3,8 +3,201 @@
 
 #include "vgpud/query.h"
 
-int query_main(const char *query)
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "common/admin.h"
+#include "common/log.h"
+#include "common/timeexpr.h"
+#include "common/util.h"
+#include "vgpud/query_private.h"
+
+const char *query_arg(const struct query *q, const char *key)
 {
-	(void)query;
-	return 1;
+	return json_string_value(json_object_get(q->args, key));
+}
+
+/* --- the window --- */
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
+}
+
+/* The form was checked; what is left can only be a moment that does not exist. */
+static int parse_time(struct query *q, const char *option, const char *text, int64_t *out_ns)
+{
+	int64_t now_ns = clock_ns(CLOCK_REALTIME);
+	const struct timeexpr_base base = {
+		.now_ns = now_ns,
+		.boot_ns = now_ns - clock_ns(CLOCK_BOOTTIME),
+		.start_ns = q->start_ns,
+	};
+
+	if (timeexpr_parse(text, &base, out_ns) == 0)
+		return 0;
+	query_fail(q, "usage", "--%s: %s: no such time; it is one of %s", option, text,
+		   TIMEEXPR_FORMS);
+	return -EINVAL;
+}
+
+int query_window(struct query *q)
+{
+	const char *since = query_arg(q, "since"), *until = query_arg(q, "until");
+
+	q->filter.since_ns = 0;
+	q->filter.until_ns = INT64_MAX;
+	if (since != NULL && parse_time(q, "since", since, &q->filter.since_ns) != 0)
+		return -EINVAL;
+	if (until != NULL && parse_time(q, "until", until, &q->filter.until_ns) != 0)
+		return -EINVAL;
+	if (q->filter.since_ns < q->filter.until_ns)
+		return 0;
+	query_fail(q, "usage", "--since %s is not before --until %s", since, until ? until : "now");
+	return -EINVAL;
+}
+
+json_t *query_window_row(const struct query *q)
+{
+	int64_t until_ns = q->filter.until_ns;
+	char since_text[TIMEEXPR_TEXT_SIZE], until_text[TIMEEXPR_TEXT_SIZE];
+
+	if (until_ns == INT64_MAX)
+		until_ns = clock_ns(CLOCK_REALTIME);
+	timeexpr_format(since_text, sizeof(since_text), q->filter.since_ns, 0);
+	timeexpr_format(until_text, sizeof(until_text), until_ns, 0);
+	return json_pack("{s:I, s:I, s:s, s:s}", "since_unix_ns", (json_int_t)q->filter.since_ns,
+			 "until_unix_ns", (json_int_t)until_ns, "since_text", since_text,
+			 "until_text", until_text);
+}
+
+/* --- what requests --- */
+
+struct find_vm {
+	const char *name;
+	int64_t id, removed_id;
+};
+
+static int match_vm(void *arg, const struct store_query_vm *vm)
+{
+	struct find_vm *find = arg;
+
+	if (strcmp(vm->name, find->name) != 0)
+		return 0;
+	if (vm->removed)
+		find->removed_id = vm->id;
+	else
+		find->id = vm->id;
+	return 0;
+}
+
+/* A VM that was removed still has its records. Return: 0, or -ENOENT after having failed. */
+static int find_vm(struct query *q, const char *name, int64_t *id)
+{
+	struct find_vm find = { .name = name, .id = -1, .removed_id = -1 };
+
+	if (query_check(q, store_query_vms(q->store, match_vm, &find)) != 0)
+		return -EIO;
+	*id = find.id >= 0 ? find.id : find.removed_id;
+	if (*id >= 0)
+		return 0;
+	query_fail(q, "not-found", "%s: no such vm (vgpuadm list shows them)", name);
+	return -ENOENT;
+}
+
+static int64_t index_of(const struct query *q, const char *key, enum pattern_type type)
+{
+	const char *text = query_arg(q, key);
+
+	return text != NULL ? pattern_type_index(type, text) : STORE_QUERY_ANY;
+}
+
+int query_filter(struct query *q)
+{
+	const char *vm = query_arg(q, "vm"), *pool = query_arg(q, "pool");
+
+	q->filter = (struct store_query_filter)STORE_QUERY_FILTER_ALL;
+	if (query_window(q) != 0)
+		return -EINVAL;
+	if (vm != NULL && find_vm(q, vm, &q->filter.vm_id) != 0)
+		return -ENOENT;
+	if (pool != NULL)
+		q->filter.pool = pool[0];
+	q->filter.status = index_of(q, "status", PATTERN_STATUS);
+	q->filter.opcode = index_of(q, "opcode", PATTERN_OPCODE);
+	return 0;
+}
+
+int query_filter_vm(struct query *q, const char *name)
+{
+	return find_vm(q, name, &q->filter.vm_id);
+}
+
+int query_check(struct query *q, int err)
+{
+	if (err != 0 && !q->failed)
+		query_fail(q, "refused", "cannot read the database: %s",
+			   store_query_error(q->store));
+	return err;
+}
+
+/* --- main --- */
+
+static const struct {
+	const char *cmd;
+	void (*answer)(struct query *q);
+} answers[] = {
+	{ "stats", query_stats },   { "requests", query_requests }, { "request", query_request },
+	{ "events", query_events }, { "rates", query_rates },
+};
+
+static void answer(struct query *q)
+{
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		if (strcmp(answers[i].cmd, q->cmd) == 0)
+			answers[i].answer(q);
+}
+
+/* Return: 0, or -EINVAL: this is not what admin_query.c writes. */
+static int read_query(struct query *q, json_t *object, const char **db)
+{
+	q->id = json_integer_value(json_object_get(object, "id"));
+	q->cmd = json_string_value(json_object_get(object, "cmd"));
+	q->args = json_object_get(object, "args");
+	q->pools = json_string_value(json_object_get(object, "pools"));
+	q->start_ns = json_integer_value(json_object_get(object, "start_ns"));
+	*db = json_string_value(json_object_get(object, "db"));
+	return q->cmd != NULL && *db != NULL && json_is_object(q->args) ? 0 : -EINVAL;
+}
+
+int query_main(const char *text)
+{
+	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	struct query q = { .rows = 0 };
+	const char *db;
+	char why[256];
+
+	log_init(QUERY_ARGV0, false);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	if (read_query(&q, object, &db) != 0) {
+		json_decref(object);
+		return 2;
+	}
+	if (store_query_open(&q.store, db, why, sizeof(why)) != 0) {
+		query_fail(&q, "refused", "%s", why);
+	} else {
+		answer(&q);
+		store_query_close(q.store);
+	}
+	json_decref(object);
+	return query_flush(&q) == 0 ? 0 : 1;
 }

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query_rows.c - the commands that list requests and events */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/names.h"
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "vgpud/query_private.h"
+
+#define LIMIT_DEFAULT 20      /* rows, when no window is given */
+#define LIMIT_OF_WINDOW 10000 /* when one is */
+#define LIMIT_MOST 1000000
+#define FOLLOW_MS 200 /* how soon a new row is seen */
+
+static uint64_t limit(const struct query *q)
+{
+	bool windowed = query_arg(q, "since") != NULL || query_arg(q, "until") != NULL;
+	uint64_t rows = windowed ? LIMIT_OF_WINDOW : LIMIT_DEFAULT;
+
+	if (query_arg(q, "limit") != NULL)
+		util_parse_u64(query_arg(q, "limit"), 1, UINT32_MAX, &rows);
+	return rows < LIMIT_MOST ? rows : LIMIT_MOST;
+}
+
+static bool follows(const struct query *q)
+{
+	return json_is_true(json_object_get(q->args, "follow"));
+}
+
+static json_t *string_or_null(const char *text)
+{
+	json_t *string = text != NULL ? json_string(text) : NULL;
+
+	return string != NULL ? string : json_null();
+}
+
+static json_t *time_or_null(bool known, uint64_t ns)
+{
+	return known ? json_integer((json_int_t)ns) : json_null();
+}
+
+/* --- requests --- */
+
+static json_t *request_row(const struct store_query_request *r)
+{
+	static const char *const transports[] = { "device", "file" };
+	const struct store_request *row = &r->request;
+	char pool[2] = { (char)row->pool, '\0' }, number[16], opcode[16];
+
+	snprintf(number, sizeof(number), "#%u", row->vm_id);
+	snprintf(opcode, sizeof(opcode), "0x%04x", row->opcode);
+	return json_pack(
+		"{s:I, s:I, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:I}",
+		"id", (json_int_t)row->id, "received_unix_ns", (json_int_t)row->received_ns, "vm",
+		r->vm_name != NULL ? r->vm_name : number, "vm_id", (json_int_t)row->vm_id, "pool",
+		pool, "priority", name_priority(row->priority), "opcode",
+		row->opcode < VGPU_OPCODE_NUM ? name_opcode(row->opcode) : opcode, "status",
+		name_error(row->status), "executor", name_executor(row->executor), "transport",
+		row->transport < STORE_TRANSPORT_NUM ? transports[row->transport] : "?", "wait_ns",
+		time_or_null(r->times_known, row->wait_ns), "exec_ns",
+		time_or_null(r->times_known, row->exec_ns), "total_ns",
+		time_or_null(r->times_known, row->total_ns), "request_bytes",
+		(int)row->request_bytes, "response_bytes", (int)row->response_bytes,
+		"guest_request_id", (json_int_t)row->guest_request_id);
+}
+
+/* Rows come newest first and are shown newest last. */
+static int collect_request(void *arg, const struct store_query_request *request)
+{
+	return json_array_append_new(arg, request_row(request));
+}
+
+static int show_request(void *arg, const struct store_query_request *request)
+{
+	return query_row(arg, request_row(request));
+}
+
+/* Takes rows over. */
+static void show_reversed(struct query *q, json_t *rows)
+{
+	for (size_t i = json_array_size(rows); i > 0; i--)
+		query_row(q, json_incref(json_array_get(rows, i - 1)));
+	json_decref(rows);
+}
+
+/* Shows what comes, until the client goes. */
+static void follow_requests(struct query *q, uint64_t last_id)
+{
+	while (query_flush(q) == 0 && query_client_stays(q, FOLLOW_MS)) {
+		uint64_t settled = last_id;
+
+		if (query_check(q, store_query_settled(q->store, &settled)) != 0)
+			return;
+		if (settled <= last_id)
+			continue;
+		if (query_check(q, store_query_requests_after(q->store, &q->filter, last_id,
+							      settled, show_request, q)) != 0)
+			return;
+		last_id = settled;
+	}
+}
+
+void query_requests(struct query *q)
+{
+	json_t *rows = json_array();
+	uint64_t settled = 0;
+
+	if (query_filter(q) == 0 && query_check(q, store_query_settled(q->store, &settled)) == 0 &&
+	    query_check(q, store_query_requests(q->store, &q->filter, limit(q), collect_request,
+						rows)) == 0) {
+		bool cut_off = json_array_size(rows) == limit(q);
+
+		show_reversed(q, json_incref(rows));
+		if (follows(q))
+			follow_requests(q, settled);
+		else
+			query_end(q, json_pack("{s:b}", "limited", cut_off));
+	}
+	json_decref(rows);
+}
+
+void query_request(struct query *q)
+{
+	uint64_t id = 0;
+	int err;
+
+	util_parse_u64(query_arg(q, "id"), 1, UINT64_MAX, &id);
+	err = store_query_request(q->store, id, show_request, q);
+	if (err == -ENOENT)
+		query_fail(
+			q, "not-found",
+			"%s: no such request (it may be under way: vgpuadm queue; or so old that its "
+			"row was removed)",
+			query_arg(q, "id"));
+	else if (query_check(q, err) == 0)
+		query_end(q, NULL);
+}
+
+/* --- events --- */
+
+struct event_list {
+	json_t *rows;
+	uint64_t last_id;
+};
+
+static json_t *number_or_null(int64_t number)
+{
+	return number >= 0 ? json_integer(number) : json_null();
+}
+
+static int collect_event(void *arg, const struct store_query_event *e)
+{
+	struct event_list *list = arg;
+	const struct store_event *event = &e->event;
+
+	if (e->id > list->last_id)
+		list->last_id = e->id;
+	return json_array_append_new(
+		list->rows,
+		json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)e->id,
+			  "time_unix_ns", (json_int_t)e->time_ns, "kind",
+			  string_or_null(event->kind), "subject", string_or_null(event->subject),
+			  "old", string_or_null(event->old_value), "new",
+			  string_or_null(event->new_value), "text", string_or_null(event->text),
+			  "uid", number_or_null(event->uid), "pid",
+			  number_or_null(event->uid >= 0 ? event->pid : -1)));
+}
+
+/* Shows events behind *last_id, and moves it. Return: 0 or -errno after having failed. */
+static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
+{
+	struct event_list list = { .rows = json_array(), .last_id = *last_id };
+	int err = query_check(q,
+			      store_query_events(q->store, q->filter.since_ns, q->filter.until_ns,
+						 NULL, query_arg(q, "subject"), *last_id, most,
+						 collect_event, &list));
+
+	*last_id = list.last_id;
+	show_reversed(q, list.rows);
+	return err;
+}
+
+void query_events(struct query *q)
+{
+	uint64_t last_id = 0;
+
+	if (query_window(q) != 0 || show_events(q, &last_id, limit(q)) != 0)
+		return;
+	if (!follows(q)) {
+		query_end(q, NULL);
+		return;
+	}
+	while (query_flush(q) == 0 && query_client_stays(q, FOLLOW_MS))
+		if (show_events(q, &last_id, LIMIT_MOST) != 0)
+			return;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query_stats.c - the commands that add requests up */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/names.h"
+#include "common/util.h"
+#include "vgpud/query_private.h"
+
+#define NS_PER_MINUTE INT64_C(60000000000)
+#define RATES_DEFAULT_MINUTES 60
+#define RATES_MOST_MINUTES (7 * 24 * 60)
+
+/* --- names of groups --- */
+
+struct vm_name {
+	uint32_t id;
+	char *name;
+};
+
+/* All VMs by id, and what the groups are. */
+struct groups {
+	struct query *q;
+	enum store_query_by by;
+	struct vm_name *vms;
+	size_t vms_num;
+	json_t *rows;
+	json_int_t gpu_ns; /* of all groups */
+	double window_s;
+};
+
+static int keep_vm(void *arg, const struct store_query_vm *vm)
+{
+	struct groups *groups = arg;
+	struct vm_name *vms = reallocarray(groups->vms, groups->vms_num + 1, sizeof(*vms));
+	char *name = strdup(vm->name);
+
+	if (vms != NULL)
+		groups->vms = vms;
+	if (vms == NULL || name == NULL) {
+		free(name);
+		return -ENOMEM;
+	}
+	vms[groups->vms_num++] = (struct vm_name){ .id = vm->id, .name = name };
+	return 0;
+}
+
+static void forget_vms(struct groups *groups)
+{
+	for (size_t i = 0; i < groups->vms_num; i++)
+		free(groups->vms[i].name);
+	free(groups->vms);
+}
+
+/* Return: a JSON string. */
+static json_t *vm_name(const struct groups *groups, int64_t id)
+{
+	char number[24];
+
+	for (size_t i = 0; i < groups->vms_num; i++)
+		if (groups->vms[i].id == id)
+			return json_string(groups->vms[i].name);
+	snprintf(number, sizeof(number), "#%lld", (long long)id);
+	return json_string(number);
+}
+
+static json_t *group_name(const struct groups *groups, int64_t key)
+{
+	char letter[2] = { (char)key, '\0' };
+
+	switch (groups->by) {
+	case STORE_QUERY_BY_NOTHING:
+		break;
+	case STORE_QUERY_BY_VM:
+		return vm_name(groups, key);
+	case STORE_QUERY_BY_POOL:
+		return json_string(letter);
+	case STORE_QUERY_BY_PRIORITY:
+		return json_string(name_priority((uint32_t)key));
+	case STORE_QUERY_BY_OPCODE:
+		return json_string(key >= 0 ? name_opcode((uint32_t)key) : "unknown");
+	}
+	return json_string("all");
+}
+
+/* --- stats --- */
+
+/* Keys "wait_p50_ns" and so on; all null when nothing is known. */
+static void add_times(json_t *row, const char *name, const struct store_query_times *times)
+{
+	const struct {
+		const char *what;
+		int64_t ns;
+	} values[] = {
+		{ "p50", times->p50_ns },   { "p90", times->p90_ns }, { "p99", times->p99_ns },
+		{ "p999", times->p999_ns }, { "max", times->max_ns },
+	};
+	char key[32];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		snprintf(key, sizeof(key), "%s_%s_ns", name, values[i].what);
+		json_object_set_new(row, key,
+				    times->count > 0 ? json_integer(values[i].ns) : json_null());
+	}
+}
+
+static int keep_group(void *arg, const struct store_query_stats *stats)
+{
+	struct groups *groups = arg;
+	json_t *row = json_pack("{s:o, s:I, s:I}", "group", group_name(groups, stats->key), "count",
+				(json_int_t)stats->count, "errors", (json_int_t)stats->errors);
+
+	add_times(row, "wait", &stats->wait);
+	add_times(row, "exec", &stats->exec);
+	add_times(row, "total", &stats->total);
+	json_object_set_new(row, "gpu_time_ns", json_integer(stats->exec.sum_ns));
+	groups->gpu_ns += stats->exec.sum_ns;
+	return json_array_append_new(groups->rows, row);
+}
+
+static int by_group(const void *a, const void *b)
+{
+	const json_t *const *left = a, *const *right = b;
+
+	return strverscmp(json_string_value(json_object_get(*left, "group")),
+			  json_string_value(json_object_get(*right, "group")));
+}
+
+/* Shares and rates need what all groups have together. Names sort as people count. */
+static void show_groups(struct groups *groups)
+{
+	size_t num = json_array_size(groups->rows);
+	json_t **rows = calloc(num + 1, sizeof(json_t *));
+
+	if (rows == NULL) {
+		query_fail(groups->q, "refused", "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < num; i++)
+		rows[i] = json_array_get(groups->rows, i);
+	if (groups->by == STORE_QUERY_BY_VM)
+		qsort(rows, num, sizeof(json_t *), by_group);
+	for (size_t i = 0; i < num; i++) {
+		json_int_t gpu_ns = json_integer_value(json_object_get(rows[i], "gpu_time_ns"));
+		json_int_t count = json_integer_value(json_object_get(rows[i], "count"));
+
+		json_object_set_new(rows[i], "rate_per_s",
+				    json_real((double)count / groups->window_s));
+		json_object_set_new(rows[i], "gpu_share",
+				    groups->gpu_ns > 0
+					    ? json_real((double)gpu_ns / (double)groups->gpu_ns)
+					    : json_null());
+		query_row(groups->q, json_incref(rows[i]));
+	}
+	free(rows);
+}
+
+static enum store_query_by by_word(const char *word)
+{
+	if (word == NULL)
+		return STORE_QUERY_BY_NOTHING;
+	return STORE_QUERY_BY_VM + (enum store_query_by)pattern_type_index(PATTERN_GROUP, word);
+}
+
+/* The window as it was used: its beginning is that of the first record when none was given. */
+static void use_window(struct groups *groups, const struct store_query_window *window)
+{
+	struct timespec now;
+	int64_t until_ns = window->until_ns;
+
+	groups->q->filter.since_ns = window->since_ns;
+	if (until_ns == INT64_MAX) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		until_ns = (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
+	}
+	groups->q->filter.until_ns = until_ns;
+	groups->window_s = (double)(until_ns - window->since_ns) / (double)UTIL_NS_PER_S;
+}
+
+static void blame(struct query *q, struct groups *groups);
+
+void query_stats(struct query *q)
+{
+	bool exact = json_is_true(json_object_get(q->args, "exact"));
+	struct groups groups = { .q = q, .by = by_word(query_arg(q, "by")), .rows = json_array() };
+	struct store_query_window window;
+	json_t *end;
+
+	if (query_filter(q) == 0 &&
+	    query_check(q, store_query_vms(q->store, keep_vm, &groups)) == 0) {
+		if (query_arg(q, "blame") != NULL) {
+			blame(q, &groups);
+		} else if (query_check(q, store_query_stats(q->store, &q->filter, groups.by, exact,
+							    &window, keep_group, &groups)) == 0) {
+			use_window(&groups, &window);
+			show_groups(&groups);
+			end = query_window_row(q);
+			json_object_set_new(end, "exact", json_boolean(exact));
+			json_object_set_new(end, "widened", json_boolean(window.widened));
+			query_end(q, end);
+		}
+	}
+	json_decref(groups.rows);
+	forget_vms(&groups);
+}
+
+/* --- blame --- */
+
+struct shares {
+	struct groups *groups;
+	json_t *rows;
+	int64_t idle_ns;
+};
+
+static int keep_share(void *arg, const struct store_query_share *share)
+{
+	struct shares *shares = arg;
+
+	if (share->vm_id == STORE_QUERY_NOBODY) {
+		shares->idle_ns = share->ns;
+		return 0;
+	}
+	return json_array_append_new(shares->rows, json_pack("{s:o, s:I}", "group",
+							     vm_name(shares->groups, share->vm_id),
+							     "blocked_ns", (json_int_t)share->ns));
+}
+
+static void blame(struct query *q, struct groups *groups)
+{
+	struct shares shares = { .groups = groups, .rows = json_array() };
+	struct store_query_blame total;
+	json_t *row, *end;
+	size_t i;
+	int err = query_filter_vm(q, query_arg(q, "blame"));
+
+	if (err == 0) {
+		err = store_query_blame(q->store, &q->filter, q->pools, &total, keep_share,
+					&shares);
+		if (err == -E2BIG)
+			query_fail(q, "refused", "%s", store_query_error(q->store));
+		else
+			query_check(q, err);
+	}
+	if (err == 0) {
+		json_array_foreach(shares.rows, i, row)
+		{
+			json_int_t ns = json_integer_value(json_object_get(row, "blocked_ns"));
+
+			json_object_set_new(row, "share",
+					    total.wait_ns > 0
+						    ? json_real((double)ns / (double)total.wait_ns)
+						    : json_null());
+			query_row(q, json_incref(row));
+		}
+		end = query_window_row(q);
+		json_object_set_new(end, "vm", json_string(query_arg(q, "blame")));
+		json_object_set_new(end, "waited", json_integer((json_int_t)total.waited));
+		json_object_set_new(end, "wait_total_ns", json_integer(total.wait_ns));
+		json_object_set_new(end, "idle_ns", json_integer(shares.idle_ns));
+		query_end(q, end);
+	}
+	json_decref(shares.rows);
+}
+
+/* --- rates --- */
+
+struct minute {
+	struct query *q;
+	int64_t start_ns;
+	bool seen;
+};
+
+static json_t *minute_row(int64_t start_ns, uint64_t count, uint64_t errors, json_t *p99)
+{
+	return json_pack("{s:I, s:I, s:I, s:o}", "minute_unix_ns", (json_int_t)start_ns, "count",
+			 (json_int_t)count, "errors", (json_int_t)errors, "total_p99_ns", p99);
+}
+
+static int show_minute(void *arg, const struct store_query_stats *stats)
+{
+	struct minute *minute = arg;
+
+	minute->seen = true;
+	return query_row(minute->q,
+			 minute_row(minute->start_ns, stats->count, stats->errors,
+				    stats->total.count > 0 ? json_integer(stats->total.p99_ns)
+							   : json_null()));
+}
+
+void query_rates(struct query *q)
+{
+	struct timespec now;
+	int64_t now_ns, at_ns, until_ns;
+
+	if (query_filter(q) != 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_ns = (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
+	until_ns = q->filter.until_ns < now_ns ? q->filter.until_ns : now_ns;
+	at_ns = q->filter.since_ns;
+	if (query_arg(q, "since") == NULL)
+		at_ns = until_ns - RATES_DEFAULT_MINUTES * NS_PER_MINUTE;
+	if ((until_ns - at_ns) / NS_PER_MINUTE > RATES_MOST_MINUTES) {
+		query_fail(q, "usage", "the window has more than %d minutes, which is a week",
+			   RATES_MOST_MINUTES);
+		return;
+	}
+	for (at_ns -= at_ns % NS_PER_MINUTE; at_ns < until_ns; at_ns += NS_PER_MINUTE) {
+		struct minute minute = { .q = q, .start_ns = at_ns };
+		struct store_query_window window;
+
+		q->filter.since_ns = at_ns;
+		q->filter.until_ns = at_ns + NS_PER_MINUTE;
+		if (query_check(q, store_query_stats(q->store, &q->filter, STORE_QUERY_BY_NOTHING,
+						     false, &window, show_minute, &minute)) != 0)
+			return;
+		if (!minute.seen && query_row(q, minute_row(at_ns, 0, 0, json_null())) != 0)
+			return;
+	}
+	query_end(q, NULL);
+}

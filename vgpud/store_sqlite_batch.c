@@ -17,6 +17,7 @@
 
 #include "common/vgpu_proto.h"
 #include "vgpud/hist.h"
+#include "vgpud/store_opcode.h"
 
 #define NS_PER_MINUTE INT64_C(60000000000)
 #define TABLE_NUM (2 * STORE_SQLITE_BATCH_RECORDS) /* a power of two */
@@ -29,7 +30,7 @@ _Static_assert(STORE_SQLITE_BATCH_RECORDS < NO_ENTRY, "an entry's index fits");
 struct minute_key {
 	int64_t minute;
 	uint32_t vm_id;
-	int32_t opcode; /* -1: none that is known */
+	int32_t opcode; /* as store_opcode() says */
 	char pool;
 	uint8_t priority;
 };
@@ -132,19 +133,6 @@ static int write_pending(struct store_sqlite_batch *batch, struct store_sqlite_d
 
 /* --- rows --- */
 
-static int32_t known_opcode(uint32_t opcode)
-{
-	switch (opcode) {
-#define KNOWN(value, ...) case value:
-		VGPU_OPCODE_TABLE(KNOWN)
-#undef KNOWN
-		return (int32_t)opcode;
-	default:
-		/* A guest that counts opcodes up must not make a row of each. */
-		return -1;
-	}
-}
-
 static void bind_time(sqlite3_stmt *statement, int at, uint64_t ns, bool lost)
 {
 	if (lost)
@@ -181,7 +169,7 @@ static int write_row(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 		.key = {
 			.minute = received_ns / NS_PER_MINUTE,
 			.vm_id = request->vm_id,
-			.opcode = known_opcode(request->opcode),
+			.opcode = store_opcode(request->opcode),
 			.pool = (char)request->pool,
 			.priority = request->priority,
 		},

@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_query.c - reading the ledger: statistics against brute force, listings, blame */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "common/vgpu_regs.h"
+#include "vgpud/hist.h"
+#include "vgpud/store_opcode.h"
+#include "vgpud/store_query.h"
+#include "vgpud/store_sqlite.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define WAIT_MS 60000
+#define MINUTE INT64_C(60000000000)
+#define REQUESTS_MOST 20000
+
+static char directory[64], db_path[96], ring_path[96], why[512];
+static struct store_sqlite_config config;
+static struct store_query *query;
+
+/* What was recorded, received_ns as wall time. */
+static struct store_request known[REQUESTS_MOST];
+static size_t known_num;
+
+static uint64_t random_u64(void)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/vgpu-query.XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
+	snprintf(ring_path, sizeof(ring_path), "%s/ring", directory);
+	config = (struct store_sqlite_config){
+		.db_path = db_path,
+		.ring_path = ring_path,
+		.ring_records = 8192,
+		.batch_ms = 1,
+		.version = "0.0.0-test",
+		.host = "testhost",
+	};
+	known_num = 0;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
+	return system(command);
+}
+
+static struct store *open_store(void)
+{
+	struct store *store;
+
+	if (store_sqlite_open(&store, &config, why, sizeof(why)))
+		fail_msg("%s", why);
+	return store;
+}
+
+static void open_query(void)
+{
+	if (store_query_open(&query, db_path, why, sizeof(why)))
+		fail_msg("%s", why);
+}
+
+/* Records a request that is complete. */
+static void record(struct store *store, struct store_request request)
+{
+	request.id = store->next_id++;
+	while (store->ops->accepted(store, &request))
+		poll(NULL, 0, 1);
+	store->ops->finished(store, &request);
+	request.received_ns = (uint64_t)store_sqlite_wall_ns(store, request.received_ns);
+	known[known_num++] = request;
+}
+
+static void flush(struct store *store)
+{
+	store_sqlite_flush(store, NULL, NULL);
+	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+}
+
+static struct store_request random_request(uint64_t received_ns)
+{
+	struct store_request request = {
+		.received_ns = received_ns,
+		.wait_ns = random_u64() >> (24 + random_u64() % 30),
+		.exec_ns = random_u64() >> (34 + random_u64() % 20),
+		.vm_id = (uint32_t)(random_u64() % 5),
+		.guest_request_id = (uint32_t)random_u64(),
+		.opcode = random_u64() % 10 ? (uint32_t)(random_u64() % VGPU_OPCODE_NUM)
+					    : (uint32_t)(random_u64() % 1000 + 100),
+		.status = random_u64() % 8 ? VGPU_ERR_OK
+					   : (uint32_t)(random_u64() % VGPU_ERROR_NUM),
+		.request_bytes = 40,
+		.response_bytes = 36,
+		.pool = (uint8_t)('A' + random_u64() % 2),
+		.priority = (uint8_t)(random_u64() % VGPU_PRIORITY_NUM),
+		.executor = VGPU_EXECUTOR_CPU,
+	};
+
+	if (request.status == VGPU_ERR_BAD_OPCODE) {
+		request.executor = VGPU_EXECUTOR_NONE;
+		request.exec_ns = 0;
+	}
+	request.total_ns = request.wait_ns + request.exec_ns;
+	return request;
+}
+
+static void write_sql(const char *sql)
+{
+	sqlite3 *conn;
+
+	assert_int_equal(sqlite3_open(db_path, &conn), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(conn);
+}
+
+/* Two sessions and some ten minutes of requests, which reach into the future. */
+static void record_random(size_t n)
+{
+	struct store *store = open_store();
+	uint64_t at_ns = util_now_ns();
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == n / 3) {
+			store->ops->close(store);
+			store = open_store();
+		}
+		record(store, random_request(at_ns));
+		at_ns += random_u64() % (2 * 600 * UTIL_NS_PER_S / n);
+	}
+	store->ops->close(store);
+	write_sql("UPDATE session SET ended_ns = NULL");
+}
+
+/* --- statistics against brute force --- */
+
+static int64_t key_of(const struct store_request *r, enum store_query_by by)
+{
+	switch (by) {
+	case STORE_QUERY_BY_VM:
+		return r->vm_id;
+	case STORE_QUERY_BY_POOL:
+		return r->pool;
+	case STORE_QUERY_BY_PRIORITY:
+		return r->priority;
+	case STORE_QUERY_BY_OPCODE:
+		return store_opcode(r->opcode);
+	default:
+		return 0;
+	}
+}
+
+static bool is_or_any(int64_t want, int64_t is)
+{
+	return want == STORE_QUERY_ANY || want == is;
+}
+
+static bool passes(const struct store_query_filter *filter, const struct store_request *r)
+{
+	return (int64_t)r->received_ns >= filter->since_ns &&
+	       (int64_t)r->received_ns < filter->until_ns && is_or_any(filter->vm_id, r->vm_id) &&
+	       is_or_any(filter->pool, r->pool) && is_or_any(filter->priority, r->priority) &&
+	       is_or_any(filter->opcode, store_opcode(r->opcode)) &&
+	       (filter->status == STORE_QUERY_STATUS_ERROR ? r->status != 0
+							   : is_or_any(filter->status, r->status));
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void assert_times(const struct store_query_times *times, uint64_t *values, uint64_t n,
+			 bool exact)
+{
+	static const uint32_t q_ppm[] = { 500000, 900000, 990000, 999000 };
+	const int64_t got[] = { times->p50_ns, times->p90_ns, times->p99_ns, times->p999_ns };
+	int64_t sum = 0;
+
+	qsort(values, n, sizeof(values[0]), compare_u64);
+	for (uint64_t i = 0; i < n; i++)
+		sum += (int64_t)values[i];
+	assert_int_equal(times->count, n);
+	assert_int_equal(times->sum_ns, sum);
+	assert_int_equal(times->max_ns, n ? values[n - 1] : 0);
+	for (unsigned i = 0; i < LEN(q_ppm); i++) {
+		int64_t want = n ? (int64_t)values[hist_rank(n, q_ppm[i]) - 1] : 0;
+		int64_t off = got[i] > want ? got[i] - want : want - got[i];
+
+		if (exact)
+			assert_int_equal(got[i], want);
+		else
+			assert_true(off * 64 <= want);
+	}
+}
+
+struct comparison {
+	const struct store_query_filter *filter;
+	enum store_query_by by;
+	bool exact;
+	int64_t last_key;
+	uint64_t count;
+};
+
+static int compare_group(void *arg, const struct store_query_stats *stats)
+{
+	static uint64_t wait[REQUESTS_MOST], exec[REQUESTS_MOST], total[REQUESTS_MOST];
+	struct comparison *c = arg;
+	uint64_t n = 0, ran = 0, errors = 0;
+
+	assert_true(stats->key > c->last_key);
+	c->last_key = stats->key;
+	for (size_t i = 0; i < known_num; i++) {
+		const struct store_request *r = &known[i];
+
+		if (!passes(c->filter, r) || key_of(r, c->by) != stats->key)
+			continue;
+		wait[n] = r->wait_ns;
+		total[n++] = r->total_ns;
+		if (r->executor != VGPU_EXECUTOR_NONE)
+			exec[ran++] = r->exec_ns;
+		errors += r->status != 0;
+	}
+	assert_true(n > 0);
+	assert_int_equal(stats->count, n);
+	assert_int_equal(stats->errors, errors);
+	assert_times(&stats->wait, wait, n, c->exact);
+	assert_times(&stats->exec, exec, ran, c->exact);
+	assert_times(&stats->total, total, n, c->exact);
+	c->count += n;
+	return 0;
+}
+
+static void compare_stats(const struct store_query_filter *filter, enum store_query_by by,
+			  bool exact)
+{
+	struct comparison c = { filter, by, exact, INT64_MIN, 0 };
+	struct store_query_window window;
+	uint64_t count = 0;
+
+	assert_int_equal(store_query_stats(query, filter, by, exact, &window, compare_group, &c),
+			 0);
+	assert_int_equal(window.since_ns, filter->since_ns);
+	assert_int_equal(window.until_ns, filter->until_ns);
+	assert_false(window.widened);
+	for (size_t i = 0; i < known_num; i++)
+		count += passes(filter, &known[i]);
+	assert_int_equal(c.count, count);
+}
+
+static struct store_query_filter random_filter(void)
+{
+	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	int64_t from_ns = (int64_t)known[0].received_ns - MINUTE;
+	int64_t span_ns = (int64_t)known[known_num - 1].received_ns + MINUTE - from_ns;
+
+	if (random_u64() % 4)
+		filter.since_ns = from_ns + (int64_t)(random_u64() % (uint64_t)span_ns);
+	if (random_u64() % 4)
+		filter.until_ns = from_ns + (int64_t)(random_u64() % (uint64_t)span_ns);
+	if (random_u64() % 8 == 0)
+		filter.until_ns = filter.since_ns + (int64_t)(random_u64() % (uint64_t)MINUTE);
+	if (random_u64() % 8 == 0)
+		filter.since_ns -= filter.since_ns % MINUTE;
+	if (random_u64() % 4 == 0)
+		filter.vm_id = (int64_t)(random_u64() % 6);
+	if (random_u64() % 4 == 0)
+		filter.pool = 'A' + (int64_t)(random_u64() % 3);
+	if (random_u64() % 4 == 0)
+		filter.priority = (int64_t)(random_u64() % 3);
+	if (random_u64() % 4 == 0)
+		filter.opcode = (int64_t)(random_u64() % 5) - 1;
+	return filter;
+}
+
+static void test_statistics_match_brute_force(void **state)
+{
+	(void)state;
+	record_random(REQUESTS_MOST);
+	open_query();
+	for (unsigned i = 0; i < 60; i++) {
+		struct store_query_filter filter = random_filter();
+
+		for (enum store_query_by by = 0; by <= STORE_QUERY_BY_OPCODE; by++)
+			compare_stats(&filter, by, false);
+	}
+	store_query_close(query);
+}
+
+static void test_exact_statistics_match_brute_force(void **state)
+{
+	(void)state;
+	record_random(REQUESTS_MOST / 2);
+	open_query();
+	for (unsigned i = 0; i < 25; i++) {
+		struct store_query_filter filter = random_filter();
+
+		compare_stats(&filter, (enum store_query_by)(i % 5), true);
+	}
+	store_query_close(query);
+}
+
+static int count_stats(void *arg, const struct store_query_stats *stats)
+{
+	*(uint64_t *)arg += stats->count;
+	return 0;
+}
+
+/* Where the rows of a part of a minute are gone, the whole minute is counted, and said so. */
+static void test_expired_edges_widen_the_window(void **state)
+{
+	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	struct store_query_window window;
+	uint64_t count = 0, want = 0, cut;
+	char sql[128];
+
+	(void)state;
+	record_random(REQUESTS_MOST / 2);
+	cut = known_num / 2;
+	filter.since_ns = (int64_t)known[cut].received_ns;
+	snprintf(sql, sizeof(sql), "DELETE FROM request WHERE id <= %llu",
+		 (unsigned long long)known[cut].id);
+	write_sql(sql);
+	open_query();
+	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_VM, false, &window,
+					   count_stats, &count),
+			 0);
+	assert_true(window.widened);
+	assert_int_equal(window.since_ns, filter.since_ns - filter.since_ns % MINUTE);
+	for (size_t i = 0; i < known_num; i++)
+		want += (int64_t)known[i].received_ns >= window.since_ns;
+	assert_int_equal(count, want);
+	/* The minute after it is whole: nothing is widened. */
+	filter.since_ns = window.since_ns + MINUTE + 1;
+	count = want = 0;
+	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_NOTHING, false, &window,
+					   count_stats, &count),
+			 0);
+	assert_false(window.widened);
+	for (size_t i = 0; i < known_num; i++)
+		want += (int64_t)known[i].received_ns >= filter.since_ns;
+	assert_int_equal(count, want);
+	store_query_close(query);
+}
+
+/* --- listings --- */
+
+struct listed {
+	struct store_query_request row[100];
+	size_t num;
+};
+
+static int list_request(void *arg, const struct store_query_request *request)
+{
+	struct listed *listed = arg;
+
+	assert_true(listed->num < LEN(listed->row));
+	listed->row[listed->num] = *request;
+	listed->row[listed->num++].vm_name = NULL;
+	return 0;
+}
+
+static void assert_same(const struct store_request *got, const struct store_request *want)
+{
+	assert_int_equal(got->id, want->id);
+	assert_int_equal(got->received_ns, want->received_ns);
+	assert_int_equal(got->wait_ns, want->wait_ns);
+	assert_int_equal(got->exec_ns, want->exec_ns);
+	assert_int_equal(got->total_ns, want->total_ns);
+	assert_int_equal(got->vm_id, want->vm_id);
+	assert_int_equal(got->guest_request_id, want->guest_request_id);
+	assert_int_equal(got->opcode, want->opcode);
+	assert_int_equal(got->status, want->status);
+	assert_int_equal(got->request_bytes, want->request_bytes);
+	assert_int_equal(got->response_bytes, want->response_bytes);
+	assert_int_equal(got->pool, want->pool);
+	assert_int_equal(got->priority, want->priority);
+	assert_int_equal(got->executor, want->executor);
+	assert_int_equal(got->transport, want->transport);
+}
+
+static void test_requests_newest_first(void **state)
+{
+	(void)state;
+	record_random(5000);
+	open_query();
+	for (unsigned round = 0; round < 50; round++) {
+		struct store_query_filter filter = random_filter();
+		uint64_t limit = random_u64() % 100;
+		struct listed listed = { .num = 0 };
+		size_t n = 0;
+
+		if (round % 3 == 0)
+			filter.status = round % 2 ? STORE_QUERY_STATUS_ERROR : VGPU_ERR_TIMEOUT;
+		assert_int_equal(store_query_requests(query, &filter, limit, list_request, &listed),
+				 0);
+		for (size_t i = known_num; i-- > 0 && n < limit;) {
+			if (!passes(&filter, &known[i]))
+				continue;
+			assert_true(n < listed.num);
+			assert_same(&listed.row[n].request, &known[i]);
+			assert_true(listed.row[n++].times_known);
+		}
+		assert_int_equal(n, listed.num);
+	}
+	store_query_close(query);
+}
+
+static int stop_after_three(void *arg, const struct store_query_request *request)
+{
+	(void)request;
+	return ++*(int *)arg == 3 ? -ECANCELED : 0;
+}
+
+static void test_a_callback_stops_a_query(void **state)
+{
+	const struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	int calls = 0;
+
+	(void)state;
+	record_random(50);
+	open_query();
+	assert_int_equal(store_query_requests(query, &filter, 50, stop_after_three, &calls),
+			 -ECANCELED);
+	assert_int_equal(calls, 3);
+	store_query_close(query);
+}
+
+static int check_named(void *arg, const struct store_query_request *request)
+{
+	assert_string_equal(request->vm_name, arg);
+	return 0;
+}
+
+static void test_follow_and_one(void **state)
+{
+	const struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	const struct store_vm vm = { .id = 2, .name = "vm2", .pool = 'A' };
+	struct store_request open_one = random_request(util_now_ns());
+	struct listed listed = { .num = 0 };
+	struct store *store = open_store();
+	char name[] = "vm2";
+	uint64_t id;
+
+	(void)state;
+	store_sqlite_vm_put(store, &vm, NULL, NULL);
+	for (unsigned i = 0; i < 10; i++)
+		record(store, random_request(util_now_ns()));
+	open_one.id = store->next_id++;
+	open_one.vm_id = 2;
+	assert_int_equal(store->ops->accepted(store, &open_one), 0);
+	for (unsigned i = 0; i < 10; i++)
+		record(store, random_request(util_now_ns()));
+	flush(store);
+	open_query();
+	/* 11 runs: nothing behind it is settled. */
+	assert_int_equal(store_query_settled(query, &id), 0);
+	assert_int_equal(id, 10);
+	assert_int_equal(store_query_request(query, 11, list_request, &listed), -ENOENT);
+	store->ops->finished(store, &open_one);
+	flush(store);
+	assert_int_equal(store_query_settled(query, &id), 0);
+	assert_int_equal(id, 21);
+	assert_int_equal(store_query_requests_after(query, &filter, 10, id, list_request, &listed),
+			 0);
+	assert_int_equal(listed.num, 11);
+	for (unsigned i = 0; i < 11; i++)
+		assert_int_equal(listed.row[i].request.id, 11 + i);
+	assert_int_equal(store_query_request(query, 11, check_named, name), 0);
+	assert_int_equal(store_query_request(query, 22, list_request, &listed), -ENOENT);
+	store_query_close(query);
+	store->ops->close(store);
+}
+
+static int check_event(void *arg, const struct store_query_event *event)
+{
+	unsigned *n = arg;
+
+	assert_string_equal(event->event.kind, "kind-b");
+	assert_string_equal(event->event.subject, *n == 0 ? "vm9" : "vm8");
+	assert_int_equal(event->event.uid, -1);
+	assert_null(event->event.text);
+	(*n)++;
+	return 0;
+}
+
+static int check_session(void *arg, const struct store_query_session *session)
+{
+	unsigned *n = arg;
+
+	assert_int_equal(session->id, 2 - *n);
+	assert_true(session->started_ns > 0);
+	assert_true(*n == 0 ? session->ended_ns == 0 : session->ended_ns >= session->started_ns);
+	assert_string_equal(session->host, "testhost");
+	(*n)++;
+	return 0;
+}
+
+static int check_vm(void *arg, const struct store_query_vm *vm)
+{
+	unsigned *n = arg;
+
+	assert_int_equal(vm->id, *n);
+	assert_int_equal(vm->removed, *n == 1);
+	(*n)++;
+	return 0;
+}
+
+static void test_events_sessions_vms(void **state)
+{
+	struct store_event event = { .kind = "kind-a", .uid = -1, .pid = -1 };
+	struct store_vm vm = { .id = 0, .name = "vm0", .pool = 'A' };
+	struct store *store = open_store();
+	unsigned n = 0;
+
+	(void)state;
+	store->ops->close(store);
+	store = open_store();
+	store->ops->event(store, &event);
+	event.kind = "kind-b";
+	event.subject = "vm8";
+	store->ops->event(store, &event);
+	event.subject = "vm9";
+	store->ops->event(store, &event);
+	store_sqlite_vm_put(store, &vm, NULL, NULL);
+	vm = (struct store_vm){ .id = 1, .name = "vm1", .pool = 'B' };
+	store_sqlite_vm_put(store, &vm, NULL, NULL);
+	store_sqlite_vm_delete(store, 1, NULL, NULL);
+	flush(store);
+	open_query();
+	assert_int_equal(
+		store_query_events(query, 0, INT64_MAX, "kind-b", NULL, 0, 10, check_event, &n), 0);
+	assert_int_equal(n, 2);
+	n = 0;
+	assert_int_equal(
+		store_query_events(query, 0, INT64_MAX, NULL, NULL, 2, 10, check_event, &n), 0);
+	assert_int_equal(n, 1);
+	n = 0;
+	assert_int_equal(
+		store_query_events(query, 0, INT64_MAX, NULL, "vm9", 0, 10, check_event, &n), 0);
+	assert_int_equal(n, 1);
+	n = 0;
+	assert_int_equal(store_query_events(query, 0, 1, NULL, NULL, 0, 10, check_event, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(store_query_sessions(query, check_session, &n), 0);
+	assert_int_equal(n, 2);
+	n = 0;
+	assert_int_equal(store_query_vms(query, check_vm, &n), 0);
+	assert_int_equal(n, 2);
+	store_query_close(query);
+	store->ops->close(store);
+}
+
+static void test_of_nothing(void **state)
+{
+	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	struct store *store = open_store();
+	struct store_query_window window;
+	struct listed listed = { .num = 0 };
+	uint64_t id = 1, count = 0;
+
+	(void)state;
+	open_query();
+	filter.since_ns = 90 * MINUTE + 7;
+	assert_int_equal(store_query_requests(query, &filter, 10, list_request, &listed), 0);
+	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_VM, false, &window,
+					   count_stats, &count),
+			 0);
+	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_VM, true, &window,
+					   count_stats, &count),
+			 0);
+	assert_int_equal(listed.num + count, 0);
+	assert_int_equal(store_query_settled(query, &id), 0);
+	assert_int_equal(id, 0);
+	store_query_close(query);
+	store->ops->close(store);
+	assert_int_equal(store_query_open(&query, "/nonexistent/vgpud.db", why, sizeof(why)),
+			 -ENOENT);
+	assert_non_null(strstr(why, "/nonexistent/vgpud.db"));
+}
+
+/* --- blame --- */
+
+struct shares {
+	int64_t ns[8]; /* by VM; the last is nobody */
+	int64_t last;
+	int64_t sum;
+};
+
+static int note_share(void *arg, const struct store_query_share *share)
+{
+	struct shares *shares = arg;
+
+	assert_true(share->ns > 0 && share->ns <= shares->last);
+	shares->last = share->ns;
+	shares->sum += share->ns;
+	shares->ns[share->vm_id == STORE_QUERY_NOBODY ? 7 : share->vm_id] = share->ns;
+	return 0;
+}
+
+static struct store_query_blame blame_vm(int64_t vm_id, const char *pools, struct shares *shares)
+{
+	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	struct store_query_blame blame;
+
+	*shares = (struct shares){ .last = INT64_MAX };
+	filter.vm_id = vm_id;
+	assert_int_equal(store_query_blame(query, &filter, pools, &blame, note_share, shares), 0);
+	assert_int_equal(shares->sum, blame.wait_ns);
+	return blame;
+}
+
+static void record_span(struct store *store, uint32_t vm_id, char pool, uint64_t received_ns,
+			uint64_t wait_ns, uint64_t exec_ns)
+{
+	record(store, (struct store_request){ .vm_id = vm_id,
+					      .pool = (uint8_t)pool,
+					      .received_ns = received_ns,
+					      .wait_ns = wait_ns,
+					      .exec_ns = exec_ns,
+					      .total_ns = wait_ns + exec_ns,
+					      .executor = VGPU_EXECUTOR_CPU });
+}
+
+static void test_blame_by_hand(void **state)
+{
+	struct store *store = open_store();
+	struct store_query_blame blame;
+	struct shares shares;
+	uint64_t t = util_now_ns() + 1000;
+
+	(void)state;
+	record_span(store, 3, 'A', t - 500, 10, 600); /* began long before; runs to t + 110 */
+	record_span(store, 1, 'A', t, 1000, 50);
+	record_span(store, 2, 'A', t + 5, 295, 300);  /* t + 300 to t + 600 */
+	record_span(store, 4, 'B', t + 6, 494, 200);  /* t + 500 to t + 700 */
+	record_span(store, 1, 'A', t + 100, 950, 50); /* behind its sister: t + 1050 */
+	record_span(store, 2, 'A', t + 2000, 5, 5);   /* concerns nobody */
+	flush(store);
+	open_query();
+	blame = blame_vm(1, NULL, &shares);
+	assert_int_equal(blame.waited, 2);
+	assert_int_equal(blame.wait_ns, 1950);
+	/* 100 with one waiting, 10 with two. */
+	assert_int_equal(shares.ns[3], 100 + 2 * 10);
+	/* Two waiting: 200 alone, then 100 shared with vm 4. */
+	assert_int_equal(shares.ns[2], 2 * (200 + 50));
+	assert_int_equal(shares.ns[4], 2 * (50 + 100));
+	/* Its own first one runs while the second waits. */
+	assert_int_equal(shares.ns[1], 50);
+	assert_int_equal(shares.ns[7], 2 * (190 + 300));
+	/* Pool B has a GPU of its own. */
+	blame_vm(1, "A", &shares);
+	assert_int_equal(shares.ns[4], 0);
+	assert_int_equal(shares.ns[2], 2 * 300);
+	blame = blame_vm(6, NULL, &shares);
+	assert_int_equal(blame.waited, 0);
+	store_query_close(query);
+	store->ops->close(store);
+}
+
+/* The shares add up whatever overlaps, and a GPU with one at a time shares nothing. */
+static void test_blame_adds_up(void **state)
+{
+	struct store *store = open_store();
+	struct shares shares;
+	uint64_t t = util_now_ns(), busy_until = t;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		uint64_t exec_ns = 1 + random_u64() % 1000, start;
+
+		t += random_u64() % 1000;
+		start = busy_until > t ? busy_until : t;
+		record_span(store, (uint32_t)(random_u64() % 6), 'A', t, start - t, exec_ns);
+		busy_until = start + exec_ns;
+	}
+	for (unsigned i = 0; i < 3000; i++) {
+		t += random_u64() % 1000;
+		record_span(store, (uint32_t)(random_u64() % 6), 'B', t, random_u64() % 5000,
+			    random_u64() % 5000);
+	}
+	flush(store);
+	open_query();
+	for (int64_t vm = 0; vm < 6; vm++)
+		assert_true(blame_vm(vm, NULL, &shares).waited > 500);
+	store_query_close(query);
+	store->ops->close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define QUERY_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		QUERY_TEST(test_statistics_match_brute_force),
+		QUERY_TEST(test_exact_statistics_match_brute_force),
+		QUERY_TEST(test_expired_edges_widen_the_window),
+		QUERY_TEST(test_requests_newest_first),
+		QUERY_TEST(test_a_callback_stops_a_query),
+		QUERY_TEST(test_follow_and_one),
+		QUERY_TEST(test_events_sessions_vms),
+		QUERY_TEST(test_of_nothing),
+		QUERY_TEST(test_blame_by_hand),
+		QUERY_TEST(test_blame_adds_up),
+#undef QUERY_TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_query.c - reads the ledger's database: connection, spans of time, rows of requests */
+
+#include "vgpud/store_query.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/vgpu_proto.h"
+#include "vgpud/store_opcode.h"
+#include "vgpud/store_query_private.h"
+
+#define BUSY_MS 2000 /* while another connection mends the log after a crash */
+
+/* --- connection --- */
+
+int store_query_fail(struct store_query *query, int rc)
+{
+	snprintf(query->error, sizeof(query->error), "%s", sqlite3_errmsg(query->conn));
+	switch (rc & 0xff) {
+	case SQLITE_INTERRUPT:
+		return -EINTR;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_BUSY:
+		return -EBUSY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return -EUCLEAN;
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+		return -EACCES;
+	default:
+		return -EIO;
+	}
+}
+
+int store_query_open(struct store_query **out, const char *db_path, char *why, size_t why_len)
+{
+	struct store_query *query = calloc(1, sizeof(*query));
+	int rc, err = 0;
+
+	if (!query) {
+		snprintf(why, why_len, "no memory to read the ledger");
+		return -ENOMEM;
+	}
+	rc = sqlite3_open_v2(db_path, &query->conn, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+			     NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_busy_timeout(query->conn, BUSY_MS);
+		/* Reads the header, and with it says whether this is a database. */
+		rc = sqlite3_exec(query->conn, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
+				  NULL);
+	}
+	if (rc != SQLITE_OK) {
+		err = access(db_path, F_OK) ? -ENOENT : store_query_fail(query, rc);
+		snprintf(why, why_len, "%s: cannot read the ledger: %s", db_path,
+			 query->conn ? sqlite3_errmsg(query->conn) : "no memory");
+		store_query_close(query);
+		return err;
+	}
+	*out = query;
+	return 0;
+}
+
+void store_query_close(struct store_query *query)
+{
+	sqlite3_close(query->conn);
+	free(query);
+}
+
+void store_query_interrupt(struct store_query *query)
+{
+	sqlite3_interrupt(query->conn);
+}
+
+const char *store_query_error(const struct store_query *query)
+{
+	return query->error;
+}
+
+/* --- what all queries are made of --- */
+
+sqlite3_stmt *store_query_prepare(struct store_query *query, const char *sql, int *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(query->conn, sql, -1, &statement, NULL);
+
+	*err = rc == SQLITE_OK ? 0 : store_query_fail(query, rc);
+	return statement;
+}
+
+int store_query_begin(struct store_query *query)
+{
+	int rc = sqlite3_exec(query->conn, "BEGIN", NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_query_fail(query, rc);
+}
+
+int store_query_end(struct store_query *query, int err)
+{
+	/* Nothing was written: what ends it does not matter. */
+	sqlite3_exec(query->conn, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}
+
+int store_query_number(struct store_query *query, const char *sql, int64_t first, int64_t second,
+		       int64_t *number)
+{
+	int rc, err;
+	sqlite3_stmt *statement = store_query_prepare(query, sql, &err);
+
+	if (err)
+		return err;
+	sqlite3_bind_int64(statement, 1, first);
+	sqlite3_bind_int64(statement, 2, second);
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
+		*number = sqlite3_column_int64(statement, 0);
+	else
+		err = rc == SQLITE_ROW || rc == SQLITE_DONE ? -ENODATA
+							    : store_query_fail(query, rc);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+void store_query_conditions(char *sql, size_t len, const struct store_query_filter *filter)
+{
+	const struct {
+		const char *column;
+		int64_t value;
+	} numbers[] = {
+		{ "vm_id", filter->vm_id },	  { "unicode(pool)", filter->pool },
+		{ "priority", filter->priority }, { "opcode", filter->opcode },
+		{ "status", filter->status },
+	};
+	size_t used = strlen(sql);
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (numbers[i].value == STORE_QUERY_ANY)
+			continue;
+		used += (size_t)snprintf(sql + used, len - used, " AND %s = %lld",
+					 numbers[i].column, (long long)numbers[i].value);
+	}
+}
+
+void store_query_row_conditions(char *sql, size_t len, const struct store_query_filter *filter)
+{
+#define KNOWN(value, ...) "," #value
+	static const char unknown[] = " AND opcode NOT IN (-1" VGPU_OPCODE_TABLE(KNOWN) ")";
+#undef KNOWN
+	struct store_query_filter rest = *filter;
+	size_t used;
+
+	if (filter->opcode == STORE_QUERY_OPCODE_UNKNOWN)
+		rest.opcode = STORE_QUERY_ANY;
+	if (filter->status == STORE_QUERY_STATUS_ERROR)
+		rest.status = STORE_QUERY_ANY;
+	store_query_conditions(sql, len, &rest);
+	used = strlen(sql);
+	snprintf(sql + used, len - used, "%s%s",
+		 filter->opcode == STORE_QUERY_OPCODE_UNKNOWN ? unknown : "",
+		 filter->status == STORE_QUERY_STATUS_ERROR ? " AND status <> 0" : "");
+}
+
+/* --- spans of time are spans of ids --- */
+
+/*
+ * The first id from low to high whose request was received at time_ns or later; high + 1: none.
+ * probe: "the first row from ?1 to ?2", used again and again.
+ */
+static int find_id(struct store_query *query, sqlite3_stmt *probe, int64_t low, int64_t high,
+		   int64_t time_ns, int64_t *id)
+{
+	*id = high + 1;
+	while (low <= high) {
+		int64_t middle = low + (high - low) / 2, there = 0, received_ns = 0;
+		int rc;
+
+		sqlite3_bind_int64(probe, 1, middle);
+		sqlite3_bind_int64(probe, 2, high);
+		rc = sqlite3_step(probe);
+		if (rc == SQLITE_ROW) {
+			there = sqlite3_column_int64(probe, 0);
+			received_ns = sqlite3_column_int64(probe, 1);
+		}
+		sqlite3_reset(probe);
+		if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+			return store_query_fail(query, rc);
+		if (rc == SQLITE_ROW && received_ns < time_ns) {
+			low = there + 1;
+			continue;
+		}
+		if (rc == SQLITE_ROW)
+			*id = there;
+		high = middle - 1;
+	}
+	return 0;
+}
+
+/* The part of a session's ids that lies in the time; nothing when first is behind last. */
+static int find_range(struct store_query *query, sqlite3_stmt *probe, int64_t since_ns,
+		      int64_t until_ns, int64_t *first, int64_t *last)
+{
+	int64_t low = *first, high = *last;
+	int err = find_id(query, probe, low, high, since_ns, first);
+
+	if (err == 0 && until_ns != INT64_MAX && *first <= high) {
+		err = find_id(query, probe, *first, high, until_ns, last);
+		(*last)--;
+	}
+	return err;
+}
+
+int store_query_ranges(struct store_query *query, int64_t since_ns, int64_t until_ns,
+		       int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg)
+{
+	int rc = SQLITE_DONE, err;
+	int64_t newest = 0;
+	sqlite3_stmt *probe = NULL, *session = NULL;
+
+	err = store_query_number(query, "SELECT max(id) FROM request", 0, 0, &newest);
+	if (err)
+		return err == -ENODATA ? 0 : err;
+	probe = store_query_prepare(query,
+				    "SELECT id, received_ns FROM request WHERE id >= ?1 "
+				    "AND id <= ?2 ORDER BY id LIMIT 1",
+				    &err);
+	/* All that is older than the first session known is counted to it. */
+	if (err == 0)
+		session = store_query_prepare(
+			query,
+			"SELECT iif(id = (SELECT min(id) FROM session), 0, first_request_id), "
+			"coalesce((SELECT first_request_id - 1 FROM session AS n WHERE n.id > s.id "
+			"ORDER BY n.id LIMIT 1), ?3) FROM session AS s "
+			"WHERE started_ns < ?2 AND (ended_ns IS NULL OR ended_ns >= ?1) "
+			"ORDER BY id DESC",
+			&err);
+	if (err == 0) {
+		sqlite3_bind_int64(session, 1, since_ns);
+		sqlite3_bind_int64(session, 2, until_ns);
+		sqlite3_bind_int64(session, 3, newest);
+	}
+	while (err == 0 && (rc = sqlite3_step(session)) == SQLITE_ROW) {
+		int64_t first = sqlite3_column_int64(session, 0);
+		int64_t last = sqlite3_column_int64(session, 1);
+
+		err = find_range(query, probe, since_ns, until_ns, &first, &last);
+		if (err == 0 && first <= last)
+			err = each(arg, (uint64_t)first, (uint64_t)last);
+	}
+	if (err == 0 && rc != SQLITE_DONE)
+		err = store_query_fail(query, rc);
+	sqlite3_finalize(probe);
+	sqlite3_finalize(session);
+	return err;
+}
+
+/* --- rows of requests for statistics --- */
+
+struct scan {
+	struct store_query *query;
+	sqlite3_stmt *statement;
+	int (*each)(void *arg, const struct store_query_row *row);
+	void *arg;
+};
+
+static void read_row(sqlite3_stmt *statement, struct store_query_row *row)
+{
+	const unsigned char *pool = sqlite3_column_text(statement, 8);
+
+	*row = (struct store_query_row){
+		.id = (uint64_t)sqlite3_column_int64(statement, 0),
+		.received_ns = sqlite3_column_int64(statement, 1),
+		.times_known = sqlite3_column_type(statement, 2) != SQLITE_NULL,
+		.wait_ns = sqlite3_column_int64(statement, 2),
+		.exec_ns = sqlite3_column_int64(statement, 3),
+		.total_ns = sqlite3_column_int64(statement, 4),
+		.key = {
+			[STORE_QUERY_BY_VM] = sqlite3_column_int64(statement, 5),
+			[STORE_QUERY_BY_OPCODE] =
+				store_opcode((uint32_t)sqlite3_column_int64(statement, 6)),
+			[STORE_QUERY_BY_POOL] = pool ? pool[0] : 0,
+			[STORE_QUERY_BY_PRIORITY] = sqlite3_column_int(statement, 9),
+		},
+		.status = (uint32_t)sqlite3_column_int64(statement, 7),
+	};
+	row->ran = row->times_known && sqlite3_column_int(statement, 10) != VGPU_EXECUTOR_NONE;
+}
+
+static int scan_range(void *arg, uint64_t first_id, uint64_t last_id)
+{
+	struct scan *scan = arg;
+	struct store_query_row row;
+	int rc = SQLITE_DONE, err = 0;
+
+	sqlite3_bind_int64(scan->statement, 1, (int64_t)first_id);
+	sqlite3_bind_int64(scan->statement, 2, (int64_t)last_id);
+	while (err == 0 && (rc = sqlite3_step(scan->statement)) == SQLITE_ROW) {
+		read_row(scan->statement, &row);
+		err = scan->each(scan->arg, &row);
+	}
+	if (err == 0 && rc != SQLITE_DONE)
+		err = store_query_fail(scan->query, rc);
+	sqlite3_reset(scan->statement);
+	return err;
+}
+
+int store_query_scan(struct store_query *query, const struct store_query_filter *filter,
+		     int (*each)(void *arg, const struct store_query_row *row), void *arg)
+{
+	char sql[512] = "SELECT id, received_ns, wait_ns, exec_ns, total_ns, vm_id, opcode, "
+			"status, pool, priority, executor FROM request WHERE id BETWEEN ?1 AND ?2";
+	struct scan scan = { .query = query, .each = each, .arg = arg };
+	int err;
+
+	store_query_row_conditions(sql, sizeof(sql), filter);
+	scan.statement = store_query_prepare(query, sql, &err);
+	if (err == 0)
+		err = store_query_ranges(query, filter->since_ns, filter->until_ns, scan_range,
+					 &scan);
+	sqlite3_finalize(scan.statement);
+	return err;
+}

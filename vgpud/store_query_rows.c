@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_query_rows.c - rows of the ledger one by one: requests, events, sessions, VMs */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vgpud/store_query_private.h"
+
+static const char *text(sqlite3_stmt *statement, int column)
+{
+	return (const char *)sqlite3_column_text(statement, column);
+}
+
+/* What follows the last row: 0, or what went wrong. */
+static int finish(struct store_query *query, sqlite3_stmt *statement, int rc, int err)
+{
+	if (err == 0 && rc != SQLITE_DONE && rc != SQLITE_ROW)
+		err = store_query_fail(query, rc);
+	sqlite3_reset(statement);
+	return err;
+}
+
+/* --- requests --- */
+
+#define REQUEST_COLUMNS                                                                           \
+	"SELECT r.id, received_ns, wait_ns, exec_ns, total_ns, vm_id, guest_request_id, opcode, " \
+	"status, request_bytes, response_bytes, r.pool, r.priority, executor, transport, v.name " \
+	"FROM request AS r LEFT JOIN vm AS v ON v.id = vm_id "
+
+static int give_request(sqlite3_stmt *row, store_query_request_fn *each, void *arg)
+{
+	const char *pool = text(row, 11);
+	const struct store_query_request request = {
+		.request = {
+			.id = (uint64_t)sqlite3_column_int64(row, 0),
+			.received_ns = (uint64_t)sqlite3_column_int64(row, 1),
+			.wait_ns = (uint64_t)sqlite3_column_int64(row, 2),
+			.exec_ns = (uint64_t)sqlite3_column_int64(row, 3),
+			.total_ns = (uint64_t)sqlite3_column_int64(row, 4),
+			.vm_id = (uint32_t)sqlite3_column_int64(row, 5),
+			.guest_request_id = (uint32_t)sqlite3_column_int64(row, 6),
+			.opcode = (uint32_t)sqlite3_column_int64(row, 7),
+			.status = (uint32_t)sqlite3_column_int64(row, 8),
+			.request_bytes = (uint16_t)sqlite3_column_int(row, 9),
+			.response_bytes = (uint16_t)sqlite3_column_int(row, 10),
+			.pool = pool ? (uint8_t)pool[0] : 0,
+			.priority = (uint8_t)sqlite3_column_int(row, 12),
+			.executor = (uint8_t)sqlite3_column_int(row, 13),
+			.transport = (uint8_t)sqlite3_column_int(row, 14),
+		},
+		.times_known = sqlite3_column_type(row, 2) != SQLITE_NULL,
+		.vm_name = text(row, 15),
+	};
+
+	return each(arg, &request);
+}
+
+struct listing {
+	struct store_query *query;
+	sqlite3_stmt *statement;
+	uint64_t left;
+	store_query_request_fn *each;
+	void *arg;
+};
+
+static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
+{
+	struct listing *listing = arg;
+	int rc = SQLITE_DONE, err = 0;
+
+	sqlite3_bind_int64(listing->statement, 1, (int64_t)first_id);
+	sqlite3_bind_int64(listing->statement, 2, (int64_t)last_id);
+	while (err == 0 && listing->left > 0 &&
+	       (rc = sqlite3_step(listing->statement)) == SQLITE_ROW) {
+		listing->left--;
+		err = give_request(listing->statement, listing->each, listing->arg);
+	}
+	return finish(listing->query, listing->statement, rc, err);
+}
+
+/* A statement for the requests of a span of ids that the filter lets pass. */
+static sqlite3_stmt *prepare_listing(struct store_query *query,
+				     const struct store_query_filter *filter, const char *order,
+				     int *err)
+{
+	char sql[1024] = "SELECT * FROM (" REQUEST_COLUMNS ") WHERE id BETWEEN ?1 AND ?2";
+	size_t used;
+
+	store_query_row_conditions(sql, sizeof(sql), filter);
+	used = strlen(sql);
+	snprintf(sql + used, sizeof(sql) - used, " ORDER BY id %s", order);
+	return store_query_prepare(query, sql, err);
+}
+
+int store_query_requests(struct store_query *query, const struct store_query_filter *filter,
+			 uint64_t limit, store_query_request_fn *each, void *arg)
+{
+	struct listing listing = { .query = query, .left = limit, .each = each, .arg = arg };
+	int err = store_query_begin(query);
+
+	if (err)
+		return err;
+	listing.statement = prepare_listing(query, filter, "DESC", &err);
+	if (err == 0)
+		err = store_query_ranges(query, filter->since_ns, filter->until_ns, list_range,
+					 &listing);
+	sqlite3_finalize(listing.statement);
+	return store_query_end(query, err);
+}
+
+int store_query_requests_after(struct store_query *query, const struct store_query_filter *filter,
+			       uint64_t after_id, uint64_t last_id, store_query_request_fn *each,
+			       void *arg)
+{
+	struct listing listing = { .query = query, .left = UINT64_MAX, .each = each, .arg = arg };
+	int err;
+
+	listing.statement = prepare_listing(query, filter, "ASC", &err);
+	if (err == 0)
+		err = list_range(&listing, after_id + 1, last_id);
+	sqlite3_finalize(listing.statement);
+	return err;
+}
+
+int store_query_settled(struct store_query *query, uint64_t *id)
+{
+	int64_t number = 0;
+	int err = store_query_number(query,
+				     "SELECT coalesce((SELECT min(id) - 1 FROM pending), "
+				     "last_request_id) FROM ledger",
+				     0, 0, &number);
+
+	*id = (uint64_t)number;
+	return err;
+}
+
+int store_query_request(struct store_query *query, uint64_t id, store_query_request_fn *each,
+			void *arg)
+{
+	int rc, err;
+	sqlite3_stmt *statement = store_query_prepare(query, REQUEST_COLUMNS "WHERE r.id = ?1",
+						      &err);
+
+	if (err)
+		return err;
+	sqlite3_bind_int64(statement, 1, (int64_t)id);
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		err = give_request(statement, each, arg);
+	else if (rc == SQLITE_DONE)
+		err = -ENOENT;
+	err = finish(query, statement, rc, err);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+/* --- events --- */
+
+static int give_event(sqlite3_stmt *row,
+		      int (*each)(void *arg, const struct store_query_event *event), void *arg)
+{
+	const bool own = sqlite3_column_type(row, 7) == SQLITE_NULL;
+	const struct store_query_event event = {
+		.id = (uint64_t)sqlite3_column_int64(row, 0),
+		.time_ns = sqlite3_column_int64(row, 1),
+		.event = {
+			.kind = text(row, 2),
+			.subject = text(row, 3),
+			.old_value = text(row, 4),
+			.new_value = text(row, 5),
+			.text = text(row, 6),
+			.uid = own ? -1 : sqlite3_column_int64(row, 7),
+			.pid = own ? -1 : sqlite3_column_int64(row, 8),
+		},
+	};
+
+	return each(arg, &event);
+}
+
+int store_query_events(struct store_query *query, int64_t since_ns, int64_t until_ns,
+		       const char *kind, const char *subject, uint64_t after_id, uint64_t limit,
+		       int (*each)(void *arg, const struct store_query_event *event), void *arg)
+{
+	int rc = SQLITE_DONE, err;
+	sqlite3_stmt *statement = store_query_prepare(
+		query,
+		"SELECT id, time_ns, kind, subject, old_value, new_value, text, uid, pid "
+		"FROM event WHERE id > ?1 AND time_ns >= ?2 AND time_ns < ?3 "
+		"AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR subject = ?5) "
+		"ORDER BY id DESC LIMIT ?6",
+		&err);
+
+	if (err)
+		return err;
+	sqlite3_bind_int64(statement, 1, (int64_t)after_id);
+	sqlite3_bind_int64(statement, 2, since_ns);
+	sqlite3_bind_int64(statement, 3, until_ns);
+	sqlite3_bind_text(statement, 4, kind, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 5, subject, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 6, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+		err = give_event(statement, each, arg);
+	err = finish(query, statement, rc, err);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+/* --- sessions and VMs --- */
+
+int store_query_sessions(struct store_query *query,
+			 int (*each)(void *arg, const struct store_query_session *session),
+			 void *arg)
+{
+	int rc = SQLITE_DONE, err;
+	sqlite3_stmt *row =
+		store_query_prepare(query,
+				    "SELECT id, started_ns, ended_ns, boot_id, version, "
+				    "host FROM session ORDER BY id DESC",
+				    &err);
+
+	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		const struct store_query_session session = {
+			.id = (uint64_t)sqlite3_column_int64(row, 0),
+			.started_ns = sqlite3_column_int64(row, 1),
+			.ended_ns = sqlite3_column_int64(row, 2),
+			.boot_id = text(row, 3),
+			.version = text(row, 4),
+			.host = text(row, 5),
+		};
+
+		err = each(arg, &session);
+	}
+	err = finish(query, row, rc, err);
+	sqlite3_finalize(row);
+	return err;
+}
+
+int store_query_vms(struct store_query *query,
+		    int (*each)(void *arg, const struct store_query_vm *vm), void *arg)
+{
+	int rc = SQLITE_DONE, err;
+	sqlite3_stmt *row = store_query_prepare(
+		query, "SELECT id, name, removed_ns IS NOT NULL FROM vm ORDER BY id", &err);
+
+	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		const struct store_query_vm vm = {
+			.id = (uint32_t)sqlite3_column_int64(row, 0),
+			.name = text(row, 1),
+			.removed = sqlite3_column_int(row, 2) != 0,
+		};
+
+		err = each(arg, &vm);
+	}
+	err = finish(query, row, rc, err);
+	sqlite3_finalize(row);
+	return err;
+}

@@ -40,7 +40,7 @@ LAYERS = [
     ("vgpud/conf*",                 "vgpud",  2, "adapter: the configuration"),
 
     ("vgpud/admin_*",               "vgpud",  3, "assembler: the administrator's commands"),
-    ("vgpud/query.[ch]",            "vgpud",  3, "assembler: the process that answers one query"),
+    ("vgpud/query*",                "vgpud",  3, "assembler: the process that answers one query"),
     ("vgpud/broker*",               "vgpud",  3, "assembler: a request's life"),
     ("vgpud/daemon*",               "vgpud",  3, "assembler: the whole"),
     ("vgpud/main.c",                "vgpud",  4, "the program"),
@@ -83,7 +83,7 @@ BOUND = [
     ("cuda*.h",         ["vgpud/exec_cuda*"], True, "ask through vgpud/exec.h"),
     ("dlfcn.h",         ["vgpud/exec_cuda*"], True, "only the CUDA driver is loaded at run time"),
     ("pci/*",           ["guest/lib/*"], True, "ask through guest/lib/find.h or device.h"),
-    ("jansson.h",       ["vgpud/admin_*", "vgpud/query.c", "vgpuadm/*"], False, "JSON is the administrator's side alone"),
+    ("jansson.h",       ["vgpud/admin_*", "vgpud/query*", "vgpuadm/*"], False, "JSON is the administrator's side alone"),
     ("libsmartcols/*",  ["vgpuadm/output*"], True, "say what to show; output decides how"),
     ("ini.h",           ["vgpud/conf*"], True, "ask through vgpud/conf.h"),
     ("systemd/*",       ["vgpud/*_server*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* options.h - the options that every command takes */
+
+#ifndef VGPUADM_OPTIONS_H
+#define VGPUADM_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "vgpuadm/fail.h"
+#include "vgpuadm/output.h"
+
+#define OPTIONS_TIMEOUT_MS 10000 /* of silence, unless the user says otherwise */
+
+enum options_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
+
+struct options {
+	const char *socket;
+	enum output_format format;
+	enum options_colour colour;
+	int timeout_ms;	    /* CLIENT_WAIT_FOR_EVER */
+	bool timeout_given; /* it is the user's own */
+	bool no_headings;
+	bool help, version; /* was asked for, in place of the command */
+};
+
+/* The options as they are before any is read: from the environment. */
+struct options options_default(void);
+
+/*
+ * Takes these options out of argv, wherever they stand before "--". One that the command has itself
+ * (drain --timeout) is left to it where it stands behind the command's name.
+ * argc, argv: without the program's name; what remains is moved together.
+ * Return: 0, or fail's status.
+ */
+int options_take(struct options *options, int *argc, char **argv, struct fail *fail);
+
+/* How to write to standard output, given what it is. */
+struct output_style options_style(const struct options *options);
+
+/* Whether to write to standard error in colours. */
+bool options_error_colours(const struct options *options);
+
+/* "--timeout": the options by number, for completion. Return: NULL: there are no more. */
+const char *options_name(unsigned index);
+
+/* Return: whether the option of that name takes a value. */
+bool options_has_value(const char *name);
+
+/* For `vgpuadm help`. */
+extern const char options_help[];
+
+#endif

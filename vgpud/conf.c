@@ -12,33 +12,6 @@
 
 #define FIELD_SIZE 64
 
-static const struct conf_pool default_pool = {
-	.executor = "auto",
-	.window = 1,
-	.deadline_ms = 10000,
-	.exec_deadline_ms = 5000,
-};
-
-void conf_init(struct conf *conf)
-{
-	*conf = (struct conf){
-		.runtime_dir = "/run/vgpud",
-		.state_dir = "/var/lib/vgpud",
-		.ledger = true,
-		.vm_queue_max = 16,
-		.fault_limit = 3,
-		.fault_window_s = 60,
-		.admin_group = "vgpu-admin",
-		.read_group = "vgpu-read",
-		.max_clients = 32,
-		.idle_timeout_s = 600,
-	};
-	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
-		conf->pool[i] = default_pool;
-		conf->pool[i].exists = i < 2;
-	}
-}
-
 /* Copies the text up to the next colon, and moves *text behind it. Return: false: too long. */
 static bool next_field(const char **text, char *field)
 {
@@ -109,8 +82,8 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 	}
 	if (parse_pool(conf, pool, &vm->pool) != 0) {
 		snprintf(why, why_size,
-			 "%s: %s: no such pool (A and B are there, others by --executor)", name,
-			 pool);
+			 "%s: %s: no such pool (A and B are there, others by a section [pool C])",
+			 name, pool);
 		return -EINVAL;
 	}
 	level = name_to_priority(priority);
@@ -134,7 +107,7 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 	return 0;
 }
 
-static bool executor_ok(const char *text)
+bool conf_executor_ok(const char *text)
 {
 	uint64_t device;
 
@@ -149,7 +122,7 @@ int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why
 	bool one = text[0] >= 'A' && text[0] <= 'Z' && text[1] == '=';
 	const char *executor = one ? text + 2 : text;
 
-	if (!executor_ok(executor)) {
+	if (!conf_executor_ok(executor)) {
 		snprintf(why, why_size, "%s: no such executor (auto, cpu, cuda:N)", executor);
 		return -EINVAL;
 	}

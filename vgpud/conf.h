@@ -14,6 +14,11 @@
 
 #define CONF_EXECUTOR_SIZE 32
 #define CONF_VM_MAX 1024
+#define CONF_PATH_SIZE 1024
+#define CONF_GROUP_SIZE 33
+
+/* A socket's path has 108 bytes, and longest is RUNTIME-DIR/vm/NAME.sock. */
+#define CONF_RUNTIME_DIR_SIZE (108 - sizeof("/vm/.sock") - (VM_NAME_SIZE - 1) + 1)
 
 struct conf_pool {
 	bool exists;
@@ -33,26 +38,33 @@ struct conf_vm {
 };
 
 struct conf {
-	const char *runtime_dir; /* sockets */
-	const char *state_dir;	 /* database and ring */
-	const char *run;	 /* captive mode: a shell command, or NULL */
+	char runtime_dir[CONF_RUNTIME_DIR_SIZE]; /* sockets */
+	char state_dir[CONF_PATH_SIZE];		 /* database and ring */
+	const char *run;			 /* captive mode: a shell command, or NULL */
 	bool verbose;
-	bool ledger;	   /* keep one */
 	bool isolation_vm; /* a worker for each VM instead of each pool */
 	unsigned vm_queue_max;
 	unsigned aging_ms;    /* 0: strict priorities */
 	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
 	unsigned fault_window_s;
-	const char *admin_group; /* may change things */
-	const char *read_group;	 /* may look */
-	unsigned max_clients;	 /* on the admin socket at once */
-	unsigned idle_timeout_s; /* of a client */
+
+	bool ledger;	   /* keep one; the others as in struct store_sqlite_config */
+	bool ledger_lossy; /* full: run requests unrecorded instead of refusing them */
+	unsigned retention_days;
+	unsigned minute_days;
+	uint64_t ledger_max_bytes;
+	unsigned ring_records;
+	unsigned batch_ms;
+
+	char admin_group[CONF_GROUP_SIZE]; /* may change things; "": root alone */
+	char read_group[CONF_GROUP_SIZE];  /* may look */
+	unsigned max_clients;		   /* on the admin socket at once */
+	unsigned idle_timeout_s;	   /* of a client */
+
 	struct conf_pool pool[SCHED_POOL_MAX];
 	struct conf_vm vm[CONF_VM_MAX];
 	unsigned vm_num;
 };
-
-void conf_init(struct conf *conf);
 
 /*
  * "vm3:B:high", "vm3:B:high:7", "vm3:B:high:connect=/run/qemu/vm3.sock", both in this order.
@@ -61,6 +73,9 @@ void conf_init(struct conf *conf);
  * Return: 0 or -EINVAL.
  */
 int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size);
+
+/* Return: whether it is "auto", "cpu" or "cuda:N". */
+bool conf_executor_ok(const char *text);
 
 /* "cuda:0" for all pools, or "B=cuda:1" for one, which comes to exist by that. Likewise. */
 int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why_size);

@@ -66,7 +66,15 @@ static int make_dirs(const struct conf *conf)
 
 static int open_ledger(const struct conf *conf, struct store **store)
 {
-	struct store_sqlite_config config = { .version = VGPU_VERSION };
+	struct store_sqlite_config config = {
+		.ring_records = conf->ring_records,
+		.batch_ms = conf->batch_ms,
+		.retention_days = conf->retention_days,
+		.minute_days = conf->minute_days,
+		.max_bytes = conf->ledger_max_bytes,
+		.lossy = conf->ledger_lossy,
+		.version = VGPU_VERSION,
+	};
 	char db[PATH_MAX], ring[PATH_MAX], why[512];
 
 	if (!conf->ledger) {
@@ -93,9 +101,20 @@ static const char *port_error(int err)
 	return strerror(-err);
 }
 
+/* path: DAEMON_PATH_SIZE bytes; make_dirs() saw to it that they are enough. */
+static void path_in(const struct daemon *daemon, const char *name, char *path)
+{
+	if (snprintf(path, DAEMON_PATH_SIZE, "%s/%s", daemon->conf->runtime_dir, name) >=
+	    DAEMON_PATH_SIZE)
+		path[0] = '\0';
+}
+
 void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path)
 {
-	snprintf(path, DAEMON_PATH_SIZE, "%s/vm/%s.sock", daemon->conf->runtime_dir, vm_name);
+	char name[VM_NAME_SIZE + 16];
+
+	snprintf(name, sizeof(name), "vm/%s.sock", vm_name);
+	path_in(daemon, name, path);
 }
 
 int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
@@ -414,7 +433,7 @@ static int open_admin(struct daemon *daemon)
 	char path[DAEMON_PATH_SIZE];
 	int err;
 
-	snprintf(path, sizeof(path), "%s/admin.sock", daemon->conf->runtime_dir);
+	path_in(daemon, "admin.sock", path);
 	err = admin_server_open(&daemon->admin, daemon, daemon->event, path);
 	if (err != 0)
 		log_error("cannot open %s: %s", path, port_error(err));

@@ -18,6 +18,10 @@ $(eval $(call unit-test,test_suggest,common/suggest.c))
 $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
+CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm.c \
+	vgpud/sched.c vgpud/stats.c vgpud/hist.c common/names.c common/suggest.c common/units.c common/util.c
+$(eval $(call unit-test,test_conf,$(CONF),-linih))
+
 LEDGER := vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
 	vgpud/store_sqlite_batch.c vgpud/store_sqlite_db.c vgpud/store_sqlite_start.c \
 	vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c

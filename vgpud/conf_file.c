@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_file.c - the configuration file */
+
+#include "vgpud/conf_file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/suggest.h"
+#include "vgpud/conf_settings.h"
+
+#define LINE_MAX_BYTES 190 /* inih's line buffer takes 200, end of line included */
+#define SENTENCE_SIZE 1024
+
+/*
+ * Theory of operation. inih takes the lines apart, but tells neither their numbers nor sections
+ * without settings, and of the lines that it does not understand only the first. So next_line()
+ * hands them over one by one and knows which one inih is at; a line that should be a setting and
+ * reached no on_setting() was no setting. Behind each section's head it slips in a line "=", a
+ * setting without a name, by which on_setting() learns of the section (`entering`).
+ */
+struct reading {
+	struct conf *conf;
+	const char *name; /* of the file */
+	const char *at, *end;
+	unsigned line; /* from 1; the one that inih is at */
+	bool entering; /* the line that inih is at is the "=" behind a section's head */
+	bool enter;    /* and now the next one is */
+	bool awaits;   /* the line that inih is at is a setting, and has not reached on_setting() */
+	const char *section; /* as in conf_settings; NULL: before the first, or in a wrong one */
+	bool any_section;
+	unsigned pool;
+	unsigned set_line[CONF_SETTING_NUM][SCHED_POOL_MAX]; /* where it was set, 0: nowhere */
+	conf_report *report;
+	void *arg;
+	bool failed;
+};
+
+static void __attribute__((format(printf, 2, 3))) wrong(struct reading *r, const char *format, ...)
+{
+	char sentence[SENTENCE_SIZE];
+	int len = snprintf(sentence, sizeof(sentence), "%s:%u: ", r->name, r->line);
+	va_list args;
+
+	r->failed = true;
+	if (len < 0 || (size_t)len >= sizeof(sentence))
+		len = 0; /* a very long name: the line says more */
+	va_start(args, format);
+	vsnprintf(sentence + len, sizeof(sentence) - (size_t)len, format, args);
+	va_end(args);
+	r->report(r->arg, sentence);
+}
+
+/* --- sections --- */
+
+/* "pool B". Return: its index, or -1. */
+static int pool_of(const char *section)
+{
+	if (strncmp(section, "pool ", 5) != 0 || section[5] < 'A' || section[5] > 'Z' ||
+	    section[6] != '\0')
+		return -1;
+	return section[5] - 'A';
+}
+
+static void wrong_section(struct reading *r, const char *section)
+{
+	struct suggest near = suggest_begin(section);
+
+	if (strncasecmp(section, "pool", 4) == 0) {
+		wrong(r, "[%s]: a pool is named by one letter from A to Z, as in [pool C]",
+		      section);
+		return;
+	}
+	for (unsigned i = 0; i < CONF_SETTING_NUM; i++)
+		suggest_offer(&near, conf_settings[i].section);
+	if (near.best != NULL)
+		wrong(r, "[%s]: no such section; did you mean [%s]?", section, near.best);
+	else
+		wrong(r, "[%s]: no such section ([vgpud], [pool A], [ledger], [admin], [paths])",
+		      section);
+}
+
+static void enter_section(struct reading *r, const char *section)
+{
+	int pool = pool_of(section);
+
+	r->any_section = true;
+	r->section = NULL;
+	if (pool >= 0) {
+		r->section = "pool";
+		r->pool = (unsigned)pool;
+		r->conf->pool[pool].exists = true;
+		return;
+	}
+	for (unsigned i = 0; i < CONF_SETTING_NUM; i++)
+		if (!conf_setting_of_pool(&conf_settings[i]) &&
+		    strcmp(conf_settings[i].section, section) == 0)
+			r->section = conf_settings[i].section;
+	if (r->section == NULL)
+		wrong_section(r, section);
+}
+
+/* --- settings --- */
+
+static void wrong_key(struct reading *r, const char *key)
+{
+	struct suggest near = suggest_begin(key);
+
+	if (key[0] == '\0') {
+		wrong(r, "a setting without a name; expected KEY = VALUE");
+		return;
+	}
+	for (unsigned i = 0; i < CONF_SETTING_NUM; i++) {
+		const struct conf_setting *setting = &conf_settings[i];
+
+		if (strcmp(setting->section, r->section) == 0) {
+			suggest_offer(&near, setting->key);
+		} else if (strcmp(setting->key, key) == 0) {
+			wrong(r, "%s: it belongs into [%s]", key,
+			      conf_setting_of_pool(setting) ? "pool A" : setting->section);
+			return;
+		}
+	}
+	if (near.best != NULL)
+		wrong(r, "%s: no such setting; did you mean %s?", key, near.best);
+	else
+		wrong(r, "%s: no such setting; vgpud -nv prints all there are", key);
+}
+
+static void take_setting(struct reading *r, const char *key, const char *value)
+{
+	const struct conf_setting *setting = conf_setting_find(r->section, key);
+	unsigned pool, *set_line;
+	char why[SENTENCE_SIZE / 2];
+
+	if (setting == NULL) {
+		wrong_key(r, key);
+		return;
+	}
+	pool = conf_setting_of_pool(setting) ? r->pool : 0;
+	set_line = &r->set_line[setting - conf_settings][pool];
+	if (*set_line != 0) {
+		wrong(r, "%s: it stands in line %u already; remove one of them", key, *set_line);
+		return;
+	}
+	*set_line = r->line;
+	if (setting->type == CONF_PATH && value[0] != '/')
+		wrong(r, "%s: %s: expected an absolute path, one that begins with /", key,
+		      value[0] != '\0' ? value : "''");
+	else if (conf_setting_set(setting, r->conf, pool, value, why, sizeof(why)) != 0)
+		wrong(r, "%s: %s", key, why);
+}
+
+/* inih's: Return: 1, go on. */
+static int on_setting(void *arg, const char *section, const char *key, const char *value)
+{
+	struct reading *r = arg;
+
+	r->awaits = false;
+	if (r->entering)
+		enter_section(r, section);
+	else if (r->section != NULL)
+		take_setting(r, key, value);
+	else if (!r->any_section)
+		wrong(r, "%s: it stands in no section; write one before it, as in [vgpud]", key);
+	return 1;
+}
+
+/* --- lines --- */
+
+/* A section's head: [name], and nothing behind it but a comment. */
+static bool head_ok(const char *line)
+{
+	size_t len = strcspn(line + 1, "[]=:;#");
+	const char *rest = line + 1 + len;
+
+	if (*rest != ']')
+		return false;
+	rest += 1 + strspn(rest + 1, " \t");
+	return *rest == '\0' || *rest == ';' || *rest == '#';
+}
+
+/* What inih makes of a line. Return: whether it may see it. */
+static bool judge_line(struct reading *r, const char *line, size_t len_bytes)
+{
+	if (len_bytes > LINE_MAX_BYTES) {
+		wrong(r, "the line is longer than %d bytes; shorten it", LINE_MAX_BYTES);
+		return false;
+	}
+	for (size_t i = 0; i < len_bytes; i++) {
+		if (line[i] != '\t' && iscntrl((unsigned char)line[i])) {
+			wrong(r, "the line has a control character in it; remove it");
+			return false;
+		}
+	}
+	if (line[0] == '[') {
+		r->enter = head_ok(line);
+		if (!r->enter) {
+			wrong(r, "%s: expected a section, as in [vgpud]", line);
+			r->any_section = true;
+			r->section = NULL;
+		}
+		return r->enter;
+	}
+	r->awaits = line[0] != '\0' && line[0] != '#' && line[0] != ';';
+	return true;
+}
+
+/* Copies the next line, less the space around it. Return: its length, which may be above size. */
+static size_t take_line(struct reading *r, char *out, size_t size)
+{
+	const char *newline = memchr(r->at, '\n', (size_t)(r->end - r->at));
+	const char *line = r->at, *end = newline != NULL ? newline : r->end;
+	size_t len;
+
+	r->at = newline != NULL ? newline + 1 : r->end;
+	while (line < end && isspace((unsigned char)line[0]))
+		line++;
+	while (line < end && isspace((unsigned char)end[-1]))
+		end--;
+	len = (size_t)(end - line) < size ? (size_t)(end - line) : size - 1;
+	memcpy(out, line, len);
+	out[len] = '\0';
+	return (size_t)(end - line);
+}
+
+/* inih's reader, as fgets(). */
+static char *next_line(char *out, int size, void *arg)
+{
+	struct reading *r = arg;
+	size_t len;
+
+	if (r->awaits)
+		wrong(r, "expected KEY = VALUE");
+	r->awaits = false;
+	r->entering = r->enter;
+	r->enter = false;
+	if (r->entering) {
+		snprintf(out, (size_t)size, "=");
+		return out;
+	}
+	if (r->at == r->end)
+		return NULL;
+	r->line++;
+	len = take_line(r, out, (size_t)size);
+	if (!judge_line(r, out, len))
+		out[0] = '\0';
+	return out;
+}
+
+/* --- files --- */
+
+int conf_file_parse(struct conf *conf, const char *name, const char *text, size_t len_bytes,
+		    conf_report *report, void *arg)
+{
+	static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8, which some editors write */
+	struct reading *r = calloc(1, sizeof(*r));
+	struct conf *wanted = malloc(sizeof(*wanted));
+	int err = -ENOMEM;
+
+	if (r != NULL && wanted != NULL) {
+		*wanted = *conf;
+		*r = (struct reading){ .conf = wanted, .name = name, .report = report, .arg = arg };
+		r->at = text;
+		r->end = text + len_bytes;
+		if (len_bytes >= 3 && memcmp(text, mark, 3) == 0)
+			r->at += 3;
+		ini_parse_stream(next_line, r, on_setting, r);
+		err = r->failed ? -EINVAL : 0;
+	} else {
+		report(arg, "out of memory");
+	}
+	if (err == 0)
+		*conf = *wanted;
+	free(wanted);
+	free(r);
+	return err;
+}
+
+/* Return: bytes read, or -errno; CONF_FILE_MAX + 1 when there are more. */
+static ssize_t read_all(const char *path, char *text)
+{
+	/* Not to wait for somebody to write into a FIFO. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t len = 0, n = 1;
+
+	if (fd < 0)
+		return -errno;
+	while (n > 0 && len <= CONF_FILE_MAX) {
+		n = read(fd, text + len, (size_t)(CONF_FILE_MAX + 1 - len));
+		if (n > 0)
+			len += n;
+	}
+	if (n < 0)
+		len = -errno;
+	close(fd);
+	return len;
+}
+
+int conf_file_load(struct conf *conf, const char *path, conf_report *report, void *arg)
+{
+	char sentence[SENTENCE_SIZE], *text = malloc(CONF_FILE_MAX + 1);
+	ssize_t len = text != NULL ? read_all(path, text) : -ENOMEM;
+	int err = len < 0 ? (int)len : 0;
+
+	if (len > CONF_FILE_MAX) {
+		snprintf(sentence, sizeof(sentence),
+			 "%s: larger than %d bytes; is it the right file?", path, CONF_FILE_MAX);
+		report(arg, sentence);
+		err = -EFBIG;
+	} else if (len >= 0) {
+		err = conf_file_parse(conf, path, text, (size_t)len, report, arg);
+	} else if (err != -ENOENT) {
+		snprintf(sentence, sizeof(sentence), "%s: cannot read it: %s", path,
+			 err == -EAGAIN ? "it is a pipe; a file can be read again"
+					: strerror(-err));
+		report(arg, sentence);
+	}
+	free(text);
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_file.h - the configuration file */
+
+#ifndef VGPUD_CONF_FILE_H
+#define VGPUD_CONF_FILE_H
+
+#include <stddef.h>
+
+#include "vgpud/conf.h"
+
+#define CONF_FILE_DEFAULT "/etc/vgpud/vgpud.conf"
+#define CONF_FILE_MAX (1024 * 1024) /* bytes */
+
+/* Takes one sentence about what is wrong: thing and remedy, with the file and line if it has one.
+ */
+typedef void conf_report(void *arg, const char *sentence);
+
+/*
+ * Reads settings over those that conf has. Everything that is wrong is reported, and if anything
+ * is, conf stays as it was.
+ * name: of the file, for the sentences.
+ * Return: 0, -EINVAL or -ENOMEM, reported.
+ */
+int conf_file_parse(struct conf *conf, const char *name, const char *text, size_t len_bytes,
+		    conf_report *report, void *arg);
+
+/*
+ * The same from a file.
+ * Return: also -ENOENT when there is no such file, which is not reported, and what else the system
+ * says, which is.
+ */
+int conf_file_load(struct conf *conf, const char *path, conf_report *report, void *arg);
+
+#endif

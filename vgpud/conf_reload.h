@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_reload.h - what another configuration changes while the daemon runs */
+
+#ifndef VGPUD_CONF_RELOAD_H
+#define VGPUD_CONF_RELOAD_H
+
+#include <stdbool.h>
+
+#include "vgpud/conf.h"
+
+struct conf_change {
+	const char *section; /* "vgpud", "pool C" */
+	const char *key;     /* "pool": the pool itself, which comes (from "no") or goes */
+	const char *from, *to;
+	bool live; /* it can hold at once; else from the next start on */
+};
+
+typedef void conf_on_change(void *arg, const struct conf_change *change);
+
+/*
+ * Calls on_change for each setting that differs, those of pools last; the strings are good for the
+ * call.
+ * Return: how many.
+ */
+unsigned conf_reload_diff(const struct conf *running, const struct conf *wanted,
+			  conf_on_change *on_change, void *arg);
+
+/* Takes over what can hold at once. */
+void conf_reload_apply(struct conf *running, const struct conf *wanted);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_settings.c - the settings: one table for the file, the options, what is printed back */
+
+#include "vgpud/conf_settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/units.h"
+#include "common/util.h"
+#include "vgpud/ring.h"
+
+#define DAY_MS 86400000
+#define CENTURY_DAYS 36500
+#define POOLS_ALWAYS 2 /* A and B exist without being named */
+
+#define NUMBER(least_, most_) .type = CONF_NUMBER, .least = (least_), .most = (most_)
+#define BYTES(most_) .type = CONF_BYTES, .most = (most_)
+#define CHOICE(no, yes) .type = CONF_CHOICE, .word = { no, yes }
+#define TEXT(type_, size) .type = (type_), .most = (size)
+
+/* ...: one of the four above. */
+#define ROW(section_, key_, where, standard_, live_, what_, ...)                    \
+	{                                                                           \
+		.section = section_, .key = key_, .offset = where, .live = (live_), \
+		.standard = standard_, .what = what_, __VA_ARGS__                   \
+	}
+#define SETTING(section, key, field, ...) \
+	ROW(section, key, offsetof(struct conf, field), __VA_ARGS__)
+#define POOL(key, field, ...) ROW("pool", key, offsetof(struct conf_pool, field), __VA_ARGS__)
+
+#define LIVE true
+#define RESTART false
+
+const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
+	SETTING("vgpud", "isolation", isolation_vm, "pool", RESTART,
+		"one worker process for each pool, or one for each VM", CHOICE("pool", "vm")),
+	SETTING("vgpud", "vm_queue_max", vm_queue_max, "16", LIVE,
+		"requests of one VM that may wait; the next one is refused with QUEUE_FULL",
+		NUMBER(1, 1024)),
+	SETTING("vgpud", "aging_ms", aging_ms, "0", LIVE,
+		"raise a request by one priority for each so many ms of waiting; 0: never",
+		NUMBER(0, DAY_MS)),
+	SETTING("vgpud", "fault_limit", fault_limit, "3", LIVE,
+		"pause a VM whose requests kill so many workers within fault_window_s; 0: never",
+		NUMBER(0, VM_FAULTS_MAX)),
+	SETTING("vgpud", "fault_window_s", fault_window_s, "60", LIVE,
+		"seconds in which the workers that a VM kills are counted",
+		NUMBER(1, DAY_MS / 1000)),
+
+	POOL("executor", executor, "auto", RESTART,
+	     "what runs the requests: auto (a GPU if there is one, else the CPU), cpu, or cuda:N",
+	     TEXT(CONF_EXECUTOR, CONF_EXECUTOR_SIZE)),
+	POOL("window", window, "1", LIVE, "requests that are on the GPU at once", NUMBER(1, 1024)),
+	POOL("deadline_ms", deadline_ms, "10000", LIVE,
+	     "from a request's arrival to its end; then it ends with TIMEOUT", NUMBER(1, DAY_MS)),
+	POOL("exec_deadline_ms", exec_deadline_ms, "5000", LIVE,
+	     "a request's time on the GPU; then it ends with GPU_HUNG and its worker is killed",
+	     NUMBER(1, DAY_MS)),
+
+	SETTING("ledger", "mode", ledger_lossy, "strict", RESTART,
+		"when the disk is full: strict refuses requests, lossy runs them unrecorded",
+		CHOICE("strict", "lossy")),
+	SETTING("ledger", "retention_days", retention_days, "90", RESTART,
+		"how long requests and events are kept; 0: for ever", NUMBER(0, CENTURY_DAYS)),
+	SETTING("ledger", "minute_days", minute_days, "730", RESTART,
+		"how long the statistics of each minute are kept; 0: for ever",
+		NUMBER(0, CENTURY_DAYS)),
+	SETTING("ledger", "max_size", ledger_max_bytes, "10G", RESTART,
+		"of the database, as in 500M or 10G; the oldest rows go first; 0: no bound",
+		BYTES(INT64_MAX)),
+	SETTING("ledger", "ring_records", ring_records, "65536", RESTART,
+		"room in the ring file, 64 bytes each",
+		NUMBER(RING_RECORDS_LEAST, RING_RECORDS_MOST)),
+	SETTING("ledger", "batch_ms", batch_ms, "50", RESTART,
+		"how long a record waits at most for its transaction", NUMBER(1, 60000)),
+
+	SETTING("admin", "group", admin_group, "vgpu-admin", LIVE,
+		"whose members may change things with vgpuadm; empty: root alone",
+		TEXT(CONF_GROUP, CONF_GROUP_SIZE)),
+	SETTING("admin", "read_group", read_group, "vgpu-read", LIVE,
+		"whose members may look with vgpuadm; empty: nobody else",
+		TEXT(CONF_GROUP, CONF_GROUP_SIZE)),
+	SETTING("admin", "max_clients", max_clients, "32", LIVE,
+		"connections to the admin socket at once", NUMBER(1, 1024)),
+	SETTING("admin", "idle_timeout_s", idle_timeout_s, "600", LIVE,
+		"close a connection that says nothing for so many seconds",
+		NUMBER(1, DAY_MS / 1000)),
+
+	SETTING("paths", "runtime_dir", runtime_dir, "/run/vgpud", RESTART, "where the sockets are",
+		TEXT(CONF_PATH, CONF_RUNTIME_DIR_SIZE)),
+	SETTING("paths", "state_dir", state_dir, "/var/lib/vgpud", RESTART,
+		"where the database and the ring file are", TEXT(CONF_PATH, CONF_PATH_SIZE)),
+};
+
+bool conf_setting_of_pool(const struct conf_setting *setting)
+{
+	return strcmp(setting->section, "pool") == 0;
+}
+
+const struct conf_setting *conf_setting_find(const char *section, const char *key)
+{
+	for (unsigned i = 0; i < CONF_SETTING_NUM; i++)
+		if (strcmp(conf_settings[i].section, section) == 0 &&
+		    strcmp(conf_settings[i].key, key) == 0)
+			return &conf_settings[i];
+	return NULL;
+}
+
+/* --- reading --- */
+
+static void *field_of(const struct conf_setting *setting, struct conf *conf, unsigned pool)
+{
+	char *base = conf_setting_of_pool(setting) ? (char *)&conf->pool[pool] : (char *)conf;
+
+	return base + setting->offset;
+}
+
+static const void *value_of(const struct conf_setting *setting, const struct conf *conf,
+			    unsigned pool)
+{
+	return field_of(setting, (struct conf *)conf, pool);
+}
+
+static bool set_number(const struct conf_setting *setting, unsigned *field, const char *text)
+{
+	uint64_t value;
+
+	if (util_parse_u64(text, setting->least, setting->most, &value) != 0)
+		return false;
+	*field = (unsigned)value;
+	return true;
+}
+
+static bool set_bytes(const struct conf_setting *setting, uint64_t *field, const char *text)
+{
+	uint64_t value;
+
+	if (units_parse_size(text, &value) != 0 || value < setting->least || value > setting->most)
+		return false;
+	*field = value;
+	return true;
+}
+
+static bool set_choice(const struct conf_setting *setting, bool *field, const char *text)
+{
+	bool second = strcmp(text, setting->word[1]) == 0;
+
+	if (!second && strcmp(text, setting->word[0]) != 0)
+		return false;
+	*field = second;
+	return true;
+}
+
+/* A name as groupadd(8) takes it, or nothing. */
+static bool group_ok(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+
+	return text[0] != '-' && strspn(text, allowed) == strlen(text);
+}
+
+static bool path_ok(const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (iscntrl((unsigned char)*c))
+			return false;
+	return text[0] != '\0';
+}
+
+static bool set_text(const struct conf_setting *setting, char *field, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= setting->most)
+		return false;
+	if (setting->type == CONF_EXECUTOR && !conf_executor_ok(text))
+		return false;
+	if (setting->type == CONF_GROUP && !group_ok(text))
+		return false;
+	if (setting->type == CONF_PATH && !path_ok(text))
+		return false;
+	memcpy(field, text, len + 1);
+	return true;
+}
+
+/* "a number from 1 to 1024": what is right. */
+static void expected(const struct conf_setting *setting, char *out, size_t size)
+{
+	char most[UNITS_TEXT_SIZE];
+
+	switch (setting->type) {
+	case CONF_NUMBER:
+		snprintf(out, size, "a number from %" PRIu64 " to %" PRIu64, setting->least,
+			 setting->most);
+		break;
+	case CONF_BYTES:
+		units_format_size(most, sizeof(most), setting->most >> 40 << 40);
+		snprintf(out, size, "bytes, as in 500M or 10G, at most %s", most);
+		break;
+	case CONF_CHOICE:
+		snprintf(out, size, "%s or %s", setting->word[0], setting->word[1]);
+		break;
+	case CONF_EXECUTOR:
+		snprintf(out, size, "auto, cpu, or cuda:N");
+		break;
+	case CONF_GROUP:
+		snprintf(out, size, "a group's name of at most %" PRIu64 " bytes, or nothing",
+			 setting->most - 1);
+		break;
+	case CONF_PATH:
+		snprintf(out, size, "a path of at most %" PRIu64 " bytes", setting->most - 1);
+		break;
+	}
+}
+
+int conf_setting_set(const struct conf_setting *setting, struct conf *conf, unsigned pool,
+		     const char *text, char *why, size_t why_size)
+{
+	void *field = field_of(setting, conf, pool);
+	char right[128];
+	bool ok;
+
+	if (setting->type == CONF_NUMBER)
+		ok = set_number(setting, field, text);
+	else if (setting->type == CONF_BYTES)
+		ok = set_bytes(setting, field, text);
+	else if (setting->type == CONF_CHOICE)
+		ok = set_choice(setting, field, text);
+	else
+		ok = set_text(setting, field, text);
+	if (ok)
+		return 0;
+	expected(setting, right, sizeof(right));
+	snprintf(why, why_size, "%s: expected %s", text[0] != '\0' ? text : "''", right);
+	return -EINVAL;
+}
+
+/* --- writing --- */
+
+void conf_setting_get(const struct conf_setting *setting, const struct conf *conf, unsigned pool,
+		      char *out, size_t size)
+{
+	const void *value = value_of(setting, conf, pool);
+
+	if (setting->type == CONF_NUMBER)
+		snprintf(out, size, "%u", *(const unsigned *)value);
+	else if (setting->type == CONF_BYTES)
+		units_format_size(out, size, *(const uint64_t *)value);
+	else if (setting->type == CONF_CHOICE)
+		snprintf(out, size, "%s", setting->word[*(const bool *)value]);
+	else
+		snprintf(out, size, "%s", (const char *)value);
+}
+
+void conf_settings_init(struct conf *conf)
+{
+	char why[1];
+
+	*conf = (struct conf){ .ledger = true };
+	for (unsigned i = 0; i < POOLS_ALWAYS; i++)
+		conf->pool[i].exists = true;
+	for (unsigned i = 0; i < CONF_SETTING_NUM; i++) {
+		const struct conf_setting *setting = &conf_settings[i];
+		unsigned num = conf_setting_of_pool(setting) ? SCHED_POOL_MAX : 1;
+
+		for (unsigned pool = 0; pool < num; pool++)
+			conf_setting_set(setting, conf, pool, setting->standard, why, sizeof(why));
+	}
+}
+
+static void print_setting(const struct conf_setting *setting, const struct conf *conf,
+			  unsigned pool, bool explain, FILE *out)
+{
+	char value[CONF_TEXT_SIZE];
+
+	if (explain) {
+		fprintf(out, "# %s", setting->what);
+		if (setting->type == CONF_NUMBER)
+			fprintf(out, " (%" PRIu64 " to %" PRIu64 ")", setting->least,
+				setting->most);
+		fprintf(out, "%s\n", setting->live ? "" : " [restart]");
+	}
+	conf_setting_get(setting, conf, pool, value, sizeof(value));
+	fprintf(out, "%s =%s%s\n", setting->key, value[0] != '\0' ? " " : "", value);
+}
+
+/* The settings from first up to end, of one section; pool: index, or -1. */
+static void print_section(unsigned first, unsigned end, const struct conf *conf, int pool,
+			  bool explain, FILE *out)
+{
+	const char *gap = first > 0 || pool > 0 ? "\n" : "";
+
+	if (pool >= 0)
+		fprintf(out, "%s[pool %c]\n", gap, 'A' + pool);
+	else
+		fprintf(out, "%s[%s]\n", gap, conf_settings[first].section);
+	for (unsigned i = first; i < end; i++)
+		print_setting(&conf_settings[i], conf, pool >= 0 ? (unsigned)pool : 0, explain,
+			      out);
+}
+
+void conf_settings_print(const struct conf *conf, FILE *out)
+{
+	unsigned end;
+
+	for (unsigned i = 0; i < CONF_SETTING_NUM; i = end) {
+		bool explain = true;
+
+		for (end = i; end < CONF_SETTING_NUM; end++)
+			if (strcmp(conf_settings[end].section, conf_settings[i].section) != 0)
+				break;
+		if (!conf_setting_of_pool(&conf_settings[i])) {
+			print_section(i, end, conf, -1, explain, out);
+			continue;
+		}
+		for (int pool = 0; pool < SCHED_POOL_MAX; pool++) {
+			if (!conf->pool[pool].exists)
+				continue;
+			print_section(i, end, conf, pool, explain, out);
+			explain = false;
+		}
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_settings.h - the settings: one table for the file, the options, what is printed back */
+
+#ifndef VGPUD_CONF_SETTINGS_H
+#define VGPUD_CONF_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vgpud/conf.h"
+
+enum conf_type {
+	CONF_NUMBER,   /* unsigned */
+	CONF_BYTES,    /* uint64_t, written as 10G */
+	CONF_CHOICE,   /* bool: the second of two words */
+	CONF_EXECUTOR, /* char[]: auto, cpu, cuda:N */
+	CONF_GROUP,    /* char[]: a group of this host, or nothing */
+	CONF_PATH      /* char[]: a directory */
+};
+
+struct conf_setting {
+	const char *section; /* "pool" stands for each of [pool A] to [pool Z] */
+	const char *key;
+	enum conf_type type;
+	uint64_t least, most; /* of a number or of bytes; most is the size of a text */
+	size_t offset;	      /* in struct conf; a pool's, in struct conf_pool */
+	const char *word[2];  /* of a choice */
+	const char *standard; /* what it is when nothing is said */
+	bool live;	      /* a new value holds from SIGHUP on, else from the next start on */
+	const char *what;
+};
+
+#define CONF_SETTING_NUM 21
+extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
+
+/* Return: whether the setting is one of each pool. */
+bool conf_setting_of_pool(const struct conf_setting *setting);
+
+/* Return: the setting, NULL: there is none. */
+const struct conf_setting *conf_setting_find(const char *section, const char *key);
+
+/*
+ * pool: index, for a setting of a pool.
+ * why: on failure what is wrong with the text: "0: expected a number from 1 to 1024".
+ * Return: 0 or -EINVAL.
+ */
+int conf_setting_set(const struct conf_setting *setting, struct conf *conf, unsigned pool,
+		     const char *text, char *why, size_t why_size);
+
+#define CONF_TEXT_SIZE CONF_PATH_SIZE /* any value as text, end included */
+
+/* Writes the value as the file has it. */
+void conf_setting_get(const struct conf_setting *setting, const struct conf *conf, unsigned pool,
+		      char *out, size_t size);
+
+/* Begins a configuration: every setting at its standard, pools A and B, no VMs. */
+void conf_settings_init(struct conf *conf);
+
+/* Writes all settings in the form of the file, each with what it is. */
+void conf_settings_print(const struct conf *conf, FILE *out);
+
+#endif

@@ -140,20 +140,23 @@ int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why
 /* `auto` may turn out to be cuda:0, and one GPU must have one queue. */
 static int check_executors(const struct conf *conf, char *why, size_t why_size)
 {
-	bool has_auto = false, has_cuda = false;
+	int has_auto = -1, has_cuda = -1;
 
-	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+	for (int i = 0; i < SCHED_POOL_MAX; i++) {
 		if (!conf->pool[i].exists)
 			continue;
-		has_auto = has_auto || strcmp(conf->pool[i].executor, "auto") == 0;
-		has_cuda = has_cuda || strncmp(conf->pool[i].executor, "cuda:", 5) == 0;
+		if (strcmp(conf->pool[i].executor, "auto") == 0)
+			has_auto = i;
+		else if (strncmp(conf->pool[i].executor, "cuda:", 5) == 0)
+			has_cuda = i;
 	}
-	if (!has_auto || !has_cuda)
+	if (has_auto < 0 || has_cuda < 0)
 		return 0;
-	snprintf(
-		why, why_size,
-		"one pool's executor is auto and another's names a GPU: they could be the same GPU; "
-		"name it in each");
+	snprintf(why, why_size,
+		 "pool %c's executor is auto and pool %c's %s, which may be one and the same GPU; "
+		 "name the executor of each, as in %s for pool %c",
+		 'A' + has_auto, 'A' + has_cuda, conf->pool[has_cuda].executor,
+		 conf->pool[has_cuda].executor, 'A' + has_auto);
 	return -EINVAL;
 }
 

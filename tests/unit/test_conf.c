@@ -402,7 +402,7 @@ static void wrong_options(void **state)
 				  "vm1: vip: no such priority (low, medium, high)\n");
 	assert_int_equal(read_options(&action, "-c", "/dev/null", "--executor", "A=cuda:0", NULL),
 			 -EINVAL);
-	assert_non_null(strstr(said, "one pool's executor is auto"));
+	assert_non_null(strstr(said, "pool B's executor is auto and pool A's cuda:0, "));
 }
 
 /* Options count more than the file. */

@@ -32,6 +32,7 @@ LAYERS = [
 
     ("vgpud/exec_*",                "vgpud",  2, "adapter: runs requests"),
     ("vgpud/executors*",            "vgpud",  2, "adapter: the worker processes' seats"),
+    ("vgpud/spawn.[ch]",            "vgpud",  2, "adapter: starts processes"),
     ("vgpud/worker*",               "vgpud",  2, "adapter: a worker process, both ends"),
     ("vgpud/ring*",                 "vgpud",  2, "adapter: the ledger's file ring"),
     ("vgpud/set_aside.[ch]",        "vgpud",  2, "adapter: damaged files"),

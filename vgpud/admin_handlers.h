@@ -4,8 +4,6 @@
 #ifndef VGPUD_ADMIN_HANDLERS_H
 #define VGPUD_ADMIN_HANDLERS_H
 
-#include <sys/types.h>
-
 #include "vgpud/admin_server.h"
 #include "vgpud/daemon.h"
 
@@ -41,14 +39,5 @@ json_t *admin_pool_name(unsigned index);
 
 /* Return: a monotonic time as nanoseconds since the Unix epoch. */
 json_t *admin_wall(const struct daemon *daemon, uint64_t mono_ns);
-
-/* admin_job.c: the daemon's call when a drain is complete. */
-void admin_drained(struct daemon *daemon);
-
-/*
- * Starts the process of a query. fd: the client's socket, which it gets. query: its JSON argument.
- * Return: 0 or -errno.
- */
-int query_start(pid_t *pid, int fd, const char *query);
 
 #endif

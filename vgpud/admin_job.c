@@ -150,19 +150,16 @@ static uint64_t forget_drain(struct admin_call *call)
 	sd_event_source_disable_unref(drain->timer);
 	free(drain);
 	call->daemon->drain = NULL;
+	call->daemon->drained = NULL;
 	call->gone = NULL;
 	return waited_ns;
 }
 
-void admin_drained(struct daemon *daemon)
+static void on_drained(struct daemon *daemon)
 {
 	struct admin_call *call = daemon->drain;
-	unsigned ended;
+	unsigned ended = ((struct drain *)call->data)->live;
 
-	log_info("drained: no request is here any more");
-	if (call == NULL)
-		return;
-	ended = ((struct drain *)call->data)->live;
 	drain_row(call, true, ended, forget_drain(call));
 }
 
@@ -178,6 +175,13 @@ static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *arg)
 		   "until vgpuadm drain --off",
 		   call->daemon->broker.live);
 	return 0;
+}
+
+/* Another administrator has ended the drain that this one waits for. */
+static void drain_ended(struct admin_call *call)
+{
+	forget_drain(call);
+	admin_fail(call, ADMIN_ERROR_REFUSED, "somebody ended the drain with drain --off");
 }
 
 /* Its client has gone; the drain itself goes on. */
@@ -203,6 +207,7 @@ static void wait_drained(struct admin_call *call, uint64_t timeout_ms)
 	call->data = drain;
 	call->gone = drain_gone;
 	call->daemon->drain = call;
+	call->daemon->drained = on_drained;
 }
 
 void admin_drain(struct admin_call *call)
@@ -222,6 +227,8 @@ void admin_drain(struct admin_call *call)
 	log_info("drain: %s (uid %u)", off ? "over, requests are taken again" : "no new requests",
 		 call->peer.uid);
 	broker->draining = !off;
+	if (off && call->daemon->drain != NULL)
+		drain_ended(call->daemon->drain);
 	if (off || broker->live == 0)
 		drain_row(call, !off, 0, 0);
 	else

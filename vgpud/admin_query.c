@@ -2,13 +2,10 @@
 /* admin_query.c - commands that the database answers, by a process of their own */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/pattern.h"
 #include "vgpud/admin_handlers.h"
@@ -20,35 +17,6 @@
  * of its own reads the database and writes the answer; if it goes wrong, it goes wrong alone.
  * Before it starts, all that has happened up to the question is written to the database.
  */
-
-extern char **environ;
-
-int query_start(pid_t *pid, int fd, const char *query)
-{
-	char *const argv[] = { (char *)QUERY_ARGV0, (char *)query, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	/* dup2 onto itself would leave close-on-exec set: go by a number that is not the target. */
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, QUERY_FD + 1), err;
-
-	if (copy < 0)
-		return -errno;
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	err = posix_spawn_file_actions_adddup2(&actions, copy, QUERY_FD);
-	if (err == 0)
-		err = posix_spawnattr_setsigmask(&attributes, &none);
-	if (err == 0)
-		err = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	if (err == 0)
-		err = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	close(copy);
-	return -err;
-}
 
 /* Letters of the pools that share a GPU with the VM whose waiting is asked about; null: of all. */
 static json_t *sharing_pools(const struct admin_call *call)
@@ -95,7 +63,7 @@ static void on_flushed(void *arg, int err)
 	if (query == NULL)
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 	else
-		admin_hand_over(call, query);
+		admin_hand_over(call, QUERY_ARGV0, query);
 	free(query);
 }
 

@@ -18,8 +18,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "common/util.h"
-#include "vgpud/admin_handlers.h"
-#include "vgpud/daemon.h"
+#include "vgpud/spawn.h"
 
 /*
  * Theory of operation: a client's lines are answered one after the other. The next line is looked
@@ -53,8 +52,7 @@ struct admin_client {
 };
 
 struct admin_server {
-	struct daemon *daemon;
-	sd_event *event;
+	struct admin_server_config config;
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* while there are no descriptors left */
@@ -68,7 +66,7 @@ static void take_lines(struct admin_client *client);
 
 static const struct conf *conf_of(const struct admin_server *server)
 {
-	return server->daemon->conf;
+	return server->config.conf;
 }
 
 /* --- the end of a client --- */
@@ -257,14 +255,15 @@ static void kill_query(struct admin_call *call)
 	kill((pid_t)(intptr_t)call->data, SIGKILL);
 }
 
-void admin_hand_over(struct admin_call *call, const char *query)
+void admin_hand_over(struct admin_call *call, const char *role, const char *argument)
 {
 	pid_t pid;
-	int err = call->client != NULL ? query_start(&pid, call->client->fd, query) : -EPIPE;
+	int err = call->client != NULL ? spawn_self(&pid, role, argument, call->client->fd)
+				       : -EPIPE;
 
 	if (err == 0)
-		err = sd_event_add_child(call->daemon->event, NULL, pid, WEXITED, on_query_exit,
-					 call);
+		err = sd_event_add_child(call->client->server->config.event, NULL, pid, WEXITED,
+					 on_query_exit, call);
 	if (err < 0) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot start a process for the query: %s",
 			   strerror(-err));
@@ -292,20 +291,21 @@ static void deny(struct admin_call *call, const struct admin_cmd *cmd)
 
 static void run_call(struct admin_call *call, const char *name)
 {
+	const struct admin_server_config *config = &call->client->server->config;
 	int number = admin_cmd_find(name);
 	char why[512];
 
-	if (number < 0 || admin_handlers[number] == NULL) {
+	if (number < 0 || config->handlers[number] == NULL) {
 		admin_fail(call, ADMIN_ERROR_USAGE, "%s: no such command", name);
 		return;
 	}
 	call->cmd = (enum admin_cmd_id)number;
 	if (call->client->role < admin_cmds[number].role)
 		deny(call, &admin_cmds[number]);
-	else if (admin_check_args(&admin_cmds[number], call->args, why, sizeof(why)) != 0)
+	else if (config->check_args(&admin_cmds[number], call->args, why, sizeof(why)) != 0)
 		admin_fail(call, ADMIN_ERROR_USAGE, "%s", why);
 	else
-		admin_handlers[number](call);
+		config->handlers[number](call);
 }
 
 /* line: one JSON object, len bytes. */
@@ -323,7 +323,7 @@ static void take_line(struct admin_client *client, const char *line, size_t len)
 	}
 	client->call = call;
 	call->client = client;
-	call->daemon = client->server->daemon;
+	call->daemon = client->server->config.daemon;
 	call->peer = client->peer;
 	call->id = json_integer_value(json_object_get(object, "id"));
 	call->args = json_is_object(args) ? json_incref(args) : json_object();
@@ -500,11 +500,12 @@ static int add_client(struct admin_server *server, int fd)
 	server->clients_num++;
 	err = identify(client);
 	if (err == 0)
-		err = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client, client);
+		err = sd_event_add_io(server->config.event, &client->io, fd, EPOLLIN, on_client,
+				      client);
 	if (err >= 0)
-		err = sd_event_add_time_relative(server->event, &client->idle, CLOCK_MONOTONIC,
-						 idle_usec, UTIL_NS_PER_S / UTIL_NS_PER_US, on_idle,
-						 client);
+		err = sd_event_add_time_relative(server->config.event, &client->idle,
+						 CLOCK_MONOTONIC, idle_usec,
+						 UTIL_NS_PER_S / UTIL_NS_PER_US, on_idle, client);
 	if (err < 0) {
 		client_free(client);
 		return err;
@@ -547,7 +548,7 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 		complain(server,
 			 "no descriptor or memory left for a client; trying again each second");
 		sd_event_source_set_enabled(server->io, SD_EVENT_OFF);
-		sd_event_add_time_relative(server->event, &server->pause, CLOCK_MONOTONIC,
+		sd_event_add_time_relative(server->config.event, &server->pause, CLOCK_MONOTONIC,
 					   UTIL_NS_PER_S / UTIL_NS_PER_US, 0, on_resume, server);
 	} else if (server->clients_num >= conf_of(server)->max_clients) {
 		static const char full[] =
@@ -564,23 +565,21 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	return 0;
 }
 
-int admin_server_open(struct admin_server **out, struct daemon *daemon, sd_event *event,
-		      const char *path)
+int admin_server_open(struct admin_server **out, const struct admin_server_config *config)
 {
 	struct admin_server *server = calloc(1, sizeof(*server));
 	int err;
 
 	if (server == NULL)
 		return -ENOMEM;
-	server->daemon = daemon;
-	server->event = event;
+	server->config = *config;
 	TAILQ_INIT(&server->clients);
-	snprintf(server->path, sizeof(server->path), "%s", path);
+	snprintf(server->path, sizeof(server->path), "%s", config->path);
 	/* Anybody may knock: SO_PEERCRED decides, and a denial can say what would help. */
-	server->fd = sock_listen(path, 0666);
-	err = server->fd < 0
-		      ? server->fd
-		      : sd_event_add_io(event, &server->io, server->fd, EPOLLIN, on_accept, server);
+	server->fd = sock_listen(server->path, 0666);
+	err = server->fd < 0 ? server->fd
+			     : sd_event_add_io(config->event, &server->io, server->fd, EPOLLIN,
+					       on_accept, server);
 	if (err < 0) {
 		if (server->fd >= 0)
 			close(server->fd);

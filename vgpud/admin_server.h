@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/admin.h"
+#include "vgpud/conf.h"
 
 struct daemon;
 struct admin_server;
@@ -46,17 +47,27 @@ void admin_fail(struct admin_call *call, enum admin_error error, const char *for
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Hands the client's socket to a process that writes the rest of the answer itself.
- * query: its JSON argument.
+ * Hands the client's socket to a process of ours (spawn.h) that writes the rest of the answer
+ * itself.
  */
-void admin_hand_over(struct admin_call *call, const char *query);
+void admin_hand_over(struct admin_call *call, const char *role, const char *argument);
+
+struct admin_server_config {
+	sd_event *event;
+	const char *path;
+	const struct conf *conf;
+	struct daemon *daemon; /* for the handlers */
+	admin_handler *const
+		*handlers; /* indexed by enum admin_cmd_id; NULL: vgpuadm does it itself */
+	/* Judges a command's arguments. why: a sentence on failure. Return: 0 or -EINVAL. */
+	int (*check_args)(const struct admin_cmd *cmd, json_t *args, char *why, size_t why_size);
+};
 
 /*
- * Opens the socket.
+ * Opens the socket. What config points to must outlive the server, but path.
  * Return: 0 or -errno as sock_listen() has them.
  */
-int admin_server_open(struct admin_server **out, struct daemon *daemon, sd_event *event,
-		      const char *path);
+int admin_server_open(struct admin_server **out, const struct admin_server_config *config);
 void admin_server_close(struct admin_server *server);
 
 /* Return: clients connected. */

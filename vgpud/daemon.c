@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +21,11 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/admin_handlers.h"
 #include "vgpud/admin_server.h"
 #include "vgpud/broker.h"
 #include "vgpud/dev_server.h"
+#include "vgpud/spawn.h"
 #include "vgpud/store_sqlite.h"
-
-extern char **environ;
 
 /* --- start --- */
 
@@ -233,20 +230,12 @@ static int on_command_exit(sd_event_source *source, const siginfo_t *si, void *a
 
 static void run_command(struct daemon *daemon)
 {
-	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)daemon->conf->run, NULL };
-	posix_spawnattr_t attributes;
-	sigset_t none;
 	pid_t pid;
 	int err;
 
 	setenv("VGPUD_RUNTIME_DIR", daemon->conf->runtime_dir, 1);
 	setenv("VGPUD_STATE_DIR", daemon->conf->state_dir, 1);
-	sigemptyset(&none);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	err = posix_spawn(&pid, "/bin/sh", NULL, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
+	err = -spawn_shell(&pid, daemon->conf->run);
 	if (err == 0)
 		err = -sd_event_add_child(daemon->event, NULL, pid, WEXITED, on_command_exit,
 					  daemon);
@@ -293,7 +282,11 @@ static void on_settled(void *arg)
 
 static void on_drained(void *arg)
 {
-	admin_drained(arg);
+	struct daemon *daemon = arg;
+
+	log_info("drained: no request is here any more");
+	if (daemon->drained != NULL)
+		daemon->drained(daemon);
 }
 
 /* The broker paused a VM; that must outlive a restart, as an administrator's pause does. */
@@ -428,13 +421,17 @@ static int watch_signals(struct daemon *daemon)
 	return err < 0 ? err : 0;
 }
 
-static int open_admin(struct daemon *daemon)
+static int open_admin(struct daemon *daemon, struct admin_server_config config)
 {
 	char path[DAEMON_PATH_SIZE];
 	int err;
 
 	path_in(daemon, "admin.sock", path);
-	err = admin_server_open(&daemon->admin, daemon, daemon->event, path);
+	config.event = daemon->event;
+	config.path = path;
+	config.conf = daemon->conf;
+	config.daemon = daemon;
+	err = admin_server_open(&daemon->admin, &config);
 	if (err != 0)
 		log_error("cannot open %s: %s", path, port_error(err));
 	return err;
@@ -454,7 +451,7 @@ static int start_loop(struct daemon *daemon)
 	return err < 0 ? err : 0;
 }
 
-static int start(struct daemon *daemon)
+static int start(struct daemon *daemon, const struct admin_server_config *admin)
 {
 	struct store *store;
 	int err;
@@ -470,7 +467,7 @@ static int start(struct daemon *daemon)
 	if (err < 0)
 		log_error("cannot start: %s", strerror(-err));
 	if (err >= 0)
-		err = open_admin(daemon);
+		err = open_admin(daemon, *admin);
 	if (err >= 0)
 		err = add_vms(daemon);
 	return err < 0 ? err : 0;
@@ -488,7 +485,7 @@ static void end(struct daemon *daemon)
 	sd_event_unref(daemon->event);
 }
 
-int daemon_run(const struct conf *conf)
+int daemon_run(const struct conf *conf, const struct admin_server_config *admin)
 {
 	struct daemon daemon = {
 		.conf = conf,
@@ -500,7 +497,7 @@ int daemon_run(const struct conf *conf)
 
 	daemon.clock_offset_ns = daemon.wall_offset_ns;
 	log_info("version " VGPU_VERSION " starting");
-	if (start(&daemon) == 0) {
+	if (start(&daemon, admin) == 0) {
 		status = sd_event_loop(daemon.event);
 		if (status < 0) {
 			log_error("the event loop failed: %s", strerror(-status));

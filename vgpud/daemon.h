@@ -16,16 +16,19 @@
 
 struct admin_call;
 struct admin_server;
+struct admin_server_config;
 
 struct daemon {
 	struct broker broker;
 	const struct conf *conf;
 	sd_event *event;
 	struct admin_server *admin;
-	struct admin_call *drain; /* waits until the last request has ended */
-	uint64_t started_ns;	  /* CLOCK_MONOTONIC */
-	int64_t wall_offset_ns;	  /* wall clock minus monotonic, at the start */
-	int64_t clock_offset_ns;  /* the same as of the last step of the wall clock */
+	void (*drained)(
+		struct daemon *daemon); /* or NULL: nobody waits for the last request's end */
+	struct admin_call *drain;	/* who does */
+	uint64_t started_ns;		/* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns;		/* wall clock minus monotonic, at the start */
+	int64_t clock_offset_ns;	/* the same as of the last step of the wall clock */
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
 	unsigned ledger_state; /* enum store_sqlite_state, as last logged */
@@ -34,10 +37,11 @@ struct daemon {
 
 /*
  * Runs until SIGTERM, SIGINT, or the end of the captive command.
+ * admin: its handlers and check_args; the rest is filled in.
  * Return: the process's exit status: 0, 1 when it could not start (and said why), or the captive
  * command's.
  */
-int daemon_run(const struct conf *conf);
+int daemon_run(const struct conf *conf, const struct admin_server_config *admin);
 
 /*
  * Opens the VM's port: QEMU's socket at connect, or if that is NULL, our own in the runtime

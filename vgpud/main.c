@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "vgpud/admin_handlers.h"
 #include "vgpud/conf.h"
 #include "vgpud/conf_options.h"
 #include "vgpud/conf_settings.h"
@@ -22,6 +23,10 @@ static void report(void *arg, const char *sentence)
 
 int main(int argc, char **argv)
 {
+	const struct admin_server_config admin = {
+		.handlers = admin_handlers,
+		.check_args = admin_check_args,
+	};
 	static struct conf conf;
 	enum conf_action action;
 
@@ -48,5 +53,5 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_init("vgpud", conf.verbose);
-	return daemon_run(&conf);
+	return daemon_run(&conf, &admin);
 }

@@ -4,8 +4,10 @@
 #ifndef VGPUD_QUERY_H
 #define VGPUD_QUERY_H
 
+#include "vgpud/spawn.h"
+
 #define QUERY_ARGV0 "vgpud-query" /* by which main() knows what it is */
-#define QUERY_FD 3		  /* the administrator's socket */
+#define QUERY_FD SPAWN_FD	  /* the administrator's socket */
 
 /*
  * What the process does, from main().

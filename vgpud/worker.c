@@ -4,9 +4,7 @@
 #include "vgpud/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "vgpud/spawn.h"
 
 /* Runs in the broker: every length that comes from the worker is checked, since what it ran may
  * have done anything to its memory. */
@@ -68,30 +66,6 @@ static const struct exec_ops worker_ops = {
 	.close = worker_close,
 };
 
-/* The child gets its end of the pair, standard streams, and no signal blocked. */
-static int spawn(pid_t *pid, int child_fd, const char *spec)
-{
-	char *const argv[] = { (char *)WORKER_ARGV0, (char *)spec, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int err;
-
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	err = posix_spawn_file_actions_adddup2(&actions, child_fd, WORKER_FD);
-	if (err == 0)
-		err = posix_spawnattr_setsigmask(&attributes, &none);
-	if (err == 0)
-		err = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	if (err == 0)
-		err = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -err;
-}
-
 int worker_start(struct worker **out, const char *spec)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -104,12 +78,7 @@ int worker_start(struct worker **out, const char *spec)
 		free(worker);
 		return err;
 	}
-	/* dup2 onto itself would leave close-on-exec set: keep the child's end off that number. */
-	if (pair[1] == WORKER_FD) {
-		pair[1] = fcntl(WORKER_FD, F_DUPFD_CLOEXEC, WORKER_FD + 1);
-		close(WORKER_FD);
-	}
-	err = pair[1] < 0 ? -errno : spawn(&worker->pid, pair[1], spec);
+	err = spawn_self(&worker->pid, WORKER_ARGV0, spec, pair[1]);
 	close(pair[1]);
 	if (err != 0) {
 		close(pair[0]);

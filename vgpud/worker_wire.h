@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "vgpud/exec.h"
+#include "vgpud/spawn.h"
 
 /*
  * Both are the same program, so structures travel as they lie in memory, one to a message of a
@@ -17,7 +18,7 @@
  */
 
 #define WORKER_ARGV0 "vgpud-worker" /* by which main() knows what it is */
-#define WORKER_FD 3		    /* the worker's end of the pair */
+#define WORKER_FD SPAWN_FD	    /* the worker's end of the pair */
 #define WORKER_WHY_SIZE 256
 
 struct worker_hello {

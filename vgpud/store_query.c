@@ -103,6 +103,8 @@ int store_query_begin(struct store_query *query)
 
 int store_query_end(struct store_query *query, int err)
 {
+	if (err == -ENOMEM)
+		snprintf(query->error, sizeof(query->error), "no memory");
 	/* Nothing was written: what ends it does not matter. */
 	sqlite3_exec(query->conn, "ROLLBACK", NULL, NULL, NULL);
 	return err;

@@ -8,6 +8,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,6 +228,9 @@ int store_query_blame(struct store_query *query, const struct store_query_filter
 	if (err)
 		return err;
 	err = store_query_end(query, gather(&b, query, filter));
+	if (err == -E2BIG)
+		snprintf(query->error, sizeof(query->error),
+			 "more than %u requests to weigh; take a shorter window", MOMENTS_MOST / 2);
 	if (err == 0) {
 		sweep(&b);
 		err = give(&b, each, arg);

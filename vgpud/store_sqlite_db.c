@@ -262,7 +262,7 @@ static int create_tables(struct store_sqlite_db *db)
 static int adopt(struct store_sqlite_db *db, const char *path,
 		 struct store_sqlite_db_report *report, char *why, size_t why_len)
 {
-	int64_t application, version, tables;
+	int64_t application = 0, version = 0, tables = 0;
 	int err = query_number(db->conn, "PRAGMA application_id", &application);
 
 	if (err == 0)
@@ -299,7 +299,7 @@ static int out_of_time(void *arg)
 static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *report)
 {
 	uint64_t end_ns = util_now_ns() + CHECK_S * UTIL_NS_PER_S;
-	int64_t unclean;
+	int64_t unclean = 0;
 	sqlite3_stmt *statement;
 	int rc, err;
 
@@ -417,10 +417,11 @@ static unsigned copy_vms(sqlite3 *from, sqlite3 *to)
 	sqlite3_stmt *get = NULL, *put = NULL;
 	unsigned copied = 0;
 
-	if (sqlite3_prepare_v2(from,
-			       "SELECT id, name, pool, priority, paused, created_ns, removed_ns, connect "
-			       "FROM vm",
-			       -1, &get, NULL) == SQLITE_OK &&
+	if (sqlite3_prepare_v2(
+		    from,
+		    "SELECT id, name, pool, priority, paused, created_ns, removed_ns, connect "
+		    "FROM vm",
+		    -1, &get, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(to,
 			       "INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, "
 			       "created_ns, removed_ns, connect) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",

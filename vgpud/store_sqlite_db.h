@@ -48,7 +48,6 @@
 		  "pool = ?3, priority = ?4, paused = ?5, connect = ?7, removed_ns = NULL")     \
 	X(VM_DELETE, "UPDATE vm SET removed_ns = ?2 WHERE id = ?1 AND removed_ns IS NULL")      \
 	X(SESSION_END, "UPDATE session SET ended_ns = ?2 WHERE id = ?1")                        \
-	X(OLDEST, "SELECT received_ns FROM request ORDER BY id LIMIT 1")                        \
 	X(EXPIRE, "DELETE FROM request WHERE id IN (SELECT id FROM (SELECT id, received_ns "    \
 		  "FROM request ORDER BY id LIMIT ?2) WHERE received_ns < ?1)")                 \
 	X(EXPIRE_MINUTE, "DELETE FROM minute WHERE rowid IN (SELECT rowid FROM minute "         \

@@ -50,7 +50,7 @@ static int64_t wall_now_ns(void)
 /* The session that the ring's records belong to; the ring itself knows it best. */
 static int last_session(struct store_sqlite *s, struct ring_session *session)
 {
-	int64_t numbers[3];
+	int64_t numbers[3] = { 0 };
 	int err;
 
 	if (ring_get_session(s->ring, session) == 0)
@@ -109,7 +109,7 @@ static int keep_ids_growing(struct store_sqlite *s)
 /* Where the database is in the ring. Return: 0, -ESTALE: beyond its end, or -errno. */
 static int find_position(struct store_sqlite *s, uint64_t *position)
 {
-	int64_t numbers[2];
+	int64_t numbers[2] = { 0 };
 	int err = get_numbers(s, "SELECT ring_id, ring_position FROM ledger", numbers, 2);
 
 	if (err)
@@ -248,7 +248,7 @@ static int begin_session(struct store_sqlite *s, const struct start_notes *notes
 {
 	char boot_id[64], host[256] = "";
 	struct ring_session session, last;
-	int64_t numbers[2];
+	int64_t numbers[2] = { 0 };
 	int err = get_numbers(s,
 			      "SELECT coalesce((SELECT max(id) FROM session), 0), last_request_id "
 			      "FROM ledger",
@@ -316,10 +316,11 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 static int load_vms(struct store_sqlite *s)
 {
 	sqlite3_stmt *statement;
-	int rc = sqlite3_prepare_v2(s->db.conn,
-				    "SELECT id, name, pool, priority, paused, created_ns, connect FROM vm "
-				    "WHERE removed_ns IS NULL ORDER BY id",
-				    -1, &statement, NULL);
+	int rc = sqlite3_prepare_v2(
+		s->db.conn,
+		"SELECT id, name, pool, priority, paused, created_ns, connect FROM vm "
+		"WHERE removed_ns IS NULL ORDER BY id",
+		-1, &statement, NULL);
 	int err = rc == SQLITE_OK ? 0 : store_sqlite_errno(s->db.conn, rc);
 
 	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)

@@ -3,7 +3,7 @@
 # ledger.sh - kill -9 and a full disk against the ledger, as TAP; ROUNDS=100 for more kills
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-programs=${BUILD:-$top/build}/tests/crash
+programs=${VGPU_BUILD_DIR:-$top/build}/tests/crash
 
 for program in ledger_kill ledger_full; do
     if [ ! -x "$programs/$program" ]; then
@@ -25,7 +25,7 @@ all)
     for part in kill full; do
         number=$((number + 1))
         if output=$("$0" "$part" 2>&1); then word=ok; else word="not ok"; failed=1; fi
-        sed 's/^/# /' <<<"$output"
+        while IFS= read -r line; do echo "# $line"; done <<<"$output"
         echo "$word $number - ledger: $part"
     done
     exit $failed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # tests.mk - programs that ill-treat the ledger; tests/crash/ledger.sh runs them. LEDGER: tests/unit/tests.mk
 
 CRASH := $(B)/tests/crash/ledger_kill $(B)/tests/crash/ledger_full
@@ -7,3 +8,4 @@ $(CRASH): $(B)/%: $(B)/%.o $(call obj,$(LEDGER) common/util.c)
 
 .PHONY: crash
 crash: $(CRASH)
+unit: crash

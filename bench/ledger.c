@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ledger.c - what the ledger costs a request, takes in, weighs on the disk, and answers how fast */
+
+/*
+ * usage: bench-ledger [ROWS [DIRECTORY]]     default: 1,000,000 rows in a temporary directory
+ *
+ * The requests are those of a day: 7 VMs in 2 pools with 3 priorities. Each figure stands beside a
+ * baseline taken in the same run.
+ */
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "common/vgpu_proto.h"
+#include "common/vgpu_regs.h"
+#include "vgpud/store_query.h"
+#include "vgpud/store_sqlite.h"
+
+#define DAY_NS INT64_C(86400000000000)
+#define BURST 20000u /* requests whose records the ring holds without the writer's help */
+#define ROUNDS 5
+
+	static char db_path[256],
+	ring_path[256];
+
+static void die(const char *what)
+{
+	fprintf(stderr, "bench-ledger: %s\n", what);
+	exit(1);
+}
+
+static uint64_t random_u64(void)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static struct store_request request_at(uint64_t id, uint64_t received_ns)
+{
+	uint64_t random = random_u64();
+	struct store_request request = {
+		.id = id,
+		.received_ns = received_ns,
+		.wait_ns = 2000 + random % 4096 * (random >> 60) * (random >> 56 & 15),
+		.exec_ns = 9000 + (random >> 12) % 4096 + (random >> 52 & 15) * 1000,
+		.vm_id = (uint32_t)(random >> 24) % 7,
+		.guest_request_id = (uint32_t)id,
+		.opcode = (random >> 32) % 4 ? VGPU_OP_CUDA_KERNEL : VGPU_OP_VECTOR_ADD,
+		.request_bytes = 40,
+		.response_bytes = 36,
+		.executor = VGPU_EXECUTOR_CUDA,
+	};
+
+	request.total_ns = request.wait_ns + request.exec_ns + 3000;
+	request.pool = (uint8_t)('A' + request.vm_id % 2);
+	request.priority = (uint8_t)(request.vm_id % VGPU_PRIORITY_NUM);
+	return request;
+}
+
+/* Return: nanoseconds that accepted and finished take of the loop thread, for one request. */
+static double time_burst(struct store *store, uint64_t base_ns)
+{
+	uint64_t begin_ns = util_now_ns();
+
+	for (unsigned i = 0; i < BURST; i++) {
+		struct store_request request = request_at(store->next_id++, base_ns);
+
+		if (store->ops->accepted(store, &request))
+			die("the ring is too small");
+		store->ops->finished(store, &request);
+	}
+	return (double)(util_now_ns() - begin_ns) / BURST;
+}
+
+static void wait_for_writer(struct store *store)
+{
+	store_sqlite_flush(store, NULL, NULL);
+	if (store_sqlite_wait(store, 600000))
+		die("the writer does not end");
+}
+
+/* Return: rows a second from accepted to committed. */
+static double fill(struct store *store, uint64_t rows, uint64_t base_ns)
+{
+	uint64_t begin_ns = util_now_ns();
+	uint64_t step_ns = (uint64_t)DAY_NS / rows;
+
+	for (uint64_t i = 0; i < rows; i++) {
+		struct store_request request = request_at(store->next_id, base_ns + i * step_ns);
+
+		while (store->ops->accepted(store, &request))
+			poll(NULL, 0, 1);
+		store->ops->finished(store, &request);
+		store->next_id++;
+	}
+	wait_for_writer(store);
+	return (double)rows / ((double)(util_now_ns() - begin_ns) / 1e9);
+}
+
+static int ignore(void *arg, const struct store_query_stats *stats)
+{
+	*(uint64_t *)arg += stats->count;
+	return 0;
+}
+
+/* Return: the shortest of some runs, in milliseconds. */
+static double time_stats(struct store_query *query, const struct store_query_filter *filter,
+			 enum store_query_by by, bool exact, uint64_t *count)
+{
+	double best_ms = 1e12;
+
+	for (unsigned i = 0; i < (exact ? 1 : ROUNDS); i++) {
+		struct store_query_window window;
+		uint64_t begin_ns = util_now_ns();
+		double ms;
+
+		*count = 0;
+		if (store_query_stats(query, filter, by, exact, &window, ignore, count))
+			die(store_query_error(query));
+		ms = (double)(util_now_ns() - begin_ns) / 1e6;
+		best_ms = ms < best_ms ? ms : best_ms;
+	}
+	return best_ms;
+}
+
+static void print_stats(struct store_query *query, const char *what, int64_t since_ns,
+			int64_t until_ns, enum store_query_by by)
+{
+	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	uint64_t count;
+	double ms;
+
+	filter.since_ns = since_ns;
+	filter.until_ns = until_ns;
+	ms = time_stats(query, &filter, by, false, &count);
+	printf("stats %-22s %8.1f ms over %llu rows\n", what, ms, (unsigned long long)count);
+}
+
+static void bench_reading(int64_t begin_ns)
+{
+	struct store_query_filter all = STORE_QUERY_FILTER_ALL;
+	struct store_query *query;
+	char why[512];
+	uint64_t count;
+	double histograms_ms, exact_ms;
+
+	if (store_query_open(&query, db_path, why, sizeof(why)))
+		die(why);
+	print_stats(query, "of the day", 0, INT64_MAX, STORE_QUERY_BY_NOTHING);
+	print_stats(query, "of the day, by vm", 0, INT64_MAX, STORE_QUERY_BY_VM);
+	print_stats(query, "23 h, odd ends, by vm", begin_ns + 1234567890123,
+		    begin_ns + 84000123456789, STORE_QUERY_BY_VM);
+	print_stats(query, "of an hour, by vm", begin_ns + DAY_NS / 2,
+		    begin_ns + DAY_NS / 2 + DAY_NS / 24, STORE_QUERY_BY_VM);
+	histograms_ms = time_stats(query, &all, STORE_QUERY_BY_VM, false, &count);
+	exact_ms = time_stats(query, &all, STORE_QUERY_BY_VM, true, &count);
+	printf("stats %-22s %8.1f ms, %.0f times the histograms'\n", "by vm, every row", exact_ms,
+	       exact_ms / histograms_ms);
+	store_query_close(query);
+}
+
+static void bench(uint64_t rows)
+{
+	const struct store_sqlite_config config = { .db_path = db_path,
+						    .ring_path = ring_path,
+						    .version = "bench" };
+	struct store *store, *null = store_null_open();
+	double null_ns, ring_ns, rows_per_s;
+	struct stat st;
+	char why[512];
+	uint64_t base_ns = util_now_ns();
+
+	if (!null || store_sqlite_open(&store, &config, why, sizeof(why)))
+		die(why);
+	null_ns = time_burst(null, base_ns);
+	ring_ns = time_burst(store, base_ns);
+	wait_for_writer(store);
+	printf("a request's two records     %8.0f ns of the loop thread (with no ledger %.0f ns)\n",
+	       ring_ns, null_ns);
+	rows_per_s = fill(store, rows, base_ns + (uint64_t)DAY_NS / 1440);
+	printf("taken in                    %8.0f rows/s, %llu rows\n", rows_per_s,
+	       (unsigned long long)rows);
+	bench_reading(store_sqlite_wall_ns(store, base_ns));
+	store->ops->close(store);
+	null->ops->close(null);
+	if (stat(db_path, &st) == 0)
+		printf("on the disk                 %8.1f bytes a row\n",
+		       (double)st.st_size / (double)(rows + BURST));
+}
+
+int main(int argc, char **argv)
+{
+	char temporary[] = "/tmp/vgpu-bench.XXXXXX", command[64];
+	const char *directory = argc > 2 ? argv[2] : NULL;
+	uint64_t rows = 1000000;
+
+	if (argc > 3 || (argc > 1 && util_parse_u64(argv[1], 1, 1000000000, &rows))) {
+		fprintf(stderr, "usage: bench-ledger [ROWS [DIRECTORY]]\n");
+		return 2;
+	}
+	if (!directory)
+		directory = mkdtemp(temporary);
+	if (!directory)
+		die("no temporary directory");
+	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
+	snprintf(ring_path, sizeof(ring_path), "%s/vgpud.ring", directory);
+	bench(rows);
+	if (directory == temporary) {
+		snprintf(command, sizeof(command), "rm -rf -- '%s'", temporary);
+		return system(command) ? 1 : 0;
+	}
+	return 0;
+}

@@ -449,17 +449,29 @@ static unsigned gpu_of(const struct broker *broker, unsigned pool)
 	return gpus;
 }
 
+void broker_conf_changed(struct broker *broker)
+{
+	const struct conf *conf = broker->conf;
+
+	broker->sched.vm_queue_max = conf->vm_queue_max;
+	broker->sched.aging_ns = conf->aging_ms * UTIL_NS_PER_MS;
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+		struct sched_pool *pool = &broker->sched.pool[i];
+
+		pool->window = conf->pool[i].window;
+		pool->deadline_ns = conf->pool[i].deadline_ms * UTIL_NS_PER_MS;
+		pool->exec_deadline_ns = conf->pool[i].exec_deadline_ms * UTIL_NS_PER_MS;
+	}
+	expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
+	broker_dispatch(broker);
+}
+
 static int open_pool(struct broker *broker, unsigned i)
 {
 	const struct conf_pool *conf = &broker->conf->pool[i];
 
-	broker->sched.pool[i] = (struct sched_pool){
-		.exists = true,
-		.gpu = gpu_of(broker, i),
-		.window = conf->window,
-		.deadline_ns = conf->deadline_ms * UTIL_NS_PER_MS,
-		.exec_deadline_ns = conf->exec_deadline_ms * UTIL_NS_PER_MS,
-	};
+	broker->sched.pool[i].exists = true;
+	broker->sched.pool[i].gpu = gpu_of(broker, i);
 	if (broker->sched.pool[i].gpu >= SCHED_GPU_MAX)
 		return -E2BIG;
 	if (broker->sched.pool[i].gpu >= broker->gpus)
@@ -496,6 +508,8 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	for (unsigned i = 0; err >= 0 && i < SCHED_POOL_MAX; i++)
 		if (conf->pool[i].exists)
 			err = open_pool(broker, i);
+	if (err >= 0)
+		broker_conf_changed(broker);
 	return err < 0 ? err : 0;
 }
 

@@ -51,6 +51,9 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 /* Answers what is still here with BACKEND_LOST, and ends workers and ledger. */
 void broker_close(struct broker *broker);
 
+/* Takes over what may change in *conf while the broker works. */
+void broker_conf_changed(struct broker *broker);
+
 /* For dev_port_open(), with the broker as its argument. */
 extern const struct dev_handler broker_dev_handler;
 

@@ -23,6 +23,7 @@
 #include "common/util.h"
 #include "vgpud/admin_server.h"
 #include "vgpud/broker.h"
+#include "vgpud/conf_reload.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/spawn.h"
 #include "vgpud/store_sqlite.h"
@@ -401,6 +402,38 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
 	return 0;
 }
 
+static void say_change(void *arg, const struct conf_change *change)
+{
+	(void)arg;
+	log_info("reload: [%s] %s: %s, was %s%s", change->section, change->key, change->to,
+		 change->from, change->live ? "" : "; this needs a restart, and waits for it");
+}
+
+/* All or nothing: a configuration with a mistake in it changes nothing. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *arg)
+{
+	struct daemon *daemon = arg;
+	struct conf *wanted = calloc(1, sizeof(*wanted));
+	unsigned changes;
+
+	(void)source;
+	(void)si;
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
+	if (wanted == NULL || daemon->read_again(daemon->read_again_arg, wanted) != 0) {
+		log_error("reload: the configuration was not taken; all stays as it was");
+	} else {
+		changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);
+		conf_reload_apply(daemon->conf, wanted);
+		broker_conf_changed(&daemon->broker);
+		log_info("reload: done, %u settings differ", changes);
+		tell(daemon, "reload", NULL, "the configuration was read again");
+	}
+	free(wanted);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
 /* All threads inherit the mask, so it is set before there is a second one. */
 static int watch_signals(struct daemon *daemon)
 {
@@ -410,14 +443,16 @@ static int watch_signals(struct daemon *daemon)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	err = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
 	if (err >= 0)
 		err = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
+	if (err >= 0)
+		err = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload, daemon);
 	return err < 0 ? err : 0;
 }
 
@@ -485,10 +520,13 @@ static void end(struct daemon *daemon)
 	sd_event_unref(daemon->event);
 }
 
-int daemon_run(const struct conf *conf, const struct admin_server_config *admin)
+int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *wanted), void *arg,
+	       const struct admin_server_config *admin)
 {
 	struct daemon daemon = {
 		.conf = conf,
+		.read_again = read_again,
+		.read_again_arg = arg,
 		.started_ns = util_now_ns(),
 		.wall_offset_ns = wall_offset_ns(),
 		.clock_fd = -1,

@@ -20,7 +20,9 @@ struct admin_server_config;
 
 struct daemon {
 	struct broker broker;
-	const struct conf *conf;
+	struct conf *conf;
+	int (*read_again)(void *arg, struct conf *wanted);
+	void *read_again_arg;
 	sd_event *event;
 	struct admin_server *admin;
 	void (*drained)(
@@ -37,11 +39,13 @@ struct daemon {
 
 /*
  * Runs until SIGTERM, SIGINT, or the end of the captive command.
- * admin: its handlers and check_args; the rest is filled in.
+ * conf: changed by SIGHUP. read_again: makes the configuration anew; when it returns something
+ * else than 0 it has said why. admin: its handlers and check_args; the rest is filled in.
  * Return: the process's exit status: 0, 1 when it could not start (and said why), or the captive
  * command's.
  */
-int daemon_run(const struct conf *conf, const struct admin_server_config *admin);
+int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *wanted), void *arg,
+	       const struct admin_server_config *admin);
 
 /*
  * Opens the VM's port: QEMU's socket at connect, or if that is NULL, our own in the runtime

@@ -21,8 +21,29 @@ static void report(void *arg, const char *sentence)
 	fprintf(stderr, "vgpud: %s\n", sentence);
 }
 
+static void log_sentence(void *arg, const char *sentence)
+{
+	(void)arg;
+	log_error("%s", sentence);
+}
+
+struct command_line {
+	int argc;
+	char **argv;
+};
+
+/* For the daemon, when it is told to read its configuration again. */
+static int read_again(void *arg, struct conf *wanted)
+{
+	const struct command_line *line = arg;
+	enum conf_action action;
+
+	return conf_options_read(wanted, line->argc, line->argv, &action, log_sentence, NULL);
+}
+
 int main(int argc, char **argv)
 {
+	struct command_line line = { argc, argv };
 	const struct admin_server_config admin = {
 		.handlers = admin_handlers,
 		.check_args = admin_check_args,
@@ -53,5 +74,5 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_init("vgpud", conf.verbose);
-	return daemon_run(&conf, &admin);
+	return daemon_run(&conf, read_again, &line, &admin);
 }

@@ -25,8 +25,7 @@
 #define BURST 20000u /* requests whose records the ring holds without the writer's help */
 #define ROUNDS 5
 
-	static char db_path[256],
-	ring_path[256];
+static char db_path[256], ring_path[256];
 
 static void die(const char *what)
 {

@@ -135,7 +135,27 @@ check:
 	@$(MAKE) --no-print-directory SAN=0 guest-image
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_BUILD_DIR=$(CURDIR)/$(B) CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --timer --exec '' $(TESTS)
-check-programs: all unit fuzz
+check-programs: all unit fuzz crash
+
+# --- benchmarks --------------------------------------------------------------------------------------
+
+BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native
+$(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
+$(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/proto_check.c \
+	common/crc32c.c common/util.c common/log.c)
+ifeq ($(CUDA),1)
+$(B)/bench/native.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
+$(B)/bin/bench-native: $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o
+endif
+$(BENCH):
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -ldl
+
+.PHONY: bench
+bench: all guest-image $(BENCH)
+	@qemu/build.sh
+	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} python3 bench/bench.py $(BENCH_ARGS)
 
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 
@@ -170,26 +190,6 @@ lint: compile_commands.json
 format:
 	@packaging/prerequisites.sh lint
 	@packaging/lint.sh format
-
-# --- benchmarks --------------------------------------------------------------------------------------
-
-BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native
-$(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
-$(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/proto_check.c \
-	common/crc32c.c common/util.c common/log.c)
-ifeq ($(CUDA),1)
-$(B)/bench/native.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
-$(B)/bin/bench-native: $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o
-endif
-$(BENCH):
-	@mkdir -p $(@D)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -ldl
-
-.PHONY: bench
-bench: all guest-image $(BENCH)
-	@qemu/build.sh
-	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} python3 bench/bench.py $(BENCH_ARGS)
 
 # --- the rest --------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # fake_vgpud.py - a daemon on an admin socket that answers what a test tells it to
 
+import contextlib
 import json
 import socket
 import sys
@@ -79,13 +80,22 @@ class FakeVgpud:
     def __enter__(self):
         self._listener.bind(str(self.socket))
         self._listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_):
+        # A descriptor closed under a thread that waits on it is soon another socket's.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._listener.close()
-        for connection in self._connections:
-            connection.close()
+        for connection in self.connections():
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def connections(self):
+        """Those that are open."""
+        return [connection for connection in self._connections if connection.fileno() >= 0]
 
     def _accept(self):
         while True:

@@ -1,0 +1,382 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_vgpuadm_output.py - what vgpuadm-output(7) promises: tables, JSON, CSV, colours, escapes, texts
+
+import ast
+import csv
+import fcntl
+import io
+import json
+import os
+import pty
+import shlex
+import struct
+import subprocess
+import sys
+import termios
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from fake_vgpud import (MINUTE_NS, NOW_NS, REQUEST, STATUS, WINDOW, FakeVgpud, fail, stats,  # noqa: E402
+                        vm)
+from lib import paths, tap  # noqa: E402
+
+POOL = {"pool": "A", "executor_wanted": "auto", "executor": "cuda", "device": "Some GPU", "memory_mib": 1024,
+        "compute_capability": "9.0", "state": "ready", "trouble": None, "window": 1, "deadline_ms": 30000,
+        "exec_deadline_ms": 10000, "vms": 3, "queued": 4, "running": 1, "gpu": 0}
+QUEUED = {"position": 2, "id": 5000, "vm": "vm2", "vm_id": 2, "pool": "A", "priority": "low", "opcode": "add",
+          "state": "waiting", "waited_ns": 5000, "running_ns": None, "deadline_in_ns": 10**10, "guest_request_id": 3,
+          "held": "paused"}
+EVENT = {"id": 1, "time_unix_ns": NOW_NS, "kind": "set-priority", "subject": "vm3", "old": "low", "new": "high",
+         "text": None, "uid": 0, "pid": 12}
+CHANGE = {"vm": "vm3", "vm_id": 3, "what": "priority", "old": "medium", "new": "high", "queued": 2, "changed": True}
+ADDED = {"vm": "vm9", "vm_id": 9, "pool": "A", "priority": "medium", "socket": "/run/vgpud/vm/vm9.sock",
+         "socket_mode": "listen", "qemu_options": "-chardev x -device y"}
+RATES = [{"minute_unix_ns": NOW_NS - n * MINUTE_NS, "count": 60 * n, "errors": 0, "total_p99_ns": n * 10**6}
+         for n in range(1, 61)]
+BLAMED = {"vm": "vm3", "wait_total_ns": 10**9, "idle_ns": 10**6, **WINDOW}
+CHECK = {"check": "ledger", "result": "ok", "text": "fine", "remedy": None}
+
+ANSWERS = {
+    "list": [vm("vm10", 10), vm("vm2", 2, paused=True, last_error="GPU_FAULT"), vm("vm1", 1, connected=False)],
+    "status": [STATUS], "pools": [POOL], "queue": [QUEUED], "requests": [REQUEST], "request": [REQUEST],
+    "events": [EVENT], "rates": RATES, "checks": [CHECK], "metrics": [{"text": "# HELP a b"}, {"text": "a 1"}],
+    "add_vm": [ADDED], "remove_vm": [{"vm": "vm9", "vm_id": 9, "cancelled": 1}], "set_priority": [CHANGE],
+    "set_pool": [{**CHANGE, "what": "pool", "old": "A", "new": "A", "changed": False}],
+    "pause": [{**CHANGE, "what": "state", "old": "running", "new": "paused", "queued": 0}],
+    "resume": [{**CHANGE, "what": "state", "old": "paused", "new": "running", "queued": 1}],
+    "drain": [{"draining": True, "ended": 3, "waited_ns": 1_500_000_000}],
+    "cancel": [{"id": 5000, "vm": "vm2", "was": "waiting"}],
+    "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6, "requests": 12}], BLAMED)
+    if "blame" in args else ([stats(group) for group in (("vm10", "vm9") if "by" in args else ("all",))], WINDOW),
+}
+
+# Every command, and what it takes; with the exit status where that is not 0.
+COMMANDS = {
+    "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
+    "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
+    "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
+    "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
+    "completion": ("bash",), "help": (),
+}
+DEGRADED = 7
+
+
+def start(*words, fake, stdout=subprocess.PIPE, **env):
+    argv = [str(word) for word in (paths.program("vgpuadm"), "-s", fake.socket, *words)]
+    env = {**paths.environment(), "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm", "NO_COLOR": "", **env}
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, env=env, timeout=60,
+                          check=False)
+
+
+def run(*words, fake, **env):
+    done = start(*words, fake=fake, **env)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def out(*words, fake, **env):
+    """What a command that succeeds prints."""
+    status, stdout, stderr = run(*words, fake=fake, **env)
+    if status != 0 or stderr:
+        raise AssertionError(f"{words}: {status}, {stderr}")
+    return stdout
+
+
+def on_terminal(*words, fake, **env):
+    """What a command prints on a terminal of 200 columns."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("4H", 50, 200, 0, 0))
+    with os.fdopen(side, "wb") as stdout:
+        start(*words, fake=fake, stdout=stdout, **env)
+    data = b""
+    try:
+        while part := os.read(main, 65536):
+            data += part
+    except OSError:
+        pass  # EIO: the other end is closed
+    os.close(main)
+    return data.decode().replace("\r\n", "\n").replace("\r\n", "\n")  # the terminal's, and CSV's own
+
+
+class Formats(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fake = FakeVgpud(**ANSWERS)
+        cls.fake.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.fake.__exit__()
+
+    def test_every_command_is_here(self):
+        listed = json.loads(out("help", "--json", fake=self.fake))["rows"]
+        self.assertEqual({row["name"] for row in listed}, COMMANDS.keys() | {"top", "shell"})
+
+    def test_every_command_for_people(self):
+        for name, words in COMMANDS.items():
+            with self.subTest(name):
+                status, stdout, _ = run(name, *words, fake=self.fake)
+                self.assertEqual(status, DEGRADED if name == "doctor" else 0)
+                self.assertNotEqual(stdout, "")
+                self.assertNotIn("\x1b", stdout)
+
+    def test_every_command_as_json(self):
+        for name, words in COMMANDS.items():
+            with self.subTest(name):
+                status, stdout, _ = run(name, *words, "--json", fake=self.fake)
+                self.assertEqual(status, DEGRADED if name == "doctor" else 0)
+                document = json.loads(stdout)
+                self.assertEqual((document["schema"], document["command"]), (1, name))
+                self.assertTrue(document["rows"])
+
+    def test_every_command_as_csv(self):
+        for name, words in COMMANDS.items():
+            with self.subTest(name):
+                _, stdout, _ = run(name, *words, "--csv", fake=self.fake)
+                document = json.loads(run(name, *words, "--json", fake=self.fake)[1])
+                head, *rows = csv.reader(io.StringIO(stdout, newline=""), strict=True)
+                self.assertEqual(len(rows), len(document["rows"]))
+                self.assertLessEqual(set(head), document["rows"][0].keys())
+                for row, of_json in zip(rows, document["rows"]):
+                    for key, text in zip(head, row, strict=True):
+                        value = of_json[key]
+                        self.assertEqual(text, "" if value is None else value if isinstance(value, str) else
+                                         json.dumps(value))
+                self.assertEqual(stdout.count("\r\n"), stdout.count("\n") if name not in ("snippet", "completion")
+                                 else 2)
+
+    def test_no_headings(self):
+        for flag in ("--csv", "--color=auto"):
+            with_head, without = (out("list", flag, *more, fake=self.fake) for more in ((), ("--no-headings",)))
+            self.assertEqual(with_head.splitlines()[1:], without.splitlines())
+
+    def test_csv_has_the_columns_of_the_table(self):
+        for name in ("list", "pools", "queue", "requests", "events", "rates"):
+            columns = out(name, *COMMANDS[name], fake=self.fake).splitlines()[0].split("  ")
+            head = out(name, *COMMANDS[name], "--csv", fake=self.fake).splitlines()[0].split(",")
+            self.assertEqual(len([column for column in columns if column.strip()]), len(head), name)
+
+    def test_extras_of_the_end_are_in_json(self):
+        document = json.loads(out("stats", "--json", fake=self.fake))
+        self.assertEqual({key: document[key] for key in WINDOW}, WINDOW)
+        self.assertEqual(document["rows"][0]["rate_per_s"], 0.333333333333333)
+
+    def test_show_and_status_hold_all_their_parts_in_json(self):
+        document = json.loads(out("show", "vm2", "--json", fake=self.fake))
+        self.assertEqual((document["rows"][0]["vm"], len(document["rates"]), document["stats"][0]["group"]),
+                         ("vm2", 60, "all"))
+        self.assertEqual(json.loads(out("status", "--json", fake=self.fake))["pools"], [POOL])
+
+    def test_names_sort_by_their_numbers(self):
+        def names(*words):
+            return [row[0] for row in csv.reader(out(*words, "--csv", "--no-headings", fake=self.fake).splitlines())]
+        self.assertEqual(names("list"), ["vm1", "vm2", "vm10"])
+        self.assertEqual(names("stats", "--by", "vm"), ["vm9", "vm10"])
+        table = out("list", "--no-headings", fake=self.fake)
+        self.assertEqual([line.split()[0] for line in table.splitlines()], ["vm1", "vm2", "vm10"])
+
+    def test_people_get_units_programs_nanoseconds(self):
+        table = out("requests", fake=self.fake)
+        for text in ("1.20 ms", "12.3 us", "40 B", "2026-11-21 07:10:00.123"):
+            self.assertIn(text, table)
+        self.assertEqual(json.loads(out("requests", "--json", fake=self.fake))["rows"], [REQUEST])
+
+    def test_statistics_stack_the_three_times(self):
+        lines = out("stats", fake=self.fake).splitlines()
+        self.assertIn("2026-11-21 06:10:00.000 to 2026-11-21 07:10:00.000 (1h to now)", lines[0])
+        for line, word in zip(lines[2:5], ("wait", "run", "total"), strict=True):
+            self.assertIn(f" {word} ", line)
+        self.assertIn("62.5 %", lines[2])
+
+    def test_sentences(self):
+        def says(*words):
+            return out(*words, fake=self.fake)
+        self.assertEqual(says("set-priority", "vm3", "high"),
+                         "vm3: priority was medium, is high now; it holds for 2 waiting requests\n")
+        self.assertEqual(says("set-pool", "vm3", "A"), "vm3: pool is A already\n")
+        self.assertEqual(says("resume", "vm3"),
+                         "vm3: state was paused, is running now; it holds for 1 waiting request\n")
+        self.assertEqual(says("drain"),
+                         "drained: 3 requests ended in 1.50 s; new ones are refused until vgpuadm drain --off\n")
+        self.assertEqual(says("cancel", "5000"), "request 5000 of vm2: cancelled; it was waiting\n")
+        self.assertEqual(says("remove-vm", "vm9"), "vm9: removed; its records stay; 1 request of it ended with it\n")
+        self.assertTrue(says("add-vm", "vm9").endswith("\n-chardev x -device y\n"))
+        self.assertIn("vm3 waited 1.00 s in all, 1.00 ms of it while nothing ran", says("stats", "--blame", "vm3"))
+
+    def test_a_requests_story(self):
+        story = out("show", "4711", fake=self.fake)
+        for text in ("Request 4711 is of vm3", "add (int32 sum of two params)", "waited 1.20 ms, then ran on cuda for",
+                     "OK: no error", "1.30 ms after it came, with 36 B"):
+            self.assertIn(text, story)
+
+    def test_follow_is_an_object_a_line(self):
+        lines = out("requests", "--follow", "--json", fake=self.fake).splitlines()
+        self.assertEqual([json.loads(line) for line in lines], [REQUEST])
+        self.assertIn("4711", out("requests", "--follow", fake=self.fake))
+
+
+class Cases(unittest.TestCase):
+    def test_nothing_to_list(self):
+        with FakeVgpud(list=[], requests=[]) as fake:
+            self.assertEqual(run("list", fake=fake)[:2], (0, ""))
+            self.assertIn("add-vm", run("list", fake=fake)[2])
+            self.assertEqual(json.loads(out("list", "--json", fake=fake))["rows"], [])
+            self.assertTrue(out("list", "--csv", fake=fake).startswith("vm,vm_id,"))
+
+    def test_what_is_not_known(self):
+        row = {**REQUEST, "wait_ns": None, "exec_ns": None, "total_ns": None, "status": "BACKEND_LOST"}
+        with FakeVgpud(requests=[row], request=[row]) as fake:
+            self.assertRegex(out("requests", fake=fake), r"BACKEND_LOST +cuda +- +- +-")
+            self.assertIn(",,,,", out("requests", "--csv", fake=fake))
+            self.assertIn('"wait_ns":null', out("requests", "--json", fake=fake))
+            self.assertIn("vgpud ended before it did", out("show", "4711", fake=fake))
+
+    def test_a_later_daemon_may_say_more_and_an_earlier_less(self):
+        with FakeVgpud(list=[{"vm": "vm1", "colour": "green"}]) as fake:
+            row = json.loads(out("list", "--json", fake=fake))["rows"][0]
+            self.assertEqual((row["colour"], row["vm_id"]), ("green", None))
+            out("list", fake=fake)
+
+    def test_a_request_that_waits(self):
+        with FakeVgpud(request=fail("not-found", "5000: no such request"), queue=[QUEUED]) as fake:
+            self.assertIn("number 2 in the queue, held by paused", out("show", "5000", fake=fake))
+            self.assertEqual(json.loads(out("show", "5000", "--json", fake=fake))["rows"], [QUEUED])
+            self.assertEqual(run("show", "5001", fake=fake)[0], 5)
+
+    def test_an_unknown_vm(self):
+        with FakeVgpud(list=[vm("vm3", 3)]) as fake:
+            status, _, stderr = run("show", "wm3", fake=fake)
+        self.assertEqual(status, 5)
+        self.assertIn("did you mean vm3?", stderr)
+
+    def test_csv_quotes(self):
+        event = {**EVENT, "text": 'a "b", c\nd', "subject": " e"}
+        with FakeVgpud(events=[event]) as fake:
+            rows = list(csv.DictReader(io.StringIO(out("events", "--csv", fake=fake), newline=""), strict=True))
+        self.assertEqual((rows[0]["text"], rows[0]["subject"]), ('a "b", c\nd', " e"))
+
+    def test_nothing_from_outside_reaches_a_terminal_raw(self):
+        evil = "a\x1b[2J\x07\r\n\x9b1m\u202eb\u200b\u2066c\U000e0041é"
+        event = {**EVENT, "text": evil, "subject": evil}
+        with FakeVgpud(events=[event], metrics=[{"text": evil}], list=[vm(evil, 1)]) as fake:
+            for words in (("events",), ("events", "--csv"), ("events", "--json"), ("list",), ("metrics",),
+                          ("events", "--follow")):
+                with self.subTest(words):
+                    shown = on_terminal(*words, "--color=never", fake=fake)
+                    self.assertEqual([c for c in shown if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160 or
+                                                                         c in "\u202e\u200b\u2066\U000e0041")], [])
+            self.assertIn("a\\x1b[2J\\x07\\x0d\\x0a\\u{009b}1m\\u{202e}b\\u{200b}\\u{2066}c\\u{e0041}é",
+                          out("events", fake=fake))
+            self.assertIn("c\\u{e0041}\\u{00e9}", out("events", fake=fake, LC_ALL="C"))
+            self.assertEqual(json.loads(out("events", "--json", fake=fake))["rows"][0]["text"], evil)
+
+    def test_colours(self):
+        red = "\x1b[31m"
+        row = {**REQUEST, "status": "GPU_FAULT"}
+        with FakeVgpud(requests=[row]) as fake:
+            self.assertNotIn(red, out("requests", fake=fake))
+            self.assertIn(red, out("requests", "--color", "always", fake=fake))
+            self.assertIn(red, out("requests", "--color", "always", fake=fake, NO_COLOR="1"))
+            self.assertNotIn("\x1b", on_terminal("requests", "--color", "never", fake=fake))
+            self.assertNotIn("\x1b", on_terminal("requests", fake=fake, NO_COLOR="1"))
+            self.assertNotIn("\x1b", on_terminal("requests", fake=fake, TERM="dumb"))
+            self.assertIn(red, on_terminal("requests", fake=fake))
+            for flag in ("--json", "--csv"):
+                self.assertNotIn("\x1b", out("requests", flag, "--color", "always", fake=fake))
+
+    def test_sparklines_on_a_terminal(self):
+        answers = {**ANSWERS, "rates": RATES[:30]}
+        with FakeVgpud(**answers) as fake:
+            shown = on_terminal("show", "vm2", fake=fake)
+            self.assertIn("▁" * 30 + "█", shown)
+            self.assertIn("up to 30.00/s", shown)
+            self.assertIn("up to 30.0 ms", shown)
+            self.assertIn("_" * 30 + "#", on_terminal("show", "vm2", fake=fake, LC_ALL="C"))
+            self.assertNotIn("█", out("show", "vm2", fake=fake))
+
+
+class Snippets(unittest.TestCase):
+    def text(self, hypervisor, **fields):
+        with FakeVgpud(list=[vm("vm--3", 3, **fields)]) as fake:
+            return out("snippet", hypervisor, "vm--3", fake=fake)
+
+    def test_libvirt_is_xml_with_the_namespace(self):
+        for socket in ("/run/vgpud/vm/vm3.sock", "/run/a'b<c>&d--e,f/vm3.sock"):
+            text = self.text("libvirt", socket=socket)
+            done = subprocess.run(["xmllint", "--xpath", "//*[namespace-uri()="
+                                   "'http://libvirt.org/schemas/domain/qemu/1.0' and @value][2]/@value", "-"],
+                                  input=text, capture_output=True, text=True, check=True)
+            self.assertEqual(done.stderr, "")
+            self.assertIn("path=/run/", done.stdout)
+        self.assertIn("path=/run/a&apos;b&lt;c>&amp;d--e,,f/vm3.sock,reconnect=1'/>", text)
+
+    def test_qemu_and_proxmox_survive_a_shell(self):
+        for socket in ("/run/vgpud/vm/vm3.sock", "/run/it's here/vm3.sock"):
+            for hypervisor in ("qemu", "proxmox"):
+                lines = [line for line in self.text(hypervisor, socket=socket).splitlines()
+                         if not line.startswith("#")]
+                self.assertEqual(len(lines), 1)
+                self.assertEqual(shlex.split(lines[0].removeprefix("args: ")),
+                                 ["-chardev", f"socket,id=vg0,path={socket},reconnect=1", "-device",
+                                  "vgpu-stub,chardev=vg0"])
+
+    def test_xl_is_a_list_of_strings(self):
+        text = self.text("xl", socket='/run/"x"/vm3.sock')
+        found = ast.literal_eval(text[text.index("device_model_args_hvm = ") + 24:])
+        self.assertEqual(found, ["-chardev", 'socket,id=vg0,path=/run/"x"/vm3.sock,reconnect=1', "-device",
+                                 "vgpu-stub,chardev=vg0"])
+
+    def test_where_qemu_listens(self):
+        for hypervisor in ("qemu", "libvirt", "proxmox", "xl"):
+            text = self.text(hypervisor, socket_mode="connect")
+            self.assertIn(",server=on,wait=off", text)
+            self.assertIn("QEMU listens at", text)
+            self.assertNotIn("reconnect=", text)
+
+
+class Doctor(unittest.TestCase):
+    def findings(self, *words, **answers):
+        with FakeVgpud(**answers) as fake:
+            (fake.directory / "vm").mkdir()
+            (fake.directory / "vm/old.sock").touch()
+            status, stdout, _ = run("doctor", *words, "--json", fake=fake)
+        rows = json.loads(stdout)["rows"]
+        self.assertTrue(all((row["remedy"] is None) == (row["result"] == "ok") for row in rows), rows)
+        return status, {row["check"]: row for row in rows}
+
+    def test_what_it_finds(self):
+        vms = [vm("vm1", 1, refused_peers=3, socket="/nowhere/vm1.sock")]
+        status, found = self.findings("--qemu", "/bin/true", list=vms, checks=[CHECK])
+        self.assertEqual(status, DEGRADED)
+        self.assertEqual({name: row["result"] for name, row in found.items()},
+                         {"vgpud": "ok", "ledger": "ok", "peers": "warning", "sockets": "error",
+                          "orphans": "warning", "admin socket": "ok", "qemu": "warning"})
+        self.assertIn("old.sock", found["orphans"]["text"])
+
+    def test_a_qemu_that_has_it(self):
+        with FakeVgpud(list=[], checks=[]) as fake:
+            qemu = fake.directory / "qemu"
+            qemu.write_text('#!/bin/sh\necho \'name "vgpu-stub", bus PCI\'\n')
+            qemu.chmod(0o755)
+            (fake.directory / "vm").mkdir()
+            status, stdout, stderr = run("doctor", "--qemu", qemu, fake=fake)
+        self.assertEqual((status, stderr), (0, ""), stdout)
+
+    def test_another_version(self):
+        with FakeVgpud(greeting={"vgpud": "0.0.1"}, list=[], checks=[]) as fake:
+            self.assertIn("0.0.1", run("doctor", fake=fake)[1])
+
+    def test_without_a_daemon_it_checks_what_it_can(self):
+        with FakeVgpud() as fake:
+            fake.socket.unlink()
+            status, stdout, _ = run("doctor", "--qemu", "/bin/true", fake=fake)
+        self.assertEqual(status, DEGRADED)
+        for text in ("error    vgpud: ", "error    admin socket: ", "warning  qemu: ", "what helps: "):
+            self.assertIn(text, stdout)
+
+
+if __name__ == "__main__":
+    tap.main()

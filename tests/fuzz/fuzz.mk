@@ -11,13 +11,16 @@ define fuzzer
 FUZZ += $(FUZZ_B)/$(1)
 $(FUZZ_B)/$(1): $(patsubst %.c,$(FUZZ_B)/obj/%.o,tests/fuzz/$(1).c $(2))
 	@echo "  LINK  $$@"
-	@$$(CLANG) $(FUZZ_CFLAGS) -o $$@ $$^
+	@$$(CLANG) $(FUZZ_CFLAGS) -o $$@ $$^ $(3)
 endef
 
 $(eval $(call fuzzer,fuzz_frame,common/crc32c.c vgpud/session.c))
 $(eval $(call fuzzer,fuzz_request,common/crc32c.c common/proto_check.c common/util.c \
 	vgpud/exec.c vgpud/exec_cpu.c))
 $(eval $(call fuzzer,fuzz_response,common/crc32c.c common/proto_check.c))
+$(eval $(call fuzzer,fuzz_pattern,$(PATTERN)))
+$(eval $(call fuzzer,fuzz_timeexpr,common/timeexpr.c common/units.c common/util.c))
+$(eval $(call fuzzer,fuzz_conf,$(CONF),-linih))
 
 $(FUZZ_B)/.prerequisites: packaging/prerequisites.sh packaging/debian-packages
 	@mkdir -p $(@D)

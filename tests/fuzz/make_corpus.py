@@ -122,12 +122,48 @@ def streams():
     yield "type-unknown", frame(6, bytes(16))
 
 
+# admin_cmds.def's commands by their number there, with words to put behind them.
+COMMANDS = {
+    "list": (1, "--vm vm3"), "show": (2, "vm3"), "show-request": (2, "12345"),
+    "add-vm": (5, "vm4 --pool B --priority high --id 7 --connect /run/vm4.sock"),
+    "remove-vm": (6, "--force -- vm3"), "set-priority": (7, "vm3 vip"), "set-pool": (8, "vm3 B"),
+    "drain": (11, "--off --timeout=0.5"), "cancel": (12, "18446744073709551615"),
+    "stats": (13, "--since 1h30m --until=2026-11-21T07:30:00+01:00 --by priority --exact"),
+    "requests": (14, "--status GPU_FAULT --opcode vector-add --limit 10 --follow"),
+    "requests-typo": (14, "--statsu OK"), "missing": (13, "--since --exact"),
+    "pairs": (7, "vm vm3 priority high"),
+}
+
+TIMES = ("1w2d3h4m5s", "90m", "now", "today", "yesterday", "boot", "start", "07:30", "07:30:15.5", "2026-11-21",
+         "2026-03-29 02:30", "2026-10-25 02:30", "2026-11-21T07:30:15.123456789-03:30", "2026-02-30", "1h1h",
+         "@1795245000.5", "@9223372035", "10G", "8388607T", "0.125")
+
+
+def words():
+    for name, (number, line) in COMMANDS.items():
+        yield name, bytes([number]) + b"".join(word.encode() + b"\0" for word in line.split())
+
+
+def times():
+    for number, text in enumerate(TIMES):
+        now = struct.pack("<Bq", number % 7, 1795252530250000000)
+        yield text.translate(str.maketrans(" :", "__")), now + text.encode()
+
+
+def files(here):
+    for file in sorted((here.parent / "cli/conf").glob("*.conf")):
+        yield file.stem, file.read_bytes()
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
     for kind, inputs, prefix in (("fuzz_request", requests(), b""),
                                  ("fuzz_response", responses(), b""),
-                                 ("fuzz_frame", streams(), b"\x2a\x07")):
+                                 ("fuzz_frame", streams(), b"\x2a\x07"),
+                                 ("fuzz_pattern", words(), b""),
+                                 ("fuzz_timeexpr", times(), b""),
+                                 ("fuzz_conf", files(here), b"")):
         (top / kind).mkdir(parents=True, exist_ok=True)
         for name, data in inputs:
             (top / kind / name).write_bytes(prefix + data)

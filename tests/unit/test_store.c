@@ -508,9 +508,11 @@ static void check_vm(void *arg, const struct store_vm *vm)
 		assert_int_equal(vm->priority, VGPU_PRIORITY_HIGH);
 		assert_true(vm->paused);
 		assert_int_equal(vm->created_ns, 12345);
+		assert_string_equal(vm->connect, "/run/q.sock");
 	} else {
 		assert_int_equal(vm->id, 5);
 		assert_string_equal(vm->name, "vm3");
+		assert_null(vm->connect);
 		assert_true(vm->created_ns > INT64_C(1600000000000000000));
 	}
 	(*seen)++;
@@ -529,6 +531,7 @@ static void test_vms_last(void **state)
 	vm.priority = VGPU_PRIORITY_HIGH;
 	vm.paused = true;
 	vm.created_ns = 0;
+	vm.connect = "/run/q.sock";
 	assert_int_equal(store_sqlite_vm_put(store, &vm, flush_done, &change), 0);
 	vm = (struct store_vm){ .id = 3, .name = "vm2", .pool = 'A' };
 	assert_int_equal(store_sqlite_vm_put(store, &vm, flush_done, &same_name), 0);

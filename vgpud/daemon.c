@@ -10,12 +10,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -24,6 +22,7 @@
 #include "vgpud/admin_server.h"
 #include "vgpud/broker.h"
 #include "vgpud/conf_reload.h"
+#include "vgpud/daemon_private.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/spawn.h"
 #include "vgpud/store_sqlite.h"
@@ -90,133 +89,6 @@ static int open_ledger(const struct conf *conf, struct store **store)
 	return -EIO;
 }
 
-static const char *port_error(int err)
-{
-	if (err == -EADDRINUSE)
-		return "another vgpud listens there; stop it, or name another --runtime-dir";
-	if (err == -EEXIST)
-		return "a file that is no socket is there; remove it";
-	return strerror(-err);
-}
-
-/* path: DAEMON_PATH_SIZE bytes; make_dirs() saw to it that they are enough. */
-static void path_in(const struct daemon *daemon, const char *name, char *path)
-{
-	if (snprintf(path, DAEMON_PATH_SIZE, "%s/%s", daemon->conf->runtime_dir, name) >=
-	    DAEMON_PATH_SIZE)
-		path[0] = '\0';
-}
-
-void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path)
-{
-	char name[VM_NAME_SIZE + 16];
-
-	snprintf(name, sizeof(name), "vm/%s.sock", vm_name);
-	path_in(daemon, name, path);
-}
-
-int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
-		     size_t why_size)
-{
-	char path[DAEMON_PATH_SIZE];
-	int err;
-
-	daemon_socket_path(daemon, vm->name, path);
-	if (connect == NULL)
-		err = dev_port_open(vm, daemon->event, path, true, &broker_dev_handler,
-				    &daemon->broker);
-	else
-		err = dev_port_open(vm, daemon->event, connect, false, &broker_dev_handler,
-				    &daemon->broker);
-	if (err != 0)
-		snprintf(why, why_size, "cannot open %s: %s", connect != NULL ? connect : path,
-			 port_error(err));
-	return err;
-}
-
-/*
- * Adds a VM at the start. One that cannot be opened is logged and left out: the others must not
- * suffer for it.
- */
-static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id, uint8_t pool,
-			 uint8_t priority, bool paused, const char *connect)
-{
-	struct vm *vm = vm_new(&daemon->broker.vms, name, id, pool, priority, paused);
-	char why[256];
-
-	if (vm == NULL) {
-		log_error("%s: out of memory", name);
-		return NULL;
-	}
-	if (daemon_open_port(daemon, vm, connect, why, sizeof(why)) != 0) {
-		log_error("%s: %s", name, why);
-		broker_remove_vm(&daemon->broker, vm);
-		return NULL;
-	}
-	broker_vm_changed(&daemon->broker, vm);
-	return vm;
-}
-
-/* A VM from the database. */
-static void add_stored_vm(void *arg, const struct store_vm *stored)
-{
-	struct daemon *daemon = arg;
-	unsigned pool = stored->pool - 'A';
-
-	if (pool >= SCHED_POOL_MAX || !daemon->conf->pool[pool].exists) {
-		log_warning(
-			"%s: its pool %c is not in the configuration any more; it is in pool A now",
-			stored->name, stored->pool);
-		pool = 0;
-	}
-	add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority, stored->paused,
-	       stored->connect);
-}
-
-/* A VM from the command line, unless the database has it: then the administrator's word holds. */
-static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
-{
-	struct vm_list *vms = &daemon->broker.vms;
-	struct vm *other = vm_find_id(vms, conf->id), *vm = vm_find(vms, conf->name);
-	struct store_vm stored = {
-		.id = conf->id,
-		.name = conf->name,
-		.pool = (uint8_t)('A' + conf->pool),
-		.priority = conf->priority,
-		.connect = conf->connect,
-	};
-
-	if (vm != NULL) {
-		log_info("%s: known already, as pool %c, priority %s; --vm changes nothing",
-			 vm->name, 'A' + vm->sched.pool, name_priority(vm->sched.priority));
-		return 0;
-	}
-	if (other != NULL) {
-		log_error("%s: its number %u is that of %s in the database; give another, as in "
-			  "--vm %s:%c:%s:NUMBER",
-			  conf->name, conf->id, other->name, conf->name, 'A' + conf->pool,
-			  name_priority(conf->priority));
-		return -EEXIST;
-	}
-	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);
-	if (vm == NULL)
-		return -EIO;
-	return daemon_has_ledger(daemon)
-		       ? store_sqlite_vm_put(daemon->broker.store, &stored, NULL, NULL)
-		       : 0;
-}
-
-static int add_vms(struct daemon *daemon)
-{
-	int err = 0;
-
-	if (daemon_has_ledger(daemon))
-		store_sqlite_vm_each(daemon->broker.store, add_stored_vm, daemon);
-	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
-		err = add_option_vm(daemon, &daemon->conf->vm[i]);
-	return err;
-}
-
 /* --- captive mode --- */
 
 static int on_command_exit(sd_event_source *source, const siginfo_t *si, void *arg)
@@ -248,7 +120,7 @@ static void run_command(struct daemon *daemon)
 
 /* --- what happens meanwhile --- */
 
-static void tell(struct daemon *daemon, const char *kind, const char *subject, const char *text)
+void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, const char *text)
 {
 	struct store *store = daemon->broker.store;
 	struct store_event event = {
@@ -275,7 +147,7 @@ static void on_settled(void *arg)
 	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
 		vms++;
 	log_info("ready: %u VMs, sockets in %s/vm", vms, daemon->conf->runtime_dir);
-	tell(daemon, "start", NULL, "version " VGPU_VERSION " is ready");
+	daemon_tell(daemon, "start", NULL, "version " VGPU_VERSION " is ready");
 	sd_notify(0, "READY=1");
 	if (daemon->conf->run != NULL)
 		run_command(daemon);
@@ -307,18 +179,6 @@ static const struct broker_handler broker_callbacks = {
 	.paused = on_paused,
 };
 
-struct store_vm daemon_stored_vm(const struct vm *vm)
-{
-	return (struct store_vm){
-		.id = vm->id,
-		.name = vm->name,
-		.pool = (uint8_t)('A' + vm->sched.pool),
-		.priority = vm->sched.priority,
-		.paused = vm->sched.paused,
-		.connect = dev_port_listens(vm) ? NULL : dev_port_path(vm),
-	};
-}
-
 static int on_store(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -339,54 +199,6 @@ static int on_store(sd_event_source *source, int fd, uint32_t revents, void *arg
 		log_error("the ledger does not take records: %s; vgpuadm doctor says what helps",
 			  stats.error);
 	return 0;
-}
-
-static int64_t wall_offset_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec - (int64_t)util_now_ns();
-}
-
-/* Armed for the end of time, this timer only ever ends because the wall clock was set. */
-static int arm_clock_timer(int fd)
-{
-	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
-
-	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
-}
-
-static int on_clock_step(sd_event_source *source, int fd, uint32_t revents, void *arg)
-{
-	struct daemon *daemon = arg;
-	int64_t offset_ns = wall_offset_ns(), step_ms;
-	uint64_t expirations;
-	char text[64];
-
-	(void)source;
-	(void)revents;
-	if (read(fd, &expirations, sizeof(expirations)) >= 0 || errno != ECANCELED)
-		return 0;
-	arm_clock_timer(fd);
-	step_ms = (offset_ns - daemon->clock_offset_ns) / (int64_t)UTIL_NS_PER_MS;
-	daemon->clock_offset_ns = offset_ns;
-	if (step_ms == 0)
-		return 0;
-	daemon->clock_steps++;
-	snprintf(text, sizeof(text), "the wall clock stepped by %+.3f s", (double)step_ms / 1000);
-	log_warning("%s; durations are not touched", text);
-	tell(daemon, "clock-step", NULL, text);
-	return 0;
-}
-
-static int watch_clock(struct daemon *daemon)
-{
-	daemon->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (daemon->clock_fd < 0 || arm_clock_timer(daemon->clock_fd) < 0)
-		return -errno;
-	return sd_event_add_io(daemon->event, NULL, daemon->clock_fd, EPOLLIN, on_clock_step,
-			       daemon);
 }
 
 /* --- run --- */
@@ -427,7 +239,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 		conf_reload_apply(daemon->conf, wanted);
 		broker_conf_changed(&daemon->broker);
 		log_info("reload: done, %u settings differ", changes);
-		tell(daemon, "reload", NULL, "the configuration was read again");
+		daemon_tell(daemon, "reload", NULL, "the configuration was read again");
 	}
 	free(wanted);
 	sd_notify(0, "READY=1");
@@ -461,14 +273,14 @@ static int open_admin(struct daemon *daemon, struct admin_server_config config)
 	char path[DAEMON_PATH_SIZE];
 	int err;
 
-	path_in(daemon, "admin.sock", path);
+	daemon_path(daemon, "admin.sock", path);
 	config.event = daemon->event;
 	config.path = path;
 	config.conf = daemon->conf;
 	config.daemon = daemon;
 	err = admin_server_open(&daemon->admin, &config);
 	if (err != 0)
-		log_error("cannot open %s: %s", path, port_error(err));
+		log_error("cannot open %s: %s", path, daemon_port_error(err));
 	return err;
 }
 
@@ -480,7 +292,7 @@ static int start_loop(struct daemon *daemon)
 	if (err >= 0)
 		err = watch_signals(daemon);
 	if (err >= 0)
-		err = watch_clock(daemon);
+		err = daemon_watch_clock(daemon);
 	if (err < 0)
 		log_error("cannot start the event loop: %s", strerror(-err));
 	return err < 0 ? err : 0;
@@ -504,7 +316,7 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	if (err >= 0)
 		err = open_admin(daemon, *admin);
 	if (err >= 0)
-		err = add_vms(daemon);
+		err = daemon_add_vms(daemon);
 	return err < 0 ? err : 0;
 }
 
@@ -528,7 +340,7 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 		.read_again = read_again,
 		.read_again_arg = arg,
 		.started_ns = util_now_ns(),
-		.wall_offset_ns = wall_offset_ns(),
+		.wall_offset_ns = daemon_wall_offset_ns(),
 		.clock_fd = -1,
 	};
 	int status = 1;

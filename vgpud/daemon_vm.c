@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon_vm.c - the VMs at the daemon's start, and their ports */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "vgpud/daemon_private.h"
+
+const char *daemon_port_error(int err)
+{
+	if (err == -EADDRINUSE)
+		return "another vgpud listens there; stop it, or name another --runtime-dir";
+	if (err == -EEXIST)
+		return "a file that is no socket is there; remove it";
+	return strerror(-err);
+}
+
+/* That the name fits, make_dirs() saw to at the start. */
+void daemon_path(const struct daemon *daemon, const char *name, char *path)
+{
+	if (snprintf(path, DAEMON_PATH_SIZE, "%s/%s", daemon->conf->runtime_dir, name) >=
+	    DAEMON_PATH_SIZE)
+		path[0] = '\0';
+}
+
+void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path)
+{
+	char name[VM_NAME_SIZE + 16];
+
+	snprintf(name, sizeof(name), "vm/%s.sock", vm_name);
+	daemon_path(daemon, name, path);
+}
+
+int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
+		     size_t why_size)
+{
+	char path[DAEMON_PATH_SIZE];
+	int err;
+
+	daemon_socket_path(daemon, vm->name, path);
+	if (connect == NULL)
+		err = dev_port_open(vm, daemon->event, path, true, &broker_dev_handler,
+				    &daemon->broker);
+	else
+		err = dev_port_open(vm, daemon->event, connect, false, &broker_dev_handler,
+				    &daemon->broker);
+	if (err != 0)
+		snprintf(why, why_size, "cannot open %s: %s", connect != NULL ? connect : path,
+			 daemon_port_error(err));
+	return err;
+}
+
+/*
+ * Adds a VM at the start. One that cannot be opened is logged and left out: the others must not
+ * suffer for it.
+ */
+static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id, uint8_t pool,
+			 uint8_t priority, bool paused, const char *connect)
+{
+	struct vm *vm = vm_new(&daemon->broker.vms, name, id, pool, priority, paused);
+	char why[256];
+
+	if (vm == NULL) {
+		log_error("%s: out of memory", name);
+		return NULL;
+	}
+	if (daemon_open_port(daemon, vm, connect, why, sizeof(why)) != 0) {
+		log_error("%s: %s", name, why);
+		broker_remove_vm(&daemon->broker, vm);
+		return NULL;
+	}
+	broker_vm_changed(&daemon->broker, vm);
+	return vm;
+}
+
+/* A VM from the database. */
+static void add_stored_vm(void *arg, const struct store_vm *stored)
+{
+	struct daemon *daemon = arg;
+	unsigned pool = stored->pool - 'A';
+
+	if (pool >= SCHED_POOL_MAX || !daemon->conf->pool[pool].exists) {
+		log_warning(
+			"%s: its pool %c is not in the configuration any more; it is in pool A now",
+			stored->name, stored->pool);
+		pool = 0;
+	}
+	add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority, stored->paused,
+	       stored->connect);
+}
+
+/* A VM from the command line, unless the database has it: then the administrator's word holds. */
+static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
+{
+	struct vm_list *vms = &daemon->broker.vms;
+	struct vm *other = vm_find_id(vms, conf->id), *vm = vm_find(vms, conf->name);
+	struct store_vm stored = {
+		.id = conf->id,
+		.name = conf->name,
+		.pool = (uint8_t)('A' + conf->pool),
+		.priority = conf->priority,
+		.connect = conf->connect,
+	};
+
+	if (vm != NULL) {
+		log_info("%s: known already, as pool %c, priority %s; --vm changes nothing",
+			 vm->name, 'A' + vm->sched.pool, name_priority(vm->sched.priority));
+		return 0;
+	}
+	if (other != NULL) {
+		log_error("%s: its number %u is that of %s in the database; give another, as in "
+			  "--vm %s:%c:%s:NUMBER",
+			  conf->name, conf->id, other->name, conf->name, 'A' + conf->pool,
+			  name_priority(conf->priority));
+		return -EEXIST;
+	}
+	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);
+	if (vm == NULL)
+		return -EIO;
+	return daemon_has_ledger(daemon)
+		       ? store_sqlite_vm_put(daemon->broker.store, &stored, NULL, NULL)
+		       : 0;
+}
+
+int daemon_add_vms(struct daemon *daemon)
+{
+	int err = 0;
+
+	if (daemon_has_ledger(daemon))
+		store_sqlite_vm_each(daemon->broker.store, add_stored_vm, daemon);
+	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
+		err = add_option_vm(daemon, &daemon->conf->vm[i]);
+	return err;
+}
+
+struct store_vm daemon_stored_vm(const struct vm *vm)
+{
+	return (struct store_vm){
+		.id = vm->id,
+		.name = vm->name,
+		.pool = (uint8_t)('A' + vm->sched.pool),
+		.priority = vm->sched.priority,
+		.paused = vm->sched.paused,
+		.connect = dev_port_listens(vm) ? NULL : dev_port_path(vm),
+	};
+}

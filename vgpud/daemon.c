@@ -260,6 +260,7 @@ static int watch_signals(struct daemon *daemon)
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error like a full disk */
 	err = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
 	if (err >= 0)
 		err = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
@@ -303,8 +304,10 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	struct store *store;
 	int err;
 
-	if (start_loop(daemon) != 0 || make_dirs(daemon->conf) != 0 ||
-	    open_ledger(daemon->conf, &store) != 0)
+	if (start_loop(daemon) != 0 || make_dirs(daemon->conf) != 0)
+		return -EIO;
+	umask(0027); /* the ledger is not for everybody; sockets set their own modes */
+	if (open_ledger(daemon->conf, &store) != 0)
 		return -EIO;
 	err = broker_init(&daemon->broker, daemon->conf, daemon->event, store, &broker_callbacks,
 			  daemon);

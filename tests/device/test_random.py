@@ -63,7 +63,9 @@ class Anything(LinkedCard):
             self.card.config_write(PCI_COMMAND, 2, 0x0006)
         elif dice < 0.06:
             self.card.config_write(self.card.capability(0x05) + 2, 2, self.rng.getrandbits(16))
-        elif dice < 0.08:
+        elif dice < 0.08:  # messages into the device itself
+            self.card.msi_enable(self.card.bar0 + self.offset() & ~3, self.value(2))
+        elif dice < 0.10:
             self.link.close()
 
     def answer_some(self):

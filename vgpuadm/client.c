@@ -179,6 +179,7 @@ static int receive_object(struct client *client, json_t **object, struct fail *f
 	if (json_is_object(*object))
 		return 0;
 	json_decref(*object);
+	*object = NULL;
 	return fail_set(fail, ADMIN_ERROR_REFUSED,
 			"%s: the answer is no JSON object: no vgpud listens there",
 			client->target.socket);

@@ -123,26 +123,47 @@ void say_text(const struct output_style *style, const json_t *row)
 
 /* ---- windows ---- */
 
+/* "2026-11-21 07:30:00.000 to 2026-11-21 08:30:00.000 (1h00m)". */
+static void put_window(const json_t *extras)
+{
+	json_int_t since_ns = json_integer_value(json_object_get(extras, "since_unix_ns"));
+	json_int_t until_ns = json_integer_value(json_object_get(extras, "until_unix_ns"));
+
+	if (since_ns <= 0) {
+		fputs("from the beginning to ", stdout);
+		put(extras, "until_unix_ns", FIELD_TIME);
+		return;
+	}
+	put(extras, "since_unix_ns", FIELD_TIME);
+	fputs(" to ", stdout);
+	put(extras, "until_unix_ns", FIELD_TIME);
+	if (until_ns > since_ns) {
+		json_t *length = json_integer(until_ns - since_ns);
+
+		fputs(" (", stdout);
+		field_put(stdout, FIELD_DURATION, length);
+		fputs(")", stdout);
+		json_decref(length);
+	}
+}
+
 void say_window(const json_t *extras)
 {
 	if (!json_object_get(extras, "since_unix_ns"))
 		return;
-	put(extras, "since_unix_ns", FIELD_TIME);
-	fputs(" to ", stdout);
-	put(extras, "until_unix_ns", FIELD_TIME);
-	PUT_ALL(extras, " (", "since_text", " to ", "until_text", ")");
-	puts(json_is_true(json_object_get(extras, "exact"))
-		     ? ", from the rows"
-		     : ", from histograms (at most 3.1 % too high)");
+	put_window(extras);
+	fputs(json_is_true(json_object_get(extras, "exact"))
+		      ? ", from the rows"
+		      : ", from histograms (percentiles within 3.1 %)",
+	      stdout);
+	puts(json_is_true(json_object_get(extras, "widened")) ? ", widened to whole minutes" : "");
 }
 
 void say_blamed(const json_t *extras)
 {
 	if (!json_object_get(extras, "vm"))
 		return;
-	put(extras, "since_unix_ns", FIELD_TIME);
-	fputs(" to ", stdout);
-	put(extras, "until_unix_ns", FIELD_TIME);
+	put_window(extras);
 	PUT_ALL(extras, ": ", "vm", " waited ");
 	put(extras, "wait_total_ns", FIELD_DURATION);
 	fputs(" in all, ", stdout);

@@ -40,6 +40,7 @@ static int about_ask(struct view *view, const char *vm, struct about *about, str
 	}
 	if (about->rates)
 		about->stats = view_rows(view, "stats", args, &about->stats_end, fail);
+	json_object_del(about->stats_end, "rows"); /* their number, which is plain to see */
 	json_decref(args);
 	return fail->status;
 }

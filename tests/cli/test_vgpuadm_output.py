@@ -186,7 +186,7 @@ class Formats(unittest.TestCase):
 
     def test_statistics_stack_the_three_times(self):
         lines = out("stats", fake=self.fake).splitlines()
-        self.assertIn("2026-11-21 06:10:00.000 to 2026-11-21 07:10:00.000 (1h to now)", lines[0])
+        self.assertIn("2026-11-21 06:10:00.000 to 2026-11-21 07:10:00.000 (1h00m), from histograms", lines[0])
         for line, word in zip(lines[2:5], ("wait", "run", "total"), strict=True):
             self.assertIn(f" {word} ", line)
         self.assertIn("62.5 %", lines[2])

@@ -187,6 +187,11 @@ static json_t *change_row(const struct vm *vm, const char *what, const char *old
 static void change_word(struct admin_call *call, struct vm *vm, struct change change,
 			const char *what, const char *old, const char *new)
 {
+	if (strcmp(old, new) == 0) {
+		admin_row(call, change_row(vm, what, old, new));
+		admin_end(call, NULL);
+		return;
+	}
 	admin_event(call, admin_cmds[call->cmd].name, vm->name, old, new, NULL);
 	log_info("%s: %s %s, was %s (uid %u)", vm->name, what, new, old, call->peer.uid);
 	commit(call, vm, change, change_row(vm, what, old, new));

@@ -31,7 +31,7 @@ static const struct executors_handler executors_callbacks;
 
 /* --- memory --- */
 
-static struct request *request_take(struct broker *broker)
+struct request *broker_request_take(struct broker *broker)
 {
 	struct request *request = TAILQ_FIRST(&broker->unused);
 
@@ -42,7 +42,7 @@ static struct request *request_take(struct broker *broker)
 	return request;
 }
 
-static void request_put(struct broker *broker, struct request *request)
+void broker_request_put(struct broker *broker, struct request *request)
 {
 	TAILQ_INSERT_HEAD(&broker->unused, request, vm_link);
 }
@@ -53,7 +53,7 @@ static void request_put(struct broker *broker, struct request *request)
  * The timer is only ever moved to an earlier time here; later ones are found when it fires. So a
  * request that ends in time costs no system call for its deadline.
  */
-static void expect_expiry(struct broker *broker, uint64_t at_ns)
+void broker_expect_expiry(struct broker *broker, uint64_t at_ns)
 {
 	if (at_ns >= broker->expiry_ns)
 		return;
@@ -64,7 +64,7 @@ static void expect_expiry(struct broker *broker, uint64_t at_ns)
 
 /* --- the end --- */
 
-static uint32_t make_error(uint8_t *msg, uint32_t status, bool with_crc)
+uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc)
 {
 	struct proto_response response = { .status = status, .with_crc = with_crc };
 
@@ -88,7 +88,7 @@ static void end_request(struct broker *broker, struct request *request, uint32_t
 		len_bytes = 0;
 	} else if (msg == NULL) {
 		msg = error;
-		len_bytes = make_error(error, status, request->with_crc);
+		len_bytes = broker_make_error(error, status, request->with_crc);
 	}
 	row->status = status;
 	row->response_bytes = (uint16_t)len_bytes;
@@ -105,22 +105,21 @@ static void end_request(struct broker *broker, struct request *request, uint32_t
 	TAILQ_REMOVE(&vm->requests, request, vm_link);
 	broker->live--;
 	if (request->wanted)
-		dev_port_send_response(vm, request->sequence, row->guest_request_id, msg,
-				       len_bytes);
+		request->origin->answer(request, msg, len_bytes);
 }
 
 /* Ends a request that is in no list of the scheduler. */
-static void end_idle(struct broker *broker, struct request *request, uint32_t status)
+void broker_end_idle(struct broker *broker, struct request *request, uint32_t status)
 {
 	end_request(broker, request, status, NULL, 0);
-	request_put(broker, request);
+	broker_request_put(broker, request);
 }
 
 /* Ends a request that waits in its VM's queue. */
-static void end_queued(struct broker *broker, struct request *request, uint32_t status)
+void broker_end_waiting(struct broker *broker, struct request *request, uint32_t status)
 {
 	sched_remove(&broker->sched, &request->item);
-	end_idle(broker, request, status);
+	broker_end_idle(broker, request, status);
 }
 
 /* Ends a request that the worker gave back, unless its end came before. */
@@ -132,7 +131,7 @@ static void end_started(struct broker *broker, struct request *request, uint32_t
 	sched_finish(&broker->sched, &request->item);
 	if (!request->item.late)
 		end_request(broker, request, status, msg, len_bytes);
-	request_put(broker, request);
+	broker_request_put(broker, request);
 	if (vm->removed && vm->sched.started == 0)
 		vm_free(vm);
 }
@@ -142,108 +141,7 @@ void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status)
 	struct sched_item *item;
 
 	while ((item = TAILQ_FIRST(&vm->sched.queue)) != NULL)
-		end_queued(broker, request_of(item), status);
-}
-
-/* --- arrival --- */
-
-/* Whether the sender wants a checksum, as far as a message that may be malformed can tell. */
-static bool wants_crc(const uint8_t *msg, uint32_t len_bytes)
-{
-	return len_bytes >= VGPU_MSG_HEADER_LEN && (vgpu_get_le32(msg + 8) & VGPU_FLAG_CRC32C);
-}
-
-static struct request *make_request(struct broker *broker, struct vm *vm,
-				    const struct vgpu_frame_header *h, const uint8_t *msg)
-{
-	struct request *request = request_take(broker);
-
-	if (request == NULL)
-		return NULL;
-	request->vm = vm;
-	request->sequence = h->sequence;
-	request->wanted = true;
-	request->with_crc = wants_crc(msg, h->length);
-	request->row = (struct store_request){
-		.id = broker->next_id++,
-		.received_ns = util_now_ns(),
-		.vm_id = vm->id,
-		.guest_request_id = h->request_id,
-		.opcode = h->length >= VGPU_MSG_HEADER_LEN ? vgpu_get_le32(msg + 4) : UINT32_MAX,
-		.request_bytes = (uint16_t)h->length,
-		.pool = (uint8_t)('A' + vm->sched.pool),
-		.priority = vm->sched.priority,
-		.transport = STORE_TRANSPORT_DEVICE,
-	};
-	request->job.id = request->row.id;
-	request->job.len_bytes = h->length;
-	memcpy(request->job.msg, msg, h->length);
-	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
-	broker->live++;
-	return request;
-}
-
-/* Answers a request that the daemon cannot even record. */
-static void turn_away(struct vm *vm, const struct vgpu_frame_header *h, const uint8_t *msg,
-		      enum vgpu_error status)
-{
-	uint8_t error[VGPU_MSG_MAX];
-	uint32_t len_bytes = make_error(error, status, wants_crc(msg, h->length));
-
-	vm->counts.ended[status]++;
-	dev_port_send_response(vm, h->sequence, h->request_id, error, len_bytes);
-}
-
-static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header *h,
-		       const uint8_t *msg)
-{
-	struct broker *broker = arg;
-	const struct sched_pool *pool = &broker->sched.pool[vm->sched.pool];
-	struct request *request = make_request(broker, vm, h, msg);
-	struct proto_request parsed;
-	enum vgpu_error error;
-
-	vm->counts.received++;
-	if (request == NULL) {
-		turn_away(vm, h, msg, VGPU_ERR_INTERNAL);
-		return;
-	}
-	if (broker->store->ops->accepted(broker->store, &request->row) != 0) {
-		TAILQ_REMOVE(&vm->requests, request, vm_link);
-		broker->live--;
-		request_put(broker, request);
-		turn_away(vm, h, msg, VGPU_ERR_LEDGER_FULL);
-		return;
-	}
-	error = proto_check_request(request->job.msg, request->job.len_bytes, &parsed);
-	if (error == VGPU_ERR_OK && broker->draining)
-		error = VGPU_ERR_PAUSED;
-	if (error == VGPU_ERR_OK && broker_has_no_device(vm))
-		error = VGPU_ERR_NO_DEVICE;
-	if (error == VGPU_ERR_OK &&
-	    sched_push(&broker->sched, &vm->sched, &request->item, request->row.received_ns) != 0)
-		error = VGPU_ERR_QUEUE_FULL;
-	if (error != VGPU_ERR_OK) {
-		end_idle(broker, request, error);
-		return;
-	}
-	expect_expiry(broker, request->row.received_ns + pool->deadline_ns);
-	broker_dispatch(broker);
-}
-
-static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
-{
-	struct broker *broker = arg;
-	struct request *request;
-
-	TAILQ_FOREACH (request, &vm->requests, vm_link)
-		if (request->sequence == sequence)
-			break;
-	if (request == NULL)
-		return; /* it has ended meanwhile */
-	request->wanted = false;
-	if (request->item.state == SCHED_QUEUED)
-		end_queued(broker, request, VGPU_ERR_CANCELLED);
+		broker_end_waiting(broker, request_of(item), status);
 }
 
 /* --- execution --- */
@@ -267,8 +165,8 @@ void broker_dispatch(struct broker *broker)
 			request->row.wait_ns = item->started_ns - request->row.received_ns;
 			request->row.pool = (uint8_t)('A' + item->pool);
 			request->row.priority = request->vm->sched.priority;
-			expect_expiry(broker,
-				      now_ns + broker->sched.pool[item->pool].exec_deadline_ns);
+			broker_expect_expiry(
+				broker, now_ns + broker->sched.pool[item->pool].exec_deadline_ns);
 		}
 	}
 }
@@ -374,10 +272,10 @@ static void expire(struct broker *broker, struct request *request, enum sched_ex
 {
 	switch (how) {
 	case SCHED_EXPIRED_WAITING:
-		end_idle(broker, request, VGPU_ERR_TIMEOUT);
+		broker_end_idle(broker, request, VGPU_ERR_TIMEOUT);
 		break;
 	case SCHED_EXPIRED_PAUSED:
-		end_idle(broker, request, VGPU_ERR_PAUSED);
+		broker_end_idle(broker, request, VGPU_ERR_PAUSED);
 		break;
 	case SCHED_EXPIRED_RUNNING:
 		request->row.exec_ns = util_now_ns() - request->item.started_ns;
@@ -402,33 +300,14 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *arg)
 	while ((item = sched_expire(&broker->sched, now_ns, &how)) != NULL)
 		expire(broker, request_of(item), how);
 	broker->expiry_ns = SCHED_NEVER;
-	expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
+	broker_expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
 	broker_dispatch(broker);
 	return 0;
 }
 
-const struct dev_handler broker_dev_handler = {
-	.request = on_request,
-	.cancel = on_cancel,
-	.connected = broker_on_connected,
-	.gone = broker_on_gone,
-};
-
-struct request *broker_find(struct broker *broker, uint64_t id)
-{
-	struct request *request;
-	struct vm *vm;
-
-	TAILQ_FOREACH (vm, &broker->vms, link)
-		TAILQ_FOREACH (request, &vm->requests, vm_link)
-			if (request->row.id == id)
-				return request;
-	return NULL;
-}
-
 void broker_cancel(struct broker *broker, struct request *request)
 {
-	end_queued(broker, request, VGPU_ERR_CANCELLED);
+	broker_end_waiting(broker, request, VGPU_ERR_CANCELLED);
 }
 
 /* --- start and end --- */
@@ -462,7 +341,7 @@ void broker_conf_changed(struct broker *broker)
 		pool->deadline_ns = conf->pool[i].deadline_ms * UTIL_NS_PER_MS;
 		pool->exec_deadline_ns = conf->pool[i].exec_deadline_ms * UTIL_NS_PER_MS;
 	}
-	expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
+	broker_expect_expiry(broker, sched_next_expiry_ns(&broker->sched));
 	broker_dispatch(broker);
 }
 

@@ -57,6 +57,21 @@ void broker_conf_changed(struct broker *broker);
 /* For dev_port_open(), with the broker as its argument. */
 extern const struct dev_handler broker_dev_handler;
 
+/* A request as it comes. */
+struct broker_arrival {
+	const struct request_origin *origin;
+	uint64_t sequence;   /* the origin's own number, for its answer */
+	uint32_t request_id; /* the guest's */
+	const uint8_t *msg;  /* len_bytes of a request message, well-formed or not */
+	uint32_t len_bytes;  /* at most VGPU_MSG_MAX */
+};
+
+/*
+ * Takes a request; it is answered through its origin, perhaps before this returns.
+ * Return: 0, or -ENOMEM: it is neither recorded nor answered.
+ */
+int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arrival *arrival);
+
 /*
  * A VM that is new, or whose pool, priority or pause was changed: applies it to what is queued,
  * and tells the guest.

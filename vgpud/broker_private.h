@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* broker_private.h - what broker.c and broker_vm.c share */
+/* broker_private.h - what the broker's files share */
 
 #ifndef VGPUD_BROKER_PRIVATE_H
 #define VGPUD_BROKER_PRIVATE_H
@@ -11,10 +11,25 @@
 /* Starts what may start now, on each GPU. */
 void broker_dispatch(struct broker *broker);
 
+/* Return: a request to fill in, NULL: no memory. */
+struct request *broker_request_take(struct broker *broker);
+void broker_request_put(struct broker *broker, struct request *request);
+
+/* msg: VGPU_MSG_MAX bytes, which get a response of the status alone. Return: its length in bytes.
+ */
+uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc);
+
+/* Ends a request that is in no list of the scheduler; one that waits in its VM's queue. */
+void broker_end_idle(struct broker *broker, struct request *request, uint32_t status);
+void broker_end_waiting(struct broker *broker, struct request *request, uint32_t status);
+
+/* Has the deadlines looked at no later than at_ns. */
+void broker_expect_expiry(struct broker *broker, uint64_t at_ns);
+
 /* Ends all that the VM has waiting. */
 void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status);
 
-/* broker_vm.c */
+/* broker_arrival.c, broker_vm.c */
 
 /* Whether there is no use in waiting for a worker. */
 bool broker_has_no_device(const struct vm *vm);

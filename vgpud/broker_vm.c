@@ -58,14 +58,20 @@ void broker_on_connected(void *arg, struct vm *vm)
 	broker_refresh_vm(broker, vm);
 }
 
-/* Nobody waits for any of its requests any more. */
-static void abandon(struct broker *broker, struct vm *vm)
+/* Nobody waits any more for those of its requests that came by this way; ANY for all. */
+#define ANY STORE_TRANSPORT_NUM
+static void abandon(struct broker *broker, struct vm *vm, enum store_transport transport)
 {
-	struct request *request;
+	struct request *request, *next;
 
-	TAILQ_FOREACH (request, &vm->requests, vm_link)
+	for (request = TAILQ_FIRST(&vm->requests); request != NULL; request = next) {
+		next = TAILQ_NEXT(request, vm_link);
+		if (transport != ANY && request->origin->transport != transport)
+			continue;
 		request->wanted = false;
-	broker_end_queued(broker, vm, VGPU_ERR_CANCELLED);
+		if (request->item.state == SCHED_QUEUED)
+			broker_cancel(broker, request);
+	}
 }
 
 void broker_on_gone(void *arg, struct vm *vm)
@@ -73,7 +79,7 @@ void broker_on_gone(void *arg, struct vm *vm)
 	struct broker *broker = arg;
 
 	log_info("%s: its device disconnected", vm->name);
-	abandon(broker, vm);
+	abandon(broker, vm, STORE_TRANSPORT_DEVICE);
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);
 }
@@ -82,7 +88,7 @@ unsigned broker_remove_vm(struct broker *broker, struct vm *vm)
 {
 	unsigned ended = vm->sched.queued + vm->sched.started;
 
-	abandon(broker, vm);
+	abandon(broker, vm, ANY);
 	dev_port_close(vm);
 	if (broker->conf->isolation_vm && vm->seat != NULL)
 		seat_retire(vm->seat);

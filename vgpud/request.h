@@ -11,8 +11,17 @@
 #include "vgpud/sched.h"
 #include "vgpud/store.h"
 
+struct request;
 struct seat;
 struct vm;
+
+/* A way by which requests come, and their answers go. */
+struct request_origin {
+	enum store_transport transport;
+	/* Called once, after the request's end is in the ledger, unless it is not wanted any more.
+	 */
+	void (*answer)(const struct request *request, const uint8_t *msg, uint32_t len_bytes);
+};
 
 /*
  * From the moment that its last byte has come until its end is in the ledger. The daemon owns it;
@@ -24,8 +33,9 @@ struct request {
 	TAILQ_ENTRY(request) vm_link;	/* among its VM's requests */
 	TAILQ_ENTRY(request) seat_link; /* among what its seat's worker has, while started */
 	struct vm *vm;
-	struct seat *seat;	  /* where it runs, while started */
-	uint64_t sequence;	  /* the link's */
+	struct seat *seat; /* where it runs, while started */
+	const struct request_origin *origin;
+	uint64_t sequence;	  /* the origin's own number for it */
 	bool wanted;		  /* somebody waits for the answer */
 	bool with_crc;		  /* the answer needs a checksum too */
 	struct store_request row; /* what the ledger will know */

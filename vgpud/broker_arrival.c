@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* broker_arrival.c - a request arrives: it is recorded, judged, and queued or answered */
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/proto_check.h"
+#include "common/util.h"
+#include "vgpud/broker_private.h"
+
+/* Whether the sender wants a checksum, as far as a message that may be malformed can tell. */
+static bool wants_crc(const uint8_t *msg, uint32_t len_bytes)
+{
+	return len_bytes >= VGPU_MSG_HEADER_LEN && (vgpu_get_le32(msg + 8) & VGPU_FLAG_CRC32C);
+}
+
+/* What the request is before anybody has looked at it closely. */
+static void fill_request(struct broker *broker, struct request *request, struct vm *vm,
+			 const struct broker_arrival *arrival)
+{
+	bool has_header = arrival->len_bytes >= VGPU_MSG_HEADER_LEN;
+
+	request->vm = vm;
+	request->origin = arrival->origin;
+	request->sequence = arrival->sequence;
+	request->wanted = true;
+	request->with_crc = wants_crc(arrival->msg, arrival->len_bytes);
+	request->row = (struct store_request){
+		.id = broker->next_id++,
+		.received_ns = util_now_ns(),
+		.vm_id = vm->id,
+		.guest_request_id = arrival->request_id,
+		.opcode = has_header ? vgpu_get_le32(arrival->msg + 4) : UINT32_MAX,
+		.request_bytes = (uint16_t)arrival->len_bytes,
+		.pool = (uint8_t)('A' + vm->sched.pool),
+		.priority = vm->sched.priority,
+		.transport = (uint8_t)arrival->origin->transport,
+	};
+	request->job.id = request->row.id;
+	request->job.len_bytes = arrival->len_bytes;
+	memcpy(request->job.msg, arrival->msg, arrival->len_bytes);
+}
+
+/* Answers a request that cannot even be recorded. */
+static void turn_away(struct broker *broker, struct request *request, enum vgpu_error status)
+{
+	uint8_t error[VGPU_MSG_MAX];
+	uint32_t len_bytes = broker_make_error(error, status, request->with_crc);
+
+	request->vm->counts.ended[status]++;
+	request->origin->answer(request, error, len_bytes);
+	broker_request_put(broker, request);
+}
+
+/* Return: OK, or why the request ends before it begins. */
+static enum vgpu_error judge(struct broker *broker, struct request *request)
+{
+	struct proto_request parsed;
+	enum vgpu_error error = proto_check_request(request->job.msg, request->job.len_bytes,
+						    &parsed);
+
+	if (error != VGPU_ERR_OK)
+		return error;
+	if (broker->draining)
+		return VGPU_ERR_PAUSED;
+	if (broker_has_no_device(request->vm))
+		return VGPU_ERR_NO_DEVICE;
+	if (sched_push(&broker->sched, &request->vm->sched, &request->item,
+		       request->row.received_ns) != 0)
+		return VGPU_ERR_QUEUE_FULL;
+	return VGPU_ERR_OK;
+}
+
+int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arrival *arrival)
+{
+	struct request *request = broker_request_take(broker);
+	enum vgpu_error error;
+
+	vm->counts.received++;
+	if (request == NULL)
+		return -ENOMEM;
+	fill_request(broker, request, vm, arrival);
+	if (broker->store->ops->accepted(broker->store, &request->row) != 0) {
+		turn_away(broker, request, VGPU_ERR_LEDGER_FULL);
+		return 0;
+	}
+	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
+	broker->live++;
+	error = judge(broker, request);
+	if (error != VGPU_ERR_OK) {
+		broker_end_idle(broker, request, error);
+		return 0;
+	}
+	broker_expect_expiry(broker, request->row.received_ns +
+					     broker->sched.pool[vm->sched.pool].deadline_ns);
+	broker_dispatch(broker);
+	return 0;
+}
+
+/* --- the device --- */
+
+static void answer_device(const struct request *request, const uint8_t *msg, uint32_t len_bytes)
+{
+	dev_port_send_response(request->vm, request->sequence, request->row.guest_request_id, msg,
+			       len_bytes);
+}
+
+static const struct request_origin device_origin = {
+	.transport = STORE_TRANSPORT_DEVICE,
+	.answer = answer_device,
+};
+
+static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header *h,
+		       const uint8_t *msg)
+{
+	struct broker_arrival arrival = {
+		.origin = &device_origin,
+		.sequence = h->sequence,
+		.request_id = h->request_id,
+		.msg = msg,
+		.len_bytes = h->length,
+	};
+	uint8_t error[VGPU_MSG_MAX];
+
+	if (broker_submit(arg, vm, &arrival) != 0)
+		dev_port_send_response(vm, h->sequence, h->request_id, error,
+				       broker_make_error(error, VGPU_ERR_INTERNAL, false));
+}
+
+static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
+{
+	struct broker *broker = arg;
+	struct request *request;
+
+	TAILQ_FOREACH (request, &vm->requests, vm_link)
+		if (request->origin == &device_origin && request->sequence == sequence)
+			break;
+	if (request == NULL)
+		return; /* it has ended meanwhile */
+	request->wanted = false;
+	if (request->item.state == SCHED_QUEUED)
+		broker_end_waiting(broker, request, VGPU_ERR_CANCELLED);
+}
+
+const struct dev_handler broker_dev_handler = {
+	.request = on_request,
+	.cancel = on_cancel,
+	.connected = broker_on_connected,
+	.gone = broker_on_gone,
+};
+
+struct request *broker_find(struct broker *broker, uint64_t id)
+{
+	struct request *request;
+	struct vm *vm;
+
+	TAILQ_FOREACH (vm, &broker->vms, link)
+		TAILQ_FOREACH (request, &vm->requests, vm_link)
+			if (request->row.id == id)
+				return request;
+	return NULL;
+}

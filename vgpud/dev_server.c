@@ -4,6 +4,7 @@
 #include "vgpud/dev_server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,6 +383,27 @@ static void pause_accept(struct dev_port *port, int err)
 				   on_resume_accept, port);
 }
 
+static bool has_hung_up(const struct dev_peer *peer)
+{
+	struct pollfd end = { .fd = peer->fd, .events = 0 };
+
+	return poll(&end, 1, 0) == 1;
+}
+
+/*
+ * Drops a peer that has gone, at once: its socket says so even while there are still bytes in it,
+ * which are read first, and are not many, as there will be no more.
+ */
+static void drop_if_gone(struct dev_port *port)
+{
+	bool stays = true;
+
+	while (stays && has_hung_up(port->peer))
+		stays = peer_read(port);
+	if (!stays)
+		drop_peer(port);
+}
+
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
 {
 	struct dev_port *port = arg;
@@ -394,8 +416,8 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 			pause_accept(port, errno);
 		return 0;
 	}
-	if (port->peer != NULL && !peer_read(port))
-		drop_peer(port);
+	if (port->peer != NULL)
+		drop_if_gone(port);
 	if (port->peer != NULL)
 		refuse_second(port, fd);
 	else if (add_peer(port, fd) < 0)

@@ -7,7 +7,7 @@ import socket
 import struct
 
 from . import proto
-from .process import Timeout
+from .process import Timeout, wait_until
 
 
 class Closed(Exception):
@@ -24,9 +24,21 @@ class LinkClient:
     """
 
     def __init__(self, path, timeout_s=30):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout_s)
-        self._socket.connect(str(path))
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        wait_until(lambda: _connects(connection, path), f"room to wait at {path}", timeout_s)
+        self._begin(connection)
+
+    @classmethod
+    def over(cls, connection, timeout_s=30):
+        """A client over a connection that vgpud made to a socket where QEMU listens."""
+        connection.settimeout(timeout_s)
+        client = cls.__new__(cls)
+        client._begin(connection)
+        return client
+
+    def _begin(self, connection):
+        self._socket = connection
         self._sequences = itertools.count(1)
         self.config = None
         self._answers = {}
@@ -127,3 +139,11 @@ class LinkClient:
             self._answers[frame.sequence] = proto.parse_response(frame.payload)
         else:
             raise ValueError(f"a frame that the daemon may not send: {frame}")
+
+
+def _connects(connection, path):
+    """Return: whether it is connected now; False while too many others wait to be accepted."""
+    with contextlib.suppress(BlockingIOError):
+        connection.connect(str(path))
+        return True
+    return False

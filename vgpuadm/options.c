@@ -198,7 +198,7 @@ int options_take(struct options *options, int *argc, char **argv, struct fail *f
 		if (table[option].has_value != (value != NULL))
 			return fail_set(fail, ADMIN_ERROR_USAGE, "%s: takes %s value",
 					table[option].name, value ? "no" : "a");
-		if (take(options, option, value, fail) != 0)
+		if (take(options, option, value ? value : "", fail) != 0)
 			return fail->status;
 	}
 	for (; i < *argc; i++)

@@ -59,8 +59,10 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail)
 	json_t *rows = view_rows(view, "list", args, NULL, fail);
 	size_t i;
 
-	json_array_foreach(rows, i, row) if (!found && strcmp(view_text(row, "vm"), vm) == 0)
-		found = json_incref(row);
+	json_array_foreach (rows, i, row) {
+		if (!found && strcmp(view_text(row, "vm"), vm) == 0)
+			found = json_incref(row);
+	}
 	if (rows && !found)
 		fail_set(fail, ADMIN_ERROR_NOT_FOUND, "%s: no such vm (vgpuadm list shows them)",
 			 vm);
@@ -88,7 +90,9 @@ int view_write(const struct view *view, const struct output_shape *shape, const 
 	if (!output)
 		return fail_set(fail, ADMIN_ERROR_REFUSED, "out of memory");
 	*fail = (struct fail){ 0 };
-	json_array_foreach(rows, i, row) output_row(output, row);
+	json_array_foreach (rows, i, row) {
+		output_row(output, row);
+	}
 	output_end(output, extras, fail);
 	return 0;
 }
@@ -175,7 +179,9 @@ static void suggest_from(struct view *view, const char *command, const char *key
 	json_t *rows = view_rows(view, command, NULL, NULL, &ignored), *row;
 	size_t i, len = strlen(fail->text);
 
-	json_array_foreach(rows, i, row) suggest_offer(&suggest, view_text(row, key));
+	json_array_foreach (rows, i, row) {
+		suggest_offer(&suggest, view_text(row, key));
+	}
 	if (suggest.best)
 		snprintf(fail->text + len, sizeof(fail->text) - len, "; did you mean %s?",
 			 suggest.best);
@@ -268,9 +274,9 @@ static int run(struct view *view, int argc, char **argv, struct fail *fail)
 	return fail->status;
 }
 
-int view_run(const struct options *defaults, int wake_fd, int argc, char **argv)
+int view_run(const struct options *given, int wake_fd, int argc, char **argv)
 {
-	struct options options = *defaults;
+	struct options options = *given;
 	struct view view = { .options = &options };
 	struct fail fail = { 0 };
 

@@ -8,12 +8,12 @@
 
 /*
  * Runs one command and reports its failure.
- * options: what holds unless argv says otherwise.
+ * given: what holds unless argv says otherwise.
  * wake_fd: readable when the command shall end; -1: nothing does that.
  * argc, argv: the command's name and what follows it, options_take()'s options among them; changed.
  * Return: the exit status.
  */
-int view_run(const struct options *options, int wake_fd, int argc, char **argv);
+int view_run(const struct options *given, int wake_fd, int argc, char **argv);
 
 /* Prints a failure on standard error. */
 void view_report(const struct options *options, const struct fail *fail);

@@ -76,8 +76,7 @@ static void check_peers(struct doctor *doctor, const json_t *vms)
 	json_t *vm;
 	size_t i;
 
-	json_array_foreach(vms, i, vm)
-	{
+	json_array_foreach (vms, i, vm) {
 		json_int_t refused = json_integer_value(json_object_get(vm, "refused_peers"));
 
 		unconnected += !json_is_true(json_object_get(vm, "connected"));
@@ -119,8 +118,9 @@ static int verdict(const json_t *rows, struct fail *fail)
 	size_t i, bad = 0;
 	json_t *row;
 
-	json_array_foreach(rows, i, row)
+	json_array_foreach (rows, i, row) {
 		bad += strcmp(view_text(row, "result"), result_names[DOCTOR_OK]) != 0;
+	}
 	if (bad == 0)
 		return 0;
 	return fail_set(fail, ADMIN_ERROR_DEGRADED, "%zu of %zu findings need a look", bad,

@@ -18,8 +18,10 @@ static const char *owner_of(const json_t *vms, const char *path)
 	const json_t *vm;
 	size_t i;
 
-	json_array_foreach(vms, i, vm) if (strcmp(view_text(vm, "socket"), path) ==
-					   0) return view_text(vm, "vm");
+	json_array_foreach (vms, i, vm) {
+		if (strcmp(view_text(vm, "socket"), path) == 0)
+			return view_text(vm, "vm");
+	}
 	return NULL;
 }
 
@@ -92,7 +94,9 @@ void doctor_sockets(struct doctor *doctor, const char *runtime_dir, const json_t
 	const json_t *vm;
 	size_t i;
 
-	json_array_foreach(vms, i, vm) bad += check_socket(doctor, vm);
+	json_array_foreach (vms, i, vm) {
+		bad += check_socket(doctor, vm);
+	}
 	if (snprintf(dir, sizeof(dir), "%s/vm", runtime_dir) < (int)sizeof(dir))
 		bad += find_orphans(doctor, dir, vms);
 	if (bad == 0)

@@ -160,7 +160,10 @@ static void draw(struct top *top)
 	put_summary(top, size.columns);
 	put_keys(top, size.columns);
 	put_row(top, NULL, size.columns);
-	json_array_foreach(top->shown, i, row) if (i < most) put_row(top, row, size.columns);
+	json_array_foreach (top->shown, i, row) {
+		if (i < most)
+			put_row(top, row, size.columns);
+	}
 	if (json_array_size(top->shown) > most)
 		printf("and %zu more\033[K\n", json_array_size(top->shown) - most);
 	fputs("\033[J", stdout);
@@ -238,7 +241,9 @@ static int run_plain(struct top *top, struct fail *fail)
 		look(top);
 		if (top->fail.status != 0)
 			break;
-		json_array_foreach(top->shown, i, row) output_row(output, row);
+		json_array_foreach (top->shown, i, row) {
+			output_row(output, row);
+		}
 		if (ferror(stdout) || rest(top))
 			break;
 	}

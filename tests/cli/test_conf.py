@@ -22,7 +22,7 @@ EXAMPLE = paths.ROOT / "packaging" / "vgpud.conf"
 
 
 def vgpud(*options):
-    return subprocess.run([paths.program("vgpud"), *options], capture_output=True, text=True, timeout=60,
+    return subprocess.run([paths.program("vgpud").resolve(), *options], capture_output=True, text=True, timeout=60,
                           cwd=HERE, env=paths.environment(), stdin=subprocess.DEVNULL)
 
 

@@ -333,22 +333,19 @@ static void files(void **state)
 				  "/dev/zero: larger than 1048576 bytes; is it the right file?\n");
 }
 
-/* words: options after the name, NULL at the end. */
-static int read_options(enum conf_action *action, ...)
+/* line: the options, with a space between two. */
+static int read_options(enum conf_action *action, const char *line)
 {
-	static char words[16][128];
-	static char *argv[17];
-	int argc = 1;
-	va_list args;
-	const char *word;
+	static char words[512];
+	static char *argv[32];
+	char *save = NULL;
+	int argc = 0;
 
-	snprintf(words[0], sizeof(words[0]), "vgpud");
-	va_start(args, action);
-	while ((word = va_arg(args, const char *)) != NULL)
-		snprintf(words[argc++], sizeof(words[0]), "%s", word);
-	va_end(args);
-	for (int i = 0; i < argc; i++)
-		argv[i] = words[i];
+	snprintf(words, sizeof(words), "vgpud %s", line);
+	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		assert_in_range(argc, 0, 30);
+		argv[argc++] = word;
+	}
 	argv[argc] = NULL;
 	said_len = 0;
 	said[0] = '\0';
@@ -360,11 +357,11 @@ static void options(void **state)
 	enum conf_action action;
 
 	(void)state;
-	assert_int_equal(read_options(&action, "-c", "/dev/null", "--vm", "vm3:C:high:9",
-				      "--executor", "C=cpu", "--executor=B=cpu", "--executor",
-				      "A=cpu", "--window", "4", "--isolation", "vm", "--no-ledger",
-				      NULL),
-			 0);
+	assert_int_equal(
+		read_options(
+			&action,
+			"-c /dev/null --vm vm3:C:high:9 --executor C=cpu --executor=B=cpu --executor A=cpu --window 4 --isolation vm --no-ledger"),
+		0);
 	assert_int_equal(action, CONF_RUN);
 	assert_int_equal(conf.vm_num, 1);
 	assert_string_equal(conf.vm[0].name, "vm3");
@@ -373,14 +370,14 @@ static void options(void **state)
 	assert_int_equal(conf.pool[2].window, 4);
 	assert_true(conf.isolation_vm);
 	assert_false(conf.ledger);
-	assert_int_equal(read_options(&action, "-c/dev/null", "-n", NULL), 0);
+	assert_int_equal(read_options(&action, "-c/dev/null -n"), 0);
 	assert_int_equal(action, CONF_CHECK);
-	assert_int_equal(read_options(&action, "-c/dev/null", "-nv", NULL), 0);
+	assert_int_equal(read_options(&action, "-c/dev/null -nv"), 0);
 	assert_int_equal(action, CONF_PRINT);
 	assert_int_equal(conf.vm_num, 0); /* nothing is left of the last time */
-	assert_int_equal(read_options(&action, "--help", "-c", "/nowhere", NULL), 0);
+	assert_int_equal(read_options(&action, "--help -c /nowhere"), 0);
 	assert_int_equal(action, CONF_HELP);
-	assert_int_equal(read_options(&action, "-n", "-V", NULL), 0);
+	assert_int_equal(read_options(&action, "-n -V"), 0);
 	assert_int_equal(action, CONF_VERSION);
 }
 
@@ -389,19 +386,20 @@ static void wrong_options(void **state)
 	enum conf_action action;
 
 	(void)state;
-	assert_int_equal(read_options(&action, "-c", "/nowhere/f", NULL), -EINVAL);
+	assert_int_equal(read_options(&action, "-c /nowhere/f"), -EINVAL);
 	assert_string_equal(said, "/nowhere/f: no such file; name another with --config\n");
-	assert_int_equal(read_options(&action, "-c", "/dev/null", "word", NULL), -EINVAL);
+	assert_int_equal(read_options(&action, "-c /dev/null word"), -EINVAL);
 	assert_string_equal(said, "word: unexpected; vgpud --help lists the options\n");
-	assert_int_equal(read_options(&action, "-c", "/dev/null", "--window", "0", "--vm",
-				      "vm:A:high", "--executor", "gpu", "--vm", "vm1:A:vip", NULL),
-			 -EINVAL);
+	assert_int_equal(
+		read_options(
+			&action,
+			"-c /dev/null --window 0 --vm vm:A:high --executor gpu --vm vm1:A:vip"),
+		-EINVAL);
 	assert_string_equal(said, "--window: 0: expected a number from 1 to 1024\n"
 				  "gpu: no such executor (auto, cpu, cuda:N)\n"
 				  "vm: its name ends in no number: give one, as in vm:A:high:7\n"
 				  "vm1: vip: no such priority (low, medium, high)\n");
-	assert_int_equal(read_options(&action, "-c", "/dev/null", "--executor", "A=cuda:0", NULL),
-			 -EINVAL);
+	assert_int_equal(read_options(&action, "-c /dev/null --executor A=cuda:0"), -EINVAL);
 	assert_non_null(strstr(said, "pool B's executor is auto and pool A's cuda:0, "));
 }
 
@@ -411,13 +409,15 @@ static void precedence(void **state)
 	char name[] = "/tmp/vgpu-test-conf-XXXXXX";
 	int fd = mkstemp(name);
 	enum conf_action action;
+	char line[64];
 	static const char text[] = "[pool A]\nwindow = 3\ndeadline_ms = 7\n[vgpud]\naging_ms = 5\n";
 
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	close(fd);
-	assert_int_equal(read_options(&action, "--window", "2", "--config", name, NULL), 0);
+	snprintf(line, sizeof(line), "--window 2 --config %s", name);
+	assert_int_equal(read_options(&action, line), 0);
 	assert_int_equal(conf.pool[0].window, 2);
 	assert_int_equal(conf.pool[0].deadline_ms, 7);
 	assert_int_equal(conf.pool[1].deadline_ms, 10000);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "common/pattern.h"
@@ -367,7 +368,7 @@ static void completion(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEN(cases); i++) {
-		char *argv[WORDS_MAX], offers[256] = "";
+		char *argv[WORDS_MAX] = { NULL }, offers[256] = "";
 		int argc = split(cases[i].line, argv);
 		struct pattern_next next;
 		size_t len = 0;
@@ -439,7 +440,7 @@ static void every_pattern_is_sound(void **state)
 			if (colon != NULL && colon < end)
 				c = colon;
 			for (c++; *c != '>'; c++)
-				expected[len++] = *c == '|' ? '|' : (char)(*c - 'a' + 'A');
+				expected[len++] = (char)toupper((unsigned char)*c);
 		}
 		expected[len] = '\0';
 		assert_string_equal(usage_text, expected);

@@ -37,6 +37,7 @@ LAYERS = [
     ("vgpud/ring*",                 "vgpud",  2, "adapter: the ledger's file ring"),
     ("vgpud/set_aside.[ch]",        "vgpud",  2, "adapter: damaged files"),
     ("vgpud/store_*",               "vgpud",  2, "adapter: what keeps the ledger"),
+    ("vgpud/dev_refuse.[ch]",       "vgpud",  2, "adapter: connections turned away"),
     ("vgpud/*_server*",             "vgpud",  2, "adapter: sockets"),
     ("vgpud/conf*",                 "vgpud",  2, "adapter: the configuration"),
 
@@ -87,7 +88,7 @@ BOUND = [
     ("jansson.h",       ["vgpud/admin_*", "vgpud/query*", "vgpuadm/*"], False, "JSON is the administrator's side alone"),
     ("libsmartcols/*",  ["vgpuadm/output*"], True, "say what to show; output decides how"),
     ("ini.h",           ["vgpud/conf*"], True, "ask through vgpud/conf.h"),
-    ("systemd/*",       ["vgpud/*_server*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",
+    ("systemd/*",       ["vgpud/*_server*", "vgpud/dev_refuse*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",
                          "vgpud/daemon*", "vgpud/main.c"], False,
      "events belong to servers, workers and daemon: take what happened as a parameter"),
 ]

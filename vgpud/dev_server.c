@@ -18,6 +18,7 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "common/vgpu_frame.h"
+#include "vgpud/dev_refuse.h"
 #include "vgpud/session.h"
 
 /*
@@ -37,7 +38,7 @@
 #define ACCEPT_PAUSE_USEC 1000000ull /* when there is no descriptor left */
 
 struct dev_peer {
-	int fd;
+	int fd; /* -1: dev_refuse() has it */
 	sd_event_source *io;
 	sd_event_source *hello_timer; /* until it said hello */
 	bool greeted;		      /* it did */
@@ -85,7 +86,8 @@ static void peer_free(struct dev_peer *peer)
 {
 	sd_event_source_disable_unref(peer->hello_timer);
 	sd_event_source_disable_unref(peer->io);
-	close(peer->fd);
+	if (peer->fd >= 0)
+		close(peer->fd);
 	free(peer->out);
 	free(peer);
 }
@@ -179,13 +181,6 @@ static uint32_t make_hello(uint8_t *frame, const struct vm *vm, enum vgpu_error 
 	return make_frame(frame, vm, VGPU_FRAME_HELLO, 0, 0, hello, sizeof(hello));
 }
 
-static void send_hello(struct dev_port *port, enum vgpu_error status)
-{
-	uint8_t frame[VGPU_FRAME_MAX];
-
-	peer_send(port, frame, make_hello(frame, port->vm, status));
-}
-
 void dev_port_send_config(struct vm *vm)
 {
 	uint8_t config[VGPU_CONFIG_LEN] = { 0 };
@@ -214,6 +209,7 @@ void dev_port_send_response(struct vm *vm, uint64_t sequence, uint32_t request_i
 /* Return: whether the peer stays. */
 static bool take_frame(struct dev_port *port)
 {
+	uint8_t frame[VGPU_FRAME_MAX];
 	struct vgpu_frame_header h;
 	const uint8_t *payload = vgpu_frame_take(&port->peer->parser, &h);
 	struct session_step step = session_frame(&port->peer->session, &h, payload);
@@ -225,7 +221,7 @@ static bool take_frame(struct dev_port *port)
 		port->peer->hello_timer = sd_event_source_disable_unref(port->peer->hello_timer);
 		port->peer->greeted = true;
 		port->vm->counts.connects++;
-		send_hello(port, VGPU_ERR_OK);
+		peer_send(port, frame, make_hello(frame, port->vm, VGPU_ERR_OK));
 		dev_port_send_config(port->vm);
 		port->handler->connected(port->arg, port->vm);
 		break;
@@ -238,7 +234,10 @@ static bool take_frame(struct dev_port *port)
 	case SESSION_REFUSE:
 		port->vm->counts.refused_peers++;
 		complain(port, "refused a device: %s", step.why);
-		send_hello(port, step.status);
+		port->peer->io = sd_event_source_disable_unref(port->peer->io);
+		dev_refuse(port->event, port->peer->fd, frame,
+			   make_hello(frame, port->vm, step.status));
+		port->peer->fd = -1;
 		return false;
 	case SESSION_CLOSE:
 		port->vm->counts.bad_frames++;
@@ -350,17 +349,14 @@ static int add_peer(struct dev_port *port, int fd)
 	return 0;
 }
 
-/* Tells the one at the door that somebody is in already; a fresh socket always has room for it. */
+/* Tells the one at the door that somebody is in already. */
 static void refuse_second(struct dev_port *port, int fd)
 {
 	uint8_t frame[VGPU_FRAME_MAX];
-	uint32_t len = make_hello(frame, port->vm, VGPU_ERR_DENIED);
 
 	port->vm->counts.refused_peers++;
 	complain(port, "refused a second device: one is connected already");
-	if (send(fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("%s: the second device has gone already", port->vm->name);
-	close(fd);
+	dev_refuse(port->event, fd, frame, make_hello(frame, port->vm, VGPU_ERR_DENIED));
 }
 
 static int on_resume_accept(sd_event_source *source, uint64_t usec, void *arg)

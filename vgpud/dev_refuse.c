@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dev_refuse.c - turns a connection away so that the other end learns why */
+
+#include "vgpud/dev_refuse.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LINGER_USEC 1000000ull
+#define LINGER_MAX 32 /* connections at once; what is beyond is closed at once */
+
+struct refused {
+	int fd;
+	sd_event_source *io, *timer;
+};
+
+static unsigned lingering;
+
+static void refused_free(struct refused *refused)
+{
+	lingering--;
+	sd_event_source_disable_unref(refused->timer);
+	sd_event_source_disable_unref(refused->io);
+	close(refused->fd);
+	free(refused);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	refused_free(arg);
+	return 0;
+}
+
+/* What it says is thrown away until it hangs up. */
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	char bytes[4096];
+
+	(void)source;
+	(void)revents;
+	if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) == 0)
+		refused_free(arg);
+	return 0;
+}
+
+void dev_refuse(sd_event *event, int fd, const uint8_t *frame, uint32_t len_bytes)
+{
+	struct refused *refused = lingering < LINGER_MAX ? calloc(1, sizeof(*refused)) : NULL;
+
+	if (refused == NULL || send(fd, frame, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ||
+	    shutdown(fd, SHUT_WR) < 0) {
+		free(refused);
+		close(fd);
+		return;
+	}
+	lingering++;
+	refused->fd = fd;
+	if (sd_event_add_io(event, &refused->io, fd, EPOLLIN, on_readable, refused) < 0 ||
+	    sd_event_add_time_relative(event, &refused->timer, CLOCK_MONOTONIC, LINGER_USEC, 0,
+				       on_timeout, refused) < 0)
+		refused_free(refused);
+}

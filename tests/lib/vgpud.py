@@ -25,7 +25,8 @@ class Vgpud:
     def __init__(self, *vms, executor=paths.EXECUTOR, options=()):
         self.directory = process.scratch_directory("daemon")
         self.log = self.directory / "stderr"
-        self._arguments = ["--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
+        # This host's own configuration is none of a test's business.
+        self._arguments = ["--config", "/dev/null", "--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
                            "--executor", executor, *options]
         for vm in vms:
             self._arguments += ["--vm", vm]

@@ -170,3 +170,12 @@ void say_blamed(const json_t *extras)
 	put(extras, "idle_ns", FIELD_DURATION);
 	puts(" of it while nothing ran");
 }
+
+void say_limited(const json_t *extras)
+{
+	if (!json_is_true(json_object_get(extras, "limited")))
+		return;
+	fflush(stdout);
+	fprintf(stderr, "the newest %" JSON_INTEGER_FORMAT " only (--limit NUMBER shows more)\n",
+		json_integer_value(json_object_get(extras, "rows")));
+}

@@ -25,4 +25,7 @@ void say_queued(const struct output_style *style, const json_t *row);
 void say_window(const json_t *extras);
 void say_blamed(const json_t *extras);
 
+/* After a list that has a limit, on standard error: whether it was reached. */
+void say_limited(const json_t *extras);
+
 #endif

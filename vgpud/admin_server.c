@@ -246,8 +246,13 @@ static int on_query_exit(sd_event_source *source, const siginfo_t *si, void *arg
 		/* Its answer may be cut off in the middle of a line: nothing can follow it. */
 		shutdown(call->client->fd, SHUT_RDWR);
 	}
-	call_free(call);
 	return 0;
+}
+
+/* The process has ended, or nobody will see it end as the daemon itself does. */
+static void on_query_forgotten(void *arg)
+{
+	call_free(arg);
 }
 
 static void kill_query(struct admin_call *call)
@@ -257,18 +262,23 @@ static void kill_query(struct admin_call *call)
 
 void admin_hand_over(struct admin_call *call, const char *role, const char *argument)
 {
+	sd_event_source *child;
 	pid_t pid;
 	int err = call->client != NULL ? spawn_self(&pid, role, argument, call->client->fd)
 				       : -EPIPE;
 
 	if (err == 0)
-		err = sd_event_add_child(call->client->server->config.event, NULL, pid, WEXITED,
+		err = sd_event_add_child(call->client->server->config.event, &child, pid, WEXITED,
 					 on_query_exit, call);
 	if (err < 0) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot start a process for the query: %s",
 			   strerror(-err));
 		return;
 	}
+	/* From here on the loop owns the call, until the process ends or the loop does. */
+	sd_event_source_set_destroy_callback(child, on_query_forgotten);
+	sd_event_source_set_floating(child, true);
+	sd_event_source_unref(child);
 	call->data = (void *)(intptr_t)pid;
 	call->gone = kill_query;
 }

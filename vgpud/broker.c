@@ -104,6 +104,8 @@ static void end_request(struct broker *broker, struct request *request, uint32_t
 	}
 	TAILQ_REMOVE(&vm->requests, request, vm_link);
 	broker->live--;
+	if (broker->draining && broker->live == 0)
+		sd_event_source_set_enabled(broker->last_ended, SD_EVENT_ONESHOT);
 	if (request->wanted)
 		request->origin->answer(request, msg, len_bytes);
 }
@@ -310,6 +312,17 @@ void broker_cancel(struct broker *broker, struct request *request)
 	broker_end_waiting(broker, request, VGPU_ERR_CANCELLED);
 }
 
+/* Whoever waits for this may do anything next, so it is told from the loop itself. */
+static int on_last_ended(sd_event_source *source, void *arg)
+{
+	struct broker *broker = arg;
+
+	(void)source;
+	if (broker->draining && broker->live == 0)
+		broker->handler->drained(broker->arg);
+	return 0;
+}
+
 /* --- start and end --- */
 
 /* One queue for each executor: pools on the same GPU share it. Return: the pool's. */
@@ -383,6 +396,10 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	if (err >= 0)
 		err = sd_event_source_set_enabled(broker->expiry, SD_EVENT_OFF);
 	if (err >= 0)
+		err = sd_event_add_defer(event, &broker->last_ended, on_last_ended, broker);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(broker->last_ended, SD_EVENT_OFF);
+	if (err >= 0)
 		err = executors_new(&broker->executors, event, &executors_callbacks, broker);
 	for (unsigned i = 0; err >= 0 && i < SCHED_POOL_MAX; i++)
 		if (conf->pool[i].exists)
@@ -420,6 +437,7 @@ void broker_close(struct broker *broker)
 		TAILQ_REMOVE(&broker->unused, request, vm_link);
 		free(request);
 	}
+	sd_event_source_disable_unref(broker->last_ended);
 	sd_event_source_disable_unref(broker->expiry);
 	broker->store->ops->close(broker->store);
 }

@@ -34,9 +34,10 @@ struct broker {
 	uint64_t next_id;			/* of requests, in the ledger */
 	struct request_list unused;		/* requests to use again */
 	sd_event_source *expiry;
-	uint64_t expiry_ns; /* when it is set to fire */
-	unsigned live;	    /* requests that have not ended */
-	bool draining;	    /* new requests are answered PAUSED */
+	uint64_t expiry_ns;	     /* when it is set to fire */
+	sd_event_source *last_ended; /* says from the loop that a drain is done */
+	unsigned live;		     /* requests that have not ended */
+	bool draining;		     /* new requests are answered PAUSED */
 	const struct broker_handler *handler;
 	void *arg;
 };

@@ -157,9 +157,10 @@ static void on_drained(void *arg)
 {
 	struct daemon *daemon = arg;
 
+	if (daemon->drained == NULL)
+		return;
 	log_info("drained: no request is here any more");
-	if (daemon->drained != NULL)
-		daemon->drained(daemon);
+	daemon->drained(daemon);
 }
 
 /* The broker paused a VM; that must outlive a restart, as an administrator's pause does. */

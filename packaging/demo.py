@@ -6,6 +6,7 @@
 import contextlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 sys.path[:0] = [str(base) for base in (Path(__file__).resolve().parents[1] / "tests",
                                        Path(__file__).resolve().parent / "tests")]
 
-from lib import process  # noqa: E402
+from lib import paths, process  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.vgpud import Vgpud  # noqa: E402
 
@@ -45,28 +46,50 @@ def in_guest(guest, command):
     return finished.out
 
 
-def show_record(vgpud):
-    """The ledger's rows of what the guest did, newest last."""
-    columns = ("id", "vm", "pool", "priority", "opcode", "status", "executor", "wait_ns", "exec_ns", "total_ns")
-    query = f"SELECT {', '.join(columns)} FROM request_v ORDER BY id"
-    say(f"host$ sqlite3 -readonly -column vgpud.db '{query}'")
-    rows = [columns, *([str(value) for value in row] for row in vgpud.wait_rows(query, count=3))]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        indent("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+def on_host(vgpud, command):
+    """Runs vgpuadm for all to see."""
+    say(f"host$ {command}")
+    program, *arguments = command.split()
+    finished = subprocess.run([paths.program(program), *arguments], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60,
+                              env={**paths.environment(), "VGPUADM_SOCKET": str(vgpud.admin_socket)})
+    indent(finished.stdout)
+    if finished.returncode != 0:
+        raise DemoFailed(f"{command} ended with status {finished.returncode}")
+
+
+def show_live_change(vgpud, guest):
+    """The administrator changes the VM while a probe in it watches its registers."""
+    say("guest# vgpu-probe --watch &")
+    watch = guest.begin("vgpu-probe --watch >/tmp/watch 2>&1")
+    process.wait_until(lambda: guest.run("cat /tmp/watch").out, "the probe to show its registers")
+    on_host(vgpud, "vgpuadm set-priority vm3 high")
+    on_host(vgpud, "vgpuadm set-pool vm3 A")
+    seen = process.wait_until(lambda: live_changes(guest.run("cat /tmp/watch").out),
+                              "the probe to show both changes")
+    watch.kill()
+    say("What the watching probe printed meanwhile:")
+    indent("\n".join(seen))
+
+
+def live_changes(text):
+    """Return: the probe's lines about a changed pool and priority, once both are there."""
+    lines = [line for line in text.splitlines() if "->" in line]
+    both = all(any(name in line for line in lines) for name in ("POOL_ID", "PRIORITY"))
+    return lines if both else None
 
 
 def demo(cleanup):
-    heading("The daemon, with one VM: demo, pool A, high priority")
-    vgpud = cleanup.enter_context(Vgpud("demo:A:high:7", executor="auto"))
-    say("host$ vgpud --vm demo:A:high:7 --executor auto ...")
+    heading("The daemon, with one VM: vm3, pool B, medium priority")
+    vgpud = cleanup.enter_context(Vgpud("vm3:B:medium", executor="auto"))
+    say("host$ vgpud --vm vm3:B:medium --executor auto ...")
     indent("\n".join(process.tail(vgpud.log)))
 
     heading("The guest: Linux in QEMU, emulated, with the vgpu-stub device")
-    say("host$ qemu-system-x86_64 ... -chardev socket,id=vg0,path=RUN/vm/demo.sock,reconnect=1"
+    say("host$ qemu-system-x86_64 ... -chardev socket,id=vg0,path=RUN/vm/vm3.sock,reconnect=1"
         " -device vgpu-stub,chardev=vg0")
     began = time.monotonic()
-    guest = Guest(vgpud.socket("demo"), name="demo")
+    guest = Guest(vgpud.socket("vm3"), name="vm3")
     cleanup.callback(guest.kill)
     guest.start()
     guest.ready()
@@ -83,8 +106,14 @@ def demo(cleanup):
     in_guest(guest, "vgpu-run -v 100 200")
     in_guest(guest, "vgpu-run --op info")
 
+    heading("The administrator changes the VM while it runs")
+    show_live_change(vgpud, guest)
+    in_guest(guest, "vgpu-run --op vector-add 1,2,3 10,20,30")
+
     heading("What the daemon recorded")
-    show_record(vgpud)
+    on_host(vgpud, "vgpuadm stats --since 1h")
+    on_host(vgpud, "vgpuadm requests")
+    on_host(vgpud, "vgpuadm events")
 
     heading("The end")
     guest.power_off()

@@ -18,6 +18,13 @@
 #define YELLOW "33"
 #define DIM "2"
 
+const char *field_string(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text ? text : "";
+}
+
 static void put_duration(FILE *out, json_int_t ns)
 {
 	char text[UNITS_TEXT_SIZE];

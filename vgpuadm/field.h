@@ -41,6 +41,9 @@ struct field {
 	unsigned width; /* of its column where rows are printed as they come */
 };
 
+/* A row's text. Return: "" where it is none; never NULL. */
+const char *field_string(const json_t *row, const char *key);
+
 /* Writes a value for people: with units, null as "-", text made harmless. */
 void field_put(FILE *out, enum field_kind kind, const json_t *value);
 

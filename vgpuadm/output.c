@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vgpuadm/output_private.h"
+#include "vgpuadm/text.h"
 
 static const struct output_writer *choose(const struct output_style *style,
 					  const struct output_shape *shape, bool live)
@@ -119,4 +120,20 @@ void output_put(const struct output *output, const struct field *field, const js
 	field_put(stdout, field->kind, value);
 	if (colour)
 		fputs("\033[0m", stdout);
+}
+
+void output_text(const struct output_style *style, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		if (line && style->terminal)
+			text_put(stdout, line);
+		else if (line)
+			fputs(line, stdout);
+		putchar('\n');
+		free(line);
+		text += len + (text[len] == '\n');
+	}
 }

@@ -62,4 +62,7 @@ void output_row(void *context, json_t *row);
  */
 void output_end(struct output *output, const json_t *extras, const struct fail *fail);
 
+/* Writes text line by line: as it is to a file, harmless to a terminal. */
+void output_text(const struct output_style *style, const char *text);
+
 #endif

@@ -10,6 +10,20 @@
 /* Escaped to ASCII it is harmless on a terminal too; 15 digits are what a double holds for sure. */
 #define JSON_FORM (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15))
 
+static void put_json(const json_t *value)
+{
+	char *text = json_dumps(value ? value : json_null(), JSON_FORM | JSON_ENCODE_ANY);
+
+	/* jansson leaves DEL as it is, which is a control character all the same. */
+	for (const char *c = text ? text : "null"; *c; c++) {
+		if (*c == 0x7f)
+			fputs("\\u007f", stdout);
+		else
+			putchar(*c);
+	}
+	free(text);
+}
+
 /* "," before each member of an object but the first. */
 static void put_member(const char *key, const json_t *value, bool *first)
 {
@@ -18,9 +32,9 @@ static void put_member(const char *key, const json_t *value, bool *first)
 	if (!*first)
 		putchar(',');
 	*first = false;
-	json_dumpf(name, stdout, JSON_FORM | JSON_ENCODE_ANY);
+	put_json(name);
 	putchar(':');
-	json_dumpf(value ? value : json_null(), stdout, JSON_FORM | JSON_ENCODE_ANY);
+	put_json(value);
 	json_decref(name);
 }
 

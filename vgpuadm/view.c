@@ -60,7 +60,7 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail)
 	size_t i;
 
 	json_array_foreach (rows, i, row) {
-		if (!found && strcmp(view_text(row, "vm"), vm) == 0)
+		if (!found && strcmp(field_string(row, "vm"), vm) == 0)
 			found = json_incref(row);
 	}
 	if (rows && !found)
@@ -69,13 +69,6 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail)
 	json_decref(args);
 	json_decref(rows);
 	return found;
-}
-
-const char *view_text(const json_t *row, const char *key)
-{
-	const char *text = json_string_value(json_object_get(row, key));
-
-	return text ? text : "";
 }
 
 /* ---- writing ---- */
@@ -95,22 +88,6 @@ int view_write(const struct view *view, const struct output_shape *shape, const 
 	}
 	output_end(output, extras, fail);
 	return 0;
-}
-
-void view_put_text(const struct output_style *style, const char *text)
-{
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		char *line = strndup(text, len);
-
-		if (line && style->terminal)
-			text_put(stdout, line);
-		else if (line)
-			fputs(line, stdout);
-		putchar('\n');
-		free(line);
-		text += len + (text[len] == '\n');
-	}
 }
 
 void view_report(const struct options *options, const struct fail *fail)
@@ -180,7 +157,7 @@ static void suggest_from(struct view *view, const char *command, const char *key
 	size_t i, len = strlen(fail->text);
 
 	json_array_foreach (rows, i, row) {
-		suggest_offer(&suggest, view_text(row, key));
+		suggest_offer(&suggest, field_string(row, key));
 	}
 	if (suggest.best)
 		snprintf(fail->text + len, sizeof(fail->text) - len, "; did you mean %s?",

@@ -46,7 +46,7 @@ static void check_reach(struct doctor *doctor, struct view *view)
 			"%s", fail.text);
 		return;
 	}
-	version = view_text(client_greeting(view->client), "vgpud");
+	version = field_string(client_greeting(view->client), "vgpud");
 	if (strcmp(version, VGPU_VERSION) == 0)
 		doctor_add(doctor, DOCTOR_OK, "vgpud", NULL, "version %s answers at %s", version,
 			   view->target.socket);
@@ -87,7 +87,7 @@ static void check_peers(struct doctor *doctor, const json_t *vms)
 				"give each VM a socket of its own (vgpuadm add-vm, vgpuadm snippet)",
 				"%s: another was turned away %" JSON_INTEGER_FORMAT
 				" times while its device was connected",
-				view_text(vm, "vm"), refused);
+				field_string(vm, "vm"), refused);
 	}
 	if (before == 0)
 		doctor_add(doctor, DOCTOR_OK, "peers", NULL, "%zu of %zu VMs connected",
@@ -107,7 +107,7 @@ static void check_daemon(struct doctor *doctor, struct view *view)
 	if (!vms)
 		return;
 	check_peers(doctor, vms);
-	doctor_sockets(doctor, view_text(client_greeting(view->client), "runtime_dir"), vms);
+	doctor_sockets(doctor, field_string(client_greeting(view->client), "runtime_dir"), vms);
 	json_decref(vms);
 }
 
@@ -119,7 +119,7 @@ static int verdict(const json_t *rows, struct fail *fail)
 	json_t *row;
 
 	json_array_foreach (rows, i, row) {
-		bad += strcmp(view_text(row, "result"), result_names[DOCTOR_OK]) != 0;
+		bad += strcmp(field_string(row, "result"), result_names[DOCTOR_OK]) != 0;
 	}
 	if (bad == 0)
 		return 0;

@@ -19,8 +19,8 @@ static const char *owner_of(const json_t *vms, const char *path)
 	size_t i;
 
 	json_array_foreach (vms, i, vm) {
-		if (strcmp(view_text(vm, "socket"), path) == 0)
-			return view_text(vm, "vm");
+		if (strcmp(field_string(vm, "socket"), path) == 0)
+			return field_string(vm, "vm");
 	}
 	return NULL;
 }
@@ -59,8 +59,8 @@ static unsigned find_orphans(struct doctor *doctor, const char *dir_path, const 
 /* Return: whether there is something to see to. */
 static bool check_socket(struct doctor *doctor, const json_t *vm)
 {
-	const char *path = view_text(vm, "socket"), *name = view_text(vm, "vm");
-	bool connects = strcmp(view_text(vm, "socket_mode"), "connect") == 0;
+	const char *path = field_string(vm, "socket"), *name = field_string(vm, "vm");
+	bool connects = strcmp(field_string(vm, "socket_mode"), "connect") == 0;
 	struct stat st;
 
 	if (stat(path, &st) < 0) {

@@ -42,12 +42,6 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail);
 int view_write(const struct view *view, const struct output_shape *shape, const json_t *rows,
 	       const json_t *extras, struct fail *fail);
 
-/* Writes text line by line: as it is to a file, harmless to a terminal. */
-void view_put_text(const struct output_style *style, const char *text);
-
-/* A row's text. Return: never NULL. */
-const char *view_text(const json_t *row, const char *key);
-
 /* The commands that are more than a question and a table, each in its view_*.c. */
 int view_status(struct view *view, struct fail *fail);
 int view_show(struct view *view, struct fail *fail);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "vgpuadm/text.h"
-#include "vgpuadm/view_private.h"
 
 /* Prints a value of the row as tables have it. */
 static void put(const json_t *row, const char *key, enum field_kind kind)
@@ -38,7 +37,7 @@ static const char *plural(const json_t *row, const char *key)
 
 void say_add_vm(const struct output_style *style, const json_t *row)
 {
-	bool connects = strcmp(view_text(row, "socket_mode"), "connect") == 0;
+	bool connects = strcmp(field_string(row, "socket_mode"), "connect") == 0;
 
 	PUT_ALL(row, "", "vm", ": added as VM ", "vm_id", ", pool ", "pool", ", priority ",
 		"priority", connects ? "; vgpud connects to " : "; vgpud listens at ", "socket",
@@ -104,7 +103,7 @@ void say_check(const struct output_style *style, const json_t *row)
 	const char *colour = style->colours ? field_colour(&result, value) : NULL;
 	char name[16];
 
-	snprintf(name, sizeof(name), "%s", view_text(row, "result"));
+	snprintf(name, sizeof(name), "%s", field_string(row, "result"));
 	if (colour)
 		printf("\033[%sm", colour);
 	text_put(stdout, name);
@@ -112,13 +111,14 @@ void say_check(const struct output_style *style, const json_t *row)
 		fputs("\033[0m", stdout);
 	printf("%*s", strlen(name) < 9 ? 9 - (int)strlen(name) : 1, "");
 	PUT_ALL(row, "", "check", ": ", "text", "\n");
-	if (*view_text(row, "remedy"))
+	if (*field_string(row, "remedy"))
 		PUT_ALL(row, "         what helps: ", "remedy", "\n");
 }
 
 void say_text(const struct output_style *style, const json_t *row)
 {
-	view_put_text(style, json_is_string(row) ? json_string_value(row) : view_text(row, "text"));
+	output_text(style,
+		    json_is_string(row) ? json_string_value(row) : field_string(row, "text"));
 }
 
 /* ---- windows ---- */

@@ -224,9 +224,9 @@ static const struct {
 static char *make(const char *hypervisor, const json_t *vm)
 {
 	struct snippet snippet = {
-		.vm = view_text(vm, "vm"),
-		.socket = view_text(vm, "socket"),
-		.listens = strcmp(view_text(vm, "socket_mode"), "connect") == 0,
+		.vm = field_string(vm, "vm"),
+		.socket = field_string(vm, "socket"),
+		.listens = strcmp(field_string(vm, "socket_mode"), "connect") == 0,
 	};
 	char *text = NULL;
 	size_t size;
@@ -251,8 +251,8 @@ int view_snippet(struct view *view, struct fail *fail)
 	if (!vm)
 		return fail->status;
 	text = make(hypervisor, vm);
-	rows = json_pack("[{s:s, s:s, s:s}]", "hypervisor", hypervisor, "vm", view_text(vm, "vm"),
-			 "text", text ? text : "");
+	rows = json_pack("[{s:s, s:s, s:s}]", "hypervisor", hypervisor, "vm",
+			 field_string(vm, "vm"), "text", text ? text : "");
 	view_write(view, &shape, rows, NULL, fail);
 	json_decref(rows);
 	json_decref(vm);

@@ -6,7 +6,6 @@
 
 #include "common/names.h"
 #include "common/vgpu_proto.h"
-#include "vgpuadm/view_private.h"
 #include "vgpuadm/view_say.h"
 
 static void put(const json_t *row, const char *key, enum field_kind kind)
@@ -30,7 +29,7 @@ static const char *status_text(const char *status)
 
 static void put_opcode(const json_t *row)
 {
-	int opcode = name_to_opcode(view_text(row, "opcode"));
+	int opcode = name_to_opcode(field_string(row, "opcode"));
 
 	put(row, "opcode", FIELD_TEXT);
 	if (opcode >= 0)
@@ -64,7 +63,7 @@ static void put_run(const json_t *row)
 	}
 	fputs("It waited ", stdout);
 	put(row, "wait_ns", FIELD_DURATION);
-	if (strcmp(view_text(row, "executor"), "none") == 0 ||
+	if (strcmp(field_string(row, "executor"), "none") == 0 ||
 	    json_integer_value(json_object_get(row, "exec_ns")) == 0) {
 		puts(" and never ran.");
 		return;
@@ -78,7 +77,7 @@ static void put_run(const json_t *row)
 
 static void put_end(const json_t *row)
 {
-	const char *status = view_text(row, "status");
+	const char *status = field_string(row, "status");
 
 	fputs("It ended with ", stdout);
 	put(row, "status", FIELD_TEXT);
@@ -106,7 +105,7 @@ void say_story(const struct output_style *style, const json_t *row)
 	put(row, "received_unix_ns", FIELD_TIME);
 	fputs(", ", stdout);
 	put(row, "request_bytes", FIELD_BYTES);
-	if (*view_text(row, "transport")) {
+	if (*field_string(row, "transport")) {
 		fputs(" by ", stdout);
 		put(row, "transport", FIELD_TEXT);
 	}
@@ -117,7 +116,7 @@ void say_story(const struct output_style *style, const json_t *row)
 
 void say_queued(const struct output_style *style, const json_t *row)
 {
-	bool runs = strcmp(view_text(row, "state"), "running") == 0;
+	bool runs = strcmp(field_string(row, "state"), "running") == 0;
 
 	(void)style;
 	put_whose(row);
@@ -131,7 +130,7 @@ void say_queued(const struct output_style *style, const json_t *row)
 		put(row, "position", FIELD_COUNT);
 		fputs(" in the queue", stdout);
 	}
-	if (*view_text(row, "held")) {
+	if (*field_string(row, "held")) {
 		fputs(", held by ", stdout);
 		put(row, "held", FIELD_TEXT);
 	}

@@ -19,7 +19,7 @@ static const json_t *find_group(const json_t *stats, const char *vm)
 	size_t i;
 
 	json_array_foreach (stats, i, row) {
-		if (strcmp(view_text(row, "group"), vm) == 0)
+		if (strcmp(field_string(row, "group"), vm) == 0)
 			return row;
 	}
 	return NULL;
@@ -59,7 +59,7 @@ static json_t *make_rows(struct top_rows *rows, const json_t *vms, const json_t 
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	json_array_foreach (vms, i, vm) {
-		const char *name = view_text(vm, "vm");
+		const char *name = field_string(vm, "vm");
 		json_int_t requests = json_integer_value(json_object_get(vm, "requests"));
 		json_t *row = json_pack("{s:I}", "time_unix_ns",
 					(json_int_t)wall.tv_sec * (json_int_t)UTIL_NS_PER_S +
@@ -123,8 +123,8 @@ static int compare(const void *a, const void *b, void *key)
 	if (json_is_string(left) && json_is_string(right))
 		order = strverscmp(json_string_value(left), json_string_value(right));
 	if (order == 0)
-		order = strverscmp(view_text(*(json_t *const *)a, "vm"),
-				   view_text(*(json_t *const *)b, "vm"));
+		order = strverscmp(field_string(*(json_t *const *)a, "vm"),
+				   field_string(*(json_t *const *)b, "vm"));
 	return order;
 }
 

@@ -259,7 +259,7 @@ class Cases(unittest.TestCase):
         self.assertEqual((rows[0]["text"], rows[0]["subject"]), ('a "b", c\nd', " e"))
 
     def test_nothing_from_outside_reaches_a_terminal_raw(self):
-        evil = "a\x1b[2J\x07\r\n\x9b1m\u202eb\u200b\u2066c\U000e0041é"
+        evil = "a\x1b[2J\x07\x7f\r\n\x9b1m\u202eb\u200b\u2066c\U000e0041é"
         event = {**EVENT, "text": evil, "subject": evil}
         with FakeVgpud(events=[event], metrics=[{"text": evil}], list=[vm(evil, 1)]) as fake:
             for words in (("events",), ("events", "--csv"), ("events", "--json"), ("list",), ("metrics",),
@@ -268,7 +268,7 @@ class Cases(unittest.TestCase):
                     shown = on_terminal(*words, "--color=never", fake=fake)
                     self.assertEqual([c for c in shown if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160 or
                                                                          c in "\u202e\u200b\u2066\U000e0041")], [])
-            self.assertIn("a\\x1b[2J\\x07\\x0d\\x0a\\u{009b}1m\\u{202e}b\\u{200b}\\u{2066}c\\u{e0041}é",
+            self.assertIn("a\\x1b[2J\\x07\\x7f\\x0d\\x0a\\u{009b}1m\\u{202e}b\\u{200b}\\u{2066}c\\u{e0041}é",
                           out("events", fake=fake))
             self.assertIn("c\\u{e0041}\\u{00e9}", out("events", fake=fake, LC_ALL="C"))
             self.assertEqual(json.loads(out("events", "--json", fake=fake))["rows"][0]["text"], evil)

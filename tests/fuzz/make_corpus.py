@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make_corpus.py - writes the fuzzers' first inputs, a few of each kind, into a directory (default: corpus)"""
 
+import json
 import pathlib
 import struct
 import sys
@@ -155,6 +156,24 @@ def files(here):
         yield file.stem, file.read_bytes()
 
 
+# Rows of admin_cmds.def's commands, by their number there.
+ROWS = {
+    "list": (1, {"vm": "vm10", "vm_id": 10, "paused": True, "last_error": "BAD_CRC", "more": [1, {"a": None}]}),
+    "show": (2, {"id": 1, "opcode": "add", "status": "OK", "executor": "cpu", "wait_ns": 9, "exec_ns": 8, "total_ns": 20,
+                 "received_unix_ns": 1795245000000000000}),
+    "set-priority": (7, {"vm": "vm3", "what": "priority", "old": "low", "new": "high", "queued": 2, "changed": True}),
+    "stats": (13, {"group": "all", "gpu_share": 0.5, "wait_p50_ns": 2**62, "total_max_ns": 1e300, "since_unix_ns": 1}),
+    "events": (16, {"text": 'a"b,\x1b[31m\r\n\u202e\u00e9', "time_unix_ns": -1, "uid": "x"}),
+    "checks": (21, {"check": "ledger", "result": "error", "text": "", "remedy": None}),
+}
+
+
+def rows():
+    for name, (number, row) in ROWS.items():
+        yield name, bytes([number]) + 2 * (json.dumps(row).encode() + b"\n")
+    yield "words", b"\1events --subject 'a b' \"c \\\" d\"e\\ f # g"
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
@@ -163,7 +182,8 @@ def main():
                                  ("fuzz_frame", streams(), b"\x2a\x07"),
                                  ("fuzz_pattern", words(), b""),
                                  ("fuzz_timeexpr", times(), b""),
-                                 ("fuzz_conf", files(here), b"")):
+                                 ("fuzz_conf", files(here), b""),
+                                 ("fuzz_admin_reply", rows(), b"")):
         (top / kind).mkdir(parents=True, exist_ok=True)
         for name, data in inputs:
             (top / kind / name).write_bytes(prefix + data)

@@ -59,11 +59,17 @@ static const char *ledger_word(enum store_sqlite_state state)
 
 static void add_ledger(const struct daemon *daemon, json_t *row)
 {
+	static const char *const unknown[] = {
+		"ledger_error",	  "ledger_path",    "ledger_bytes", "ledger_rows",  "ledger_lost",
+		"ledger_dropped", "ledger_refused", "ring_used",    "ring_records",
+	};
 	struct store_sqlite_stats stats;
 	char path[PATH_MAX];
 
 	if (!daemon_has_ledger(daemon)) {
 		json_object_set_new(row, "ledger", json_string("off"));
+		for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+			json_object_set_new(row, unknown[i], json_null());
 		return;
 	}
 	store_sqlite_stats(daemon->broker.store, &stats);

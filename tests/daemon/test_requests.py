@@ -6,69 +6,25 @@ import contextlib
 import os
 import signal
 import sys
-import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from book import ALL, NOP, Book, BookClient, add, worker_of  # noqa: E402
+from book import ALL, NOP, add, worker_of  # noqa: E402
+from daemoncase import DaemonCase  # noqa: E402
 from lib import proto, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.proto import Err, Op  # noqa: E402
-from lib.vgpud import PATIENT, Vgpud  # noqa: E402
+from lib.vgpud import PATIENT  # noqa: E402
 
 SOON_MS = "400"     # a deadline that a test waits for
 NEVER_MS = "600000"  # one that it does not
 TOP = 0xFFFFFFFF
 
 
-class Requests(unittest.TestCase):
-    """A daemon for each test; at its end the ledger says what the clients saw, and vgpud ends well."""
-
-    def start(self, *vms, options=PATIENT, executor="cpu"):
-        self.vgpud = self.enterContext(Vgpud(*vms, options=options, executor=executor))
-        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
-        self.book = Book()
-        return [self.client(vm.split(":")[0]) for vm in vms]
-
-    def client(self, vm):
-        return self.enterContext(BookClient(self.vgpud, vm, self.book))
-
-    def tearDown(self):
-        self.book.check(self, self.admin)
-        self.assertEqual(self.vgpud.stop(), 0)
-
-    def works(self, client):
-        response = client.call(add(30, 12))
-        self.assertEqual((response.status, response.results), (Err.OK, (42,)))
-
-    @contextlib.contextmanager
-    def stopped(self, pid):
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    def queue(self, state=None):
-        return [row for row in self.admin.rows("queue") if state in (None, row["state"])]
-
-    def wait_queued(self, count, state="waiting"):
-        wait_until(lambda: len(self.queue(state)) == count, f"{count} requests to be {state}")
-
-    def order(self):
-        """Return: the guest's numbers of the requests that ran, in the order in which they started."""
-        rows = [row for row in self.admin.rows("requests", **ALL) if row["executor"] != "none"]
-        return [row["guest_request_id"] for row in sorted(rows, key=lambda row: row["received_unix_ns"] + row["wait_ns"])]
-
-    def events(self, kind):
-        return [row for row in self.admin.rows("events", limit="1000") if row["kind"] == kind]
-
-
-class Malformed(Requests):
+class Malformed(DaemonCase):
     CASES = (
         ("shorter than a header", NOP[:31], Err.BAD_LENGTH),
         ("one byte", b"\0", Err.BAD_LENGTH),
@@ -124,7 +80,7 @@ class Malformed(Requests):
         self.assertEqual(client.statuses(sequences), [status for _, _, status in self.CASES])
 
 
-class Good(Requests):
+class Good(DaemonCase):
     def test_sums_wrap_as_on_a_gpu(self):
         (client,) = self.start("vm1:A:high")
         for a, b, total in ((0, 0, 0), (100, 200, 300), (-5, 3, -2), (2**31 - 1, 1, -2**31), (-2**31, -1, 2**31 - 1)):
@@ -151,7 +107,7 @@ class Good(Requests):
                          (proto.Executor.CPU, pool["device"], pool["memory_mib"]))
 
 
-class Bounds(Requests):
+class Bounds(DaemonCase):
     def test_beyond_the_queues_bound_each_is_refused_and_no_other(self):
         clients = self.start("vm1:A:high", "vm2:B:low", options=(*PATIENT, "--queue-max", "4"))
         with self.vgpud.held():
@@ -179,7 +135,7 @@ class Bounds(Requests):
         self.assertFalse(client.answered(second))
 
 
-class Cancels(Requests):
+class Cancels(DaemonCase):
     def test_queued_and_running(self):
         (client,) = self.start("vm1:A:high")
         with self.vgpud.held():
@@ -210,7 +166,7 @@ class Cancels(Requests):
         self.works(self.client("vm1"))
 
 
-class Deadlines(Requests):
+class Deadlines(DaemonCase):
     def test_waiting_and_running_end_with_timeout(self):
         client, other = self.start("vm1:A:high", "vm2:B:low",
                                    options=("--deadline-ms", SOON_MS, "--exec-deadline-ms", NEVER_MS))
@@ -267,7 +223,7 @@ class Deadlines(Requests):
         self.assertEqual(client.statuses(sequences), [Err.OK] * 3)
 
 
-class Faults(Requests):
+class Faults(DaemonCase):
     def kill_under(self, client, others=()):
         """Kills the client's worker under its request. others: (client, sequence) that wait meanwhile are returned."""
         worker = worker_of(self.vgpud, client)
@@ -368,7 +324,7 @@ class Faults(Requests):
         self.works(two)
 
 
-class NoDevice(Requests):
+class NoDevice(DaemonCase):
     """This host has no such GPU."""
 
     def test_an_executor_that_cannot_start(self):
@@ -401,7 +357,7 @@ class NoDevice(Requests):
         self.assertEqual(good.answer(running).status, Err.OK)
 
 
-class Turns(Requests):
+class Turns(DaemonCase):
     def blocked(self, blocker):
         """One request runs and does not end; what comes then waits."""
         stack = contextlib.ExitStack()
@@ -473,7 +429,7 @@ class Turns(Requests):
         one.await_all()
 
 
-class Restart(Requests):
+class Restart(DaemonCase):
     def test_what_was_under_way_at_a_kill_is_backend_lost(self):
         (client,) = self.start("vm1:A:high")
         self.works(client)
@@ -499,9 +455,6 @@ class Restart(Requests):
         self.assertEqual(client.statuses(sequences), [Err.BACKEND_LOST] * 4)
         self.vgpud.start()
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
-
-
-del Requests  # the base is no test of its own
 
 if __name__ == "__main__":
     tap.main()

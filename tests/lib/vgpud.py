@@ -85,6 +85,13 @@ class Vgpud:
 
     def workers(self):
         """Process ids of the daemon's workers, its warm spare included."""
+        return self.children(b"vgpud-worker")
+
+    def queries(self):
+        """Process ids of those that answer administrators' queries."""
+        return self.children(b"vgpud-query")
+
+    def children(self, role):
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -92,7 +99,7 @@ class Vgpud:
                 name = (stat.parent / "cmdline").read_bytes().split(b"\0")[0]
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if parent == self.pid and name.startswith(b"vgpud-worker"):
+            if parent == self.pid and name == role:
                 found.append(int(stat.parent.name))
         return found
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -101,7 +102,9 @@ def measure(options):
     rounds = 5000 if options.short else 20000
     results = [program("bench-pingpong", rounds)["pingpong"]]
     executor = options.executor
-    with Vgpud("bench:A:high:1", executor=executor) as vgpud:
+    configuration = Path(tempfile.mkdtemp(prefix="vgpu-bench-")) / "vgpud.conf"
+    configuration.write_text(f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n")
+    with Vgpud("bench:A:high:1", executor=executor, options=("--config", configuration)) as vgpud:
         with Guest(vgpud.socket("bench")) as guest:
             results[0]["executor"] = executor
             info = guest.run("vgpu-run --json --op info")
@@ -146,6 +149,7 @@ def main():
     parser.add_argument("--short", action="store_true", help="fewer rounds: a minute at most")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--executor", default=paths.EXECUTOR, help="auto, cpu or cuda:N (default %(default)s)")
+    parser.add_argument("--busy-poll-us", type=int, default=0, help="vgpud's setting (default %(default)s)")
     options = parser.parse_args()
     results = measure(options)
     if options.json:

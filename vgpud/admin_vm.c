@@ -333,8 +333,8 @@ void admin_add_vm(struct admin_call *call)
 	if (!name_is_free(call, name))
 		return;
 	if (connect != NULL && connect[0] != '/') {
-		admin_fail(call, ADMIN_ERROR_USAGE, "--connect: %s: expected a path from the root on",
-			   connect);
+		admin_fail(call, ADMIN_ERROR_USAGE,
+			   "--connect: %s: expected a path from the root on", connect);
 		return;
 	}
 	pool = admin_arg(call, "pool") != NULL ? admin_pool_arg(call) : 0;

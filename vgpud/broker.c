@@ -159,6 +159,7 @@ void broker_dispatch(struct broker *broker)
 			struct request *request = request_of(item);
 			struct seat *seat = request->vm->seat;
 
+			request->job.busy_poll_us = broker->conf->busy_poll_us;
 			if (seat_submit(seat, request) != 0) {
 				sched_requeue(&broker->sched, item);
 				break;
@@ -185,6 +186,7 @@ static void on_done(void *arg, struct request *request, const struct exec_done *
 	} else {
 		end_started(broker, request, VGPU_ERR_INTERNAL, NULL, 0);
 	}
+	broker->active_ns = util_now_ns();
 	broker_dispatch(broker);
 }
 
@@ -416,6 +418,13 @@ static void end_all_started(struct broker *broker)
 
 	while ((item = TAILQ_FIRST(&broker->sched.started)) != NULL)
 		end_started(broker, request_of(item), VGPU_ERR_BACKEND_LOST, NULL, 0);
+}
+
+bool broker_is_active(const struct broker *broker)
+{
+	uint64_t busy_ns = broker->conf->busy_poll_us * UTIL_NS_PER_US;
+
+	return busy_ns > 0 && util_now_ns() - broker->active_ns < busy_ns;
 }
 
 void broker_close(struct broker *broker)

@@ -37,6 +37,7 @@ struct broker {
 	uint64_t expiry_ns;	     /* when it is set to fire */
 	sd_event_source *last_ended; /* says from the loop that a drain is done */
 	unsigned live;		     /* requests that have not ended */
+	uint64_t active_ns;	     /* when a request last came or went */
 	bool draining;		     /* new requests are answered PAUSED */
 	const struct broker_handler *handler;
 	void *arg;
@@ -48,6 +49,9 @@ struct broker {
  */
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 		struct store *store, const struct broker_handler *handler, void *arg);
+
+/* Return: whether the next message is so likely that it is worth looking for it. */
+bool broker_is_active(const struct broker *broker);
 
 /* Answers what is still here with BACKEND_LOST, and ends workers and ledger. */
 void broker_close(struct broker *broker);

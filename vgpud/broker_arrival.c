@@ -77,6 +77,7 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	enum vgpu_error error;
 
 	vm->counts.received++;
+	broker->active_ns = util_now_ns();
 	if (request == NULL)
 		return -ENOMEM;
 	fill_request(broker, request, vm, arrival);

@@ -49,6 +49,9 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "fault_window_s", fault_window_s, "60", LIVE,
 		"seconds in which the workers that a VM kills are counted",
 		NUMBER(1, DAY_MS / 1000)),
+	SETTING("vgpud", "busy_poll_us", busy_poll_us, "0", LIVE,
+		"look for the next message for so long after one, instead of sleeping at once",
+		NUMBER(0, 10000)),
 
 	POOL("executor", executor, "auto", RESTART,
 	     "what runs the requests: auto (a GPU if there is one, else the CPU), cpu, or cuda:N",

@@ -324,6 +324,19 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	return err < 0 ? err : 0;
 }
 
+/* Return: the status that somebody ended the loop with, or -errno. */
+static int run(struct daemon *daemon)
+{
+	int err = 0, status = 0;
+
+	while (err >= 0 && sd_event_get_state(daemon->event) != SD_EVENT_FINISHED)
+		err = sd_event_run(daemon->event,
+				   broker_is_active(&daemon->broker) ? 0 : UINT64_MAX);
+	if (err >= 0)
+		err = sd_event_get_exit_code(daemon->event, &status);
+	return err < 0 ? err : status;
+}
+
 /* Ends whatever start() began. */
 static void end(struct daemon *daemon)
 {
@@ -352,7 +365,7 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 	daemon.clock_offset_ns = daemon.wall_offset_ns;
 	log_info("version " VGPU_VERSION " starting");
 	if (start(&daemon, admin) == 0) {
-		status = sd_event_loop(daemon.event);
+		status = run(&daemon);
 		if (status < 0) {
 			log_error("the event loop failed: %s", strerror(-status));
 			status = 1;

@@ -271,8 +271,7 @@ static CUresult prepare(struct exec_cuda *cuda, const char **step)
 
 	/* Spinning answers microseconds sooner than sleeping, and kernels here are short. */
 	*step = "taking the GPU's context";
-	if ((result = api->context_flags(cuda->device, CU_CTX_SCHED_SPIN)) !=
-		    CUDA_SUCCESS ||
+	if ((result = api->context_flags(cuda->device, CU_CTX_SCHED_SPIN)) != CUDA_SUCCESS ||
 	    (result = api->context_retain(&cuda->context, cuda->device)) != CUDA_SUCCESS ||
 	    (result = api->context_use(cuda->context)) != CUDA_SUCCESS)
 		return result;

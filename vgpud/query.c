@@ -35,10 +35,9 @@ static int64_t clock_ns(clockid_t clock)
 /* The form was checked; what is left can only be a moment that does not exist. */
 static int parse_time(struct query *q, const char *option, const char *text, int64_t *out_ns)
 {
-	int64_t now_ns = clock_ns(CLOCK_REALTIME);
 	const struct timeexpr_base base = {
-		.now_ns = now_ns,
-		.boot_ns = now_ns - clock_ns(CLOCK_BOOTTIME),
+		.now_ns = q->now_ns,
+		.boot_ns = q->now_ns - clock_ns(CLOCK_BOOTTIME),
 		.start_ns = q->start_ns,
 	};
 
@@ -47,6 +46,20 @@ static int parse_time(struct query *q, const char *option, const char *text, int
 	query_fail(q, "usage", "--%s: %s: no such time; it is one of %s", option, text,
 		   TIMEEXPR_FORMS);
 	return -EINVAL;
+}
+
+static int keep_start(void *arg, const struct store_query_session *session)
+{
+	*(int64_t *)arg = session->started_ns;
+	return 0;
+}
+
+int query_window_from_first(struct query *q)
+{
+	if (query_arg(q, "since") != NULL)
+		return 0;
+	/* Newest first: the one that stays is the oldest. */
+	return query_check(q, store_query_sessions(q->store, keep_start, &q->filter.since_ns));
 }
 
 int query_window(struct query *q)
@@ -71,7 +84,7 @@ json_t *query_window_row(const struct query *q)
 	char since_text[TIMEEXPR_TEXT_SIZE], until_text[TIMEEXPR_TEXT_SIZE];
 
 	if (until_ns == INT64_MAX)
-		until_ns = clock_ns(CLOCK_REALTIME);
+		until_ns = q->now_ns;
 	timeexpr_format(since_text, sizeof(since_text), q->filter.since_ns, 0);
 	timeexpr_format(until_text, sizeof(until_text), until_ns, 0);
 	return json_pack("{s:I, s:I, s:s, s:s}", "since_unix_ns", (json_int_t)q->filter.since_ns,
@@ -181,13 +194,14 @@ static int read_query(struct query *q, json_t *object, const char **db)
 int query_main(const char *text)
 {
 	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	struct query q = { .rows = 0 };
+	static struct query q;
 	const char *db;
 	char why[256];
 
 	log_init(QUERY_ARGV0, false);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
+	q.now_ns = clock_ns(CLOCK_REALTIME);
 	if (read_query(&q, object, &db) != 0) {
 		json_decref(object);
 		return 2;

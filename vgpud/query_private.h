@@ -20,6 +20,7 @@ struct query {
 	json_t *args;
 	const char *pools; /* letters of those that share the GPU in question; NULL: all */
 	int64_t start_ns;  /* of vgpud */
+	int64_t now_ns;	   /* one moment for the whole answer */
 	struct store_query *store;
 	struct store_query_filter filter;
 	json_int_t rows;
@@ -36,6 +37,9 @@ const char *query_arg(const struct query *q, const char *key);
 
 /* Reads --since and --until into q->filter. Return: 0, or -errno after having failed. */
 int query_window(struct query *q);
+
+/* Without --since, the window begins where the ledger does. Likewise. */
+int query_window_from_first(struct query *q);
 
 /* Likewise all that chooses requests. */
 int query_filter(struct query *q);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/names.h"
 #include "common/util.h"
@@ -166,17 +165,14 @@ static enum store_query_by by_word(const char *word)
 	return STORE_QUERY_BY_VM + (enum store_query_by)pattern_type_index(PATTERN_GROUP, word);
 }
 
-/* The window as it was used: its beginning is that of the first record when none was given. */
+/* The window as it was used. */
 static void use_window(struct groups *groups, const struct store_query_window *window)
 {
-	struct timespec now;
 	int64_t until_ns = window->until_ns;
 
 	groups->q->filter.since_ns = window->since_ns;
-	if (until_ns == INT64_MAX) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		until_ns = (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
-	}
+	if (until_ns == INT64_MAX)
+		until_ns = groups->q->now_ns;
 	groups->q->filter.until_ns = until_ns;
 	groups->window_s = (double)(until_ns - window->since_ns) / (double)UTIL_NS_PER_S;
 }
@@ -190,7 +186,7 @@ void query_stats(struct query *q)
 	struct store_query_window window;
 	json_t *end;
 
-	if (query_filter(q) == 0 &&
+	if (query_filter(q) == 0 && query_window_from_first(q) == 0 &&
 	    query_check(q, store_query_vms(q->store, keep_vm, &groups)) == 0) {
 		if (query_arg(q, "blame") != NULL) {
 			blame(q, &groups);
@@ -246,8 +242,7 @@ static void blame(struct query *q, struct groups *groups)
 			query_check(q, err);
 	}
 	if (err == 0) {
-		json_array_foreach(shares.rows, i, row)
-		{
+		json_array_foreach (shares.rows, i, row) {
 			json_int_t ns = json_integer_value(json_object_get(row, "blocked_ns"));
 
 			json_object_set_new(row, "share",
@@ -293,14 +288,11 @@ static int show_minute(void *arg, const struct store_query_stats *stats)
 
 void query_rates(struct query *q)
 {
-	struct timespec now;
-	int64_t now_ns, at_ns, until_ns;
+	int64_t at_ns, until_ns;
 
 	if (query_filter(q) != 0)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
-	until_ns = q->filter.until_ns < now_ns ? q->filter.until_ns : now_ns;
+	until_ns = q->filter.until_ns < q->now_ns ? q->filter.until_ns : q->now_ns;
 	at_ns = q->filter.since_ns;
 	if (query_arg(q, "since") == NULL)
 		at_ns = until_ns - RATES_DEFAULT_MINUTES * NS_PER_MINUTE;

@@ -66,14 +66,32 @@ static bool greet(const struct exec *exec, struct worker_hello *hello)
 	return send(WORKER_FD, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
 }
 
-/* Return: 1 *job is the next, 0 the broker has gone, -1 it sent what it never does. */
-static int next_job(struct exec_job *job)
+/*
+ * Waits for the broker's next message. It often comes soon after an answer, and whoever looks for
+ * it meanwhile instead of sleeping has it a wake-up sooner. Return: its length; 0: the broker has
+ * gone.
+ */
+static ssize_t receive(struct exec_job *job, uint32_t busy_poll_us)
 {
+	uint64_t until_ns = util_now_ns() + busy_poll_us * UTIL_NS_PER_US;
 	ssize_t len;
 
+	while (busy_poll_us > 0 && util_now_ns() < until_ns) {
+		len = recv(WORKER_FD, job, sizeof(*job), MSG_DONTWAIT);
+		if (len >= 0 || (errno != EAGAIN && errno != EINTR))
+			return len;
+	}
 	do
 		len = recv(WORKER_FD, job, sizeof(*job), 0);
 	while (len < 0 && errno == EINTR);
+	return len;
+}
+
+/* Return: 1 *job is the next, 0 the broker has gone, -1 it sent what it never does. */
+static int next_job(struct exec_job *job, uint32_t busy_poll_us)
+{
+	ssize_t len = receive(job, busy_poll_us);
+
 	if (len <= 0)
 		return 0;
 	if ((size_t)len < offsetof(struct exec_job, msg) || job->len_bytes > VGPU_MSG_MAX ||
@@ -84,11 +102,11 @@ static int next_job(struct exec_job *job)
 
 static int serve(struct exec *exec)
 {
-	struct exec_job job;
+	struct exec_job job = { .busy_poll_us = 0 };
 	struct exec_done done;
 	int more;
 
-	while ((more = next_job(&job)) == 1) {
+	while ((more = next_job(&job, job.busy_poll_us)) == 1) {
 		if (exec->ops->submit(exec, &job) != 0)
 			return 1;
 		while ((more = exec->ops->reap(exec, &done)) == 0)

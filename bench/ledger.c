@@ -8,6 +8,7 @@
  * baseline taken in the same run.
  */
 
+#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,9 +197,22 @@ static void bench(uint64_t rows)
 		       (double)st.st_size / (double)(rows + BURST));
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)st;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static void remove_all(const char *directory)
+{
+	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(int argc, char **argv)
 {
-	char temporary[] = "/tmp/vgpu-bench.XXXXXX", command[64];
+	char temporary[] = "/tmp/vgpu-bench.XXXXXX";
 	const char *directory = argc > 2 ? argv[2] : NULL;
 	uint64_t rows = 1000000;
 
@@ -213,9 +227,7 @@ int main(int argc, char **argv)
 	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
 	snprintf(ring_path, sizeof(ring_path), "%s/vgpud.ring", directory);
 	bench(rows);
-	if (directory == temporary) {
-		snprintf(command, sizeof(command), "rm -rf -- '%s'", temporary);
-		return system(command) ? 1 : 0;
-	}
+	if (directory == temporary)
+		remove_all(temporary);
 	return 0;
 }

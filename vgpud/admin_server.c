@@ -262,7 +262,7 @@ static void kill_query(struct admin_call *call)
 
 void admin_hand_over(struct admin_call *call, const char *role, const char *argument)
 {
-	sd_event_source *child;
+	sd_event_source *child = NULL;
 	pid_t pid;
 	int err = call->client != NULL ? spawn_self(&pid, role, argument, call->client->fd)
 				       : -EPIPE;
@@ -270,7 +270,7 @@ void admin_hand_over(struct admin_call *call, const char *role, const char *argu
 	if (err == 0)
 		err = sd_event_add_child(call->client->server->config.event, &child, pid, WEXITED,
 					 on_query_exit, call);
-	if (err < 0) {
+	if (err < 0 || child == NULL) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot start a process for the query: %s",
 			   strerror(-err));
 		return;

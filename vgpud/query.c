@@ -143,7 +143,7 @@ int query_filter(struct query *q)
 	if (vm != NULL && find_vm(q, vm, &q->filter.vm_id) != 0)
 		return -ENOENT;
 	if (pool != NULL)
-		q->filter.pool = pool[0];
+		q->filter.pool = (unsigned char)pool[0];
 	q->filter.status = index_of(q, "status", PATTERN_STATUS);
 	q->filter.opcode = index_of(q, "opcode", PATTERN_OPCODE);
 	return 0;

@@ -11,10 +11,10 @@
 
 /*
  * What the process does, from main().
- * query: {"id","cmd","args","db","start_ns"}: the command as admin_server.c checked it, the
+ * text: {"id","cmd","args","db","start_ns"}: the command as admin_server.c checked it, the
  * database's path, and the daemon's start since the Unix epoch.
  * Return: its exit status; 0 when a whole answer was written, an error too.
  */
-int query_main(const char *query);
+int query_main(const char *text);
 
 #endif

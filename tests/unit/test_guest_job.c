@@ -138,7 +138,7 @@ static void a_vector_fills_the_buffer_and_no_more(void **state)
 	text[2 * JOB_VALUES_MAX - 1] = '\0';
 	assert_int_equal(build(&job, VGPU_OP_VECTOR_ADD, true, text, text), 0);
 	assert_int_equal(job.request.len_bytes, VGPU_MSG_MAX);
-	strcat(text, ",1");
+	memcpy(text + 2 * JOB_VALUES_MAX - 1, ",1", 3);
 	assert_int_equal(build(&job, VGPU_OP_VECTOR_ADD, true, text, text), -EINVAL);
 	assert_non_null(strstr(why, "at most 124"));
 }

@@ -74,7 +74,7 @@ static int set_up(void **state)
 	struct fake *fake = calloc(1, sizeof(*fake));
 	int fd;
 
-	strcpy(fake->path, "/tmp/vgpu-test-XXXXXX");
+	snprintf(fake->path, sizeof(fake->path), "/tmp/vgpu-test-XXXXXX");
 	fd = mkstemp(fake->path);
 	if (fd < 0 || ftruncate(fd, VGPU_BAR0_LEN) < 0)
 		return -1;

@@ -139,7 +139,8 @@ check-programs: all unit fuzz crash
 
 # --- benchmarks --------------------------------------------------------------------------------------
 
-BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native
+BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load
+$(B)/bin/bench-load: $(call obj,bench/load.c common/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 $(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/proto_check.c \
 	common/crc32c.c common/util.c common/log.c)
@@ -156,6 +157,8 @@ $(BENCH):
 bench: all guest-image $(BENCH)
 	@qemu/build.sh
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} python3 bench/bench.py $(BENCH_ARGS)
+	@echo
+	@$(MAKE) --no-print-directory bench-ledger ROWS=$(if $(findstring --short,$(BENCH_ARGS)),1000000,10000000)
 
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 

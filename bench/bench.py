@@ -8,6 +8,7 @@ runs or two machines do not compare, ratios do."""
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -97,10 +98,33 @@ def round_trips(guest, ping, count):
     return rows
 
 
+def load(executor, seconds, depth, vms, options=()):
+    """As many requests as loopback clients can get through a daemon of their own."""
+    names = [f"vm{number}" for number in range(1, vms + 1)]
+    with Vgpud(*(f"{name}:A:medium" for name in names), executor=executor, options=options) as vgpud:
+        return program("bench-load", seconds, depth, *map(vgpud.socket, names))["load"]
+
+
+def ledger_cost(executor, short):
+    """Throughput with the ledger beside throughput without, in turns, since machines are noisy."""
+    turns = 3 if short else 7
+    runs = {"on": [], "off": []}
+    for _ in range(turns):
+        runs["on"].append(load(executor, 1, 8, 3)["rate_per_s"])
+        runs["off"].append(load(executor, 1, 8, 3, ("--no-ledger",))["rate_per_s"])
+    on, off = (statistics.median(runs[name]) for name in ("on", "off"))
+    return {"name": "ledger", "turns": turns, "rate_on_per_s": on, "rate_off_per_s": off, "ratio": on / off}
+
+
+def many_vms(executor, short):
+    """Return: a row for each number of VMs."""
+    return [{**load(executor, 1 if short else 3, 1, vms), "name": f"vms-{vms}"} for vms in (1, 3, 7, 32, 128)]
+
+
 def measure(options):
     count = 500 if options.short else 5000
     rounds = 5000 if options.short else 20000
-    results = [program("bench-pingpong", rounds)["pingpong"]]
+    results = [*program("bench-pingpong", rounds).values()]
     executor = options.executor
     configuration = Path(tempfile.mkdtemp(prefix="vgpu-bench-")) / "vgpud.conf"
     configuration.write_text(f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n")
@@ -108,13 +132,16 @@ def measure(options):
         with Guest(vgpud.socket("bench")) as guest:
             results[0]["executor"] = executor
             info = guest.run("vgpu-run --json --op info")
-            results.append({"name": "device", "info": json.loads(info.out)["info"]})
+            device = json.loads(info.out)["info"]
+            results.append({"name": "device", "info": device})
             guest_round_trip(guest, "nop", "poll", 100)
             results += round_trips(guest, results[0], count)
             results.append(per_request(vgpud, guest, count))
             results.append(idle(vgpud))
-    native = executor if executor != "auto" else ("cuda:0" if results[1]["info"]["executor"] == "cuda" else "cpu")
+    native = executor if executor != "auto" else ("cuda:0" if device["executor"] == "cuda" else "cpu")
     results += program("bench-native", native, rounds).values()
+    results += many_vms(executor, options.short)
+    results.append(ledger_cost(executor, options.short))
     return results
 
 
@@ -129,11 +156,19 @@ def show(results):
     print(f"executor: {device['executor']}, {device['name']}")
     print(f"{'':18} {'p50 us':>9} {'p99 us':>9} {'ratio':>7}  accesses a request")
     for row in results:
-        if "p50_ns" not in row:
+        if "p50_ns" not in row or "vms" in row:
             continue
         accesses = f"{row['accesses_per_request']:8.1f}" if "accesses_per_request" in row else ""
         print(f"{row['name']:18} {us(row['p50_ns'])} {us(row['p99_ns'])} "
               f"{row['p50_ns'] / ping['p50_ns']:7.2f}  {accesses}")
+    print("\nloopback clients, one request of each under way, with the ledger on")
+    print(f"{'VMs':>5} {'requests/s':>11} {'p50 us':>9} {'p99 us':>9}")
+    for row in results:
+        if "vms" in row:
+            print(f"{row['vms']:5} {row['rate_per_s']:11} {us(row['p50_ns'])} {us(row['p99_ns'])}")
+    ledger = by_name["ledger"]
+    print(f"three VMs, eight requests of each under way: {ledger['rate_on_per_s']:.0f} requests/s with the ledger, "
+          f"{ledger['rate_off_per_s']:.0f} without, ratio {ledger['ratio']:.2f} (medians of {ledger['turns']} turns)\n")
     cost, rest = by_name["cost"], by_name["idle"]
     print(f"a request costs vgpud and its worker {cost['wake_ups_per_request']:.2f} wake-ups and "
           f"{cost['cpu_ns_per_request'] / 1000:.1f} us of processor time")
@@ -141,7 +176,8 @@ def show(results):
           f"{rest['cpu_ns'] / 1e6:.3f} ms of processor time")
     print(f"memory (proportional set): broker {rest['broker_pss_kib']} KiB, workers "
           f"{', '.join(map(str, rest['worker_pss_kib']))} KiB")
-    print("ratio: p50 beside that of the socket ping-pong, which takes two wake-ups; a request takes four")
+    print("ratio: p50 beside that of the socket ping-pong between two processors, which takes two wake-ups; "
+          "a request takes four")
 
 
 def main():

@@ -17,7 +17,7 @@ static int samples_compare(const void *a, const void *b)
 }
 
 /* Sorts the samples. num: at least 1. */
-static void samples_print(const char *name, uint64_t *sample_ns, size_t num)
+static inline void samples_print(const char *name, uint64_t *sample_ns, size_t num)
 {
 	qsort(sample_ns, num, sizeof(*sample_ns), samples_compare);
 	printf("{\"name\":\"%s\",\"count\":%zu,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 "}\n",

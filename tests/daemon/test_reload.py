@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_reload.py - SIGHUP under load: all of a configuration or nothing of it, and no request suffers
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from book import add  # noqa: E402
+from daemoncase import DaemonCase  # noqa: E402
+from lib import tap  # noqa: E402
+from lib.process import wait_until  # noqa: E402
+from lib.proto import Err  # noqa: E402
+
+RELOADS = int(os.environ.get("VGPU_RELOADS", "1000"))
+GOOD = ("[pool A]\nwindow = 2\n[vgpud]\nvm_queue_max = 20\n", "[pool A]\nwindow = 1\n[vgpud]\nvm_queue_max = 16\n")
+BAD = "[pool A]\nwindow = 7\nwindo = 8\n"
+
+
+class Reload(DaemonCase):
+    def setUp(self):
+        self.configuration = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="vgpu-reload-"))) / "vgpud.conf"
+        self.configuration.write_text(GOOD[1])
+
+    def begin(self, *vms):
+        return self.start(*vms, options=("--config", str(self.configuration)))
+
+    def reload(self, text):
+        """Writes the configuration, sends SIGHUP, and waits until the daemon has dealt with it."""
+        replacement = self.configuration.with_suffix(".new")
+        replacement.write_text(text)
+        replacement.rename(self.configuration)
+        before = self.reloads()
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+        wait_until(lambda: self.reloads() > before, "vgpud to deal with SIGHUP", interval_s=0.001)
+
+    def reloads(self):
+        log = self.vgpud.log.read_bytes()
+        return log.count(b"reload: done") + log.count(b"reload: the configuration was not taken")
+
+    def window(self):
+        return self.admin.rows("pools")[0]["window"]
+
+    def test_a_change_holds_at_once(self):
+        client, = self.begin("vm1:A:high")
+        self.assertEqual(self.window(), 1)
+        self.reload(GOOD[0])
+        self.assertEqual(self.window(), 2)
+        self.works(client)
+
+    def test_one_mistake_and_nothing_changes(self):
+        client, = self.begin("vm1:A:high")
+        self.reload(BAD)
+        self.assertEqual(self.window(), 1)
+        self.assertIn(b"windo: no such setting", self.vgpud.log.read_bytes())
+        self.works(client)
+
+    def test_what_needs_a_restart_is_said_and_waits(self):
+        client, = self.begin("vm1:A:high")
+        self.reload(GOOD[1] + "isolation = vm\n")
+        self.assertIn(b"isolation: vm, was pool; this needs a restart", self.vgpud.log.read_bytes())
+        self.assertEqual(self.admin.row("status")["isolation"], "pool")
+        self.works(client)
+
+    def test_a_configuration_that_has_gone_changes_nothing(self):
+        client, = self.begin("vm1:A:high")
+        self.configuration.unlink()
+        before = self.reloads()
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+        wait_until(lambda: self.reloads() > before, "vgpud to deal with SIGHUP")
+        self.assertEqual(self.window(), 1)
+        self.works(client)
+
+    def test_many_under_load(self):
+        """Good and bad ones in turns; every request of every VM is answered, and rightly."""
+        clients = self.begin("vm1:A:low", "vm2:A:medium", "vm3:B:high")
+        ended = threading.Event()
+        wrong = []
+        threads = [threading.Thread(target=_work, args=(client, ended, wrong)) for client in clients]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(RELOADS):
+                self.reload(BAD if number % 10 == 9 else GOOD[number % 2])
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(wrong, [])
+        self.assertGreater(len(self.book.entries), RELOADS // 10)
+        self.assertEqual(len(self.events("reload")), min(RELOADS - RELOADS // 10, 1000))
+
+
+def _work(client, ended, wrong):
+    number = 0
+    while not ended.is_set():
+        number += 1
+        response = client.call(add(number, 7))
+        if (response.status, response.results) != (Err.OK, (number + 7,)):
+            wrong.append((client.vm, number, response))
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -66,10 +66,19 @@ static json_t *request_row(const struct store_query_request *r)
 		"guest_request_id", (json_int_t)row->guest_request_id);
 }
 
+struct request_list {
+	json_t *rows;
+	uint64_t last_id; /* what is behind it is left for later */
+};
+
 /* Rows come newest first and are shown newest last. */
 static int collect_request(void *arg, const struct store_query_request *request)
 {
-	return json_array_append_new(arg, request_row(request));
+	struct request_list *list = arg;
+
+	if (request->request.id > list->last_id)
+		return 0;
+	return json_array_append_new(list->rows, request_row(request));
 }
 
 static int show_request(void *arg, const struct store_query_request *request)
@@ -104,21 +113,27 @@ static void follow_requests(struct query *q, uint64_t last_id)
 
 void query_requests(struct query *q)
 {
-	json_t *rows = json_array();
+	struct request_list list = { .rows = json_array(), .last_id = UINT64_MAX };
 	uint64_t settled = 0;
 
-	if (query_filter(q) == 0 && query_check(q, store_query_settled(q->store, &settled)) == 0 &&
-	    query_check(q, store_query_requests(q->store, &q->filter, limit(q), collect_request,
-						rows)) == 0) {
-		bool cut_off = json_array_size(rows) == limit(q);
+	if (query_filter(q) != 0 || query_check(q, store_query_settled(q->store, &settled)) != 0) {
+		json_decref(list.rows);
+		return;
+	}
+	/* A request that has ended before an older one is shown when that one has ended too. */
+	if (follows(q))
+		list.last_id = settled;
+	if (query_check(q, store_query_requests(q->store, &q->filter, limit(q), collect_request,
+						&list)) == 0) {
+		bool cut_off = json_array_size(list.rows) == limit(q);
 
-		show_reversed(q, json_incref(rows));
+		show_reversed(q, json_incref(list.rows));
 		if (follows(q))
 			follow_requests(q, settled);
 		else
 			query_end(q, json_pack("{s:b}", "limited", cut_off));
 	}
-	json_decref(rows);
+	json_decref(list.rows);
 }
 
 void query_request(struct query *q)

@@ -73,6 +73,15 @@ class BookClient(LinkClient):
             if sequence not in self._answers:
                 self.answer(sequence)
 
+    def await_all_until_close(self):
+        """Reads what came before the daemon closed the connection."""
+        for frame in self.await_close():
+            self._take(frame)
+
+    def await_one(self, number):
+        """Reads the answer to the request of that number."""
+        return self.answer(next(sequence for sequence, known in self._numbers.items() if known == number))
+
     def answer(self, sequence):
         response = super().answer(sequence)
         self._read.add(sequence)
@@ -93,25 +102,29 @@ class BookClient(LinkClient):
             self.book.entries[self._numbers[frame.sequence]] = (vm, opcode, status, request_bytes, len(frame.payload))
 
 
-def voluntary_switches(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("voluntary_ctxt_switches:"):
-            return int(line.split()[1])
-    return 0
+def _cpu_ns(pid):
+    """Return: how long the process has been on a processor; None while it is."""
+    if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        return None
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
+def _at_rest(vgpud):
+    """Return: what all workers have used, or None if one of them is not at rest."""
+    before = {pid: _cpu_ns(pid) for pid in vgpud.workers()}
+    time.sleep(0.02)
+    after = {pid: _cpu_ns(pid) for pid in vgpud.workers()}
+    return before if before == after and None not in before.values() else None
 
 
 def worker_of(vgpud, client):
     """Return: the process that runs this client's requests: the one that these wake up."""
-    def settled():
-        before = {pid: voluntary_switches(pid) for pid in vgpud.workers()}
-        time.sleep(0.02)
-        return before if before == {pid: voluntary_switches(pid) for pid in vgpud.workers()} else None
-
-    before = wait_until(settled, "the workers to come to rest")
-    for _ in range(5):
+    def found():
+        before = wait_until(lambda: _at_rest(vgpud), "the workers to come to rest")
         if client.call(NOP).status != Err.OK:
             raise RuntimeError("a NOP failed")
-    woken = [pid for pid, switches in before.items() if voluntary_switches(pid) >= switches + 4]
-    if len(woken) != 1:
-        raise RuntimeError(f"of the workers {before}, {woken} ran the requests")
-    return woken[0]
+        after = wait_until(lambda: _at_rest(vgpud), "the workers to come to rest")
+        woken = [pid for pid, used_ns in before.items() if after.get(pid) != used_ns]
+        return woken[0] if len(woken) == 1 and before.keys() == after.keys() else None
+
+    return wait_until(found, "a request to wake up one worker and no other")

@@ -264,7 +264,9 @@ class Faults(DaemonCase):
             for pid in self.vgpud.workers():
                 os.kill(pid, signal.SIGKILL)
             self.assertEqual(client.answer(running).status, Err.GPU_FAULT)
-            self.assertEqual(other.statuses(sequences), [Err.OK] * 3)
+            first, *others = other.statuses(sequences)
+            self.assertIn(first, (Err.OK, Err.GPU_FAULT))  # its worker may have had it and not be quite dead
+            self.assertEqual(others, [Err.OK] * 2)
 
     def test_who_kills_workers_is_paused_until_somebody_resumes_it(self):
         client, other = self.start("vm1:A:high", "vm2:A:low", options=(*PATIENT, "--fault-limit", "2"))

@@ -38,6 +38,9 @@ LAYERS = [
     ("vgpud/set_aside.[ch]",        "vgpud",  2, "adapter: damaged files"),
     ("vgpud/store_*",               "vgpud",  2, "adapter: what keeps the ledger"),
     ("vgpud/dev_refuse.[ch]",       "vgpud",  2, "adapter: connections turned away"),
+    ("vgpud/file_format.[ch]",      "vgpud",  1, "pure: the texts of the file transport"),
+    ("vgpud/file_server*",          "vgpud",  3, "assembler: requests that come as files"),
+    ("vgpud/file_*",                "vgpud",  2, "adapter: the file transport's files"),
     ("vgpud/*_server*",             "vgpud",  2, "adapter: sockets"),
     ("vgpud/conf*",                 "vgpud",  2, "adapter: the configuration"),
 

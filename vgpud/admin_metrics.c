@@ -128,6 +128,9 @@ static void emit_vms(struct admin_call *call)
 	EACH_VM(call, "vgpu_vm_refused_peers_total", "counter",
 		"Connections to the VM's socket that were refused.", "%" PRIu64,
 		vm->counts.refused_peers);
+	EACH_VM(call, "vgpu_vm_refused_files_total", "counter",
+		"Files of the VM that were to be requests and are none.", "%" PRIu64,
+		vm->counts.refused_files);
 }
 
 static void emit_ledger(struct admin_call *call)

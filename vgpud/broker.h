@@ -65,10 +65,11 @@ extern const struct dev_handler broker_dev_handler;
 /* A request as it comes. */
 struct broker_arrival {
 	const struct request_origin *origin;
-	uint64_t sequence;   /* the origin's own number, for its answer */
-	uint32_t request_id; /* the guest's */
-	const uint8_t *msg;  /* len_bytes of a request message, well-formed or not */
-	uint32_t len_bytes;  /* at most VGPU_MSG_MAX */
+	uint64_t sequence;	 /* the origin's own number, for its answer */
+	uint32_t request_id;	 /* the guest's */
+	const uint8_t *msg;	 /* len_bytes of a request message, well-formed or not */
+	uint32_t len_bytes;	 /* at most VGPU_MSG_MAX */
+	enum vgpu_error refused; /* not OK: it is recorded, and ends with this whatever it says */
 };
 
 /*

@@ -53,12 +53,15 @@ static void turn_away(struct broker *broker, struct request *request, enum vgpu_
 }
 
 /* Return: OK, or why the request ends before it begins. */
-static enum vgpu_error judge(struct broker *broker, struct request *request)
+static enum vgpu_error judge(struct broker *broker, struct request *request,
+			     enum vgpu_error refused)
 {
 	struct proto_request parsed;
 	enum vgpu_error error = proto_check_request(request->job.msg, request->job.len_bytes,
 						    &parsed);
 
+	if (refused != VGPU_ERR_OK)
+		return refused;
 	if (error != VGPU_ERR_OK)
 		return error;
 	if (broker->draining)
@@ -87,7 +90,7 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	}
 	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
 	broker->live++;
-	error = judge(broker, request);
+	error = judge(broker, request, arrival->refused);
 	if (error != VGPU_ERR_OK) {
 		broker_end_idle(broker, request, error);
 		return 0;

@@ -18,11 +18,16 @@ void broker_refresh_vm(struct broker *broker, struct vm *vm)
 		broker_end_queued(broker, vm, VGPU_ERR_NO_DEVICE);
 }
 
+/* Whether requests may come, so that there should be a worker for them. */
+static bool needs_seat(const struct vm *vm)
+{
+	return dev_port_connected(vm) || vm->by_file;
+}
+
 /* Whether the VM has a worker of its own that can stay its own. */
 static bool keeps_seat(const struct vm *vm, const char *executor)
 {
-	return vm->seat != NULL && dev_port_connected(vm) &&
-	       strcmp(seat_executor(vm->seat), executor) == 0;
+	return vm->seat != NULL && needs_seat(vm) && strcmp(seat_executor(vm->seat), executor) == 0;
 }
 
 /* The seat where the VM's requests run from now on; what runs elsewhere ends there. */
@@ -38,7 +43,7 @@ static void take_seat(struct broker *broker, struct vm *vm)
 		return;
 	if (vm->seat != NULL)
 		seat_retire(vm->seat);
-	vm->seat = dev_port_connected(vm) ? seat_new(broker->executors, executor) : NULL;
+	vm->seat = needs_seat(vm) ? seat_new(broker->executors, executor) : NULL;
 }
 
 void broker_vm_changed(struct broker *broker, struct vm *vm)

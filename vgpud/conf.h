@@ -62,6 +62,10 @@ struct conf {
 	unsigned max_clients;		   /* on the admin socket at once */
 	unsigned idle_timeout_s;	   /* of a client */
 
+	char file_dir[CONF_PATH_SIZE]; /* of requests that come as files; "": none do */
+	unsigned file_poll_interval_ms;
+	bool file_inotify; /* look there at once when something happens */
+
 	struct conf_pool pool[SCHED_POOL_MAX];
 	struct conf_vm vm[CONF_VM_MAX];
 	unsigned vm_num;

@@ -84,7 +84,9 @@ static void wrong_section(struct reading *r, const char *section)
 	if (near.best != NULL)
 		wrong(r, "[%s]: no such section; did you mean [%s]?", section, near.best);
 	else
-		wrong(r, "[%s]: no such section ([vgpud], [pool A], [ledger], [admin], [paths])",
+		wrong(r,
+		      "[%s]: no such section ([vgpud], [pool A], [ledger], [admin], "
+		      "[file-transport], [paths])",
 		      section);
 }
 
@@ -152,7 +154,8 @@ static void take_setting(struct reading *r, const char *key, const char *value)
 		return;
 	}
 	*set_line = r->line;
-	if (setting->type == CONF_PATH && value[0] != '/')
+	if ((setting->type == CONF_PATH && value[0] != '/') ||
+	    (setting->type == CONF_PATH_OR_NONE && value[0] != '\0' && value[0] != '/'))
 		wrong(r, "%s: %s: expected an absolute path, one that begins with /", key,
 		      value[0] != '\0' ? value : "''");
 	else if (conf_setting_set(setting, r->conf, pool, value, why, sizeof(why)) != 0)

@@ -92,6 +92,15 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 		"close a connection that says nothing for so many seconds",
 		NUMBER(1, DAY_MS / 1000)),
 
+	SETTING("file-transport", "dir", file_dir, "", RESTART,
+		"where requests come as files, in DIR/VM/request.txt; empty: nowhere",
+		TEXT(CONF_PATH_OR_NONE, CONF_PATH_SIZE)),
+	SETTING("file-transport", "poll_interval_ms", file_poll_interval_ms, "1000", RESTART,
+		"look for requests there each so many ms", NUMBER(5, 60000)),
+	SETTING("file-transport", "inotify", file_inotify, "no", RESTART,
+		"yes: besides, look at once where a file of this host changes",
+		CHOICE("no", "yes")),
+
 	SETTING("paths", "runtime_dir", runtime_dir, "/run/vgpud", RESTART, "where the sockets are",
 		TEXT(CONF_PATH, CONF_RUNTIME_DIR_SIZE)),
 	SETTING("paths", "state_dir", state_dir, "/var/lib/vgpud", RESTART,
@@ -186,6 +195,8 @@ static bool set_text(const struct conf_setting *setting, char *field, const char
 		return false;
 	if (setting->type == CONF_PATH && !path_ok(text))
 		return false;
+	if (setting->type == CONF_PATH_OR_NONE && text[0] != '\0' && !path_ok(text))
+		return false;
 	memcpy(field, text, len + 1);
 	return true;
 }
@@ -216,6 +227,10 @@ static void expected(const struct conf_setting *setting, char *out, size_t size)
 		break;
 	case CONF_PATH:
 		snprintf(out, size, "a path of at most %" PRIu64 " bytes", setting->most - 1);
+		break;
+	case CONF_PATH_OR_NONE:
+		snprintf(out, size, "a path of at most %" PRIu64 " bytes, or nothing",
+			 setting->most - 1);
 		break;
 	}
 }

@@ -12,12 +12,13 @@
 #include "vgpud/conf.h"
 
 enum conf_type {
-	CONF_NUMBER,   /* unsigned */
-	CONF_BYTES,    /* uint64_t, written as 10G */
-	CONF_CHOICE,   /* bool: the second of two words */
-	CONF_EXECUTOR, /* char[]: auto, cpu, cuda:N */
-	CONF_GROUP,    /* char[]: a group of this host, or nothing */
-	CONF_PATH      /* char[]: a directory */
+	CONF_NUMBER,	  /* unsigned */
+	CONF_BYTES,	  /* uint64_t, written as 10G */
+	CONF_CHOICE,	  /* bool: the second of two words */
+	CONF_EXECUTOR,	  /* char[]: auto, cpu, cuda:N */
+	CONF_GROUP,	  /* char[]: a group of this host, or nothing */
+	CONF_PATH,	  /* char[]: a directory */
+	CONF_PATH_OR_NONE /* char[]: likewise, or nothing */
 };
 
 struct conf_setting {
@@ -32,7 +33,7 @@ struct conf_setting {
 	const char *what;
 };
 
-#define CONF_SETTING_NUM 22
+#define CONF_SETTING_NUM 25
 extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
 
 /* Return: whether the setting is one of each pool. */

@@ -24,6 +24,7 @@
 #include "vgpud/conf_reload.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/dev_server.h"
+#include "vgpud/file_server.h"
 #include "vgpud/spawn.h"
 #include "vgpud/store_sqlite.h"
 
@@ -321,6 +322,8 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 		err = open_admin(daemon, *admin);
 	if (err >= 0)
 		err = daemon_add_vms(daemon);
+	if (err >= 0)
+		err = file_server_open(&daemon->files, daemon->event, &daemon->broker);
 	return err < 0 ? err : 0;
 }
 
@@ -344,6 +347,7 @@ static void end(struct daemon *daemon)
 		admin_server_close(daemon->admin);
 	if (daemon->broker.store != NULL)
 		broker_close(&daemon->broker);
+	file_server_close(daemon->files); /* through which some of that is answered */
 	if (daemon->clock_fd >= 0)
 		close(daemon->clock_fd);
 	sd_event_unref(daemon->event);

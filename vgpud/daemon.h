@@ -17,6 +17,7 @@
 struct admin_call;
 struct admin_server;
 struct admin_server_config;
+struct file_server;
 
 struct daemon {
 	struct broker broker;
@@ -25,6 +26,7 @@ struct daemon {
 	void *read_again_arg;
 	sd_event *event;
 	struct admin_server *admin;
+	struct file_server *files; /* NULL: off */
 	void (*drained)(
 		struct daemon *daemon); /* or NULL: nobody waits for the last request's end */
 	struct admin_call *drain;	/* who does */

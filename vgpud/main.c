@@ -10,6 +10,7 @@
 #include "vgpud/conf_options.h"
 #include "vgpud/conf_settings.h"
 #include "vgpud/daemon.h"
+#include "vgpud/file_scan.h"
 #include "vgpud/query.h"
 #include "vgpud/worker.h"
 
@@ -53,6 +54,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[0], WORKER_ARGV0) == 0)
 		return worker_main(argv[1]);
+	if (argc == 2 && strcmp(argv[0], FILE_ARGV0) == 0)
+		return file_scan_main(argv[1]);
 	if (argc == 2 && strcmp(argv[0], QUERY_ARGV0) == 0)
 		return query_main(argv[1]);
 	if (conf_options_read(&conf, argc, argv, &action, report, NULL) != 0)

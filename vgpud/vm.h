@@ -23,6 +23,7 @@ struct vm_counts {
 	uint64_t connects;
 	uint64_t refused_peers; /* second ones, and such as failed to say hello */
 	uint64_t bad_frames;	/* connections closed for what they sent */
+	uint64_t refused_files; /* requests by file that were none */
 };
 
 struct vm {
@@ -38,6 +39,7 @@ struct vm {
 	bool removed; /* in no list any more; freed when the last of its requests comes back */
 	struct dev_port *port; /* its socket: dev_server.c's */
 	struct seat *seat;     /* where its requests run: executors.c's; NULL: nowhere yet */
+	bool by_file;	       /* requests of it have come by file: they run without a device too */
 	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
 	unsigned faults;
 };

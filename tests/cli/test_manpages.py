@@ -81,7 +81,7 @@ class Settings(unittest.TestCase):
 
     def setUp(self):
         self.page = entries(rendered("vgpud.conf.5"), lambda line: re.match(r" {5}[a-z_]+ = ", line))
-        self.printed = re.findall(r"^# (.*)\n([a-z_]+) = (.*)$",
+        self.printed = re.findall(r"^# (.*)\n([a-z_]+) = ?(.*)$",
                                   command_output(paths.program("vgpud"), "-nv", "-c", "/dev/null"), re.M)
 
     def test_every_setting_has_its_entry(self):
@@ -93,7 +93,7 @@ class Settings(unittest.TestCase):
         for explained, key, standard in self.printed:
             with self.subTest(key=key):
                 text = " ".join(texts[key].split())
-                self.assertIn(f"Default: {standard}.", text)
+                self.assertIn(f"Default: {standard or 'empty'}.", text)
                 self.assertEqual("(restart)" in text, "[restart]" in explained)
                 bounds = re.search(r"\((\d+) to (\d+)\)", explained)
                 if bounds:

@@ -174,6 +174,13 @@ def rows():
     yield "words", b"\1events --subject 'a b' \"c \\\" d\"e\\ f # g"
 
 
+LINES = {
+    "good": b"A:2:1:100:200\n", "least": b"Z:0:0:-2147483648:0\n", "most": b"B:1:4294967295:2147483647:-1\n",
+    "half": b"A:2:1:100:20", "two": b"A:2:1:1:2\nA:2:1:1:2\n", "signs": b"A:+2:-1:--1:+2\n", "zeroes": b"A:2:1:0100:-0\n",
+    "large": b"A:2:4294967296:2147483648:-2147483649\n", "long": b"A:2:1:100:" + 118 * b"2", "binary": bytes(range(64)),
+}
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
@@ -183,7 +190,8 @@ def main():
                                  ("fuzz_pattern", words(), b""),
                                  ("fuzz_timeexpr", times(), b""),
                                  ("fuzz_conf", files(here), b""),
-                                 ("fuzz_admin_reply", rows(), b"")):
+                                 ("fuzz_admin_reply", rows(), b""),
+                                 ("fuzz_file_request", LINES.items(), b"")):
         (top / kind).mkdir(parents=True, exist_ok=True)
         for name, data in inputs:
             (top / kind / name).write_bytes(prefix + data)

@@ -101,7 +101,7 @@ static void bounds(void **state)
 		assert_string_equal(got, s->standard);
 		assert_ptr_equal(conf_setting_find(s->section, s->key), s);
 		assert_int_equal(conf_setting_set(s, &conf, 3, "\n", why, sizeof(why)), -EINVAL);
-		if (s->type != CONF_GROUP)
+		if (s->type != CONF_GROUP && s->type != CONF_PATH_OR_NONE)
 			assert_int_equal(conf_setting_set(s, &conf, 3, "", why, sizeof(why)),
 					 -EINVAL);
 		if (s->type != CONF_NUMBER)
@@ -211,7 +211,7 @@ static void one_error(void **state)
 		{ "[vgpu]\naging_ms = x\n",
 		  "f:1: [vgpu]: no such section; did you mean [vgpud]?\n" },
 		{ "[]\n", "f:1: []: no such section ([vgpud], [pool A], [ledger], [admin], "
-			  "[paths])\n" },
+			  "[file-transport], [paths])\n" },
 		{ "[pool]\n",
 		  "f:1: [pool]: a pool is named by one letter from A to Z, as in [pool C]\n" },
 		{ "[pool AB]\n",
@@ -220,6 +220,8 @@ static void one_error(void **state)
 		  "f:2: executor: cuda: expected auto, cpu, or cuda:N\n" },
 		{ "[paths]\nstate_dir = x\n", "f:2: state_dir: x: expected an absolute path, one "
 					      "that begins with /\n" },
+		{ "[file-transport]\ndir = x\n",
+		  "f:2: dir: x: expected an absolute path, one that begins with /\n" },
 		{ "[ledger]\nmax_size = 1e9\n", "f:2: max_size: 1e9: expected bytes, as in 500M or "
 						"10G, at most 8388607T\n" },
 		{ "[admin]\ngroup = a b\n",
@@ -247,7 +249,8 @@ static void all_errors(void **state)
 		"window = 0\n",
 		"f:2: aging_ms: x: expected a number from 0 to 86400000\n"
 		"f:4: expected KEY = VALUE\n"
-		"f:5: [nowhere]: no such section ([vgpud], [pool A], [ledger], [admin], [paths])\n"
+		"f:5: [nowhere]: no such section ([vgpud], [pool A], [ledger], [admin], "
+		"[file-transport], [paths])\n"
 		"f:7: expected KEY = VALUE\n"
 		"f:9: window: 0: expected a number from 1 to 1024\n");
 }

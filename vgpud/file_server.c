@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* file_server.c - requests that come as files, and answers that go as files */
+
+#include "vgpud/file_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "vgpud/file_scan.h"
+#include "vgpud/file_server_private.h"
+
+/*
+ * Theory of operation. A process of its own does all I/O (file_scan.c), so that a hanging file
+ * system stays there. What it finds it tells here, where each VM that ever sent a file has a slot:
+ *
+ *   IDLE -> (a request is told) -> ASKED -> (the broker answers) -> ANSWERED -> (the process has
+ *   written it) -> IDLE
+ *
+ * When the process dies, the next one is told which VMs are not IDLE, and gets the answers that
+ * the first did not confirm. When vgpud dies, the next one's process finds what was taken and not
+ * answered, and that ends with BACKEND_LOST: a request is run once or not at all, never twice.
+ */
+
+#define RESTART_USEC 1000000ull
+#define TICK_LEAST_MS 100u
+#define HUNG_NS (10 * UTIL_NS_PER_S) /* besides three intervals */
+#define NOTES_AT_ONCE 64
+#define TASK_SIZE (CONF_PATH_SIZE + 32)
+
+int file_server_send(const struct file_server *server, const void *order, size_t len_bytes)
+{
+	if (server->fd < 0)
+		return -ENOTCONN;
+	return send(server->fd, order, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* --- what the process says --- */
+
+static void on_trouble(const struct file_server *server, const struct file_note *note)
+{
+	const char *dir = server->broker->conf->file_dir;
+	const char *slash = note->name[0] != '\0' ? "/" : "";
+
+	if (note->len_bytes > 0)
+		log_warning("file transport: %s%s%s: cannot look there: %s; it is tried again all "
+			    "the time",
+			    dir, slash, note->name, note->text);
+	else
+		log_info("file transport: %s%s%s: looking there again", dir, slash, note->name);
+}
+
+static void on_answered(struct file_slot *slot, const struct file_note *note)
+{
+	if (slot == NULL || slot->state != SLOT_ANSWERED)
+		return;
+	slot->state = SLOT_IDLE;
+	if (note->len_bytes > 0)
+		file_slot_complain(slot, "cannot write its response.txt: %s; the answer is lost",
+				   note->text);
+}
+
+static void on_left(struct file_server *server, struct file_slot *slot)
+{
+	log_warning("%s: a request that was taken before vgpud ended was not answered; it ends "
+		    "with BACKEND_LOST",
+		    slot->name);
+	file_slot_answer(server, slot, VGPU_ERR_BACKEND_LOST, 0);
+}
+
+/* A request, or what was to be one. */
+static void on_found(struct file_server *server, const struct file_note *note)
+{
+	struct vm *vm = vm_find(&server->broker->vms, note->name);
+	struct file_slot *slot = vm != NULL ? file_slot_take(server, vm) : NULL;
+
+	if (slot == NULL || slot->state != SLOT_IDLE) {
+		/* The VM was removed since the process heard of it: it is a stranger's. */
+		struct file_order_answer gone = { .kind = FILE_ORDER_ANSWER };
+
+		if (slot != NULL)
+			return;
+		memcpy(gone.name, note->name, sizeof(gone.name));
+		gone.len_bytes = (uint32_t)file_format_answer(gone.text, VGPU_ERR_CANCELLED, 0);
+		file_server_send(server, &gone, sizeof(gone));
+	} else if (note->kind == FILE_NOTE_REQUEST) {
+		file_slot_request(server, slot, vm, note);
+	} else if (note->kind == FILE_NOTE_REFUSED && note->status != VGPU_ERR_OK &&
+		   note->status < VGPU_ERROR_NUM) {
+		file_slot_refuse(server, slot, vm, note->status, note->text);
+	} else {
+		on_left(server, slot);
+	}
+}
+
+static void on_scanned(struct file_server *server)
+{
+	if (server->hung)
+		log_info("file transport: %s: answers again", server->broker->conf->file_dir);
+	server->hung = false;
+	server->scanned_ns = util_now_ns();
+}
+
+static void take_note(struct file_server *server, const struct file_note *note)
+{
+	switch ((enum file_note_kind)note->kind) {
+	case FILE_NOTE_REQUEST:
+	case FILE_NOTE_REFUSED:
+	case FILE_NOTE_LEFT:
+		on_found(server, note);
+		break;
+	case FILE_NOTE_ANSWERED:
+		on_answered(file_slot_find(server, note->name), note);
+		break;
+	case FILE_NOTE_STRANGER:
+		log_warning("file transport: %s/%s: requests are written there, but there is no "
+			    "such VM (vgpuadm add-vm %s makes it one); they are left alone",
+			    server->broker->conf->file_dir, note->name, note->name);
+		break;
+	case FILE_NOTE_TROUBLE:
+		on_trouble(server, note);
+		break;
+	case FILE_NOTE_SCANNED:
+		on_scanned(server);
+		break;
+	case FILE_NOTE_NUM:
+		break;
+	}
+}
+
+/* Return: 1, 0: nothing there, -errno: there will be nothing any more. */
+static int read_note(struct file_server *server, struct file_note *note)
+{
+	ssize_t len = recv(server->fd, note, sizeof(*note), MSG_DONTWAIT);
+
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (len != sizeof(*note) || note->len_bytes >= sizeof(note->text))
+		return -EPIPE;
+	note->text[note->len_bytes] = '\0'; /* as a phrase; a request's bytes end there too */
+	note->name[sizeof(note->name) - 1] = '\0';
+	return 1;
+}
+
+/* --- the process --- */
+
+static void stop_process(struct file_server *server)
+{
+	server->io = sd_event_source_disable_unref(server->io);
+	if (server->fd >= 0)
+		close(server->fd);
+	server->fd = -1;
+	server->vms_sent = false;
+}
+
+static int on_process(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct file_server *server = arg;
+	struct file_note note;
+	int got = 1;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	for (int i = 0; i < NOTES_AT_ONCE && got > 0; i++) {
+		got = read_note(server, &note);
+		if (got > 0)
+			take_note(server, &note);
+	}
+	if (got < 0)
+		stop_process(server); /* the next one comes when this one is gone */
+	return 0;
+}
+
+static int on_exit_of_process(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct file_server *server = arg;
+	struct file_note note;
+
+	(void)source;
+	/* What it still said counts. */
+	while (server->fd >= 0 && read_note(server, &note) > 0)
+		take_note(server, &note);
+	stop_process(server);
+	server->child = sd_event_source_disable_unref(server->child);
+	log_warning("file transport: its process %d ended (%s %d); starting another",
+		    (int)si->si_pid, si->si_code == CLD_EXITED ? "status" : "signal",
+		    si->si_status);
+	server->next_start_ns = util_now_ns() + RESTART_USEC * UTIL_NS_PER_US;
+	return 0;
+}
+
+static void start_process(struct file_server *server)
+{
+	const struct conf *conf = server->broker->conf;
+	struct file_scan_task task = { .interval_ms = conf->file_poll_interval_ms,
+				       .inotify = conf->file_inotify,
+				       .dir = conf->file_dir };
+	char argument[TASK_SIZE];
+	int pair[2], err;
+
+	server->next_start_ns = util_now_ns() + RESTART_USEC * UTIL_NS_PER_US;
+	file_scan_format(argument, sizeof(argument), &task);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		log_error("file transport: cannot start its process: %s", strerror(errno));
+		return;
+	}
+	err = spawn_self(&server->pid, FILE_ARGV0, argument, pair[1]);
+	close(pair[1]);
+	server->fd = pair[0];
+	if (err == 0)
+		err = sd_event_add_io(server->event, &server->io, server->fd, EPOLLIN, on_process,
+				      server);
+	if (err >= 0)
+		err = sd_event_add_child(server->event, &server->child, server->pid, WEXITED,
+					 on_exit_of_process, server);
+	if (err < 0) {
+		log_error("file transport: cannot start its process: %s", strerror(-err));
+		stop_process(server);
+	}
+	server->scanned_ns = util_now_ns();
+}
+
+/* --- every now and then --- */
+
+static void fill_vms(struct file_server *server, struct file_order_vms *vms)
+{
+	struct vm *vm;
+
+	memset(vms, 0, sizeof(*vms));
+	vms->kind = FILE_ORDER_VMS;
+	TAILQ_FOREACH (vm, &server->broker->vms, link) {
+		if (vms->num == FILE_VM_MAX) {
+			if (!server->too_many)
+				log_warning("file transport: only the first %d VMs are served",
+					    FILE_VM_MAX);
+			server->too_many = true;
+			return;
+		}
+		memcpy(vms->vm[vms->num++].name, vm->name, VM_NAME_SIZE);
+	}
+}
+
+static size_t vms_size(const struct file_order_vms *vms)
+{
+	return offsetof(struct file_order_vms, vm) + vms->num * sizeof(vms->vm[0]);
+}
+
+/* Says which VMs there are, if that has changed, or if the process is new. */
+static void send_vms(struct file_server *server)
+{
+	static struct file_order_vms vms, now;
+
+	fill_vms(server, &vms);
+	if (server->vms_sent && vms.num == server->vms.num &&
+	    memcmp(&vms, &server->vms, vms_size(&vms)) == 0)
+		return;
+	now = vms;
+	for (uint32_t i = 0; i < now.num; i++) {
+		const struct file_slot *slot = file_slot_find(server, now.vm[i].name);
+
+		now.vm[i].busy = slot != NULL && slot->state != SLOT_IDLE;
+	}
+	if (file_server_send(server, &now, vms_size(&now)) != 0)
+		return;
+	if (!server->vms_sent) { /* a new process: it has no answers yet */
+		struct file_slot *slot;
+
+		TAILQ_FOREACH (slot, &server->slots, link) {
+			slot->again = slot->sent;
+			slot->sent = false;
+		}
+	}
+	server->vms = vms;
+	server->vms_sent = true;
+}
+
+static void look_after_process(struct file_server *server)
+{
+	const struct conf *conf = server->broker->conf;
+	uint64_t now_ns = util_now_ns();
+
+	if (server->child == NULL) {
+		if (now_ns >= server->next_start_ns)
+			start_process(server);
+		return;
+	}
+	if (server->hung || now_ns - server->scanned_ns <
+				    HUNG_NS + 3 * conf->file_poll_interval_ms * UTIL_NS_PER_MS)
+		return;
+	server->hung = true;
+	log_warning("file transport: %s does not answer for %llu s now; if it is on NFS, look at "
+		    "its server; requests by device go on",
+		    conf->file_dir,
+		    (unsigned long long)((now_ns - server->scanned_ns) / UTIL_NS_PER_S));
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct file_server *server = arg;
+	uint64_t tick_ms = server->broker->conf->file_poll_interval_ms;
+
+	(void)usec;
+	look_after_process(server);
+	file_slot_look_after(server);
+	send_vms(server);
+	if (tick_ms < TICK_LEAST_MS)
+		tick_ms = TICK_LEAST_MS;
+	if (tick_ms > UTIL_NS_PER_S / UTIL_NS_PER_MS)
+		tick_ms = UTIL_NS_PER_S / UTIL_NS_PER_MS;
+	sd_event_source_set_time_relative(source, tick_ms * 1000);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* --- start and end --- */
+
+int file_server_open(struct file_server **out, sd_event *event, struct broker *broker)
+{
+	const struct conf *conf = broker->conf;
+	struct file_server *server;
+	int err;
+
+	*out = NULL;
+	if (conf->file_dir[0] == '\0')
+		return 0;
+	server = calloc(1, sizeof(*server));
+	if (server == NULL)
+		return -ENOMEM;
+	server->origin = (struct request_origin){ .transport = STORE_TRANSPORT_FILE,
+						  .answer = file_slot_answer_request };
+	server->broker = broker;
+	server->event = event;
+	server->fd = -1;
+	server->next_sequence = 1;
+	TAILQ_INIT(&server->slots);
+	err = sd_event_add_time_relative(event, &server->tick, CLOCK_MONOTONIC, 0, 0, on_tick,
+					 server);
+	if (err < 0) {
+		free(server);
+		return err;
+	}
+	log_info("file transport: requests are taken from %s too, each %u ms%s", conf->file_dir,
+		 conf->file_poll_interval_ms, conf->file_inotify ? " and at once by inotify" : "");
+	*out = server;
+	return 0;
+}
+
+void file_server_close(struct file_server *server)
+{
+	struct file_slot *slot;
+
+	if (server == NULL)
+		return;
+	/* It ends when it has done what it was told and finds the socket closed. */
+	server->child = sd_event_source_disable_unref(server->child);
+	stop_process(server);
+	sd_event_source_disable_unref(server->tick);
+	while ((slot = TAILQ_FIRST(&server->slots)) != NULL) {
+		TAILQ_REMOVE(&server->slots, slot, link);
+		free(slot);
+	}
+	free(server);
+}

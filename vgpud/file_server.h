@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* file_server.h - requests that come as files, and answers that go as files */
+
+#ifndef VGPUD_FILE_SERVER_H
+#define VGPUD_FILE_SERVER_H
+
+#include <systemd/sd-event.h>
+
+#include "vgpud/broker.h"
+
+/*
+ * The file transport of older systems: DIR/vm3/request.txt holds "A:2:3:100:200", and
+ * DIR/vm3/response.txt gets "300". Which directory it is says whose request it is; pool, priority
+ * and number in the text are compared, never believed.
+ */
+struct file_server;
+
+/*
+ * Opens it as broker->conf says.
+ * out: NULL when it is off.
+ * Return: 0 or -errno.
+ */
+int file_server_open(struct file_server **out, sd_event *event, struct broker *broker);
+
+/* Ends it; what was answered is still written. After broker_close(), which answers what is left. */
+void file_server_close(struct file_server *server);
+
+#endif

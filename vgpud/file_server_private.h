@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* file_server_private.h - what the files of the file server share */
+
+#ifndef VGPUD_FILE_SERVER_PRIVATE_H
+#define VGPUD_FILE_SERVER_PRIVATE_H
+
+#include "common/log.h"
+#include "vgpud/file_server.h"
+#include "vgpud/file_wire.h"
+
+enum file_slot_state { SLOT_IDLE, SLOT_ASKED, SLOT_ANSWERED };
+
+struct file_slot {
+	TAILQ_ENTRY(file_slot) link;
+	char name[VM_NAME_SIZE];
+	enum file_slot_state state;
+	uint64_t sequence; /* of its request, while ASKED */
+	bool sent;	   /* the answer was, while ANSWERED */
+	bool again;	   /* to an earlier process, which has perhaps written it */
+	size_t len_bytes;
+	char answer[FILE_FORMAT_ANSWER_SIZE];
+	unsigned told;
+	struct log_limit complaints;
+};
+
+struct file_server {
+	struct request_origin origin; /* first, so that a request leads here */
+	struct broker *broker;
+	sd_event *event;
+	int fd; /* to the process, or -1 */
+	pid_t pid;
+	sd_event_source *io;
+	sd_event_source *child;
+	sd_event_source *tick;
+	TAILQ_HEAD(, file_slot) slots;
+	uint64_t next_sequence;
+	struct file_order_vms vms; /* as last sent */
+	bool vms_sent;
+	bool too_many;		/* was said */
+	uint64_t next_start_ns; /* of the process, while there is none */
+	uint64_t scanned_ns;	/* when it last was through */
+	bool hung;		/* was said */
+};
+
+/* file_server.c */
+
+/* Return: 0 or -errno; nothing waits. */
+int file_server_send(const struct file_server *server, const void *order, size_t len_bytes);
+
+/* file_server_slot.c */
+
+/* Of struct request_origin. */
+void file_slot_answer_request(const struct request *request, const uint8_t *msg,
+			      uint32_t len_bytes);
+
+/* Return: NULL: there is none, which for file_slot_take() means no memory. */
+struct file_slot *file_slot_find(struct file_server *server, const char *name);
+struct file_slot *file_slot_take(struct file_server *server, const struct vm *vm);
+
+/* Says what the guest can provoke again and again: once a second at most. */
+void file_slot_complain(struct file_slot *slot, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Answers what the VM asked. sum: with status OK. */
+void file_slot_answer(const struct file_server *server, struct file_slot *slot, uint32_t status,
+		      int32_t sum);
+
+/* One that does not get through now is sent with a later tick, or to the next process. */
+void file_slot_send(const struct file_server *server, struct file_slot *slot);
+
+/* What a note of kind REQUEST holds: has it run, or refused. The slot is idle. */
+void file_slot_request(struct file_server *server, struct file_slot *slot, struct vm *vm,
+		       const struct file_note *note);
+
+/* Refuses what is no request, and records that. */
+void file_slot_refuse(struct file_server *server, struct file_slot *slot, struct vm *vm,
+		      enum vgpu_error status, const char *why);
+
+/* Ends the slots whose VM, and so whose request, was removed; sends answers that did not get out.
+ */
+void file_slot_look_after(struct file_server *server);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* file_wire.h - what vgpud and its process for files say to each other */
+
+#ifndef VGPUD_FILE_WIRE_H
+#define VGPUD_FILE_WIRE_H
+
+#include <stdint.h>
+
+#include "vgpud/file_format.h"
+#include "vgpud/spawn.h"
+#include "vgpud/vm.h"
+
+/*
+ * Both are the same program, so structures travel as they lie in memory, one to a message of a
+ * SOCK_SEQPACKET pair. After a REQUEST, REFUSED or LEFT of a VM the process leaves the VM's
+ * directory alone until an ANSWER to it comes, which it confirms by ANSWERED: so there is at most
+ * one request of a VM on its way, and each side can bound what it keeps.
+ */
+
+#define FILE_ARGV0 "vgpud-files" /* by which main() knows what it is */
+#define FILE_FD SPAWN_FD	 /* the process's end of the pair */
+#define FILE_TEXT_SIZE 160
+#define FILE_VM_MAX 1024 /* VMs whose directories are looked at */
+
+enum file_note_kind {
+	FILE_NOTE_REQUEST,  /* text: a request's line, taken from request.txt */
+	FILE_NOTE_REFUSED,  /* status: what to answer; text: why */
+	FILE_NOTE_LEFT,	    /* a request that an earlier vgpud took and did not answer */
+	FILE_NOTE_ANSWERED, /* text: why the answer could not be written; empty: it was */
+	FILE_NOTE_STRANGER, /* requests in a directory that is no VM's */
+	FILE_NOTE_TROUBLE,  /* text: why the directory cannot be looked at; empty: it can again */
+	FILE_NOTE_SCANNED,  /* all directories have been looked at */
+	FILE_NOTE_NUM
+};
+
+/* From the process to vgpud. */
+struct file_note {
+	uint32_t kind;		 /* enum file_note_kind */
+	uint32_t status;	 /* enum vgpu_error */
+	uint32_t len_bytes;	 /* of text */
+	char name[VM_NAME_SIZE]; /* of the directory; empty: the one above all of them */
+	char text[FILE_TEXT_SIZE];
+};
+
+enum file_order_kind { FILE_ORDER_VMS, FILE_ORDER_ANSWER };
+
+struct file_order_vm {
+	char name[VM_NAME_SIZE];
+	uint8_t busy; /* an ANSWER will come without being asked for: an earlier process asked */
+};
+
+/* From vgpud to the process: these are the VMs, all of them. */
+struct file_order_vms {
+	uint32_t kind; /* FILE_ORDER_VMS */
+	uint32_t num;  /* of vm[]; the rest does not travel */
+	struct file_order_vm vm[FILE_VM_MAX];
+};
+
+/* And: this is the answer to the VM's request. */
+struct file_order_answer {
+	uint32_t kind; /* FILE_ORDER_ANSWER */
+	uint32_t len_bytes;
+	uint8_t again; /* an earlier process was told already, and has perhaps written it */
+	char name[VM_NAME_SIZE];
+	char text[FILE_FORMAT_ANSWER_SIZE];
+};
+
+#endif

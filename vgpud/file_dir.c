@@ -34,7 +34,7 @@
 static int open_beneath(int fd, const char *name, uint64_t flags, uint64_t mode)
 {
 	struct open_how how = {
-		.flags = flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		.flags = flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 		.mode = mode,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
 			   RESOLVE_NO_XDEV,
@@ -42,7 +42,9 @@ static int open_beneath(int fd, const char *name, uint64_t flags, uint64_t mode)
 	long opened;
 
 	if (flags & O_PATH) /* which takes no other flags */
-		how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC | (flags & O_DIRECTORY);
+		how.flags = O_PATH | O_CLOEXEC;
+	if (!(flags & O_DIRECTORY)) /* with it, a symlink would be told as ENOTDIR */
+		how.flags |= O_NOFOLLOW;
 	opened = syscall(SYS_openat2, fd, name, &how, sizeof(how));
 	return opened < 0 ? -errno : (int)opened;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/vgpu_regs.h"
+#include "guest/lib/bar.h"
 #include "guest/lib/device.h"
 #include "guest/lib/exit_code.h"
 #include "guest/lib/irq.h"
@@ -53,6 +55,39 @@ static void prepare(struct job *job, const struct options *options)
 		options_refuse("%s", why);
 }
 
+/* Whether files are the way: this machine has no device, or one that is not connected. */
+static bool device_is_missing(struct run *run, const struct options *options)
+{
+	struct vgpu_device device;
+	bool missing;
+
+	/* Looking takes no lock: a device that somebody uses is there. */
+	if (device_open(&device, &options->where, DEVICE_READ, &run->fail) < 0) {
+		missing = run->fail.kind == FAIL_NO_DEVICE;
+		run->fail.kind = FAIL_NONE;
+		return missing;
+	}
+	missing = !(bar_read(&device.bar, VGPU_REG_CAPABILITIES) & VGPU_CAP_LINK_UP);
+	device_close(&device);
+	return missing;
+}
+
+/* Files may be the way: then uses them. Return: whether it did. */
+static bool use_files(struct run *run, const struct job *job, struct options *options)
+{
+	if (options->transport == TRANSPORT_AUTO && device_is_missing(run, options)) {
+		options_check_file(options);
+		options->transport = TRANSPORT_FILE;
+	}
+	if (options->transport != TRANSPORT_FILE)
+		return false;
+	options->file.stop = &stop_signal;
+	options->file.timeout_ns = options->timeout_ns ? options->timeout_ns
+						       : FILE_TRANSPORT_TIMEOUT_NS;
+	file_transport_run(run, &options->file, job, options->count);
+	return true;
+}
+
 /* Return: 0 once the device was used; or -errno with run->fail when it could not be. */
 static int use_device(struct run *run, struct vgpu_device *device, const struct job *job,
 		      const struct options *options)
@@ -90,14 +125,15 @@ int main(int argc, char **argv)
 	struct options options;
 	enum exit_code code;
 	struct run run;
-	int err;
+	int err = -ENODEV; /* no device was used */
 
 	options_parse(&options, argc, argv);
 	prepare(&job, &options);
 	if (run_init(&run, options.count) < 0)
 		options_refuse("--count %u: not enough memory for as many", options.count);
 	catch_signals();
-	err = use_device(&run, &device, &job, &options);
+	if (!use_files(&run, &job, &options))
+		err = use_device(&run, &device, &job, &options);
 	if (options.json)
 		report_json(&run, &job, &options, err < 0 ? NULL : &device);
 	else

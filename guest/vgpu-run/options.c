@@ -30,6 +30,12 @@ static const char help[] =
 	"  -w, --wait MODE        poll (default), spin or irq\n"
 	"      --crc              add a checksum to the request, check the answer's\n"
 	"  -d, --device SLOT      which device, as 0000:00:04.0 (default: the first)\n"
+	"      --transport NAME   device (default), file, or auto: device if its link is up, else file\n"
+	"      --dir DIR          the directory shared with the host, for transport file\n"
+	"      --vm NAME          this VM's directory in it (default: the hostname, or the only one)\n"
+	"      --pool LETTER      the pool that a request by file names (default A)\n"
+	"      --priority LEVEL   likewise low (default), medium or high\n"
+	"      --poll-ms N        longest pause between two looks for an answer by file (100)\n"
 	"      --device-file FILE use a file of 4096 bytes in place of a device, for tests\n"
 	"  -j, --json             print one JSON object\n"
 	"  -v, --verbose          report latency, execution time and accesses on stderr\n"
@@ -38,7 +44,17 @@ static const char help[] =
 	"\n"
 	"Exit: 0 ok, 2 usage, 10 no device, 11 link down, 12 refused, 13 failed, 14 timed out.\n";
 
-enum { OPT_RAW = 256, OPT_CRC, OPT_DEVICE_FILE };
+enum {
+	OPT_RAW = 256,
+	OPT_CRC,
+	OPT_DEVICE_FILE,
+	OPT_TRANSPORT,
+	OPT_DIR,
+	OPT_VM,
+	OPT_POOL,
+	OPT_PRIORITY,
+	OPT_POLL_MS
+};
 
 static const struct option long_options[] = {
 	{ "op", required_argument, NULL, 'o' },
@@ -49,6 +65,12 @@ static const struct option long_options[] = {
 	{ "crc", no_argument, NULL, OPT_CRC },
 	{ "device", required_argument, NULL, 'd' },
 	{ "device-file", required_argument, NULL, OPT_DEVICE_FILE },
+	{ "transport", required_argument, NULL, OPT_TRANSPORT },
+	{ "dir", required_argument, NULL, OPT_DIR },
+	{ "vm", required_argument, NULL, OPT_VM },
+	{ "pool", required_argument, NULL, OPT_POOL },
+	{ "priority", required_argument, NULL, OPT_PRIORITY },
+	{ "poll-ms", required_argument, NULL, OPT_POLL_MS },
 	{ "json", no_argument, NULL, 'j' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -95,17 +117,15 @@ static uint32_t parse_op(const char *text)
 	return (uint32_t)opcode;
 }
 
-static uint32_t parse_count(const char *text)
+static uint32_t parse_number(const char *option, const char *text, uint32_t most)
 {
 	unsigned long number;
 	char *end;
 
 	errno = 0;
 	number = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number < 1 ||
-	    number > OPTIONS_COUNT_MAX)
-		options_refuse("--count %s: must be a number from 1 to %u", text,
-			       OPTIONS_COUNT_MAX);
+	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number < 1 || number > most)
+		options_refuse("%s %s: must be a number from 1 to %u", option, text, most);
 	return (uint32_t)number;
 }
 
@@ -128,6 +148,66 @@ static enum wait_mode parse_wait(const char *text)
 	options_refuse("--wait %s: no such mode; there are poll, spin, irq", text);
 }
 
+static enum options_transport parse_transport(const char *text)
+{
+	static const char *const names[] = { "device", "file", "auto" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0)
+			return (enum options_transport)i;
+	}
+	options_refuse("--transport %s: no such transport; there are device, file, auto", text);
+}
+
+/* It is a directory of --dir, not a way to elsewhere. */
+static const char *parse_vm(const char *text)
+{
+	if (text[0] == '\0' || text[0] == '.' || strchr(text, '/') != NULL)
+		options_refuse("--vm '%s': must be a VM's name, as vgpuadm list shows it", text);
+	return text;
+}
+
+static char parse_pool(const char *text)
+{
+	if (text[0] < 'A' || text[0] > 'Z' || text[1] != '\0')
+		options_refuse("--pool %s: must be a letter from A to Z", text);
+	return text[0];
+}
+
+static uint32_t parse_priority(const char *text)
+{
+	int priority = name_to_priority(text);
+
+	if (priority < 0)
+		options_refuse("--priority %s: no such priority; there are low, medium, high",
+			       text);
+	return (uint32_t)priority;
+}
+
+/* Return: whether the option was one of the file transport. */
+static bool take_file_option(struct options *options, int option)
+{
+	switch (option) {
+	case OPT_DIR:
+		options->file.dir = optarg;
+		return true;
+	case OPT_VM:
+		options->file.vm = parse_vm(optarg);
+		return true;
+	case OPT_POOL:
+		options->file.pool = parse_pool(optarg);
+		return true;
+	case OPT_PRIORITY:
+		options->file.priority = parse_priority(optarg);
+		return true;
+	case OPT_POLL_MS:
+		options->file.poll_ms = parse_number("--poll-ms", optarg, 60000);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void __attribute__((noreturn)) print_and_exit(const char *text)
 {
 	fputs(text, stdout);
@@ -137,7 +217,14 @@ static void __attribute__((noreturn)) print_and_exit(const char *text)
 /* Return: whether the option was one that names an operation. */
 static bool take_option(struct options *options, int option)
 {
+	if (take_file_option(options, option)) {
+		options->file_given = true;
+		return false;
+	}
 	switch (option) {
+	case OPT_TRANSPORT:
+		options->transport = parse_transport(optarg);
+		break;
 	case 'o':
 		options->opcode = parse_op(optarg);
 		return true;
@@ -145,7 +232,7 @@ static bool take_option(struct options *options, int option)
 		options->raw = optarg;
 		break;
 	case 'c':
-		options->count = parse_count(optarg);
+		options->count = parse_number("--count", optarg, OPTIONS_COUNT_MAX);
 		break;
 	case 't':
 		options->timeout_ns = parse_timeout_ns(optarg);
@@ -191,13 +278,39 @@ static void take_operand(struct options *options, char *text)
 	options->operands[options->operand_count++] = text;
 }
 
+void options_check_file(const struct options *options)
+{
+	if (options->raw || options->crc || options->opcode != VGPU_OP_CUDA_KERNEL)
+		options_refuse("only --op add goes by file, and without --crc; all else needs "
+			       "--transport device");
+}
+
+static void check_transport(const struct options *options)
+{
+	if (options->transport == TRANSPORT_DEVICE) {
+		if (options->file_given)
+			options_refuse("--dir, --vm, --pool, --priority and --poll-ms are for "
+				       "--transport file or auto");
+		return;
+	}
+	if (!options->file.dir)
+		options_refuse("--transport file and auto need the shared directory: --dir DIR");
+	if (options->transport == TRANSPORT_AUTO)
+		return;
+	if (options->where.slot || options->where.file)
+		options_refuse("--device and --device-file are for --transport device or auto");
+	options_check_file(options);
+}
+
 void options_parse(struct options *options, int argc, char **argv)
 {
 	static char name[] = "vgpu-run";
 	bool op_given = false, operands_only = false;
 	struct slot slot;
 
-	*options = (struct options){ .opcode = VGPU_OP_CUDA_KERNEL, .count = 1 };
+	*options = (struct options){ .opcode = VGPU_OP_CUDA_KERNEL,
+				     .count = 1,
+				     .file = { .pool = 'A', .poll_ms = FILE_TRANSPORT_POLL_MS } };
 	argv[0] = name; /* getopt's messages begin with it, whatever the path */
 	while (optind < argc) {
 		int option;
@@ -220,4 +333,5 @@ void options_parse(struct options *options, int argc, char **argv)
 			       options->where.slot);
 	if (options->where.slot && options->where.file)
 		options_refuse("--device and --device-file exclude each other");
+	check_transport(options);
 }

@@ -135,12 +135,32 @@ static void print_waiting(const struct run *run, const struct options *options)
 	fputc('\n', stderr);
 }
 
+/* Of the execution, and of accesses, files tell nothing. */
+static void print_file_figures(const struct run *run, const struct options *options)
+{
+	const struct samples *latency = &run->latency_ns;
+
+	if (options->count == 1)
+		fprintf(stderr, "latency %.1f us, by file in %s\n", us(latency, 100),
+			options->file.dir);
+	else
+		fprintf(stderr,
+			"%zu requests, latency p50 %.1f us, p90 %.1f us, p99 %.1f us, max %.1f us\n"
+			"%.1f requests/s, by file in %s\n",
+			latency->count, us(latency, 50), us(latency, 90), us(latency, 99),
+			us(latency, 100), rate_per_s(run), options->file.dir);
+}
+
 void report_figures(const struct run *run, const struct options *options)
 {
 	const struct samples *latency = &run->latency_ns;
 
 	if (latency->count == 0)
 		return;
+	if (options->transport == TRANSPORT_FILE) {
+		print_file_figures(run, options);
+		return;
+	}
 	if (options->count == 1) {
 		fprintf(stderr,
 			"latency %.1f us, execution %" PRIu64
@@ -209,6 +229,7 @@ void report_json(const struct run *run, const struct job *job, const struct opti
 {
 	printf("{\"schema\":%d,\"device\":", SCHEMA);
 	json_string(stdout, device ? device->name : NULL);
+	printf(",\"transport\":\"%s\"", options->transport == TRANSPORT_FILE ? "file" : "device");
 	printf(",\"op\":\"%s\"", job->is_raw ? "raw" : name_opcode(job->opcode));
 	json_outcome(run);
 	if (!failed(run) && job->expected_count > 0) {

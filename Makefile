@@ -124,7 +124,7 @@ include tests/fuzz/fuzz.mk
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
 # TESTS=... runs just those.
 TESTS ?= $(UNIT) $(wildcard tests/cli/test_*.py tests/cli/*.bats tests/crash/*.sh tests/daemon/test_*.py \
-	tests/device/test_*.py tests/guest/test_*.py) tests/fuzz/run.sh
+	tests/device/test_*.py tests/guest/test_*.py tests/torture/test_*.py) tests/fuzz/run.sh
 JOBS ?= 2
 
 .PHONY: check check-programs
@@ -136,6 +136,12 @@ check:
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_BUILD_DIR=$(CURDIR)/$(B) CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --timer --exec '' $(TESTS)
 check-programs: all unit fuzz crash
+
+# The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
+.PHONY: torture
+torture: all
+	@qemu/build.sh
+	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin python3 tests/torture/torture.py $(TORTURE_ARGS)
 
 # --- benchmarks --------------------------------------------------------------------------------------
 
@@ -212,6 +218,7 @@ help:
 	@echo 'make            build the programs in build/bin'
 	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
 	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
+	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
 	@echo 'make bench      measure, beside a baseline from the same run'
 	@echo 'make bundle     one directory to take to a host with a GPU'
 	@echo 'make qemu       QEMU with the device           (QEMU_SRC=DIR: from that source tree)'

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# rig.py - what every line of the torture table is made of: rows, a daemon that is looked into, figures
+
+import collections
+import contextlib
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib import paths, process  # noqa: E402
+from lib.adminclient import AdminClient  # noqa: E402
+from lib.linkclient import LinkClient  # noqa: E402
+from lib.process import Timeout, wait_until  # noqa: E402
+from lib.proto import Err  # noqa: E402
+from lib.vgpud import PATIENT, Vgpud  # noqa: E402
+
+__all__ = ["PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "compare", "counted",
+           "figures", "nothing_else", "paths", "process", "wait_until"]
+
+SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error: ")
+
+
+class Row(NamedTuple):
+    """A line of the table. expected: None for a figure that is only told."""
+
+    test: str
+    rounds: int
+    expected: object
+    seen: object
+
+    @property
+    def holds(self):
+        return self.expected is None or self.expected == self.seen
+
+
+class Skip(Exception):
+    """What a line needs is not here; the text says what that is."""
+
+
+def counted(things):
+    """Return: "17 OK, 3 GPU_FAULT", the most frequent first; "none"."""
+    counts = collections.Counter(getattr(thing, "name", thing) for thing in things)
+    return ", ".join(f"{count:,} {name}" for name, count in counts.most_common()) or "none"
+
+
+def nothing_else(statuses, *allowed):
+    """Return: what is there beside those allowed, counted."""
+    return counted(status for status in statuses if status not in allowed)
+
+
+def figures(seconds):
+    """Return: the middle and the tail of durations, as text."""
+    if not seconds:
+        return "no samples"
+    ordered = sorted(seconds)
+    def at(part):
+        return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
+    return f"p50 {at(0.5):.2f} ms, p99 {at(0.99):.2f} ms, most {ordered[-1] * 1000:.2f} ms"
+
+
+class Daemon(Vgpud):
+    """A vgpud that is killed, exhausted and looked into."""
+
+    def launch(self):
+        """Starts it without waiting until it is ready."""
+        if self not in process.reporters:
+            process.reporters.append(self)
+        for name in ("run", "state"):
+            (self.directory / name).mkdir(exist_ok=True)
+        with self.log.open("ab") as log:
+            self._child = process.spawn([paths.program("vgpud"), *self._arguments], stdout=log, stderr=log)
+
+    def ask(self, command, **arguments):
+        """Return: the rows of an administrator's command."""
+        with AdminClient(self.admin_socket) as admin:
+            return admin.rows(command, **arguments)
+
+    def events(self, kind):
+        return [row for row in self.ask("events", limit="1000000") if row["kind"] == kind]
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss_kib(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text()).group(1))
+
+    def cpu_s(self):
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def state(self):
+        """Return: "alive", or how it ended."""
+        status = self._child.poll()
+        return "alive" if status is None else f"ended with {status}"
+
+    def complaints(self):
+        """Return: what the sanitizers said."""
+        return counted(SANITIZER.findall(self.log.read_text(errors="replace")))
+
+    def end(self, rounds, test):
+        """Ends it as an administrator does. Return: the row that says how that went."""
+        before = self.state()
+        status = self.stop() if before == "alive" else before
+        return Row(f"{test}: vgpud ends", rounds, "status 0, sanitizers: none",
+                   f"status {status}, sanitizers: {self.complaints()}")
+
+    @contextlib.contextmanager
+    def stopped(self, *pids):
+        """Holds these processes for the length of the block."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for pid in pids:
+                wait_until(lambda pid=pid: _state(pid) in "TZ", f"process {pid} to stop", interval_s=0.0005)
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def whole_crew(self, count):
+        """Waits until so many workers run. Return: their process ids."""
+        return wait_until(lambda: len(found := self.workers()) == count and found, f"{count} workers")
+
+
+def _state(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+def compare(load, daemon):
+    """
+    Holds what clients saw against the ledger of a daemon that has ended. Return: (what is wrong, as text; a Counter
+    of the rows' statuses of requests whose connection was lost before an answer came).
+    """
+    rows = collections.defaultdict(list)
+    for number, status in daemon.rows("SELECT guest_request_id, status FROM request"):
+        rows[number].append(Err(status))
+    wrong = collections.Counter()
+    lost = collections.Counter()
+    for number, end in load.ends.items():
+        found = rows.pop(number, [])
+        if len(found) > 1:
+            wrong["doubled"] += 1
+        elif end == "lost":
+            lost.update(found or ["no row"])
+        elif end == Err.LEDGER_FULL:
+            wrong["recorded though refused"] += len(found)
+        elif not found:
+            wrong["without a row"] += 1
+        elif found[0] != end:
+            wrong[f"{end.name} recorded as {found[0].name}"] += 1
+    wrong["never sent"] += len(rows)
+    return counted(wrong.elements()), lost
+
+
+def now():
+    return time.monotonic()

@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# torture.py - does to vgpud what hosts, guests and hardware do on their worst days, and prints what it saw
+"""
+Every line of the table is a real run against the real daemon, its executor the processor. A line holds when what was
+seen is what was expected; lines without an expectation are figures of this host. Ends with 1 when one did not hold.
+"""
+
+import argparse
+import faulthandler
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import devices  # noqa: E402
+import restarts  # noqa: E402
+import rig  # noqa: E402
+import workers  # noqa: E402
+from lib import paths, process  # noqa: E402
+
+HANGS_S = 3600  # no line is at it for so long
+WIDTHS = (80, 9, 46)
+
+
+class Line(NamedTuple):
+    """Something that is done `rounds` times, and yields rows."""
+
+    name: str
+    run: Callable
+    full: int
+    short: int
+
+
+LINES = (
+    Line("worker-kill", workers.kill, 1000, 40),
+    Line("worker-hang", workers.hang, 50, 4),
+    Line("worker-pause", workers.pause, 20, 1),
+    Line("broker-kill", restarts.kill, 1000, 20),
+    Line("device-cut", devices.cut, 1000, 80),
+    Line("qemu-kill", devices.kill_qemu, 40, 2),
+)
+
+
+def plain(row):
+    mark = " " if row.holds else "!"
+    expected = "-" if row.expected is None else row.expected
+    cells = [f"{row.test:<{WIDTHS[0]}}", f"{row.rounds:>{WIDTHS[1]},}", f"{str(expected):<{WIDTHS[2]}}", str(row.seen)]
+    return mark + " " + "  ".join(cells)
+
+
+class Tap:
+    def __init__(self):
+        self.count = 0
+
+    def head(self):
+        pass
+
+    def row(self, row):
+        self.count += 1
+        verdict = "ok" if row.holds else "not ok"
+        seen = str(row.seen).replace("#", "")
+        expected = "" if row.expected is None else f", expected {row.expected}"
+        print(f"{verdict} {self.count} - {row.test.strip()} ({row.rounds:,}): {seen}{expected if not row.holds else ''}",
+              flush=True)
+
+    def skip(self, name, why):
+        self.count += 1
+        print(f"ok {self.count} - {name} # SKIP {why}", flush=True)
+
+    def note(self, text):
+        for line in text.splitlines():
+            print(f"# {line}", flush=True)
+
+    def end(self):
+        print(f"1..{self.count}")
+
+
+class Text:
+    def head(self):
+        print(f"  {'test':<{WIDTHS[0]}}  {'rounds':>{WIDTHS[1]}}  {'expected':<{WIDTHS[2]}}  seen", flush=True)
+
+    def row(self, row):
+        print(plain(row), flush=True)
+
+    def skip(self, name, why):
+        print(f"  {name}: skipped: {why}", flush=True)
+
+    def note(self, text):
+        print(text, file=sys.stderr, flush=True)
+
+    def end(self):
+        pass
+
+
+def run(line, rounds, options, out):
+    """Return: whether all of it held."""
+    held = True
+    start = time.monotonic()
+    try:
+        for row in line.run(rounds, options):
+            out.row(row)
+            held = held and row.holds
+    except (rig.Skip, paths.Missing) as why:
+        out.skip(line.name, why)
+    except Exception:
+        out.row(rig.Row(f"{line.name}: the run itself", rounds, "to end", "an exception"))
+        out.note(traceback.format_exc())
+        held = False
+    if not held:
+        for reporter in process.reporters:
+            out.note(reporter.report())
+    process.reporters.clear()
+    if options.times:
+        out.note(f"{line.name}: {time.monotonic() - start:.1f} s")
+    return held
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] or "see the file's head")
+    parser.add_argument("--short", action="store_true", help="few rounds: well under a minute")
+    parser.add_argument("--rounds", type=int, help="so many of each line, instead of its own number")
+    parser.add_argument("--only", action="append", metavar="NAME", default=[],
+                        help="just lines whose name has this in it: " + ", ".join(line.name for line in LINES))
+    parser.add_argument("--san", action="store_true", help="with the programs of `make SAN=1`")
+    parser.add_argument("--tap", action="store_true", help="as TAP, for prove")
+    parser.add_argument("--times", action="store_true", help="tell how long each line took")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    faulthandler.dump_traceback_later(HANGS_S, exit=True)
+    if options.san:
+        paths.BIN_DIR = paths.ROOT / "build-san/bin"
+    out = Tap() if options.tap else Text()
+    out.head()
+    held = True
+    for line in LINES:
+        if options.only and not any(word in line.name for word in options.only):
+            continue
+        rounds = options.rounds or (line.short if options.short else line.full)
+        held = run(line, rounds, options, out) and held
+    out.end()
+    sys.exit(0 if held else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -119,6 +119,8 @@ static void take_note(struct file_server *server, const struct file_note *note)
 		on_answered(file_slot_find(server, note->name), note);
 		break;
 	case FILE_NOTE_STRANGER:
+		if (vm_find(&server->broker->vms, note->name) != NULL)
+			break; /* it is one since a moment ago */
 		log_warning("file transport: %s/%s: requests are written there, but there is no "
 			    "such VM (vgpuadm add-vm %s makes it one); they are left alone",
 			    server->broker->conf->file_dir, note->name, note->name);

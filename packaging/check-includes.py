@@ -41,6 +41,7 @@ LAYERS = [
     ("vgpud/file_format.[ch]",      "vgpud",  1, "pure: the texts of the file transport"),
     ("vgpud/file_server*",          "vgpud",  3, "assembler: requests that come as files"),
     ("vgpud/file_*",                "vgpud",  2, "adapter: the file transport's files"),
+    ("vgpud/admin_line.[ch]",       "vgpud",  2, "adapter: the admin socket's lines"),
     ("vgpud/*_server*",             "vgpud",  2, "adapter: sockets"),
     ("vgpud/conf*",                 "vgpud",  2, "adapter: the configuration"),
 

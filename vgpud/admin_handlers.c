@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/pattern.h"
 #include "common/suggest.h"
 
 admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {

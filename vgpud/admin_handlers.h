@@ -10,9 +10,6 @@
 /* Indexed by enum admin_cmd_id; NULL: vgpuadm itself does it. */
 extern admin_handler *const admin_handlers[ADMIN_CMD_NUM];
 
-/* Judges a command's arguments. why: a sentence on failure. Return: 0 or -EINVAL. */
-int admin_check_args(const struct admin_cmd *cmd, json_t *args, char *why, size_t why_size);
-
 /* The handlers; what each row holds stands in vgpu-protocol(7). */
 admin_handler admin_status, admin_pools, admin_checks;			     /* admin_daemon.c */
 admin_handler admin_list, admin_add_vm, admin_remove_vm, admin_set_priority; /* admin_vm.c */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/pattern.h"
 #include "vgpud/admin_handlers.h"
 #include "vgpud/query.h"
 #include "vgpud/store_sqlite.h"
@@ -74,25 +73,4 @@ void admin_query(struct admin_call *call)
 			   "no ledger is kept (vgpud was started with --no-ledger)");
 	else if (store_sqlite_flush(call->daemon->broker.store, on_flushed, call) != 0)
 		on_flushed(call, -EBUSY);
-}
-
-/* --- the arguments of any command --- */
-
-int admin_check_args(const struct admin_cmd *cmd, json_t *args, char *why, size_t why_size)
-{
-	struct pattern_args list = { .num = 0 };
-	const char *key;
-	json_t *value;
-
-	json_object_foreach (args, key, value) {
-		if (!json_is_string(value) && !json_is_true(value)) {
-			snprintf(why, why_size,
-				 "%s: the values of args are strings, or true for a flag",
-				 cmd->name);
-			return -EINVAL;
-		}
-		if (pattern_add(&list, key, json_string_value(value), why, why_size) != 0)
-			return -EINVAL;
-	}
-	return pattern_check(cmd, &list, why, why_size);
 }

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "common/util.h"
+#include "vgpud/admin_line.h"
 #include "vgpud/spawn.h"
 
 /*
@@ -285,49 +286,52 @@ void admin_hand_over(struct admin_call *call, const char *role, const char *argu
 
 /* --- from the client --- */
 
+/* " (usermod -aG GROUP USER, then log in again)", nothing where there is no such group to join. */
+static void describe_group(const char *group, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (group[0] != '\0')
+		snprintf(out, size, " (usermod -aG %s USER, then log in again)", group);
+}
+
 /* What a client without the role is told. */
 static void deny(struct admin_call *call, const struct admin_cmd *cmd)
 {
 	const char *group = cmd->role == ADMIN_ROLE_CHANGE
 				    ? conf_of(call->client->server)->admin_group
 				    : conf_of(call->client->server)->read_group;
+	char help[160];
 
-	admin_fail(
-		call, ADMIN_ERROR_DENIED,
-		"%s: uid %u may not: it takes root or the group %s (usermod -aG %s USER, then log in "
-		"again)",
-		cmd->name, call->peer.uid, group, group);
+	describe_group(group, help, sizeof(help));
+	admin_fail(call, ADMIN_ERROR_DENIED, "%s: uid %u may not: it takes root%s%s%s", cmd->name,
+		   call->peer.uid, group[0] != '\0' ? " or the group " : "", group, help);
 }
 
-static void run_call(struct admin_call *call, const char *name)
+static void run_call(struct admin_call *call, const struct admin_line *line)
 {
-	const struct admin_server_config *config = &call->client->server->config;
-	int number = admin_cmd_find(name);
+	admin_handler *const *handlers = call->client->server->config.handlers;
 	char why[512];
 
-	if (number < 0 || config->handlers[number] == NULL) {
-		admin_fail(call, ADMIN_ERROR_USAGE, "%s: no such command", name);
+	if (line->cmd < 0 || handlers[line->cmd] == NULL) {
+		admin_fail(call, ADMIN_ERROR_USAGE, "%s: no such command", line->name);
 		return;
 	}
-	call->cmd = (enum admin_cmd_id)number;
-	if (call->client->role < admin_cmds[number].role)
-		deny(call, &admin_cmds[number]);
-	else if (config->check_args(&admin_cmds[number], call->args, why, sizeof(why)) != 0)
+	call->cmd = (enum admin_cmd_id)line->cmd;
+	if (call->client->role < admin_cmds[line->cmd].role)
+		deny(call, &admin_cmds[line->cmd]);
+	else if (admin_line_check(&admin_cmds[line->cmd], call->args, why, sizeof(why)) != 0)
 		admin_fail(call, ADMIN_ERROR_USAGE, "%s", why);
 	else
-		config->handlers[number](call);
+		handlers[line->cmd](call);
 }
 
-/* line: one JSON object, len bytes. */
+/* line: len bytes, without the newline. */
 static void take_line(struct admin_client *client, const char *line, size_t len)
 {
 	struct admin_call *call = calloc(1, sizeof(*call));
-	json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	const char *name = json_string_value(json_object_get(object, "cmd"));
-	json_t *args = json_object_get(object, "args");
+	struct admin_line parsed;
 
 	if (call == NULL) {
-		json_decref(object);
 		shutdown(client->fd, SHUT_RDWR);
 		return;
 	}
@@ -335,14 +339,15 @@ static void take_line(struct admin_client *client, const char *line, size_t len)
 	call->client = client;
 	call->daemon = client->server->config.daemon;
 	call->peer = client->peer;
-	call->id = json_integer_value(json_object_get(object, "id"));
-	call->args = json_is_object(args) ? json_incref(args) : json_object();
-	if (name == NULL || (args != NULL && !json_is_object(args)))
+	if (admin_line_read(line, len, &parsed) == 0) {
+		call->id = parsed.id;
+		call->args = parsed.args;
+		run_call(call, &parsed);
+	} else {
+		call->id = parsed.id;
 		admin_fail(call, ADMIN_ERROR_USAGE,
 			   "expected a line {\"id\":NUMBER,\"cmd\":\"NAME\",\"args\":{...}}");
-	else
-		run_call(call, name);
-	json_decref(object);
+	}
 }
 
 /* Answers lines as long as there are whole ones and nothing is under way. */
@@ -467,23 +472,27 @@ static int identify(struct admin_client *client)
 	return 0;
 }
 
+/* Who may not even read is told so, and not kept: nobody's connections take nobody's place. */
+static void turn_away(struct admin_client *client)
+{
+	const struct conf *conf = conf_of(client->server);
+	char text[320], help[160], reads[80] = "";
+
+	if (conf->read_group[0] != '\0')
+		snprintf(reads, sizeof(reads), ", or to read, the group %s", conf->read_group);
+	describe_group(conf->read_group[0] != '\0' ? conf->read_group : conf->admin_group, help,
+		       sizeof(help));
+	snprintf(text, sizeof(text), "uid %u may not talk to vgpud: it takes root%s%s%s%s",
+		 client->peer.uid, conf->admin_group[0] != '\0' ? ", the group " : "",
+		 conf->admin_group, reads, help);
+	put_object(client, error_object(0, ADMIN_ERROR_DENIED, text));
+	flush(client);
+}
+
 static void greet(struct admin_client *client)
 {
 	const struct conf *conf = conf_of(client->server);
 
-	if (client->role == ADMIN_ROLE_NONE) {
-		char text[256];
-
-		snprintf(
-			text, sizeof(text),
-			"uid %u may not talk to vgpud: it takes root, the group %s, or to read, the "
-			"group %s (usermod -aG %s USER, then log in again)",
-			client->peer.uid, conf->admin_group, conf->read_group, conf->read_group);
-		put_object(client, error_object(0, ADMIN_ERROR_DENIED, text));
-		flush(client);
-		shutdown(client->fd, SHUT_WR);
-		return;
-	}
 	put_object(client,
 		   json_pack("{s:s, s:i, s:i, s:s, s:I, s:s, s:s}", "vgpud", VGPU_VERSION,
 			     "protocol", ADMIN_PROTOCOL_VERSION, "schema", ADMIN_SCHEMA_VERSION,
@@ -509,6 +518,11 @@ static int add_client(struct admin_server *server, int fd)
 	TAILQ_INSERT_TAIL(&server->clients, client, link);
 	server->clients_num++;
 	err = identify(client);
+	if (err == 0 && client->role == ADMIN_ROLE_NONE) {
+		turn_away(client);
+		client_free(client);
+		return 0;
+	}
 	if (err == 0)
 		err = sd_event_add_io(server->config.event, &client->io, fd, EPOLLIN, on_client,
 				      client);

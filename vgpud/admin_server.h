@@ -59,8 +59,6 @@ struct admin_server_config {
 	struct daemon *daemon; /* for the handlers */
 	admin_handler *const
 		*handlers; /* indexed by enum admin_cmd_id; NULL: vgpuadm does it itself */
-	/* Judges a command's arguments. why: a sentence on failure. Return: 0 or -EINVAL. */
-	int (*check_args)(const struct admin_cmd *cmd, json_t *args, char *why, size_t why_size);
 };
 
 /*

@@ -42,7 +42,7 @@ struct daemon {
 /*
  * Runs until SIGTERM, SIGINT, or the end of the captive command.
  * conf: changed by SIGHUP. read_again: makes the configuration anew; when it returns something
- * else than 0 it has said why. admin: its handlers and check_args; the rest is filled in.
+ * else than 0 it has said why. admin: its handlers; the rest is filled in.
  * Return: the process's exit status: 0, 1 when it could not start (and said why), or the captive
  * command's.
  */

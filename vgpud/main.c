@@ -47,7 +47,6 @@ int main(int argc, char **argv)
 	struct command_line line = { argc, argv };
 	const struct admin_server_config admin = {
 		.handlers = admin_handlers,
-		.check_args = admin_check_args,
 	};
 	static struct conf conf;
 	enum conf_action action;

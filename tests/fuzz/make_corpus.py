@@ -181,6 +181,17 @@ LINES = {
 }
 
 
+# Lines of the admin socket.
+ADMIN_LINES = {
+    "set-priority": b'{"id":1,"cmd":"set-priority","args":{"vm":"vm3","priority":"high"}}',
+    "stats": b'{"id":2,"cmd":"stats","args":{"since":"1h","by":"vm","exact":true}}',
+    "status": b'{"id":3,"cmd":"status"}', "add-vm": b'{"id":4,"cmd":"add-vm","args":{"name":"vm7","pool":"B","id":"7"}}',
+    "wrong-value": b'{"id":5,"cmd":"set-priority","args":{"vm":"vm3","priority":"vip"}}',
+    "number": b'{"id":6,"cmd":"cancel","args":{"id":7}}', "unknown": b'{"id":7,"cmd":"frobnicate","args":{}}',
+    "twice": b'{"id":8,"id":9,"cmd":"list"}', "list": b'["cmd"]', "open": b'{"id":1,"cmd":"list"', "nothing": b"",
+}
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
@@ -191,7 +202,8 @@ def main():
                                  ("fuzz_timeexpr", times(), b""),
                                  ("fuzz_conf", files(here), b""),
                                  ("fuzz_admin_reply", rows(), b""),
-                                 ("fuzz_file_request", LINES.items(), b"")):
+                                 ("fuzz_file_request", LINES.items(), b""),
+                                 ("fuzz_admin_line", ADMIN_LINES.items(), b"")):
         (top / kind).mkdir(parents=True, exist_ok=True)
         for name, data in inputs:
             (top / kind / name).write_bytes(prefix + data)

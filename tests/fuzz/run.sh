@@ -10,7 +10,8 @@ cd "$(dirname "$0")/../.."
 runs=${FUZZ_RUNS:-30000}
 seed=${FUZZ_SEED:-1}
 built=build/fuzz
-fuzzers=(fuzz_frame fuzz_request fuzz_response fuzz_pattern fuzz_timeexpr fuzz_conf fuzz_admin_reply fuzz_file_request)
+fuzzers=(fuzz_frame fuzz_request fuzz_response fuzz_pattern fuzz_timeexpr fuzz_conf fuzz_admin_line fuzz_admin_reply
+    fuzz_file_request)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

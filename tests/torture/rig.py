@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,6 +160,3 @@ def compare(load, daemon):
     wrong["never sent"] += len(rows)
     return counted(wrong.elements()), lost
 
-
-def now():
-    return time.monotonic()

@@ -16,9 +16,13 @@ from typing import Callable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import abuse  # noqa: E402
+import clock  # noqa: E402
 import devices  # noqa: E402
+import flood  # noqa: E402
 import restarts  # noqa: E402
 import rig  # noqa: E402
+import storage  # noqa: E402
 import workers  # noqa: E402
 from lib import paths, process  # noqa: E402
 
@@ -42,6 +46,16 @@ LINES = (
     Line("broker-kill", restarts.kill, 1000, 20),
     Line("device-cut", devices.cut, 1000, 80),
     Line("qemu-kill", devices.kill_qemu, 40, 2),
+    Line("wire-frames", abuse.frames, 1000000, 20000),
+    Line("wire-slow", abuse.slow, 300, 60),
+    Line("wire-descriptors", abuse.descriptors, 10000, 1000),
+    Line("wire-impostors", abuse.impostors, 100000, 2000),
+    Line("flood", flood.flood, 500000, 20000),
+    Line("priority", flood.priority, 20000, 500),
+    Line("disk-full", storage.full, 20, 2),
+    Line("damaged-ledger", storage.corrupt, 1000, 30),
+    Line("damaged-conf", storage.configuration, 1000, 60),
+    Line("clock", clock.jumps, 200, 10),
 )
 
 

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# abuse.py - devices that send what no device sends, or next to nothing, or all at once, beside one that behaves
+
+import contextlib
+import errno
+import random
+import resource
+import socket
+import struct
+import time
+
+from load import Load
+from rig import PATIENT, Daemon, Err, LinkClient, Row, counted, figures, nothing_else
+from lib import proto
+from lib.proto import Op, Type
+
+GOOD = ("vm1:A:high", "vm2:B:low")
+BATCH = 40           # malformed messages in one connection, before the frame that ends it
+CAMPERS = 32         # VMs whose devices leave no descriptor
+DESCRIPTORS = 64     # what RLIMIT_NOFILE is then
+CPU_SHARE_MOST = 5   # percent, of one processor
+
+
+def device(path):
+    """Return: a connected socket that has said nothing yet, or None: too many wait there already."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    try:
+        connection.connect(str(path))
+    except (BlockingIOError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
+
+
+def send(connection, data):
+    with contextlib.suppress(OSError):
+        connection.send(data)
+
+
+# --- malformed frames ---
+
+class Writer:
+    """Makes things that no device sends."""
+
+    def __init__(self, seed):
+        self.chance = random.Random(seed)
+
+    def message(self):
+        """A well-formed frame's payload that is no good message, or is by accident."""
+        chance = self.chance
+        kind = chance.randrange(4)
+        if kind == 0:
+            return chance.randbytes(chance.choice((1, 31, 32, 33, 40, 64, 1023, 1024)))
+        if kind == 1:
+            return proto.request(chance.choice((0, 1, 2, 3, 4, 77, 0xFFFFFFFF)), (1, 2),
+                                 param_count=chance.choice((0, 1, 3, 249, 0x40000000, 0xFFFFFFFF)))
+        if kind == 2:
+            edge = chance.choice((0, 31, 33, 40, 1025, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF))
+            return proto.request(Op.VECTOR_ADD, data=bytes(16), **{chance.choice(("data_offset", "data_length")): edge})
+        good = bytearray(proto.request(Op.CUDA_KERNEL, (1, 2), crc=True))
+        good[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+        return bytes(good)
+
+    def frame(self, vm_id, sequence):
+        """A frame that ends the connection, or leaves it hanging in the middle."""
+        chance = self.chance
+        kind = chance.randrange(6)
+        if kind == 0:
+            return chance.randbytes(24 + chance.randrange(64))
+        if kind == 1:
+            return proto.frame(chance.choice((0, 1, 2, 4, 6, 128, 255)), bytes(32), vm_id=vm_id, sequence=sequence)
+        if kind == 2:
+            return proto.frame(Type.REQUEST, bytes(32), vm_id=vm_id, sequence=sequence,
+                               length=chance.choice((0, 1025, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)))
+        if kind == 3:
+            return proto.frame(Type.REQUEST, bytes(32), vm_id=vm_id ^ 1 << chance.randrange(32), sequence=sequence)
+        if kind == 4:
+            return proto.frame(Type.REQUEST, bytes(32), vm_id=vm_id, sequence=0)
+        whole = proto.frame(Type.REQUEST, bytes(64), vm_id=vm_id, sequence=sequence, flags=chance.randrange(2))
+        return whole[:chance.randrange(1, len(whole))]
+
+
+def one_connection(path, vm_id, writer, count):
+    """Sends count malformed frames in a connection. Return: how many went out."""
+    connection = device(path)
+    if connection is None:
+        return 0
+    frames = [proto.hello()]
+    if writer.chance.random() < 0.1:
+        frames = []  # not even a hello
+    messages = count - 1 if frames else 0
+    frames += [proto.frame(Type.REQUEST, writer.message(), vm_id=vm_id, sequence=n + 1) for n in range(messages)]
+    frames.append(writer.frame(vm_id, messages + 1))
+    send(connection, b"".join(frames))
+    connection.close()
+    return messages + 1
+
+
+def frames(rounds, _):
+    bad = tuple(f"vm{n}:A:medium" for n in range(3, 7))
+    writer = Writer(4)
+    with Daemon(*GOOD, *bad, options=PATIENT) as daemon, Load(daemon, vm1=2, vm2=2) as load:
+        load.run(0.2)
+        rss_kib = daemon.rss_kib()
+        sent = n = 0
+        while sent < rounds and daemon.state() == "alive":
+            vm_id = 3 + n % len(bad)
+            sent += one_connection(daemon.socket(f"vm{vm_id}"), vm_id, writer, writer.chance.randint(1, BATCH))
+            n += 1
+            load.pump(0)
+        load.answered(100)
+        counts = daemon.ask("list")
+        load.rest()
+        grown_mib = (daemon.rss_kib() - rss_kib) / 1024
+        yield Row("malformed frames into the live daemon", sent, "alive", daemon.state())
+        yield Row("  the good devices' ends other than OK; connections lost", len(load.ends), "none; 0",
+                  f"{nothing_else(load.statuses(), Err.OK)}; {sum(flow.connects for flow in load.flows.values()) - 2}")
+        yield Row("  answers", len(load.ends), "0 answered twice or unasked, 0 wrong results", load.faults())
+        yield Row("  bad frames counted against the good; connections closed for them", n, 0,
+                  sum(row["bad_frames"] for row in counts if row["vm"] in ("vm1", "vm2")))
+        yield Row("  bad frames counted against the others; memory of vgpud", n, None,
+                  f"{sum(row['bad_frames'] for row in counts):,}; {grown_mib:+.1f} MiB")
+        yield daemon.end(sent, "malformed frames")
+
+
+# --- slow devices ---
+
+def slow(rounds, _):
+    """rounds: VMs with a slow device each, of three kinds."""
+    names = [f"slow{n}" for n in range(1, rounds + 1)]
+    vms = tuple(f"{name}:B:low:{1000 + n}" for n, name in enumerate(names))
+    with contextlib.ExitStack() as stack:
+        daemon = stack.enter_context(Daemon(*GOOD, *vms, options=PATIENT))
+        load = stack.enter_context(Load(daemon, vm1=1, vm2=1))
+        load.run(1)
+        alone_s = list(load.flows["vm1"].latencies_s)
+        rss_kib = daemon.rss_kib()
+        devices = []
+        for n, name in enumerate(names):
+            connection = device(daemon.socket(name))
+            stack.callback(connection.close)
+            devices.append((n, connection))
+            send(connection, proto.hello())
+        load.run(0.3)
+        load.flows["vm1"].latencies_s.clear()
+        request = proto.request(Op.NOP)
+        for step in range(30):  # "1 byte a second": a few times faster, to be done
+            for n, connection in devices:
+                frame = proto.frame(Type.REQUEST, request, vm_id=1000 + n, sequence=1)
+                if n % 3 == 0:
+                    send(connection, frame[step:step + 1])
+                elif n % 3 == 1 and step == 0:
+                    send(connection, frame[:len(frame) // 2])
+                elif n % 3 == 2:
+                    send(connection, b"".join(proto.frame(Type.REQUEST, request, vm_id=1000 + n, sequence=20 * step + k)
+                                              for k in range(1, 21)))
+            load.run(0.05)
+        beside_s = list(load.flows["vm1"].latencies_s)
+        load.rest()
+        yield Row("slow devices: byte by byte, half a frame, never reading", rounds, "alive", daemon.state())
+        yield Row("  the good devices' ends other than OK", len(load.ends), "none", nothing_else(load.statuses(), Err.OK))
+        yield Row("  a good device's latency alone", len(alone_s), None, figures(alone_s))
+        yield Row("  beside them", len(beside_s), None, figures(beside_s))
+        yield Row("  memory of vgpud", rounds, None, f"{(daemon.rss_kib() - rss_kib) / 1024:+.1f} MiB")
+        for _, connection in devices:
+            connection.close()
+        load.run(0.1)
+        yield daemon.end(rounds, "slow devices")
+
+
+# --- no descriptors left ---
+
+def descriptors(rounds, _):
+    """Connects without end, to a daemon that has few descriptors."""
+    vms = tuple(f"camp{n}:B:low:{1000 + n}" for n in range(CAMPERS))
+    with contextlib.ExitStack() as stack:
+        daemon = stack.enter_context(Daemon(*GOOD, *vms, options=PATIENT))
+        load = stack.enter_context(Load(daemon, vm1=1, vm2=1))
+        load.answered(10)
+        old = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, old[1]))
+        held = []
+        connects = 0
+        while connects < rounds:
+            connection = device(daemon.socket(f"camp{connects % CAMPERS}"))
+            connects += 1
+            if connection is not None:
+                send(connection, proto.hello())
+                held.append(connection)
+            if len(held) > 200:
+                held.pop(random.Random(connects).randrange(len(held))).close()
+            if connects % 20 == 0:
+                load.pump(0)
+        while held:
+            held.pop().close()
+        for n in range(CAMPERS):
+            connection = device(daemon.socket(f"camp{n}"))
+            if connection is not None:
+                held.append(connection)
+        load.until(lambda: daemon.descriptors() >= DESCRIPTORS, "no descriptor to be left", timeout_s=20)
+        load.rest()
+        before_s, start = daemon.cpu_s(), time.monotonic()
+        load.run(3)
+        share = (daemon.cpu_s() - before_s) / (time.monotonic() - start) * 100
+        message = "cannot accept" in daemon.log.read_text()
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, old)
+        while held:
+            held.pop().close()
+        start = time.monotonic()
+        with LinkClient(daemon.socket("camp0")) as client:
+            client.handshake()
+            back = client.call(proto.request(Op.NOP)).status.name
+        back_s = time.monotonic() - start
+        for flow in load.flows.values():
+            flow.depth = 1
+            flow.fill()
+        load.answered(10)
+        load.rest()
+        yield Row(f"connects at RLIMIT_NOFILE={DESCRIPTORS}", connects, "alive, says that it cannot accept",
+                  f"{daemon.state()}, {'says that it cannot accept' if message else 'silent'}")
+        yield Row("  vgpud's share of a processor while exhausted and nobody asks", 1, f"below {CPU_SHARE_MOST} %",
+                  f"below {CPU_SHARE_MOST} %" if share < CPU_SHARE_MOST else f"{share:.1f} %")
+        yield Row("  that share; time until a new device is served again", 1, None, f"{share:.1f} %; {back_s * 1000:.0f} ms")
+        yield Row("  the good devices' ends other than OK; a new device", len(load.ends), "none; OK",
+                  f"{nothing_else(load.statuses(), Err.OK)}; {back}")
+        yield daemon.end(connects, "exhausted daemon")
+
+
+# --- impostors ---
+
+def refusal(path, data):
+    """Return: what the daemon answers to these bytes before it closes."""
+    connection = device(path)
+    if connection is None:
+        return "not accepted"
+    connection.settimeout(30)
+    answer = b""
+    try:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        while part := connection.recv(65536):
+            answer += part
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+            raise
+    finally:
+        connection.close()
+    got = []
+    while len(answer) >= proto.FRAME_HEADER.size:
+        fields = proto.FRAME_HEADER.unpack_from(answer)
+        payload, answer = answer[24:24 + fields[2]], answer[24 + fields[2]:]
+        if fields[5] == Type.HELLO:
+            got.append("HELLO " + Err(struct.unpack_from("<3I", payload)[2]).name)
+        elif fields[5] == Type.RESPONSE:
+            got.append("RESPONSE " + Err(struct.unpack_from("<2I", payload)[1]).name)
+    return ", ".join(got) or "closed"
+
+
+def impostors(rounds, _):
+    """Three kinds in turn: a second peer, a peer that says it is another VM, one that repeats a number."""
+    nop = proto.request(Op.NOP)
+    kinds = {"second peer": [], "wrong vm_id": [], "wrong vm_id in a request": [], "replayed sequence": []}
+    with Daemon(*GOOD, "vm3:A:low", options=PATIENT) as daemon, Load(daemon, vm1=1, vm2=1) as load:
+        third = daemon.socket("vm3")
+        for n in range(rounds):
+            kind = list(kinds)[n % len(kinds)]
+            if kind == "second peer":
+                answer = refusal(daemon.socket("vm1"), proto.hello() + proto.frame(Type.REQUEST, nop, vm_id=1, sequence=1))
+            elif kind == "wrong vm_id":
+                answer = refusal(third, proto.frame(Type.HELLO, struct.pack("<4I", 1, 1, 0, 0), vm_id=1 + n % 2)
+                                 + proto.frame(Type.REQUEST, nop, vm_id=1, sequence=1))
+            elif kind == "wrong vm_id in a request":
+                answer = refusal(third, proto.hello() + proto.frame(Type.REQUEST, nop, vm_id=1, sequence=1))
+            else:
+                good = proto.frame(Type.REQUEST, nop, vm_id=3, sequence=7, request_id=0xAAAA)
+                answer = refusal(third, proto.hello() + good
+                                 + proto.frame(Type.REQUEST, nop, vm_id=3, sequence=n % 8, request_id=0xBBBB))
+            kinds[kind].append(answer)
+            load.pump(0)
+        load.rest()
+        connects = sum(flow.connects for flow in load.flows.values())
+        last = daemon.end(rounds, "impostors")
+        ran = daemon.rows("SELECT count(*) FROM request WHERE guest_request_id = 0xBBBB OR "
+                          "(vm_id != 3 AND guest_request_id = 0)")[0][0]
+        yield Row("second peer, wrong vm_id, replayed sequence: requests of theirs that were taken", rounds, 0, ran)
+        allowed = {"second peer": ("HELLO DENIED", "closed"), "wrong vm_id": ("HELLO DENIED", "closed"),
+                   "wrong vm_id in a request": ("HELLO OK", "closed"),
+                   "replayed sequence": ("HELLO OK", "HELLO OK, RESPONSE OK", "closed")}
+        for kind, answers in kinds.items():
+            yield Row(f"  {kind}: answered otherwise than it may be", len(answers), "none",
+                      nothing_else(answers, *allowed[kind]))
+        yield Row("  the first peers' ends other than OK; connections lost", len(load.ends), "none; 0",
+                  f"{nothing_else(load.statuses(), Err.OK)}; {connects - 2}")
+        yield last

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# storage.py - the disk is full, files are damaged: what vgpud says and does
+
+import collections
+import contextlib
+import ctypes
+import os
+import random
+import re
+import shutil
+import subprocess
+
+from load import Load
+from rig import PATIENT, SANITIZER, Daemon, Err, Row, Skip, compare, counted, nothing_else, paths, process
+
+_libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+DISK = "3m"
+RING = "[ledger]\nring_records = 4096\n"
+
+
+def own_mounts():
+    """From now on this process has mounts of its own, which go when it ends."""
+    if os.geteuid() != 0 or _libc.unshare(CLONE_NEWNS) != 0 or \
+            _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        raise Skip("mounting a small disk needs root")
+
+
+@contextlib.contextmanager
+def small_disk(at):
+    at.mkdir(parents=True)
+    if _libc.mount(b"tmpfs", str(at).encode(), b"tmpfs", 0, f"size={DISK}".encode()) != 0:
+        raise Skip("mounting a small disk is not allowed here")
+    try:
+        yield
+    finally:
+        _libc.umount2(str(at).encode(), 2)
+
+
+def fill(path):
+    with path.open("ab", buffering=0) as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+
+
+def full(rounds, _):
+    own_mounts()
+    directory = process.scratch_directory("conf")
+    configuration = directory / "vgpud.conf"
+    configuration.write_text(RING)
+    daemon = Daemon("vm1:A:high", "vm2:B:low", options=(*PATIENT, "--config", configuration))
+    ballast = daemon.directory / "state/ballast"
+    refused, again = 0, 0
+    with small_disk(daemon.directory / "state"), daemon, Load(daemon, vm1=2, vm2=2) as load:
+        load.answered(100)
+        for _ in range(rounds):
+            fill(ballast)
+            load.news.clear()
+            load.until(lambda: any(end == Err.LEDGER_FULL for _, _, end in load.news), "the ledger to be full")
+            refused += 1
+            load.run(0.1)
+            ballast.unlink()
+            load.answered(20)
+            again += 1
+        load.rest()
+        said = daemon.log.read_text()
+        told = "says that it takes none" if "the ledger does not take records" in said else "silent"
+        told += ", and that it does again" if "takes records again" in said else ""
+        # Room for the rows that it still has.
+        last = daemon.end(rounds, "full disk")
+        wrong, _ = compare(load, daemon)
+        yield Row(f"a disk of {DISK} fills up: requests are refused LEDGER_FULL, and taken once there is room", rounds,
+                  f"{rounds} refused, {rounds} taken again", f"{refused} refused, {again} taken again")
+        yield Row("  ends other than OK, LEDGER_FULL", len(load.ends), "none",
+                  nothing_else(load.statuses(), Err.OK, Err.LEDGER_FULL))
+        yield Row("  ledger against clients: answered rows missing, doubled, refused ones recorded", len(load.ends),
+                  "none", wrong)
+        yield Row("  vgpud", rounds, "says that it takes none, and that it does again", told)
+        yield last
+
+
+# --- damaged files at the start ---
+
+def ledger_of_a_killed_daemon():
+    """Return: a state directory with rows in the database and records in the ring."""
+    state = process.scratch_directory("state")
+    with Daemon("vm1:A:high", "vm2:B:low", options=PATIENT) as daemon, Load(daemon, vm1=4, vm2=4) as load:
+        load.answered(2000)
+        daemon.ask("requests", limit="1")
+        load.answered(200)
+        daemon.kill()
+        shutil.copytree(daemon.directory / "state", state, dirs_exist_ok=True)
+    return state
+
+
+def damage(path, chance):
+    """Damages a file in one of many ways. Return: which."""
+    size = path.stat().st_size
+    kind = chance.choice(("cut", "emptied", "bits", "header", "zeroed", "noise", "grown"))
+    with path.open("r+b") as file:
+        if kind == "cut":
+            file.truncate(chance.randrange(size))
+        elif kind == "emptied":
+            file.truncate(0)
+        elif kind == "grown":
+            file.seek(0, 2)
+            file.write(chance.randbytes(chance.randrange(1, 9000)))
+        elif kind == "bits":
+            for _ in range(chance.randint(1, 20)):
+                at = chance.randrange(size)
+                file.seek(at)
+                byte = file.read(1)[0]
+                file.seek(at)
+                file.write(bytes([byte ^ 1 << chance.randrange(8)]))
+        else:
+            length = 128 if kind == "header" else chance.choice((512, 4096, 20000))
+            file.seek(0 if kind == "header" else chance.randrange(size))
+            file.write(bytes(length) if kind == "zeroed" else chance.randbytes(length))
+    return kind
+
+
+def start(state, run, *arguments):
+    """Starts vgpud until it is ready. Return: (status, what it said)."""
+    child = subprocess.run([paths.program("vgpud"), "--config", "/dev/null", "--runtime-dir", run, "--state-dir", state,
+                            "--executor", "cpu", "--vm", "vm1:A:high", *arguments],
+                           capture_output=True, env=paths.environment(), timeout=120, check=False)
+    return child.returncode, child.stderr.decode(errors="replace")
+
+
+def judge(status, text, state, names):
+    """Return: what a start with damaged files came to, in a word."""
+    if SANITIZER.search(text):
+        return "sanitizer: " + SANITIZER.search(text).group()
+    if status < 0:
+        return f"killed by signal {-status}"
+    if status != 0:
+        return f"refused with status {status}: {text.strip().splitlines()[-1] if text.strip() else 'no word'}"
+    aside = [path.name for path in state.iterdir() if ".corrupt-" in path.name]
+    if aside and not any(name in text for name in aside):
+        return "set aside without a word"
+    return "up, file set aside" if aside else "up"
+
+
+def corrupt(rounds, _):
+    chance = random.Random(5)
+    good = ledger_of_a_killed_daemon()
+    where = process.scratch_directory("corrupt")
+    state, run = where / "state", where / "run"
+    run.mkdir()
+    seen = {"database": [], "ring": [], "both": []}
+    again, bad = [], []
+    for n in range(rounds):
+        shutil.rmtree(state, ignore_errors=True)
+        shutil.copytree(good, state)
+        what = list(seen)[n % 3]
+        kinds = []
+        if what != "ring":
+            kinds.append(damage(state / chance.choice(("vgpud.db", "vgpud.db", "vgpud.db-wal")), chance))
+        if what != "database":
+            kinds.append(damage(state / "vgpud.ring", chance))
+        status, text = start(state, run, "--run", "true")
+        came_to = judge(status, text, state, None)
+        seen[what].append(came_to)
+        if not came_to.startswith("up"):
+            bad.append(f"{what} {kinds}: {came_to}")
+        status, text = start(state, run, "--run", "true")
+        again.append("up" if status == 0 and not SANITIZER.search(text) else f"{status}: {text[-200:]}")
+    for what, came_to in seen.items():
+        yield Row(f"damaged at the start: {what}: neither up, nor up with the file set aside and named", len(came_to),
+                  "none", nothing_else(came_to, "up", "up, file set aside"))
+        yield Row("  came to", len(came_to), None, counted(came_to))
+    yield Row("  the start after that", len(again), f"{len(again):,} up", counted(again))
+
+
+def garble(text, chance):
+    """Return: a configuration file that somebody's hands, or disk, have been at."""
+    data = bytearray(text.encode())
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randrange(len(data)) if data else 0
+        kind = chance.randrange(6)
+        if kind == 0:
+            del data[at:]
+        elif kind == 1:
+            data[at:at] = chance.randbytes(chance.choice((1, 10, 3000)))
+        elif kind == 2 and data:
+            data[at] ^= 1 << chance.randrange(8)
+        elif kind == 3:
+            data[at:at] = chance.choice((b"\n[pool Z]\n", b"\n[nothing]\n", b"=", b"\n]\n", b"\0", b"\n= 1\n"))
+        elif kind == 4:
+            data[:] = re.sub(rb"= \w+", b"= " + chance.choice((b"-1", b"99999999999999999999", b"", b"x" * 2000, b"0")),
+                             bytes(data), count=chance.randint(1, 5))
+        else:
+            data[at:at] = data[max(0, at - 300):at]
+    return bytes(data)
+
+
+def configuration(rounds, _):
+    chance = random.Random(6)
+    where = process.scratch_directory("garbled")
+    file = where / "vgpud.conf"
+    example = (paths.ROOT / "packaging/vgpud.conf").read_text().replace("\n#", "\n")
+    example = "\n".join(line for line in example.splitlines() if "=" in line or line.startswith("["))
+    came_to = collections.Counter()
+    for _ in range(rounds):
+        file.write_bytes(garble(example, chance))
+        child = subprocess.run([paths.program("vgpud"), "-n", "--config", file], capture_output=True,
+                               env=paths.environment(), timeout=60, check=False)
+        text = child.stderr.decode(errors="replace")
+        if SANITIZER.search(text) or child.returncode < 0:
+            came_to[f"crashed: {child.returncode}"] += 1
+        elif child.returncode == 0:
+            came_to["taken"] += 1
+        else:
+            sentences = [line for line in text.splitlines() if len(line) > 20]
+            came_to["refused with a sentence that names the file" if any(str(file) in line for line in sentences)
+                    else f"refused: {text[:200]!r}"] += 1
+    allowed = ("taken", "refused with a sentence that names the file")
+    yield Row("damaged configuration: neither taken, nor refused with a sentence that names it", rounds, "none",
+              nothing_else(came_to.elements(), *allowed))
+    yield Row("  came to", rounds, None, counted(came_to.elements()))
+
+

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import NamedTuple
 
-from . import paths
+from . import paths, sockets
 from .process import Timeout
 
 
@@ -55,9 +55,7 @@ class AdminClient:
     """
 
     def __init__(self, path, timeout_s=30):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout_s)
-        self._socket.connect(str(path))
+        self._socket = sockets.connect(path, timeout_s)
         self._ids = itertools.count(1)
         self._buffer = b""
         self.end = {}  # of the latest answer
@@ -77,10 +75,6 @@ class AdminClient:
 
     def finish_sending(self):
         self._socket.shutdown(socket.SHUT_WR)
-
-    def shrink_receive_buffer(self):
-        """So that an answer of a few rows already fills it."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
 
     def send(self, command, **arguments):
         """Sends a command; underscores in arguments' names stay. Return: its id."""

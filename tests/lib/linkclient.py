@@ -3,11 +3,10 @@
 
 import contextlib
 import itertools
-import socket
 import struct
 
-from . import proto
-from .process import Timeout, wait_until
+from . import proto, sockets
+from .process import Timeout
 
 
 class Closed(Exception):
@@ -24,10 +23,7 @@ class LinkClient:
     """
 
     def __init__(self, path, timeout_s=30):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout_s)
-        wait_until(lambda: _connects(connection, path), f"room to wait at {path}", timeout_s)
-        self._begin(connection)
+        self._begin(sockets.connect(path, timeout_s))
 
     @classmethod
     def over(cls, connection, timeout_s=30):
@@ -139,11 +135,3 @@ class LinkClient:
             self._answers[frame.sequence] = proto.parse_response(frame.payload)
         else:
             raise ValueError(f"a frame that the daemon may not send: {frame}")
-
-
-def _connects(connection, path):
-    """Return: whether it is connected now; False while too many others wait to be accepted."""
-    with contextlib.suppress(BlockingIOError):
-        connection.connect(str(path))
-        return True
-    return False

@@ -1,0 +1,246 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_access.py - who may say what on the admin socket: each user and group, each command
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import shutil
+import sys
+import unittest
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from lib import paths, process, tap  # noqa: E402
+from lib.adminclient import AdminClient, Closed, Refused, commands  # noqa: E402
+from lib.vgpud import PATIENT, Vgpud  # noqa: E402
+
+# Groups and users that every Debian has; what they are for elsewhere does not matter here.
+ADMINS, READERS, OTHERS = "daemon", "games", "mail"
+OWNER, PERSON = "bin", "nobody"
+CROWD = 100  # more than may be connected at once
+
+SERVED = [command for command in commands() if command.where != "CLIENT"]
+
+
+def run_as(user, primary, groups, work):
+    """Runs work() in a child that is user, with these groups. Return: what it returned, by way of JSON."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        with contextlib.suppress(BaseException), os.fdopen(write, "w") as out:
+            os.setgroups([grp.getgrnam(name).gr_gid for name in groups])
+            os.setgid(grp.getgrnam(primary).gr_gid)
+            os.setuid(pwd.getpwnam(user).pw_uid)
+            json.dump(work(), out)
+            status = 0
+        os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        text = answer.read()
+    if os.waitpid(pid, 0)[1] != 0:
+        raise RuntimeError(f"what ran as {user} failed")
+    return json.loads(text), pid
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+class Access(unittest.TestCase):
+    admins, readers = ADMINS, READERS
+
+    @classmethod
+    def setUpClass(cls):
+        settings = process.scratch_directory("conf") / "vgpud.conf"
+        settings.write_text(f"[admin]\ngroup = {cls.admins}\nread_group = {cls.readers}\n")
+        cls.vgpud = Vgpud("vm1:A:high", options=(*PATIENT, "--config", settings))
+        cls.vgpud.directory.chmod(0o711)
+        settings.parent.chmod(0o755)
+        cls.enterClassContext(cls.vgpud)
+
+    def ask_all(self):
+        """What each command says to one who gives it an argument that it does not take: nothing happens by that."""
+        codes = {}
+        with AdminClient(self.vgpud.admin_socket) as admin:
+            for command in SERVED:
+                try:
+                    admin.rows(command.name, colour="red")
+                except Refused as refused:
+                    codes[command.name] = (refused.code, refused.text)
+            return admin.greeting["role"], codes
+
+    def assert_may(self, role, user, primary, groups=()):
+        (said, codes), _ = run_as(user, primary, groups, self.ask_all)
+        self.assertEqual(said, role)
+        self.assertEqual(set(codes), {command.name for command in SERVED})
+        for command in SERVED:
+            code, text = codes[command.name]
+            if role == "change" or command.role == "READ":
+                self.assertEqual(code, "usage", f"{command.name}: {text}")
+            else:
+                self.assertEqual(code, "denied", f"{command.name}: {text}")
+                self.assertIn(f"group {ADMINS} (usermod -aG {ADMINS} USER", text)
+                self.assertIn(f"uid {pwd.getpwnam(user).pw_uid} ", text)
+
+    def knock(self):
+        """Return: what one gets who is let in, or not."""
+        admin = AdminClient(self.vgpud.admin_socket)
+        first = admin.receive()
+        with contextlib.suppress(BrokenPipeError):
+            admin.send("status")
+        try:
+            return first, admin.receive()
+        except Closed:
+            return first, None
+
+    def assert_may_nothing(self, user, primary, groups=(), named=(ADMINS, READERS), join=READERS):
+        (first, then), _ = run_as(user, primary, groups, self.knock)
+        self.assertEqual((first["id"], first["error"]["code"], then), (0, "denied", None))
+        text = first["error"]["text"]
+        self.assertIn(f"uid {pwd.getpwnam(user).pw_uid} ", text)
+        for group in named:
+            self.assertIn(f"group {group}", text)
+        if join:
+            self.assertIn(f"usermod -aG {join} USER", text)
+        else:
+            self.assertNotIn("usermod", text)
+
+    def test_root(self):
+        self.assert_may("change", "root", "root")
+        self.assert_may("change", "root", OTHERS)
+
+    def test_the_admin_group(self):
+        self.assert_may("change", PERSON, ADMINS)
+        self.assert_may("change", PERSON, OTHERS, [ADMINS])
+        self.assert_may("change", PERSON, OTHERS, ["tty", "audio", ADMINS, "video"])
+
+    def test_both_groups(self):
+        self.assert_may("change", PERSON, READERS, [ADMINS])
+        self.assert_may("change", PERSON, ADMINS, [READERS])
+
+    def test_the_read_group(self):
+        self.assert_may("read", PERSON, READERS)
+        self.assert_may("read", PERSON, OTHERS, [READERS])
+        self.assert_may("read", PERSON, OTHERS, ["tty", READERS])
+
+    def test_nobody(self):
+        self.assert_may_nothing(PERSON, OTHERS)
+        self.assert_may_nothing(PERSON, OTHERS, ["tty", "audio"])
+        self.assert_may_nothing(OWNER, OTHERS)
+
+    def test_a_user_named_as_the_group_is_none_of_it(self):
+        self.assert_may_nothing(ADMINS, OTHERS)
+        self.assert_may_nothing(READERS, OTHERS)
+
+    def test_what_is_allowed_happens_and_what_is_denied_does_not(self):
+        with AdminClient(self.vgpud.admin_socket) as root:
+            root.row("set-priority", vm="vm1", priority="high")
+
+            def change():
+                with AdminClient(self.vgpud.admin_socket) as admin:
+                    try:
+                        return admin.row("set-priority", vm="vm1", priority="low")["new"]
+                    except Refused as refused:
+                        return refused.code
+
+            self.assertEqual(run_as(PERSON, READERS, [], change)[0], "denied")
+            self.assertEqual(root.vm("vm1")["priority"], "high")
+            said, pid = run_as(PERSON, ADMINS, [], change)
+            self.assertEqual(said, "low")
+            self.assertEqual(root.vm("vm1")["priority"], "low")
+            event = root.rows("events")[-1]
+            self.assertEqual((event["kind"], event["old"], event["new"], event["uid"], event["pid"]),
+                             ("set-priority", "high", "low", pwd.getpwnam(PERSON).pw_uid, pid))
+
+    def test_readers_read_everything(self):
+        def read():
+            with AdminClient(self.vgpud.admin_socket) as admin:
+                return [len(admin.rows(name)) for name in ("status", "list", "pools", "queue", "stats", "requests", "events",
+                                                           "metrics", "checks", "rates")]
+        self.assertGreater(sum(run_as(PERSON, READERS, [], read)[0]), 5)
+
+    def test_those_who_may_nothing_do_not_take_the_place_of_others(self):
+        # The kernel notes who connects as of that moment, so this process may be somebody else for it.
+        before = os.getgroups()
+        os.setgroups([])
+        os.setegid(grp.getgrnam(OTHERS).gr_gid)
+        os.seteuid(pwd.getpwnam(PERSON).pw_uid)
+        try:
+            crowd = [AdminClient(self.vgpud.admin_socket) for _ in range(CROWD)]
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(before)
+        self.assertEqual({admin.receive()["error"]["code"] for admin in crowd}, {"denied"})
+        with AdminClient(self.vgpud.admin_socket) as root:
+            self.assertEqual(root.row("status")["admin_clients"], 1)
+        for admin in crowd:
+            admin.close()
+
+
+class NoSuchGroups(Access):
+    """Groups that are not on this host: nobody is in them."""
+
+    admins, readers = "no-such-admins", "no-such-readers"
+
+    def test_nobody_is_in_them(self):
+        for group in (OTHERS, ADMINS, READERS):
+            self.assert_may_nothing(PERSON, group, named=(self.admins, self.readers), join=self.readers)
+
+
+class OneGroup(Access):
+    """An empty name: there is no such group."""
+
+    readers = ""
+
+    def test_readers_are_nobody_and_the_message_makes_sense(self):
+        self.assert_may("change", PERSON, ADMINS)
+        self.assert_may_nothing(PERSON, READERS, named=(ADMINS,), join=ADMINS)
+
+
+class NoGroup(Access):
+    admins, readers = "", ""
+
+    def test_root_alone(self):
+        self.assert_may("change", "root", OTHERS)
+        for group in (ADMINS, READERS, OTHERS):
+            self.assert_may_nothing(PERSON, group, named=(), join=None)
+
+
+class Owner(Access):
+    """A vgpud that does not run as root: its own user may change things, root too."""
+
+    @classmethod
+    def setUpClass(cls):
+        user = pwd.getpwnam(OWNER)
+        directory = process.scratch_directory("bin")
+        directory.chmod(0o755)
+        shutil.copy(paths.program("vgpud"), directory / "vgpud-itself")
+        (directory / "vgpud").write_text(f'#!/bin/sh\nexec setpriv --reuid={user.pw_uid} --regid={user.pw_gid} '
+                                         f'--clear-groups {directory}/vgpud-itself "$@"\n')
+        (directory / "vgpud").chmod(0o755)
+        with mock.patch.object(paths, "BIN_DIR", directory):
+            cls.vgpud = Vgpud("vm1:A:high", options=PATIENT)
+            for path in (cls.vgpud.directory, cls.vgpud.directory / "run", cls.vgpud.directory / "state"):
+                path.mkdir(exist_ok=True)
+                os.chown(path, user.pw_uid, user.pw_gid)
+            cls.vgpud.directory.chmod(0o711)
+            cls.enterClassContext(cls.vgpud)
+
+    def test_its_own_user_and_root(self):
+        self.assert_may("change", OWNER, OTHERS)
+        self.assert_may("change", "root", OTHERS)
+        self.assert_may_nothing(PERSON, OTHERS, named=("vgpu-admin", "vgpu-read"), join="vgpu-read")
+
+
+# Of the other classes only what is theirs: the matrix above holds for the first.
+for case in (NoSuchGroups, OneGroup, NoGroup, Owner):
+    for name in vars(Access):
+        if name.startswith("test_"):
+            setattr(case, name, None)
+
+if __name__ == "__main__":
+    tap.main()

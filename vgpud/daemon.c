@@ -62,6 +62,11 @@ static int make_dirs(const struct conf *conf)
 	return conf->ledger ? make_dir(conf->state_dir, 0750, "--state-dir") : 0;
 }
 
+static void say_of_ledger(const char *sentence)
+{
+	log_warning("ledger: %s", sentence);
+}
+
 static int open_ledger(const struct conf *conf, struct store **store)
 {
 	struct store_sqlite_config config = {
@@ -72,6 +77,7 @@ static int open_ledger(const struct conf *conf, struct store **store)
 		.max_bytes = conf->ledger_max_bytes,
 		.lossy = conf->ledger_lossy,
 		.version = VGPU_VERSION,
+		.say = say_of_ledger,
 	};
 	char db[PATH_MAX], ring[PATH_MAX], why[512];
 

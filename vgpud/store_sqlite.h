@@ -22,6 +22,9 @@ struct store_sqlite_config {
 	bool lossy;		 /* full: go on without recording, instead of refusing requests */
 	const char *version;	 /* of vgpud */
 	const char *host;	 /* NULL: the machine's name */
+	/* Told what was found wrong and put right at the start, a sentence each; NULL: nobody is.
+	 */
+	void (*say)(const char *sentence);
 };
 
 enum store_sqlite_state {

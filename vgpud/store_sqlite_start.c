@@ -199,6 +199,8 @@ static int note(struct store_sqlite *s, const char *kind, const char *new_value,
 		.kind = kind, .new_value = new_value, .text = text, .uid = -1, .pid = -1
 	};
 
+	if (s->config.say != NULL)
+		s->config.say(text);
 	return store_sqlite_write_event(&s->db, store_sqlite_wall_ns(&s->store, util_now_ns()),
 					&event);
 }
@@ -227,8 +229,9 @@ static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
 	}
 	if (err == 0 && notes->lost) {
 		snprintf(number, sizeof(number), "%lld", (long long)notes->lost);
-		err = note(s, "requests-lost", number,
-			   "requests were queued or running when the last vgpud died");
+		snprintf(text, sizeof(text),
+			 "%s requests were queued or running when the last vgpud died", number);
+		err = note(s, "requests-lost", number, text);
 	}
 	return err;
 }

@@ -258,6 +258,7 @@ void admin_resume(struct admin_call *call)
 static uint32_t new_id(struct admin_call *call, const char *name)
 {
 	const struct vm_list *vms = &call->daemon->broker.vms;
+	const struct vm_past_list *past = &call->daemon->past;
 	const char *text = admin_arg(call, "id");
 	uint32_t id = vm_id_from_name(name);
 	const struct vm *other;
@@ -270,15 +271,22 @@ static uint32_t new_id(struct admin_call *call, const char *name)
 			return 0;
 		}
 		id = (uint32_t)given;
-	} else if (id == 0 || vm_find_id(vms, id) != NULL) {
-		for (id = 1; vm_find_id(vms, id) != NULL; id++)
+	} else if (id == 0 || !vm_id_is_free(vms, past, name, id)) {
+		for (id = 1; !vm_id_is_free(vms, past, name, id); id++)
 			;
 	}
-	other = vm_find_id(vms, id);
-	if (other == NULL)
+	if (vm_id_is_free(vms, past, name, id))
 		return id;
-	admin_fail(call, ADMIN_ERROR_REFUSED, "%u is the number of %s; give another with --id", id,
-		   other->name);
+	other = vm_find_id(vms, id);
+	if (other != NULL)
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "%u is the number of %s; give another with --id", id, other->name);
+	else
+		admin_fail(
+			call, ADMIN_ERROR_REFUSED,
+			"%u was the number of a VM that was removed, and its records bear it; give "
+			"another with --id",
+			id);
 	return 0;
 }
 
@@ -398,6 +406,7 @@ void admin_remove_vm(struct admin_call *call)
 	id = vm->id;
 	admin_event(call, "remove-vm", vm->name, NULL, NULL, NULL);
 	log_info("%s: removed (uid %u)", vm->name, call->peer.uid);
+	vm_past_add(&call->daemon->past, vm->name, id);
 	change->call = call;
 	change->row = json_pack("{s:s, s:I}", "vm", vm->name, "vm_id", (json_int_t)id);
 	json_object_set_new(change->row, "cancelled",

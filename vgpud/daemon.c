@@ -354,6 +354,7 @@ static void end(struct daemon *daemon)
 	if (daemon->broker.store != NULL)
 		broker_close(&daemon->broker);
 	file_server_close(daemon->files); /* through which some of that is answered */
+	vm_past_free(&daemon->past);
 	if (daemon->clock_fd >= 0)
 		close(daemon->clock_fd);
 	sd_event_unref(daemon->event);

@@ -25,6 +25,7 @@ struct daemon {
 	int (*read_again)(void *arg, struct conf *wanted);
 	void *read_again_arg;
 	sd_event *event;
+	struct vm_past_list past; /* VMs that were removed */
 	struct admin_server *admin;
 	struct file_server *files; /* NULL: off */
 	void (*drained)(

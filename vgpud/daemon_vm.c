@@ -82,6 +82,10 @@ static void add_stored_vm(void *arg, const struct store_vm *stored)
 	struct daemon *daemon = arg;
 	unsigned pool = stored->pool - 'A';
 
+	if (stored->removed) {
+		vm_past_add(&daemon->past, stored->name, stored->id);
+		return;
+	}
 	if (pool >= SCHED_POOL_MAX || !daemon->conf->pool[pool].exists) {
 		log_warning(
 			"%s: its pool %c is not in the configuration any more; it is in pool A now",
@@ -115,6 +119,14 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 			  "--vm %s:%c:%s:NUMBER",
 			  conf->name, conf->id, other->name, conf->name, 'A' + conf->pool,
 			  name_priority(conf->priority));
+		return -EEXIST;
+	}
+	if (!vm_id_is_free(vms, &daemon->past, conf->name, conf->id)) {
+		log_error(
+			"%s: its number %u was that of a VM that was removed, and its records bear it; "
+			"give another, as in --vm %s:%c:%s:NUMBER",
+			conf->name, conf->id, conf->name, 'A' + conf->pool,
+			name_priority(conf->priority));
 		return -EEXIST;
 	}
 	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);

@@ -63,6 +63,7 @@ struct store_vm {
 	uint8_t pool;	  /* 'A' to 'Z' */
 	uint8_t priority; /* enum vgpu_priority */
 	bool paused;
+	bool removed;	     /* it is no more, but its records are */
 	const char *connect; /* where its QEMU listens, NULL: it connects to us */
 	int64_t created_ns;  /* since the Unix epoch; 0: now. Kept when a VM is put again */
 };
@@ -92,7 +93,8 @@ bool store_sqlite_dispatch(struct store *store);
 
 void store_sqlite_stats(const struct store *store, struct store_sqlite_stats *stats);
 
-/* Calls each for all VMs that existed at the start, by ascending id. */
+/* Calls each for all VMs of the database as it was at the start, removed ones too, by ascending id.
+ */
 void store_sqlite_vm_each(const struct store *store,
 			  void (*each)(void *arg, const struct store_vm *vm), void *arg);
 

@@ -72,6 +72,40 @@ struct vm *vm_find_id(const struct vm_list *list, uint32_t id)
 	return NULL;
 }
 
+void vm_past_add(struct vm_past_list *list, const char *name, uint32_t id)
+{
+	struct vm_past *past = calloc(1, sizeof(*past));
+
+	if (past == NULL)
+		return;
+	past->id = id;
+	snprintf(past->name, sizeof(past->name), "%s", name);
+	SLIST_INSERT_HEAD(list, past, link);
+}
+
+void vm_past_free(struct vm_past_list *list)
+{
+	struct vm_past *past;
+
+	while ((past = SLIST_FIRST(list)) != NULL) {
+		SLIST_REMOVE_HEAD(list, link);
+		free(past);
+	}
+}
+
+bool vm_id_is_free(const struct vm_list *list, const struct vm_past_list *past, const char *name,
+		   uint32_t id)
+{
+	const struct vm_past *other;
+
+	if (vm_find_id(list, id) != NULL)
+		return false;
+	SLIST_FOREACH(other, past, link)
+	if (other->id == id)
+		return strcmp(other->name, name) == 0; /* the latest that had it */
+	return true;
+}
+
 bool vm_fault(struct vm *vm, uint64_t now_ns, unsigned limit, uint64_t window_ns)
 {
 	uint64_t oldest_ns;

@@ -46,6 +46,15 @@ struct vm {
 
 TAILQ_HEAD(vm_list, vm);
 
+/* A VM that was removed: its number stays its own, since records bear it. */
+struct vm_past {
+	SLIST_ENTRY(vm_past) link;
+	uint32_t id;
+	char name[VM_NAME_SIZE];
+};
+
+SLIST_HEAD(vm_past_list, vm_past);
+
 /*
  * "vm3": 1 to 32 of a-z A-Z 0-9 . _ -, the first a letter or digit, and not all of them digits,
  * since a number means a request. It becomes a file's name.
@@ -66,6 +75,14 @@ void vm_free(struct vm *vm);
 /* Return: NULL: there is none. */
 struct vm *vm_find(const struct vm_list *list, const char *name);
 struct vm *vm_find_id(const struct vm_list *list, uint32_t id);
+
+/* Remembers a VM that is no more. Without memory for it, it is forgotten. */
+void vm_past_add(struct vm_past_list *list, const char *name, uint32_t id);
+void vm_past_free(struct vm_past_list *list);
+
+/* Return: whether a VM of that name may have this number: nobody has it, and nobody else had it. */
+bool vm_id_is_free(const struct vm_list *list, const struct vm_past_list *past, const char *name,
+		   uint32_t id);
 
 /*
  * Notes that a request of the VM killed its worker.

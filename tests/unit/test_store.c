@@ -509,9 +509,14 @@ static void check_vm(void *arg, const struct store_vm *vm)
 		assert_true(vm->paused);
 		assert_int_equal(vm->created_ns, 12345);
 		assert_string_equal(vm->connect, "/run/q.sock");
+		assert_false(vm->removed);
+	} else if (vm->id == 3) {
+		assert_string_equal(vm->name, "vm3"); /* its old requests keep it */
+		assert_true(vm->removed);
 	} else {
 		assert_int_equal(vm->id, 5);
 		assert_string_equal(vm->name, "vm3");
+		assert_false(vm->removed);
 		assert_null(vm->connect);
 		assert_true(vm->created_ns > INT64_C(1600000000000000000));
 	}
@@ -550,7 +555,7 @@ static void test_vms_last(void **state)
 	store->ops->close(store);
 	store = open_store();
 	store_sqlite_vm_each(store, check_vm, &seen);
-	assert_int_equal(seen, 2);
+	assert_int_equal(seen, 3);
 	/* The removed one keeps its name for old requests. */
 	assert_int_equal(number("SELECT count(*) FROM vm WHERE id = 3 AND name = 'vm3' AND "
 				"removed_ns IS NOT NULL"),
@@ -745,6 +750,26 @@ static void test_damaged_database_is_set_aside(void **state)
 	store->ops->close(store);
 }
 
+static void test_damage_after_a_clean_end_is_set_aside(void **state)
+{
+	char aside[128];
+	unsigned vms = 0;
+	struct store *store = open_store();
+
+	(void)state;
+	add_vm_and_requests(store);
+	store->ops->close(store);
+	write_sql("DELETE FROM ledger");
+	store = open_store();
+	snprintf(aside, sizeof(aside), "%s.corrupt-1", db_path);
+	assert_int_equal(access(aside, F_OK), 0);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'ledger-set-aside'"), 1);
+	store_sqlite_vm_each(store, count_vm, &vms);
+	assert_int_equal(vms, 1);
+	assert_int_equal(store->next_id, 2001);
+	store->ops->close(store);
+}
+
 static void test_no_database_at_all(void **state)
 {
 	char aside[128];
@@ -909,6 +934,7 @@ int main(void)
 		STORE_TEST(test_retention_by_age),
 		STORE_TEST(test_retention_by_size),
 		STORE_TEST(test_damaged_database_is_set_aside),
+		STORE_TEST(test_damage_after_a_clean_end_is_set_aside),
 		STORE_TEST(test_no_database_at_all),
 		STORE_TEST(test_damaged_after_kill_keeps_answered_ones),
 		STORE_TEST(test_damaged_ring_is_set_aside),

@@ -318,6 +318,9 @@ static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *repo
 		const char *answer = (const char *)sqlite3_column_text(statement, 0);
 
 		snprintf(report->reason, sizeof(report->reason), "%s", answer ? answer : "?");
+		for (char *c = report->reason; *c != '\0'; c++)
+			if (*c == '\n')
+				*c = ' '; /* it goes into one line of a log */
 	}
 	sqlite3_finalize(statement);
 	if (rc == SQLITE_ROW)
@@ -484,6 +487,14 @@ int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 	if (err == -EUCLEAN)
 		err = start_afresh(db, path, report, why, why_len);
 	return err;
+}
+
+int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
+				 struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	store_sqlite_db_close(db);
+	return start_afresh(db, path, report, why, why_len);
 }
 
 int store_sqlite_version_number(void)

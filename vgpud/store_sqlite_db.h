@@ -87,6 +87,13 @@ struct store_sqlite_db_report {
 int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 			 struct store_sqlite_db_report *report, char *why, size_t why_len);
 
+/*
+ * For an open database that turned out to be damaged: sets it aside and begins a new one with the
+ * VMs that can be read from it. why: as above. Return: 0 or -errno; then it is closed.
+ */
+int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
+				 struct store_sqlite_db_report *report, char *why, size_t why_len);
+
 /* With nobody else connected, everything is in the one file afterwards. */
 void store_sqlite_db_close(struct store_sqlite_db *db);
 

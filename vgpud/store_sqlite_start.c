@@ -161,6 +161,16 @@ static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *
 	return ring_replace(&s->ring, s->config.ring_records, damaged, report, why, why_len);
 }
 
+/* What went wrong with the database just now. */
+static const char *db_trouble(const struct store_sqlite *s)
+{
+	int rc = sqlite3_errcode(s->db.conn);
+
+	if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE)
+		return "a row is missing that is always there";
+	return sqlite3_errmsg(s->db.conn);
+}
+
 static int settle_last_session(struct store_sqlite *s, struct start_notes *notes, char *why,
 			       size_t why_len)
 {
@@ -180,7 +190,7 @@ static int settle_last_session(struct store_sqlite *s, struct start_notes *notes
 	}
 	if (err) {
 		snprintf(why, why_len, "the ledger cannot take what the ring holds: %s%s",
-			 sqlite3_errmsg(s->db.conn), err == -ENOSPC ? "; free some space" : "");
+			 db_trouble(s), err == -ENOSPC ? "; free some space" : "");
 		return err;
 	}
 	err = renew_ring(s, damaged, &notes->ring, why, why_len);
@@ -307,6 +317,7 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 		.pool = pool ? pool[0] : 0,
 		.priority = (uint8_t)sqlite3_column_int(row, 3),
 		.paused = sqlite3_column_int(row, 4) != 0,
+		.removed = sqlite3_column_int(row, 7) != 0,
 		.connect = connect ? strdup(connect) : NULL,
 		.created_ns = sqlite3_column_int64(row, 5),
 	};
@@ -321,8 +332,8 @@ static int load_vms(struct store_sqlite *s)
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(
 		s->db.conn,
-		"SELECT id, name, pool, priority, paused, created_ns, connect FROM vm "
-		"WHERE removed_ns IS NULL ORDER BY id",
+		"SELECT id, name, pool, priority, paused, created_ns, connect, removed_ns IS NOT NULL "
+		"FROM vm ORDER BY id",
 		-1, &statement, NULL);
 	int err = rc == SQLITE_OK ? 0 : store_sqlite_errno(s->db.conn, rc);
 
@@ -332,6 +343,47 @@ static int load_vms(struct store_sqlite *s)
 		err = store_sqlite_errno(s->db.conn, rc);
 	sqlite3_finalize(statement);
 	return err;
+}
+
+static void forget_vms(struct store_sqlite *s)
+{
+	while (s->vm_num > 0) {
+		s->vm_num--;
+		free((char *)s->vms[s->vm_num].name);
+		free((char *)s->vms[s->vm_num].connect);
+	}
+}
+
+/* All that needs an open database. */
+static int settle_and_begin(struct store_sqlite *s, struct start_notes *notes, char *why,
+			    size_t why_len)
+{
+	int err = settle_last_session(s, notes, why, why_len);
+
+	if (err)
+		return err;
+	err = begin_session(s, notes);
+	if (err == 0)
+		err = load_vms(s);
+	if (err)
+		snprintf(why, why_len, "%s: cannot begin a session: %s%s", s->config.db_path,
+			 db_trouble(s), err == -ENOSPC ? "; free some space" : "");
+	return err;
+}
+
+/*
+ * After a clean end nobody checks the database, so that it is damaged may show only now. The ring
+ * is as it was: what it holds is released once all of it is in a database.
+ */
+static int begin_afresh(struct store_sqlite *s, struct start_notes *notes, char *why,
+			size_t why_len)
+{
+	int err;
+
+	snprintf(notes->db.reason, sizeof(notes->db.reason), "%s", why);
+	forget_vms(s);
+	err = store_sqlite_db_start_afresh(&s->db, s->config.db_path, &notes->db, why, why_len);
+	return err ? err : settle_and_begin(s, notes, why, why_len);
 }
 
 int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
@@ -346,16 +398,11 @@ int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
 				why, why_len);
 	if (err == 0)
 		err = store_sqlite_db_open(&s->db, config->db_path, &notes->db, why, why_len);
-	if (err == 0)
-		err = settle_last_session(s, notes, why, why_len);
 	if (err == 0) {
-		err = begin_session(s, notes);
-		if (err == 0)
-			err = load_vms(s);
-		if (err)
-			snprintf(why, why_len, "%s: cannot begin a session: %s%s", config->db_path,
-				 sqlite3_errmsg(s->db.conn),
-				 err == -ENOSPC ? "; free some space" : "");
+		err = settle_and_begin(s, notes, why, why_len);
+		/* -ENODATA: a row is missing that is always there. */
+		if ((err == -EUCLEAN || err == -ENODATA) && notes->db.set_aside[0] == '\0')
+			err = begin_afresh(s, notes, why, why_len);
 	}
 	free(notes);
 	return err;

@@ -10,7 +10,7 @@ import struct
 import time
 
 from load import Load
-from rig import PATIENT, Daemon, Err, LinkClient, Row, counted, figures, nothing_else
+from rig import PATIENT, Daemon, Err, LinkClient, Row, figures, nothing_else
 from lib import proto
 from lib.proto import Op, Type
 

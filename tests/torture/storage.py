@@ -81,14 +81,17 @@ def full(rounds, _):
 
 # --- damaged files at the start ---
 
-def ledger_of_a_killed_daemon():
-    """Return: a state directory with rows in the database and records in the ring."""
+def ledger(how):
+    """how: "killed" or "ended", what became of the daemon. Return: its state directory, with rows in the database."""
     state = process.scratch_directory("state")
     with Daemon("vm1:A:high", "vm2:B:low", options=PATIENT) as daemon, Load(daemon, vm1=4, vm2=4) as load:
         load.answered(2000)
         daemon.ask("requests", limit="1")
         load.answered(200)
-        daemon.kill()
+        if how == "killed":
+            daemon.kill()
+        else:
+            daemon.stop()
         shutil.copytree(daemon.directory / "state", state, dirs_exist_ok=True)
     return state
 
@@ -127,7 +130,7 @@ def start(state, run, *arguments):
     return child.returncode, child.stderr.decode(errors="replace")
 
 
-def judge(status, text, state, names):
+def judge(status, text, state):
     """Return: what a start with damaged files came to, in a word."""
     if SANITIZER.search(text):
         return "sanitizer: " + SANITIZER.search(text).group()
@@ -143,23 +146,24 @@ def judge(status, text, state, names):
 
 def corrupt(rounds, _):
     chance = random.Random(5)
-    good = ledger_of_a_killed_daemon()
+    good = [ledger("killed"), ledger("ended")]
     where = process.scratch_directory("corrupt")
     state, run = where / "state", where / "run"
     run.mkdir()
     seen = {"database": [], "ring": [], "both": []}
-    again, bad = [], []
+    again, bad = [], []  # bad: what to print of
     for n in range(rounds):
         shutil.rmtree(state, ignore_errors=True)
-        shutil.copytree(good, state)
+        shutil.copytree(good[n // 3 % 2], state)
         what = list(seen)[n % 3]
         kinds = []
         if what != "ring":
-            kinds.append(damage(state / chance.choice(("vgpud.db", "vgpud.db", "vgpud.db-wal")), chance))
+            kinds.append(damage(chance.choice([path for name in ("vgpud.db", "vgpud.db-wal")
+                                              if (path := state / name).exists() and path.stat().st_size]), chance))
         if what != "database":
             kinds.append(damage(state / "vgpud.ring", chance))
         status, text = start(state, run, "--run", "true")
-        came_to = judge(status, text, state, None)
+        came_to = judge(status, text, state)
         seen[what].append(came_to)
         if not came_to.startswith("up"):
             bad.append(f"{what} {kinds}: {came_to}")

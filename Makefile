@@ -205,10 +205,14 @@ format:
 .PHONY: install help
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vgpu \
-		$(DESTDIR)$(PREFIX)/share/man/man{1,5,7,8} $(DESTDIR)$(SYSCONFDIR)/vgpud
+		$(DESTDIR)$(PREFIX)/share/man/man{1,5,7,8} $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(SYSCONFDIR)/vgpud
 	install -m 755 $(B)/bin/vgpud $(B)/bin/vgpuadm $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(DESTDIR)$(PREFIX)/bin
 	install -m 644 schema.sql packaging/60-vgpu.rules $(DESTDIR)$(PREFIX)/share/vgpu
+	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' packaging/vgpud.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/vgpud.service
+	install -m 644 packaging/vgpud.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/vgpud.conf
 	for page in man/*.[1578]; do \
 		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/vgpud/vgpud.conf ] || \

@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_service.py - vgpud's unit leaves it little, leaves it what it needs, and fits to its configuration
+
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from lib import paths, tap  # noqa: E402
+
+UNIT = paths.ROOT / "packaging/vgpud.service"
+USERS = paths.ROOT / "packaging/vgpud.sysusers"
+EXPOSURE_MOST = 1.0
+
+
+class Service(unittest.TestCase):
+    def settings(self):
+        lines = [line for line in UNIT.read_text().splitlines() if "=" in line and not line.startswith("#")]
+        return [tuple(line.split("=", 1)) for line in lines]
+
+    def test_exposure(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("there is no systemd-analyze")
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT],
+                              capture_output=True, text=True, check=False)
+        found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+        if not found:
+            self.skipTest(f"this systemd-analyze cannot tell without a system: {done.stderr.strip()[-100:]}")
+        tap.diagnose(found.group())
+        self.assertLessEqual(float(found.group(1)), EXPOSURE_MOST)
+
+    def test_what_it_needs_is_not_taken_away(self):
+        settings = self.settings()
+        self.assertNotIn("PrivateUsers", [name for name, _ in settings])
+        self.assertIn(("RestrictAddressFamilies", "AF_UNIX"), settings)
+        self.assertIn(("DeviceAllow", "char-nvidia* rw"), settings)
+
+    def test_its_directories_are_those_that_vgpud_uses(self):
+        settings = dict(self.settings())
+        effective = subprocess.run([paths.program("vgpud"), "-nv", "--config", "/dev/null"], capture_output=True, text=True,
+                                   env=paths.environment(), check=True).stdout
+        for line in (f"runtime_dir = /run/{settings['RuntimeDirectory']}", f"state_dir = /var/lib/{settings['StateDirectory']}"):
+            self.assertIn(line, effective.splitlines())
+
+    def test_its_user_and_groups_are_created(self):
+        created = {line.split()[1] for line in USERS.read_text().splitlines() if line[:2] in ("u ", "g ")}
+        effective = subprocess.run([paths.program("vgpud"), "-nv", "--config", "/dev/null"], capture_output=True, text=True,
+                                   env=paths.environment(), check=True).stdout
+        groups = set(re.findall(r"^(?:read_)?group = (\S+)$", effective, re.MULTILINE))
+        self.assertEqual(created, groups | {dict(self.settings())["User"]})
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - vgpud, and what else its file can be started as */
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vgpud/admin_handlers.h"
@@ -12,6 +14,7 @@
 #include "vgpud/daemon.h"
 #include "vgpud/file_scan.h"
 #include "vgpud/query.h"
+#include "vgpud/spawn.h"
 #include "vgpud/worker.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
@@ -42,6 +45,18 @@ static int read_again(void *arg, struct conf *wanted)
 	return conf_options_read(wanted, line->argc, line->argv, &action, log_sentence, NULL);
 }
 
+/*
+ * Return: whether spawn_self() started this process as that role; it then keeps no descriptor but
+ * those that the role has, whatever vgpud's own starter left open.
+ */
+static bool is_role(int argc, char **argv, const char *role)
+{
+	if (argc != 2 || strcmp(argv[0], role) != 0)
+		return false;
+	close_range(SPAWN_FD + 1, ~0u, 0);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line = { argc, argv };
@@ -51,11 +66,11 @@ int main(int argc, char **argv)
 	static struct conf conf;
 	enum conf_action action;
 
-	if (argc == 2 && strcmp(argv[0], WORKER_ARGV0) == 0)
+	if (is_role(argc, argv, WORKER_ARGV0))
 		return worker_main(argv[1]);
-	if (argc == 2 && strcmp(argv[0], FILE_ARGV0) == 0)
+	if (is_role(argc, argv, FILE_ARGV0))
 		return file_scan_main(argv[1]);
-	if (argc == 2 && strcmp(argv[0], QUERY_ARGV0) == 0)
+	if (is_role(argc, argv, QUERY_ARGV0))
 		return query_main(argv[1]);
 	if (conf_options_read(&conf, argc, argv, &action, report, NULL) != 0)
 		return EXIT_USAGE;

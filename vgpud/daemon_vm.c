@@ -9,6 +9,8 @@
 #include "common/names.h"
 #include "vgpud/daemon_private.h"
 
+#define STORE_WAIT_MS 60000
+
 const char *daemon_port_error(int err)
 {
 	if (err == -EADDRINUSE)
@@ -96,6 +98,19 @@ static void add_stored_vm(void *arg, const struct store_vm *stored)
 	       stored->connect);
 }
 
+/* A command line may name more than the ledger takes at once: then it gets the time it needs. */
+static int store_vm(struct daemon *daemon, const struct store_vm *stored)
+{
+	struct store *store = daemon->broker.store;
+	int err = store_sqlite_vm_put(store, stored, NULL, NULL);
+
+	if (err == -ENOBUFS && store_sqlite_wait(store, STORE_WAIT_MS) == 0)
+		err = store_sqlite_vm_put(store, stored, NULL, NULL);
+	if (err != 0)
+		log_error("%s: cannot be stored: %s", stored->name, strerror(-err));
+	return err;
+}
+
 /* A VM from the command line, unless the database has it: then the administrator's word holds. */
 static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 {
@@ -132,9 +147,7 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);
 	if (vm == NULL)
 		return -EIO;
-	return daemon_has_ledger(daemon)
-		       ? store_sqlite_vm_put(daemon->broker.store, &stored, NULL, NULL)
-		       : 0;
+	return daemon_has_ledger(daemon) ? store_vm(daemon, &stored) : 0;
 }
 
 int daemon_add_vms(struct daemon *daemon)

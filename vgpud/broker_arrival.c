@@ -52,8 +52,8 @@ static void turn_away(struct broker *broker, struct request *request, enum vgpu_
 	broker_request_put(broker, request);
 }
 
-/* Return: OK, or why the request ends before it begins. */
-static enum vgpu_error judge(struct broker *broker, struct request *request,
+/* Return: OK, or why the request will end before it begins. */
+static enum vgpu_error judge(const struct broker *broker, const struct request *request,
 			     enum vgpu_error refused)
 {
 	struct proto_request parsed;
@@ -68,8 +68,7 @@ static enum vgpu_error judge(struct broker *broker, struct request *request,
 		return VGPU_ERR_PAUSED;
 	if (broker_has_no_device(request->vm))
 		return VGPU_ERR_NO_DEVICE;
-	if (sched_push(&broker->sched, &request->vm->sched, &request->item,
-		       request->row.received_ns) != 0)
+	if (sched_full(&broker->sched, &request->vm->sched))
 		return VGPU_ERR_QUEUE_FULL;
 	return VGPU_ERR_OK;
 }
@@ -84,13 +83,17 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	if (request == NULL)
 		return -ENOMEM;
 	fill_request(broker, request, vm, arrival);
+	error = judge(broker, request, arrival->refused);
+	request->row.status = error;
 	if (broker->store->ops->accepted(broker->store, &request->row) != 0) {
 		turn_away(broker, request, VGPU_ERR_LEDGER_FULL);
 		return 0;
 	}
 	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
 	broker->live++;
-	error = judge(broker, request, arrival->refused);
+	if (error == VGPU_ERR_OK &&
+	    sched_push(&broker->sched, &vm->sched, &request->item, request->row.received_ns) != 0)
+		error = VGPU_ERR_QUEUE_FULL;
 	if (error != VGPU_ERR_OK) {
 		broker_end_idle(broker, request, error);
 		return 0;

@@ -41,9 +41,14 @@ static void note_queued(struct sched *s, struct sched_vm *vm, int change)
 		TAILQ_REMOVE(&s->waiting, vm, link);
 }
 
+bool sched_full(const struct sched *s, const struct sched_vm *vm)
+{
+	return vm->queued >= s->vm_queue_max; /* rule 5 */
+}
+
 int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns)
 {
-	if (vm->queued >= s->vm_queue_max) /* rule 5 */
+	if (sched_full(s, vm))
 		return -EDQUOT;
 	*item = (struct sched_item){
 		.vm = vm,

@@ -86,6 +86,9 @@ void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns);
 
 void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused);
 
+/* Rule 5. Return: whether sched_push() would refuse. */
+bool sched_full(const struct sched *s, const struct sched_vm *vm);
+
 /* Rule 5. Return: 0, or -EDQUOT: the VM's queue is full. */
 int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns);
 

@@ -46,8 +46,10 @@ struct store_event {
 struct store;
 
 /*
- * accepted: the request is known and will have exactly one end. Return: 0, or -ENOSPC when the
- *	ledger cannot promise to record its end too: answer LEDGER_FULL.
+ * accepted: the request is known and will have exactly one end. Its status is what that will be, as
+ *	far as it is known: while there is little room, what will fail anyway is not to take it from
+ *	others. Return: 0, or -ENOSPC when the ledger cannot promise to record its end too: answer
+ *	LEDGER_FULL.
  * finished: the end of a request accepted before; room for it was reserved, so it cannot fail.
  *	Once it returns, a kill -9 of the daemon no longer loses the record.
  * event: best effort, never blocks.

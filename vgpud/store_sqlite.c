@@ -105,10 +105,20 @@ static bool was_unrecorded(struct store_sqlite *s, uint64_t id)
 	return false;
 }
 
+/*
+ * Half of the room is for requests that may come to something. Whoever sends nonsense, or more than
+ * its queue takes, as fast as it can, fills the other half faster than the writer empties it.
+ */
+static bool is_crowded(const struct store_sqlite *s)
+{
+	return ring_head(s->ring) - ring_tail(s->ring) > ring_records(s->ring) / 2;
+}
+
 static int sqlite_accepted(struct store *store, const struct store_request *request)
 {
 	struct store_sqlite *s = self(store);
-	int err = ring_accept(s->ring, request);
+	bool doomed = request->status != 0 && !s->config.lossy;
+	int err = doomed && is_crowded(s) ? -ENOSPC : ring_accept(s->ring, request);
 
 	if (err == 0)
 		wake_if_due(s);

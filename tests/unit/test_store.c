@@ -93,10 +93,15 @@ static struct store_request request_of(const struct store *store, uint64_t n)
 	};
 }
 
+/* Its end is not known yet when it is accepted. */
 static int accept_request(struct store *store, struct store_request *request)
 {
+	struct store_request before;
+
 	*request = request_of(store, store->next_id++);
-	return store->ops->accepted(store, request);
+	before = *request;
+	before.status = VGPU_ERR_OK;
+	return store->ops->accepted(store, &before);
 }
 
 /* Requests from accepted to finished, waiting for the writer when the ring is full. */
@@ -267,6 +272,7 @@ static void test_unknown_opcodes_share_a_minute(void **state)
 		request.vm_id = 1;
 		request.pool = 'A';
 		request.priority = 0;
+		request.status = VGPU_ERR_OK;
 		assert_int_equal(store->ops->accepted(store, &request), 0);
 		store->ops->finished(store, &request);
 	}
@@ -466,6 +472,29 @@ static void test_full_ring_refuses_and_resumes(void **state)
 	assert_int_equal(number("SELECT count(*) FROM request"), 228);
 	assert_minutes_match_rows();
 	store->ops->close(store);
+}
+
+static void test_what_fails_anyway_leaves_room_for_others(void **state)
+{
+	struct store *store = open_store();
+	struct store_request good[64], bad = { .vm_id = 2, .status = VGPU_ERR_QUEUE_FULL };
+	sqlite3 *blocker = block_writer();
+	unsigned recorded = 0;
+
+	(void)state;
+	for (bad.id = store->next_id++; store->ops->accepted(store, &bad) == 0;
+	     bad.id = store->next_id++) {
+		store->ops->finished(store, &bad);
+		recorded++;
+	}
+	assert_in_range(recorded, 64, 66);
+	for (unsigned i = 0; i < 60; i++)
+		assert_int_equal(accept_request(store, &good[i]), 0);
+	for (unsigned i = 0; i < 60; i++)
+		store->ops->finished(store, &good[i]);
+	sqlite3_close(blocker);
+	store->ops->close(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), recorded + 60);
 }
 
 static void test_lossy_goes_on(void **state)
@@ -926,6 +955,7 @@ int main(void)
 		STORE_TEST(test_nothing_is_recorded_twice),
 		STORE_TEST(test_ring_changes_size),
 		STORE_TEST(test_full_ring_refuses_and_resumes),
+		STORE_TEST(test_what_fails_anyway_leaves_room_for_others),
 		STORE_TEST(test_lossy_goes_on),
 		STORE_TEST(test_vms_last),
 		STORE_TEST(test_answers_come_at_close),

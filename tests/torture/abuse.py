@@ -18,6 +18,7 @@ GOOD = ("vm1:A:high", "vm2:B:low")
 BATCH = 40           # malformed messages in one connection, before the frame that ends it
 CAMPERS = 32         # VMs whose devices leave no descriptor
 DESCRIPTORS = 64     # what RLIMIT_NOFILE is then
+REPLAYED = 0xBBBBBBBB
 CPU_SHARE_MOST = 5   # percent, of one processor
 
 
@@ -273,16 +274,16 @@ def impostors(rounds, _):
             elif kind == "wrong vm_id in a request":
                 answer = refusal(third, proto.hello() + proto.frame(Type.REQUEST, nop, vm_id=1, sequence=1))
             else:
-                good = proto.frame(Type.REQUEST, nop, vm_id=3, sequence=7, request_id=0xAAAA)
+                good = proto.frame(Type.REQUEST, nop, vm_id=3, sequence=7, request_id=REPLAYED - 1)
                 answer = refusal(third, proto.hello() + good
-                                 + proto.frame(Type.REQUEST, nop, vm_id=3, sequence=n % 8, request_id=0xBBBB))
+                                 + proto.frame(Type.REQUEST, nop, vm_id=3, sequence=n % 8, request_id=REPLAYED))
             kinds[kind].append(answer)
             load.pump(0)
         load.rest()
         connects = sum(flow.connects for flow in load.flows.values())
         last = daemon.end(rounds, "impostors")
-        ran = daemon.rows("SELECT count(*) FROM request WHERE guest_request_id = 0xBBBB OR "
-                          "(vm_id != 3 AND guest_request_id = 0)")[0][0]
+        ran = daemon.rows("SELECT count(*) FROM request WHERE guest_request_id = ? OR "
+                          "(vm_id != 3 AND guest_request_id = 0)", REPLAYED)[0][0]
         yield Row("second peer, wrong vm_id, replayed sequence: requests of theirs that were taken", rounds, 0, ran)
         allowed = {"second peer": ("HELLO DENIED", "closed"), "wrong vm_id": ("HELLO DENIED", "closed"),
                    "wrong vm_id in a request": ("HELLO OK", "closed"),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from load import Load
-from rig import PATIENT, Daemon, Err, Row, Skip, counted, nothing_else, paths, wait_until
+from rig import PATIENT, Daemon, Err, Row, Skip, Timeout, counted, nothing_else, paths, wait_until
 
 VMS = ("vm1:A:high", "vm2:A:low")
 HELD = 40  # connections that are cut while the workers stand still, at a time
@@ -18,9 +18,10 @@ def residue(daemon, before):
     def left():
         queued = len(daemon.ask("queue"))
         return queued, daemon.descriptors() - before[0], len(daemon.workers()) - before[1]
+    found = (0, 0, 0)
     try:
-        wait_until(lambda: left() == (0, 0, 0), "all to be given back", timeout_s=5)
-    finally:
+        wait_until(lambda: left() == found, "all to be given back", timeout_s=5)
+    except Timeout:
         found = left()
     return "{} queued, {} descriptors, {} processes".format(*found)
 

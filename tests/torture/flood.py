@@ -2,7 +2,7 @@
 # flood.py - one VM, or many, submit as fast as they can: what the others feel, and what is counted
 
 from load import Load
-from rig import PATIENT, Daemon, Err, Row, compare, counted, figures, nothing_else
+from rig import PATIENT, Daemon, Err, Row, compare, figures, nothing_else
 
 FLOOD_DEPTH = 400  # in flight at once, of which the queue takes 16
 LOWS = 6
@@ -27,12 +27,14 @@ def flood(rounds, _):
         wrong, _ = compare(load, daemon)
         by_vm = {vm: dict(daemon.rows("SELECT status, count(*) FROM request WHERE vm_id = ? GROUP BY status", vm))
                  for vm in (1, 2)}
-        accepted, refused = by_vm[2].get(Err.OK, 0), by_vm[2].get(Err.QUEUE_FULL, 0)
+        accepted = by_vm[2].get(Err.OK, 0)
+        ends = list(load.statuses())
+        refused = ends.count(Err.QUEUE_FULL) + ends.count(Err.LEDGER_FULL)
         yield Row("one VM floods: refused = submitted - accepted", flooder.sent,
                   f"{flooder.sent - accepted:,}; counted {flooder.sent:,}", f"{refused:,}; counted {row['requests']:,}")
-        yield Row("  ends other than OK, QUEUE_FULL; the victim's other than OK", len(load.ends), "none; none",
-                  f"{nothing_else(load.statuses(), Err.OK, Err.QUEUE_FULL)}; "
-                  f"{counted(Err(status).name for status in by_vm[1] if status != Err.OK)}")
+        yield Row("  ends other than OK, QUEUE_FULL, LEDGER_FULL; the victim's other than OK", len(load.ends), "none; none",
+                  f"{nothing_else(ends, Err.OK, Err.QUEUE_FULL, Err.LEDGER_FULL)}; {nothing_else(victim.ends, Err.OK)}")
+        yield Row("  of those refused", refused, None, nothing_else(ends, Err.OK))
         yield Row("  ledger against clients", len(load.ends), "none", wrong)
         yield Row("  the victim's latency alone", len(alone_s), None, figures(alone_s))
         yield Row("  under the flood, at the same priority", len(beside_s), None, figures(beside_s))

@@ -28,6 +28,7 @@ class Flow:
         self.depth = depth
         self.pending = {}       # (number, when it was sent) by sequence
         self.latencies_s = []   # of answers that were OK
+        self.ends = []
         self.sent = 0
         self.connects = 0
         self.ready = False
@@ -177,6 +178,7 @@ class Load:
         if number in self.ends:
             self.strays += 1
         self.ends[number] = end
+        flow.ends.append(end)
         if end not in (Err.OK, "lost"):
             self.news.append((flow, number, end))
 

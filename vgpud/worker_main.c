@@ -124,7 +124,7 @@ int worker_main(const char *spec)
 {
 	struct worker_hello hello = { .error = 0 };
 	struct exec *exec = NULL;
-	int status;
+	int status = 1;
 
 	log_init(WORKER_ARGV0, false);
 	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
@@ -135,10 +135,10 @@ int worker_main(const char *spec)
 	signal(SIGTERM, SIG_IGN);
 	hello.error = open_executor(&exec, spec, hello.why, sizeof(hello.why));
 	if (!greet(exec, &hello))
-		return 0;
-	if (exec == NULL)
-		return 1;
-	status = serve(exec);
-	exec->ops->close(exec);
+		status = 0;
+	else if (exec != NULL)
+		status = serve(exec);
+	if (exec != NULL)
+		exec->ops->close(exec);
 	return status;
 }

@@ -126,9 +126,7 @@ static void open_client(struct client *client, const char *path)
 
 static void run(unsigned num, unsigned depth, uint64_t until_ns)
 {
-	uint64_t now_ns;
-
-	while ((now_ns = util_now_ns()) < until_ns) {
+	while (util_now_ns() < until_ns) {
 		if (poll(polls, num, 1000) < 0)
 			die("poll");
 		for (unsigned i = 0; i < num; i++)

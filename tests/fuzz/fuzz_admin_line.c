@@ -10,11 +10,11 @@
  * A command that is taken has arguments of its pattern and nothing else; one that is refused has a
  * reason that fits into an answer.
  */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 {
 	struct admin_line line;
 	char why[512] = "";
-	int err = admin_line_read((const char *)data, size, &line);
+	int err = admin_line_read((const char *)input, len_bytes, &line);
 
 	REQUIRE((err == 0) == (line.args != NULL));
 	if (err != 0)

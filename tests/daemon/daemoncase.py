@@ -20,7 +20,17 @@ class DaemonCase(unittest.TestCase):
         self.vgpud = self.enterContext(Vgpud(*vms, options=options, executor=executor))
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
         self.book = Book()
-        return [self.client(vm.split(":")[0]) for vm in vms]
+        clients = [self.client(vm.split(":")[0]) for vm in vms]
+        self.wait_workers()
+        return clients
+
+    def wait_workers(self):
+        """Waits until each pool, or each connected VM, has its worker, and each executor that works its spare."""
+        status = self.admin.row("status")
+        pools = [row for row in self.admin.rows("pools") if row["state"] != "failing"]
+        wanted = len(pools) if status["isolation"] == "pool" else status["vms_connected"]
+        wanted += len({row["executor_wanted"] for row in pools})
+        wait_until(lambda: len(self.vgpud.workers()) == wanted, f"{wanted} workers")
 
     def client(self, vm):
         return self.enterContext(BookClient(self.vgpud, vm, self.book))

@@ -61,6 +61,11 @@ class Access(unittest.TestCase):
         settings.parent.chmod(0o755)
         cls.enterClassContext(cls.vgpud)
 
+    @classmethod
+    def tearDownClass(cls):
+        if (status := cls.vgpud.stop()) != 0:
+            raise AssertionError(f"vgpud ended with status {status}")
+
     def ask_all(self):
         """What each command says to one who gives it an argument that it does not take: nothing happens by that."""
         codes = {}

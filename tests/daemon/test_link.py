@@ -41,6 +41,11 @@ class Link(unittest.TestCase):
         cls.other = cls.enterClassContext(LinkClient(cls.vgpud.socket("vm2")))
         cls.other.handshake()
 
+    @classmethod
+    def tearDownClass(cls):
+        if (status := cls.vgpud.stop()) != 0:
+            raise AssertionError(f"vgpud ended with status {status}")
+
     def tearDown(self):
         self.answers(self.other)
         self.assertTrue(self.admin.vm("vm2")["connected"])
@@ -405,7 +410,8 @@ class QemuListens(unittest.TestCase):
             with self.listen() as listener:       # and starts again
                 self.serve(listener).close()
             with self.listen() as listener:
-                vgpud.restart()
+                self.assertEqual(vgpud.stop(), 0)
+                vgpud.start()
                 self.serve(listener).close()
 
     def test_a_listener_that_is_no_device(self):

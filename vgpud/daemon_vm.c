@@ -88,6 +88,11 @@ static void add_stored_vm(void *arg, const struct store_vm *stored)
 		vm_past_add(&daemon->past, stored->name, stored->id);
 		return;
 	}
+	if (!vm_name_ok(stored->name)) {
+		log_warning("the database has a VM %u whose name is none; it is left out",
+			    stored->id);
+		return;
+	}
 	if (pool >= SCHED_POOL_MAX || !daemon->conf->pool[pool].exists) {
 		log_warning(
 			"%s: its pool %c is not in the configuration any more; it is in pool A now",

@@ -88,6 +88,11 @@ int store_sqlite_errno(sqlite3 *conn, int rc)
 	}
 }
 
+int store_sqlite_prepare_errno(sqlite3 *conn, int rc)
+{
+	return rc == SQLITE_ERROR ? -EUCLEAN : store_sqlite_errno(conn, rc);
+}
+
 /* --- statements --- */
 
 int store_sqlite_db_run(struct store_sqlite_db *db, enum store_sqlite_statement which)
@@ -174,7 +179,7 @@ static int query_number(sqlite3 *conn, const char *sql, int64_t *value)
 	int rc = sqlite3_prepare_v2(conn, sql, -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_errno(conn, rc);
+		return store_sqlite_prepare_errno(conn, rc);
 	rc = sqlite3_step(statement);
 	if (rc == SQLITE_ROW)
 		*value = sqlite3_column_int64(statement, 0);
@@ -193,14 +198,14 @@ static int use_log(struct store_sqlite_db *db)
 	int rc = sqlite3_prepare_v2(db->conn, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_errno(db->conn, rc);
+		return store_sqlite_prepare_errno(db->conn, rc);
 	rc = sqlite3_step(statement);
 	if (rc == SQLITE_ROW)
 		mode = (const char *)sqlite3_column_text(statement, 0);
 	on = mode && strcmp(mode, "wal") == 0;
 	sqlite3_finalize(statement);
 	if (rc != SQLITE_ROW)
-		return store_sqlite_errno(db->conn, rc);
+		return store_sqlite_prepare_errno(db->conn, rc);
 	return on ? 0 : -EOPNOTSUPP;
 }
 
@@ -338,7 +343,7 @@ static int fill_names(struct store_sqlite_db *db)
 	int rc = sqlite3_prepare_v2(db->conn, "INSERT OR REPLACE INTO name VALUES (?1,?2,?3,?4)",
 				    -1, &statement, NULL);
 	int err = rc == SQLITE_OK ? exec(db->conn, "BEGIN IMMEDIATE")
-				  : store_sqlite_errno(db->conn, rc);
+				  : store_sqlite_prepare_errno(db->conn, rc);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == 0; i++) {
 		sqlite3_bind_text(statement, 1, names[i].what, -1, SQLITE_STATIC);
@@ -361,7 +366,7 @@ static int prepare(struct store_sqlite_db *db)
 					    SQLITE_PREPARE_PERSISTENT, &db->statement[i], NULL);
 
 		if (rc != SQLITE_OK)
-			return store_sqlite_errno(db->conn, rc);
+			return store_sqlite_prepare_errno(db->conn, rc);
 	}
 	return 0;
 }

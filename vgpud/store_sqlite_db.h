@@ -114,6 +114,12 @@ int store_sqlite_db_end(struct store_sqlite_db *db, int err);
  * damaged. */
 int store_sqlite_errno(sqlite3 *conn, int rc);
 
+/*
+ * Likewise, of a statement that could not be prepared. The statements are right, so if sqlite finds
+ * fault with them it is the tables that are not: -EUCLEAN.
+ */
+int store_sqlite_prepare_errno(sqlite3 *conn, int rc);
+
 /* Moves what committed from the log into the database file, as far as readers allow. */
 void store_sqlite_db_checkpoint(struct store_sqlite_db *db);
 

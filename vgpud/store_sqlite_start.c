@@ -27,7 +27,7 @@ static int get_numbers(struct store_sqlite *s, const char *sql, int64_t *numbers
 	int err = 0;
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_errno(s->db.conn, rc);
+		return store_sqlite_prepare_errno(s->db.conn, rc);
 	rc = sqlite3_step(statement);
 	for (int i = 0; i < n && rc == SQLITE_ROW; i++)
 		numbers[i] = sqlite3_column_int64(statement, i);
@@ -78,7 +78,7 @@ static int insert_session(struct store_sqlite *s, const struct ring_session *ses
 		-1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_errno(s->db.conn, rc);
+		return store_sqlite_prepare_errno(s->db.conn, rc);
 	sqlite3_bind_int64(statement, 1, (int64_t)session->id);
 	sqlite3_bind_int64(statement, 2, session->wall_ns);
 	sqlite3_bind_int64(statement, 3, (int64_t)session->mono_ns);
@@ -304,16 +304,20 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 {
 	const unsigned char *pool = sqlite3_column_text(row, 2);
 	const char *connect = (const char *)sqlite3_column_text(row, 6);
+	const char *name = (const char *)sqlite3_column_text(row, 1);
 	struct store_vm *more = reallocarray(s->vms, s->vm_num + 1, sizeof(*more));
 	struct store_vm *vm;
 
+	if (more)
+		s->vms = more;
+	if (more && !name)
+		return -EUCLEAN; /* the table does not allow it */
 	if (!more)
 		return -ENOMEM;
-	s->vms = more;
 	vm = &s->vms[s->vm_num];
 	*vm = (struct store_vm){
 		.id = (uint32_t)sqlite3_column_int64(row, 0),
-		.name = strdup((const char *)sqlite3_column_text(row, 1)),
+		.name = strdup(name),
 		.pool = pool ? pool[0] : 0,
 		.priority = (uint8_t)sqlite3_column_int(row, 3),
 		.paused = sqlite3_column_int(row, 4) != 0,
@@ -335,7 +339,7 @@ static int load_vms(struct store_sqlite *s)
 		"SELECT id, name, pool, priority, paused, created_ns, connect, removed_ns IS NOT NULL "
 		"FROM vm ORDER BY id",
 		-1, &statement, NULL);
-	int err = rc == SQLITE_OK ? 0 : store_sqlite_errno(s->db.conn, rc);
+	int err = rc == SQLITE_OK ? 0 : store_sqlite_prepare_errno(s->db.conn, rc);
 
 	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
 		err = load_vm(s, statement);

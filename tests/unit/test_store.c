@@ -799,6 +799,41 @@ static void test_damage_after_a_clean_end_is_set_aside(void **state)
 	store->ops->close(store);
 }
 
+static void test_tables_that_are_not_ours_any_more(void **state)
+{
+	char aside[128];
+	struct store *store = open_store();
+
+	(void)state;
+	add_vm_and_requests(store);
+	store->ops->close(store);
+	write_sql("ALTER TABLE event RENAME COLUMN new_value TO nev_value");
+	store = open_store();
+	snprintf(aside, sizeof(aside), "%s.corrupt-1", db_path);
+	assert_int_equal(access(aside, F_OK), 0);
+	do_requests(store, 10);
+	store->ops->close(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 10);
+}
+
+static void test_a_vm_without_a_name(void **state)
+{
+	char aside[128];
+	struct store *store = open_store();
+
+	(void)state;
+	add_vm_and_requests(store);
+	store->ops->close(store);
+	write_sql("ALTER TABLE vm RENAME TO vm_old;"
+		  "CREATE TABLE vm (id INTEGER PRIMARY KEY, name, pool, priority, paused, connect, "
+		  "created_ns, removed_ns);"
+		  "INSERT INTO vm VALUES (1, NULL, 'A', 0, 0, NULL, 0, NULL)");
+	store = open_store();
+	snprintf(aside, sizeof(aside), "%s.corrupt-1", db_path);
+	assert_int_equal(access(aside, F_OK), 0);
+	store->ops->close(store);
+}
+
 static void test_no_database_at_all(void **state)
 {
 	char aside[128];
@@ -965,6 +1000,8 @@ int main(void)
 		STORE_TEST(test_retention_by_size),
 		STORE_TEST(test_damaged_database_is_set_aside),
 		STORE_TEST(test_damage_after_a_clean_end_is_set_aside),
+		STORE_TEST(test_tables_that_are_not_ours_any_more),
+		STORE_TEST(test_a_vm_without_a_name),
 		STORE_TEST(test_no_database_at_all),
 		STORE_TEST(test_damaged_after_kill_keeps_answered_ones),
 		STORE_TEST(test_damaged_ring_is_set_aside),

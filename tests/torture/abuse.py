@@ -120,8 +120,10 @@ def frames(rounds, _):
         yield Row("  answers", len(load.ends), "0 answered twice or unasked, 0 wrong results", load.faults())
         yield Row("  bad frames counted against the good; connections closed for them", n, 0,
                   sum(row["bad_frames"] for row in counts if row["vm"] in ("vm1", "vm2")))
-        yield Row("  bad frames counted against the others; memory of vgpud", n, None,
-                  f"{sum(row['bad_frames'] for row in counts):,}; {grown_mib:+.1f} MiB")
+        others = [row for row in counts if row["vm"] not in ("vm1", "vm2")]
+        yield Row("  what vgpud read of it: messages; frames that ended a connection; its memory", n, None,
+                  f"{sum(row['requests'] for row in others):,}; {sum(row['bad_frames'] for row in others):,}; "
+                  f"{grown_mib:+.1f} MiB")
         yield daemon.end(sent, "malformed frames")
 
 

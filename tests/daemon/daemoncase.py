@@ -62,7 +62,8 @@ class DaemonCase(unittest.TestCase):
     def order(self):
         """Return: the guest's numbers of the requests that ran, in the order in which they started."""
         rows = [row for row in self.admin.rows("requests", **ALL) if row["executor"] != "none"]
-        return [row["guest_request_id"] for row in sorted(rows, key=lambda row: row["received_unix_ns"] + row["wait_ns"])]
+        rows.sort(key=lambda row: row["received_unix_ns"] + row["wait_ns"])
+        return [row["guest_request_id"] for row in rows]
 
     def events(self, kind):
         return [row for row in self.admin.rows("events", limit="1000") if row["kind"] == kind]

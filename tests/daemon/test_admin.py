@@ -15,12 +15,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from book import ALL, NOP, add  # noqa: E402
+from book import ALL, NOP  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
 from lib import proto, tap  # noqa: E402
 from lib.adminclient import AdminClient, Closed, Refused, commands, line  # noqa: E402
 from lib.process import scratch_directory, wait_until  # noqa: E402
-from lib.proto import Err, Op  # noqa: E402
+from lib.proto import Err  # noqa: E402
 from lib.vgpud import PATIENT  # noqa: E402
 
 LINE_MOST = 65536
@@ -42,7 +42,8 @@ CHANGE_ROW = {**keys("vm what old new", TEXT), **keys("vm_id queued", NUMBER), "
 REQUEST_ROW = {**keys("vm pool priority opcode status executor transport", TEXT),
                **keys("id received_unix_ns vm_id request_bytes response_bytes guest_request_id", NUMBER),
                **keys("wait_ns exec_ns total_ns", NUMBER_OR_NULL)}
-TIMES = " ".join(f"{time}_{what}_ns" for time in ("wait", "exec", "total") for what in ("p50", "p90", "p99", "p999", "max"))
+TIMES = " ".join(f"{time}_{what}_ns" for time in ("wait", "exec", "total")
+                 for what in ("p50", "p90", "p99", "p999", "max"))
 
 # Of each command that vgpud answers, the keys of its rows and what may stand there.
 ROWS = {
@@ -97,7 +98,8 @@ class Rows(DaemonCase):
                 ("add-vm", {"name": "vm9"}), ("set-priority", {"vm": "vm9", "priority": "low"}),
                 ("set-pool", {"vm": "vm9", "pool": "B"}), ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
                 ("remove-vm", {"vm": "vm9"}), ("drain", {}), ("status", {}), ("list", {}), ("pools", {}), ("stats", {}),
-                ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("metrics", {}), ("checks", {})):
+                ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("metrics", {}),
+                ("checks", {})):
             seen[command] = self.admin.rows(command, **arguments)
         self.assertEqual(seen.keys(), SERVED)
         for command, rows in seen.items():
@@ -219,10 +221,12 @@ class BadLines(DaemonCase):
                 ("set-priority", {"vm": "vm1", "priority": "urgent"}, "low, medium, high"),
                 ("set-priority", {"vm": "vm1", "priority": "hihg"}, "did you mean high?"),
                 ("set-priority", {"vm": "vm1", "priority": "2"}, "low, medium, high"),
-                ("set-pool", {"vm": "vm1", "pool": "AB"}, "one letter"), ("set-pool", {"vm": "vm1", "pool": "a"}, "one letter"),
+                ("set-pool", {"vm": "vm1", "pool": "AB"}, "one letter"),
+                ("set-pool", {"vm": "vm1", "pool": "a"}, "one letter"),
                 ("pause", {"vm": "../vm1"}, "../vm1"), ("pause", {"vm": ""}, "name"), ("pause", {"vm": True}, "vm"),
-                ("cancel", {"id": "0"}, "0"), ("cancel", {"id": "vm1"}, "vm1"), ("cancel", {"id": "99999999999999999999"}, "9"),
-                ("drain", {"timeout": "soon"}, "soon"), ("drain", {"timeout": "-1"}, "-1"), ("drain", {"off": "yes"}, "off"),
+                ("cancel", {"id": "0"}, "0"), ("cancel", {"id": "vm1"}, "vm1"),
+                ("cancel", {"id": "99999999999999999999"}, "9"), ("drain", {"off": "yes"}, "off"),
+                ("drain", {"timeout": "soon"}, "soon"), ("drain", {"timeout": "-1"}, "-1"),
                 ("stats", {"by": "colour"}, "vm, pool, priority, opcode"), ("stats", {"since": "whenever"}, "1h30m"),
                 ("stats", {"since": "now", "until": "1h"}, "not before"), ("requests", {"limit": "0"}, "0"),
                 ("requests", {"status": "GOOD"}, "BAD_CRC"), ("requests", {"opcode": "fly"}, "vector-add"),
@@ -233,10 +237,12 @@ class BadLines(DaemonCase):
 
     def test_what_does_not_exist(self):
         for command, arguments, text in (
-                ("set-priority", {"vm": "vm11", "priority": "high"}, "did you mean vm1?"), ("pause", {"vm": "web"}, "web"),
+                ("set-priority", {"vm": "vm11", "priority": "high"}, "did you mean vm1?"),
+                ("pause", {"vm": "web"}, "web"),
                 ("set-pool", {"vm": "vm1", "pool": "Z"}, "Z: no such pool"), ("remove-vm", {"vm": "vm2"}, "vm2"),
                 ("list", {"vm": "vm2"}, "vm2"), ("queue", {"vm": "vm2"}, "vm2"), ("cancel", {"id": "12345"}, "12345"),
-                ("request", {"id": "12345"}, "12345"), ("stats", {"vm": "vm2"}, "vm2"), ("stats", {"blame": "vm2"}, "vm2"),
+                ("request", {"id": "12345"}, "12345"), ("stats", {"vm": "vm2"}, "vm2"),
+                ("stats", {"blame": "vm2"}, "vm2"),
                 ("requests", {"vm": "vm2"}, "vm2"), ("rates", {"vm": "vm2"}, "vm2")):
             with self.subTest(command=command, arguments=arguments):
                 self.refused(line(command, arguments, 7).strip(), "not-found", text, number=7)
@@ -281,7 +287,8 @@ class Lines(DaemonCase):
         (client,) = self.start("vm1:A:high")
         self.works(client)
         kinds = (("status", {}), ("set-priority", {"vm": "vm1", "priority": "low"}), ("requests", {}), ("nonsense", {}),
-                 ("list", {}), ("set-priority", {"vm": "vm1", "priority": "high"}), ("stats", {"by": "vm"}), ("events", {}))
+                 ("list", {}), ("set-priority", {"vm": "vm1", "priority": "high"}), ("stats", {"by": "vm"}),
+                 ("events", {}))
         self.admin.send_raw(b"".join(line(*kinds[n % len(kinds)], n) for n in range(80)))
         for n in range(80):
             if kinds[n % len(kinds)][0] == "nonsense":
@@ -373,10 +380,11 @@ class Leaving(DaemonCase):
 
     def test_before_the_answer_begins(self):
         (client,) = self.start("vm1:A:high")
-        for n in range(60):
-            with AdminClient(self.vgpud.admin_socket) as admin:
-                admin.send(*(("requests",), ("set-priority",), ("stats",), ("drain",))[n % 4][:1],
-                           **({}, {"vm": "vm1", "priority": ("low", "high")[n // 4 % 2]}, {}, {"off": True})[n % 4])
+        for priority in ("low", "high") * 7 + ("low",):
+            for command, arguments in (("requests", {}), ("set-priority", {"vm": "vm1", "priority": priority}),
+                                       ("stats", {}), ("drain", {"off": True})):
+                with AdminClient(self.vgpud.admin_socket) as admin:
+                    admin.send(command, **arguments)
         self.wait_none_left()
         self.works(client)
         self.assertEqual(self.admin.vm("vm1")["priority"], "low")

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from lib import process, proto, tap  # noqa: E402
 from lib.adminclient import AdminClient, Refused  # noqa: E402
-from lib.linkclient import Closed, LinkClient  # noqa: E402
+from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.proto import Err, Op, Type  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
@@ -463,9 +463,6 @@ class Idle(unittest.TestCase):
                     if line.startswith("voluntary_ctxt_switches:"):
                         counts[pid, int(status.parent.name)] = int(line.split()[1])
         return counts
-
-
-del Link  # the base is no test of its own
 
 if __name__ == "__main__":
     tap.main()

@@ -125,8 +125,8 @@ class Filters(DaemonCase):
                 client.call(message)
         rows = self.admin.rows("requests", **ALL)
         self.assertEqual(len(rows), 10)
-        for key, value in (("vm", "vm1"), ("vm", "vm2"), ("pool", "A"), ("pool", "B"), ("status", "OK"), ("status", "BAD_OPCODE"),
-                           ("status", "BAD_LENGTH"), ("opcode", "nop"), ("opcode", "add"), ("opcode", "info")):
+        for key, value in (("vm", "vm1"), ("vm", "vm2"), ("pool", "A"), ("pool", "B"), ("status", "OK"),
+                           ("status", "BAD_OPCODE"), ("status", "BAD_LENGTH"), ("opcode", "nop"), ("opcode", "add"), ("opcode", "info")):
             with self.subTest(key=key, value=value):
                 expected = [row for row in rows if row[key] == value]
                 self.assertEqual(self.admin.rows("requests", **{key: value}, **ALL), expected)
@@ -165,7 +165,7 @@ class Stats(DaemonCase):
               "opcode": lambda row: "unknown" if row["opcode"].startswith("0x") else row["opcode"]}
 
     def setUp(self):
-        clients = self.start("vm1:A:high", "vm2:A:low", "vm10:B:medium", options=("--deadline-ms", "60000", "--queue-max", "8"))
+        clients = self.start("vm1:A:high", "vm2:A:low", "vm10:B:medium", options=(*PATIENT, "--queue-max", "8"))
         messages = [NOP, add(1, 2), proto.request(Op.DEVICE_INFO), proto.request(77), proto.request(78), NOP[:20],
                     proto.request(Op.VECTOR_ADD, data=bytes(800)), proto.request(Op.NOP, version=3)]
         for n in range(20):
@@ -241,8 +241,8 @@ class Stats(DaemonCase):
                 self.assert_stats([row for row in self.rows if row["vm"] == vm], "pool", exact=exact, vm=vm)
             for pool in ("A", "B"):
                 self.assert_stats([row for row in self.rows if row["pool"] == pool], "vm", exact=exact, pool=pool)
-            self.assert_stats([row for row in self.rows if row["pool"] == "B" and row["vm"] == "vm1"], exact=exact, pool="B",
-                              vm="vm1")
+            self.assert_stats([row for row in self.rows if row["pool"] == "B" and row["vm"] == "vm1"], exact=exact,
+                              pool="B", vm="vm1")
 
     def test_windows(self):
         times = [row["received_unix_ns"] for row in self.rows]
@@ -274,12 +274,12 @@ class Stats(DaemonCase):
 
 class Blame(DaemonCase):
     def shares(self, vm):
-        """Computed here: whose requests ran while those of the VM waited, an instant's share split among those that ran."""
+        """Computed here: whose requests ran while those of the VM waited; those that ran at once share an instant."""
         rows = self.admin.rows("requests", **ALL)
         waits = [(row["received_unix_ns"], row["received_unix_ns"] + row["wait_ns"]) for row in rows if row["vm"] == vm]
-        runs = [(row["vm"], row["received_unix_ns"] + row["wait_ns"], row["received_unix_ns"] + row["wait_ns"] + row["exec_ns"])
-                for row in rows if row["executor"] != "none"]
-        moments = sorted({time for begin, end in waits for time in (begin, end)} | {time for _, *span in runs for time in span})
+        starts = [(row, row["received_unix_ns"] + row["wait_ns"]) for row in rows if row["executor"] != "none"]
+        runs = [(row["vm"], start, start + row["exec_ns"]) for row, start in starts]
+        moments = sorted({time for span in waits for time in span} | {time for _, *span in runs for time in span})
         shares = collections.defaultdict(Fraction)
         for begin, end in itertools.pairwise(moments):
             waiting = sum(first <= begin and end <= last for first, last in waits)
@@ -314,9 +314,9 @@ class Blame(DaemonCase):
             with self.stopped(worker):
                 dies = [client.submit(NOP)]
                 self.wait_queued(1, "running")
-                before = self.admin.row("status")["requests"]
+                count = self.admin.row("status")["requests"] + len(waiting) * (n + 1)
                 sent = [(other, other.submit(NOP)) for other in waiting for _ in range(n + 1)]
-                wait_until(lambda: self.admin.row("status")["requests"] == before + len(sent), "all requests")  # noqa: B023
+                wait_until(lambda count=count: self.admin.row("status")["requests"] == count, "all requests")
                 wait_until(lambda: self.queue("running")[0]["running_ns"] > 30_000_000, "it to have run for a while")
                 os.kill(worker, signal.SIGKILL)
             for other, sequence in [*((client, sequence) for sequence in dies), *sent]:

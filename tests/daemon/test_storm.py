@@ -78,7 +78,8 @@ class Administrator(threading.Thread):
             with self.admin:
                 while self.left > 0:
                     batch = [self.change() for _ in range(min(self.left, self.random.choice((1, 1, 5, 20))))]
-                    for number, command in [(self.admin.send(command, **arguments), command) for command, arguments in batch]:
+                    sent = [(self.admin.send(command, **arguments), command) for command, arguments in batch]
+                    for number, command in sent:
                         rows = self.admin.answer(number, command)
                         self.done[command] += 1
                         self.changed[command] += command not in ("list", "queue") and rows[0]["changed"]

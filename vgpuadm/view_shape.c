@@ -199,7 +199,6 @@ static const struct field blame_fields[] = {
 	FIELD("group", "VM", TEXT, 0),
 	FIELD("share", "SHARE", SHARE, 0),
 	FIELD("blocked_ns", "RAN MEANWHILE", DURATION, 0),
-	FIELD("requests", "REQUESTS", COUNT, 0),
 	END,
 };
 

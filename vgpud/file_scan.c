@@ -51,6 +51,7 @@ struct scan {
 	struct file_scan_task task;
 	int top_fd;	 /* during a scan, or -1 */
 	int inotify_fd;	 /* or -1 */
+	bool look_now;	 /* other VMs: their directories want a look, and a watch, at once */
 	int top_trouble; /* errno as last told */
 	bool told_vms;
 	unsigned num;
@@ -372,10 +373,12 @@ static bool take_order(struct scan *scan)
 		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET;
 	if (len < (ssize_t)sizeof(order.kind))
 		return false;
-	if (order.kind == FILE_ORDER_VMS)
+	if (order.kind == FILE_ORDER_VMS) {
 		take_vms(scan, &order.vms);
-	else
+		scan->look_now = true;
+	} else {
 		take_answer(scan, &order.answer);
+	}
 	return true;
 }
 
@@ -438,7 +441,8 @@ static void run(struct scan *scan)
 			goes_on = take_order(scan);
 		if (goes_on && ready[1].revents != 0)
 			take_events(scan);
-		if (goes_on && util_now_ns() >= next_ns) {
+		if (goes_on && (scan->look_now || util_now_ns() >= next_ns)) {
+			scan->look_now = false;
 			scan_all(scan);
 			next_ns = util_now_ns() + scan->task.interval_ms * UTIL_NS_PER_MS;
 		}

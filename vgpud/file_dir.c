@@ -212,6 +212,16 @@ int file_dir_take(int dir_fd, struct file_dir_look *look)
 	return 0;
 }
 
+int file_dir_put_back(int dir_fd)
+{
+	struct stat st;
+
+	/* RENAME_NOREPLACE is nothing that NFS has. */
+	if (fstatat(dir_fd, FILE_DIR_REQUEST, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(dir_fd, FILE_DIR_TAKEN, dir_fd, FILE_DIR_REQUEST) < 0 ? -errno : 0;
+}
+
 bool file_dir_is_taken(int dir_fd)
 {
 	struct stat st;

@@ -55,6 +55,12 @@ void file_dir_look(int dir_fd, struct file_dir_look *look);
  */
 int file_dir_take(int dir_fd, struct file_dir_look *look);
 
+/*
+ * Lays what was taken where it was, unless something else lies there by now: nobody has been told
+ * of it, and whoever looks next takes it. Return: 0 or -errno.
+ */
+int file_dir_put_back(int dir_fd);
+
 /* Return: whether a taken request without an answer lies there; one with an answer is removed. */
 bool file_dir_left(int dir_fd);
 

@@ -82,9 +82,9 @@ static int parse_task(const char *text, struct file_scan_task *task)
 
 /* --- to vgpud --- */
 
-/* Without vgpud there is nothing to do. text: len_bytes of it. */
-static void tell(enum file_note_kind kind, const char *name, uint32_t status, const char *text,
-		 size_t len_bytes)
+/* text: len_bytes of it. Return: false: there is no vgpud any more to hear it. */
+static bool try_to_tell(enum file_note_kind kind, const char *name, uint32_t status,
+			const char *text, size_t len_bytes)
 {
 	struct file_note note = { .kind = kind, .status = status };
 
@@ -93,13 +93,14 @@ static void tell(enum file_note_kind kind, const char *name, uint32_t status, co
 	snprintf(note.name, sizeof(note.name), "%s", name);
 	memcpy(note.text, text, len_bytes);
 	note.len_bytes = (uint32_t)len_bytes;
-	if (send(FILE_FD, &note, sizeof(note), MSG_NOSIGNAL) < 0 && errno != EINTR)
-		_exit(0);
+	return send(FILE_FD, &note, sizeof(note), MSG_NOSIGNAL) >= 0 || errno == EINTR;
 }
 
+/* Without vgpud there is nothing to do. */
 static void tell_text(enum file_note_kind kind, const char *name, uint32_t status, const char *text)
 {
-	tell(kind, name, status, text, strlen(text));
+	if (!try_to_tell(kind, name, status, text, strlen(text)))
+		_exit(0);
 }
 
 static const char *open_trouble(int err)
@@ -151,8 +152,10 @@ static void take(struct entry *entry, int dir_fd, struct file_dir_look *look)
 	entry->refused_id = look->id;
 	entry->busy = true;
 	if (err == 0 && look->state == FILE_DIR_WHOLE) {
-		tell(FILE_NOTE_REQUEST, entry->name, 0, look->text, look->len_bytes);
-		return;
+		if (try_to_tell(FILE_NOTE_REQUEST, entry->name, 0, look->text, look->len_bytes))
+			return;
+		file_dir_put_back(dir_fd); /* for the next vgpud */
+		_exit(0);
 	}
 	if (look->state == FILE_DIR_BAD)
 		snprintf(why, sizeof(why), "%s", look->why);

@@ -4,10 +4,12 @@
 #include "vgpud/file_server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@
 #define RESTART_USEC 1000000ull
 #define TICK_LEAST_MS 100u
 #define HUNG_NS (10 * UTIL_NS_PER_S) /* besides three intervals */
+#define END_MS 2000
 #define NOTES_AT_ONCE 64
 #define TASK_SIZE (CONF_PATH_SIZE + 32)
 
@@ -353,8 +356,23 @@ int file_server_open(struct file_server **out, sd_event *event, struct broker *b
 	return 0;
 }
 
+/* While it is there, the next vgpud's process would not be the only one. */
+static void wait_for_process(pid_t pid)
+{
+	struct pollfd ready = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+
+	if (ready.fd < 0)
+		return;
+	if (poll(&ready, 1, END_MS) == 0)
+		log_warning("file transport: its process %d hangs; it ends by itself when the "
+			    "directory answers again",
+			    (int)pid);
+	close(ready.fd);
+}
+
 void file_server_close(struct file_server *server)
 {
+	bool runs = server != NULL && server->child != NULL;
 	struct file_slot *slot;
 
 	if (server == NULL)
@@ -362,6 +380,8 @@ void file_server_close(struct file_server *server)
 	/* It ends when it has done what it was told and finds the socket closed. */
 	server->child = sd_event_source_disable_unref(server->child);
 	stop_process(server);
+	if (runs)
+		wait_for_process(server->pid);
 	sd_event_source_disable_unref(server->tick);
 	while ((slot = TAILQ_FIRST(&server->slots)) != NULL) {
 		TAILQ_REMOVE(&server->slots, slot, link);

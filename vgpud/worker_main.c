@@ -120,6 +120,16 @@ static int serve(struct exec *exec)
 	return more < 0 ? 1 : 0;
 }
 
+/*
+ * Ends without taking the executor down: the driver does that for a process that dies, and for a
+ * context that failed it may take its time. The broker learns of it at once, from the closed pair.
+ */
+static void __attribute__((noreturn)) die(void)
+{
+	close(WORKER_FD);
+	_exit(1);
+}
+
 int worker_main(const char *spec)
 {
 	struct worker_hello hello = { .error = 0 };
@@ -130,6 +140,8 @@ int worker_main(const char *spec)
 	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
 	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* No core file: it would keep what guests sent, and who writes one is not dead yet. */
+	prctl(PR_SET_DUMPABLE, 0);
 	/* ^C on the terminal is for the broker: it ends its workers when it has answered. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -138,6 +150,8 @@ int worker_main(const char *spec)
 		status = 0;
 	else if (exec != NULL)
 		status = serve(exec);
+	if (status != 0)
+		die();
 	if (exec != NULL)
 		exec->ops->close(exec);
 	return status;

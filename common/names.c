@@ -12,21 +12,24 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The tables of the headers are dense and start at 0, so a number is its own index. */
+/* The tables of the headers are dense and start at 0, so a number is its own index; opcodes' is
+ * not. */
 #define SYMBOL_ROW(value, name, ...) [value] = #name,
 #define NAME_ROW(value, name, text, ...) [value] = text,
-#define OPCODE_TEXT_ROW(value, name, text, params, data_unit, what) [value] = what,
+#define OPCODE_ROW(value, name, text, params, data_unit, what) { value, text, what },
 
 static const char *const error_names[] = { VGPU_ERROR_TABLE(SYMBOL_ROW) };
 static const char *const error_texts[] = { VGPU_ERROR_TABLE(NAME_ROW) };
-static const char *const opcode_names[] = { VGPU_OPCODE_TABLE(NAME_ROW) };
-static const char *const opcode_texts[] = { VGPU_OPCODE_TABLE(OPCODE_TEXT_ROW) };
+static const struct {
+	uint32_t opcode;
+	const char *name, *text;
+} opcodes[] = { VGPU_OPCODE_TABLE(OPCODE_ROW) };
 static const char *const status_names[] = { VGPU_STATUS_TABLE(NAME_ROW) };
 static const char *const priority_names[] = { VGPU_PRIORITY_TABLE(NAME_ROW) };
 static const char *const executor_names[] = { VGPU_EXECUTOR_TABLE(NAME_ROW) };
 
 _Static_assert(ARRAY_SIZE(error_names) == VGPU_ERROR_NUM, "an error code has no name");
-_Static_assert(ARRAY_SIZE(opcode_names) == VGPU_OPCODE_NUM, "an opcode has no name");
+_Static_assert(ARRAY_SIZE(opcodes) == VGPU_OPCODE_NUM, "an opcode has no name");
 _Static_assert(ARRAY_SIZE(priority_names) == VGPU_PRIORITY_NUM, "a priority has no name");
 
 static const char *lookup(const char *const *table, size_t count, uint32_t value)
@@ -55,12 +58,23 @@ const char *name_error_text(uint32_t error)
 
 const char *name_opcode(uint32_t opcode)
 {
-	return lookup(opcode_names, ARRAY_SIZE(opcode_names), opcode);
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
+		if (opcodes[i].opcode == opcode)
+			return opcodes[i].name;
+	return "?";
 }
 
 const char *name_opcode_text(uint32_t opcode)
 {
-	return lookup(opcode_texts, ARRAY_SIZE(opcode_texts), opcode);
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
+		if (opcodes[i].opcode == opcode)
+			return opcodes[i].text;
+	return "?";
+}
+
+const char *name_opcode_at(unsigned index)
+{
+	return index < ARRAY_SIZE(opcodes) ? opcodes[index].name : NULL;
 }
 
 const char *name_status(uint32_t status)
@@ -80,7 +94,10 @@ const char *name_executor(uint32_t executor)
 
 int name_to_opcode(const char *name)
 {
-	return reverse(opcode_names, ARRAY_SIZE(opcode_names), name);
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
+		if (strcmp(opcodes[i].name, name) == 0)
+			return (int)opcodes[i].opcode;
+	return -ENOENT;
 }
 
 int name_to_priority(const char *name)

@@ -23,6 +23,9 @@ const char *name_opcode(uint32_t opcode);
 /* "int32 sum of two params": what the opcode does. */
 const char *name_opcode_text(uint32_t opcode);
 
+/* Opcodes in the order of their table. Return: "nop" and so on, NULL: there are no more. */
+const char *name_opcode_at(unsigned index);
+
 /* "busy": an enum vgpu_status. */
 const char *name_status(uint32_t status);
 

@@ -101,11 +101,6 @@ static const char *status_word(unsigned index)
 	return index < VGPU_ERROR_NUM ? name_error(index) : NULL;
 }
 
-static const char *opcode_word(unsigned index)
-{
-	return index < VGPU_OPCODE_NUM ? name_opcode(index) : NULL;
-}
-
 static const char *command_word(unsigned index)
 {
 	return index < ADMIN_CMD_NUM ? admin_cmds[index].name : NULL;
@@ -158,7 +153,7 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_WORD] = { "a word of 1 to 255 bytes without control characters", fits_word, NULL },
 	[PATTERN_GROUP] = { "what to group by", NULL, group_word },
 	[PATTERN_STATUS] = { "a status", NULL, status_word },
-	[PATTERN_OPCODE] = { "an opcode", NULL, opcode_word },
+	[PATTERN_OPCODE] = { "an opcode", NULL, name_opcode_at },
 	[PATTERN_HYPERVISOR] = { "a hypervisor", NULL, hypervisor_word },
 	[PATTERN_SHELL] = { "a shell", NULL, shell_word },
 	[PATTERN_COMMAND] = { "a command", NULL, command_word },

@@ -48,8 +48,8 @@ const char *pattern_type_expected(enum pattern_type type);
 bool pattern_type_fits(enum pattern_type type, const char *text);
 
 /*
- * The words of a type that has only certain ones, by their number from 0; a priority's, a status's
- * and an opcode's is their value. NULL: there are no more, or none at all.
+ * The words of a type that has only certain ones, by their number from 0; a priority's and a
+ * status's is their value. NULL: there are no more, or none at all.
  */
 const char *pattern_type_word(enum pattern_type type, unsigned index);
 

@@ -49,18 +49,22 @@ struct vgpu_response_header {
 /*
  * The opcodes, one home: X(value, NAME, "name", params, data_unit, what it does).
  * params: how many it takes, exactly. data_unit: 0, it takes no data; else data_length is a
- * positive multiple of it.
+ * positive multiple of it. From VGPU_OPCODE_TEST on they are there to try what the host does about
+ * faults; it refuses them unless its administrator allows them.
  */
-#define VGPU_OPCODE_TABLE(X)                                                              \
-	X(0x0000, NOP, "nop", 0, 0, "nothing, through the whole path")                    \
-	X(0x0001, CUDA_KERNEL, "add", 2, 0, "int32 sum of two params")                    \
-	X(0x0002, VECTOR_ADD, "vector-add", 0, 8, "n int32 of a, n of b; answers n sums") \
-	X(0x0003, DEVICE_INFO, "info", 0, 0, "which executor answers, and on what device")
+#define VGPU_OPCODE_TABLE(X)                                                               \
+	X(0x0000, NOP, "nop", 0, 0, "nothing, through the whole path")                     \
+	X(0x0001, CUDA_KERNEL, "add", 2, 0, "int32 sum of two params")                     \
+	X(0x0002, VECTOR_ADD, "vector-add", 0, 8, "n int32 of a, n of b; answers n sums")  \
+	X(0x0003, DEVICE_INFO, "info", 0, 0, "which executor answers, and on what device") \
+	X(0xF001, TEST_FAULT, "test-fault", 0, 0, "a kernel that uses an illegal address") \
+	X(0xF002, TEST_HANG, "test-hang", 0, 0, "a kernel that never ends")
 
 #define VGPU_OPCODE_ENUM(value, name, text, params, data_unit, what) VGPU_OP_##name = value,
 enum vgpu_opcode { VGPU_OPCODE_TABLE(VGPU_OPCODE_ENUM) };
 #undef VGPU_OPCODE_ENUM
-#define VGPU_OPCODE_NUM 4
+#define VGPU_OPCODE_NUM 6
+#define VGPU_OPCODE_TEST 0xF000u
 
 /* Results of DEVICE_INFO, in this order; its data is the device's name, UTF-8, no terminator. */
 enum vgpu_info_result {

@@ -33,6 +33,7 @@ static const struct field status_fields[] = {
 	FIELD("uptime_ns", "for", DURATION, 0),
 	FIELD("draining", "draining", BOOL, 0, .tone = TONE_TRUE_WARNS),
 	FIELD("isolation", "isolation", TEXT, 0),
+	FIELD("test_opcodes", "test opcodes", BOOL, 0, .tone = TONE_TRUE_WARNS),
 	FIELD("vms", "VMs", COUNT, 0),
 	FIELD("vms_connected", "VMs connected", COUNT, 0),
 	FIELD("vms_paused", "VMs paused", COUNT, 0, .tone = TONE_SOME_WARNS),

@@ -91,14 +91,15 @@ void admin_status(struct admin_call *call)
 	const struct daemon *daemon = call->daemon;
 	struct totals sum = add_up(&daemon->broker);
 	json_t *row = json_pack(
-		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i}",
+		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:i}",
 		"version", VGPU_VERSION, "pid", (int)getpid(), "uptime_ns",
 		(json_int_t)(util_now_ns() - daemon->started_ns), "started_unix_ns",
 		admin_wall(daemon, daemon->started_ns), "draining", daemon->broker.draining, "vms",
 		sum.vms, "vms_connected", sum.connected, "vms_paused", sum.paused, "queued",
 		sum.queued, "running", sum.running, "requests", sum.requests, "errors", sum.errors,
 		"runtime_dir", daemon->conf->runtime_dir, "isolation",
-		daemon->conf->isolation_vm ? "vm" : "pool", "admin_clients",
+		daemon->conf->isolation_vm ? "vm" : "pool", "test_opcodes",
+		daemon->conf->test_opcodes, "admin_clients",
 		(int)admin_server_clients(daemon->admin));
 
 	add_ledger(daemon, row);
@@ -318,6 +319,15 @@ static void check_vms(struct admin_call *call)
 	}
 }
 
+static void check_settings(struct admin_call *call)
+{
+	if (call->daemon->conf->test_opcodes)
+		check_row(
+			call, "settings", CHECK_WARNING,
+			"test_opcodes = yes: any guest may make the GPU fault or hang",
+			"switch it off in vgpud.conf when you have seen what happens, and reload");
+}
+
 static void check_limits(struct admin_call *call)
 {
 	struct rlimit limit = { 0 };
@@ -354,6 +364,7 @@ void admin_checks(struct admin_call *call)
 	check_sqlite(call);
 	check_pools(call);
 	check_vms(call);
+	check_settings(call);
 	check_limits(call);
 	check_clock(call);
 	admin_end(call, NULL);

@@ -64,6 +64,8 @@ static enum vgpu_error judge(const struct broker *broker, const struct request *
 		return refused;
 	if (error != VGPU_ERR_OK)
 		return error;
+	if (parsed.opcode >= VGPU_OPCODE_TEST && !broker->conf->test_opcodes)
+		return VGPU_ERR_DENIED;
 	if (broker->draining)
 		return VGPU_ERR_PAUSED;
 	if (broker_has_no_device(request->vm))

@@ -48,6 +48,7 @@ struct conf {
 	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
 	unsigned fault_window_s;
 	unsigned busy_poll_us; /* 0: sleep at once */
+	bool test_opcodes;     /* guests may send those that make an executor fail */
 
 	bool ledger;	   /* keep one; the others as in struct store_sqlite_config */
 	bool ledger_lossy; /* full: run requests unrecorded instead of refusing them */

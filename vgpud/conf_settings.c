@@ -52,6 +52,10 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "busy_poll_us", busy_poll_us, "0", LIVE,
 		"look for the next message for so long after one, instead of sleeping at once",
 		NUMBER(0, 10000)),
+	SETTING("vgpud", "test_opcodes", test_opcodes, "no", LIVE,
+		"yes: let guests send test-fault and test-hang, which make the GPU fail, to try "
+		"what happens",
+		CHOICE("no", "yes")),
 
 	POOL("executor", executor, "auto", RESTART,
 	     "what runs the requests: auto (a GPU if there is one, else the CPU), cpu, or cuda:N",

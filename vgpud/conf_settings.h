@@ -33,7 +33,7 @@ struct conf_setting {
 	const char *what;
 };
 
-#define CONF_SETTING_NUM 25
+#define CONF_SETTING_NUM 26
 extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
 
 /* Return: whether the setting is one of each pool. */

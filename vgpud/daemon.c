@@ -229,6 +229,15 @@ static void say_change(void *arg, const struct conf_change *change)
 		 change->from, change->live ? "" : "; this needs a restart, and waits for it");
 }
 
+/* Who forgot to switch it off shall find it in the log. */
+static void say_test_opcodes(const struct conf *conf)
+{
+	if (conf->test_opcodes)
+		log_warning(
+			"test_opcodes = yes: any guest may make the GPU fault or hang; switch it off "
+			"when you have seen what happens");
+}
+
 /* All or nothing: a configuration with a mistake in it changes nothing. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *arg)
 {
@@ -246,6 +255,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 		changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);
 		conf_reload_apply(daemon->conf, wanted);
 		broker_conf_changed(&daemon->broker);
+		say_test_opcodes(daemon->conf);
 		log_info("reload: done, %u settings differ", changes);
 		daemon_tell(daemon, "reload", NULL, "the configuration was read again");
 	}
@@ -375,6 +385,7 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 
 	daemon.clock_offset_ns = daemon.wall_offset_ns;
 	log_info("version " VGPU_VERSION " starting");
+	say_test_opcodes(conf);
 	if (start(&daemon, admin) == 0) {
 		status = run(&daemon);
 		if (status < 0) {

@@ -4,6 +4,7 @@
 #include "vgpud/exec_cpu.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,16 @@ static uint32_t vector_add(const struct proto_request *request, uint8_t *sums)
 		vgpu_put_le32(sums + at, vgpu_get_le32(request->data + at) +
 						 vgpu_get_le32(request->data + half_bytes + at));
 	return half_bytes;
+}
+
+/* What a kernel that uses an illegal address is to the GPU: the end of the process. */
+static void __attribute__((noreturn)) die_of_address(void)
+{
+	static char *volatile nowhere = (char *)16;
+
+	signal(SIGSEGV, SIG_DFL); /* a sanitizer would rather explain it */
+	*(volatile char *)nowhere = 1;
+	abort();
 }
 
 static int cpu_submit(struct exec *exec, const struct exec_job *job)
@@ -55,6 +66,11 @@ static int cpu_submit(struct exec *exec, const struct exec_job *job)
 	case VGPU_OP_DEVICE_INFO:
 		exec_respond_info(&exec->info, &response);
 		break;
+	case VGPU_OP_TEST_FAULT:
+		die_of_address();
+	case VGPU_OP_TEST_HANG:
+		for (;;)
+			; /* the broker's deadline ends it */
 	}
 	cpu->done.id = job->id;
 	exec_complete(&cpu->done, &request, &response, util_now_ns() - started_ns);

@@ -58,6 +58,7 @@ struct cuda_api {
 
 #define OPERAND_WORDS (PROTO_DATA_MAX / 8)
 #define BLOCK_THREADS 128u
+#define HANG_BLOCK_THREADS 1024u
 
 /* What the GPU and we both see. */
 struct cuda_shared {
@@ -72,7 +73,7 @@ struct exec_cuda {
 	CUdevice device;
 	CUcontext context;
 	CUstream stream;
-	CUfunction nop, vector_add;
+	CUfunction nop, vector_add, test_fault, test_hang;
 	struct cuda_shared *shared;
 	CUdeviceptr shared_on_gpu;
 	bool busy;
@@ -115,6 +116,22 @@ static CUresult launch_vector_add(struct exec_cuda *cuda, unsigned n)
 				BLOCK_THREADS, 1, 1, 0, cuda->stream, arguments, NULL);
 }
 
+static CUresult launch_test_fault(struct exec_cuda *cuda)
+{
+	CUdeviceptr nowhere = 16;
+	void *arguments[] = { &nowhere };
+
+	return cuda->api.launch(cuda->test_fault, 1, 1, 1, 1, 1, 1, 0, cuda->stream, arguments,
+				NULL);
+}
+
+/* Takes the whole GPU, which is the hardest to take it back from. */
+static CUresult launch_test_hang(struct exec_cuda *cuda)
+{
+	return cuda->api.launch(cuda->test_hang, cuda->exec.info.multiprocessors, 1, 1,
+				HANG_BLOCK_THREADS, 1, 1, 0, cuda->stream, NULL, NULL);
+}
+
 static CUresult launch(struct exec_cuda *cuda)
 {
 	const struct proto_request *request = &cuda->request;
@@ -133,6 +150,10 @@ static CUresult launch(struct exec_cuda *cuda)
 		return launch_vector_add(cuda, half_bytes / 4);
 	case VGPU_OP_DEVICE_INFO:
 		break; /* answered from what was read at the start */
+	case VGPU_OP_TEST_FAULT:
+		return launch_test_fault(cuda);
+	case VGPU_OP_TEST_HANG:
+		return launch_test_hang(cuda);
 	}
 	return CUDA_SUCCESS;
 }
@@ -181,6 +202,9 @@ static int cuda_reap(struct exec *exec, struct exec_done *done)
 	case VGPU_OP_DEVICE_INFO:
 		exec_respond_info(&exec->info, &response);
 		break;
+	case VGPU_OP_TEST_FAULT:
+	case VGPU_OP_TEST_HANG:
+		break; /* not reached on a GPU that works */
 	}
 	done->id = cuda->job.id;
 	exec_complete(done, &cuda->request, &response, util_now_ns() - cuda->started_ns);
@@ -279,6 +303,10 @@ static CUresult prepare(struct exec_cuda *cuda, const char **step)
 	if ((result = api->module_load(&module, exec_cuda_kernels)) != CUDA_SUCCESS ||
 	    (result = api->module_function(&cuda->nop, module, "vgpu_nop")) != CUDA_SUCCESS ||
 	    (result = api->module_function(&cuda->vector_add, module, "vgpu_vector_add")) !=
+		    CUDA_SUCCESS ||
+	    (result = api->module_function(&cuda->test_fault, module, "vgpu_test_fault")) !=
+		    CUDA_SUCCESS ||
+	    (result = api->module_function(&cuda->test_hang, module, "vgpu_test_hang")) !=
 		    CUDA_SUCCESS)
 		return result;
 	*step = "allocating pinned memory";

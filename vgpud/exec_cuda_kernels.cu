@@ -15,3 +15,18 @@ extern "C" __global__ void vgpu_vector_add(const unsigned *a, const unsigned *b,
 	if (i < n)
 		sum[i] = a[i] + b[i];
 }
+
+/* The end of the context: nothing is mapped at `nowhere`. */
+extern "C" __global__ void vgpu_test_fault(volatile unsigned *nowhere)
+{
+	*nowhere = 1;
+}
+
+/* Never ends. The word is volatile, and no register, so that no compiler takes the loop away. */
+extern "C" __global__ void vgpu_test_hang(void)
+{
+	__shared__ volatile unsigned turns;
+
+	for (;;)
+		turns = turns + 1;
+}

@@ -13,6 +13,7 @@
 
 #include "common/admin.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "common/timeexpr.h"
 #include "common/util.h"
 #include "vgpud/query_private.h"
@@ -136,6 +137,7 @@ static int64_t index_of(const struct query *q, const char *key, enum pattern_typ
 int query_filter(struct query *q)
 {
 	const char *vm = query_arg(q, "vm"), *pool = query_arg(q, "pool");
+	const char *opcode = query_arg(q, "opcode");
 
 	q->filter = (struct store_query_filter)STORE_QUERY_FILTER_ALL;
 	if (query_window(q) != 0)
@@ -145,7 +147,8 @@ int query_filter(struct query *q)
 	if (pool != NULL)
 		q->filter.pool = (unsigned char)pool[0];
 	q->filter.status = index_of(q, "status", PATTERN_STATUS);
-	q->filter.opcode = index_of(q, "opcode", PATTERN_OPCODE);
+	if (opcode != NULL)
+		q->filter.opcode = name_to_opcode(opcode);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "common/util.h"
 #include "common/vgpu_proto.h"
 #include "vgpud/query_private.h"
+#include "vgpud/store_opcode.h"
 
 #define LIMIT_DEFAULT 20      /* rows, when no window is given */
 #define LIMIT_OF_WINDOW 10000 /* when one is */
@@ -48,6 +49,7 @@ static json_t *request_row(const struct store_query_request *r)
 	static const char *const transports[] = { "device", "file" };
 	const struct store_request *row = &r->request;
 	char pool[2] = { (char)row->pool, '\0' }, number[16], opcode[16];
+	bool known = store_opcode(row->opcode) != STORE_OPCODE_UNKNOWN;
 
 	snprintf(number, sizeof(number), "#%u", row->vm_id);
 	snprintf(opcode, sizeof(opcode), "0x%04x", row->opcode);
@@ -56,8 +58,8 @@ static json_t *request_row(const struct store_query_request *r)
 		"id", (json_int_t)row->id, "received_unix_ns", (json_int_t)row->received_ns, "vm",
 		r->vm_name != NULL ? r->vm_name : number, "vm_id", (json_int_t)row->vm_id, "pool",
 		pool, "priority", name_priority(row->priority), "opcode",
-		row->opcode < VGPU_OPCODE_NUM ? name_opcode(row->opcode) : opcode, "status",
-		name_error(row->status), "executor", name_executor(row->executor), "transport",
+		known ? name_opcode(row->opcode) : opcode, "status", name_error(row->status),
+		"executor", name_executor(row->executor), "transport",
 		row->transport < STORE_TRANSPORT_NUM ? transports[row->transport] : "?", "wait_ns",
 		time_or_null(r->times_known, row->wait_ns), "exec_ns",
 		time_or_null(r->times_known, row->exec_ns), "total_ns",

@@ -193,6 +193,8 @@ const char *job_check(const struct job *job, const struct proto_response *respon
 
 	switch ((enum vgpu_opcode)job->opcode) {
 	case VGPU_OP_NOP:
+	case VGPU_OP_TEST_FAULT:
+	case VGPU_OP_TEST_HANG:
 		return check_shape(response, 0, 0);
 	case VGPU_OP_CUDA_KERNEL:
 		what = check_shape(response, 1, 0);

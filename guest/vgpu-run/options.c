@@ -19,11 +19,12 @@
 static const char help[] =
 	"usage: vgpu-run [options] A B\n"
 	"       vgpu-run [options] --op vector-add A,A,... B,B,...\n"
-	"       vgpu-run [options] --op nop|info\n"
+	"       vgpu-run [options] --op nop|info|test-fault|test-hang\n"
 	"       vgpu-run [options] --raw FILE\n"
 	"Runs a job on the host's GPU through this machine's vgpu device, and prints the answer.\n"
 	"\n"
-	"  -o, --op NAME          add (default), vector-add, nop or info\n"
+	"  -o, --op NAME          add (default), vector-add, nop or info; and to see what the host does\n"
+	"                         about faults, if it allows them, test-fault or test-hang\n"
 	"      --raw FILE         send the file's bytes as the request, right or wrong\n"
 	"  -c, --count N          repeat, check each answer, report percentiles on stderr\n"
 	"  -t, --timeout SECONDS  give up waiting after this long (default: the device's own bound)\n"
@@ -112,7 +113,8 @@ static uint32_t parse_op(const char *text)
 	int opcode = name_to_opcode(text);
 
 	if (opcode < 0)
-		options_refuse("--op %s: no such operation; there are add, vector-add, nop, info",
+		options_refuse("--op %s: no such operation; there are add, vector-add, nop, info, "
+			       "test-fault, test-hang",
 			       text);
 	return (uint32_t)opcode;
 }

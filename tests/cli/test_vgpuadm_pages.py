@@ -76,7 +76,7 @@ class Pages(unittest.TestCase):
         for number, name, least, most in frames:
             length = f"{least}-{most}" if least != most else least
             self.assertIn(f"\n.It {number} Ta {name} Ta {length} Ta ", source("vgpu-protocol.7"))
-        for number, name, params in re.findall(r'X\((0x\d{4}), [A-Z_]+, "([a-z-]+)", (\d)', text):
+        for number, name, params in re.findall(r'X\((0x[0-9A-F]{4}), [A-Z_]+, "([a-z-]+)", (\d)', text):
             self.assertIn(f"\n.It {number} Ta {name} Ta {params} Ta ", source("vgpu-protocol.7"))
 
     def test_lint(self):

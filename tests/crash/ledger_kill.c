@@ -75,7 +75,7 @@ static struct store_request request_of(uint64_t id)
 		.total_ns = id % 1000003 + id % 10007,
 		.vm_id = (uint32_t)(id % 7),
 		.guest_request_id = (uint32_t)id,
-		.opcode = (uint32_t)(id % VGPU_OPCODE_NUM),
+		.opcode = (uint32_t)(id % 4),
 		.pool = (uint8_t)('A' + id % 2),
 		.priority = (uint8_t)(id % VGPU_PRIORITY_NUM),
 		.executor = VGPU_EXECUTOR_CPU,

@@ -17,7 +17,8 @@ def add(a, b):
 
 
 NOP = request(Op.NOP)
-OPCODE_NAMES = {Op.NOP: "nop", Op.CUDA_KERNEL: "add", Op.VECTOR_ADD: "vector-add", Op.DEVICE_INFO: "info"}
+OPCODE_NAMES = {Op.NOP: "nop", Op.CUDA_KERNEL: "add", Op.VECTOR_ADD: "vector-add", Op.DEVICE_INFO: "info",
+                Op.TEST_FAULT: "test-fault", Op.TEST_HANG: "test-hang"}
 
 
 class Book:

@@ -16,8 +16,8 @@ from lib.vgpud import PATIENT, Vgpud
 class DaemonCase(unittest.TestCase):
     """A daemon for each test; at its end the ledger says what the clients saw, and vgpud ends well."""
 
-    def start(self, *vms, options=PATIENT, executor="cpu"):
-        self.vgpud = self.enterContext(Vgpud(*vms, options=options, executor=executor))
+    def start(self, *vms, options=PATIENT, executor="cpu", settings=""):
+        self.vgpud = self.enterContext(Vgpud(*vms, options=options, executor=executor, settings=settings))
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
         self.book = Book()
         clients = [self.client(vm.split(":")[0]) for vm in vms]

@@ -327,6 +327,71 @@ class Faults(DaemonCase):
         self.works(two)
 
 
+class Kernels(DaemonCase):
+    """Faults that requests make by themselves, by the opcodes that are there for it."""
+    ALLOWED = "[vgpud]\ntest_opcodes = yes\n"
+
+    def reload(self, text):
+        (self.vgpud.directory / "vgpud.conf").write_text(text)
+        before = self.vgpud.log.read_bytes().count(b"reload: done")
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+        wait_until(lambda: self.vgpud.log.read_bytes().count(b"reload: done") > before, "the configuration to be read")
+
+    def test_they_are_denied_and_reach_no_worker(self):
+        (client,) = self.start("vm1:A:high")
+        workers = self.vgpud.workers()
+        for opcode in (Op.TEST_FAULT, Op.TEST_HANG):
+            self.assertEqual(client.call(proto.request(opcode)).status, Err.DENIED)
+            self.assertEqual(client.call(proto.request(opcode, crc=True)).status, Err.DENIED)
+        self.works(client)
+        self.assertEqual(sorted(self.vgpud.workers()), sorted(workers))
+        self.assertEqual([row["executor"] for row in self.admin.rows("requests", status="DENIED")], ["none"] * 4)
+        self.assertEqual(len(self.admin.rows("requests", opcode="test-hang")), 2)
+        self.assertIs(self.admin.row("status")["test_opcodes"], False)
+        self.assertNotIn("settings", [row["check"] for row in self.admin.rows("checks")])
+
+    def test_who_allows_them_is_told_so(self):
+        (client,) = self.start("vm1:A:high", settings=self.ALLOWED)
+        self.assertIn(b"test_opcodes = yes: any guest may make the GPU fault or hang", self.vgpud.log.read_bytes())
+        self.assertIs(self.admin.row("status")["test_opcodes"], True)
+        (check,) = (row for row in self.admin.rows("checks") if row["check"] == "settings")
+        self.assertEqual(check["result"], "warning")
+        self.reload("")
+        self.assertEqual(client.call(proto.request(Op.TEST_FAULT)).status, Err.DENIED)
+        self.assertIs(self.admin.row("status")["test_opcodes"], False)
+
+    def test_a_fault_costs_its_own_request_and_no_other(self):
+        client, other = self.start("vm1:A:high", "vm2:A:low", options=(*PATIENT, "--fault-limit", "0"),
+                                   settings=self.ALLOWED)
+        for _ in range(4):
+            dies, waits = client.submit(proto.request(Op.TEST_FAULT)), other.submit(add(2, 2))
+            self.assertEqual(client.answer(dies).status, Err.GPU_FAULT)
+            self.assertEqual(other.answer(waits).results, (4,))
+            self.works(client)
+        self.assertEqual([row["subject"] for row in self.events("gpu-fault")], ["vm1"] * 4)
+
+    def test_a_hang_is_stopped_at_its_deadline(self):
+        client, other = self.start("vm1:A:high", "vm2:A:low", settings=self.ALLOWED,
+                                   options=("--deadline-ms", NEVER_MS, "--exec-deadline-ms", SOON_MS))
+        hangs, waits = client.submit(proto.request(Op.TEST_HANG)), other.submit(add(2, 2))
+        self.assertEqual(client.answer(hangs).status, Err.GPU_HUNG)
+        self.assertEqual(other.answer(waits).results, (4,))
+        self.works(client)
+        self.assertEqual([row["subject"] for row in self.events("gpu-hung")], ["vm1"])
+
+    def test_who_makes_them_again_and_again_is_paused(self):
+        client, other = self.start("vm1:A:high", "vm2:A:low", options=(*PATIENT, "--fault-limit", "2"),
+                                   settings=self.ALLOWED)
+        sequences = [client.submit(proto.request(Op.TEST_FAULT)) for _ in range(3)]
+        self.assertEqual(client.statuses(sequences[:2]), [Err.GPU_FAULT] * 2)
+        self.works(other)
+        self.assertEqual([row["held"] for row in self.queue()], ["paused"])
+        client.cancel(sequences[2])
+        self.wait_queued(0)
+        self.admin.row("resume", vm="vm1")
+        self.works(client)
+
+
 class NoDevice(DaemonCase):
     """This host has no such GPU."""
 

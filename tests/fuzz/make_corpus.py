@@ -73,6 +73,7 @@ def requests():
     yield "info", request(INFO)
     yield "info-crc", sealed(request(INFO, flags=1))
     yield "opcode-unknown", request(4)
+    yield "opcode-test", request(0xF001)
     yield "version-2", request(NOP, version=0x00020000)
     yield "flags-unknown", request(NOP, flags=2)
     yield "reserved-set", request(NOP, reserved=1)

@@ -14,15 +14,28 @@ from lib import tap  # noqa: E402
 from lib.guest import Guest, boot  # noqa: E402
 from lib.proto import Err  # noqa: E402
 from lib.process import wait_until  # noqa: E402
-from lib.vgpud import PATIENT, Vgpud  # noqa: E402
+from lib.vgpud import Vgpud  # noqa: E402
+
+# No deadline ends what the tests of vm1 and vm2 wait for; one of vm3's does.
+SETTINGS = """
+[vgpud]
+test_opcodes = yes
+fault_limit = 0
+[pool A]
+deadline_ms = 600000
+exec_deadline_ms = 600000
+[pool B]
+deadline_ms = 600000
+exec_deadline_ms = 1000
+"""
 
 
 def setUpModule():
     global vgpud, guest, impatient, bare
-    vgpud = Vgpud("vm1:A:high", "vm2:A:high", options=PATIENT)
+    vgpud = Vgpud("vm1:A:high", "vm2:A:high", "vm3:B:high", settings=SETTINGS)
     unittest.addModuleCleanup(vgpud.kill)
     vgpud.start()
-    guest = Guest(vgpud.socket("vm1"), name="guest")
+    guest = Guest(vgpud.socket("vm1"), vgpud.socket("vm3"), name="guest")
     impatient = Guest(vgpud.socket("vm2"), name="impatient", properties="timeout_ms=300")
     bare = Guest(name="bare")
     for machine in (guest, impatient, bare):
@@ -82,6 +95,15 @@ class Faults(unittest.TestCase):
                 os.kill(pid, signal.SIGKILL)
             self.assert_ends(job.wait(), 13, Err.GPU_FAULT)
         self.assert_works(guest)
+
+    def test_a_kernel_that_faults(self):
+        self.assert_ends(guest.run("vgpu-run --op test-fault"), 13, Err.GPU_FAULT)
+        self.assert_works(guest)
+
+    def test_a_kernel_that_never_ends(self):
+        self.assert_ends(guest.run(f"vgpu-run -d {guest.slot(1)} --op test-hang"), 13, Err.GPU_HUNG)
+        self.assert_works(guest)
+        self.assertEqual(guest.run(f"vgpu-run -d {guest.slot(1)} 100 200")[:2], (0, "300\n"))
 
     def test_a_daemon_that_does_not_answer_in_time(self):
         with vgpud.held():

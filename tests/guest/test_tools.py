@@ -156,6 +156,10 @@ class Endings(GuestCase):
             with self.subTest(arguments=arguments):
                 self.run_fails(2, f"vgpu-run {arguments}", "vgpu-run: ")
 
+    def test_operations_that_make_the_gpu_fail_end_with_12(self):
+        for operation in ("test-fault", "test-hang"):
+            self.run_fails(12, f"vgpu-run --op {operation}", "DENIED: the host does not allow it")
+
     def test_a_slot_without_a_device_ends_with_10(self):
         self.run_fails(10, "vgpu-run -d 00:1e.0 1 2", "00:1e.0")
 

@@ -20,6 +20,8 @@ class Op(IntEnum):
     CUDA_KERNEL = 1
     VECTOR_ADD = 2
     DEVICE_INFO = 3
+    TEST_FAULT = 0xF001
+    TEST_HANG = 0xF002
 
 
 class Err(IntEnum):

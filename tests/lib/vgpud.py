@@ -16,17 +16,19 @@ PATIENT = ("--deadline-ms", "600000", "--exec-deadline-ms", "600000")
 
 class Vgpud:
     """
-    vms: "NAME:POOL:PRIORITY[:ID]", as vgpud's --vm takes them.
+    vms: "NAME:POOL:PRIORITY[:ID]", as vgpud's --vm takes them. settings: the text of its vgpud.conf.
 
     with Vgpud("vm1:A:high") as vgpud:
         ...vgpud.socket("vm1")...
     """
 
-    def __init__(self, *vms, executor=paths.EXECUTOR, options=()):
+    def __init__(self, *vms, executor=paths.EXECUTOR, options=(), settings=""):
         self.directory = process.scratch_directory("daemon")
         self.log = self.directory / "stderr"
         # This host's own configuration is none of a test's business.
-        self._arguments = ["--config", "/dev/null", "--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
+        configuration = self.directory / "vgpud.conf"
+        configuration.write_text(settings)
+        self._arguments = ["--config", configuration, "--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
                            "--executor", executor, *options]
         for vm in vms:
             self._arguments += ["--vm", vm]

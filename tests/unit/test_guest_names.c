@@ -43,15 +43,23 @@ static void unknown_numbers_are_a_question_mark(void **state)
 		assert_string_equal(name_priority(unknown[i]), "?");
 		assert_string_equal(name_executor(unknown[i]), "?");
 	}
-	assert_string_equal(name_opcode(VGPU_OPCODE_NUM), "?");
+	assert_string_equal(name_opcode(VGPU_OP_DEVICE_INFO + 1), "?");
+	assert_string_equal(name_opcode(VGPU_OPCODE_TEST), "?");
 	assert_string_equal(name_priority(VGPU_PRIORITY_NUM), "?");
 }
 
 static void every_name_leads_back(void **state)
 {
 	(void)state;
-	for (int i = 0; i < VGPU_OPCODE_NUM; i++)
-		assert_int_equal(name_to_opcode(name_opcode((uint32_t)i)), i);
+	for (unsigned i = 0; i < VGPU_OPCODE_NUM; i++) {
+		int opcode = name_to_opcode(name_opcode_at(i));
+
+		assert_true(opcode >= 0);
+		assert_string_equal(name_opcode((uint32_t)opcode), name_opcode_at(i));
+	}
+	assert_null(name_opcode_at(VGPU_OPCODE_NUM));
+	assert_int_equal(name_to_opcode("info"), VGPU_OP_DEVICE_INFO);
+	assert_int_equal(name_to_opcode("test-hang"), VGPU_OP_TEST_HANG);
 	for (int i = 0; i < VGPU_PRIORITY_NUM; i++)
 		assert_int_equal(name_to_priority(name_priority((uint32_t)i)), i);
 	assert_int_equal(name_to_opcode("ADD"), -ENOENT);

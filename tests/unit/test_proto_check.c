@@ -83,7 +83,8 @@ static void every_opcode_is_taken(void **state)
 	static const struct {
 		uint32_t opcode, params, data;
 	} good[] = {
-		{ 0, 0, 0 }, { 1, 2, 0 }, { 2, 0, 8 }, { 2, 0, 16 }, { 2, 0, 992 }, { 3, 0, 0 },
+		{ 0, 0, 0 },   { 1, 2, 0 }, { 2, 0, 8 },      { 2, 0, 16 },
+		{ 2, 0, 992 }, { 3, 0, 0 }, { 0xF001, 0, 0 }, { 0xF002, 0, 0 },
 	};
 	uint8_t msg[VGPU_MSG_MAX];
 	struct proto_request r;
@@ -146,6 +147,9 @@ static void each_field_wrong(void **state)
 		{ AT_VERSION, 0x00020000, VGPU_ERR_BAD_VERSION },
 		{ AT_VERSION, 0x00000100, VGPU_ERR_BAD_VERSION },
 		{ AT_OPCODE, 4, VGPU_ERR_BAD_OPCODE },
+		{ AT_OPCODE, VGPU_OPCODE_TEST, VGPU_ERR_BAD_OPCODE },
+		{ AT_OPCODE, VGPU_OP_TEST_HANG, VGPU_ERR_BAD_REQUEST }, /* it takes no params */
+		{ AT_OPCODE, VGPU_OP_TEST_HANG + 1, VGPU_ERR_BAD_OPCODE },
 		{ AT_OPCODE, 0x00010001, VGPU_ERR_BAD_OPCODE },
 		{ AT_OPCODE, 0xffffffff, VGPU_ERR_BAD_OPCODE },
 		{ AT_OPCODE, VGPU_OP_NOP, VGPU_ERR_BAD_REQUEST },

@@ -108,6 +108,10 @@ static void flush(struct store *store)
 	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
 }
 
+#define OPCODE(value, ...) value,
+static const uint32_t opcodes[] = { VGPU_OPCODE_TABLE(OPCODE) };
+#undef OPCODE
+
 static struct store_request random_request(uint64_t received_ns)
 {
 	struct store_request request = {
@@ -116,7 +120,7 @@ static struct store_request random_request(uint64_t received_ns)
 		.exec_ns = random_u64() >> (34 + random_u64() % 20),
 		.vm_id = (uint32_t)(random_u64() % 5),
 		.guest_request_id = (uint32_t)random_u64(),
-		.opcode = random_u64() % 10 ? (uint32_t)(random_u64() % VGPU_OPCODE_NUM)
+		.opcode = random_u64() % 10 ? opcodes[random_u64() % VGPU_OPCODE_NUM]
 					    : (uint32_t)(random_u64() % 1000 + 100),
 		.status = random_u64() % 8 ? VGPU_ERR_OK
 					   : (uint32_t)(random_u64() % VGPU_ERROR_NUM),
@@ -301,7 +305,8 @@ static struct store_query_filter random_filter(void)
 	if (random_u64() % 4 == 0)
 		filter.priority = (int64_t)(random_u64() % 3);
 	if (random_u64() % 4 == 0)
-		filter.opcode = (int64_t)(random_u64() % 5) - 1;
+		filter.opcode = random_u64() % 5 ? (int64_t)opcodes[random_u64() % VGPU_OPCODE_NUM]
+						 : STORE_QUERY_OPCODE_UNKNOWN;
 	return filter;
 }
 

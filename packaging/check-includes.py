@@ -24,6 +24,7 @@ LAYERS = [
     ("vgpud/request.h",             "vgpud",  1, "pure: one request"),
     ("vgpud/sched.[ch]",            "vgpud",  1, "pure: which request runs next"),
     ("vgpud/session.[ch]",          "vgpud",  1, "pure: the link as a state machine"),
+    ("vgpud/busy_poll.[ch]",        "vgpud",  1, "pure: to look or to sleep"),
     ("vgpud/stats.[ch]",            "vgpud",  1, "pure: figures"),
     ("vgpud/hist.[ch]",             "vgpud",  1, "pure: histograms"),
     ("vgpud/vm.[ch]",               "vgpud",  1, "pure: one VM"),

@@ -148,6 +148,13 @@ void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status)
 
 /* --- execution --- */
 
+void broker_message_came(struct broker *broker, uint64_t now_ns)
+{
+	busy_poll_came(&broker->poll, now_ns, broker->conf->busy_poll_us * UTIL_NS_PER_US);
+	busy_poll_expect(&broker->poll, broker->live > 0 ? BUSY_POLL_ANSWER : BUSY_POLL_REQUEST,
+			 now_ns);
+}
+
 /* Starts what may start now, on each GPU. */
 void broker_dispatch(struct broker *broker)
 {
@@ -186,7 +193,7 @@ static void on_done(void *arg, struct request *request, const struct exec_done *
 	} else {
 		end_started(broker, request, VGPU_ERR_INTERNAL, NULL, 0);
 	}
-	broker->active_ns = util_now_ns();
+	broker_message_came(broker, util_now_ns());
 	broker_dispatch(broker);
 }
 
@@ -420,11 +427,10 @@ static void end_all_started(struct broker *broker)
 		end_started(broker, request_of(item), VGPU_ERR_BACKEND_LOST, NULL, 0);
 }
 
-bool broker_is_active(const struct broker *broker)
+bool broker_look(struct broker *broker)
 {
-	uint64_t busy_ns = broker->conf->busy_poll_us * UTIL_NS_PER_US;
-
-	return busy_ns > 0 && util_now_ns() - broker->active_ns < busy_ns;
+	return busy_poll_look(&broker->poll, util_now_ns(),
+			      broker->conf->busy_poll_us * UTIL_NS_PER_US);
 }
 
 void broker_close(struct broker *broker)

@@ -6,6 +6,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "vgpud/busy_poll.h"
 #include "vgpud/conf.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/executors.h"
@@ -37,7 +38,7 @@ struct broker {
 	uint64_t expiry_ns;	     /* when it is set to fire */
 	sd_event_source *last_ended; /* says from the loop that a drain is done */
 	unsigned live;		     /* requests that have not ended */
-	uint64_t active_ns;	     /* when a request last came or went */
+	struct busy_poll poll;	     /* for requests and answers */
 	bool draining;		     /* new requests are answered PAUSED */
 	const struct broker_handler *handler;
 	void *arg;
@@ -50,8 +51,8 @@ struct broker {
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 		struct store *store, const struct broker_handler *handler, void *arg);
 
-/* Return: whether the next message is so likely that it is worth looking for it. */
-bool broker_is_active(const struct broker *broker);
+/* Return: whether to look for the next message, rather than to sleep until it comes. */
+bool broker_look(struct broker *broker);
 
 /* Answers what is still here with BACKEND_LOST, and ends workers and ledger. */
 void broker_close(struct broker *broker);

@@ -81,7 +81,6 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	enum vgpu_error error;
 
 	vm->counts.received++;
-	broker->active_ns = util_now_ns();
 	if (request == NULL)
 		return -ENOMEM;
 	fill_request(broker, request, vm, arrival);
@@ -96,6 +95,7 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	if (error == VGPU_ERR_OK &&
 	    sched_push(&broker->sched, &vm->sched, &request->item, request->row.received_ns) != 0)
 		error = VGPU_ERR_QUEUE_FULL;
+	broker_message_came(broker, request->row.received_ns);
 	if (error != VGPU_ERR_OK) {
 		broker_end_idle(broker, request, error);
 		return 0;

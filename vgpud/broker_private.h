@@ -8,6 +8,9 @@
 
 /* broker.c */
 
+/* Notes that a request or an answer has come, once it is counted. */
+void broker_message_came(struct broker *broker, uint64_t now_ns);
+
 /* Starts what may start now, on each GPU. */
 void broker_dispatch(struct broker *broker);
 

@@ -49,8 +49,8 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "fault_window_s", fault_window_s, "60", LIVE,
 		"seconds in which the workers that a VM kills are counted",
 		NUMBER(1, DAY_MS / 1000)),
-	SETTING("vgpud", "busy_poll_us", busy_poll_us, "0", LIVE,
-		"look for the next message for so long after one, instead of sleeping at once",
+	SETTING("vgpud", "busy_poll_us", busy_poll_us, "50", LIVE,
+		"look for the next message for at most so long before sleeping, where that is quicker; 0: never",
 		NUMBER(0, 10000)),
 	SETTING("vgpud", "test_opcodes", test_opcodes, "no", LIVE,
 		"yes: let guests send test-fault and test-hang, which make the GPU fail, to try "

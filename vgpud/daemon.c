@@ -348,9 +348,11 @@ static int run(struct daemon *daemon)
 {
 	int err = 0, status = 0;
 
-	while (err >= 0 && sd_event_get_state(daemon->event) != SD_EVENT_FINISHED)
-		err = sd_event_run(daemon->event,
-				   broker_is_active(&daemon->broker) ? 0 : UINT64_MAX);
+	while (err >= 0 && sd_event_get_state(daemon->event) != SD_EVENT_FINISHED) {
+		bool look = broker_look(&daemon->broker);
+
+		err = sd_event_run(daemon->event, look ? 0 : UINT64_MAX);
+	}
 	if (err >= 0)
 		err = sd_event_get_exit_code(daemon->event, &status);
 	return err < 0 ? err : status;

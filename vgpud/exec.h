@@ -26,7 +26,7 @@ struct exec_info {
 /* One request to run. */
 struct exec_job {
 	uint64_t id;
-	uint32_t busy_poll_us; /* how long to look for the next job before sleeping */
+	uint32_t busy_poll_us; /* how long to look for the next job at most, before sleeping */
 	uint32_t len_bytes;
 	uint8_t msg[VGPU_MSG_MAX]; /* a request message that proto_check_request() accepted */
 };

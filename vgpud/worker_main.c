@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "vgpud/busy_poll.h"
 #include "vgpud/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
 #include "vgpud/exec_cuda.h"
@@ -66,34 +67,28 @@ static bool greet(const struct exec *exec, struct worker_hello *hello)
 	return send(WORKER_FD, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
 }
 
-/*
- * Waits for the broker's next message. It often comes soon after an answer, and whoever looks for
- * it meanwhile instead of sleeping has it a wake-up sooner. Return: its length; 0: the broker has
- * gone.
- */
-static ssize_t receive(struct exec_job *job, uint32_t busy_poll_us)
+/* Waits for the broker's next message. Return: its length; 0: the broker has gone. */
+static ssize_t receive(struct exec_job *job, struct busy_poll *poll, uint64_t most_ns)
 {
-	uint64_t until_ns = util_now_ns() + busy_poll_us * UTIL_NS_PER_US;
 	ssize_t len;
 
-	while (busy_poll_us > 0 && util_now_ns() < until_ns) {
-		len = recv(WORKER_FD, job, sizeof(*job), MSG_DONTWAIT);
+	for (;;) {
+		bool look = busy_poll_look(poll, util_now_ns(), most_ns);
+
+		len = recv(WORKER_FD, job, sizeof(*job), look ? MSG_DONTWAIT : 0);
 		if (len >= 0 || (errno != EAGAIN && errno != EINTR))
 			return len;
 	}
-	do
-		len = recv(WORKER_FD, job, sizeof(*job), 0);
-	while (len < 0 && errno == EINTR);
-	return len;
 }
 
 /* Return: 1 *job is the next, 0 the broker has gone, -1 it sent what it never does. */
-static int next_job(struct exec_job *job, uint32_t busy_poll_us)
+static int next_job(struct exec_job *job, struct busy_poll *poll, uint64_t most_ns)
 {
-	ssize_t len = receive(job, busy_poll_us);
+	ssize_t len = receive(job, poll, most_ns);
 
 	if (len <= 0)
 		return 0;
+	busy_poll_came(poll, util_now_ns(), most_ns);
 	if ((size_t)len < offsetof(struct exec_job, msg) || job->len_bytes > VGPU_MSG_MAX ||
 	    (size_t)len != offsetof(struct exec_job, msg) + job->len_bytes)
 		return -1;
@@ -102,11 +97,12 @@ static int next_job(struct exec_job *job, uint32_t busy_poll_us)
 
 static int serve(struct exec *exec)
 {
+	struct busy_poll poll = { .next = BUSY_POLL_REQUEST };
 	struct exec_job job = { .busy_poll_us = 0 };
 	struct exec_done done;
 	int more;
 
-	while ((more = next_job(&job, job.busy_poll_us)) == 1) {
+	while ((more = next_job(&job, &poll, job.busy_poll_us * UTIL_NS_PER_US)) == 1) {
 		if (exec->ops->submit(exec, &job) != 0)
 			return 1;
 		while ((more = exec->ops->reap(exec, &done)) == 0)
@@ -116,6 +112,7 @@ static int serve(struct exec *exec)
 		if (send(WORKER_FD, &done, offsetof(struct exec_done, msg) + done.len_bytes,
 			 MSG_NOSIGNAL) < 0)
 			return 0;
+		busy_poll_expect(&poll, BUSY_POLL_REQUEST, util_now_ns());
 	}
 	return more < 0 ? 1 : 0;
 }

@@ -37,6 +37,16 @@ class Silent(LinkedCard):
         self.time_out()
         self.assertGreaterEqual(time.monotonic() - before, 0.9 * TIMEOUT_MS / 1000)
 
+    def test_an_earlier_request_shortens_no_later_one(self):
+        """The timer is the first one's still, and the deadline the second one's."""
+        self.card.submit()
+        self.link.answer_next()
+        wait_until(lambda: self.card.status == abi.DONE, "the first request ends")
+        time.sleep(0.6 * TIMEOUT_MS / 1000)
+        before = time.monotonic()
+        self.time_out()
+        self.assertGreaterEqual(time.monotonic() - before, 0.9 * TIMEOUT_MS / 1000)
+
     def test_is_a_completion(self):
         self.card.write(abi.INTERRUPT_STATUS, 7)
         self.time_out()

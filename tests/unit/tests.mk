@@ -10,6 +10,7 @@ $(eval $(call unit-test,test_proto_check,common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_sched,vgpud/sched.c))
 $(eval $(call unit-test,test_session,vgpud/session.c))
+$(eval $(call unit-test,test_busy_poll,vgpud/busy_poll.c))
 $(eval $(call unit-test,test_file_format,vgpud/file_format.c common/names.c))
 
 PATTERN := common/pattern.c common/pattern_items.c common/pattern_types.c common/pattern_why.c common/admin.c \

@@ -119,6 +119,7 @@ include tests/unit/tests.mk
 .PHONY: unit
 unit: $(UNIT)
 
+include tests/device/tests.mk
 include tests/fuzz/fuzz.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
@@ -135,12 +136,13 @@ check:
 	@$(MAKE) --no-print-directory SAN=0 guest-image
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_BUILD_DIR=$(CURDIR)/$(B) CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --timer --exec '' $(TESTS)
-check-programs: all unit fuzz crash
+check-programs: all unit fuzz crash $(STORM)
 
 # The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
 .PHONY: torture
-torture: all
+torture: all $(STORM)
 	@qemu/build.sh
+	@[[ "$(TORTURE_ARGS)" == *--short* ]] || qemu/build.sh --san
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin python3 tests/torture/torture.py $(TORTURE_ARGS)
 
 # --- benchmarks --------------------------------------------------------------------------------------

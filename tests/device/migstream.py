@@ -44,11 +44,13 @@ class Stream:
         at = data.find(head)
         if at < 5 or data[at - 5] != QEMU_VM_SECTION_FULL:
             raise AssertionError(f"no section of {vmsd_name}")
+        self.section_at = at - 5
         self.start = at + len(head)
         self.version_at = self.start - 4
         self.fields = {f.name: f for f in _walk(device["fields"], "", self.start)}
         last = list(self.fields.values())[-1]
         self.end = last.at + last.length
+        self.section_end = self.end + 5  # a footer: type and id again
 
     def get(self, name):
         field = self.fields[name]

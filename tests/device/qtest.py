@@ -27,6 +27,7 @@ PCI_INTERRUPT_PIN = 0x3D
 PCI_CAP_MSI = 0x05
 BAR_BASE = 0xE0000000  # free on pc and on q35 with this little memory
 FIRST_SLOT = 4
+PIIX4_HOTPLUG_EJECT = 0xAE08  # of pc: writing 1 << slot ejects what the guest was asked to give up
 
 
 @dataclasses.dataclass
@@ -47,7 +48,8 @@ class QemuDied(Exception):
 
 
 class Qemu:
-    def __init__(self, devices=(Device(),), machine="q35", extra=(), incoming=None, pass_fds=()):
+    def __init__(self, devices=(Device(),), machine="q35", extra=(), incoming=None, pass_fds=(), program=None):
+        """program: another QEMU than that of paths, of the same release."""
         self.dir = process.scratch_directory("qtest")
         self.daemons = []
         self.cards = []
@@ -55,7 +57,7 @@ class Qemu:
         self.irq = {}
         self._buf = self._qmp_buf = b""
         self.qtest = self.qmp_sock = None
-        argv = [paths.need(paths.QEMU, "qemu"), *options.firmware(), "-nodefaults", "-no-user-config",
+        argv = [program or paths.need(paths.QEMU, "qemu"), *options.firmware(), "-nodefaults", "-no-user-config",
                 "-display", "none", "-m", "16", "-machine", machine, "-accel", "qtest",
                 "-qtest-log", "/dev/null", *extra]
         if incoming:

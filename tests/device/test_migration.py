@@ -9,6 +9,7 @@ from lib import process, tap
 from lib.process import wait_until
 from migstream import Stream
 from qtest import Device, Qemu, QemuDied
+from snapshot import Disk
 
 DEVICE = Device(chardev="server", props="vm_id=3,pool_id=B,priority=high")
 ALL = 7
@@ -192,34 +193,17 @@ class Snapshot(unittest.TestCase):
         self.qemu = Qemu([DEVICE])
         self.addCleanup(self.qemu.kill)
         self.card = self.qemu.cards[0]
-        disk = str(self.qemu.dir / "disk")
-        for filename, options in ((disk, {"driver": "file", "filename": disk, "size": 0}),
-                                  (disk, {"driver": "qcow2", "file": "raw", "size": 1 << 20})):
-            self.job("blockdev-create", options=options)
-            if options["driver"] == "file":
-                self.qemu.qmp("blockdev-add", **{"driver": "file", "node-name": "raw", "filename": filename})
-        self.qemu.qmp("blockdev-add", **{"driver": "qcow2", "node-name": "disk", "file": "raw"})
+        self.disk = Disk(self.qemu)
         self.card.bring_up()
-
-    def job(self, command, **arguments):
-        self.qemu.qmp(command, **{"job-id": "job", **arguments})
-        def ended():
-            return next((j for j in self.qemu.qmp("query-jobs") if j["status"] == "concluded"), None)
-        found = wait_until(ended, command)
-        self.qemu.qmp("job-dismiss", id="job")
-        self.assertNotIn("error", found)
-
-    def snapshot(self, what):
-        self.job(what, tag="state", vmstate="disk", devices=["disk"])
 
     def test_loading_while_busy_cancels_what_is_in_flight(self):
         self.card.run(reply=abi.response((5,)))
         self.card.write(abi.SCRATCH, 0x55)
-        self.snapshot("snapshot-save")
+        self.disk.save()
         self.card.write(abi.SCRATCH, 0x66)
         self.card.submit()
         asked = self.card.link.expect(abi.REQUEST)
-        self.snapshot("snapshot-load")
+        self.disk.load()
         self.assertEqual(self.card.link.expect(abi.CANCEL).sequence, asked.sequence)
         self.assertEqual((self.card.status, self.card.read(abi.SCRATCH)), (abi.DONE, 0x55))
         self.assertEqual(self.card.response_buffer(), abi.response((5,)) + bytes(1024 - 36))
@@ -228,9 +212,9 @@ class Snapshot(unittest.TestCase):
 
     def test_loading_an_older_state_never_uses_a_sequence_twice(self):
         self.card.run()
-        self.snapshot("snapshot-save")
+        self.disk.save()
         last = [self.card.run().sequence for _ in range(3)][-1]
-        self.snapshot("snapshot-load")
+        self.disk.load()
         self.assertGreater(self.card.run().sequence, last)
 
 

@@ -7,9 +7,7 @@ import unittest
 import abi
 from fakedaemon import LinkClosed, answer
 from lib import paths, tap
-from qtest import Card, Device, Qemu, QemuDied
-
-PIIX4_HOTPLUG_EJECT = 0xAE08  # writing 1 << slot ejects what the guest was asked to give up
+from qtest import PIIX4_HOTPLUG_EJECT, Card, Device, Qemu, QemuDied
 
 
 class Options(unittest.TestCase):

@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BIN_DIR = Path(os.environ.get("VGPU_BIN_DIR", ROOT / "build/bin"))
 QEMU = Path(os.environ.get("VGPU_QEMU", ROOT / "build/qemu/bin/qemu-system-x86_64"))
+QEMU_SAN = ROOT / "build-san/qemu/bin/qemu-system-x86_64"
 QEMU_FIRMWARE = QEMU.parent.parent / "share/qemu"
 GUEST_DIR = Path(os.environ.get("VGPU_GUEST_DIR", ROOT / "build/guest"))
 EXECUTOR = os.environ.get("VGPU_EXECUTOR", "cpu")
@@ -32,6 +33,11 @@ def need(path, target):
 
 def program(name):
     return need(BIN_DIR / name, "all")
+
+
+def test_program(name):
+    """One of those that tests are made of: its path below tests/."""
+    return need(BIN_DIR.parent / "tests" / name, "check-programs")
 
 
 def kernel():

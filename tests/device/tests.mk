@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# tests.mk - programs that tests of the device are made of: one beside QEMU, one in a guest
+
+STORM := $(B)/tests/device/device-storm
+$(STORM): $(call obj,$(wildcard tests/device/storm/*.c))
+
+$(STORM):
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "device"))
 
 from lib import paths, process  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
@@ -20,7 +21,8 @@ from lib.proto import Err  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
 __all__ = ["PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "compare", "counted",
-           "figures", "nothing_else", "paths", "process", "wait_until"]
+           "figures", "nothing_else", "paths", "process", "qemu", "qemu_ends",
+           "qemu_lives", "wait_until"]
 
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error: ")
 
@@ -40,6 +42,39 @@ class Row(NamedTuple):
 
 class Skip(Exception):
     """What a line needs is not here; the text says what that is."""
+
+
+def qemu(options):
+    """
+    Return: the QEMU that a line takes, and how the line names it: in the short form the plain one, which is there
+    for other tests; else the one with sanitizers.
+    """
+    if options.short:
+        if not paths.QEMU.exists():
+            raise Skip("there is no QEMU with the device (make qemu)")
+        return paths.QEMU, "no sanitizers"
+    if not paths.QEMU_SAN.exists():
+        raise Skip("there is no QEMU with sanitizers (qemu/build.sh --san)")
+    return paths.QEMU_SAN, "ASan, UBSan"
+
+
+def qemu_ends(machine):
+    """Ends a Qemu as an administrator does. Return: how that went, its sanitizers included."""
+    try:
+        machine.stop()
+    except Exception as fault:  # any is what the row tells
+        return str(fault)[-1000:]
+    return "status 0"
+
+
+def qemu_lives(machine):
+    """As qemu_ends(), where QEMU itself leaks: it is killed, and not asked for leaks."""
+    try:
+        status = machine.qmp("query-status")["status"]
+        machine.kill()
+    except Exception as fault:
+        return str(fault)[-1000:]
+    return status
 
 
 def counted(things):

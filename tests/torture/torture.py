@@ -20,9 +20,11 @@ import abuse  # noqa: E402
 import clock  # noqa: E402
 import devices  # noqa: E402
 import flood  # noqa: E402
+import guests  # noqa: E402
 import restarts  # noqa: E402
 import rig  # noqa: E402
 import storage  # noqa: E402
+import streams  # noqa: E402
 import workers  # noqa: E402
 from lib import paths, process  # noqa: E402
 
@@ -45,7 +47,10 @@ LINES = (
     Line("worker-pause", workers.pause, 20, 1),
     Line("broker-kill", restarts.kill, 1000, 20),
     Line("device-cut", devices.cut, 1000, 80),
-    Line("qemu-kill", devices.kill_qemu, 40, 2),
+    Line("qemu-kill", devices.kill_qemu, 1000, 8),
+    Line("device-replug", devices.replug, 500, 5),
+    Line("guest-accesses", guests.accesses, 100000000, 300000),
+    Line("migration-lies", streams.lies, 5000, 60),
     Line("wire-frames", abuse.frames, 1000000, 20000),
     Line("wire-slow", abuse.slow, 300, 60),
     Line("wire-descriptors", abuse.descriptors, 10000, 1000),

@@ -140,7 +140,7 @@ check-programs: all unit fuzz crash $(STORM)
 
 # The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
 .PHONY: torture
-torture: all $(STORM)
+torture: all $(STORM) guest-image
 	@qemu/build.sh
 	@[[ "$(TORTURE_ARGS)" == *--short* ]] || qemu/build.sh --san
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin python3 tests/torture/torture.py $(TORTURE_ARGS)
@@ -170,7 +170,7 @@ bench: all guest-image $(BENCH)
 
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 
-GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
+GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE)
 $(B)/guest/initramfs.cpio: packaging/guest-image.sh packaging/guest/init packaging/guest/agent $(GUEST_TOOLS)
 	@packaging/prerequisites.sh guest
 	@echo "  GUEST $(@D)"

@@ -8,3 +8,10 @@ $(STORM):
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^)
+
+# In the guest of the tests, beside the product's own tools.
+RACE := $(B)/tests/guest/race
+$(RACE): $(call obj,tests/guest/race.c common/util.c)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lpthread

@@ -89,8 +89,12 @@ class Guest:
         assert guest.run("vgpu-run 100 200").out == "300\\n"
     """
 
-    def __init__(self, *sockets, name="guest", machine="pc", memory_mib=192, properties="", qemu_options=()):
-        """properties: further ones of each vgpu-stub, as "timeout_ms=1000,priority=2"."""
+    def __init__(self, *sockets, name="guest", machine="pc", memory_mib=192, properties="", qemu_options=(),
+                 program=None):
+        """
+        properties: further ones of each vgpu-stub, as "timeout_ms=1000,priority=2". program: another QEMU than that
+        of paths.
+        """
         self.name = name
         self.directory = process.scratch_directory("guest")
         self.console = self.directory / "console"
@@ -100,6 +104,7 @@ class Guest:
         self._memory_mib = memory_mib
         self._properties = "," + properties if properties else ""
         self._options = list(qemu_options)
+        self._program = program
         self._child = None
         self.qmp = None
 
@@ -115,7 +120,7 @@ class Guest:
         # Connected pairs: there is nothing to wait for, and no answer comes before somebody listens.
         self._agent, agent = socket.socketpair()
         monitor, qmp = socket.socketpair()
-        argv = [paths.need(paths.QEMU, "qemu"), *qemu.firmware(), "-nodefaults", "-no-user-config",
+        argv = [self._program or paths.need(paths.QEMU, "qemu"), *qemu.firmware(), "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-name", self.name, "-machine", self._machine, "-accel", "tcg",
                 "-m", str(self._memory_mib), "-kernel", paths.kernel(), "-initrd", paths.initramfs(),
                 "-append", KERNEL_ARGUMENTS, "-serial", f"file:{self.console}",

@@ -2,14 +2,22 @@
 # guests.py - a guest that does to its device what no driver does
 
 import collections
+import random
 import time
 
+import abi
 import rig
-from rig import Row
+from lib import qemu as options_of_qemu
+from lib import stale
+from qtest import FIRST_SLOT, WIDTH, Card, Qemu
+from race import Race
+from rig import PATIENT, Daemon, Err, Row, counted
 from storm import Storm, StormFault
 
 CHUNK = 1000000  # accesses between two devices in the slot
 SEED = 7
+SHARERS = [(f"vm{n}", n) for n in range(1, 7)]  # VMs with a secret each, of both pools
+RESETS = 50     # of so many requests one has the machine reset afterwards
 
 
 def accesses(rounds, options):
@@ -26,10 +34,104 @@ def accesses(rounds, options):
         fault = str(found)
     took_s = time.monotonic() - start
     yield Row(f"random accesses to BAR0 ({build}): what no guest may see", counts["accesses"], "none", fault)
-    yield Row("  of it read and foretold to the bit; responses held against what was sent", counts["commands"], None,
+    yield Row("  values read that were foretold; responses held against what was sent", counts["commands"], None,
               f"{counts['checked']:,}; {counts['responses']:,}")
     yield Row("  meanwhile: resets, devices in the slot, connections, requests", counts["commands"], None,
               f"{counts['resets']:,}, {plugs}, {counts['connects']:,}, {counts['requests']:,}")
     yield Row("  from the daemon: malformed; answers that the device had to drop; accesses a second", counts["answers"],
               None, f"{counts['malformed']:,}; {counts['poisoned']:,}; {counts['accesses'] / took_s:,.0f}")
     yield Row("  QEMU ends", 1, "status 0", rig.qemu_ends(storm.qemu))
+
+
+# --- secrets ---
+
+def sharers():
+    return [f"{name}:{'AB'[number % 2]}:{('low', 'medium', 'high')[number % 3]}:{number}" for name, number in SHARERS]
+
+
+def secrets(rounds, _):
+    """Over the link, as devices."""
+    with Daemon(*sharers(), options=(*PATIENT, "--window", "4")) as daemon:
+        leak, found = "none", (0, 0, 0, 0)
+        try:
+            found = stale.search(daemon, SHARERS, rounds)
+        except stale.Leak as what:
+            leak = str(what)
+        yield Row(f"secrets of {len(SHARERS)} VMs that share workers: answers with a byte of another", found[0], "none", leak)
+        yield Row("  answers to malformed requests, most of whose lengths lie; connections", found[0], None,
+                  f"{found[1]:,}; {found[2]:,}")
+        yield daemon.end(rounds, "secrets")
+
+
+class Sharer:
+    """A card of a guest with a secret, and its whole response buffer searched after each request."""
+
+    def __init__(self, card, secret, judge):
+        self.card = card
+        self.secret = secret
+        self._judge = judge
+        self._writer = stale.Writer(secret, secret)
+
+    def one(self, bad):
+        """Return: how the request ended."""
+        message, body = (self._writer.bad(), Err) if bad else self._writer.good()
+        self.card.submit(message)
+        self.card.wait_end()
+        at = self.card.bar0
+        length, code, text = self.card.qemu.commands([
+            f"read{WIDTH[4]} {at + abi.RESPONSE_LEN:#x}", f"read{WIDTH[4]} {at + abi.ERROR_CODE:#x}",
+            f"read {at + abi.RESPONSE_BUF:#x} {abi.BUF_LEN:#x}"])
+        length, buffer = int(length, 16), bytes.fromhex(text[2:])
+        if buffer[length:].strip(b"\0"):
+            raise stale.Leak(f"bytes past RESPONSE_LEN {length}: {buffer[length:].hex()}")
+        self._judge.response(self.secret, (message, body), buffer[:length])
+        return Err(int(code, 16))
+
+
+def device_secrets(rounds, options):
+    """Through two devices of a QEMU."""
+    program, build = rig.qemu(options)
+    pair = SHARERS[:2]
+    judge = stale.Judge([stale.FIRST_SECRET, stale.FIRST_SECRET + 1])
+    chance = random.Random(10)
+    ends, leak, resets = [], "none", 0
+    with Daemon(*sharers(), options=PATIENT) as daemon:
+        extra = []
+        for n, (name, _) in enumerate(pair):
+            extra += ["-chardev", f"socket,id=vg{n},path={daemon.socket(name)},{options_of_qemu.reconnect()}",
+                      "-device", f"vgpu-stub,id=gpu{n},addr={FIRST_SLOT + n:#x},chardev=vg{n}"]
+        machine = Qemu((), extra=extra, program=program)
+        machine.cards = [Card(machine, FIRST_SLOT + n, None) for n in range(len(pair))]
+        machine.enable_cards()
+        cards = [Sharer(card, stale.FIRST_SECRET + n, judge) for n, card in enumerate(machine.cards)]
+        for card in machine.cards:
+            card.wait_up()
+        try:
+            for _ in range(rounds):
+                ends.append(chance.choice(cards).one(chance.random() < 0.4))
+                if chance.randrange(RESETS) == 0:
+                    chance.choice(cards).card.submit(stale.Writer(0xEE, 1).good()[0])  # and nobody waits
+                    machine.reset()
+                    resets += 1
+        except stale.Leak as what:
+            leak = str(what)
+        yield Row(f"the same through two devices, each byte of the response buffer ({build}): leaks", len(ends), "none", leak)
+        yield Row("  resets; ends", len(ends), None, f"{resets}; {counted(ends)}")
+        yield Row("  QEMU ends", 1, "status 0", rig.qemu_ends(machine))
+        yield daemon.end(rounds, "devices with secrets")
+
+
+# --- two processors ---
+
+def race(rounds, options):
+    """rounds: seconds."""
+    if options.short:
+        raise rig.Skip("tests/guest/test_race.py is its short form")
+    program, build = rig.qemu(options)
+    seen = Race(rounds, program)
+    yield Row(f"two processors of a guest race on doorbell and buffer ({build}): what nobody wrote", seen.requests,
+              "none", seen.faults())
+    yield Row("  doorbells; requests with words of both; ends", seen.requests, None,
+              f"{seen.doorbells:,}; {seen.mixed:,}; {counted(seen.ends.elements())}")
+    yield Row("  vgpu-run afterwards; QEMU and vgpud end", 20, "right; 0, 0",
+              f"{'right' if seen.all_right_afterwards() else seen.after}; {seen.qemu_status}, {seen.vgpud_status}")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "device"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "guest"))
 
 from lib import paths, process  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402

@@ -57,7 +57,49 @@ void qtest_read(int wait_ms, int other_fd);
 /* One command and its answer, when nothing else is under way. Return: the answer's number. */
 __attribute__((format(printf, 1, 2))) uint64_t qtest_ask(const char *format, ...);
 
-/* ---- guest.c: accesses, and what their answers must be ---- */
+/* ---- model.c: what accesses must answer ---- */
+
+enum mood {
+	MOOD_EXACT, /* everything is foretold */
+	MOOD_SELF,  /* the device's messages go into the device: its registers change by themselves
+		     */
+	MOOD_WILD,  /* anything in configuration space: only that QEMU lives is told */
+};
+
+enum kind {
+	KIND_PLAIN,
+	KIND_LEN_BEFORE, /* these five read one response: its length and STATUS before and after it
+			  */
+	KIND_STATUS_BEFORE,
+	KIND_RESPONSE,
+	KIND_LEN_AFTER,
+	KIND_STATUS_AFTER,
+};
+
+struct access {
+	uint8_t kind;
+	bool write;
+	uint16_t offset;
+	uint16_t len;	/* bytes */
+	uint64_t value; /* of a single access; of a block, what its bytes are made from */
+};
+
+static inline bool access_is_single(const struct access *a)
+{
+	return a->len <= 8 && (a->len & (a->len - 1)) == 0;
+}
+
+/* The bytes that a block access with this value writes. */
+void access_fill(uint64_t value, uint8_t *bytes, uint32_t len);
+/* How many bytes of an access the device gets next: the largest power of 2, at most 8, at any
+ * address. */
+uint32_t access_piece(uint32_t left);
+/* The device is as after a reset, and in this mood until the next. */
+void model_forget(enum mood next);
+/* line: what QEMU answered. Ends the program when that cannot be. */
+void model_judge(const struct access *access, const char *line);
+
+/* ---- guest.c: makes accesses ---- */
 
 struct guest_counts {
 	uint64_t accesses; /* as the device gets them */

@@ -22,6 +22,7 @@ LAYERS = [
     ("common/*",                    "common", 0, "what every program may use"),
 
     ("vgpud/request.h",             "vgpud",  1, "pure: one request"),
+    ("vgpud/limit.[ch]",            "vgpud",  1, "pure: a token bucket"),
     ("vgpud/sched.[ch]",            "vgpud",  1, "pure: which request runs next"),
     ("vgpud/session.[ch]",          "vgpud",  1, "pure: the link as a state machine"),
     ("vgpud/busy_poll.[ch]",        "vgpud",  1, "pure: to look or to sleep"),

@@ -8,7 +8,8 @@ $(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/sampl
 	guest/lib/bar.c guest/lib/exit_code.c guest/lib/slot.c common/names.c common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_proto_check,common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
-$(eval $(call unit-test,test_sched,vgpud/sched.c))
+$(eval $(call unit-test,test_limit,vgpud/limit.c))
+$(eval $(call unit-test,test_sched,vgpud/sched.c vgpud/limit.c))
 $(eval $(call unit-test,test_session,vgpud/session.c))
 $(eval $(call unit-test,test_busy_poll,vgpud/busy_poll.c))
 $(eval $(call unit-test,test_file_format,vgpud/file_format.c common/names.c))
@@ -21,7 +22,7 @@ $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm.c \
-	vgpud/sched.c vgpud/stats.c vgpud/hist.c common/names.c common/suggest.c common/units.c common/util.c
+	vgpud/sched.c vgpud/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
 LEDGER := vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \

@@ -14,22 +14,85 @@
  * is always the head of its queue, and the best of all is the best head. Choosing looks at each
  * waiting VM once. Nothing is sorted, hence an administrator's change has nothing to reorder.
  *
+ * A VM without a token is passed over; how long it is so is counted by a clock of the VM, which
+ * runs from the look that found no token until the token's time. A request's share is what that
+ * clock counted while it was queued.
+ *
  * States of an item: NONE -push-> QUEUED -pop-> STARTED -finish-> NONE,
  *                    STARTED -requeue-> QUEUED, QUEUED -remove, expire-> NONE.
  */
 
 void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns)
 {
-	*s = (struct sched){ .vm_queue_max = vm_queue_max, .aging_ns = aging_ns };
+	*s = (struct sched){ .vm_queue_max = vm_queue_max,
+			     .aging_ns = aging_ns,
+			     .token_ns = SCHED_NEVER };
 	TAILQ_INIT(&s->waiting);
 	TAILQ_INIT(&s->started);
 }
 
 void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused)
 {
-	*vm = (struct sched_vm){ .pool = pool, .priority = priority, .paused = paused };
+	*vm = (struct sched_vm){ .pool = pool,
+				 .priority = priority,
+				 .paused = paused,
+				 .limited_since_ns = SCHED_NEVER };
 	TAILQ_INIT(&vm->queue);
 }
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* --- rule 8 --- */
+
+/* What the VM's clock of waiting for tokens shows. */
+static uint64_t limited_clock_ns(const struct sched_vm *vm, uint64_t now_ns)
+{
+	if (vm->limited_since_ns == SCHED_NEVER)
+		return vm->limited_ns;
+	return vm->limited_ns + earlier(now_ns, vm->token_ns) - vm->limited_since_ns;
+}
+
+static void stop_limited_clock(struct sched_vm *vm, uint64_t now_ns)
+{
+	vm->limited_ns = limited_clock_ns(vm, now_ns);
+	vm->limited_since_ns = SCHED_NEVER;
+}
+
+void sched_vm_limit(struct sched_vm *vm, uint32_t rate_per_s, uint32_t burst, uint64_t now_ns)
+{
+	stop_limited_clock(vm, now_ns);
+	limit_set(&vm->limit, rate_per_s, burst, now_ns);
+}
+
+uint64_t sched_limited_ns(const struct sched_item *item, uint64_t now_ns)
+{
+	if (item->state != SCHED_QUEUED)
+		return item->limited_ns;
+	return limited_clock_ns(item->vm, now_ns) - item->limited_ns;
+}
+
+/* Return: whether the VM has a token; if not, notes since when and until when. */
+static bool has_token(struct sched *s, struct sched_vm *vm, uint64_t now_ns)
+{
+	uint64_t ready_ns;
+
+	if (vm->limit.rate_per_s == 0)
+		return true;
+	ready_ns = limit_ready_ns(&vm->limit, now_ns);
+	if (ready_ns <= now_ns)
+		return true;
+	if (vm->limited_since_ns == SCHED_NEVER) {
+		vm->limited_since_ns = now_ns;
+		vm->token_ns = ready_ns;
+	}
+	s->token_ns = earlier(s->token_ns, ready_ns);
+	return false;
+}
+
+/* --- the queues --- */
 
 /* Keeps the VM among the waiting exactly while it has something queued. */
 static void note_queued(struct sched *s, struct sched_vm *vm, int change)
@@ -37,8 +100,10 @@ static void note_queued(struct sched *s, struct sched_vm *vm, int change)
 	if (vm->queued == 0)
 		TAILQ_INSERT_TAIL(&s->waiting, vm, link);
 	vm->queued += (unsigned)change;
-	if (vm->queued == 0)
+	if (vm->queued == 0) {
 		TAILQ_REMOVE(&s->waiting, vm, link);
+		vm->limited_since_ns = SCHED_NEVER; /* nobody is left to count for */
+	}
 }
 
 bool sched_full(const struct sched *s, const struct sched_vm *vm)
@@ -54,6 +119,7 @@ int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, ui
 		.vm = vm,
 		.order = s->next_order++,
 		.arrived_ns = now_ns,
+		.limited_ns = limited_clock_ns(vm, now_ns),
 		.state = SCHED_QUEUED,
 	};
 	TAILQ_INSERT_TAIL(&vm->queue, item, link);
@@ -92,6 +158,8 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 			continue;
 		if (vm->paused) /* rule 1 */
 			continue;
+		if (!has_token(s, vm, now_ns)) /* rule 8 */
+			continue;
 		if (best == NULL || sched_before(s, head, best, now_ns))
 			best = head;
 	}
@@ -100,6 +168,9 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 		return NULL;
 
 	vm = best->vm;
+	stop_limited_clock(vm, now_ns);
+	limit_take(&vm->limit, now_ns);
+	best->limited_ns = sched_limited_ns(best, now_ns);
 	TAILQ_REMOVE(&vm->queue, best, link);
 	note_queued(s, vm, -1);
 	TAILQ_INSERT_TAIL(&s->started, best, link);
@@ -130,8 +201,11 @@ void sched_requeue(struct sched *s, struct sched_item *item)
 	struct sched_item *next;
 
 	stop(s, item);
+	limit_give_back(&item->vm->limit);
 	item->state = SCHED_QUEUED;
 	item->started_ns = 0;
+	/* As if it had been there all the time; only a span that is not over counts in whole. */
+	item->limited_ns = item->vm->limited_ns - item->limited_ns;
 	TAILQ_FOREACH (next, &item->vm->queue, link)
 		if (item->order < next->order)
 			break;
@@ -184,16 +258,12 @@ struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_exp
 		if (now_ns >= waiting_expiry_ns(s, vm)) {
 			item = TAILQ_FIRST(&vm->queue);
 			*how = vm->paused ? SCHED_EXPIRED_PAUSED : SCHED_EXPIRED_WAITING;
+			item->limited_ns = sched_limited_ns(item, now_ns);
 			sched_remove(s, item);
 			return item;
 		}
 	}
 	return NULL;
-}
-
-static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
-{
-	return a_ns < b_ns ? a_ns : b_ns;
 }
 
 uint64_t sched_next_expiry_ns(const struct sched *s)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "vgpud/limit.h"
+
 /*
  * The order, numbered as in sched.c and in vgpud(8):
  *  1. a paused VM's requests wait;
@@ -16,8 +18,9 @@
  *  4. a request starts only while fewer than its pool's window are on the GPU;
  *  5. each VM's queue is bounded;
  *  6. with aging, a request rises one priority for each aging_ns that it has waited;
- *  7. a request past its deadline ends, waiting or running.
- * A change of priority, pool or pause applies to what is queued at once.
+ *  7. a request past its deadline ends, waiting or running;
+ *  8. a VM with a limit starts one request for each token of its bucket.
+ * A change of priority, pool, pause or limit applies to what is queued at once.
  *
  * Pure: no I/O, no clock, no threads, no memory of its own. Times are nanoseconds of any one
  * monotonic clock.
@@ -47,6 +50,7 @@ struct sched_item {
 	uint64_t order; /* rule 3: smaller came first */
 	uint64_t arrived_ns;
 	uint64_t started_ns;
+	uint64_t limited_ns; /* rule 8: see sched_limited_ns() */
 	enum sched_state state;
 	uint8_t pool; /* where it started; a VM's move leaves what runs where it is */
 	bool late;    /* its deadline was reported while it ran */
@@ -56,17 +60,21 @@ TAILQ_HEAD(sched_list, sched_item);
 
 /*
  * A VM as the scheduler sees it; the owner of a VM embeds one, and may set the last four fields at
- * any time: they count from the next call on.
+ * any time: they count from the next call on. The limit is sched_vm_limit()'s to change.
  */
 struct sched_vm {
 	TAILQ_ENTRY(sched_vm) link; /* among the VMs with something queued */
 	struct sched_list queue;    /* in order of arrival */
 	unsigned queued;
 	unsigned started;
-	uint8_t pool;	  /* index */
-	uint8_t priority; /* 0 low, 1 medium, 2 high */
-	bool paused;	  /* rule 1 */
-	bool stalled;	  /* nothing can run its requests just now: they wait, others go on */
+	struct limit limit;  /* rule 8 */
+	uint64_t limited_ns; /* how long its queue has waited for tokens, spans that are over */
+	uint64_t limited_since_ns; /* it waits for one since then; SCHED_NEVER: it does not */
+	uint64_t token_ns;	   /* and gets it then */
+	uint8_t pool;		   /* index */
+	uint8_t priority;	   /* 0 low, 1 medium, 2 high */
+	bool paused;		   /* rule 1 */
+	bool stalled; /* nothing can run its requests just now: they wait, others go on */
 };
 
 TAILQ_HEAD(sched_vm_list, sched_vm);
@@ -78,6 +86,8 @@ struct sched {
 	unsigned started_on[SCHED_GPU_MAX];
 	unsigned vm_queue_max; /* rule 5 */
 	uint64_t aging_ns;     /* rule 6; 0: off */
+	uint64_t token_ns;     /* rule 8: when the next token comes that sched_pop() missed; the
+				  caller sets it back to SCHED_NEVER */
 	uint64_t next_order;
 };
 
@@ -86,13 +96,22 @@ void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns);
 
 void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused);
 
+/* Rule 8. limit: as limit_set() has it. */
+void sched_vm_limit(struct sched_vm *vm, uint32_t rate_per_s, uint32_t burst, uint64_t now_ns);
+
+/*
+ * Rule 8. Return: how long a request that is queued has waited while its VM had no token; of one
+ * that has left the queue by sched_pop() or sched_expire(), how long it had.
+ */
+uint64_t sched_limited_ns(const struct sched_item *item, uint64_t now_ns);
+
 /* Rule 5. Return: whether sched_push() would refuse. */
 bool sched_full(const struct sched *s, const struct sched_vm *vm);
 
 /* Rule 5. Return: 0, or -EDQUOT: the VM's queue is full. */
 int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns);
 
-/* Rules 1 to 4 and 6. Return: the request that starts now on this GPU, or NULL. */
+/* Rules 1 to 4, 6 and 8. Return: the request that starts now on this GPU, or NULL. */
 struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
 
 /* Rules 2, 3 and 6. Return: whether a, which waits, comes before b, which does too. */

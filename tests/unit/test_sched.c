@@ -436,6 +436,121 @@ static void a_stalled_vm_lets_others_pass(void **state)
 	expires(&s, 101, &item[0], SCHED_EXPIRED_WAITING);
 }
 
+#define US UINT64_C(1000)
+
+/* A VM without a token waits, whatever its rank, and others go on; each token starts one. */
+static void rule8_a_limited_vm_waits_for_its_tokens(void **state)
+{
+	struct sched s;
+	struct sched_vm vm[2];
+	struct sched_item item[5];
+
+	(void)state;
+	start(&s, 8, 0);
+	sched_vm_init(&vm[0], POOL_A, HIGH, false);
+	sched_vm_init(&vm[1], POOL_A, LOW, false);
+	sched_vm_limit(&vm[0], 100000, 2, 0); /* one in 10 us */
+	for (int i = 0; i < 4; i++)
+		push(&s, &vm[0], &item[i], 1);
+	push(&s, &vm[1], &item[4], 2);
+	runs_next(&s, &item[0], 3);
+	runs_next(&s, &item[1], 4);
+	assert_int_equal(s.token_ns, SCHED_NEVER);
+	runs_next(&s, &item[4], 5);
+	assert_int_equal(s.token_ns, 10 * US + 3); /* full until the first start, at 3 */
+	runs_next(&s, NULL, 10 * US + 2);
+	runs_next(&s, &item[2], 10 * US + 3);
+	assert_int_equal(item[0].limited_ns, 0);
+	assert_int_equal(item[2].limited_ns, 10 * US + 3 - 5);
+	runs_next(&s, NULL, 10 * US + 3);
+	/* Off: at once, for what is queued. */
+	sched_vm_limit(&vm[0], 0, 0, 15 * US);
+	runs_next(&s, &item[3], 15 * US);
+	assert_int_equal(item[3].limited_ns, 15 * US - 5);
+}
+
+static void rule8_waiting_for_a_token_ends_at_the_deadline(void **state)
+{
+	struct sched s;
+	struct sched_vm vm;
+	struct sched_item item[3];
+
+	(void)state;
+	start(&s, 8, 0);
+	s.pool[POOL_A].deadline_ns = 100;
+	sched_vm_init(&vm, POOL_A, HIGH, false);
+	sched_vm_limit(&vm, 1, 1, 0);
+	for (int i = 0; i < 3; i++)
+		push(&s, &vm, &item[i], 10);
+	runs_next(&s, &item[0], 20);
+	runs_next(&s, NULL, 30);
+	assert_int_equal(sched_limited_ns(&item[1], 50), 20);
+	expires(&s, 110, &item[1], SCHED_EXPIRED_WAITING);
+	assert_int_equal(item[1].limited_ns, 80);
+	assert_int_equal(sched_limited_ns(&item[2], 112), 82);
+	sched_remove(&s, &item[2]);
+	/* It took no token with it. */
+	push(&s, &vm, &item[1], 1000000020);
+	runs_next(&s, &item[1], 1000000020);
+	assert_int_equal(item[1].limited_ns, 0);
+}
+
+/* A request that did not begin after all has its token back, and keeps what it has waited. */
+static void rule8_a_requeued_request_has_its_token(void **state)
+{
+	struct sched s;
+	struct sched_vm vm;
+	struct sched_item item[2];
+
+	(void)state;
+	start(&s, 8, 0);
+	sched_vm_init(&vm, POOL_A, HIGH, false);
+	sched_vm_limit(&vm, 100000, 1, 0);
+	push(&s, &vm, &item[0], 0);
+	push(&s, &vm, &item[1], 0);
+	runs_next(&s, &item[0], 0);
+	runs_next(&s, NULL, 1 * US);
+	assert_ptr_equal(sched_pop(&s, 0, 10 * US), &item[1]);
+	assert_int_equal(item[1].limited_ns, 9 * US);
+	sched_requeue(&s, &item[1]);
+	assert_int_equal(sched_limited_ns(&item[1], 12 * US), 9 * US);
+	runs_next(&s, &item[1], 12 * US);
+	assert_int_equal(item[1].limited_ns, 9 * US);
+}
+
+/* Whoever only waits for others does not wait for its limit; nor does a paused VM. */
+static void rule8_counts_only_the_want_of_a_token(void **state)
+{
+	struct sched s;
+	struct sched_vm vm[2];
+	struct sched_item item[4];
+
+	(void)state;
+	start(&s, 8, 0);
+	sched_vm_init(&vm[0], POOL_A, HIGH, false);
+	sched_vm_init(&vm[1], POOL_A, LOW, false);
+	sched_vm_limit(&vm[1], 100000, 1, 0);
+	push(&s, &vm[0], &item[0], 0);
+	push(&s, &vm[1], &item[1], 0);
+	push(&s, &vm[1], &item[2], 0);
+	assert_ptr_equal(sched_pop(&s, 0, 0), &item[0]);
+	assert_null(sched_pop(&s, 0, 5 * US));
+	sched_finish(&s, &item[0]);
+	runs_next(&s, &item[1], 6 * US);
+	assert_int_equal(item[1].limited_ns, 0);
+	vm[1].paused = true;
+	runs_next(&s, NULL, 7 * US);
+	assert_int_equal(sched_limited_ns(&item[2], 8 * US), 0);
+	vm[1].paused = false;
+	runs_next(&s, NULL, 10 * US);
+	/* The token is there at 16 us; that somebody looks later is not its doing. */
+	push(&s, &vm[1], &item[3], 20 * US);
+	runs_next(&s, &item[2], 25 * US);
+	assert_int_equal(item[2].limited_ns, 6 * US);
+	runs_next(&s, NULL, 25 * US);
+	assert_int_equal(sched_limited_ns(&item[3], 26 * US), 1 * US);
+}
+
 /* --- random histories against the model ----------------------------------------------------------
  */
 
@@ -459,6 +574,8 @@ struct model_item {
 struct model_vm {
 	int pool, priority;
 	bool paused, stalled;
+	uint64_t rate, burst;  /* 0: no limit */
+	uint64_t parts, at_ns; /* tokens of 10^9 parts each, and when there were so many */
 };
 
 struct model_pool {
@@ -521,6 +638,50 @@ static int model_level(const struct model *m, const struct model_item *item, uin
 	return level;
 }
 
+#define TOKEN UINT64_C(1000000000)
+
+/* Times are small here, so nothing can overflow. Return: whether there is a token. */
+static bool model_token(struct model_vm *vm, uint64_t now_ns)
+{
+	vm->parts += (now_ns - vm->at_ns) * vm->rate;
+	vm->at_ns = now_ns;
+	if (vm->parts > vm->burst * TOKEN)
+		vm->parts = vm->burst * TOKEN;
+	return vm->rate == 0 || vm->parts >= TOKEN;
+}
+
+static void model_limit(struct model_vm *vm, uint64_t rate, uint64_t burst, uint64_t now_ns)
+{
+	bool limited = vm->rate > 0;
+
+	model_token(vm, now_ns);
+	vm->rate = rate;
+	vm->burst = burst;
+	if (!limited)
+		vm->parts = burst * TOKEN;
+	model_token(vm, now_ns);
+}
+
+/* Return: when the next token comes to a VM that waits for one on that GPU. */
+static uint64_t model_next_token_ns(struct model *m, int gpu, uint64_t now_ns)
+{
+	uint64_t next_ns = SCHED_NEVER;
+
+	for (int i = 0; i < MODEL_VMS; i++) {
+		struct model_vm *vm = &m->vm[i];
+		uint64_t at_ns;
+
+		if (model_count(m, SCHED_QUEUED, i) == 0 || vm->paused || vm->stalled ||
+		    m->pool[vm->pool].gpu != gpu || model_token(vm, now_ns))
+			continue;
+		for (at_ns = now_ns; vm->parts + (at_ns - now_ns) * vm->rate < TOKEN; at_ns++)
+			;
+		if (at_ns < next_ns)
+			next_ns = at_ns;
+	}
+	return next_ns;
+}
+
 /* Return: index of the item that starts, -1: none. */
 static int model_pop(struct model *m, int gpu, uint64_t now_ns)
 {
@@ -529,16 +690,19 @@ static int model_pop(struct model *m, int gpu, uint64_t now_ns)
 	for (int level = HIGH; level >= LOW && best < 0; level--) {
 		for (int i = 0; i < m->items; i++) {
 			const struct model_item *item = &m->item[i];
-			const struct model_vm *vm = &m->vm[item->vm];
+			struct model_vm *vm = &m->vm[item->vm];
 
 			if (item->state == SCHED_QUEUED && !vm->paused && !vm->stalled &&
-			    m->pool[vm->pool].gpu == gpu && model_level(m, item, now_ns) == level &&
+			    model_token(vm, now_ns) && m->pool[vm->pool].gpu == gpu &&
+			    model_level(m, item, now_ns) == level &&
 			    (best < 0 || item->order < m->item[best].order))
 				best = i;
 		}
 	}
 	if (best < 0 || model_on_gpu(m, gpu) >= m->pool[m->vm[m->item[best].vm].pool].window)
 		return -1;
+	if (m->vm[m->item[best].vm].rate > 0)
+		m->vm[m->item[best].vm].parts -= TOKEN;
 	m->item[best].state = SCHED_STARTED;
 	m->item[best].started_ns = now_ns;
 	m->item[best].pool = m->vm[m->item[best].vm].pool;
@@ -607,7 +771,7 @@ struct history {
 	int step;
 	const char *doing;
 	bool trace;
-	int pops, refused, expired[4], requeued; /* what the histories reached */
+	int pops, refused, expired[4], requeued, limited; /* what the histories reached */
 };
 
 /* Fails with all that is needed to see it again. */
@@ -692,16 +856,20 @@ static void do_push(struct history *h)
 static void do_pop(struct history *h)
 {
 	int gpu = (int)draw(h, 2), want;
+	uint64_t token_ns = model_next_token_ns(&h->m, gpu, h->now_ns);
 	struct sched_item *got;
 
 	h->doing = "pop";
+	h->s.token_ns = SCHED_NEVER;
 	want = model_pop(&h->m, gpu, h->now_ns);
 	got = sched_pop(&h->s, (unsigned)gpu, h->now_ns);
 	if (h->trace)
 		printf("# pop gpu %d: want item %d, got %td\n", gpu, want,
 		       got ? got - h->item : -1);
 	CHECK(h, got == (want < 0 ? NULL : &h->item[want]));
+	CHECK(h, h->s.token_ns == token_ns);
 	h->pops += want >= 0;
+	h->limited += token_ns != SCHED_NEVER;
 }
 
 /* Each started or queued item in turn of the model's expiring; the order is the scheduler's own. */
@@ -742,6 +910,8 @@ static void do_requeue(struct history *h)
 	if (i < 0)
 		return;
 	h->m.item[i].state = SCHED_QUEUED;
+	h->m.vm[h->m.item[i].vm].parts += TOKEN;
+	model_token(&h->m.vm[h->m.item[i].vm], h->m.vm[h->m.item[i].vm].at_ns);
 	sched_requeue(&h->s, &h->item[i]);
 	h->requeued++;
 }
@@ -763,7 +933,14 @@ static void do_change(struct history *h)
 	struct model_vm *vm = &h->m.vm[i];
 
 	h->doing = "change of a vm";
-	switch (draw(h, 4)) {
+	switch (draw(h, 5)) {
+	case 4: /* up to one in 10 ns, so that histories see many tokens */
+		if (draw(h, 3) == 0)
+			model_limit(vm, 0, 0, h->now_ns);
+		else
+			model_limit(vm, 1000000 * (1 + draw(h, 100)), 1 + draw(h, 4), h->now_ns);
+		sched_vm_limit(&h->vm[i], (uint32_t)vm->rate, (uint32_t)vm->burst, h->now_ns);
+		break;
 	case 0:
 		vm->priority = (int)draw(h, 3);
 		break;
@@ -801,7 +978,9 @@ static void do_remove_vm(struct history *h)
 	}
 	CHECK(h, h->vm[vm].queued == 0 && h->vm[vm].started == 0);
 	memset(&h->vm[vm], 0xee, sizeof(h->vm[vm]));
-	h->m.vm[vm] = (struct model_vm){ .pool = (int)draw(h, 3), .priority = (int)draw(h, 3) };
+	h->m.vm[vm] = (struct model_vm){ .pool = (int)draw(h, 3),
+					 .priority = (int)draw(h, 3),
+					 .at_ns = h->now_ns };
 	sched_vm_init(&h->vm[vm], (uint8_t)h->m.vm[vm].pool, (uint8_t)h->m.vm[vm].priority, false);
 }
 
@@ -838,9 +1017,14 @@ static void compare(struct history *h)
 		CHECK(h, h->item[i].arrived_ns == want->arrived_ns);
 		if (want->state != SCHED_NONE)
 			CHECK(h, h->item[i].vm == &h->vm[want->vm]);
+		if (want->state == SCHED_QUEUED)
+			CHECK(h, sched_limited_ns(&h->item[i], h->now_ns) <=
+					 h->now_ns - want->arrived_ns);
 		if (want->state == SCHED_STARTED)
-			CHECK(h, h->item[i].started_ns == want->started_ns &&
-					 h->item[i].pool == want->pool);
+			CHECK(h,
+			      h->item[i].started_ns == want->started_ns &&
+				      h->item[i].pool == want->pool &&
+				      h->item[i].limited_ns <= want->started_ns - want->arrived_ns);
 	}
 	CHECK(h, sched_next_expiry_ns(&h->s) == model_next_expiry_ns(&h->m));
 	compare_order(h);
@@ -881,11 +1065,13 @@ static void drain(struct history *h)
 	for (int i = 0; i < MODEL_VMS; i++) {
 		h->vm[i].paused = h->m.vm[i].paused = false;
 		h->vm[i].stalled = h->m.vm[i].stalled = false;
+		h->now_ns += 1000; /* which is a token at least */
 	}
 	h->step++;
 	for (int i = 0; i < 20 * MODEL_ITEMS && model_count(&h->m, SCHED_QUEUED, -1) > 0; i++) {
 		do_end(h);
 		do_pop(h);
+		h->now_ns += 10;
 	}
 	h->doing = "drain";
 	CHECK(h, model_count(&h->m, SCHED_QUEUED, -1) == 0);
@@ -910,7 +1096,7 @@ static void random_histories_as_the_model(void **state)
 {
 	static struct history h;
 	const char *seed = getenv("SCHED_SEED");
-	int pops = 0, refused = 0, requeued = 0, expired[4] = { 0 };
+	int pops = 0, refused = 0, requeued = 0, limited = 0, expired[4] = { 0 };
 
 	(void)state;
 	if (seed != NULL) {
@@ -922,12 +1108,14 @@ static void random_histories_as_the_model(void **state)
 		pops += h.pops;
 		refused += h.refused;
 		requeued += h.requeued;
+		limited += h.limited;
 		for (size_t i = 0; i < LEN(expired); i++)
 			expired[i] += h.expired[i];
 	}
 	/* The histories came everywhere. */
 	assert_true(pops > 10 * MODEL_HISTORIES);
 	assert_true(refused > MODEL_HISTORIES && requeued > MODEL_HISTORIES);
+	assert_true(limited > MODEL_HISTORIES);
 	for (size_t i = 0; i < LEN(expired); i++)
 		assert_true(expired[i] > MODEL_HISTORIES);
 }
@@ -950,6 +1138,10 @@ int main(void)
 		cmocka_unit_test(rule7_running_past_the_deadline),
 		cmocka_unit_test(a_move_to_another_pool_counts_at_once),
 		cmocka_unit_test(a_stalled_vm_lets_others_pass),
+		cmocka_unit_test(rule8_a_limited_vm_waits_for_its_tokens),
+		cmocka_unit_test(rule8_waiting_for_a_token_ends_at_the_deadline),
+		cmocka_unit_test(rule8_a_requeued_request_has_its_token),
+		cmocka_unit_test(rule8_counts_only_the_want_of_a_token),
 		cmocka_unit_test(random_histories_as_the_model),
 	};
 

@@ -13,7 +13,7 @@
 -- counted since, so within a session it never jumps, and durations are exact.
 
 PRAGMA application_id = 0x76677075; -- "vgpu"
-PRAGMA user_version = 1;            -- of this schema
+PRAGMA user_version = 2;            -- of this schema
 
 -- One row for each start of vgpud.
 CREATE TABLE session (
@@ -36,7 +36,9 @@ CREATE TABLE vm (
 	paused     INTEGER NOT NULL,    -- 0 or 1
 	connect    TEXT,                -- where its QEMU listens; NULL: it connects to vgpud
 	created_ns INTEGER NOT NULL,
-	removed_ns INTEGER              -- NULL: it exists
+	removed_ns INTEGER,             -- NULL: it exists
+	limit_per_s INTEGER,            -- requests that may start in a second; NULL: no limit
+	limit_burst INTEGER             -- and at once
 ) STRICT;
 CREATE UNIQUE INDEX vm_name ON vm (name) WHERE removed_ns IS NULL;
 
@@ -57,7 +59,8 @@ CREATE TABLE request (
 	executor         INTEGER NOT NULL, -- what ran it, 0: nothing did; see name
 	transport        INTEGER NOT NULL, -- how it came; see name
 	request_bytes    INTEGER NOT NULL,
-	response_bytes   INTEGER NOT NULL
+	response_bytes   INTEGER NOT NULL,
+	limited_ns       INTEGER NOT NULL DEFAULT 0 -- of wait_ns, for want of a token of the VM's limit; within 1.6 % of wait_ns
 ) STRICT;
 
 -- Requests that are queued or running, if they are so for longer than a batch of the writer takes.
@@ -142,7 +145,7 @@ SELECT r.id,
 	coalesce(s.name, r.status) AS status,
 	coalesce(e.name, r.executor) AS executor,
 	coalesce(t.name, r.transport) AS transport,
-	r.wait_ns, r.exec_ns, r.total_ns, r.request_bytes, r.response_bytes, r.guest_request_id
+	r.wait_ns, r.exec_ns, r.total_ns, r.request_bytes, r.response_bytes, r.guest_request_id, r.limited_ns
 FROM request AS r
 LEFT JOIN vm AS v ON v.id = r.vm_id
 LEFT JOIN name AS p ON p.what = 'priority' AND p.value = r.priority

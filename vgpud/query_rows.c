@@ -54,7 +54,7 @@ static json_t *request_row(const struct store_query_request *r)
 	snprintf(number, sizeof(number), "#%u", row->vm_id);
 	snprintf(opcode, sizeof(opcode), "0x%04x", row->opcode);
 	return json_pack(
-		"{s:I, s:I, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:I}",
+		"{s:I, s:I, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:I, s:o}",
 		"id", (json_int_t)row->id, "received_unix_ns", (json_int_t)row->received_ns, "vm",
 		r->vm_name != NULL ? r->vm_name : number, "vm_id", (json_int_t)row->vm_id, "pool",
 		pool, "priority", name_priority(row->priority), "opcode",
@@ -65,7 +65,8 @@ static json_t *request_row(const struct store_query_request *r)
 		time_or_null(r->times_known, row->exec_ns), "total_ns",
 		time_or_null(r->times_known, row->total_ns), "request_bytes",
 		(int)row->request_bytes, "response_bytes", (int)row->response_bytes,
-		"guest_request_id", (json_int_t)row->guest_request_id);
+		"guest_request_id", (json_int_t)row->guest_request_id, "limited_ns",
+		time_or_null(r->times_known, row->limited_ns));
 }
 
 struct request_list {

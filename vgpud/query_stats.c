@@ -256,6 +256,7 @@ static void blame(struct query *q, struct groups *groups)
 		json_object_set_new(end, "waited", json_integer((json_int_t)total.waited));
 		json_object_set_new(end, "wait_total_ns", json_integer(total.wait_ns));
 		json_object_set_new(end, "idle_ns", json_integer(shares.idle_ns));
+		json_object_set_new(end, "limited_ns", json_integer(total.limited_ns));
 		query_end(q, end);
 	}
 	json_decref(shares.rows);

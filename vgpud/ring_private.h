@@ -26,13 +26,14 @@ struct ring_record {
 	uint8_t pool;
 	uint8_t priority;
 	uint8_t executor;
-	uint8_t transport;
+	uint8_t transport;   /* low two bits; above them limited_ns in parts of wait_ns */
 	uint16_t wait_ns[3]; /* 48 bits each, low part first: 78 hours */
 	uint16_t exec_ns[3];
 	uint16_t total_ns[3];
 };
 
 _Static_assert(sizeof(struct ring_record) == RING_RECORD_BYTES, "a record has 64 bytes");
+_Static_assert(STORE_TRANSPORT_NUM <= 4, "a transport fits two bits");
 _Static_assert(VGPU_ERROR_NUM <= UINT8_MAX, "a status fits its byte");
 
 struct ring_session_slot {

@@ -12,6 +12,7 @@ struct store_request {
 	uint64_t id;	      /* ledger id: unique, and grows with received_ns */
 	uint64_t received_ns; /* when its last byte came; never before that of a lower id */
 	uint64_t wait_ns;     /* received to start of execution, or to its end if it never ran */
+	uint64_t limited_ns;  /* of that, while its VM's limit had no token for it */
 	uint64_t exec_ns;     /* on the executor; 0 if it never ran */
 	uint64_t total_ns;    /* received to answered */
 	uint32_t vm_id;

@@ -291,6 +291,7 @@ static void read_row(sqlite3_stmt *statement, struct store_query_row *row)
 		},
 		.status = (uint32_t)sqlite3_column_int64(statement, 7),
 	};
+	row->limited_ns = sqlite3_column_int64(statement, 11);
 	row->ran = row->times_known && sqlite3_column_int(statement, 10) != VGPU_EXECUTOR_NONE;
 }
 
@@ -315,8 +316,9 @@ static int scan_range(void *arg, uint64_t first_id, uint64_t last_id)
 int store_query_scan(struct store_query *query, const struct store_query_filter *filter,
 		     int (*each)(void *arg, const struct store_query_row *row), void *arg)
 {
-	char sql[512] = "SELECT id, received_ns, wait_ns, exec_ns, total_ns, vm_id, opcode, "
-			"status, pool, priority, executor FROM request WHERE id BETWEEN ?1 AND ?2";
+	char sql[512] =
+		"SELECT id, received_ns, wait_ns, exec_ns, total_ns, vm_id, opcode, "
+		"status, pool, priority, executor, limited_ns FROM request WHERE id BETWEEN ?1 AND ?2";
 	struct scan scan = { .query = query, .each = each, .arg = arg };
 	int err;
 

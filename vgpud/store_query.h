@@ -169,8 +169,9 @@ struct store_query_share {
 };
 
 struct store_query_blame {
-	uint64_t waited; /* requests of the VM that waited */
-	int64_t wait_ns; /* their waits added up; the shares add up to it exactly */
+	uint64_t waited;    /* requests of the VM that waited */
+	int64_t wait_ns;    /* their waits added up; shares and limited_ns add up to it exactly */
+	int64_t limited_ns; /* of that, while the VM's limit had no token for them */
 };
 
 /*

@@ -83,16 +83,21 @@ static int add_wait(void *arg, const struct store_query_row *row)
 {
 	struct blaming *b = arg;
 	int64_t end_ns = row->received_ns + row->wait_ns;
+	/* What it waited for its VM's limit is nobody else's doing, and mostly comes first. */
+	int64_t begin_ns = row->received_ns + row->limited_ns;
 
 	if (!row->times_known || row->wait_ns == 0)
 		return 0;
 	b->blame->waited++;
 	b->blame->wait_ns += row->wait_ns;
-	if (row->received_ns < b->begin_ns)
-		b->begin_ns = row->received_ns;
+	b->blame->limited_ns += row->limited_ns;
+	if (begin_ns >= end_ns)
+		return 0;
+	if (begin_ns < b->begin_ns)
+		b->begin_ns = begin_ns;
 	if (end_ns > b->end_ns)
 		b->end_ns = end_ns;
-	return add_moments(b, WAITING, row->received_ns, end_ns);
+	return add_moments(b, WAITING, begin_ns, end_ns);
 }
 
 /* A request that ran, be it during a wait or not. */

@@ -22,6 +22,7 @@ struct store_query_row {
 	uint64_t id;
 	int64_t received_ns;
 	int64_t wait_ns, exec_ns, total_ns;
+	int64_t limited_ns;			/* of wait_ns */
 	int64_t key[STORE_QUERY_BY_OPCODE + 1]; /* by enum store_query_by; opcodes unknown are -1 */
 	uint32_t status;
 	bool times_known;

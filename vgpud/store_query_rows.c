@@ -23,9 +23,10 @@ static int finish(struct store_query *query, sqlite3_stmt *statement, int rc, in
 
 /* --- requests --- */
 
-#define REQUEST_COLUMNS                                                                           \
-	"SELECT r.id, received_ns, wait_ns, exec_ns, total_ns, vm_id, guest_request_id, opcode, " \
-	"status, request_bytes, response_bytes, r.pool, r.priority, executor, transport, v.name " \
+#define REQUEST_COLUMNS                                                                            \
+	"SELECT r.id, received_ns, wait_ns, exec_ns, total_ns, vm_id, guest_request_id, opcode, "  \
+	"status, request_bytes, response_bytes, r.pool, r.priority, executor, transport, v.name, " \
+	"limited_ns "                                                                              \
 	"FROM request AS r LEFT JOIN vm AS v ON v.id = vm_id "
 
 static int give_request(sqlite3_stmt *row, store_query_request_fn *each, void *arg)
@@ -48,6 +49,7 @@ static int give_request(sqlite3_stmt *row, store_query_request_fn *each, void *a
 			.priority = (uint8_t)sqlite3_column_int(row, 12),
 			.executor = (uint8_t)sqlite3_column_int(row, 13),
 			.transport = (uint8_t)sqlite3_column_int(row, 14),
+			.limited_ns = (uint64_t)sqlite3_column_int64(row, 16),
 		},
 		.times_known = sqlite3_column_type(row, 2) != SQLITE_NULL,
 		.vm_name = text(row, 15),

@@ -63,6 +63,8 @@ struct store_vm {
 	uint8_t pool;	  /* 'A' to 'Z' */
 	uint8_t priority; /* enum vgpu_priority */
 	bool paused;
+	uint32_t limit_per_s; /* requests a second, 0: no limit */
+	uint32_t limit_burst;
 	bool removed;	     /* it is no more, but its records are */
 	const char *connect; /* where its QEMU listens, NULL: it connects to us */
 	int64_t created_ns;  /* since the Unix epoch; 0: now. Kept when a VM is put again */

@@ -157,6 +157,7 @@ static int write_row(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 	sqlite3_bind_int64(statement, 13, request->status);
 	sqlite3_bind_int(statement, 14, request->executor);
 	sqlite3_bind_int(statement, 15, request->response_bytes);
+	sqlite3_bind_int64(statement, 16, (int64_t)request->limited_ns);
 	err = store_sqlite_db_run(db, STORE_SQLITE_REQUEST);
 	if (err)
 		return err;

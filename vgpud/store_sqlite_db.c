@@ -4,9 +4,11 @@
 #include "vgpud/store_sqlite_db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -21,8 +23,19 @@
 
 extern const char schema_sql[]; /* schema.S */
 
-/* migrations[v - 1] makes version v + 1 of version v. */
-static const char *const migrations[STORE_SCHEMA_VERSION] = { NULL };
+/*
+ * What each version of the schema added to the one before. Views are made anew from schema.sql. So
+ * that a database may also be stepped back, and migrated again (see vgpud(8)), versions only add
+ * columns, each with a default, and a column that is there already is passed over.
+ */
+static const struct migration {
+	int version;
+	const char *table, *column, *definition;
+} migrations[] = {
+	{ 2, "vm", "limit_per_s", "INTEGER" },
+	{ 2, "vm", "limit_burst", "INTEGER" },
+	{ 2, "request", "limited_ns", "INTEGER NOT NULL DEFAULT 0" },
+};
 
 static const char *const statement_sql[] = {
 #define STATEMENT_SQL(name, text) [STORE_SQLITE_##name] = text,
@@ -236,21 +249,154 @@ static int set_up(struct store_sqlite_db *db, const char *path)
 	return err;
 }
 
-static int migrate(struct store_sqlite_db *db, int64_t version)
+/* --- migration --- */
+
+/* Return: 0, or -errno. */
+static int add_column(sqlite3 *conn, const struct migration *add)
 {
+	char sql[256];
+	int64_t there = 0;
+	int err;
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM pragma_table_info('%s') WHERE name = '%s'",
+		 add->table, add->column);
+	err = query_number(conn, sql, &there);
+	if (err || there > 0)
+		return err;
+	snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s %s", add->table, add->column,
+		 add->definition);
+	return exec(conn, sql);
+}
+
+/* They stand at the end of schema.sql, behind all tables. */
+static int renew_views(sqlite3 *conn)
+{
+	const char *create = strstr(schema_sql, "\nCREATE VIEW");
+	char drop[128];
 	int err = 0;
 
-	for (; version < STORE_SCHEMA_VERSION && err == 0; version++) {
-		char bump[64];
+	for (const char *at = create; err == 0 && at; at = strstr(at + 1, "\nCREATE VIEW")) {
+		char name[64] = "";
 
-		snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", (int)version + 1);
-		err = exec(db->conn, "BEGIN IMMEDIATE");
-		if (err == 0)
-			err = exec(db->conn, migrations[version - 1]);
-		if (err == 0)
-			err = exec(db->conn, bump);
-		err = err ? err : exec(db->conn, "COMMIT");
+		sscanf(at, " CREATE VIEW %63[a-z_]", name);
+		snprintf(drop, sizeof(drop), "DROP VIEW IF EXISTS %s", name);
+		err = exec(conn, drop);
 	}
+	return err ? err : exec(conn, create);
+}
+
+/* The audit trail tells of it from the same moment on. */
+static int tell_migration(sqlite3 *conn, int64_t version, const char *text)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(conn,
+				    "INSERT INTO event (time_ns, kind, old_value, new_value, text) "
+				    "VALUES (?1, 'ledger-migrated', ?2, ?3, ?4)",
+				    -1, &statement, NULL);
+	struct timespec now;
+
+	if (rc != SQLITE_OK)
+		return store_sqlite_prepare_errno(conn, rc);
+	clock_gettime(CLOCK_REALTIME, &now);
+	sqlite3_bind_int64(statement, 1, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+	sqlite3_bind_int64(statement, 2, version); /* a TEXT column: stored as text */
+	sqlite3_bind_int64(statement, 3, STORE_SCHEMA_VERSION);
+	sqlite3_bind_text(statement, 4, text, -1, SQLITE_STATIC);
+	rc = sqlite3_step(statement);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_DONE ? 0 : store_sqlite_errno(conn, rc);
+}
+
+/* All of it in one transaction: whoever dies meanwhile leaves the database as it was. */
+static int migrate_tables(sqlite3 *conn, int64_t version, const char *text)
+{
+	char bump[64];
+	int err = exec(conn, "BEGIN IMMEDIATE");
+
+	for (size_t i = 0; i < sizeof(migrations) / sizeof(migrations[0]) && err == 0; i++)
+		if (migrations[i].version > version)
+			err = add_column(conn, &migrations[i]);
+	if (err == 0)
+		err = renew_views(conn);
+	if (err == 0)
+		err = tell_migration(conn, version, text);
+	snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
+	if (err == 0)
+		err = exec(conn, bump);
+	return err ? err : exec(conn, "COMMIT");
+}
+
+static int sync_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0 || fsync(fd) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/*
+ * Keeps the database as it is as PATH.schema-N. One that is there already is taken for that: the
+ * last start was killed, or somebody wants none.
+ */
+static int keep_copy(sqlite3 *conn, const char *path, int64_t version, char *copy, size_t copy_len,
+		     bool *old)
+{
+	char part[PATH_MAX];
+	sqlite3_stmt *statement;
+	int rc, err;
+
+	if ((size_t)snprintf(copy, copy_len, "%s.schema-%d", path, (int)version) >= copy_len ||
+	    (size_t)snprintf(part, sizeof(part), "%s.new", copy) >= sizeof(part))
+		return -ENAMETOOLONG;
+	*old = access(copy, F_OK) == 0;
+	if (*old)
+		return 0;
+	if (unlink(part) < 0 && errno != ENOENT)
+		return -errno;
+	rc = sqlite3_prepare_v2(conn, "VACUUM INTO ?1", -1, &statement, NULL);
+	if (rc != SQLITE_OK)
+		return store_sqlite_prepare_errno(conn, rc);
+	sqlite3_bind_text(statement, 1, part, -1, SQLITE_STATIC);
+	errno = 0;
+	rc = sqlite3_step(statement);
+	err = rc == SQLITE_DONE ? 0 : store_sqlite_errno(conn, rc);
+	sqlite3_finalize(statement);
+	if (err == 0)
+		err = sync_file(part);
+	if (err == 0 && rename(part, copy) < 0)
+		err = -errno;
+	if (err)
+		unlink(part);
+	return err;
+}
+
+static int migrate(struct store_sqlite_db *db, const char *path, int64_t version,
+		   struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	char copy[PATH_MAX] = "";
+	bool old = false;
+	int err = keep_copy(db->conn, path, version, copy, sizeof(copy), &old);
+
+	if (err && err != -EUCLEAN) {
+		snprintf(
+			why, why_len,
+			"%s: it has schema %d and is to get %d, but no copy of it as it is can be kept "
+			"as %s: %s; give it as much space as it has now, or make an empty file of that "
+			"name to go without",
+			path, (int)version, STORE_SCHEMA_VERSION, copy, strerror(-err));
+		return err;
+	}
+	snprintf(report->migrated, sizeof(report->migrated),
+		 "the database had schema %d and has %d now; %s%s", (int)version,
+		 STORE_SCHEMA_VERSION,
+		 old ? "no copy was made, for there is a " : "as it was it is kept as ", copy);
+	if (err == 0)
+		err = migrate_tables(db->conn, version, report->migrated);
+	if (err)
+		report->migrated[0] = '\0';
 	return err;
 }
 
@@ -263,8 +409,11 @@ static int create_tables(struct store_sqlite_db *db)
 	return err ? err : exec(db->conn, "COMMIT");
 }
 
-/* Makes the tables ours. Return: 0, -ENOTSUP with why: not for us to touch, or another error. */
-static int adopt(struct store_sqlite_db *db, const char *path,
+/*
+ * Makes the tables, or looks at whose they are. Return: 0 with the version of the schema; -ENOTSUP
+ * with why: not for us to touch; or another error.
+ */
+static int adopt(struct store_sqlite_db *db, const char *path, int64_t *schema,
 		 struct store_sqlite_db_report *report, char *why, size_t why_len)
 {
 	int64_t application = 0, version = 0, tables = 0;
@@ -277,6 +426,7 @@ static int adopt(struct store_sqlite_db *db, const char *path,
 	if (err)
 		return err;
 	report->fresh = tables == 0;
+	*schema = report->fresh ? STORE_SCHEMA_VERSION : version;
 	if (report->fresh)
 		return create_tables(db);
 	if (application != STORE_APPLICATION_ID || version < 1) {
@@ -290,7 +440,7 @@ static int adopt(struct store_sqlite_db *db, const char *path,
 			 path, (long long)version, STORE_SCHEMA_VERSION);
 		return -ENOTSUP;
 	}
-	return migrate(db, version);
+	return 0;
 }
 
 static int out_of_time(void *arg)
@@ -383,13 +533,16 @@ void store_sqlite_db_close(struct store_sqlite_db *db)
 static int open_once(struct store_sqlite_db *db, const char *path,
 		     struct store_sqlite_db_report *report, char *why, size_t why_len)
 {
+	int64_t version = 0;
 	int err = set_up(db, path);
 
 	why[0] = '\0';
 	if (err == 0)
-		err = adopt(db, path, report, why, why_len);
+		err = adopt(db, path, &version, report, why, why_len);
 	if (err == 0 && !report->fresh)
 		err = check(db, report);
+	if (err == 0 && version < STORE_SCHEMA_VERSION)
+		err = migrate(db, path, version, report, why, why_len);
 	if (err == 0)
 		err = fill_names(db);
 	if (err == 0)
@@ -422,20 +575,23 @@ static int open_once(struct store_sqlite_db *db, const char *path,
  */
 static unsigned copy_vms(sqlite3 *from, sqlite3 *to)
 {
+	static const char get_sql[] = "SELECT id, name, pool, priority, paused, created_ns, "
+				      "removed_ns, connect, limit_per_s, limit_burst FROM vm";
+	/* Of schema 1. */
+	static const char get_old_sql[] = "SELECT id, name, pool, priority, paused, created_ns, "
+					  "removed_ns, connect, NULL, NULL FROM vm";
+	static const char put_sql[] =
+		"INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, created_ns, "
+		"removed_ns, connect, limit_per_s, limit_burst) "
+		"VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
 	sqlite3_stmt *get = NULL, *put = NULL;
 	unsigned copied = 0;
 
-	if (sqlite3_prepare_v2(
-		    from,
-		    "SELECT id, name, pool, priority, paused, created_ns, removed_ns, connect "
-		    "FROM vm",
-		    -1, &get, NULL) == SQLITE_OK &&
-	    sqlite3_prepare_v2(to,
-			       "INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, "
-			       "created_ns, removed_ns, connect) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-			       -1, &put, NULL) == SQLITE_OK) {
+	if ((sqlite3_prepare_v2(from, get_sql, -1, &get, NULL) == SQLITE_OK ||
+	     sqlite3_prepare_v2(from, get_old_sql, -1, &get, NULL) == SQLITE_OK) &&
+	    sqlite3_prepare_v2(to, put_sql, -1, &put, NULL) == SQLITE_OK) {
 		while (sqlite3_step(get) == SQLITE_ROW) {
-			for (int i = 0; i < 8; i++)
+			for (int i = 0; i < 10; i++)
 				sqlite3_bind_value(put, i + 1, sqlite3_column_value(get, i));
 			copied += sqlite3_step(put) == SQLITE_DONE;
 			sqlite3_reset(put);
@@ -455,7 +611,7 @@ static sqlite3 *save_vms(const char *path)
 	    sqlite3_open_v2(path, &damaged, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
 	    sqlite3_exec(memory,
 			 "CREATE TABLE vm (id INTEGER PRIMARY KEY, name, pool, priority, paused, "
-			 "created_ns, removed_ns, connect)",
+			 "created_ns, removed_ns, connect, limit_per_s, limit_burst)",
 			 NULL, NULL, NULL) == SQLITE_OK)
 		copy_vms(damaged, memory);
 	sqlite3_close(damaged);

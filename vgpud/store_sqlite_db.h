@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* What this vgpud reads and writes: PRAGMA user_version and application_id of schema.sql. */
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 #define STORE_APPLICATION_ID 0x76677075
 
 /* X(NAME, SQL): the statements of the writer, prepared once. */
@@ -21,8 +21,8 @@
 	X(COMMIT, "COMMIT")                                                                     \
 	X(REQUEST, "INSERT OR IGNORE INTO request (id, received_ns, vm_id, guest_request_id, "  \
 		   "opcode, pool, priority, transport, request_bytes, wait_ns, exec_ns, "       \
-		   "total_ns, status, executor, response_bytes) "                               \
-		   "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")               \
+		   "total_ns, status, executor, response_bytes, limited_ns) "                   \
+		   "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")           \
 	X(PENDING, "INSERT OR IGNORE INTO pending (id, received_ns, vm_id, guest_request_id, "  \
 		   "opcode, pool, priority, transport, request_bytes) "                         \
 		   "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                       \
@@ -43,9 +43,11 @@
 		    "last_request_id = max(last_request_id, ?3)")                               \
 	X(EVENT, "INSERT INTO event (time_ns, kind, subject, old_value, new_value, text, uid, " \
 		 "pid) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")                                       \
-	X(VM_PUT, "INSERT INTO vm (id, name, pool, priority, paused, created_ns, connect) "     \
-		  "VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (id) DO UPDATE SET name = ?2, "    \
-		  "pool = ?3, priority = ?4, paused = ?5, connect = ?7, removed_ns = NULL")     \
+	X(VM_PUT, "INSERT INTO vm (id, name, pool, priority, paused, created_ns, connect, "     \
+		  "limit_per_s, limit_burst) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) "              \
+		  "ON CONFLICT (id) DO UPDATE SET name = ?2, pool = ?3, priority = ?4, "        \
+		  "paused = ?5, connect = ?7, removed_ns = NULL, limit_per_s = ?8, "            \
+		  "limit_burst = ?9")                                                           \
 	X(VM_DELETE, "UPDATE vm SET removed_ns = ?2 WHERE id = ?1 AND removed_ns IS NULL")      \
 	X(SESSION_END, "UPDATE session SET ended_ns = ?2 WHERE id = ?1")                        \
 	X(EXPIRE, "DELETE FROM request WHERE id IN (SELECT id FROM (SELECT id, received_ns "    \
@@ -76,6 +78,7 @@ struct store_sqlite_db_report {
 	char set_aside[PATH_MAX]; /* the damaged database's new name; empty: it was sound */
 	char reason[256];	  /* what was wrong with it, or why it was not checked to the end */
 	unsigned vms_saved;	  /* VMs taken over from a damaged one */
+	char migrated[PATH_MAX + 128]; /* a sentence; empty: it had this schema already */
 	bool check_cut_short;
 	bool fresh; /* it was created now */
 };

@@ -220,6 +220,8 @@ static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
 	char text[PATH_MAX + 512], number[32];
 	int err = 0;
 
+	if (notes->db.migrated[0] && s->config.say != NULL)
+		s->config.say(notes->db.migrated); /* the event is there since it happened */
 	if (notes->db.set_aside[0]) {
 		snprintf(
 			text, sizeof(text),
@@ -324,6 +326,8 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 		.removed = sqlite3_column_int(row, 7) != 0,
 		.connect = connect ? strdup(connect) : NULL,
 		.created_ns = sqlite3_column_int64(row, 5),
+		.limit_per_s = (uint32_t)sqlite3_column_int64(row, 8),
+		.limit_burst = (uint32_t)sqlite3_column_int64(row, 9),
 	};
 	s->vm_num++;
 	if (!vm->name || (connect && !vm->connect))
@@ -336,8 +340,8 @@ static int load_vms(struct store_sqlite *s)
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(
 		s->db.conn,
-		"SELECT id, name, pool, priority, paused, created_ns, connect, removed_ns IS NOT NULL "
-		"FROM vm ORDER BY id",
+		"SELECT id, name, pool, priority, paused, created_ns, connect, "
+		"removed_ns IS NOT NULL, limit_per_s, limit_burst FROM vm ORDER BY id",
 		-1, &statement, NULL);
 	int err = rc == SQLITE_OK ? 0 : store_sqlite_prepare_errno(s->db.conn, rc);
 

@@ -133,6 +133,13 @@ static int write_vm(struct store_sqlite_db *db, const struct store_sqlite_change
 	sqlite3_bind_int(statement, 5, vm->paused);
 	sqlite3_bind_int64(statement, 6, vm->created_ns ? vm->created_ns : change->wall_ns);
 	sqlite3_bind_text(statement, 7, vm->connect, -1, SQLITE_STATIC);
+	if (vm->limit_per_s > 0) {
+		sqlite3_bind_int64(statement, 8, vm->limit_per_s);
+		sqlite3_bind_int64(statement, 9, vm->limit_burst);
+	} else {
+		sqlite3_bind_null(statement, 8);
+		sqlite3_bind_null(statement, 9);
+	}
 	return store_sqlite_db_run(db, STORE_SQLITE_VM_PUT);
 }
 

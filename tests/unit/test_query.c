@@ -643,7 +643,7 @@ static struct store_query_blame blame_vm(int64_t vm_id, const char *pools, struc
 	*shares = (struct shares){ .last = INT64_MAX };
 	filter.vm_id = vm_id;
 	assert_int_equal(store_query_blame(query, &filter, pools, &blame, note_share, shares), 0);
-	assert_int_equal(shares->sum, blame.wait_ns);
+	assert_int_equal(shares->sum + blame.limited_ns, blame.wait_ns);
 	return blame;
 }
 
@@ -673,6 +673,15 @@ static void test_blame_by_hand(void **state)
 	record_span(store, 4, 'B', t + 6, 494, 200);  /* t + 500 to t + 700 */
 	record_span(store, 1, 'A', t + 100, 950, 50); /* behind its sister: t + 1050 */
 	record_span(store, 2, 'A', t + 2000, 5, 5);   /* concerns nobody */
+	record(store, (struct store_request){ .vm_id = 5,
+					      .pool = 'A',
+					      .received_ns = t + 3000,
+					      .wait_ns = 6300,
+					      .limited_ns = 6000,
+					      .exec_ns = 10,
+					      .total_ns = 6310,
+					      .executor = VGPU_EXECUTOR_CPU });
+	record_span(store, 2, 'A', t + 8900, 10, 180); /* t + 8910 to t + 9090 */
 	flush(store);
 	open_query();
 	blame = blame_vm(1, NULL, &shares);
@@ -692,6 +701,13 @@ static void test_blame_by_hand(void **state)
 	assert_int_equal(shares.ns[2], 2 * 300);
 	blame = blame_vm(6, NULL, &shares);
 	assert_int_equal(blame.waited, 0);
+	/* The first 6,000 for its limit, when vm 2 had no part in it; then vm 2 ran for 90. */
+	blame = blame_vm(5, NULL, &shares);
+	assert_int_equal(blame.waited, 1);
+	assert_int_equal(blame.wait_ns, 6300);
+	assert_int_equal(blame.limited_ns, 6000);
+	assert_int_equal(shares.ns[2], 90);
+	assert_int_equal(shares.ns[7], 210);
 	store_query_close(query);
 	store->ops->close(store);
 }

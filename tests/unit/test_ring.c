@@ -68,6 +68,7 @@ static struct store_request request_of(uint64_t id)
 		.id = id,
 		.received_ns = id * 1000 + 1,
 		.wait_ns = id * 3,
+		.limited_ns = id % 2 ? 0 : id * 3,
 		.exec_ns = (UINT64_C(1) << 48) - 1 - id,
 		.total_ns = id * 7,
 		.vm_id = (uint32_t)id * 11,
@@ -108,6 +109,7 @@ static void assert_record(struct ring *ring, uint64_t position, enum ring_type t
 	assert_int_equal(got->id, want.id);
 	assert_int_equal(got->received_ns, want.received_ns);
 	assert_int_equal(got->wait_ns, want.wait_ns);
+	assert_int_equal(got->limited_ns, want.limited_ns);
 	assert_int_equal(got->exec_ns, want.exec_ns);
 	assert_int_equal(got->total_ns, want.total_ns);
 	assert_int_equal(got->vm_id, want.vm_id);
@@ -401,10 +403,46 @@ static void test_two_threads(void **state)
 	ring_close(ring);
 }
 
+/* A few bits say how much of the wait was for the limit: within 1.6 %, and never nothing for
+ * something. */
+static void test_limited_is_about_right(void **state)
+{
+	static const uint64_t waits_ns[] = { 1, 2, 62, 63, 64, 1000, 999999999, UINT64_C(1) << 46 };
+	struct ring *ring = open_ring();
+	struct ring_entry entry;
+	uint64_t position = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(waits_ns) / sizeof(waits_ns[0]); i++) {
+		for (uint64_t part = 0; part <= 100; part++) {
+			struct store_request request = request_of(2);
+			uint64_t got_ns, off_ns;
+
+			request.wait_ns = waits_ns[i];
+			request.limited_ns = waits_ns[i] < 100 ? waits_ns[i] * part / 100
+							       : waits_ns[i] / 100 * part;
+			assert_int_equal(ring_accept(ring, &request), 0);
+			ring_finish(ring, &request);
+			assert_int_equal(ring_get(ring, position + 1, &entry), 0);
+			assert_int_equal(entry.request.transport, request.transport);
+			got_ns = entry.request.limited_ns;
+			off_ns = got_ns > request.limited_ns ? got_ns - request.limited_ns
+							     : request.limited_ns - got_ns;
+			assert_true(off_ns <= request.wait_ns * 16 / 1000 + 1);
+			assert_true(got_ns <= request.wait_ns);
+			assert_int_equal(got_ns > 0, request.limited_ns > 0);
+			position += 2;
+			ring_release(ring, position);
+		}
+	}
+	ring_close(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define RING_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		RING_TEST(test_limited_is_about_right),
 		RING_TEST(test_records_survive_reopening),
 		RING_TEST(test_the_end_always_has_room),
 		RING_TEST(test_many_laps),

@@ -1,0 +1,174 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+-- schema.sql - the ledger's tables: every request, its minutes, the VMs, the audit trail
+--
+-- vgpud carries this text and runs it on a new database. To look at a ledger, also while vgpud
+-- works on it:
+--
+--	sqlite3 -readonly -box vgpud.db 'SELECT * FROM request_v ORDER BY id DESC LIMIT 20'
+--
+-- Open it with -readonly: vgpud must stay the only one who writes. To change VMs use vgpuadm.
+--
+-- Units stand in the names. *_ns: nanoseconds; received_ns, time_ns, started_ns and their like count from the
+-- Unix epoch. Such a time is the session's start on the wall clock plus what the monotonic clock
+-- counted since, so within a session it never jumps, and durations are exact.
+
+PRAGMA application_id = 0x76677075; -- "vgpu"
+PRAGMA user_version = 1;            -- of this schema
+
+-- One row for each start of vgpud.
+CREATE TABLE session (
+	id               INTEGER PRIMARY KEY,
+	started_ns       INTEGER NOT NULL, -- wall clock
+	started_mono_ns  INTEGER NOT NULL, -- CLOCK_MONOTONIC at the same instant
+	ended_ns         INTEGER,          -- NULL: it runs now, or it ended without a goodbye
+	boot_id          TEXT,             -- which boot of the host
+	version          TEXT,             -- of vgpud
+	host             TEXT,
+	first_request_id INTEGER NOT NULL  -- its requests have this id or a higher one
+) STRICT;
+
+-- The virtual machines. A removed one stays, so that old requests keep a name.
+CREATE TABLE vm (
+	id         INTEGER PRIMARY KEY, -- the number in the guest's VM_ID register
+	name       TEXT NOT NULL,
+	pool       TEXT NOT NULL,       -- a letter
+	priority   INTEGER NOT NULL,    -- see name
+	paused     INTEGER NOT NULL,    -- 0 or 1
+	connect    TEXT,                -- where its QEMU listens; NULL: it connects to vgpud
+	created_ns INTEGER NOT NULL,
+	removed_ns INTEGER              -- NULL: it exists
+) STRICT;
+CREATE UNIQUE INDEX vm_name ON vm (name) WHERE removed_ns IS NULL;
+
+-- Every request, one row each, written when it ended. No index but the id: ids grow with time,
+-- so a span of time is a span of ids, found by bisection.
+CREATE TABLE request (
+	id               INTEGER PRIMARY KEY,
+	received_ns      INTEGER NOT NULL, -- when its last byte came
+	wait_ns          INTEGER, -- received to start of execution, or to its end if it never ran
+	exec_ns          INTEGER, -- on the executor; 0: it never ran
+	total_ns         INTEGER, -- received to answered. These three are NULL when vgpud died meanwhile
+	vm_id            INTEGER NOT NULL,
+	guest_request_id INTEGER NOT NULL, -- the guest's own number
+	opcode           INTEGER NOT NULL, -- as the guest sent it, known or not; see name
+	status           INTEGER NOT NULL, -- 0: it succeeded; see name
+	pool             TEXT NOT NULL,    -- a letter
+	priority         INTEGER NOT NULL, -- see name
+	executor         INTEGER NOT NULL, -- what ran it, 0: nothing did; see name
+	transport        INTEGER NOT NULL, -- how it came; see name
+	request_bytes    INTEGER NOT NULL,
+	response_bytes   INTEGER NOT NULL
+) STRICT;
+
+-- Requests that are queued or running, if they are so for longer than a batch of the writer takes.
+-- What is left here when vgpud starts died with the last one, and becomes a row with status
+-- BACKEND_LOST.
+CREATE TABLE pending (
+	id               INTEGER PRIMARY KEY,
+	received_ns      INTEGER NOT NULL,
+	vm_id            INTEGER NOT NULL,
+	guest_request_id INTEGER NOT NULL,
+	opcode           INTEGER NOT NULL,
+	pool             TEXT NOT NULL,
+	priority         INTEGER NOT NULL,
+	transport        INTEGER NOT NULL,
+	request_bytes    INTEGER NOT NULL
+) STRICT;
+
+-- The requests that were received in one minute, added up; written together with their rows. The histograms
+-- are as hist.c describes: buckets at most 3.1 % wide, stored as pairs of varints (buckets skipped
+-- since the last one, count).
+CREATE TABLE minute (
+	minute       INTEGER NOT NULL, -- received_ns / 60000000000
+	vm_id        INTEGER NOT NULL,
+	pool         TEXT NOT NULL,
+	priority     INTEGER NOT NULL,
+	opcode       INTEGER NOT NULL, -- -1: all that vgpud does not know
+	count        INTEGER NOT NULL, -- requests
+	errors       INTEGER NOT NULL, -- those of them whose status is not 0
+	wait_sum_ns  INTEGER NOT NULL,
+	wait_max_ns  INTEGER NOT NULL,
+	exec_sum_ns  INTEGER NOT NULL,
+	exec_max_ns  INTEGER NOT NULL,
+	total_sum_ns INTEGER NOT NULL,
+	total_max_ns INTEGER NOT NULL,
+	wait_hist    BLOB NOT NULL,    -- of those whose times are known
+	exec_hist    BLOB NOT NULL,    -- of those that ran
+	total_hist   BLOB NOT NULL,    -- of those whose times are known
+	UNIQUE (minute, vm_id, pool, priority, opcode)
+) STRICT;
+
+-- What happened, and who did it.
+CREATE TABLE event (
+	id        INTEGER PRIMARY KEY,
+	time_ns   INTEGER NOT NULL,
+	kind      TEXT NOT NULL, -- a short fixed word: start, set-priority, worker-died
+	subject   TEXT,          -- the VM or pool that it is about
+	old_value TEXT,
+	new_value TEXT,
+	text      TEXT,          -- in words
+	uid       INTEGER,       -- of the administrator; NULL: vgpud itself
+	pid       INTEGER
+) STRICT;
+
+-- How far the ring file is in this database. One row, changed together with what it speaks of, which is
+-- why nothing is recorded twice.
+CREATE TABLE ledger (
+	one             INTEGER PRIMARY KEY CHECK (one = 1),
+	ring_id         INTEGER NOT NULL, -- which ring file
+	ring_position   INTEGER NOT NULL, -- all its records before this one are here
+	last_request_id INTEGER NOT NULL  -- the highest id ever recorded
+) STRICT;
+INSERT INTO ledger VALUES (1, 0, 0, 0);
+
+-- Names of the numbers above; vgpud fills it at each start from its own tables.
+CREATE TABLE name (
+	what    TEXT NOT NULL,    -- opcode, status, priority, executor, transport
+	value   INTEGER NOT NULL,
+	name    TEXT NOT NULL,
+	meaning TEXT,
+	PRIMARY KEY (what, value)
+) STRICT, WITHOUT ROWID;
+
+-- For people: names instead of numbers, times as text (UTC).
+CREATE VIEW request_v AS
+SELECT r.id,
+	strftime('%Y-%m-%dT%H:%M:%S', r.received_ns / 1000000000, 'unixepoch')
+		|| printf('.%06dZ', r.received_ns / 1000 % 1000000) AS received,
+	coalesce(v.name, '#' || r.vm_id) AS vm,
+	r.pool,
+	coalesce(p.name, r.priority) AS priority,
+	coalesce(o.name, printf('0x%04x', r.opcode)) AS opcode,
+	coalesce(s.name, r.status) AS status,
+	coalesce(e.name, r.executor) AS executor,
+	coalesce(t.name, r.transport) AS transport,
+	r.wait_ns, r.exec_ns, r.total_ns, r.request_bytes, r.response_bytes, r.guest_request_id
+FROM request AS r
+LEFT JOIN vm AS v ON v.id = r.vm_id
+LEFT JOIN name AS p ON p.what = 'priority' AND p.value = r.priority
+LEFT JOIN name AS o ON o.what = 'opcode' AND o.value = r.opcode
+LEFT JOIN name AS s ON s.what = 'status' AND s.value = r.status
+LEFT JOIN name AS e ON e.what = 'executor' AND e.value = r.executor
+LEFT JOIN name AS t ON t.what = 'transport' AND t.value = r.transport;
+
+CREATE VIEW minute_v AS
+SELECT strftime('%Y-%m-%dT%H:%MZ', m.minute * 60, 'unixepoch') AS minute,
+	coalesce(v.name, '#' || m.vm_id) AS vm,
+	m.pool,
+	coalesce(p.name, m.priority) AS priority,
+	coalesce(o.name, 'unknown') AS opcode,
+	m.count, m.errors,
+	m.wait_sum_ns / m.count AS wait_mean_ns, m.wait_max_ns,
+	m.exec_sum_ns / m.count AS exec_mean_ns, m.exec_max_ns,
+	m.total_sum_ns / m.count AS total_mean_ns, m.total_max_ns
+FROM minute AS m
+LEFT JOIN vm AS v ON v.id = m.vm_id
+LEFT JOIN name AS p ON p.what = 'priority' AND p.value = m.priority
+LEFT JOIN name AS o ON o.what = 'opcode' AND o.value = m.opcode;
+
+CREATE VIEW event_v AS
+SELECT id,
+	strftime('%Y-%m-%dT%H:%M:%S', time_ns / 1000000000, 'unixepoch')
+		|| printf('.%06dZ', time_ns / 1000 % 1000000) AS time,
+	kind, subject, old_value, new_value, text, uid, pid
+FROM event;

@@ -50,6 +50,14 @@ static bool fits_number(const char *text)
 	return util_parse_u64(text, 1, UINT32_MAX, &number) == 0;
 }
 
+/* "200", "200/s". */
+static bool fits_rate(const char *text)
+{
+	uint32_t rate_per_s;
+
+	return units_parse_rate(text, &rate_per_s) == 0;
+}
+
 static bool fits_seconds(const char *text)
 {
 	uint64_t ms;
@@ -94,6 +102,11 @@ static bool fits_word(const char *text)
 static const char *priority_word(unsigned index)
 {
 	return index < VGPU_PRIORITY_NUM ? name_priority(index) : NULL;
+}
+
+static const char *off_word(unsigned index)
+{
+	return index == 0 ? "off" : NULL;
 }
 
 static const char *status_word(unsigned index)
@@ -147,6 +160,8 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_PRIORITY] = { "a priority", NULL, priority_word },
 	[PATTERN_ID] = { "a request's number: 1 or more", fits_id, NULL },
 	[PATTERN_NUMBER] = { "a whole number from 1 to 4294967295", fits_number, NULL },
+	[PATTERN_RATE] = { "requests a second, as in 200/s, at most 1000000", fits_rate, NULL },
+	[PATTERN_OFF] = { "off for none", NULL, off_word },
 	[PATTERN_SECONDS] = { "seconds, as in 10 or 0.5, at most 86400", fits_seconds, NULL },
 	[PATTERN_TIME] = { "a time, as in " TIMEEXPR_FORMS, fits_time, NULL },
 	[PATTERN_PATH] = { "a path without control characters", fits_path, NULL },

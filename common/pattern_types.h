@@ -15,6 +15,8 @@
 	X(PRIORITY, "priority")     \
 	X(ID, "id")                 \
 	X(NUMBER, "number")         \
+	X(RATE, "rate")             \
+	X(OFF, "off")               \
 	X(SECONDS, "seconds")       \
 	X(TIME, "time")             \
 	X(PATH, "path")             \

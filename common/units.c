@@ -145,3 +145,20 @@ int units_parse_seconds(const char *text, uint64_t *ms)
 	*ms = value;
 	return 0;
 }
+
+int units_parse_rate(const char *text, uint32_t *rate_per_s)
+{
+	uint64_t value = 0;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*text); text++)
+		if (value <= UNITS_RATE_MOST)
+			value = 10 * value + (uint64_t)(*text - '0');
+	if (*text != '\0' && strcmp(text, "/s") != 0)
+		return -EINVAL;
+	if (value == 0 || value > UNITS_RATE_MOST)
+		return -ERANGE;
+	*rate_per_s = (uint32_t)value;
+	return 0;
+}

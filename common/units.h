@@ -9,6 +9,7 @@
 
 #define UNITS_TEXT_SIZE 24	 /* bytes of what is written here, end included */
 #define UNITS_SECONDS_MOST 86400 /* a day */
+#define UNITS_RATE_MOST 1000000	 /* a second */
 
 /*
  * "640 ns", "1.20 ms", "53.1 s", three significant digits; from 100 s on two units, the second cut
@@ -30,5 +31,11 @@ int units_parse_size(const char *text, uint64_t *bytes);
  * Return: 0, -EINVAL: no such form, -ERANGE: above UNITS_SECONDS_MOST.
  */
 int units_parse_seconds(const char *text, uint64_t *ms);
+
+/*
+ * "200", "200/s": a whole number from 1 on.
+ * Return: 0, -EINVAL: no such form, -ERANGE: 0 or above UNITS_RATE_MOST.
+ */
+int units_parse_rate(const char *text, uint32_t *rate_per_s);
 
 #endif

@@ -168,7 +168,13 @@ void say_blamed(const json_t *extras)
 	put(extras, "wait_total_ns", FIELD_DURATION);
 	fputs(" in all, ", stdout);
 	put(extras, "idle_ns", FIELD_DURATION);
-	puts(" of it while nothing ran");
+	fputs(" of it while nothing ran", stdout);
+	if (json_integer_value(json_object_get(extras, "limited_ns")) > 0) {
+		fputs(", ", stdout);
+		put(extras, "limited_ns", FIELD_DURATION);
+		fputs(" for its own limit", stdout);
+	}
+	putchar('\n');
 }
 
 void say_limited(const json_t *extras)

@@ -37,6 +37,7 @@ static const struct field status_fields[] = {
 	FIELD("vms", "VMs", COUNT, 0),
 	FIELD("vms_connected", "VMs connected", COUNT, 0),
 	FIELD("vms_paused", "VMs paused", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("vms_limited", "VMs limited", COUNT, 0),
 	FIELD("queued", "requests waiting", COUNT, 0),
 	FIELD("running", "requests running", COUNT, 0),
 	FIELD("requests", "requests", COUNT, 0),
@@ -73,6 +74,9 @@ static const struct field list_fields[] = {
 	HIDDEN("refused_peers"),
 	HIDDEN("socket"),
 	HIDDEN("socket_mode"),
+	HIDDEN("limit_per_s"),
+	HIDDEN("limit_burst"),
+	HIDDEN("limited"),
 	END,
 };
 
@@ -83,6 +87,9 @@ static const struct field vm_fields[] = {
 	FIELD("priority", "priority", TEXT, 0),
 	FIELD("paused", "paused", BOOL, 0, .tone = TONE_TRUE_WARNS),
 	FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
+	FIELD("limit_per_s", "requests a second", COUNT, 0),
+	FIELD("limit_burst", "and at once", COUNT, 0),
+	FIELD("limited", "waited for that", COUNT, 0),
 	FIELD("queued", "requests waiting", COUNT, 0),
 	FIELD("running", "requests running", COUNT, 0),
 	FIELD("requests", "requests", COUNT, 0),
@@ -129,6 +136,7 @@ static const struct field queue_fields[] = {
 	FIELD("deadline_in_ns", "DEADLINE IN", DURATION, 11),
 	FIELD("held", "HELD BY", TEXT, 11, .tone = TONE_SOME_WARNS),
 	HIDDEN("guest_request_id"),
+	HIDDEN("limited_ns"),
 	END,
 };
 
@@ -220,6 +228,7 @@ static const struct field request_fields[] = {
 	FIELD("request_bytes", "IN", BYTES, 8),
 	FIELD("response_bytes", "OUT", BYTES, 8),
 	HIDDEN("guest_request_id"),
+	HIDDEN("limited_ns"),
 	END,
 };
 
@@ -302,6 +311,9 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 				     .layout = LAYOUT_SAY,
 				     .say = say_change },
 	[ADMIN_CMD_SET_POOL] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+	[ADMIN_CMD_SET_LIMIT] = { .fields = change_fields,
+				  .layout = LAYOUT_SAY,
+				  .say = say_change },
 	[ADMIN_CMD_PAUSE] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
 	[ADMIN_CMD_RESUME] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
 	[ADMIN_CMD_DRAIN] = { .fields = drain_fields, .layout = LAYOUT_SAY, .say = say_drain },

@@ -55,6 +55,16 @@ static void put_whose(const json_t *row)
 	puts(".");
 }
 
+/* " (950 ms of it for its VM's limit)" */
+static void put_limited(const json_t *row)
+{
+	if (json_integer_value(json_object_get(row, "limited_ns")) == 0)
+		return;
+	fputs(" (", stdout);
+	put(row, "limited_ns", FIELD_DURATION);
+	fputs(" of it for its VM's limit)", stdout);
+}
+
 static void put_run(const json_t *row)
 {
 	if (!is_known(row, "total_ns")) {
@@ -63,6 +73,7 @@ static void put_run(const json_t *row)
 	}
 	fputs("It waited ", stdout);
 	put(row, "wait_ns", FIELD_DURATION);
+	put_limited(row);
 	if (strcmp(field_string(row, "executor"), "none") == 0 ||
 	    json_integer_value(json_object_get(row, "exec_ns")) == 0) {
 		puts(" and never ran.");
@@ -122,6 +133,7 @@ void say_queued(const struct output_style *style, const json_t *row)
 	put_whose(row);
 	fputs("It has not ended. It waited ", stdout);
 	put(row, "waited_ns", FIELD_DURATION);
+	put_limited(row);
 	if (runs) {
 		fputs(" and has been running for ", stdout);
 		put(row, "running_ns", FIELD_DURATION);

@@ -20,7 +20,7 @@
 
 /* Sums over all VMs. */
 struct totals {
-	json_int_t vms, connected, paused, queued, running, requests, errors;
+	json_int_t vms, connected, paused, limited, queued, running, requests, errors;
 };
 
 static struct totals add_up(const struct broker *broker)
@@ -32,6 +32,7 @@ static struct totals add_up(const struct broker *broker)
 		sum.vms++;
 		sum.connected += dev_port_connected(vm);
 		sum.paused += vm->sched.paused;
+		sum.limited += vm->sched.limit.rate_per_s > 0;
 		sum.queued += vm->sched.queued;
 		sum.running += vm->sched.started;
 		sum.requests += (json_int_t)vm->counts.received;
@@ -91,7 +92,8 @@ void admin_status(struct admin_call *call)
 	const struct daemon *daemon = call->daemon;
 	struct totals sum = add_up(&daemon->broker);
 	json_t *row = json_pack(
-		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:i}",
+		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:i, "
+		"s:I}",
 		"version", VGPU_VERSION, "pid", (int)getpid(), "uptime_ns",
 		(json_int_t)(util_now_ns() - daemon->started_ns), "started_unix_ns",
 		admin_wall(daemon, daemon->started_ns), "draining", daemon->broker.draining, "vms",
@@ -100,7 +102,7 @@ void admin_status(struct admin_call *call)
 		"runtime_dir", daemon->conf->runtime_dir, "isolation",
 		daemon->conf->isolation_vm ? "vm" : "pool", "test_opcodes",
 		daemon->conf->test_opcodes, "admin_clients",
-		(int)admin_server_clients(daemon->admin));
+		(int)admin_server_clients(daemon->admin), "vms_limited", sum.limited);
 
 	add_ledger(daemon, row);
 	admin_row(call, row);

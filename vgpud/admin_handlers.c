@@ -18,6 +18,7 @@ admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_REMOVE_VM] = admin_remove_vm,
 	[ADMIN_CMD_SET_PRIORITY] = admin_set_priority,
 	[ADMIN_CMD_SET_POOL] = admin_set_pool,
+	[ADMIN_CMD_SET_LIMIT] = admin_set_limit,
 	[ADMIN_CMD_PAUSE] = admin_pause,
 	[ADMIN_CMD_RESUME] = admin_resume,
 	[ADMIN_CMD_DRAIN] = admin_drain,

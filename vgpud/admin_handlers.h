@@ -13,7 +13,7 @@ extern admin_handler *const admin_handlers[ADMIN_CMD_NUM];
 /* The handlers; what each row holds stands in vgpu-protocol(7). */
 admin_handler admin_status, admin_pools, admin_checks;			     /* admin_daemon.c */
 admin_handler admin_list, admin_add_vm, admin_remove_vm, admin_set_priority; /* admin_vm.c */
-admin_handler admin_set_pool, admin_pause, admin_resume;
+admin_handler admin_set_pool, admin_set_limit, admin_pause, admin_resume;
 admin_handler admin_queue, admin_cancel, admin_drain; /* admin_job.c */
 admin_handler admin_query;			      /* admin_query.c */
 admin_handler admin_metrics;			      /* admin_metrics.c */

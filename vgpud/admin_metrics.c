@@ -122,6 +122,11 @@ static void emit_vms(struct admin_call *call)
 		vm->sched.queued);
 	EACH_VM(call, "vgpu_vm_requests_running", "gauge", "Requests of the VM that run.", "%u",
 		vm->sched.started);
+	EACH_VM(call, "vgpu_vm_limit_requests_per_second", "gauge",
+		"Requests of the VM that may start in a second, 0: no limit.", "%u",
+		vm->sched.limit.rate_per_s);
+	EACH_VM(call, "vgpu_vm_limited_requests_total", "counter",
+		"Requests of the VM that waited for its limit.", "%" PRIu64, vm->counts.limited);
 	EACH_VM(call, "vgpu_vm_bad_frames_total", "counter",
 		"Connections of the VM's device closed for what they sent.", "%" PRIu64,
 		vm->counts.bad_frames);

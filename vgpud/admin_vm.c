@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/names.h"
+#include "common/units.h"
 #include "common/util.h"
 #include "common/vgpu_regs.h"
 #include "vgpud/admin_handlers.h"
@@ -37,19 +38,24 @@ static uint64_t errors_of(const struct vm *vm)
 
 static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 {
+	const struct limit *limit = &vm->sched.limit;
 	json_t *row = json_pack(
-		"{s:s, s:I, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "vm",
-		vm->name, "vm_id", (json_int_t)vm->id, "pool", admin_pool_name(vm->sched.pool),
-		"priority", name_priority(vm->sched.priority), "paused", vm->sched.paused,
-		"connected", dev_port_connected(vm), "queued", (json_int_t)vm->sched.queued,
-		"running", (json_int_t)vm->sched.started, "requests",
+		"{s:s, s:I, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, "
+		"s:I}",
+		"vm", vm->name, "vm_id", (json_int_t)vm->id, "pool",
+		admin_pool_name(vm->sched.pool), "priority", name_priority(vm->sched.priority),
+		"paused", vm->sched.paused, "connected", dev_port_connected(vm), "queued",
+		(json_int_t)vm->sched.queued, "running", (json_int_t)vm->sched.started, "requests",
 		(json_int_t)vm->counts.received, "errors", (json_int_t)errors_of(vm), "bad_frames",
 		(json_int_t)vm->counts.bad_frames, "refused_peers",
 		(json_int_t)vm->counts.refused_peers, "last_error",
 		admin_string(vm->last_error != VGPU_ERR_OK ? name_error(vm->last_error) : NULL),
 		"last_error_unix_ns",
-		vm->last_error != VGPU_ERR_OK ? admin_wall(daemon, vm->last_error_ns)
-					      : json_null());
+		vm->last_error != VGPU_ERR_OK ? admin_wall(daemon, vm->last_error_ns) : json_null(),
+		"limit_per_s",
+		limit->rate_per_s > 0 ? json_integer(limit->rate_per_s) : json_null(),
+		"limit_burst", limit->rate_per_s > 0 ? json_integer(limit->burst) : json_null(),
+		"limited", (json_int_t)vm->counts.limited);
 
 	return socket_row(vm, row);
 }
@@ -95,6 +101,7 @@ struct change {
 	uint32_t vm_id;
 	uint8_t old_pool, old_priority;
 	bool old_paused;
+	struct limit old_limit;
 	bool adding;
 	json_t *row; /* the answer */
 };
@@ -117,6 +124,10 @@ static void undo(const struct change *change)
 	vm->sched.pool = change->old_pool;
 	vm->sched.priority = change->old_priority;
 	vm->sched.paused = change->old_paused;
+	if (vm->sched.limit.rate_per_s != change->old_limit.rate_per_s ||
+	    vm->sched.limit.burst != change->old_limit.burst)
+		sched_vm_limit(&vm->sched, change->old_limit.rate_per_s, change->old_limit.burst,
+			       util_now_ns());
 	broker_vm_changed(&change->call->daemon->broker, vm);
 }
 
@@ -173,6 +184,7 @@ static struct change change_of(const struct vm *vm)
 		.old_pool = vm->sched.pool,
 		.old_priority = vm->sched.priority,
 		.old_paused = vm->sched.paused,
+		.old_limit = vm->sched.limit,
 	};
 }
 
@@ -225,6 +237,57 @@ void admin_set_pool(struct admin_call *call)
 	old[0] = (char)('A' + change.old_pool);
 	new[0] = (char)('A' + pool);
 	change_word(call, vm, change, "pool", old, new);
+}
+
+/* "200/s burst 50", "off" */
+static void describe_limit(const struct limit *limit, char *out, size_t size)
+{
+	if (limit->rate_per_s == 0)
+		snprintf(out, size, "off");
+	else
+		snprintf(out, size, "%u/s burst %u", limit->rate_per_s, limit->burst);
+}
+
+/* Return: the burst, 0 after the call was failed. */
+static uint32_t burst_arg(struct admin_call *call, uint32_t rate_per_s)
+{
+	const char *text = admin_arg(call, "burst");
+	uint64_t burst = rate_per_s; /* a second's worth */
+
+	if (text != NULL && util_parse_u64(text, 1, LIMIT_BURST_MOST, &burst) != 0) {
+		admin_fail(call, ADMIN_ERROR_USAGE, "--burst: %s: expected 1 to %u", text,
+			   LIMIT_BURST_MOST);
+		return 0;
+	}
+	return (uint32_t)burst;
+}
+
+void admin_set_limit(struct admin_call *call)
+{
+	struct vm *vm = admin_vm_arg(call);
+	uint32_t rate_per_s = 0, burst = 0;
+	char old[48], new[48];
+	struct change change;
+
+	_Static_assert(UNITS_RATE_MOST <= LIMIT_RATE_MOST, "what is a rate is a limit");
+	if (vm == NULL)
+		return;
+	if (strcmp(admin_arg(call, "limit"), "off") != 0) {
+		units_parse_rate(admin_arg(call, "limit"), &rate_per_s); /* its form was checked */
+		burst = burst_arg(call, rate_per_s);
+		if (burst == 0)
+			return;
+	} else if (admin_arg(call, "burst") != NULL) {
+		admin_fail(call, ADMIN_ERROR_USAGE,
+			   "set-limit: off and --burst exclude each other");
+		return;
+	}
+	change = change_of(vm);
+	describe_limit(&vm->sched.limit, old, sizeof(old));
+	if (rate_per_s != vm->sched.limit.rate_per_s || burst != vm->sched.limit.burst)
+		sched_vm_limit(&vm->sched, rate_per_s, burst, util_now_ns());
+	describe_limit(&vm->sched.limit, new, sizeof(new));
+	change_word(call, vm, change, "limit", old, new);
 }
 
 static void set_paused(struct admin_call *call, bool paused)

@@ -47,7 +47,7 @@ void broker_request_put(struct broker *broker, struct request *request)
 	TAILQ_INSERT_HEAD(&broker->unused, request, vm_link);
 }
 
-/* --- the deadline timer --- */
+/* --- the timer of deadlines and tokens --- */
 
 /*
  * The timer is only ever moved to an earlier time here; later ones are found when it fires. So a
@@ -97,6 +97,7 @@ static void end_request(struct broker *broker, struct request *request, uint32_t
 		row->wait_ns = row->total_ns;
 	broker->store->ops->finished(broker->store, row);
 	vm->counts.ended[status]++;
+	vm->counts.limited += row->limited_ns > 0;
 	stats_count(&vm->stats, row);
 	if (status != VGPU_ERR_OK) {
 		vm->last_error = status;
@@ -120,6 +121,7 @@ void broker_end_idle(struct broker *broker, struct request *request, uint32_t st
 /* Ends a request that waits in its VM's queue. */
 void broker_end_waiting(struct broker *broker, struct request *request, uint32_t status)
 {
+	request->row.limited_ns = sched_limited_ns(&request->item, util_now_ns());
 	sched_remove(&broker->sched, &request->item);
 	broker_end_idle(broker, request, status);
 }
@@ -173,12 +175,16 @@ void broker_dispatch(struct broker *broker)
 			}
 			request->row.executor = (uint8_t)seat_info(seat)->executor;
 			request->row.wait_ns = item->started_ns - request->row.received_ns;
+			request->row.limited_ns = item->limited_ns;
 			request->row.pool = (uint8_t)('A' + item->pool);
 			request->row.priority = request->vm->sched.priority;
 			broker_expect_expiry(
 				broker, now_ns + broker->sched.pool[item->pool].exec_deadline_ns);
 		}
 	}
+	if (broker->sched.token_ns != SCHED_NEVER)
+		broker_expect_expiry(broker, broker->sched.token_ns);
+	broker->sched.token_ns = SCHED_NEVER;
 }
 
 static void on_done(void *arg, struct request *request, const struct exec_done *done)
@@ -283,9 +289,11 @@ static void expire(struct broker *broker, struct request *request, enum sched_ex
 {
 	switch (how) {
 	case SCHED_EXPIRED_WAITING:
+		request->row.limited_ns = request->item.limited_ns;
 		broker_end_idle(broker, request, VGPU_ERR_TIMEOUT);
 		break;
 	case SCHED_EXPIRED_PAUSED:
+		request->row.limited_ns = request->item.limited_ns;
 		broker_end_idle(broker, request, VGPU_ERR_PAUSED);
 		break;
 	case SCHED_EXPIRED_RUNNING:
@@ -400,8 +408,9 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	TAILQ_INIT(&broker->vms);
 	TAILQ_INIT(&broker->unused);
 	sched_init(&broker->sched, conf->vm_queue_max, conf->aging_ms * UTIL_NS_PER_MS);
-	err = sd_event_add_time(event, &broker->expiry, CLOCK_MONOTONIC, UINT64_MAX,
-				UTIL_NS_PER_MS / UTIL_NS_PER_US, on_expiry, broker);
+	/* To the microsecond: what a token comes too late is lost when the bucket is small. */
+	err = sd_event_add_time(event, &broker->expiry, CLOCK_MONOTONIC, UINT64_MAX, 1, on_expiry,
+				broker);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(broker->expiry, SD_EVENT_OFF);
 	if (err >= 0)

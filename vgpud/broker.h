@@ -80,8 +80,8 @@ struct broker_arrival {
 int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arrival *arrival);
 
 /*
- * A VM that is new, or whose pool, priority or pause was changed: applies it to what is queued,
- * and tells the guest.
+ * A VM that is new, or whose pool, priority, pause or limit was changed: applies it to what is
+ * queued, and tells the guest.
  */
 void broker_vm_changed(struct broker *broker, struct vm *vm);
 

@@ -26,7 +26,7 @@ uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc);
 void broker_end_idle(struct broker *broker, struct request *request, uint32_t status);
 void broker_end_waiting(struct broker *broker, struct request *request, uint32_t status);
 
-/* Has the deadlines looked at no later than at_ns. */
+/* Has deadlines and tokens looked at no later than at_ns. */
 void broker_expect_expiry(struct broker *broker, uint64_t at_ns);
 
 /* Ends all that the VM has waiting. */

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/names.h"
+#include "common/util.h"
 #include "vgpud/daemon_private.h"
 
 #define STORE_WAIT_MS 60000
@@ -78,11 +79,18 @@ static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id, u
 	return vm;
 }
 
+/* A number of the database, which anybody's hands may have been at. */
+static uint32_t limited(uint32_t number, uint32_t most)
+{
+	return number == 0 ? 1 : number < most ? number : most;
+}
+
 /* A VM from the database. */
 static void add_stored_vm(void *arg, const struct store_vm *stored)
 {
 	struct daemon *daemon = arg;
 	unsigned pool = stored->pool - 'A';
+	struct vm *vm;
 
 	if (stored->removed) {
 		vm_past_add(&daemon->past, stored->name, stored->id);
@@ -99,8 +107,11 @@ static void add_stored_vm(void *arg, const struct store_vm *stored)
 			stored->name, stored->pool);
 		pool = 0;
 	}
-	add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority, stored->paused,
-	       stored->connect);
+	vm = add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority,
+		    stored->paused, stored->connect);
+	if (vm != NULL && stored->limit_per_s > 0)
+		sched_vm_limit(&vm->sched, limited(stored->limit_per_s, LIMIT_RATE_MOST),
+			       limited(stored->limit_burst, LIMIT_BURST_MOST), util_now_ns());
 }
 
 /* A command line may name more than the ledger takes at once: then it gets the time it needs. */
@@ -175,5 +186,7 @@ struct store_vm daemon_stored_vm(const struct vm *vm)
 		.priority = vm->sched.priority,
 		.paused = vm->sched.paused,
 		.connect = dev_port_listens(vm) ? NULL : dev_port_path(vm),
+		.limit_per_s = vm->sched.limit.rate_per_s,
+		.limit_burst = vm->sched.limit.burst,
 	};
 }

@@ -24,11 +24,12 @@ struct vm_counts {
 	uint64_t refused_peers; /* second ones, and such as failed to say hello */
 	uint64_t bad_frames;	/* connections closed for what they sent */
 	uint64_t refused_files; /* requests by file that were none */
+	uint64_t limited;	/* requests that waited for a token of the VM's limit */
 };
 
 struct vm {
 	TAILQ_ENTRY(vm) link;
-	struct sched_vm sched; /* pool, priority, paused */
+	struct sched_vm sched; /* pool, priority, paused, limit */
 	uint32_t id;
 	char name[VM_NAME_SIZE];
 	struct request_list requests; /* not yet ended */

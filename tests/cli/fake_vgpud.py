@@ -22,13 +22,14 @@ def vm(name, number, **fields):
     row = {"vm": name, "vm_id": number, "pool": "A", "priority": "medium", "paused": False, "connected": True,
            "queued": 0, "running": 0, "requests": 0, "errors": 0, "bad_frames": 0, "refused_peers": 0,
            "last_error": None, "last_error_unix_ns": None, "socket": f"/run/vgpud/vm/{name}.sock",
-           "socket_mode": "listen"}
+           "socket_mode": "listen", "limit_per_s": None, "limit_burst": None, "limited": 0}
     row.update(fields)
     return row
 
 
 STATUS = {"version": "0.1.0", "pid": 1, "uptime_ns": 3_723_000_000_000, "started_unix_ns": NOW_NS, "draining": False,
-          "vms": 3, "vms_connected": 2, "vms_paused": 1, "queued": 4, "running": 1, "requests": 1200, "errors": 3,
+          "vms": 3, "vms_connected": 2, "vms_paused": 1, "vms_limited": 1, "queued": 4, "running": 1,
+          "requests": 1200, "errors": 3,
           "ledger": "ok", "ledger_error": None, "ledger_path": "/var/lib/vgpud/vgpud.db", "ledger_bytes": 4096,
           "ledger_rows": 1200, "ledger_lost": 0, "ledger_dropped": 0, "ledger_refused": 0, "ring_used": 0,
           "ring_records": 65536, "runtime_dir": "/run/vgpud", "isolation": "pool", "test_opcodes": False, "admin_clients": 1}
@@ -49,7 +50,7 @@ WINDOW = {"since_unix_ns": NOW_NS - 60 * MINUTE_NS, "until_unix_ns": NOW_NS, "si
 REQUEST = {"id": 4711, "received_unix_ns": NOW_NS + 123_456_789, "vm": "vm3", "vm_id": 3, "pool": "A",
            "priority": "high", "opcode": "add", "status": "OK", "executor": "cuda", "transport": "link",
            "wait_ns": 1_200_000, "exec_ns": 12_300, "total_ns": 1_300_000, "request_bytes": 40, "response_bytes": 36,
-           "guest_request_id": 12}
+           "guest_request_id": 12, "limited_ns": 600_000}
 
 
 def fail(code, text):

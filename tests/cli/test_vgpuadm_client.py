@@ -245,7 +245,7 @@ class Completion(unittest.TestCase):
             return run("--complete", "-s", str(fake.socket), *words).stdout.split()
 
     def test_commands(self):
-        self.assertEqual(self.candidates("set-"), ["set-priority", "set-pool"])
+        self.assertEqual(self.candidates("set-"), ["set-priority", "set-pool", "set-limit"])
         self.assertEqual(self.candidates("--js"), ["--json"])
         self.assertIn("list", self.candidates(""))
 
@@ -253,6 +253,8 @@ class Completion(unittest.TestCase):
         vms = [vm("vm1", 1), vm("vm12", 12), vm("web", 3), vm("$(reboot)", 4)]
         self.assertEqual(self.candidates("pause", "", list=vms), ["vm1", "vm12", "web"])
         self.assertEqual(self.candidates("pause", "vm", list=vms), ["vm1", "vm12"])
+        self.assertEqual(self.candidates("set-limit", "vm1", "o"), ["off"])
+        self.assertEqual(self.candidates("set-limit", "vm1", "5", "--b"), ["--burst"])
         self.assertEqual(self.candidates("set-pool", "vm1", "", pools=[{"pool": "A"}, {"pool": "B"}]), ["A", "B"])
         self.assertEqual(self.candidates("stats", "--vm=vm1", "--vm", list=vms), [])
 

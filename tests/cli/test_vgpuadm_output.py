@@ -29,7 +29,7 @@ POOL = {"pool": "A", "executor_wanted": "auto", "executor": "cuda", "device": "S
         "exec_deadline_ms": 10000, "vms": 3, "queued": 4, "running": 1, "gpu": 0}
 QUEUED = {"position": 2, "id": 5000, "vm": "vm2", "vm_id": 2, "pool": "A", "priority": "low", "opcode": "add",
           "state": "waiting", "waited_ns": 5000, "running_ns": None, "deadline_in_ns": 10**10, "guest_request_id": 3,
-          "held": "paused"}
+          "held": "paused", "limited_ns": 0}
 EVENT = {"id": 1, "time_unix_ns": NOW_NS, "kind": "set-priority", "subject": "vm3", "old": "low", "new": "high",
          "text": None, "uid": 0, "pid": 12}
 CHANGE = {"vm": "vm3", "vm_id": 3, "what": "priority", "old": "medium", "new": "high", "queued": 2, "changed": True}
@@ -46,6 +46,7 @@ ANSWERS = {
     "events": [EVENT], "rates": RATES, "checks": [CHECK], "metrics": [{"text": "# HELP a b"}, {"text": "a 1"}],
     "add_vm": [ADDED], "remove_vm": [{"vm": "vm9", "vm_id": 9, "cancelled": 1}], "set_priority": [CHANGE],
     "set_pool": [{**CHANGE, "what": "pool", "old": "A", "new": "A", "changed": False}],
+    "set_limit": [{**CHANGE, "what": "limit", "old": "off", "new": "200/s burst 20"}],
     "pause": [{**CHANGE, "what": "state", "old": "running", "new": "paused", "queued": 0}],
     "resume": [{**CHANGE, "what": "state", "old": "paused", "new": "running", "queued": 1}],
     "drain": [{"draining": True, "ended": 3, "waited_ns": 1_500_000_000}],
@@ -57,7 +58,8 @@ ANSWERS = {
 # Every command, and what it takes; with the exit status where that is not 0.
 COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
-    "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
+    "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"),
+    "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
     "completion": ("bash",), "help": (),
@@ -208,7 +210,7 @@ class Formats(unittest.TestCase):
 
     def test_a_requests_story(self):
         story = out("show", "4711", fake=self.fake)
-        for text in ("Request 4711 is of vm3", "add (int32 sum of two params)", "waited 1.20 ms, then ran on cuda for",
+        for text in ("Request 4711 is of vm3", "add (int32 sum of two params)", "waited 1.20 ms (600 us of it for its VM's limit), then ran on cuda for",
                      "OK: no error", "1.30 ms after it came, with 36 B"):
             self.assertIn(text, story)
 

@@ -37,11 +37,12 @@ def keys(names, types):
 
 VM_ROW = {**keys("vm pool priority socket socket_mode", TEXT), **keys("paused connected", FLAG),
           **keys("vm_id queued running requests errors bad_frames refused_peers", NUMBER),
-          "last_error": TEXT_OR_NULL, "last_error_unix_ns": NUMBER_OR_NULL}
+          "last_error": TEXT_OR_NULL, **keys("last_error_unix_ns limit_per_s limit_burst", NUMBER_OR_NULL),
+          "limited": NUMBER}
 CHANGE_ROW = {**keys("vm what old new", TEXT), **keys("vm_id queued", NUMBER), "changed": FLAG}
 REQUEST_ROW = {**keys("vm pool priority opcode status executor transport", TEXT),
                **keys("id received_unix_ns vm_id request_bytes response_bytes guest_request_id", NUMBER),
-               **keys("wait_ns exec_ns total_ns", NUMBER_OR_NULL)}
+               **keys("wait_ns exec_ns total_ns limited_ns", NUMBER_OR_NULL)}
 TIMES = " ".join(f"{time}_{what}_ns" for time in ("wait", "exec", "total")
                  for what in ("p50", "p90", "p99", "p999", "max"))
 
@@ -50,17 +51,18 @@ ROWS = {
     "status": {**keys("version ledger ledger_path runtime_dir isolation", TEXT), **keys("draining test_opcodes", FLAG),
                **keys("pid uptime_ns started_unix_ns vms vms_connected vms_paused queued running requests errors "
                       "ledger_bytes ledger_rows ledger_lost ledger_dropped ledger_refused ring_used ring_records "
-                      "admin_clients", NUMBER), "ledger_error": TEXT_OR_NULL},
+                      "admin_clients vms_limited", NUMBER), "ledger_error": TEXT_OR_NULL},
     "list": VM_ROW,
     "pools": {**keys("pool executor_wanted executor state", TEXT), "device": TEXT_OR_NULL, "trouble": TEXT_OR_NULL,
               "memory_mib": NUMBER_OR_NULL, "compute_capability": TEXT_OR_NULL,
               **keys("window deadline_ms exec_deadline_ms vms queued running gpu", NUMBER)},
     "queue": {**keys("vm pool priority opcode state", TEXT), "running_ns": NUMBER_OR_NULL, "held": TEXT_OR_NULL,
-              **keys("position id vm_id waited_ns deadline_in_ns guest_request_id", NUMBER)},
+              **keys("position id vm_id waited_ns deadline_in_ns guest_request_id limited_ns", NUMBER)},
     "add-vm": {**keys("vm pool priority socket socket_mode qemu_options", TEXT), "vm_id": NUMBER},
     "remove-vm": {"vm": TEXT, **keys("vm_id cancelled", NUMBER)},
     "set-priority": CHANGE_ROW,
     "set-pool": CHANGE_ROW,
+    "set-limit": CHANGE_ROW,
     "pause": CHANGE_ROW,
     "resume": CHANGE_ROW,
     "drain": {"draining": FLAG, **keys("ended waited_ns", NUMBER)},
@@ -96,7 +98,8 @@ class Rows(DaemonCase):
         other.await_all()
         for command, arguments in (
                 ("add-vm", {"name": "vm9"}), ("set-priority", {"vm": "vm9", "priority": "low"}),
-                ("set-pool", {"vm": "vm9", "pool": "B"}), ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
+                ("set-pool", {"vm": "vm9", "pool": "B"}), ("set-limit", {"vm": "vm9", "limit": "5"}),
+                ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
                 ("remove-vm", {"vm": "vm9"}), ("drain", {}), ("status", {}), ("list", {}), ("pools", {}), ("stats", {}),
                 ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("metrics", {}),
                 ("checks", {})):

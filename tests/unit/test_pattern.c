@@ -102,6 +102,9 @@ static void what_is_right(void **state)
 		{ "completion zsh", "shell=zsh" },
 		{ "cancel 18446744073709551615", "id=18446744073709551615" },
 		{ "doctor --qemu -", "qemu=-" },
+		{ "set-limit vm3 200/s", "vm=vm3 limit=200/s" },
+		{ "set-limit vm3 --burst 5 200", "vm=vm3 burst=5 limit=200" },
+		{ "set-limit vm3 off", "vm=vm3 limit=off" },
 	};
 
 	(void)state;
@@ -182,6 +185,11 @@ static void what_is_wrong(void **state)
 		  "drain: --timeout is there twice; give it once" },
 		{ "drain -- --off",
 		  "drain: --off: one word too many; usage: drain [--off] [--timeout SECONDS]" },
+		{ "set-limit vm3 0",
+		  "set-limit: 0: expected requests a second, as in 200/s, at most "
+		  "1000000; or off for none" },
+		{ "set-limit vm3", "set-limit: the limit is missing; usage: set-limit VM RATE|OFF "
+				   "[--burst NUMBER]" },
 		{ "cancel 0", "cancel: 0: expected a request's number: 1 or more" },
 		{ "cancel 18446744073709551616",
 		  "cancel: 18446744073709551616: expected a request's number: 1 or more" },

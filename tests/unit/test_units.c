@@ -156,13 +156,50 @@ static void seconds(void **state)
 	}
 }
 
+static void rates(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+		uint32_t rate_per_s;
+	} cases[] = {
+		{ "1", 0, 1 },
+		{ "200/s", 0, 200 },
+		{ "0007", 0, 7 },
+		{ "1000000/s", 0, 1000000 },
+		{ "1000001", -ERANGE, 0 },
+		{ "0", -ERANGE, 0 },
+		{ "0/s", -ERANGE, 0 },
+		{ "99999999999999999999999", -ERANGE, 0 },
+		{ "18446744073709551617", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "/s", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 },
+		{ " 1", -EINVAL, 0 },
+		{ "1 ", -EINVAL, 0 },
+		{ "1.5", -EINVAL, 0 },
+		{ "1/", -EINVAL, 0 },
+		{ "1/m", -EINVAL, 0 },
+		{ "1/s ", -EINVAL, 0 },
+		{ "0x1", -EINVAL, 0 },
+		{ "off", -EINVAL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t rate_per_s = 0;
+
+		assert_int_equal(units_parse_rate(cases[i].text, &rate_per_s), cases[i].err);
+		assert_int_equal(rate_per_s, cases[i].rate_per_s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(durations),
-		cmocka_unit_test(bytes),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(seconds),
+		cmocka_unit_test(durations), cmocka_unit_test(bytes), cmocka_unit_test(sizes),
+		cmocka_unit_test(seconds),   cmocka_unit_test(rates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

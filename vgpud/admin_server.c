@@ -28,12 +28,18 @@
  * client's socket; until that process has ended we only watch whether the client is still there.
  *
  * Everything that a client can hold is bounded: its line, its answer, its idle time, and how many
- * clients there are.
+ * clients there are. A quarter of the places is for those who may change things, so that readers
+ * keep no administrator out, and one reader has at most half of the others, so that it keeps out no
+ * other reader.
+ *
+ * The host's groups are looked up at the start and at a reload, never when a client comes: where
+ * they are in a directory on the network, an answer may take long.
  */
 
 #define OUT_MAX (16u << 20) /* bytes of one answer */
 #define FLUSH_AT 65536u
 #define GROUPS_MAX 256
+#define NO_GROUP ((gid_t)-1)
 
 struct admin_client {
 	TAILQ_ENTRY(admin_client) link;
@@ -56,7 +62,8 @@ struct admin_server {
 	struct admin_server_config config;
 	int fd;
 	sd_event_source *io;
-	sd_event_source *pause; /* while there are no descriptors left */
+	sd_event_source *pause;	   /* while there are no descriptors left */
+	gid_t admin_gid, read_gid; /* NO_GROUP: there is no such group */
 	unsigned clients_num;
 	TAILQ_HEAD(admin_client_list, admin_client) clients;
 	struct log_limit complaints;
@@ -436,16 +443,35 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
 
 /* --- who is it --- */
 
-static bool in_group(const char *name, gid_t primary, const gid_t *groups, size_t groups_num)
+static void complain(struct admin_server *server, const char *what)
 {
-	const struct group *group = getgrnam(name);
+	unsigned held_back;
 
-	if (group == NULL)
+	if (log_limit_pass(&server->complaints, util_now_ns(), &held_back))
+		log_warning("admin socket: %s", what);
+}
+
+static gid_t find_group(const char *name)
+{
+	const struct group *group = name[0] != '\0' ? getgrnam(name) : NULL;
+
+	return group != NULL ? group->gr_gid : NO_GROUP;
+}
+
+void admin_server_find_groups(struct admin_server *server)
+{
+	server->admin_gid = find_group(conf_of(server)->admin_group);
+	server->read_gid = find_group(conf_of(server)->read_group);
+}
+
+static bool in_group(gid_t group, gid_t primary, const gid_t *groups, size_t groups_num)
+{
+	if (group == NO_GROUP)
 		return false;
-	if (group->gr_gid == primary)
+	if (group == primary)
 		return true;
 	for (size_t i = 0; i < groups_num; i++)
-		if (groups[i] == group->gr_gid)
+		if (groups[i] == group)
 			return true;
 	return false;
 }
@@ -464,10 +490,9 @@ static int identify(struct admin_client *client)
 		groups_num = size / sizeof(groups[0]);
 	client->role = ADMIN_ROLE_NONE;
 	if (client->peer.uid == 0 || client->peer.uid == geteuid() ||
-	    in_group(conf_of(client->server)->admin_group, client->peer.gid, groups, groups_num))
+	    in_group(client->server->admin_gid, client->peer.gid, groups, groups_num))
 		client->role = ADMIN_ROLE_CHANGE;
-	else if (in_group(conf_of(client->server)->read_group, client->peer.gid, groups,
-			  groups_num))
+	else if (in_group(client->server->read_gid, client->peer.gid, groups, groups_num))
 		client->role = ADMIN_ROLE_READ;
 	return 0;
 }
@@ -487,6 +512,37 @@ static void turn_away(struct admin_client *client)
 		 conf->admin_group, reads, help);
 	put_object(client, error_object(0, ADMIN_ERROR_DENIED, text));
 	flush(client);
+}
+
+/*
+ * Return: whether there is a place for the client, which is counted already; else it was told.
+ */
+static bool has_place(struct admin_client *client)
+{
+	struct admin_server *server = client->server;
+	unsigned places = conf_of(server)->max_clients, for_readers = places - places / 4;
+	unsigned readers = 0, own = 0;
+	const struct admin_client *other;
+	char text[160] = "";
+
+	TAILQ_FOREACH (other, &server->clients, link) {
+		readers += other->role == ADMIN_ROLE_READ;
+		own += other->role == ADMIN_ROLE_READ && other->peer.uid == client->peer.uid;
+	}
+	if (server->clients_num > places)
+		snprintf(text, sizeof(text), "too many are connected: %u (max_clients)", places);
+	else if (client->role == ADMIN_ROLE_READ && readers > for_readers)
+		snprintf(text, sizeof(text), "too many readers are connected: %u of %u places",
+			 for_readers, places);
+	else if (client->role == ADMIN_ROLE_READ && own > (for_readers + 1) / 2)
+		snprintf(text, sizeof(text), "uid %u has %u connections, and may have no more",
+			 client->peer.uid, own - 1);
+	if (text[0] == '\0')
+		return true;
+	complain(server, "refused a client, of which too many are connected");
+	put_object(client, error_object(0, ADMIN_ERROR_REFUSED, text));
+	flush(client);
+	return false;
 }
 
 static void greet(struct admin_client *client)
@@ -523,6 +579,10 @@ static int add_client(struct admin_server *server, int fd)
 		client_free(client);
 		return 0;
 	}
+	if (err == 0 && !has_place(client)) {
+		client_free(client);
+		return 0;
+	}
 	if (err == 0)
 		err = sd_event_add_io(server->config.event, &client->io, fd, EPOLLIN, on_client,
 				      client);
@@ -551,14 +611,6 @@ static int on_resume(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-static void complain(struct admin_server *server, const char *what)
-{
-	unsigned held_back;
-
-	if (log_limit_pass(&server->complaints, util_now_ns(), &held_back))
-		log_warning("admin socket: %s", what);
-}
-
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
 {
 	struct admin_server *server = arg;
@@ -574,15 +626,6 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 		sd_event_source_set_enabled(server->io, SD_EVENT_OFF);
 		sd_event_add_time_relative(server->config.event, &server->pause, CLOCK_MONOTONIC,
 					   UTIL_NS_PER_S / UTIL_NS_PER_US, 0, on_resume, server);
-	} else if (server->clients_num >= conf_of(server)->max_clients) {
-		static const char full[] =
-			"{\"id\":0,\"error\":{\"code\":\"refused\",\"text\":\"too many "
-			"administrators are connected\"}}\n";
-
-		complain(server, "refused a client: too many are connected");
-		if (send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			log_debug("a refused client has gone already");
-		close(fd);
 	} else if (add_client(server, fd) < 0) {
 		complain(server, "cannot serve a client: out of memory or descriptors");
 	}
@@ -599,6 +642,7 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	server->config = *config;
 	TAILQ_INIT(&server->clients);
 	snprintf(server->path, sizeof(server->path), "%s", config->path);
+	admin_server_find_groups(server);
 	/* Anybody may knock: SO_PEERCRED decides, and a denial can say what would help. */
 	server->fd = sock_listen(server->path, 0666);
 	err = server->fd < 0 ? server->fd

@@ -66,6 +66,13 @@ struct admin_server_config {
  * Return: 0 or -errno as sock_listen() has them.
  */
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config);
+
+/*
+ * Looks up the groups of the configuration, as it is done at the start. What that asks may be on the
+ * network: the loop waits for it. Who is connected stays what he is.
+ */
+void admin_server_find_groups(struct admin_server *server);
+
 void admin_server_close(struct admin_server *server);
 
 /* Return: clients connected. */

@@ -255,6 +255,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 		changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);
 		conf_reload_apply(daemon->conf, wanted);
 		broker_conf_changed(&daemon->broker);
+		admin_server_find_groups(daemon->admin);
 		say_test_opcodes(daemon->conf);
 		log_info("reload: done, %u settings differ", changes);
 		daemon_tell(daemon, "reload", NULL, "the configuration was read again");

@@ -8,6 +8,8 @@ import json
 import os
 import pwd
 import shutil
+import signal
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -17,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from lib import paths, process, tap  # noqa: E402
 from lib.adminclient import AdminClient, Closed, Refused, commands  # noqa: E402
+from lib.process import wait_until  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
 # Groups and users that every Debian has; what they are for elsewhere does not matter here.
@@ -186,6 +189,67 @@ class Matrix(Access):
             self.assertEqual(root.row("status")["admin_clients"], 1)
         for admin in crowd:
             admin.close()
+
+
+class Places(Access):
+    """Readers keep out neither administrators nor one another."""
+
+    def connect_as(self, user, group):
+        """Return: an AdminClient of that user; the kernel notes who connects as of that moment."""
+        before = os.getgroups()
+        os.setgroups([])
+        os.setegid(grp.getgrnam(group).gr_gid)
+        os.seteuid(pwd.getpwnam(user).pw_uid)
+        try:
+            client = AdminClient(self.vgpud.admin_socket)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(before)
+        self.addCleanup(client.close)
+        return client
+
+    def let_in(self, user, group):
+        """Return: None, or what is said instead of a greeting."""
+        greeting = self.connect_as(user, group).receive()
+        return greeting["error"]["text"] if "error" in greeting else None
+
+    def test_readers_leave_places_for_administrators(self):
+        said = [self.let_in(PERSON, READERS) for _ in range(CROWD)]
+        self.assertEqual(said[:12], [None] * 12)
+        self.assertEqual(set(said[12:]), {f"uid {pwd.getpwnam(PERSON).pw_uid} has 12 connections, and may have no more"})
+        said = [self.let_in(OWNER, READERS) for _ in range(CROWD)]  # another reader has the same
+        self.assertEqual(said[:12], [None] * 12)
+        self.assertEqual(set(said[12:]), {"too many readers are connected: 24 of 32 places"})
+        self.assertEqual([self.let_in(PERSON, ADMINS) for _ in range(7)], [None] * 7)
+        with AdminClient(self.vgpud.admin_socket) as root:
+            self.assertEqual(root.row("status")["admin_clients"], 32)
+            self.assertIn("too many are connected: 32", self.let_in(PERSON, ADMINS))
+            root.row("pause", vm="vm1")
+
+
+class Groups(unittest.TestCase):
+    """The host's groups are asked at the start and at a reload, whoever comes in between."""
+
+    @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+    def test_when_they_are_looked_up(self):
+        vgpud = self.enterContext(Vgpud("vm1:A:high", options=PATIENT))
+        trace = vgpud.directory / "trace"
+        strace = process.spawn(["strace", "-f", "-qq", "-e", "trace=openat,connect", "-o", trace, "-p", vgpud.pid],
+                               stderr=subprocess.DEVNULL)
+        wait_until(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{vgpud.pid}/status").read_text(), "strace to be there")
+
+        def lookups():
+            return trace.read_text().count('"/etc/group"')
+
+        for _ in range(5):
+            with AdminClient(vgpud.admin_socket) as admin:
+                admin.row("status")
+        self.assertEqual(lookups(), 0)
+        os.kill(vgpud.pid, signal.SIGHUP)
+        wait_until(lambda: "reload: done" in vgpud.log.read_text(), "the reload")
+        wait_until(lambda: lookups() >= 1, "the groups to be looked up")
+        process.end(strace, signal.SIGINT)
 
 
 class NoSuchGroups(Access):

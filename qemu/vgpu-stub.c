@@ -952,6 +952,8 @@ static void vgpu_realize(PCIDevice *pdev, Error **errp)
         return;
     }
     pci_config_set_interrupt_pin(pdev->config, 1);
+    /* QEMU checks it in a saved state only if told to, and asserts it later. */
+    pdev->cmask[PCI_INTERRUPT_PIN] = 0xff;
     ret = msi_init(pdev, 0, 1, true, false, NULL);
     if (ret < 0 && ret != -ENOTSUP) { /* a board without MSI has INTx */
         error_setg_errno(errp, -ret, "cannot add the MSI capability");

@@ -8,7 +8,7 @@ from fakedaemon import answer, config
 from lib import process, tap
 from lib.process import wait_until
 from migstream import Stream
-from qtest import Device, Qemu, QemuDied
+from qtest import PCI_INTERRUPT_PIN, Device, Qemu, QemuDied
 from snapshot import Disk
 
 DEVICE = Device(chardev="server", props="vm_id=3,pool_id=B,priority=high")
@@ -300,6 +300,12 @@ class Lies(unittest.TestCase):
     def test_pool_and_priority_out_of_range(self):
         self.assert_refused(self.done.patched(saved__config__pool_id=0), words="vgpu-stub")
         self.assert_refused(self.done.patched(saved__config__priority=3), words="vgpu-stub")
+
+    def test_another_interrupt_pin(self):
+        for pin in (0, 2, 5, 0xFF):  # some of which QEMU would use as an index when the device interrupts
+            data = bytearray(self.done.data)
+            data[self.done.fields["parent_obj.config[0]"].at + PCI_INTERRUPT_PIN] = pin
+            self.assert_refused(bytes(data), words="vgpu-stub")
 
     def test_another_version(self):
         data = bytearray(self.done.data)

@@ -139,7 +139,7 @@ def lies(rounds, options):
             where = f"{tag}, byte {offset} ^ {mask:#x}"
             ends[target.load(tag, offset, mask)] += 1
     except (AssertionError, QemuDied, rig.Timeout) as found:
-        fault = f"{where}: {found}"
+        fault = f"{where}: {str(found)[-300:]}"
     chance = random.Random(6)
     stream = target.stream
     cuts = [cut(program, stream.data[:chance.randrange(stream.section_at, stream.section_end)])

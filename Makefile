@@ -79,7 +79,7 @@ $(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
 $(B)/bin/vgpu-probe: $(call obj,$(PROBE_SRC) $(GUESTLIB_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpu-run: $(call obj,$(RUN_SRC) $(GUESTLIB_SRC)) $(COMMON_OBJ)
-$(B)/bin/vgpu-probe $(B)/bin/vgpu-run: LDLIBS := -lpci
+$(B)/bin/vgpu-probe $(B)/bin/vgpu-run: LDLIBS := -lpci -lpthread
 
 $(PROGRAMS):
 	@mkdir -p $(@D)

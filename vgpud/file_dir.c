@@ -100,7 +100,9 @@ static ssize_t read_pinned(int pinned, char *text)
 static void judge_bytes(struct file_dir_look *look, ssize_t len)
 {
 	if (len < 0) {
-		be_bad(look, VGPU_ERR_BAD_REQUEST, strerror((int)-len));
+		be_bad(look, VGPU_ERR_BAD_REQUEST,
+		       len == -EACCES ? "vgpud may not read it (the client's umask, or its group)"
+				      : strerror((int)-len));
 		return;
 	}
 	look->len_bytes = (size_t)len;

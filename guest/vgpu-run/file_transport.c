@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,10 @@
  * there, whole and at once. The host moves the request away when it takes it, and removes what is
  * there as a response before that: so a response that stands there while the request is gone is the
  * answer to it, and one beside the request is a late one to somebody who gave up.
+ *
+ * On NFS any call may hang for as long as the server is away, and no signal but a deadly one ends
+ * that. So a thread does all of this, and the caller waits for the thread no longer than it was
+ * told to: one that hangs is left behind, and goes with the process.
  */
 
 #define REQUEST "request.txt"
@@ -32,6 +39,9 @@
 #define LINE_SIZE 64
 #define PAUSE_LEAST_NS 5000000u
 #define NS_PER_MS 1000000u
+#define NS_PER_S 1000000000u
+#define LOOK_NS 50000000u	  /* between two looks of the caller at the thread */
+#define HANG_LEAST_NS 2000000000u /* besides the timeout: a busy machine is slow too */
 
 struct place {
 	int dir_fd;
@@ -144,6 +154,17 @@ static void close_place(struct place *place)
 
 /* --- waiting --- */
 
+/* What the thread works on, and what the caller sees of it; there is one in a process. */
+static struct errand {
+	pthread_t thread;
+	atomic_bool ended;
+	atomic_uint_least64_t busy_ns; /* since when, or from when on, it is in calls for files */
+	struct run run;
+	const struct file_transport *transport;
+	const struct job *job;
+	uint32_t count;
+} errand;
+
 /* Growing pauses, from 5 ms to poll_ms. */
 struct pause {
 	const struct file_transport *transport;
@@ -169,8 +190,9 @@ static int pause_once(struct pause *pause)
 		return -ETIMEDOUT;
 	if (gap_ns > pause->transport->timeout_ns - passed_ns)
 		gap_ns = pause->transport->timeout_ns - passed_ns;
-	nanosleep(&(struct timespec){ .tv_sec = (time_t)(gap_ns / 1000000000u),
-				      .tv_nsec = (long)(gap_ns % 1000000000u) },
+	atomic_store(&errand.busy_ns, wait_now_ns() + gap_ns);
+	nanosleep(&(struct timespec){ .tv_sec = (time_t)(gap_ns / NS_PER_S),
+				      .tv_nsec = (long)(gap_ns % NS_PER_S) },
 		  NULL);
 	pause->gap_ns += pause->gap_ns / 2;
 	return 0;
@@ -227,9 +249,9 @@ static int wait_for_room(struct run *run, const struct place *place,
 	if (err == -ETIMEDOUT)
 		return fail_set(
 			&run->fail, FAIL_BUSY, err,
-			"%s: an earlier request.txt lies there, and nobody takes it: on the "
-			"host, see that vgpud runs with [file-transport] dir, and that this "
-			"VM is in vgpuadm list",
+			"%s: an earlier request.txt lies there, and nobody takes it: see that "
+			"the directory is mounted here, and on the host that vgpud runs with "
+			"[file-transport] dir and that this VM is in vgpuadm list",
 			place->name);
 	return err == -EINTR ? fail_interrupted(run, place) : err;
 }
@@ -295,8 +317,9 @@ static int fail_timeout(struct run *run, const struct place *place)
 		&run->fail, FAIL_TIMEOUT, -ETIMEDOUT,
 		taken ? "%s: the host took the request and did not answer in time; on the "
 			"host, vgpuadm queue and vgpuadm events say why"
-		      : "%s: the host did not take the request; on the host, see that vgpud "
-			"runs with [file-transport] dir, and that this VM is in vgpuadm list",
+		      : "%s: the host did not take the request; see that the directory is "
+			"mounted here, and on the host that vgpud runs with [file-transport] dir "
+			"and that this VM is in vgpuadm list",
 		place->name);
 }
 
@@ -394,19 +417,97 @@ static int run_once(struct run *run, struct place *place, const struct file_tran
 	return 0;
 }
 
+static void *run_errand(void *arg)
+{
+	struct run *run = &errand.run;
+	struct place place;
+	int err = open_place(run, &place, errand.transport);
+
+	(void)arg;
+	if (err == 0)
+		err = lock_place(run, &place, errand.transport);
+	for (uint32_t i = 0; err == 0 && i < errand.count; i++) {
+		atomic_store(&errand.busy_ns, wait_now_ns());
+		err = run_once(run, &place, errand.transport, errand.job);
+	}
+	close_place(&place);
+	atomic_store(&errand.ended, true);
+	return NULL;
+}
+
+static bool stopped(const struct file_transport *transport)
+{
+	return transport->stop != NULL && *transport->stop != 0;
+}
+
+/* Return: false when the thread hangs. */
+static bool wait_for_thread(const struct file_transport *transport)
+{
+	const struct timespec look = { .tv_nsec = LOOK_NS };
+	uint64_t most_ns = transport->timeout_ns + HANG_LEAST_NS;
+	bool told = false;
+
+	while (!atomic_load(&errand.ended)) {
+		struct timespec until;
+		uint64_t now_ns = wait_now_ns(), busy_ns = atomic_load(&errand.busy_ns);
+
+		if (stopped(transport) && !told) {
+			/* It may sleep, and the signal may have come to this thread alone. */
+			pthread_kill(errand.thread, *transport->stop);
+			atomic_store(&errand.busy_ns, now_ns);
+			busy_ns = now_ns;
+			most_ns = HANG_LEAST_NS;
+			told = true;
+		}
+		if (now_ns > busy_ns && now_ns - busy_ns > most_ns)
+			return false;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += (until.tv_nsec + look.tv_nsec) / NS_PER_S;
+		until.tv_nsec = (until.tv_nsec + look.tv_nsec) % NS_PER_S;
+		if (pthread_timedjoin_np(errand.thread, NULL, &until) == 0)
+			return true;
+	}
+	return pthread_join(errand.thread, NULL) == 0;
+}
+
+static void fail_hanging(struct run *run, const struct file_transport *transport)
+{
+	if (stopped(transport))
+		fail_set(&run->fail, FAIL_INTERRUPTED, -EINTR,
+			 "%s: interrupted; it does not answer at all", transport->dir);
+	else
+		fail_set(&run->fail, FAIL_TIMEOUT, -ETIMEDOUT,
+			 "%s: the shared directory does not answer at all; if it is on NFS, see "
+			 "that its server runs and can be reached from here",
+			 transport->dir);
+}
+
 void file_transport_run(struct run *run, const struct file_transport *transport,
 			const struct job *job, uint32_t count)
 {
 	const uint64_t start_ns = wait_now_ns();
-	struct place place;
-	int err = open_place(run, &place, transport);
+	int err;
 
-	if (err == 0)
-		err = lock_place(run, &place, transport);
-	for (uint32_t i = 0; err == 0 && i < count; i++)
-		err = run_once(run, &place, transport, job);
-	close_place(&place);
+	errand.run = *run;
+	errand.transport = transport;
+	errand.job = job;
+	errand.count = count;
+	atomic_store(&errand.busy_ns, start_ns);
+	err = pthread_create(&errand.thread, NULL, run_errand, NULL);
+	if (err != 0) {
+		fail_set(&run->fail, FAIL_UNUSABLE, -err, "%s: cannot start a thread: %s",
+			 transport->dir, strerror(err));
+		return;
+	}
+	if (wait_for_thread(transport)) {
+		*run = errand.run;
+		samples_sort(&run->latency_ns);
+		samples_sort(&run->exec_us);
+	} else {
+		/* What it measures into stays its own. */
+		run->latency_ns = (struct samples){ 0 };
+		run->exec_us = (struct samples){ 0 };
+		fail_hanging(run, transport);
+	}
 	run->total_ns = wait_now_ns() - start_ns;
-	samples_sort(&run->latency_ns);
-	samples_sort(&run->exec_us);
 }

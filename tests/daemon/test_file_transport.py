@@ -3,6 +3,7 @@
 # test_file_transport.py - requests by file: good ones, hostile directories, restarts, vgpu-run's side
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 POLL_MS = 20
 ROWS = "SELECT transport, status, vm_id FROM request ORDER BY id"
 DEVICE, FILE = 0, 1
+PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
 
 
 class Files(unittest.TestCase):
@@ -43,7 +45,10 @@ class Files(unittest.TestCase):
         config = self.scratch / "vgpud.conf"
         config.write_text(f"[file-transport]\ndir = {self.top}\npoll_interval_ms = {self.poll_ms}\n"
                           f"inotify = {self.inotify}\n")
-        self.vgpud = self.enterContext(Vgpud(*self.vms, executor="cpu", options=("--config", config, *self.options)))
+        self.vgpud = self.enterContext(self.daemon(config))
+
+    def daemon(self, config):
+        return Vgpud(*self.vms, executor="cpu", options=("--config", config, *self.options))
 
     @property
     def request(self):
@@ -187,6 +192,56 @@ class Requests(Files):
         self.assertEqual(self.answer(place), "ERROR CANCELLED\n")
         self.works()
         self.assertEqual(self.vgpud.log.read_text().count("there is no such VM"), 1)
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root can start programs as somebody else")
+class OrdinaryUser(Files):
+    """vgpud as its unit runs it: no root, and in the group that the VM's directory belongs to, as docs/migration.md has it."""
+
+    user, group, client = 12345, 12346, 12347
+
+    def setUp(self):
+        self.launcher = ("setpriv", f"--reuid={self.user}", f"--regid={self.group}", "--clear-groups")
+        if subprocess.run([*self.launcher, "test", "-x", paths.program("vgpud")]).returncode != 0:
+            self.skipTest("another user cannot reach the programs here")
+        super().setUp()
+
+    def daemon(self, config):
+        vgpud = Vgpud(*self.vms, executor="cpu", options=("--config", config, *self.options), launcher=self.launcher)
+        for path in (vgpud.directory, vgpud.directory / "run", vgpud.directory / "state"):
+            path.mkdir(exist_ok=True)
+            os.chown(path, self.user, self.group)
+        self.scratch.chmod(0o755)
+        os.chown(self.place, self.client, self.group)
+        self.place.chmod(0o2770)
+        return vgpud
+
+    def put_as_client(self, text, mode):
+        new = self.place / "new"
+        new.write_text(text)
+        os.chown(new, self.client, self.group)
+        new.chmod(mode)
+        new.rename(self.request)
+
+    def test_a_response_is_for_the_clients_group(self):
+        self.put_as_client("A:2:1:100:200\n", 0o644)
+        wait_until(self.response.exists, "a response")
+        st = self.response.stat()
+        self.assertEqual((st.st_uid, st.st_gid, st.st_mode & 0o777), (self.user, self.group, 0o660))
+        self.assertEqual(self.answer(), "300\n")
+
+    def test_a_request_that_vgpud_may_not_read(self):
+        self.put_as_client("A:2:1:100:200\n", 0o600)
+        self.assertEqual(self.answer(), "ERROR BAD_REQUEST\n")
+        self.says("vm1: refused its request.txt with BAD_REQUEST: vgpud may not read it")
+
+    def test_a_directory_that_vgpud_may_not_write(self):
+        self.place.chmod(0o2750)
+        self.put_as_client("A:2:1:100:200\n", 0o644)
+        self.says("cannot be moved to .vgpud.taken: Permission denied")
+        self.place.chmod(0o2770)
+        self.put_as_client("A:2:1:1:2\n", 0o644)
+        self.assertEqual(self.answer(), "3\n")
 
 
 class SeparateWorkers(Files):
@@ -529,6 +584,48 @@ class Client(Files):
                    for n in range(6)]
         self.assertEqual([client.communicate(timeout=60)[0] for client in clients], [f"{1000 + n}\n" for n in range(6)])
         self.assertEqual(len(self.vgpud.wait_rows(ROWS, count=18)), 18)
+
+    def start_hanging(self, *options):
+        """A client that is held in the midst of its work, as an NFS server that is away would. Return: (it, its thread)."""
+        self.admin().row("pause", vm="vm1")
+        client = subprocess.Popen([paths.program("vgpu-run"), "--transport", "file", "--dir", self.top, "--poll-ms", "1",
+                                   *options, "1", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env=paths.environment())
+        self.addCleanup(client.kill)
+        threads = wait_until(lambda: len(found := os.listdir(f"/proc/{client.pid}/task")) > 1 and found, "its thread")
+        wait_until(lambda: self.admin().rows("queue"), "the request to wait")
+        thread = next(int(name) for name in threads if int(name) != client.pid)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.ptrace(PTRACE_SEIZE, thread, None, None) != 0:
+            self.skipTest(f"ptrace: {os.strerror(ctypes.get_errno())}")
+        self.assertEqual(libc.ptrace(PTRACE_INTERRUPT, thread, None, None), 0)
+        os.waitpid(thread, WALL)
+        return client, thread
+
+    def test_a_directory_that_hangs_is_told_after_the_timeout(self):
+        client, thread = self.start_hanging("-t", "0.5", "--json")
+        os.waitpid(thread, WALL) # its end, which it cannot delay
+        out, err = client.communicate(timeout=60)
+        self.assertEqual(client.returncode, 14, err)
+        self.assertIn(f"{self.top}: the shared directory does not answer at all", err)
+        self.assertEqual((json.loads(out)["ok"], json.loads(out)["done"]), (False, 0))
+
+    def test_a_directory_that_hangs_can_be_interrupted(self):
+        client, thread = self.start_hanging()
+        client.send_signal(signal.SIGINT)
+        os.waitpid(thread, WALL)
+        out, err = client.communicate(timeout=60)
+        self.assertEqual((client.returncode, out), (-signal.SIGINT, ""), err)
+        self.assertIn("interrupted; it does not answer", err)
+
+    def test_a_long_pause_can_be_interrupted(self):
+        self.admin().row("pause", vm="vm1")
+        client = subprocess.Popen([paths.program("vgpu-run"), "--transport", "file", "--dir", self.top, "--poll-ms", "60000",
+                                   "1", "2"], stderr=subprocess.PIPE, text=True, env=paths.environment())
+        wait_until(lambda: self.admin().rows("queue"), "the request to wait")
+        client.send_signal(signal.SIGTERM)
+        self.assertIn("interrupted", client.communicate(timeout=20)[1])
+        self.assertEqual(client.returncode, -signal.SIGTERM)
 
     def test_auto_takes_files_where_no_device_is(self):
         missing = self.scratch / "no-device"

@@ -96,11 +96,12 @@ $(B)/vgpud/schema.o: vgpud/schema.S schema.sql | $(PREREQ)
 	@mkdir -p $(@D)
 	@echo "  AS    $<"
 	@$(CC) -c -I. -o $@ $<
-$(B)/vgpud/exec_cuda_kernels.fatbin: vgpud/exec_cuda_kernels.cu | $(PREREQ)
+$(B)/%.fatbin: %.cu | $(PREREQ)
 	@mkdir -p $(@D)
 	@echo "  NVCC  $<"
-	@$(NVCC) -fatbin $(CUDA_GENCODE) -o $@ $<
-$(B)/vgpud/exec_cuda_kernels.o: vgpud/exec_cuda_kernels.S $(B)/vgpud/exec_cuda_kernels.fatbin
+	@$(NVCC) -fatbin $(CUDA_GENCODE) -I. -o $@ $<
+.PRECIOUS: $(B)/%.fatbin
+$(B)/%_kernels.o: %_kernels.S $(B)/%_kernels.fatbin
 	@echo "  AS    $<"
 	@$(CC) -c -I$(B) -o $@ $<
 
@@ -147,26 +148,41 @@ torture: all $(STORM) guest-image
 
 # --- benchmarks --------------------------------------------------------------------------------------
 
-BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load
-$(B)/bin/bench-load: $(call obj,bench/load.c common/proto_check.c common/crc32c.c common/util.c)
+BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger
+check-programs: $(BENCH)
+$(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/store_null.c $(LEDGER) $(LEDGER_QUERY))
+$(B)/bin/bench-ledger: LDLIBS := -lsqlite3
+$(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 $(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/proto_check.c \
 	common/crc32c.c common/util.c common/log.c)
 ifeq ($(CUDA),1)
 $(B)/bench/native.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
-$(B)/bin/bench-native: $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o
+$(B)/bench/native_cuda.o: CFLAGS_ALL += $(CUDA_INC)
+$(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
+$(B)/bin/bench-native: $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o $(B)/bench/native_cuda.o \
+	$(B)/bench/native_kernels.o
 endif
 $(BENCH):
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -ldl
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(LDLIBS) -ldl
 
+# Another guest, since the tests' guests need not load what NFS needs. The NFS server needs root; bench.py tells what it
+# does without.
+NFS_GUEST := $(B)/nfs-guest/initramfs.cpio
+$(NFS_GUEST): packaging/guest-image.sh packaging/guest/init packaging/guest/agent $(B)/bin/vgpu-run
+	@packaging/prerequisites.sh guest
+	@echo "  GUEST $(@D)"
+	@packaging/guest-image.sh --modules nfsv4,virtio_net,virtio_pci $(@D) $(B)/bin/vgpu-run
+
+# BENCH_ARGS='--short', '--only ledger --rows 1000000'; python3 bench/bench.py --help lists them.
 .PHONY: bench
-bench: all guest-image $(BENCH)
+bench: all guest-image $(NFS_GUEST) $(BENCH)
 	@qemu/build.sh
-	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} python3 bench/bench.py $(BENCH_ARGS)
-	@echo
-	@$(MAKE) --no-print-directory bench-ledger ROWS=$(if $(findstring --short,$(BENCH_ARGS)),1000000,10000000)
+	@[ "$$(id -u)" -ne 0 ] || packaging/prerequisites.sh bench
+	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_GUEST_DIR=$(CURDIR)/$(B)/guest VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} \
+		python3 bench/bench.py $(BENCH_ARGS)
 
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 
@@ -225,7 +241,7 @@ help:
 	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
 	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
 	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
-	@echo 'make bench      measure, beside a baseline from the same run'
+	@echo 'make bench      measure, beside a baseline from the same run   (BENCH_ARGS=--short: a minute of it)'
 	@echo 'make bundle     one directory to take to a host with a GPU'
 	@echo 'make qemu       QEMU with the device           (QEMU_SRC=DIR: from that source tree)'
 	@echo 'make lint       format, static analysis, include rules, manual pages'

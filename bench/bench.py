@@ -1,198 +1,137 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bench.py - a guest's round trip beside a blocking socket ping-pong and native calls of the same run
-"""usage: bench.py [--short] [--json] [--executor NAME]
-
-Prints each figure with its baseline, taken in the same run on the same machine: absolute times of two
-runs or two machines do not compare, ratios do."""
+# bench.py - measures vgpu, and beside each figure a baseline of the same run
+"""
+Prints tables, and writes report.jsonl, the same as one JSON object a line, and report.svg, latencies as bars.
+Absolute times of two runs or two machines do not compare, ratios do.
+"""
 
 import argparse
 import json
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import ledgers  # noqa: E402
+import plot  # noqa: E402
+import rig  # noqa: E402
+import roundtrips  # noqa: E402
+import scale  # noqa: E402
+import table  # noqa: E402
+import transports  # noqa: E402
 from lib import paths  # noqa: E402
-from lib.guest import Guest  # noqa: E402
-from lib.vgpud import Vgpud  # noqa: E402
 
-IDLE_S = 10
+TOPICS = ("transports", "roundtrips", "native", "scale", "ledger", "gpus")
+REPORT_DIR = paths.BIN_DIR.parent / "bench"
 
-
-def program(name, *arguments):
-    """Runs one of our programs. Return: its JSON lines by name."""
-    done = subprocess.run([paths.program(name), *map(str, arguments)], check=True, text=True,
-                          stdout=subprocess.PIPE, env=paths.environment())
-    return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
-
-
-def guest_round_trip(guest, op, wait, count):
-    operands = " 100 200" if op == "add" else ""
-    done = guest.run(f"vgpu-run --json --op {op} --wait {wait} --count {count}{operands}", timeout_s=300)
-    if done.rc != 0:
-        raise SystemExit(f"bench: vgpu-run --op {op} --wait {wait} failed: {done.err}")
-    return json.loads(done.out)
+# What the plot shows, the quickest first; what was not measured is left out.
+PLOTTED = (("baselines", "native-persistent", "GPU: a kernel that never ends"),
+           ("baselines", "native-add", "executor in the same process"),
+           ("baselines", "pingpong", "socket ping-pong"),
+           ("baselines", "native-allocate", "GPU: allocate, copy, launch, free"),
+           ("round trips", "add spin", "device, spinning"), ("round trips", "add poll", "device, polling"),
+           ("round trips", "add irq", "device, by interrupt"),
+           ("transports", "files, fastest", "files, as fast as they go"),
+           ("transports", "files, as before", "files, as before"))
 
 
-def processes(vgpud):
-    """Return: the daemon's process ids, its workers' behind it."""
-    return [vgpud.pid, *vgpud.workers()]
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def wake_ups(pid):
-    """Return: how often the process's threads have slept so far."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        status = (task / "status").read_text()
-        total += int(status.split("voluntary_ctxt_switches:")[1].split()[0])
-    return total
+def native(options, size, executor, ping):
+    """The executor, and on a GPU other ways to run a kernel, in a process without VM and daemon."""
+    rows = rig.program("bench-native", executor, size.rounds)
+    return [{"section": "baselines", **row, "baseline": "pingpong", "ratio": row["p50_ns"] / ping["p50_ns"]} for row in rows]
 
 
-def cpu_ns(pid):
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
-
-
-def pss_kib(pid):
-    return int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0])
-
-
-def idle(vgpud):
-    """What daemon and workers do while a guest is connected and does nothing."""
-    pids = processes(vgpud)
-    time.sleep(1)
-    before = [(cpu_ns(pid), wake_ups(pid)) for pid in pids]
-    time.sleep(IDLE_S)
-    after = [(cpu_ns(pid), wake_ups(pid)) for pid in pids]
-    return {
-        "name": "idle", "seconds": IDLE_S,
-        "cpu_ns": sum(b[0] - a[0] for a, b in zip(before, after)),
-        "wake_ups": sum(b[1] - a[1] for a, b in zip(before, after)),
-        "broker_pss_kib": pss_kib(pids[0]), "worker_pss_kib": [pss_kib(pid) for pid in pids[1:]],
-    }
-
-
-def per_request(vgpud, guest, count):
-    """What one request costs the daemon: wake-ups and processor time of broker and workers."""
-    pids = processes(vgpud)
-    before = [(cpu_ns(pid), wake_ups(pid)) for pid in pids]
-    guest_round_trip(guest, "nop", "poll", count)
-    after = [(cpu_ns(pid), wake_ups(pid)) for pid in pids]
-    return {"name": "cost", "count": count,
-            "wake_ups_per_request": sum(b[1] - a[1] for a, b in zip(before, after)) / count,
-            "cpu_ns_per_request": sum(b[0] - a[0] for a, b in zip(before, after)) / count}
-
-
-def round_trips(guest, ping, count):
-    rows = []
-    for op in ("nop", "add"):
-        for wait in ("spin", "poll", "irq"):
-            run = guest_round_trip(guest, op, wait, count)
-            latency = run["latency_ns"]
-            rows.append({"name": f"guest-{op}-{wait}", "count": run["done"], "p50_ns": latency["p50"],
-                         "p99_ns": latency["p99"], "accesses_per_request": run["accesses_per_request"],
-                         "ratio_to_pingpong": latency["p50"] / ping["p50_ns"]})
+def measure(options, size):
+    """Return: rows, of the topics that are wanted."""
+    wanted = options.only or TOPICS
+    rows = [{"section": "baselines", **row} for row in rig.program("bench-pingpong", size.rounds)]
+    ping = rows[0]
+    for row in rows:
+        row.update(baseline="pingpong", ratio=row["p50_ns"] / ping["p50_ns"])
+    if "transports" in wanted:
+        say("files and device")
+        rows += transports.measure(options, size, say)
+    if "roundtrips" in wanted or "native" in wanted:
+        say("round trips")
+        rows += roundtrips.measure(options, size, ping)
+    if "native" in wanted:
+        device = next(row for row in rows if row["section"] == "device")
+        executor = options.executor
+        if executor == "auto":
+            executor = "cuda:0" if device["executor"] == "cuda" else "cpu"
+        rows += native(options, size, executor, ping)
+    if "scale" in wanted:
+        say("many VMs")
+        rows += scale.measure(options, size)
+    if "ledger" in wanted:
+        say(f"the ledger, {size.ledger_rows} rows")
+        share = scale.ledger_share(options, size)
+        rows += [share, *ledgers.measure(size.ledger_rows, share["rate_per_s"])]
+    if "gpus" in wanted and options.executor != "cpu":
+        if scale.gpus() >= 2:
+            say("two GPUs")
+            rows.append(scale.two_gpus(size))
+        else:
+            say("two GPUs: left out, there are none")
     return rows
 
 
-def load(executor, seconds, depth, vms, options=()):
-    """As many requests as loopback clients can get through a daemon of their own."""
-    names = [f"vm{number}" for number in range(1, vms + 1)]
-    with Vgpud(*(f"{name}:A:medium" for name in names), executor=executor, options=options) as vgpud:
-        return program("bench-load", seconds, depth, *map(vgpud.socket, names))["load"]
+def draw(rows):
+    """Return: the plot, or None when nothing of it was measured."""
+    found = []
+    for section, name, title in PLOTTED:
+        found += [{**row, "name": title + row.get("in_short", "")} for row in rows
+                  if (row["section"], row["name"]) == (section, name)]
+    found.sort(key=lambda row: row["p50_ns"])
+    device = next((row for row in rows if row["section"] == "device"), None)
+    where = f"executor: {device['name_of_executor']}; " if device else ""
+    if not found:
+        return None
+    return plot.draw("One addition, there and back", f"{where}{time.strftime('%Y-%m-%d')}; bars of one run", found)
 
 
-def ledger_cost(executor, short):
-    """Throughput with the ledger beside throughput without, in turns, since machines are noisy."""
-    turns = 3 if short else 7
-    runs = {"on": [], "off": []}
-    for _ in range(turns):
-        runs["on"].append(load(executor, 1, 8, 3)["rate_per_s"])
-        runs["off"].append(load(executor, 1, 8, 3, ("--no-ledger",))["rate_per_s"])
-    on, off = (statistics.median(runs[name]) for name in ("on", "off"))
-    return {"name": "ledger", "turns": turns, "rate_on_per_s": on, "rate_off_per_s": off, "ratio": on / off}
-
-
-def many_vms(executor, short):
-    """Return: a row for each number of VMs."""
-    return [{**load(executor, 1 if short else 3, 1, vms), "name": f"vms-{vms}"} for vms in (1, 3, 7, 32, 128)]
-
-
-def measure(options):
-    count = 500 if options.short else 5000
-    rounds = 5000 if options.short else 20000
-    results = [*program("bench-pingpong", rounds).values()]
-    executor = options.executor
-    configuration = Path(tempfile.mkdtemp(prefix="vgpu-bench-")) / "vgpud.conf"
-    configuration.write_text(f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n")
-    with Vgpud("bench:A:high:1", executor=executor, options=("--config", configuration)) as vgpud:
-        with Guest(vgpud.socket("bench")) as guest:
-            results[0]["executor"] = executor
-            info = guest.run("vgpu-run --json --op info")
-            device = json.loads(info.out)["info"]
-            results.append({"name": "device", "info": device})
-            guest_round_trip(guest, "nop", "poll", 100)
-            results += round_trips(guest, results[0], count)
-            results.append(per_request(vgpud, guest, count))
-            results.append(idle(vgpud))
-    native = executor if executor != "auto" else ("cuda:0" if device["executor"] == "cuda" else "cpu")
-    results += program("bench-native", native, rounds).values()
-    results += many_vms(executor, options.short)
-    results.append(ledger_cost(executor, options.short))
-    return results
-
-
-def us(ns):
-    return f"{ns / 1000:9.1f}"
-
-
-def show(results):
-    by_name = {row["name"]: row for row in results}
-    ping = by_name["pingpong"]
-    device = by_name["device"]["info"]
-    print(f"executor: {device['executor']}, {device['name']}")
-    print(f"{'':18} {'p50 us':>9} {'p99 us':>9} {'ratio':>7}  accesses a request")
-    for row in results:
-        if "p50_ns" not in row or "vms" in row:
-            continue
-        accesses = f"{row['accesses_per_request']:8.1f}" if "accesses_per_request" in row else ""
-        print(f"{row['name']:18} {us(row['p50_ns'])} {us(row['p99_ns'])} "
-              f"{row['p50_ns'] / ping['p50_ns']:7.2f}  {accesses}")
-    print("\nloopback clients, one request of each under way, with the ledger on")
-    print(f"{'VMs':>5} {'requests/s':>11} {'p50 us':>9} {'p99 us':>9}")
-    for row in results:
-        if "vms" in row:
-            print(f"{row['vms']:5} {row['rate_per_s']:11} {us(row['p50_ns'])} {us(row['p99_ns'])}")
-    ledger = by_name["ledger"]
-    print(f"three VMs, eight requests of each under way: {ledger['rate_on_per_s']:.0f} requests/s with the ledger, "
-          f"{ledger['rate_off_per_s']:.0f} without, ratio {ledger['ratio']:.2f} (medians of {ledger['turns']} turns)\n")
-    cost, rest = by_name["cost"], by_name["idle"]
-    print(f"a request costs vgpud and its worker {cost['wake_ups_per_request']:.2f} wake-ups and "
-          f"{cost['cpu_ns_per_request'] / 1000:.1f} us of processor time")
-    print(f"idle for {rest['seconds']} s with a guest connected: {rest['wake_ups']} wake-ups, "
-          f"{rest['cpu_ns'] / 1e6:.3f} ms of processor time")
-    print(f"memory (proportional set): broker {rest['broker_pss_kib']} KiB, workers "
-          f"{', '.join(map(str, rest['worker_pss_kib']))} KiB")
-    print("ratio: p50 beside that of the socket ping-pong between two processors, which takes two wake-ups; "
-          "a request takes four")
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true", help="fewer rounds: about a minute")
+    parser.add_argument("--smoke", action="store_true", help="only to see that it works: a few seconds, figures of no worth")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line in place of tables")
+    parser.add_argument("--only", action="append", choices=TOPICS, metavar="TOPIC", default=[],
+                        help="just this, which can be said more than once: " + ", ".join(TOPICS))
+    parser.add_argument("--rows", type=int, help="so many rows in the ledger")
+    parser.add_argument("--executor", default=paths.EXECUTOR, help="auto, cpu or cuda:N (default %(default)s)")
+    parser.add_argument("--busy-poll-us", type=int, default=0, help="vgpud's setting, of round trips (default %(default)s)")
+    parser.add_argument("--out", type=Path, default=REPORT_DIR, metavar="DIR",
+                        help="where report.jsonl and report.svg go (default %(default)s)")
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="fewer rounds: a minute at most")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--executor", default=paths.EXECUTOR, help="auto, cpu or cuda:N (default %(default)s)")
-    parser.add_argument("--busy-poll-us", type=int, default=0, help="vgpud's setting (default %(default)s)")
-    options = parser.parse_args()
-    results = measure(options)
+    options = arguments()
+    size = rig.SMOKE if options.smoke else rig.SHORT if options.short else rig.FULL
+    if options.rows:
+        size = size._replace(ledger_rows=options.rows)
+    begun = time.monotonic()
+    try:
+        rows = measure(options, size)
+    except (rig.Failed, paths.Missing) as error:
+        sys.exit(f"bench: {error}")
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "report.jsonl").write_text(lines)
+    picture = draw(rows)
+    if picture:
+        (options.out / "report.svg").write_text(picture)
     if options.json:
-        for row in results:
-            print(json.dumps(row))
+        print(lines, end="")
     else:
-        show(results)
+        table.show(rows)
+    say(f"{time.monotonic() - begun:.0f} s; {options.out} has report.jsonl{' and report.svg' if picture else ''}")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "bench/samples.h"
+#include "common/names.h"
 #include "common/proto_check.h"
 #include "common/util.h"
 #include "common/vgpu_frame.h"
+#include "common/vgpu_regs.h"
 
 #define VMS_MAX 1024
 #define DEPTH_MAX 64
@@ -21,6 +23,7 @@
 struct client {
 	int fd;
 	uint32_t vm_id;
+	uint32_t priority; /* enum vgpu_priority, as the daemon said at first */
 	uint64_t sequence;
 	uint64_t sent_ns[DEPTH_MAX]; /* by sequence modulo depth */
 	struct vgpu_frame_parser parser;
@@ -28,9 +31,13 @@ struct client {
 
 static struct client clients[VMS_MAX];
 static struct pollfd polls[VMS_MAX];
-static uint64_t *samples_ns;
-static size_t samples_num;
 static uint64_t errors;
+
+/* Round trips: of all clients, and of those of each priority. */
+static struct samples {
+	uint64_t *ns;
+	size_t num;
+} all, by_priority[VGPU_PRIORITY_NUM];
 
 __attribute__((noreturn)) static void die(const char *what)
 {
@@ -60,6 +67,12 @@ static void send_frame(struct client *client, uint8_t type, uint64_t sequence,
 	send_all(client, frame, VGPU_FRAME_HEADER_LEN + len);
 }
 
+static void add(struct samples *samples, uint64_t ns)
+{
+	if (samples->num < SAMPLES_MAX)
+		samples->ns[samples->num++] = ns;
+}
+
 static void submit(struct client *client, unsigned depth)
 {
 	static const struct proto_request nop = { .opcode = VGPU_OP_NOP };
@@ -76,17 +89,20 @@ static void take_frame(struct client *client, unsigned depth, bool more)
 {
 	struct vgpu_frame_header h;
 	const uint8_t *payload = vgpu_frame_take(&client->parser, &h);
+	uint64_t took_ns;
 
 	if (h.type == VGPU_FRAME_CONFIG && client->vm_id == 0) {
 		client->vm_id = vgpu_get_le32(payload);
+		client->priority = vgpu_get_le32(payload + 8) % VGPU_PRIORITY_NUM;
 		for (unsigned i = 0; i < depth; i++)
 			submit(client, depth);
 	}
 	if (h.type != VGPU_FRAME_RESPONSE)
 		return;
 	errors += vgpu_get_le32(payload + 4) != VGPU_ERR_OK;
-	if (samples_num < SAMPLES_MAX)
-		samples_ns[samples_num++] = util_now_ns() - client->sent_ns[h.sequence % depth];
+	took_ns = util_now_ns() - client->sent_ns[h.sequence % depth];
+	add(&all, took_ns);
+	add(&by_priority[client->priority], took_ns);
 	if (more)
 		submit(client, depth);
 }
@@ -135,11 +151,50 @@ static void run(unsigned num, unsigned depth, uint64_t until_ns)
 	}
 }
 
+static void allocate(struct samples *samples)
+{
+	samples->ns = calloc(SAMPLES_MAX, sizeof(*samples->ns));
+	if (samples->ns == NULL)
+		die("samples");
+}
+
+/* Return: the percentile; sorts. 0: there is no sample. */
+static uint64_t percentile(struct samples *samples, unsigned percent)
+{
+	qsort(samples->ns, samples->num, sizeof(*samples->ns), samples_compare);
+	return samples->num > 0 ? samples->ns[samples->num * percent / 100] : 0;
+}
+
+static void print_figures(struct samples *samples)
+{
+	printf("\"count\":%zu,\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64, samples->num,
+	       percentile(samples, 50), percentile(samples, 99));
+}
+
+static void print(unsigned num, unsigned depth, uint64_t took_ns)
+{
+	const char *separator = "";
+
+	printf("{\"name\":\"load\",\"vms\":%u,\"depth\":%u,\"rate_per_s\":%.0f,\"errors\":%" PRIu64
+	       ",",
+	       num, depth, (double)all.num * 1e9 / (double)took_ns, errors);
+	print_figures(&all);
+	printf(",\"priorities\":{");
+	for (unsigned i = 0; i < VGPU_PRIORITY_NUM; i++) {
+		if (by_priority[i].num == 0)
+			continue;
+		printf("%s\"%s\":{", separator, name_priority(i));
+		print_figures(&by_priority[i]);
+		printf("}");
+		separator = ",";
+	}
+	printf("}}\n");
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seconds, depth, began_ns;
 	unsigned num = argc > 3 ? (unsigned)argc - 3 : 0;
-	double rate;
 
 	if (num == 0 || num > VMS_MAX || util_parse_u64(argv[1], 1, 3600, &seconds) != 0 ||
 	    util_parse_u64(argv[2], 1, DEPTH_MAX, &depth) != 0) {
@@ -148,20 +203,15 @@ int main(int argc, char **argv)
 		      stderr);
 		return 2;
 	}
-	samples_ns = calloc(SAMPLES_MAX, sizeof(*samples_ns));
-	if (samples_ns == NULL)
-		die("samples");
+	allocate(&all);
+	for (unsigned i = 0; i < VGPU_PRIORITY_NUM; i++)
+		allocate(&by_priority[i]);
 	for (unsigned i = 0; i < num; i++) {
 		open_client(&clients[i], argv[3 + i]);
 		polls[i] = (struct pollfd){ .fd = clients[i].fd, .events = POLLIN };
 	}
 	began_ns = util_now_ns();
 	run(num, (unsigned)depth, began_ns + seconds * UTIL_NS_PER_S);
-	rate = (double)samples_num * 1e9 / (double)(util_now_ns() - began_ns);
-	qsort(samples_ns, samples_num, sizeof(*samples_ns), samples_compare);
-	printf("{\"name\":\"load\",\"vms\":%u,\"depth\":%u,\"rate_per_s\":%.0f,\"errors\":%" PRIu64
-	       ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 "}\n",
-	       num, (unsigned)depth, rate, errors, samples_ns[samples_num / 2],
-	       samples_ns[samples_num * 99 / 100]);
+	print(num, (unsigned)depth, util_now_ns() - began_ns);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "vgpud/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
+#include "bench/native_cuda.h"
 #include "vgpud/exec_cuda.h"
 #endif
 
@@ -48,12 +49,12 @@ static struct exec_job make_job(enum vgpu_opcode opcode)
 }
 
 /* Return: 0, or the executor's error. */
-static int measure(struct exec *exec, const char *name, enum vgpu_opcode opcode, uint64_t rounds)
+static int measure(struct exec *exec, const char *name, enum vgpu_opcode opcode,
+		   uint64_t *sample_ns, uint64_t rounds)
 {
 	struct exec_job job = make_job(opcode);
-	uint64_t *sample_ns = calloc(rounds, sizeof(*sample_ns));
 	struct exec_done done;
-	int err = sample_ns == NULL ? -ENOMEM : 0;
+	int err = 0;
 
 	for (uint64_t i = 0; err == 0 && i < rounds + WARM_UP; i++) {
 		uint64_t before_ns = util_now_ns();
@@ -66,13 +67,27 @@ static int measure(struct exec *exec, const char *name, enum vgpu_opcode opcode,
 	}
 	if (err == 0)
 		samples_print(name, sample_ns, rounds);
-	free(sample_ns);
 	return err;
+}
+
+/* The ways that only a GPU has. Return: 0 or -errno. */
+static int measure_others(const char *name, uint64_t *sample_ns, uint64_t rounds)
+{
+#ifdef VGPU_WITH_CUDA
+	uint64_t device;
+
+	if (strncmp(name, "cuda:", 5) == 0 && util_parse_u64(name + 5, 0, 1023, &device) == 0)
+		return native_cuda_measure((int)device, sample_ns, rounds);
+#endif
+	(void)name;
+	(void)sample_ns;
+	(void)rounds;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t rounds = 20000;
+	uint64_t rounds = 20000, *sample_ns;
 	struct exec *exec;
 
 	if (argc < 2 || argc > 3 ||
@@ -85,11 +100,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench-native: %s: cannot open it\n", argv[1]);
 		return 1;
 	}
-	if (measure(exec, "native-nop", VGPU_OP_NOP, rounds) != 0 ||
-	    measure(exec, "native-add", VGPU_OP_CUDA_KERNEL, rounds) != 0) {
+	sample_ns = calloc(rounds, sizeof(*sample_ns));
+	if (sample_ns == NULL || measure(exec, "native-nop", VGPU_OP_NOP, sample_ns, rounds) != 0 ||
+	    measure(exec, "native-add", VGPU_OP_CUDA_KERNEL, sample_ns, rounds) != 0 ||
+	    measure_others(argv[1], sample_ns, rounds) != 0) {
 		fputs("bench-native: a job failed\n", stderr);
 		return 1;
 	}
+	free(sample_ns);
 	exec->ops->close(exec);
 	return 0;
 }

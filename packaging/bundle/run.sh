@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
     echo "usage: run.sh demo|test|bench|all [REPORTDIR]" >&2
-    echo "  REPORTDIR  gets report.txt, and what each step printed (default: report, beside run.sh)" >&2
+    echo "  REPORTDIR  gets report.txt, what each step printed, bench's report.jsonl and report.svg (default: report, beside run.sh)" >&2
     exit 2
 }
 
@@ -38,7 +38,7 @@ programs() {
     case $1 in
     demo) echo "$here/demo.py" ;;
     test) find "$here/tests/guest" -name 'test_*.py' | sort ;;
-    bench) find "$here/bench" -name '*.py' 2>/dev/null | sort || true ;;
+    bench) [ ! -e "$here/bench/bench.py" ] || echo "$here/bench/bench.py" ;;
     esac
 }
 
@@ -50,6 +50,7 @@ run_program() {
     log=$report/$name.log
     case $step in
     demo) set -- "$report/demo" ;;
+    bench) set -- --out "$report" ;;
     *) set -- ;;
     esac
     timeout --foreground --kill-after=10 "$LIMIT_S" python3 "$program" "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}

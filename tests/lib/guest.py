@@ -90,10 +90,10 @@ class Guest:
     """
 
     def __init__(self, *sockets, name="guest", machine="pc", memory_mib=192, properties="", qemu_options=(),
-                 program=None):
+                 program=None, initramfs=None):
         """
-        properties: further ones of each vgpu-stub, as "timeout_ms=1000,priority=2". program: another QEMU than that
-        of paths.
+        properties: further ones of each vgpu-stub, as "timeout_ms=1000,priority=2". program, initramfs: another
+        QEMU and another guest than those of paths.
         """
         self.name = name
         self.directory = process.scratch_directory("guest")
@@ -103,6 +103,7 @@ class Guest:
         self._machine = machine
         self._memory_mib = memory_mib
         self._properties = "," + properties if properties else ""
+        self._initramfs = initramfs
         self._options = list(qemu_options)
         self._program = program
         self._child = None
@@ -122,8 +123,8 @@ class Guest:
         monitor, qmp = socket.socketpair()
         argv = [self._program or paths.need(paths.QEMU, "qemu"), *qemu.firmware(), "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-name", self.name, "-machine", self._machine, "-accel", "tcg",
-                "-m", str(self._memory_mib), "-kernel", paths.kernel(), "-initrd", paths.initramfs(),
-                "-append", KERNEL_ARGUMENTS, "-serial", f"file:{self.console}",
+                "-m", str(self._memory_mib), "-kernel", paths.kernel(),
+                "-initrd", self._initramfs or paths.initramfs(), "-append", KERNEL_ARGUMENTS, "-serial", f"file:{self.console}",
                 "-chardev", f"socket,id=agent,fd={agent.fileno()}", "-serial", "chardev:agent",
                 "-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control"]
         for index, path in enumerate(self._sockets):

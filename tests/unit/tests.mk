@@ -34,4 +34,4 @@ $(eval $(call unit-test,test_store,$(LEDGER) vgpud/store_null.c,-lsqlite3))
 LEDGER_QUERY := vgpud/store_query.c vgpud/store_query_rows.c vgpud/store_query_groups.c \
 	vgpud/store_query_stats.c vgpud/store_query_exact.c vgpud/store_query_blame.c
 $(eval $(call unit-test,test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
-include tests/crash/tests.mk bench/ledger.mk
+include tests/crash/tests.mk

@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_bench.py - the benchmark still runs and reports what it should; what it measures is no test's business
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+import xml.etree.ElementTree
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from lib import paths, process, tap  # noqa: E402
+
+BENCH = paths.ROOT / "bench/bench.py"
+
+
+def bench(*options, env=None):
+    return subprocess.run([sys.executable, BENCH, *options], capture_output=True, text=True, timeout=240, env=env)
+
+
+class Bench(unittest.TestCase):
+    def test_each_topic_reports_rows_with_a_baseline(self):
+        out = process.scratch_directory("bench")
+        done = bench("--smoke", "--executor", "cpu", "--json", "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual((out / "report.jsonl").read_text(), done.stdout)
+        self.assertEqual({row["section"] for row in rows},
+                         {"baselines", "transports", "device", "round trips", "idle", "scale", "ledger"})
+        for row in rows:
+            if row["section"] != "device":
+                self.assertGreaterEqual(row["ratio"], 0, row)
+                self.assertTrue(row["baseline"], row)
+        waits = {(row["payload"], row["wait"]) for row in rows if "payload" in row}
+        self.assertEqual(len(waits), 9)
+        # What does not depend on this host: the largest request and its answer, by 8 bytes at a time, and registers.
+        largest = next(row for row in rows if row.get("payload") == "vector-add" and row["wait"] == "irq")
+        self.assertGreaterEqual(largest["accesses_per_request"], 1024 / 8 + 528 / 8)
+        self.assertLess(largest["accesses_per_request"], 1024 / 8 + 528 / 8 + 100)
+        files = [row["name"] for row in rows if row["section"] == "transports"]
+        self.assertEqual(files, ["files, as before", "files, fastest", "device"])
+        picture = xml.etree.ElementTree.parse(out / "report.svg")
+        texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+        for title in ("device, polling", "files, as before (no NFS)", "socket ping-pong"):
+            self.assertIn(title, texts)
+
+    def test_what_is_not_there_is_told(self):
+        env = {**os.environ, "VGPU_BIN_DIR": "/nonexistent"}
+        done = bench("--smoke", "--only", "native", env=env)
+        self.assertEqual((done.returncode, done.stderr), (1, "bench: /nonexistent/bench-pingpong is not there; make all builds it\n"))
+
+    def test_a_gpu_that_is_not_there_is_told(self):
+        done = subprocess.run([paths.program("bench-native"), "cuda:1023"], capture_output=True, text=True,
+                              env=paths.environment())
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, "(?m)^bench-native: cuda:1023: ")
+
+
+if __name__ == "__main__":
+    tap.main()

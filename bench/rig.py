@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from lib import paths, process  # noqa: E402, F401
+from lib import paths  # noqa: E402
 
 NAMES = ("high", "medium", "low")
 
@@ -101,10 +101,3 @@ class Cost:
 
     def each(self, count):
         return {"cpu_ns_per_request": self.cpu_ns / count, "wake_ups_per_request": self.wake_ups / count}
-
-
-def configuration(directory, text):
-    """Return: options for a vgpud with this configuration."""
-    path = directory / "vgpud.conf"
-    path.write_text(text)
-    return ("--config", path)

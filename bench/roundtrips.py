@@ -51,9 +51,8 @@ def _buffer_width(rows):
 def measure(options, size, ping):
     """ping: the row of the socket ping-pong. Return: rows."""
     rows = []
-    scratch = rig.process.scratch_directory("bench")
-    configuration = rig.configuration(scratch, f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n")
-    with Vgpud("bench:A:high:1", executor=options.executor, options=configuration) as vgpud:
+    settings = f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n"
+    with Vgpud("bench:A:high:1", executor=options.executor, settings=settings) as vgpud:
         with Guest(vgpud.socket("bench")) as guest:
             info = rig.in_guest(guest, "--op info")["info"]
             rows.append({"section": "device", **info, "name": "device", "name_of_executor": info["name"]})

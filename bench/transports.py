@@ -68,10 +68,9 @@ def _at_random(client, setting, count):
 
 
 def _daemon(directory, setting, executor):
-    scratch = process.scratch_directory("bench")
     text = (f"[file-transport]\ndir = {directory}\npoll_interval_ms = {setting['poll_interval_ms']}\n"
             f"inotify = {setting['inotify']}\n")
-    return Vgpud(f"{VM}:A:high:1", executor=executor, options=rig.configuration(scratch, text))
+    return Vgpud(f"{VM}:A:high:1", executor=executor, settings=text)
 
 
 def _by_file(client, directory, options, size):

@@ -23,6 +23,7 @@ LAYERS = [
 
     ("vgpud/request.h",             "vgpud",  1, "pure: one request"),
     ("vgpud/limit.[ch]",            "vgpud",  1, "pure: a token bucket"),
+    ("vgpud/share.[ch]",            "vgpud",  1, "pure: what one VM takes of what is scarce"),
     ("vgpud/sched.[ch]",            "vgpud",  1, "pure: which request runs next"),
     ("vgpud/session.[ch]",          "vgpud",  1, "pure: the link as a state machine"),
     ("vgpud/busy_poll.[ch]",        "vgpud",  1, "pure: to look or to sleep"),

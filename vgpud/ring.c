@@ -154,6 +154,14 @@ int ring_accept(struct ring *ring, const struct store_request *request)
 	return 0;
 }
 
+uint64_t ring_room(struct ring *ring)
+{
+	uint64_t after = atomic_load_explicit(&ring->head, memory_order_relaxed) + ring->reserved;
+
+	ring->tail_seen = ring_tail(ring);
+	return ring->record_num - (after - ring->tail_seen);
+}
+
 void ring_finish(struct ring *ring, const struct store_request *request)
 {
 	ring->reserved--;

@@ -70,6 +70,9 @@ void ring_close(struct ring *ring);
  */
 int ring_accept(struct ring *ring, const struct store_request *request);
 
+/* Producer. Return: records for which there is room, beside those reserved for ends. */
+uint64_t ring_room(struct ring *ring);
+
 /* Producer. Records the end of a request for which ring_accept() returned 0. */
 void ring_finish(struct ring *ring, const struct store_request *request);
 

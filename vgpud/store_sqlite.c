@@ -114,15 +114,33 @@ static bool is_crowded(const struct store_sqlite *s)
 	return ring_head(s->ring) - ring_tail(s->ring) > ring_records(s->ring) / 2;
 }
 
+/* Return: 0, or -ENOSPC: the room that is left is for others. */
+static int may_take(struct store_sqlite *s, const struct store_request *request)
+{
+	bool crowded = is_crowded(s);
+
+	share_scarce(&s->share, crowded);
+	if (!crowded || s->config.lossy)
+		return 0;
+	/* No VM takes more of it than it leaves for the others: n that flood leave one part in n
+	 * + 1. */
+	return request->status == 0 && share_may(&s->share, request->vm_id, ring_room(s->ring) / 2)
+		       ? 0
+		       : -ENOSPC;
+}
+
 static int sqlite_accepted(struct store *store, const struct store_request *request)
 {
 	struct store_sqlite *s = self(store);
-	bool doomed = request->status != 0 && !s->config.lossy;
-	int err = doomed && is_crowded(s) ? -ENOSPC : ring_accept(s->ring, request);
+	int err = may_take(s, request);
 
 	if (err == 0)
+		err = ring_accept(s->ring, request);
+	if (err == 0) {
+		share_take(&s->share, request->vm_id);
 		wake_if_due(s);
-	else if (s->config.lossy)
+	}
+	if (err && s->config.lossy)
 		err = pass_unrecorded(s, request->id);
 	if (err)
 		count(&s->refused);

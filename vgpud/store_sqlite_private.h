@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "vgpud/ring.h"
+#include "vgpud/share.h"
 #include "vgpud/store_sqlite.h"
 #include "vgpud/store_sqlite_batch.h"
 #include "vgpud/store_sqlite_db.h"
@@ -56,6 +57,7 @@ struct store_sqlite {
 	uint64_t *unrecorded; /* ids of accepted requests that are not recorded, when lossy */
 	size_t unrecorded_num, unrecorded_max;
 	unsigned changes_under_way;
+	struct share share; /* of the ring's second half */
 
 	/* The writer's, after open. */
 	struct store_sqlite_db db;

@@ -25,7 +25,8 @@ CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c 
 	vgpud/sched.c vgpud/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
-LEDGER := vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
+$(eval $(call unit-test,test_share,vgpud/share.c))
+LEDGER := vgpud/ring.c vgpud/share.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
 	vgpud/store_sqlite_batch.c vgpud/store_sqlite_db.c vgpud/store_sqlite_start.c \
 	vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c
 $(eval $(call unit-test,test_hist,vgpud/hist.c))

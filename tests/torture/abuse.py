@@ -238,14 +238,21 @@ def refusal(path, data):
     if connection is None:
         return "not accepted"
     connection.settimeout(30)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(data)
+    return answer_of(connection)
+
+
+def answer_of(connection):
+    """Return: the frames that come until the daemon closes, in words."""
+    connection.settimeout(30)
     answer = b""
     try:
-        connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         while part := connection.recv(65536):
             answer += part
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+        if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
             raise
     finally:
         connection.close()

@@ -1,11 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # flood.py - one VM, or many, submit as fast as they can: what the others feel, and what is counted
 
-from load import Load
-from rig import PATIENT, Daemon, Err, Row, compare, figures, nothing_else
+import random
 
-FLOOD_DEPTH = 400  # in flight at once, of which the queue takes 16
+from abuse import answer_of, device, send
+from load import Load
+from lib import proto
+from rig import PATIENT, Daemon, Err, Row, compare, counted, figures, nothing_else
+
+FLOOD_DEPTH = 400      # in flight at once, of which the queue takes 16
+CONNECTS_EVERY = 1000  # requests, between tries to be connected twice
+FLOODERS = 32
+MANY_DEPTH = 64        # of each of them
+GROWN_MOST_MIB = 64
 LOWS = 6
+LIMIT, BURST = 300, 300
+CHANGES = 100
+S = 1_000_000_000
+
+
+def bounded(grown_mib):
+    return f"less than {GROWN_MOST_MIB} MiB more" if grown_mib < GROWN_MOST_MIB else f"{grown_mib:+.1f} MiB"
+
+
+def second(load, path):
+    """Tries to be a second device there, while the load goes on. Return: the answer."""
+    connection = device(path)
+    if connection is None:
+        return "not accepted"
+    send(connection, proto.hello())
+    load.run(0.005)
+    return answer_of(connection)
 
 
 def flood(rounds, _):
@@ -18,7 +43,10 @@ def flood(rounds, _):
         rss_kib = daemon.rss_kib()
         flooder.depth = FLOOD_DEPTH
         flooder.fill()
-        load.until(lambda: flooder.sent >= rounds, "the flood to be over", timeout_s=600)
+        others = []
+        while flooder.sent < rounds:
+            load.until(lambda: flooder.sent >= (len(others) + 1) * CONNECTS_EVERY, "the flood", timeout_s=600)
+            others.append(second(load, daemon.socket("vm2")))
         beside_s = victim.latencies_s
         grown_mib = (daemon.rss_kib() - rss_kib) / 1024
         load.rest()
@@ -38,7 +66,107 @@ def flood(rounds, _):
         yield Row("  ledger against clients", len(load.ends), "none", wrong)
         yield Row("  the victim's latency alone", len(alone_s), None, figures(alone_s))
         yield Row("  under the flood, at the same priority", len(beside_s), None, figures(beside_s))
+        yield Row("  more connections of the flooder meanwhile", len(others), f"{len(others):,} HELLO DENIED",
+                  counted(others))
+        yield Row("  memory of vgpud", flooder.sent, bounded(0), bounded(grown_mib))
         yield Row("  accepted; memory of vgpud", flooder.sent, None, f"{accepted:,}; {grown_mib:+.1f} MiB")
+        yield last
+
+
+def many(rounds, _):
+    """rounds: requests of all that flood, more or less."""
+    vms = {f"vm{n}": 0 for n in range(2, 2 + FLOODERS)}
+    with Daemon("vm1:A:medium", *(f"{vm}:A:medium" for vm in vms), options=PATIENT) as daemon, \
+            Load(daemon, vm1=1, **vms) as load:
+        victim, *flooders = load.flows.values()
+        load.run(1)
+        alone_s, victim.latencies_s = victim.latencies_s, []
+        rss_kib = daemon.rss_kib()
+        for flow in flooders:
+            flow.depth = MANY_DEPTH
+            flow.fill()
+        load.until(lambda: sum(flow.sent for flow in flooders) >= rounds, "the floods to be over", timeout_s=600)
+        beside_s = victim.latencies_s
+        grown_mib = (daemon.rss_kib() - rss_kib) / 1024
+        load.rest()
+        sent = sum(flow.sent for flow in flooders)
+        last = daemon.end(sent, "floods")
+        wrong, _ = compare(load, daemon)
+        accepted = daemon.rows("SELECT count(*) FROM request WHERE vm_id != 1 AND status = 0")[0][0]
+        refused = sum(flow.ends.count(Err.QUEUE_FULL) + flow.ends.count(Err.LEDGER_FULL) for flow in flooders)
+        yield Row(f"{FLOODERS} VMs flood: refused = submitted - accepted", sent, f"{sent - accepted:,}", f"{refused:,}")
+        yield Row("  ends other than OK, QUEUE_FULL, LEDGER_FULL; the victim's other than OK", len(load.ends), "none; none",
+                  f"{nothing_else(load.statuses(), Err.OK, Err.QUEUE_FULL, Err.LEDGER_FULL)}; "
+                  f"{nothing_else(victim.ends, Err.OK)}")
+        yield Row("  ledger against clients", len(load.ends), "none", wrong)
+        yield Row("  the victim's latency alone", len(alone_s), None, figures(alone_s))
+        yield Row("  under the floods, at the same priority", len(beside_s), None, figures(beside_s))
+        yield Row("  memory of vgpud", sent, bounded(0), bounded(grown_mib))
+        yield Row("  accepted; memory of vgpud", sent, None, f"{accepted:,}; {grown_mib:+.1f} MiB")
+        yield last
+
+
+def starts_ns(daemon, vm_id, first_id=0, last_id=1 << 62):
+    return [start for start, in daemon.rows("SELECT received_ns + wait_ns FROM request WHERE vm_id = ? AND executor != 0 "
+                                            "AND id BETWEEN ? AND ? ORDER BY 1", vm_id, first_id, last_id)]
+
+
+def judge(starts, per_s, burst):
+    """Return: whether every span of time has at most what the bucket lets start, and the whole of it no less."""
+    most = least = 0
+    for n, start in enumerate(starts):
+        at = n * S - per_s * (start - starts[0])  # in parts of a token, above the rate
+        least = min(least, at)
+        most = max(most, at - least + S)
+    if most > burst * S:
+        return f"{most / S - burst:.3f} tokens too many in some span"
+    if len(starts) * S < per_s * (starts[-1] - starts[0]):
+        return f"only {len(starts)} in {(starts[-1] - starts[0]) / S:.3f} s"
+    return "right"
+
+
+def limit(rounds, _):
+    """rounds: requests that a flooding VM with a limit gets through at a fixed one; then it is changed under load."""
+    chance = random.Random(8)
+    with Daemon("vm1:A:medium", "vm2:A:high", options=PATIENT) as daemon, Load(daemon, vm1=1, vm2=0) as load:
+        neighbour, flooder = load.flows["vm1"], load.flows["vm2"]
+        load.run(1)
+        alone_s, neighbour.latencies_s = neighbour.latencies_s, []
+        daemon.ask("set-limit", vm="vm2", limit=str(LIMIT), burst=str(BURST))
+        flooder.depth = MANY_DEPTH
+        flooder.fill()
+        load.until(lambda: len(flooder.latencies_s) >= rounds, "the limited ones", timeout_s=600)
+        beside_s = neighbour.latencies_s
+        flooder.depth = 0
+        load.until(lambda: not flooder.pending, "the flood to end")
+        daemon.ask("requests", limit="1")  # all of it is in the database
+        fixed = starts_ns(daemon, 2)
+        flooder.depth = 12  # none above the queue: nothing is refused
+        flooder.fill()
+        for n in range(CHANGES):
+            limit_ = "off" if n % 10 == 9 else str(chance.choice((50, 200, 1000, 20000)))
+            more = {} if limit_ == "off" else {"burst": str(chance.choice((1, 5, 100)))}
+            daemon.ask("set-limit", vm="vm2", limit=limit_, **more)
+            load.run(0.02)
+        daemon.ask("set-limit", vm="vm2", limit="off")
+        changed = flooder.ends[:]
+        load.rest()
+        told = len(daemon.events("set-limit"))
+        limited = daemon.ask("list", vm="vm2")[0]["limited"]
+        last = daemon.end(rounds, "limits")
+        wrong, _ = compare(load, daemon)
+        rows = daemon.rows("SELECT count(*) FROM request WHERE vm_id = 2 AND limited_ns > 0")[0][0]
+        yield Row(f"a flooding VM with a limit of {LIMIT}/s, burst {BURST}: starts in [rate t, rate t + burst]", len(fixed),
+                  "right", judge(fixed, LIMIT, BURST))
+        yield Row("  its ends other than OK, QUEUE_FULL", len(changed), "none",
+                  nothing_else(flooder.ends, Err.OK, Err.QUEUE_FULL))
+        yield Row("  its limit changed live under load: events", CHANGES, "at least one for each that differs",
+                  "at least one for each that differs" if CHANGES * 3 // 4 <= told <= CHANGES + 2 else told)
+        yield Row("  ledger against clients: rows missing, doubled, different", len(load.ends), "none", wrong)
+        yield Row("  requests that waited for a token: rows, counter", rows, rows, limited)
+        yield Row("  the neighbour's ends other than OK", len(neighbour.ends), "none", nothing_else(neighbour.ends, Err.OK))
+        yield Row("  the neighbour's latency alone", len(alone_s), None, figures(alone_s))
+        yield Row("  beside the flood with its limit", len(beside_s), None, figures(beside_s))
         yield last
 
 

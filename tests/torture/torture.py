@@ -24,6 +24,7 @@ import guests  # noqa: E402
 import restarts  # noqa: E402
 import rig  # noqa: E402
 import storage  # noqa: E402
+import upgrade  # noqa: E402
 import streams  # noqa: E402
 import workers  # noqa: E402
 from lib import paths, process  # noqa: E402
@@ -59,7 +60,10 @@ LINES = (
     Line("wire-descriptors", abuse.descriptors, 10000, 1000),
     Line("wire-impostors", abuse.impostors, 100000, 2000),
     Line("flood", flood.flood, 500000, 20000),
+    Line("flood-many", flood.many, 500000, 20000),
     Line("priority", flood.priority, 20000, 500),
+    Line("limit", flood.limit, 6000, 600),
+    Line("upgrade-killed", upgrade.killed, 1000, 10),
     Line("disk-full", storage.full, 20, 2),
     Line("damaged-ledger", storage.corrupt, 1000, 30),
     Line("damaged-conf", storage.configuration, 1000, 60),

@@ -68,8 +68,8 @@ struct admin_server_config {
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config);
 
 /*
- * Looks up the groups of the configuration, as it is done at the start. What that asks may be on the
- * network: the loop waits for it. Who is connected stays what he is.
+ * Looks up the groups of the configuration, as it is done at the start. What that asks may be on
+ * the network: the loop waits for it. Who is connected stays what he is.
  */
 void admin_server_find_groups(struct admin_server *server);
 

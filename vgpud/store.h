@@ -49,13 +49,12 @@ struct store;
 /*
  * accepted: the request is known and will have exactly one end. Its status is what that will be, as
  *	far as it is known: while there is little room, what will fail anyway is not to take it from
- *	others, nor is one VM to take more of it than it leaves. Return: 0, or -ENOSPC when the ledger cannot promise to record its end too: answer
- *	LEDGER_FULL.
- * finished: the end of a request accepted before; room for it was reserved, so it cannot fail.
- *	Once it returns, a kill -9 of the daemon no longer loses the record.
- * event: best effort, never blocks.
- * close: writes what is pending and frees the store.
- * All are called by the loop thread alone, and none makes it wait for the database.
+ *	others, nor is one VM to take more of it than it leaves. Return: 0, or -ENOSPC when the
+ *ledger cannot promise to record its end too: answer LEDGER_FULL. finished: the end of a request
+ *accepted before; room for it was reserved, so it cannot fail. Once it returns, a kill -9 of the
+ *daemon no longer loses the record. event: best effort, never blocks. close: writes what is pending
+ *and frees the store. All are called by the loop thread alone, and none makes it wait for the
+ *database.
  */
 struct store_ops {
 	int (*accepted)(struct store *store, const struct store_request *request);

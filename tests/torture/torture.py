@@ -63,7 +63,7 @@ LINES = (
     Line("flood-many", flood.many, 500000, 20000),
     Line("priority", flood.priority, 20000, 500),
     Line("limit", flood.limit, 6000, 600),
-    Line("upgrade-killed", upgrade.killed, 1000, 10),
+    Line("upgrade-killed", upgrade.killed, 400, 12),
     Line("disk-full", storage.full, 20, 2),
     Line("damaged-ledger", storage.corrupt, 1000, 30),
     Line("damaged-conf", storage.configuration, 1000, 60),

@@ -74,7 +74,7 @@ PROGRAMS := $(B)/bin/vgpud $(if $(VGPUADM_SRC),$(B)/bin/vgpuadm) $(B)/bin/vgpu-p
 all: $(PROGRAMS) compile_commands.json
 
 $(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ)
-$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -linih -lpthread -ldl -lm
+$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -linih -lseccomp -lpthread -ldl -lm
 $(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
 $(B)/bin/vgpu-probe: $(call obj,$(PROBE_SRC) $(GUESTLIB_SRC)) $(COMMON_OBJ)

@@ -35,7 +35,9 @@ LAYERS = [
 
     ("vgpud/exec_*",                "vgpud",  2, "adapter: runs requests"),
     ("vgpud/executors*",            "vgpud",  2, "adapter: the worker processes' seats"),
-    ("vgpud/spawn.[ch]",            "vgpud",  2, "adapter: starts processes"),
+    ("vgpud/spawn*",                "vgpud",  2, "adapter: has processes started"),
+    ("vgpud/identity.[ch]",         "vgpud",  2, "adapter: whom the daemon runs as"),
+    ("vgpud/confine*",              "vgpud",  2, "adapter: takes from a process what it never needs"),
     ("vgpud/worker*",               "vgpud",  2, "adapter: a worker process, both ends"),
     ("vgpud/ring*",                 "vgpud",  2, "adapter: the ledger's file ring"),
     ("vgpud/set_aside.[ch]",        "vgpud",  2, "adapter: damaged files"),
@@ -94,6 +96,7 @@ BOUND = [
     ("pci/*",           ["guest/lib/*"], True, "ask through guest/lib/find.h or device.h"),
     ("jansson.h",       ["vgpud/admin_*", "vgpud/query*", "vgpuadm/*"], False, "JSON is the administrator's side alone"),
     ("libsmartcols/*",  ["vgpuadm/output*"], True, "say what to show; output decides how"),
+    ("seccomp.h",       ["vgpud/confine.c", "vgpud/confine_*"], True, "say what a role may in vgpud/confine.c"),
     ("ini.h",           ["vgpud/conf*"], True, "ask through vgpud/conf.h"),
     ("systemd/*",       ["vgpud/*_server*", "vgpud/dev_refuse*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",
                          "vgpud/daemon*", "vgpud/main.c"], False,

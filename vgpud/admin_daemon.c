@@ -11,6 +11,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
+#include "vgpud/confine.h"
 #include "vgpud/store_sqlite.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
@@ -92,8 +93,8 @@ void admin_status(struct admin_call *call)
 	const struct daemon *daemon = call->daemon;
 	struct totals sum = add_up(&daemon->broker);
 	json_t *row = json_pack(
-		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:i, "
-		"s:I}",
+		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:s, "
+		"s:i, s:I}",
 		"version", VGPU_VERSION, "pid", (int)getpid(), "uptime_ns",
 		(json_int_t)(util_now_ns() - daemon->started_ns), "started_unix_ns",
 		admin_wall(daemon, daemon->started_ns), "draining", daemon->broker.draining, "vms",
@@ -101,7 +102,7 @@ void admin_status(struct admin_call *call)
 		sum.queued, "running", sum.running, "requests", sum.requests, "errors", sum.errors,
 		"runtime_dir", daemon->conf->runtime_dir, "isolation",
 		daemon->conf->isolation_vm ? "vm" : "pool", "test_opcodes",
-		daemon->conf->test_opcodes, "admin_clients",
+		daemon->conf->test_opcodes, "confine", confine_state(), "admin_clients",
 		(int)admin_server_clients(daemon->admin), "vms_limited", sum.limited);
 
 	add_ledger(daemon, row);
@@ -345,6 +346,21 @@ static void check_limits(struct admin_call *call)
 		  low ? "raise LimitNOFILE= of the service" : NULL);
 }
 
+static void check_confine(struct admin_call *call)
+{
+	bool on = strcmp(confine_state(), "yes") == 0;
+	char text[128];
+
+	if (strcmp(confine_state(), "failed") == 0)
+		snprintf(text, sizeof(text), "vgpud could not confine itself");
+	else
+		snprintf(text, sizeof(text), "confine = %s", confine_state());
+	check_row(call, "confine", on ? CHECK_OK : CHECK_WARNING, text,
+		  on ? NULL
+		     : "vgpud's first messages say why; confine = yes in vgpud.conf and a restart "
+		       "make it refuse itself what it never needs");
+}
+
 static void check_clock(struct admin_call *call)
 {
 	const struct daemon *daemon = call->daemon;
@@ -369,5 +385,6 @@ void admin_checks(struct admin_call *call)
 	check_settings(call);
 	check_limits(call);
 	check_clock(call);
+	check_confine(call);
 	admin_end(call, NULL);
 }

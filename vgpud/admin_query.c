@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "vgpud/admin_handlers.h"
-#include "vgpud/query.h"
 #include "vgpud/store_sqlite.h"
 
 /*
@@ -62,7 +61,7 @@ static void on_flushed(void *arg, int err)
 	if (query == NULL)
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 	else
-		admin_hand_over(call, QUERY_ARGV0, query);
+		admin_hand_over(call, query);
 	free(query);
 }
 

@@ -268,16 +268,19 @@ static void kill_query(struct admin_call *call)
 	kill((pid_t)(intptr_t)call->data, SIGKILL);
 }
 
-void admin_hand_over(struct admin_call *call, const char *role, const char *argument)
+void admin_hand_over(struct admin_call *call, const char *query)
 {
 	sd_event_source *child = NULL;
 	pid_t pid;
-	int err = call->client != NULL ? spawn_self(&pid, role, argument, call->client->fd)
+	int err = call->client != NULL ? spawn_start(&pid, SPAWN_QUERY, query, call->client->fd)
 				       : -EPIPE;
 
-	if (err == 0)
+	if (err == 0) {
 		err = sd_event_add_child(call->client->server->config.event, &child, pid, WEXITED,
 					 on_query_exit, call);
+		if (err < 0)
+			spawn_abandon(pid);
+	}
 	if (err < 0 || child == NULL) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot start a process for the query: %s",
 			   strerror(-err));

@@ -47,10 +47,10 @@ void admin_fail(struct admin_call *call, enum admin_error error, const char *for
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Hands the client's socket to a process of ours (spawn.h) that writes the rest of the answer
+ * Hands the client's socket to a process of ours (query.h) that writes the rest of the answer
  * itself.
  */
-void admin_hand_over(struct admin_call *call, const char *role, const char *argument);
+void admin_hand_over(struct admin_call *call, const char *query);
 
 struct admin_server_config {
 	sd_event *event;

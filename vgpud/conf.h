@@ -47,8 +47,10 @@ struct conf {
 	unsigned aging_ms;    /* 0: strict priorities */
 	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
 	unsigned fault_window_s;
-	unsigned busy_poll_us; /* at most, busy_poll.h says when; 0: never */
-	bool test_opcodes;     /* guests may send those that make an executor fail */
+	unsigned busy_poll_us;	    /* at most, busy_poll.h says when; 0: never */
+	bool test_opcodes;	    /* guests may send those that make an executor fail */
+	unsigned confine;	    /* enum confine_mode */
+	char user[CONF_GROUP_SIZE]; /* whom to become when started as root */
 
 	bool ledger;	   /* keep one; the others as in struct store_sqlite_config */
 	bool ledger_lossy; /* full: run requests unrecorded instead of refusing them */

@@ -21,6 +21,7 @@ static const struct {
 	{ "paths", "runtime_dir" }, { "paths", "state_dir" },	    { "vgpud", "isolation" },
 	{ "pool", "window" },	    { "vgpud", "vm_queue_max" },    { "vgpud", "aging_ms" },
 	{ "pool", "deadline_ms" },  { "pool", "exec_deadline_ms" }, { "vgpud", "fault_limit" },
+	{ "vgpud", "user" },
 };
 
 static const char short_options[] = "c:nvVh";
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
 	{ "deadline-ms", required_argument, NULL, OPT_SETTING + 6 },
 	{ "exec-deadline-ms", required_argument, NULL, OPT_SETTING + 7 },
 	{ "fault-limit", required_argument, NULL, OPT_SETTING + 8 },
+	{ "user", required_argument, NULL, OPT_SETTING + 9 },
 	{ "check", no_argument, NULL, 'n' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
@@ -68,6 +70,7 @@ const char conf_options_help[] =
 	"  --no-ledger             keep no record of requests\n"
 	"  --runtime-dir DIR       sockets (/run/vgpud)\n"
 	"  --state-dir DIR         database (/var/lib/vgpud)\n"
+	"  --user NAME             whom to become when started as root (vgpud)\n"
 	"  --run COMMAND           run COMMAND once ready, and end with it\n"
 	"  -v, --verbose           say more\n"
 	"  -V, --version           print the version\n"

@@ -19,9 +19,10 @@
 #define NUMBER(least_, most_) .type = CONF_NUMBER, .least = (least_), .most = (most_)
 #define BYTES(most_) .type = CONF_BYTES, .most = (most_)
 #define CHOICE(no, yes) .type = CONF_CHOICE, .word = { no, yes }
+#define WORDS(...) .type = CONF_WORD, .word = { __VA_ARGS__ }
 #define TEXT(type_, size) .type = (type_), .most = (size)
 
-/* ...: one of the four above. */
+/* ...: one of the five above. */
 #define ROW(section_, key_, where, standard_, live_, what_, ...)                    \
 	{                                                                           \
 		.section = section_, .key = key_, .offset = where, .live = (live_), \
@@ -56,6 +57,12 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 		"yes: let guests send test-fault and test-hang, which make the GPU fail, to try "
 		"what happens",
 		CHOICE("no", "yes")),
+	SETTING("vgpud", "confine", confine, "yes", RESTART,
+		"yes: refuse itself what it never needs; log: only log it; no: neither",
+		WORDS("yes", "no", "log")),
+	SETTING("vgpud", "user", user, "vgpud", RESTART,
+		"whom to become when started as root; root: nobody else",
+		TEXT(CONF_USER, CONF_GROUP_SIZE)),
 
 	POOL("executor", executor, "auto", RESTART,
 	     "what runs the requests: auto (a GPU if there is one, else the CPU), cpu, or cuda:N",
@@ -170,8 +177,19 @@ static bool set_choice(const struct conf_setting *setting, bool *field, const ch
 	return true;
 }
 
-/* A name as groupadd(8) takes it, or nothing. */
-static bool group_ok(const char *text)
+static bool set_word(const struct conf_setting *setting, unsigned *field, const char *text)
+{
+	for (unsigned i = 0; i < sizeof(setting->word) / sizeof(setting->word[0]); i++) {
+		if (strcmp(text, setting->word[i]) == 0) {
+			*field = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A name as groupadd(8) and useradd(8) take it, or nothing. */
+static bool name_ok(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789._-";
@@ -195,7 +213,9 @@ static bool set_text(const struct conf_setting *setting, char *field, const char
 		return false;
 	if (setting->type == CONF_EXECUTOR && !conf_executor_ok(text))
 		return false;
-	if (setting->type == CONF_GROUP && !group_ok(text))
+	if (setting->type == CONF_GROUP && !name_ok(text))
+		return false;
+	if (setting->type == CONF_USER && (text[0] == '\0' || !name_ok(text)))
 		return false;
 	if (setting->type == CONF_PATH && !path_ok(text))
 		return false;
@@ -222,11 +242,19 @@ static void expected(const struct conf_setting *setting, char *out, size_t size)
 	case CONF_CHOICE:
 		snprintf(out, size, "%s or %s", setting->word[0], setting->word[1]);
 		break;
+	case CONF_WORD:
+		snprintf(out, size, "%s, %s or %s", setting->word[0], setting->word[1],
+			 setting->word[2]);
+		break;
 	case CONF_EXECUTOR:
 		snprintf(out, size, "auto, cpu, or cuda:N");
 		break;
 	case CONF_GROUP:
 		snprintf(out, size, "a group's name of at most %" PRIu64 " bytes, or nothing",
+			 setting->most - 1);
+		break;
+	case CONF_USER:
+		snprintf(out, size, "a user's name of at most %" PRIu64 " bytes",
 			 setting->most - 1);
 		break;
 	case CONF_PATH:
@@ -252,6 +280,8 @@ int conf_setting_set(const struct conf_setting *setting, struct conf *conf, unsi
 		ok = set_bytes(setting, field, text);
 	else if (setting->type == CONF_CHOICE)
 		ok = set_choice(setting, field, text);
+	else if (setting->type == CONF_WORD)
+		ok = set_word(setting, field, text);
 	else
 		ok = set_text(setting, field, text);
 	if (ok)
@@ -274,6 +304,8 @@ void conf_setting_get(const struct conf_setting *setting, const struct conf *con
 		units_format_size(out, size, *(const uint64_t *)value);
 	else if (setting->type == CONF_CHOICE)
 		snprintf(out, size, "%s", setting->word[*(const bool *)value]);
+	else if (setting->type == CONF_WORD)
+		snprintf(out, size, "%s", setting->word[*(const unsigned *)value]);
 	else
 		snprintf(out, size, "%s", (const char *)value);
 }

@@ -15,8 +15,10 @@ enum conf_type {
 	CONF_NUMBER,	  /* unsigned */
 	CONF_BYTES,	  /* uint64_t, written as 10G */
 	CONF_CHOICE,	  /* bool: the second of two words */
+	CONF_WORD,	  /* unsigned: which of the words */
 	CONF_EXECUTOR,	  /* char[]: auto, cpu, cuda:N */
 	CONF_GROUP,	  /* char[]: a group of this host, or nothing */
+	CONF_USER,	  /* char[]: a user of this host */
 	CONF_PATH,	  /* char[]: a directory */
 	CONF_PATH_OR_NONE /* char[]: likewise, or nothing */
 };
@@ -27,13 +29,13 @@ struct conf_setting {
 	enum conf_type type;
 	uint64_t least, most; /* of a number or of bytes; most is the size of a text */
 	size_t offset;	      /* in struct conf; a pool's, in struct conf_pool */
-	const char *word[2];  /* of a choice */
+	const char *word[3];  /* of a choice, or of a word */
 	const char *standard; /* what it is when nothing is said */
 	bool live;	      /* a new value holds from SIGHUP on, else from the next start on */
 	const char *what;
 };
 
-#define CONF_SETTING_NUM 26
+#define CONF_SETTING_NUM 28
 extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
 
 /* Return: whether the setting is one of each pool. */

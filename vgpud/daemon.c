@@ -22,21 +22,28 @@
 #include "vgpud/admin_server.h"
 #include "vgpud/broker.h"
 #include "vgpud/conf_reload.h"
+#include "vgpud/confine.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/file_server.h"
+#include "vgpud/identity.h"
 #include "vgpud/spawn.h"
 #include "vgpud/store_sqlite.h"
 
 /* --- start --- */
 
-/* Return: 0, or -errno after having said what is wrong. */
-static int make_dir(const char *path, mode_t mode, const char *option)
+/* owner: of what is made. Return: 0, or -errno after having said what is wrong. */
+static int make_dir(const char *path, mode_t mode, const char *option, const struct identity *owner)
 {
 	struct stat st;
 
-	if (mkdir(path, mode) == 0)
-		return 0;
+	if (mkdir(path, mode) == 0) {
+		if (!owner->change || lchown(path, owner->uid, owner->gid) == 0)
+			return 0;
+		log_error("cannot give the directory %s to the user %s: %s", path, owner->name,
+			  strerror(errno));
+		return -EACCES;
+	}
 	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;
 	log_error("cannot make the directory %s: %s; start as root, or name another with %s", path,
@@ -44,7 +51,7 @@ static int make_dir(const char *path, mode_t mode, const char *option)
 	return -EACCES;
 }
 
-static int make_dirs(const struct conf *conf)
+static int make_dirs(const struct conf *conf, const struct identity *owner)
 {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int len = snprintf(path, sizeof(path), "%s/vm", conf->runtime_dir);
@@ -56,10 +63,38 @@ static int make_dirs(const struct conf *conf)
 			conf->runtime_dir, sizeof(path) - 1);
 		return -ENAMETOOLONG;
 	}
-	if (make_dir(conf->runtime_dir, 0755, "--runtime-dir") != 0 ||
-	    make_dir(path, 0755, "--runtime-dir") != 0)
+	if (make_dir(conf->runtime_dir, 0755, "--runtime-dir", owner) != 0 ||
+	    make_dir(path, 0755, "--runtime-dir", owner) != 0)
 		return -EACCES;
-	return conf->ledger ? make_dir(conf->state_dir, 0750, "--state-dir") : 0;
+	return conf->ledger ? make_dir(conf->state_dir, 0750, "--state-dir", owner) : 0;
+}
+
+/* One that was there already may belong to somebody else; that is not for root to change. */
+static int check_dir(const char *path, const struct identity *who)
+{
+	if (!who->change || access(path, R_OK | W_OK | X_OK) == 0)
+		return 0;
+	log_error("the user %s cannot use the directory %s: %s; chown -R %s: %s, or say user = "
+		  "root",
+		  who->name, path, strerror(errno), who->name, path);
+	return -EACCES;
+}
+
+/* The captive command is its caller's, who remains who he is. */
+static int become_user(const struct conf *conf)
+{
+	struct identity who = { .change = false };
+	int err = conf->run != NULL ? 0 : identity_find(&who, conf->user);
+
+	if (err == 0)
+		err = make_dirs(conf, &who);
+	if (err == 0)
+		err = identity_take(&who);
+	if (err == 0)
+		err = check_dir(conf->runtime_dir, &who);
+	if (err == 0 && conf->ledger)
+		err = check_dir(conf->state_dir, &who);
+	return err;
 }
 
 static void say_of_ledger(const char *sentence)
@@ -113,9 +148,7 @@ static void run_command(struct daemon *daemon)
 	pid_t pid;
 	int err;
 
-	setenv("VGPUD_RUNTIME_DIR", daemon->conf->runtime_dir, 1);
-	setenv("VGPUD_STATE_DIR", daemon->conf->state_dir, 1);
-	err = -spawn_shell(&pid, daemon->conf->run);
+	err = -spawn_start(&pid, SPAWN_COMMAND, NULL, -1);
 	if (err == 0)
 		err = -sd_event_add_child(daemon->event, NULL, pid, WEXITED, on_command_exit,
 					  daemon);
@@ -304,6 +337,69 @@ static int open_admin(struct daemon *daemon, struct admin_server_config config)
 	return err;
 }
 
+/* Without it no worker can be replaced: rather a new vgpud, which systemd starts. */
+static int on_starter_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)source;
+	log_error("the process that starts all others (%d) has ended (%s %d): ending too, to be "
+		  "started again",
+		  (int)si->si_pid, si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
+	sd_event_exit(daemon->event, 1);
+	return 0;
+}
+
+/* Before there are threads, sockets, and what is refused from then on. */
+static int open_starter(struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+	char files[FILE_SERVER_TASK_SIZE];
+	const struct spawn_fixed fixed = {
+		.confine = confine_name((enum confine_mode)conf->confine),
+		.files = files,
+		.command = conf->run != NULL ? conf->run : "",
+	};
+	int err;
+
+	file_server_task(files, conf);
+	if (conf->run != NULL) {
+		setenv("VGPUD_RUNTIME_DIR", conf->runtime_dir, 1);
+		setenv("VGPUD_STATE_DIR", conf->state_dir, 1);
+	}
+	err = spawn_open(&daemon->starter, &fixed);
+	if (err != 0)
+		log_error("cannot start the process that starts all others: %s", strerror(-err));
+	return err;
+}
+
+/* Guests, devices and administrators are heard only afterwards. */
+static void confine_broker(const struct conf *conf)
+{
+	const char *const dirs[] = { conf->runtime_dir, conf->ledger ? conf->state_dir : NULL,
+				     NULL };
+	int err;
+
+	confine_set_mode((enum confine_mode)conf->confine);
+	if (conf->confine == CONFINE_YES) {
+		err = confine_changes(dirs);
+		if (err != 0)
+			log_info("vgpud can write wherever its user can: no Landlock (%s)",
+				 strerror(-err));
+	}
+	err = confine(CONFINE_BROKER);
+	if (err != 0)
+		log_warning("cannot confine itself (%s), and goes on without: this kernel has no "
+			    "filter for system calls, or the unit's SystemCallFilter= lacks "
+			    "seccomp; confine = no says that it is meant",
+			    strerror(-err));
+	else if (strcmp(confine_state(), "log") == 0)
+		log_warning("confine = log: system calls are not refused, the kernel's log tells "
+			    "which would be");
+	else if (strcmp(confine_state(), "no") == 0)
+		log_warning("confine = no: vgpud and its processes may use every system call");
+}
+
 /* What needs the loop but not the ledger. */
 static int start_loop(struct daemon *daemon)
 {
@@ -313,6 +409,9 @@ static int start_loop(struct daemon *daemon)
 		err = watch_signals(daemon);
 	if (err >= 0)
 		err = daemon_watch_clock(daemon);
+	if (err >= 0)
+		err = sd_event_add_child(daemon->event, NULL, daemon->starter, WEXITED,
+					 on_starter_exit, daemon);
 	if (err < 0)
 		log_error("cannot start the event loop: %s", strerror(-err));
 	return err < 0 ? err : 0;
@@ -323,9 +422,10 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	struct store *store;
 	int err;
 
-	if (start_loop(daemon) != 0 || make_dirs(daemon->conf) != 0)
+	if (become_user(daemon->conf) != 0 || open_starter(daemon) != 0 || start_loop(daemon) != 0)
 		return -EIO;
 	umask(0027); /* the ledger is not for everybody; sockets set their own modes */
+	confine_broker(daemon->conf);
 	if (open_ledger(daemon->conf, &store) != 0)
 		return -EIO;
 	err = broker_init(&daemon->broker, daemon->conf, daemon->event, store, &broker_callbacks,
@@ -367,6 +467,7 @@ static void end(struct daemon *daemon)
 	if (daemon->broker.store != NULL)
 		broker_close(&daemon->broker);
 	file_server_close(daemon->files); /* through which some of that is answered */
+	spawn_close();
 	vm_past_free(&daemon->past);
 	if (daemon->clock_fd >= 0)
 		close(daemon->clock_fd);

@@ -36,6 +36,7 @@ struct daemon {
 	int64_t clock_offset_ns;	/* the same as of the last step of the wall clock */
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
+	pid_t starter;	       /* the process that starts all others */
 	unsigned ledger_state; /* enum store_sqlite_state, as last logged */
 	bool ready;
 };

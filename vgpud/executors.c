@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
+#include "vgpud/spawn.h"
 #include "vgpud/worker.h"
 
 /*
@@ -279,7 +280,8 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 static void start_worker(struct kind *kind)
 {
 	struct process *process = calloc(1, sizeof(*process));
-	int err = -ENOMEM;
+	int err = -ENOMEM, watched;
+	pid_t pid;
 
 	if (process != NULL)
 		err = worker_start(&process->worker, kind->spec);
@@ -290,13 +292,17 @@ static void start_worker(struct kind *kind)
 	}
 	process->kind = kind;
 	process->state = PROCESS_STARTING;
-	err = sd_event_add_child(kind->executors->event, NULL, process->worker->pid, WEXITED,
-				 on_child_exit, NULL);
+	pid = process->worker->pid;
+	watched = sd_event_add_child(kind->executors->event, NULL, pid, WEXITED, on_child_exit,
+				     NULL);
+	err = watched;
 	if (err >= 0)
 		err = sd_event_add_io(kind->executors->event, &process->io, process->worker->fd,
 				      EPOLLIN, on_readable, process);
 	if (err < 0) {
 		process_free(process);
+		if (watched < 0)
+			spawn_abandon(pid);
 		start_failed(kind, strerror(-err));
 		return;
 	}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "vgpud/confine.h"
 #include "vgpud/file_dir.h"
 
 /*
@@ -466,6 +467,7 @@ int file_scan_main(const char *argument)
 			fprintf(stderr, "vgpud-files: no inotify: %s; looking at each interval\n",
 				strerror(errno));
 	}
+	confine(CONFINE_FILES);
 	run(&scan);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "common/util.h"
 #include "vgpud/file_scan.h"
 #include "vgpud/file_server_private.h"
+#include "vgpud/spawn.h"
 
 /*
  * Theory of operation. A process of its own does all I/O (file_scan.c), so that a hanging file
@@ -35,7 +36,6 @@
 #define HUNG_NS (10 * UTIL_NS_PER_S) /* besides three intervals */
 #define END_MS 2000
 #define NOTES_AT_ONCE 64
-#define TASK_SIZE (CONF_PATH_SIZE + 32)
 
 int file_server_send(const struct file_server *server, const void *order, size_t len_bytes)
 {
@@ -201,24 +201,30 @@ static int on_exit_of_process(sd_event_source *source, const siginfo_t *si, void
 	return 0;
 }
 
-static void start_process(struct file_server *server)
+void file_server_task(char *out, const struct conf *conf)
 {
-	const struct conf *conf = server->broker->conf;
 	struct file_scan_task task = { .interval_ms = conf->file_poll_interval_ms,
 				       .inotify = conf->file_inotify,
 				       .dir = conf->file_dir };
-	char argument[TASK_SIZE];
-	int pair[2], err;
+
+	out[0] = '\0';
+	if (conf->file_dir[0] != '\0')
+		file_scan_format(out, FILE_SERVER_TASK_SIZE, &task);
+}
+
+static void start_process(struct file_server *server)
+{
+	int pair[2], started, err;
 
 	server->next_start_ns = util_now_ns() + RESTART_USEC * UTIL_NS_PER_US;
-	file_scan_format(argument, sizeof(argument), &task);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		log_error("file transport: cannot start its process: %s", strerror(errno));
 		return;
 	}
-	err = spawn_self(&server->pid, FILE_ARGV0, argument, pair[1]);
+	started = spawn_start(&server->pid, SPAWN_FILES, NULL, pair[1]);
 	close(pair[1]);
 	server->fd = pair[0];
+	err = started;
 	if (err == 0)
 		err = sd_event_add_io(server->event, &server->io, server->fd, EPOLLIN, on_process,
 				      server);
@@ -228,6 +234,8 @@ static void start_process(struct file_server *server)
 	if (err < 0) {
 		log_error("file transport: cannot start its process: %s", strerror(-err));
 		stop_process(server);
+		if (started == 0)
+			spawn_abandon(server->pid);
 	}
 	server->scanned_ns = util_now_ns();
 }

@@ -15,6 +15,14 @@
  */
 struct file_server;
 
+#define FILE_SERVER_TASK_SIZE (CONF_PATH_SIZE + 32)
+
+/*
+ * What its process is told at its start (file_scan.h).
+ * out: FILE_SERVER_TASK_SIZE bytes; "" when it is off.
+ */
+void file_server_task(char *out, const struct conf *conf);
+
 /*
  * Opens it as broker->conf says.
  * out: NULL when it is off.

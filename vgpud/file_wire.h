@@ -17,8 +17,7 @@
  * one request of a VM on its way, and each side can bound what it keeps.
  */
 
-#define FILE_ARGV0 "vgpud-files" /* by which main() knows what it is */
-#define FILE_FD SPAWN_FD	 /* the process's end of the pair */
+#define FILE_FD SPAWN_FD /* the process's end of the pair */
 #define FILE_TEXT_SIZE 160
 #define FILE_VM_MAX 1024 /* VMs whose directories are looked at */
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -11,10 +12,12 @@
 #include "vgpud/conf.h"
 #include "vgpud/conf_options.h"
 #include "vgpud/conf_settings.h"
+#include "vgpud/confine.h"
 #include "vgpud/daemon.h"
 #include "vgpud/file_scan.h"
 #include "vgpud/query.h"
 #include "vgpud/spawn.h"
+#include "vgpud/spawn_starter.h"
 #include "vgpud/worker.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
@@ -45,16 +48,45 @@ static int read_again(void *arg, struct conf *wanted)
 	return conf_options_read(wanted, line->argc, line->argv, &action, log_sentence, NULL);
 }
 
-/*
- * Return: whether spawn_self() started this process as that role; it then keeps no descriptor but
- * those that the role has, whatever vgpud's own starter left open.
- */
-static bool is_role(int argc, char **argv, const char *role)
+/* What the starter is told, and what it tells the others: spawn.c. */
+static int starter(char **argv)
 {
-	if (argc != 2 || strcmp(argv[0], role) != 0)
-		return false;
-	close_range(SPAWN_FD + 1, ~0u, 0);
-	return true;
+	const struct spawn_fixed fixed = {
+		.confine = argv[1],
+		.files = argv[2],
+		.command = argv[3],
+	};
+
+	return starter_main(&fixed);
+}
+
+/*
+ * Runs what vgpud had this process started as; it keeps no descriptor but those that the role has,
+ * whatever whoever started vgpud left open.
+ * Return: its exit status, or -1: it is vgpud itself.
+ */
+static int run_role(int argc, char **argv)
+{
+	static int (*const role_main[SPAWN_ROLE_NUM])(const char *argument) = {
+		[SPAWN_WORKER] = worker_main,
+		[SPAWN_QUERY] = query_main,
+		[SPAWN_FILES] = file_scan_main,
+	};
+
+	for (unsigned role = 0; argc > 0 && role < SPAWN_ROLE_NUM; role++) {
+		bool is_starter = role == SPAWN_STARTER;
+
+		if (argc != (is_starter ? 4 : 3) || strcmp(argv[0], spawn_name[role]) != 0 ||
+		    (!is_starter && role_main[role] == NULL))
+			continue;
+		close_range(SPAWN_FD + 1, ~0u, 0);
+		prctl(PR_SET_NAME, spawn_name[role]);
+		if (is_starter)
+			return starter(argv);
+		confine_set_mode(confine_mode(argv[2]));
+		return role_main[role](argv[1]);
+	}
+	return -1;
 }
 
 int main(int argc, char **argv)
@@ -65,13 +97,10 @@ int main(int argc, char **argv)
 	};
 	static struct conf conf;
 	enum conf_action action;
+	int status = run_role(argc, argv);
 
-	if (is_role(argc, argv, WORKER_ARGV0))
-		return worker_main(argv[1]);
-	if (is_role(argc, argv, FILE_ARGV0))
-		return file_scan_main(argv[1]);
-	if (is_role(argc, argv, QUERY_ARGV0))
-		return query_main(argv[1]);
+	if (status >= 0)
+		return status;
 	if (conf_options_read(&conf, argc, argv, &action, report, NULL) != 0)
 		return EXIT_USAGE;
 	switch (action) {

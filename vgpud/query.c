@@ -16,6 +16,7 @@
 #include "common/names.h"
 #include "common/timeexpr.h"
 #include "common/util.h"
+#include "vgpud/confine.h"
 #include "vgpud/query_private.h"
 
 const char *query_arg(const struct query *q, const char *key)
@@ -201,9 +202,10 @@ int query_main(const char *text)
 	const char *db;
 	char why[256];
 
-	log_init(QUERY_ARGV0, false);
+	log_init(spawn_name[SPAWN_QUERY], false);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
+	confine(CONFINE_QUERY);
 	q.now_ns = clock_ns(CLOCK_REALTIME);
 	if (read_query(&q, object, &db) != 0) {
 		json_decref(object);

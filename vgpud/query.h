@@ -6,8 +6,7 @@
 
 #include "vgpud/spawn.h"
 
-#define QUERY_ARGV0 "vgpud-query" /* by which main() knows what it is */
-#define QUERY_FD SPAWN_FD	  /* the administrator's socket */
+#define QUERY_FD SPAWN_FD /* the administrator's socket */
 
 /*
  * What the process does, from main().

@@ -78,7 +78,7 @@ int worker_start(struct worker **out, const char *spec)
 		free(worker);
 		return err;
 	}
-	err = spawn_self(&worker->pid, WORKER_ARGV0, spec, pair[1]);
+	err = spawn_start(&worker->pid, SPAWN_WORKER, spec, pair[1]);
 	close(pair[1]);
 	if (err != 0) {
 		close(pair[0]);

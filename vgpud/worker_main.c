@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "vgpud/busy_poll.h"
+#include "vgpud/confine.h"
 #include "vgpud/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
 #include "vgpud/exec_cuda.h"
@@ -133,7 +134,7 @@ int worker_main(const char *spec)
 	struct exec *exec = NULL;
 	int status = 1;
 
-	log_init(WORKER_ARGV0, false);
+	log_init(spawn_name[SPAWN_WORKER], false);
 	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
 	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -142,7 +143,12 @@ int worker_main(const char *spec)
 	/* ^C on the terminal is for the broker: it ends its workers when it has answered. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	hello.error = open_executor(&exec, spec, hello.why, sizeof(hello.why));
+	/* Not with CUDA: its driver's library opens, maps and starts what it likes. */
+	if (exec != NULL && exec->info.executor == VGPU_EXECUTOR_CPU)
+		confine(CONFINE_CPU_WORKER);
 	if (!greet(exec, &hello))
 		status = 0;
 	else if (exec != NULL)

@@ -17,8 +17,7 @@
  * travel without the unused end of their msg.
  */
 
-#define WORKER_ARGV0 "vgpud-worker" /* by which main() knows what it is */
-#define WORKER_FD SPAWN_FD	    /* the worker's end of the pair */
+#define WORKER_FD SPAWN_FD /* the worker's end of the pair */
 #define WORKER_WHY_SIZE 256
 
 struct worker_hello {

@@ -39,6 +39,9 @@ class Service(unittest.TestCase):
         self.assertNotIn("PrivateUsers", [name for name, _ in settings])
         self.assertIn(("RestrictAddressFamilies", "AF_UNIX"), settings)
         self.assertIn(("DeviceAllow", "char-nvidia* rw"), settings)
+        # Without it vgpud could not confine itself.
+        allowed = {call for name, value in settings if name == "SystemCallFilter" for call in value.split()}
+        self.assertLessEqual({"seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}, allowed)
 
     def test_its_directories_are_those_that_vgpud_uses(self):
         settings = dict(self.settings())

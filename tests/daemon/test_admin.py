@@ -48,7 +48,8 @@ TIMES = " ".join(f"{time}_{what}_ns" for time in ("wait", "exec", "total")
 
 # Of each command that vgpud answers, the keys of its rows and what may stand there.
 ROWS = {
-    "status": {**keys("version ledger ledger_path runtime_dir isolation", TEXT), **keys("draining test_opcodes", FLAG),
+    "status": {**keys("version ledger ledger_path runtime_dir isolation confine", TEXT),
+               **keys("draining test_opcodes", FLAG),
                **keys("pid uptime_ns started_unix_ns vms vms_connected vms_paused queued running requests errors "
                       "ledger_bytes ledger_rows ledger_lost ledger_dropped ledger_refused ring_used ring_records "
                       "admin_clients vms_limited", NUMBER), "ledger_error": TEXT_OR_NULL},

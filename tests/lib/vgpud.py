@@ -30,7 +30,7 @@ class Vgpud:
         configuration = self.directory / "vgpud.conf"
         configuration.write_text(settings)
         self._arguments = ["--config", configuration, "--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
-                           "--executor", executor, *options]
+                           "--user", "root", "--executor", executor, *options]
         for vm in vms:
             self._arguments += ["--vm", vm]
         self._launcher = launcher

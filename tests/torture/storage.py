@@ -130,7 +130,7 @@ def damage(path, chance):
 
 def start(state, run, *arguments):
     """Starts vgpud until it is ready. Return: (status, what it said)."""
-    child = subprocess.run([paths.program("vgpud"), "--config", "/dev/null", "--runtime-dir", run, "--state-dir", state,
+    child = subprocess.run([paths.program("vgpud"), "--config", "/dev/null", "--user", "root", "--runtime-dir", run, "--state-dir", state,
                             "--executor", "cpu", "--vm", "vm1:A:high", *arguments],
                            capture_output=True, env=paths.environment(), timeout=120, check=False)
     return child.returncode, child.stderr.decode(errors="replace")

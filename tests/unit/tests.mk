@@ -36,3 +36,6 @@ LEDGER_QUERY := vgpud/store_query.c vgpud/store_query_rows.c vgpud/store_query_g
 	vgpud/store_query_stats.c vgpud/store_query_exact.c vgpud/store_query_blame.c
 $(eval $(call unit-test,test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
+
+$(eval $(call unit-test,test_spawn,vgpud/spawn.c vgpud/spawn_starter.c common/util.c))
+$(eval $(call unit-test,test_confine,vgpud/confine.c vgpud/confine_files.c,-lseccomp -lpthread))

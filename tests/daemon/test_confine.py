@@ -1,0 +1,301 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_confine.py - what each process of the daemon may and has, and how they end together
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from book import add  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
+from lib.adminclient import AdminClient  # noqa: E402
+from lib.linkclient import LinkClient  # noqa: E402
+from lib.process import wait_until  # noqa: E402
+from lib.proto import Err  # noqa: E402
+from lib.vgpud import PATIENT, Vgpud  # noqa: E402
+
+SANITIZED = "build-san" in str(paths.BIN_DIR)
+STANDARD = {0, 1, 2}
+OTHER = "nobody"
+
+
+def status(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def confined(pid):
+    """Return: (whether it is filtered, whether it can gain privileges no more)."""
+    found = status(pid)
+    return found["Seccomp"] == "2", found["NoNewPrivs"] == "1"
+
+
+def descriptors(pid):
+    return {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+
+
+def gone(pid):
+    try:
+        return status(pid)["State"].startswith("Z")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+class Confine(unittest.TestCase):
+    def start(self, settings="", vms=("vm1:A:high",), options=()):
+        directory = process.scratch_directory("conf")
+        (directory / "vgpud.conf").write_text(settings)
+        self.vgpud = self.enterContext(Vgpud(*vms, executor="cpu",
+                                             options=(*PATIENT, "--config", directory / "vgpud.conf", *options)))
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+
+    def one(self, role):
+        (pid,) = wait_until(lambda: self.vgpud.children(role), f"a {role.decode()} to run")
+        return pid
+
+    def follow(self):
+        """An administrator whose query goes on. Return: its process."""
+        follower = self.enterContext(AdminClient(self.vgpud.admin_socket))
+        follower.send("requests", follow=True)
+        return self.one(b"vgpud-query")
+
+    def files(self):
+        directory = process.scratch_directory("files")
+        (directory / "vm1").mkdir()
+        return directory
+
+    def everybody(self):
+        return [pid for role in (b"vgpud-starter", b"vgpud-worker", b"vgpud-query", b"vgpud-files")
+                for pid in self.vgpud.children(role)]
+
+    def said(self):
+        return self.vgpud.log.read_text()
+
+
+class Roles(Confine):
+    def setUp(self):
+        self.start(f"[file-transport]\ndir = {self.files()}\n")
+
+    def test_each_has_its_descriptors_and_no_other(self):
+        self.follow()
+        for pid in self.everybody():
+            self.assertEqual(descriptors(pid), STANDARD | {3} | self.may_have(pid), status(pid)["Name"])
+
+    def may_have(self, pid):
+        """A query reads the database, by the three files that it is."""
+        if status(pid)["Name"] != "vgpud-query":
+            return set()
+        opened = {fd: os.readlink(f"/proc/{pid}/fd/{fd}") for fd in descriptors(pid) - STANDARD - {3}}
+        self.assertLessEqual(set(opened.values()), {f"{self.vgpud.database}{end}" for end in ("", "-wal", "-shm")})
+        return set(opened)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")
+    def test_each_is_confined(self):
+        self.follow()
+        wait_until(lambda: len(self.vgpud.workers()) == 3, "the workers")
+        self.assertEqual(confined(self.vgpud.pid), (True, True))
+        for pid in self.everybody():
+            if status(pid)["Name"] == "vgpud-starter":
+                self.assertEqual(confined(pid)[0], False)
+            else:
+                wait_until(lambda pid=pid: confined(pid) == (True, True), f"{status(pid)['Name']} to be confined")
+        self.assertEqual({status(pid)["Name"] for pid in self.everybody()},
+                         {"vgpud-starter", "vgpud-worker", "vgpud-query", "vgpud-files"})
+
+    @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")
+    def test_all_threads_are_confined(self):
+        threads = os.listdir(f"/proc/{self.vgpud.pid}/task")
+        self.assertGreater(len(threads), 1)
+        for thread in threads:
+            self.assertIn("Seccomp:\t2", Path(f"/proc/{self.vgpud.pid}/task/{thread}/status").read_text())
+
+    @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")
+    def test_it_is_told(self):
+        self.assertEqual(self.admin.row("status")["confine"], "yes")
+        (check,) = (row for row in self.admin.rows("checks") if row["check"] == "confine")
+        self.assertEqual((check["result"], check["remedy"]), ("ok", None))
+        self.assertNotIn("confine", self.said())
+
+
+class Settings(Confine):
+    def check(self):
+        (check,) = (row for row in self.admin.rows("checks") if row["check"] == "confine")
+        return check["result"]
+
+    def test_off(self):
+        self.start("[vgpud]\nconfine = no\n")
+        self.follow()
+        for pid in (self.vgpud.pid, *self.everybody()):
+            self.assertEqual(confined(pid)[0], False)
+        self.assertIn("confine = no: vgpud and its processes may use every system call", self.said())
+        self.assertEqual((self.admin.row("status")["confine"], self.check()), ("no", "warning"))
+
+    @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")
+    def test_log(self):
+        self.start("[vgpud]\nconfine = log\n")
+        self.assertEqual(confined(self.vgpud.pid), (True, True))
+        self.assertIn("confine = log: system calls are not refused", self.said())
+        self.assertEqual((self.admin.row("status")["confine"], self.check()), ("log", "warning"))
+
+
+class Starter(Confine):
+    def setUp(self):
+        self.start()
+        wait_until(lambda: len(self.vgpud.workers()) == 3, "the workers")
+        self.starter = self.one(b"vgpud-starter")
+        self.all = self.everybody()
+
+    def assert_ends(self, expected):
+        wait_until(lambda: not self.vgpud.running, "vgpud to end")
+        self.assertEqual(self.vgpud.stop(), expected)
+        for pid in self.all:
+            wait_until(lambda pid=pid: gone(pid), f"process {pid} to be gone")
+
+    def test_without_it_vgpud_ends_to_be_started_again(self):
+        os.kill(self.starter, signal.SIGKILL)
+        self.assert_ends(1)
+        self.assertIn(f"the process that starts all others ({self.starter}) has ended (signal 9)", self.said())
+        self.vgpud.start()
+        with LinkClient(self.vgpud.socket("vm1")) as client:
+            client.handshake()
+            self.assertEqual(client.call(add(1, 2)).status, Err.OK)
+        self.assertEqual(self.vgpud.stop(), 0)
+
+    def test_one_that_hangs_is_not_waited_for_for_ever(self):
+        os.kill(self.starter, signal.SIGSTOP)
+        os.kill(self.vgpud.workers()[0], signal.SIGKILL)
+        self.assert_ends(1)
+
+    def test_all_end_with_a_vgpud_that_is_killed(self):
+        os.kill(self.vgpud.pid, signal.SIGKILL)
+        self.assert_ends(-signal.SIGKILL)
+
+    def test_signals_of_the_terminal_are_for_vgpud(self):
+        for pid in self.all:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
+        with LinkClient(self.vgpud.socket("vm1")) as client:
+            client.handshake()
+            self.assertEqual(client.call(add(1, 2)).status, Err.OK)
+        self.assertEqual(self.everybody(), self.all)
+        self.assertEqual(self.vgpud.stop(), 0)
+
+    def test_nobody_is_left_unburied(self):
+        for _ in range(5):
+            old = self.vgpud.workers()
+            for pid in old:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda old=old: len(set(self.vgpud.workers()) - set(old)) == 3, "other workers")
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+                self.assertFalse(int(parent) == self.vgpud.pid and state == "Z", stat)
+        self.assertEqual(self.vgpud.stop(), 0)
+
+
+class Captive(unittest.TestCase):
+    def run_command(self, command):
+        directory = process.scratch_directory("run")
+        log = directory / "log"
+        with log.open("wb") as out:
+            child = process.spawn([paths.program("vgpud"), "--config", "/dev/null", "--runtime-dir", directory / "run",
+                                   "--state-dir", directory / "state", "--executor", "cpu", "--run", command],
+                                  stdout=out, stderr=out, start_new_session=True)
+        wait_until(lambda: child.poll() is not None, "the command to end")
+        return child.returncode, log.read_text()
+
+    def test_command_has_nothing_of_ours(self):
+        returned, said = self.run_command("grep -E '^(Seccomp|NoNewPrivs|SigBlk):' /proc/self/status; ls -l /proc/self/fd; "
+                                          "echo $VGPUD_RUNTIME_DIR; exit 7")
+        self.assertEqual(returned, 7)
+        self.assertRegex(said, r"SigBlk:\s0+\n")
+        self.assertNotIn("socket:", said)
+        self.assertRegex(said, r"/tmp/vgpu-run-\w+/run\n")
+
+    def test_command_that_is_not_there(self):
+        self.assertEqual(self.run_command("/no/such/command")[0], 127)
+
+    def test_signal_to_the_whole_group(self):
+        returned, said = self.run_command("trap '' TERM; kill -TERM 0; sleep 600")
+        self.assertEqual(returned, 0)
+        self.assertIn("stopping on SIGTERM", said)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+class User(unittest.TestCase):
+    def setUp(self):
+        self.directory = process.scratch_directory("user")
+        self.directory.chmod(0o755)
+        self.user = pwd.getpwnam(OTHER)
+        # The tree that this runs in may be root's alone.
+        shutil.copy(paths.program("vgpud"), self.directory / "vgpud")
+
+    def start(self, *options):
+        self.log = self.directory / "log"
+        with self.log.open("wb") as out:
+            return process.spawn([self.directory / "vgpud", "--config", "/dev/null", "--runtime-dir", self.directory / "run",
+                                  "--state-dir", self.directory / "state", "--executor", "cpu", "--vm", "vm1:A:high",
+                                  *options], stdout=out, stderr=out)
+
+    def wait_said(self, text):
+        wait_until(lambda: text in self.log.read_text(), f"vgpud to say {text!r}")
+
+    def assert_user(self, pid):
+        found = status(pid)
+        self.assertEqual(found["Uid"].split(), [str(self.user.pw_uid)] * 4)
+        self.assertEqual(found["Gid"].split(), [str(self.user.pw_gid)] * 4)
+        self.assertEqual(found["Groups"].split(), [str(group) for group in
+                                                   sorted(os.getgrouplist(OTHER, self.user.pw_gid))])
+        self.assertEqual({found[kind] for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {"0" * 16})
+
+    def test_it_becomes_that_user(self):
+        child = self.start("--user", OTHER)
+        self.wait_said("ready")
+        self.assertIn(f"running as the user {OTHER}", self.log.read_text())
+        self.assert_user(child.pid)
+        vgpud = Vgpud()
+        vgpud._child = child
+        for role in (b"vgpud-starter", b"vgpud-worker"):
+            for pid in wait_until(lambda role=role: vgpud.children(role), "its processes"):
+                self.assert_user(pid)
+        for name in ("run", "run/vm", "state"):
+            self.assertEqual((self.directory / name).stat().st_uid, self.user.pw_uid)
+        with LinkClient(self.directory / "run/vm/vm1.sock") as client:
+            client.handshake()
+            self.assertEqual(client.call(add(1, 2)).status, Err.OK)
+        with AdminClient(self.directory / "run/admin.sock") as admin:
+            self.assertEqual(len(admin.rows("requests")), 1)
+        self.assertEqual(process.end(child, signal.SIGTERM), 0)
+
+    def test_directories_of_others_stay_theirs(self):
+        (self.directory / "run").mkdir()
+        child = self.start("--user", OTHER)
+        wait_until(lambda: child.poll() is not None, "vgpud to end")
+        self.assertEqual(child.returncode, 1)
+        said = self.log.read_text()
+        self.assertIn(f"the user {OTHER} cannot use the directory {self.directory}/run", said)
+        self.assertIn(f"chown -R {OTHER}", said)
+
+    def test_without_such_a_user_it_says_that_it_is_root(self):
+        child = self.start("--user", "no-such-user")
+        self.wait_said("ready")
+        self.assertIn("running as root: there is no user no-such-user", self.log.read_text())
+        self.assertEqual(status(child.pid)["Uid"].split()[0], "0")
+        self.assertEqual(process.end(child, signal.SIGTERM), 0)
+
+    def test_root_can_be_meant(self):
+        child = self.start("--user", "root")
+        self.wait_said("ready")
+        self.assertNotIn("running as", self.log.read_text())
+        self.assertEqual(process.end(child, signal.SIGTERM), 0)
+
+
+if __name__ == "__main__":
+    tap.main()

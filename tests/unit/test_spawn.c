@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_spawn.c - the starter: whose children they are, what they get, what it refuses */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/util.h"
+#include "vgpud/spawn_starter.h"
+
+#define ROUNDS 200
+
+/* What a role of this test's own says of itself, on its SPAWN_FD. */
+struct report {
+	pid_t pid, parent;
+	size_t argument_len;
+	char argument[64], confine[8];
+	int blocked;	 /* signals */
+	int descriptors; /* above SPAWN_FD */
+};
+
+static pid_t starter;
+
+static int report_main(char **argv)
+{
+	struct report report = { .pid = getpid(),
+				 .parent = getppid(),
+				 .argument_len = strlen(argv[1]) };
+	sigset_t mask;
+
+	sigprocmask(SIG_SETMASK, NULL, &mask);
+	for (int i = 1; i < NSIG; i++)
+		report.blocked += sigismember(&mask, i) == 1;
+	for (int fd = SPAWN_FD + 1; fd < 256; fd++)
+		report.descriptors += fcntl(fd, F_GETFD) >= 0;
+	snprintf(report.argument, sizeof(report.argument), "%s", argv[1]);
+	snprintf(report.confine, sizeof(report.confine), "%s", argv[2]);
+	return write(SPAWN_FD, &report, sizeof(report)) == sizeof(report) ? 7 : 1;
+}
+
+static void open_starter(const char *command)
+{
+	const struct spawn_fixed fixed = { "log", "1000:p:/srv/requests", command };
+
+	assert_int_equal(spawn_open(&starter, &fixed), 0);
+}
+
+static void close_starter(void)
+{
+	int status;
+
+	spawn_close();
+	assert_int_equal(waitpid(starter, &status, 0), starter);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static int exit_status(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* Starts the role, reads its report, and reaps it. */
+static void start(enum spawn_role role, const char *argument, struct report *report)
+{
+	pid_t pid;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(spawn_start(&pid, role, argument, pair[1]), 0);
+	close(pair[1]);
+	assert_int_equal(recv(pair[0], report, sizeof(*report), 0), sizeof(*report));
+	close(pair[0]);
+	assert_int_equal(report->pid, pid);
+	assert_int_equal(exit_status(pid), 7);
+}
+
+static void test_whose_child(void **arg)
+{
+	struct report report;
+
+	(void)arg;
+	open_starter("");
+	start(SPAWN_WORKER, "cpu", &report);
+	assert_int_equal(report.parent, getpid());
+	assert_string_equal(report.argument, "cpu");
+	assert_string_equal(report.confine, "log");
+	assert_int_equal(report.blocked, 0);
+	assert_int_equal(report.descriptors, 0);
+	close_starter();
+}
+
+static void test_what_is_fixed(void **arg)
+{
+	struct report report;
+	pid_t pid;
+
+	(void)arg;
+	open_starter("exit 5");
+	start(SPAWN_FILES, "1:p:/etc", &report);
+	assert_string_equal(report.argument, "1000:p:/srv/requests");
+	assert_int_equal(spawn_start(&pid, SPAWN_COMMAND, "exit 6", -1), 0);
+	assert_int_equal(exit_status(pid), 5);
+	close_starter();
+}
+
+static void test_what_is_refused(void **arg)
+{
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	assert_int_equal(spawn_start(&pid, SPAWN_COMMAND, "exit 6", -1), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_STARTER, "yes", -1), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_ROLE_NUM, "yes", -1), -EINVAL);
+	assert_int_equal(spawn_start(&pid, (enum spawn_role) - 1, "yes", -1), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "", -1), -EINVAL);
+	close_starter();
+}
+
+/* As long as execve() takes it. */
+static void test_length(void **arg)
+{
+	char *text = malloc(STARTER_ARGUMENT_MAX + 1);
+	struct report report;
+	pid_t pid;
+
+	(void)arg;
+	assert_non_null(text);
+	memset(text, 'q', STARTER_ARGUMENT_MAX);
+	text[STARTER_ARGUMENT_MAX] = '\0';
+	open_starter("");
+	assert_int_equal(spawn_start(&pid, SPAWN_QUERY, text, -1), -E2BIG);
+	text[STARTER_ARGUMENT_MAX - 1] = '\0';
+	start(SPAWN_QUERY, text, &report);
+	assert_int_equal(report.argument_len, STARTER_ARGUMENT_MAX - 1);
+	close_starter();
+	free(text);
+}
+
+static void test_it_dies(void **arg)
+{
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	kill(starter, SIGKILL);
+	assert_int_equal(exit_status(starter), -SIGKILL);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", -1), -EPIPE);
+	spawn_close();
+}
+
+/* It is waited for, but not for ever; then it is gone. */
+static void test_it_hangs(void **arg)
+{
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	kill(starter, SIGSTOP);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", -1), -ETIMEDOUT);
+	assert_int_equal(exit_status(starter), -SIGKILL);
+	spawn_close();
+}
+
+/* Signals to everybody are for vgpud. */
+static void test_signals(void **arg)
+{
+	struct report report;
+
+	(void)arg;
+	open_starter("");
+	kill(starter, SIGTERM);
+	kill(starter, SIGINT);
+	kill(starter, SIGHUP);
+	start(SPAWN_WORKER, "cpu", &report);
+	close_starter();
+}
+
+/* At the bound of descriptors, here and there. */
+static void test_no_descriptors(void **arg)
+{
+	struct rlimit before, few;
+	struct report report;
+	int pair[2];
+	pid_t pid;
+
+	(void)arg;
+	getrlimit(RLIMIT_NOFILE, &before);
+	open_starter("");
+	start(SPAWN_WORKER, "cpu", &report); /* so that it is there, and needs none to start */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	few = before;
+	few.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &few);
+	/* One that could not be watched is not started. */
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", pair[1]), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(prlimit(starter, RLIMIT_NOFILE, &few, NULL), 0);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", pair[1]), -EMFILE);
+	assert_int_equal(prlimit(starter, RLIMIT_NOFILE, &before, NULL), 0);
+	close(pair[0]);
+	close(pair[1]);
+	start(SPAWN_WORKER, "cpu", &report);
+	close_starter();
+}
+
+/* As it would be without a starter. Return: nanoseconds. */
+static uint64_t baseline_ns(void)
+{
+	char *const argv[] = { (char *)"baseline", (char *)"cpu", (char *)"yes", NULL };
+	uint64_t before_ns = util_now_ns(), took_ns;
+	pid_t pid;
+
+	assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, NULL), 0);
+	took_ns = util_now_ns() - before_ns;
+	exit_status(pid);
+	return took_ns;
+}
+
+/* The caller's loop waits for it, so it must be short; this only prints how short. */
+static void test_how_long(void **arg)
+{
+	uint64_t sum_ns = 0, most_ns = 0, direct_ns = 0;
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t before_ns = util_now_ns(), took_ns;
+
+		assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", -1), 0);
+		took_ns = util_now_ns() - before_ns;
+		sum_ns += took_ns;
+		if (took_ns > most_ns)
+			most_ns = took_ns;
+		exit_status(pid);
+		direct_ns += baseline_ns();
+	}
+	print_message(
+		"# %d starts: %llu us on average, %llu us at most; %llu us by posix_spawn()\n",
+		ROUNDS, (unsigned long long)(sum_ns / ROUNDS / 1000),
+		(unsigned long long)(most_ns / 1000),
+		(unsigned long long)(direct_ns / ROUNDS / 1000));
+	close_starter();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whose_child),	cmocka_unit_test(test_what_is_fixed),
+		cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_length),
+		cmocka_unit_test(test_it_dies),		cmocka_unit_test(test_it_hangs),
+		cmocka_unit_test(test_signals),		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_how_long),
+	};
+
+	if (argc == 4 && strcmp(argv[0], spawn_name[SPAWN_STARTER]) == 0) {
+		const struct spawn_fixed fixed = { argv[1], argv[2], argv[3] };
+
+		close_range(SPAWN_FD + 1, ~0u, 0);
+		return starter_main(&fixed);
+	}
+	if (argc == 3)
+		return strcmp(argv[0], "baseline") == 0 ? 7 : report_main(argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* confine_files.c - where a process of ours may change files, which no filter of system calls sees
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vgpud/confine.h"
+
+/* Later than the oldest kernel headers that we compile with. */
+#define ACCESS_FS_REFER (1ull << 13)
+#define ACCESS_FS_TRUNCATE (1ull << 14)
+
+#define CHANGES                                                           \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |     \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+	 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |     \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |     \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |   \
+	 LANDLOCK_ACCESS_FS_MAKE_SYM | ACCESS_FS_REFER | ACCESS_FS_TRUNCATE)
+#define NEVER                                                           \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |    \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | \
+	 LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+/* Return: what of all that this kernel can refuse, or -errno: it has no Landlock. */
+static int64_t known_changes(void)
+{
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			       LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (version < 1)
+		return version < 0 ? -errno : -ENOSYS;
+	return (int64_t)(CHANGES & ~(version < 2 ? ACCESS_FS_REFER : 0) &
+			 ~(version < 3 ? ACCESS_FS_TRUNCATE : 0));
+}
+
+/* Return: 0 or -errno. */
+static int allow_beneath(int ruleset, const char *dir, uint64_t access)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), err = 0;
+	struct landlock_path_beneath_attr beneath = { .allowed_access = access, .parent_fd = fd };
+
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int confine_changes(const char *const *dirs)
+{
+	int64_t changes = known_changes();
+	struct landlock_ruleset_attr attr = { .handled_access_fs = (uint64_t)changes };
+	int ruleset, err = 0;
+
+	if (changes < 0)
+		return (int)changes;
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (ruleset < 0)
+		return -errno;
+	for (; *dirs != NULL && err == 0; dirs++)
+		err = allow_beneath(ruleset, *dirs, (uint64_t)changes & ~NEVER);
+	if (err == 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			 syscall(SYS_landlock_restrict_self, ruleset, 0) < 0))
+		err = -errno;
+	close(ruleset);
+	return err;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* identity.h - whom the daemon runs as */
+
+#ifndef VGPUD_IDENTITY_H
+#define VGPUD_IDENTITY_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct identity {
+	bool change; /* else the rest means nothing: stay who we are */
+	uid_t uid;
+	gid_t gid;
+	const char *name; /* the caller's */
+};
+
+/*
+ * Whom to become: that user, if we are root and there is such a user. Says so when root is to go on
+ * as root without being asked to.
+ * name: a user; "root" asks for it.
+ * Return: 0, or -errno after having said what is wrong.
+ */
+int identity_find(struct identity *who, const char *name);
+
+/*
+ * Becomes it, with its groups, and without a way back.
+ * Return: 0, or -errno after having said what is wrong.
+ */
+int identity_take(const struct identity *who);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* spawn_starter.h - the process that starts all others, and what vgpud says to it */
+
+#ifndef VGPUD_SPAWN_STARTER_H
+#define VGPUD_SPAWN_STARTER_H
+
+#include <stdint.h>
+
+#include "vgpud/spawn.h"
+
+#define STARTER_ARGUMENT_MAX (128 << 10) /* end included: what execve() takes in one word */
+
+/* vgpud to starter, with the descriptor as SCM_RIGHTS if there is one. */
+struct starter_order {
+	uint32_t role; /* enum spawn_role */
+	char argument[STARTER_ARGUMENT_MAX];
+};
+
+/* Starter to vgpud, for each order. */
+struct starter_answer {
+	int32_t pid; /* or -errno */
+};
+
+/* The process, with its socket as SPAWN_FD. Return: its exit status. */
+int starter_main(const struct spawn_fixed *fixed);
+
+#endif

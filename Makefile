@@ -14,8 +14,13 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 SAN ?= 0
 
-# A sanitizer build lives beside the plain one.
-B := $(if $(filter 1,$(SAN)),build-san,build)
+# Builds with instruments live beside the plain one: SAN=1 has the address and undefined-behaviour sanitizers,
+# SAN=thread the thread sanitizer, SAN=coverage counts which lines ran.
+B_0 := build
+B_1 := build-san
+B_thread := build-tsan
+B_coverage := build-cov
+B := $(or $(B_$(SAN)),$(error SAN=$(SAN): it is 0, 1, thread or coverage))
 
 CC := gcc
 CLANG ?= clang
@@ -29,6 +34,13 @@ ifeq ($(SAN),1)
 CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_ALL += -fsanitize=address,undefined
+else ifeq ($(SAN),thread)
+CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=thread
+export TSAN_OPTIONS ?= halt_on_error=1 # a race ends the process, and so the test
+else ifeq ($(SAN),coverage)
+CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2 -O2,$(CFLAGS_ALL)) -O0 --coverage
+LDFLAGS_ALL += --coverage
 endif
 
 # Targets that need no package of ours decide for themselves; all others check first what is missing
@@ -139,6 +151,15 @@ check:
 		prove -j$(JOBS) --timer --exec '' $(TESTS)
 check-programs: all unit fuzz crash $(STORM)
 
+# Which lines and branches the tests ran. What runs inside of a guest, and what is killed, does not count.
+.PHONY: coverage
+coverage:
+	@packaging/prerequisites.sh coverage
+	@find build-cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory check SAN=coverage
+	@for branches in '' --branches; do gcovr --root . --object-directory build-cov $$branches \
+		--exclude tests/ --exclude bench/ --exclude-throw-branches --print-summary; done
+
 # The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
 .PHONY: torture
 torture: all $(STORM) guest-image
@@ -240,6 +261,7 @@ help:
 	@echo 'make            build the programs in build/bin'
 	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
 	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
+	@echo 'make coverage   the tests again, and which lines and branches they ran'
 	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
 	@echo 'make bench      measure, beside a baseline from the same run   (BENCH_ARGS=--short: a minute of it)'
 	@echo 'make bundle     one directory to take to a host with a GPU'

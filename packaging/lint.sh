@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lint.sh - reads the sources as a strict colleague would; `make lint` runs it, `make format` puts form right
 #
-# usage: packaging/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck shell man
+# usage: packaging/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck analyzer shell man
 #        packaging/lint.sh format
 # It says what each step does and what it found, and ends with a count. LINT_JOBS=N: N files at a time.
 set -euo pipefail
@@ -15,10 +15,11 @@ declare -A what=(
     [includes]="includes: who may include whom (packaging/check-includes.py has the table)"
     [tidy]="clang-tidy: likely bugs and long functions (.clang-tidy says which; the slowest step)"
     [cppcheck]="cppcheck: likely bugs, less those that packaging/cppcheck.suppress explains"
+    [analyzer]="gcc -fanalyzer: likely bugs along paths, less those that packaging/analyzer.suppress explains"
     [shell]="shellcheck: shell scripts"
     [man]="mandoc: manual pages"
 )
-steps=(form heads banned includes tidy cppcheck shell man)
+steps=(form heads banned includes tidy cppcheck analyzer shell man)
 jobs=${LINT_JOBS:-$(nproc)}
 rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
 for room in common vgpud vgpuadm guest tests bench; do [ ! -d $room ] || rooms+=("$room"); done
@@ -108,6 +109,23 @@ step_cppcheck() {
         -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
 }
 
+# One file. Prints findings as `file:line:column: warning: ... [-Wanalyzer-what]`.
+analyze_one() {
+    local out status=0
+    out=$(gcc -std=gnu11 -O2 -fanalyzer -fdiagnostics-plain-output -D_GNU_SOURCE -DVGPU_VERSION='"0"' -I. -Ibuild \
+        -isystem /usr/local/cuda/include -c "$1" -o /dev/null 2>&1) || status=$?
+    grep -E '^[^ ]+:[0-9]+:[0-9]+: warning: .*-Wanalyzer' <<<"$out" || true
+    [ $status -eq 0 ] || echo "$1:1: error: gcc failed: $(tail -n 1 <<<"$out")"
+}
+
+step_analyzer() {
+    # Form of a line there: file: what. Each is for as many findings as there are.
+    files '*.c' | sed -E '/^tests\//d' | xargs -r -P "$jobs" -I FILE "$0" analyze-one FILE | sort -u |
+        awk 'NR == FNR { if ($0 !~ /^(#|$)/) known[$1 " " $2]; next }
+            { split($0, part, ":"); match($0, /-Wanalyzer-[a-z-]+/)
+              if (!((part[1] ": " substr($0, RSTART, RLENGTH)) in known)) print }' packaging/analyzer.suppress -
+}
+
 step_shell() {
     scripts | xargs -r shellcheck -x -f gcc | sed 's/: note: /: style: /'
 }
@@ -122,6 +140,10 @@ step_man() {
 case ${1:-} in
 format)
     files '*.[ch]' | xargs -r clang-format -i
+    exit
+    ;;
+analyze-one)
+    analyze_one "$2"
     exit
     ;;
 tidy-one)

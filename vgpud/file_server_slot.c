@@ -169,7 +169,7 @@ static uint32_t make_message(uint8_t *msg, const struct file_request *request)
 	return proto_make_request(msg, &add);
 }
 
-/* A request that is not run is a request all the same: it is recorded, and answered. */
+/* One that is refused is NULL, and a request all the same: it is recorded, and answered. */
 static void submit(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		   const struct file_request *request, enum vgpu_error refused)
 {
@@ -178,7 +178,7 @@ static void submit(struct file_server *server, struct file_slot *slot, struct vm
 		.origin = &server->origin,
 		.sequence = server->next_sequence++,
 		.msg = msg,
-		.len_bytes = refused == VGPU_ERR_OK ? make_message(msg, request) : 0,
+		.len_bytes = request != NULL ? make_message(msg, request) : 0,
 		.refused = refused,
 	};
 

@@ -3,7 +3,7 @@
 
 # They have their own compiler and sanitizers, hence their own directory, whatever SAN says.
 FUZZ_B := build/fuzz
-FUZZ_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -D_GNU_SOURCE -I. -fno-omit-frame-pointer \
+FUZZ_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -I. -fno-omit-frame-pointer \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -MMD -MP
 
 FUZZ :=

@@ -21,6 +21,11 @@ figure() {
     grep -o "$1: *[0-9]*" "$2" | tail -n 1 | grep -o '[0-9]*$' || echo 0
 }
 
+# What the compiler put into the fuzzer to count: `Loaded 1 modules   (1234 inline 8-bit counters)`.
+counters() {
+    sed -nE 's/.*Loaded [0-9]+ modules +\(([0-9]+) .*/\1/p' "$1" | head -n 1
+}
+
 run_one() {
     local name=$1 log=$work/$1.log ok=true executed
 
@@ -38,7 +43,7 @@ run_one() {
         tail -n 30 "$log" | sed 's/^/# /'
         echo "# see it again: $built/$name $built/$name-..., the file named above"
     fi
-    echo "# $name: coverage $(figure cov "$log") edges, $(figure ft "$log") features;" \
+    echo "# $name: coverage $(figure cov "$log") of $(counters "$log") edges, $(figure ft "$log") features;" \
         "corpus $(find "tests/fuzz/corpus/$name" -type f | wc -l) -> $(find "$work/$name" -type f | wc -l) inputs"
     $ok
 }

@@ -824,7 +824,8 @@ static const char *vgpu_bad_field(const VGPUStub *s)
 
 /*
  * The interrupts that a load owes wait until the VM runs: the interrupt
- * controller may be loaded after this device.
+ * controller may be loaded after this device. All that is pending is owed, not
+ * only what is new: the source may have been loaded, too, and never have run.
  */
 static int vgpu_post_load(void *opaque, int version_id)
 {
@@ -855,6 +856,7 @@ static int vgpu_post_load(void *opaque, int version_id)
         s->irq_owed |= VGPU_IRQ_COMPLETION;
     }
     s->regs.irq_status |= s->irq_owed;
+    s->irq_owed = s->regs.irq_status;
     return 0;
 }
 

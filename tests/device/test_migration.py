@@ -143,6 +143,32 @@ class Migration(unittest.TestCase):
         there = self.move()
         wait_until(lambda: there.qemu.read(0x10000, 4) == 0x4321, "the message of the completion")
 
+    def move_on_without_running(self):
+        """By way of a host where the VM is loaded, never runs, and is saved again. Return: the card where it runs."""
+        first = self.save()
+        between = Qemu([DEVICE], incoming=f"exec:cat {first}", extra=["-S"])
+        self.addCleanup(between.kill)
+        between.wait_incoming()
+        second = between.dir / "stream"
+        between.migrate_to_file(second)
+        there = self.load(second)
+        there.qemu.qmp("cont")  # it was paused, and so is this one
+        return there
+
+    def test_busy_raises_the_line_after_a_host_where_the_vm_never_ran(self):
+        self.card.write(abi.INTERRUPT_CTRL, abi.IRQ_COMPLETION)
+        self.busy()
+        there = self.move_on_without_running()
+        self.assertEqual((there.status, there.error_code), (abi.ERROR, abi.BACKEND_LOST))
+        self.assertTrue(there.intx_asserted())
+
+    def test_busy_sends_the_msi_after_a_host_where_the_vm_never_ran(self):
+        self.card.msi_enable(0x10000, 0x4321)
+        self.card.write(abi.INTERRUPT_CTRL, abi.IRQ_COMPLETION)
+        self.busy()
+        there = self.move_on_without_running()
+        wait_until(lambda: there.qemu.read(0x10000, 4) == 0x4321, "the message of the completion")
+
     def test_config_shows_what_was_until_the_targets_daemon_speaks(self):
         self.card.link.send(config(9, ord("Q"), abi.LOW))
         wait_until(lambda: self.card.read(abi.VM_ID) == 9, "CONFIG shows")

@@ -162,9 +162,10 @@ coverage:
 
 # The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
 .PHONY: torture
-torture: all $(STORM) guest-image
+torture: all $(STORM)
 	@qemu/build.sh
 	@[[ "$(TORTURE_ARGS)" == *--short* ]] || qemu/build.sh --san
+	@$(MAKE) --no-print-directory SAN=0 guest-image
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin python3 tests/torture/torture.py $(TORTURE_ARGS)
 
 # --- benchmarks --------------------------------------------------------------------------------------

@@ -27,11 +27,21 @@
  *
  * A kind whose workers cannot start (no driver, no such GPU) is tried again with growing pauses;
  * meanwhile its seats are in trouble and the daemon answers NO_DEVICE.
+ *
+ * Nobody waits for a worker that was killed: one inside the driver may take its time to die, or
+ * never do it, and holds memory of the GPU until then. So there is a bound for those that are
+ * dying: above it none is started, and what is queued waits; if that lasts, it is trouble as above.
+ *
+ * A worker that dies of a request is followed by the next one at once, as fault_limit bounds that.
+ * One that dies by itself shows that its kind ails, and until one answers again they start with
+ * growing pauses: a driver that is broken in some odd way must not have us start them in a circle.
  */
 
 #define RETRY_FIRST_NS (UTIL_NS_PER_S / 10)
 #define RETRY_MOST_NS (30 * UTIL_NS_PER_S)
 #define SPEC_SIZE 32
+#define DYING_MAX 8 /* of a kind: given up, and not ended yet */
+#define CROWDED_MOST_NS (10 * UTIL_NS_PER_S)
 #define SILENT_DEATHS_MAX 3 /* starts in a row that end without a word, before that is trouble */
 
 enum process_state { PROCESS_STARTING, PROCESS_SPARE, PROCESS_SEATED };
@@ -52,6 +62,9 @@ struct kind {
 	sd_event_source *retry;
 	uint64_t retry_ns;
 	unsigned silent_deaths;
+	bool ails;
+	unsigned children;   /* processes that have not ended, the dying among them */
+	uint64_t crowded_ns; /* since when too many are dying, 0: they are not */
 	struct exec_info info;
 	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
 };
@@ -73,10 +86,13 @@ struct executors {
 };
 
 static void start_worker(struct kind *kind);
+static void retry_later(struct kind *kind);
 
 static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg)
 {
-	(void)arg;
+	struct kind *kind = arg;
+
+	kind->children--;
 	if (si->si_code == CLD_EXITED)
 		log_debug("worker %d ended with status %d", si->si_pid, si->si_status);
 	else
@@ -114,7 +130,10 @@ static void fill_seats(struct kind *kind)
 			return;
 		take_seat(seat, spare);
 		kind->nursery = NULL;
-		start_worker(kind);
+		if (kind->ails)
+			retry_later(kind);
+		else
+			start_worker(kind);
 	}
 }
 
@@ -178,7 +197,8 @@ static void on_hello(struct process *process)
 			say_ready(kind, &hello);
 		kind->info = hello.info;
 		kind->trouble[0] = '\0';
-		kind->retry_ns = RETRY_FIRST_NS;
+		if (!kind->ails)
+			kind->retry_ns = RETRY_FIRST_NS;
 		kind->silent_deaths = 0;
 		process->state = PROCESS_SPARE;
 		fill_seats(kind);
@@ -194,6 +214,7 @@ static void on_spare(struct process *process)
 	log_warning("spare worker %d (%s) died; starting another", process->worker->pid,
 		    kind->spec);
 	kind->nursery = NULL;
+	kind->ails = true;
 	process_free(process);
 	retry_later(kind);
 }
@@ -244,6 +265,8 @@ static void on_answers(struct process *process)
 	if (result == 0)
 		return;
 	if (result == 1 && oldest != NULL && done.id == oldest->job.id) {
+		process->kind->ails = false;
+		process->kind->retry_ns = RETRY_FIRST_NS;
 		TAILQ_REMOVE(&seat->requests, oldest, seat_link);
 		executors->handler->done(executors->arg, oldest, &done);
 		retire_if_idle(seat);
@@ -252,6 +275,7 @@ static void on_answers(struct process *process)
 	log_warning("worker %d (%s) %s%s; replacing it", process->worker->pid, process->kind->spec,
 		    result == 1 ? "answered what it was not asked" : "died",
 		    oldest != NULL ? " while it ran a request" : "");
+	process->kind->ails |= oldest == NULL;
 	vacate(seat, true);
 }
 
@@ -276,13 +300,48 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
+/* Return: how many workers of the kind were given up and have not ended yet. */
+static unsigned dying(const struct kind *kind)
+{
+	unsigned alive = kind->nursery != NULL;
+	const struct seat *seat;
+
+	TAILQ_FOREACH (seat, &kind->executors->seats, link)
+		alive += seat->kind == kind && seat->process != NULL;
+	/* One that ended by itself is buried before its seat hears of it. */
+	return kind->children > alive ? kind->children - alive : 0;
+}
+
+/* Whether too many are dying to start another; then it is tried again later. */
+static bool is_crowded(struct kind *kind)
+{
+	uint64_t now_ns = util_now_ns();
+
+	if (dying(kind) < DYING_MAX) {
+		kind->crowded_ns = 0;
+		return false;
+	}
+	if (kind->crowded_ns == 0)
+		kind->crowded_ns = now_ns;
+	if (now_ns - kind->crowded_ns < CROWDED_MOST_NS)
+		retry_later(kind);
+	else
+		start_failed(kind,
+			     "its killed workers do not end, the driver holds them (dmesg and "
+			     "nvidia-smi may say why; the GPU may need a reset)");
+	return true;
+}
+
 /* Fills the nursery of the kind. */
 static void start_worker(struct kind *kind)
 {
-	struct process *process = calloc(1, sizeof(*process));
+	struct process *process;
 	int err = -ENOMEM, watched;
 	pid_t pid;
 
+	if (is_crowded(kind))
+		return;
+	process = calloc(1, sizeof(*process));
 	if (process != NULL)
 		err = worker_start(&process->worker, kind->spec);
 	if (err != 0) {
@@ -294,7 +353,8 @@ static void start_worker(struct kind *kind)
 	process->state = PROCESS_STARTING;
 	pid = process->worker->pid;
 	watched = sd_event_add_child(kind->executors->event, NULL, pid, WEXITED, on_child_exit,
-				     NULL);
+				     kind);
+	kind->children += watched >= 0;
 	err = watched;
 	if (err >= 0)
 		err = sd_event_add_io(kind->executors->event, &process->io, process->worker->fd,

@@ -103,18 +103,23 @@ class BookClient(LinkClient):
             self.book.entries[self._numbers[frame.sequence]] = (vm, opcode, status, request_bytes, len(frame.payload))
 
 
+def state(pid):
+    """Return: the letter of the process's state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def _cpu_ns(pid):
     """Return: how long the process has been on a processor; None while it is."""
-    if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+    if state(pid) != "S":
         return None
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
 def _at_rest(vgpud):
-    """Return: what all workers have used, or None if one of them is not at rest."""
-    before = {pid: _cpu_ns(pid) for pid in vgpud.workers()}
+    """Return: what all workers have used, or None if one of them is not at rest; those that a tracer holds are."""
+    before = {pid: _cpu_ns(pid) for pid in vgpud.workers() if state(pid) != "t"}
     time.sleep(0.02)
-    after = {pid: _cpu_ns(pid) for pid in vgpud.workers()}
+    after = {pid: _cpu_ns(pid) for pid in vgpud.workers() if state(pid) != "t"}
     return before if before == after and None not in before.values() else None
 
 

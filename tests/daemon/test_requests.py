@@ -3,6 +3,7 @@
 # test_requests.py - what becomes of requests: bad ones, too many, late ones, and those whose worker dies
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from book import ALL, NOP, add, worker_of  # noqa: E402
+from book import ALL, NOP, add, state, worker_of  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
 from lib import proto, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
@@ -390,6 +391,53 @@ class Kernels(DaemonCase):
         self.wait_queued(0)
         self.admin.row("resume", vm="vm1")
         self.works(client)
+
+
+
+class Undead(DaemonCase):
+    """
+    A process that was killed while the driver holds it does not end, and keeps what it has. Here a tracer holds it, at
+    the last moment before its end.
+    """
+    SEIZE, DETACH, STOP_AT_EXIT, WALL = 0x4206, 17, 0x40, 0x40000000  # of ptrace(2) and waitpid(2)
+    MOST = 8  # that vgpud lets come together
+
+    def trace(self, request, pid, data):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.ptrace(request, pid, None, ctypes.c_void_p(data)) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+
+    def hold(self, pid):
+        try:
+            self.trace(self.SEIZE, pid, self.STOP_AT_EXIT)
+        except PermissionError:
+            self.skipTest("processes cannot be traced here")
+        self.undead.append(pid)
+
+    def release(self):
+        while self.undead:
+            pid = self.undead.pop()
+            os.waitpid(pid, self.WALL)
+            self.trace(self.DETACH, pid, 0)
+
+    def test_nobody_waits_for_them_and_they_do_not_become_many(self):
+        self.undead = []
+        self.addCleanup(self.release)
+        client, other = self.start("vm1:A:high", "vm2:A:low", settings=Kernels.ALLOWED,
+                                   options=("--deadline-ms", NEVER_MS, "--exec-deadline-ms", SOON_MS,
+                                            "--fault-limit", "0"))
+        for _ in range(self.MOST + 1):
+            self.works(other)
+            self.hold(worker_of(self.vgpud, client))
+            self.assertEqual(client.call(proto.request(Op.TEST_HANG)).status, Err.GPU_HUNG)
+        wait_until(lambda: {state(pid) for pid in self.undead} == {"t"}, "all to be at their ends")
+        waits = [client.submit(add(1, 1)), other.submit(add(2, 2))]
+        wait_until(lambda: len(self.vgpud.workers()) == 1 + len(self.undead), "pool B's worker to be the last one left")
+        wait_until(lambda: [row["held"] for row in self.queue()] == ["no executor"] * 2, "the requests to wait")
+        self.release()
+        self.assertEqual(client.answer(waits[0]).results, (2,))
+        self.assertEqual(other.answer(waits[1]).results, (4,))
+        self.wait_workers()
 
 
 class NoDevice(DaemonCase):

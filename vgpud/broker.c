@@ -167,12 +167,16 @@ void broker_dispatch(struct broker *broker)
 		while ((item = sched_pop(&broker->sched, gpu, now_ns)) != NULL) {
 			struct request *request = request_of(item);
 			struct seat *seat = request->vm->seat;
+			int begins;
 
 			request->job.busy_poll_us = broker->conf->busy_poll_us;
-			if (seat_submit(seat, request) != 0) {
+			begins = seat_submit(seat, request);
+			if (begins < 0) {
 				sched_requeue(&broker->sched, item);
 				break;
 			}
+			if (begins == 0)
+				sched_behind(item);
 			request->row.executor = (uint8_t)seat_info(seat)->executor;
 			request->row.wait_ns = item->started_ns - request->row.received_ns;
 			request->row.limited_ns = item->limited_ns;
@@ -185,6 +189,19 @@ void broker_dispatch(struct broker *broker)
 	if (broker->sched.token_ns != SCHED_NEVER)
 		broker_expect_expiry(broker, broker->sched.token_ns);
 	broker->sched.token_ns = SCHED_NEVER;
+}
+
+/* It was with its worker, but behind others: only now does its time there count. */
+static void on_began(void *arg, struct request *request)
+{
+	struct broker *broker = arg;
+	struct sched_item *item = &request->item;
+
+	sched_begin(item, util_now_ns());
+	if (!item->late)
+		request->row.wait_ns = item->started_ns - request->row.received_ns;
+	broker_expect_expiry(broker,
+			     item->started_ns + broker->sched.pool[item->pool].exec_deadline_ns);
 }
 
 static void on_done(void *arg, struct request *request, const struct exec_done *done)
@@ -280,6 +297,7 @@ static void on_seats_changed(void *arg)
 
 static const struct executors_handler executors_callbacks = {
 	.done = on_done,
+	.began = on_began,
 	.died = on_died,
 	.unstarted = on_unstarted,
 	.changed = on_seats_changed,

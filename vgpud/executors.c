@@ -268,6 +268,8 @@ static void on_answers(struct process *process)
 		process->kind->ails = false;
 		process->kind->retry_ns = RETRY_FIRST_NS;
 		TAILQ_REMOVE(&seat->requests, oldest, seat_link);
+		if (!TAILQ_EMPTY(&seat->requests))
+			executors->handler->began(executors->arg, TAILQ_FIRST(&seat->requests));
 		executors->handler->done(executors->arg, oldest, &done);
 		retire_if_idle(seat);
 		return;
@@ -511,7 +513,7 @@ int seat_submit(struct seat *seat, struct request *request)
 		return -EAGAIN;
 	request->seat = seat;
 	TAILQ_INSERT_TAIL(&seat->requests, request, seat_link);
-	return 0;
+	return TAILQ_FIRST(&seat->requests) == request;
 }
 
 void seat_kill(struct seat *seat, struct request *hung)

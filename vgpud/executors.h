@@ -21,6 +21,8 @@ struct seat;
 struct executors_handler {
 	/* The request ran; done is its answer, checked for its shape only. */
 	void (*done)(void *arg, struct request *request, const struct exec_done *done);
+	/* Those before it are done, and now it runs. */
+	void (*began)(void *arg, struct request *request);
 	/* Its worker died while it ran. */
 	void (*died)(void *arg, struct request *request);
 	/* Its worker died before it began. */
@@ -67,7 +69,10 @@ const char *seat_trouble(const struct seat *seat);
 /* Return: what it runs on; executor NONE until a worker of its kind was ready once. */
 const struct exec_info *seat_info(const struct seat *seat);
 
-/* Return: 0; -EAGAIN: not now. The seat is ready. */
+/*
+ * The seat is ready. Return: 1: it begins now; 0: the worker has others before it, and began()
+ * tells when they are done; -EAGAIN: not now.
+ */
 int seat_submit(struct seat *seat, struct request *request);
 
 /*

@@ -180,7 +180,19 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 	best->started_ns = now_ns;
 	best->pool = vm->pool;
 	best->late = false;
+	best->behind = false;
 	return best;
+}
+
+void sched_behind(struct sched_item *item)
+{
+	item->behind = true;
+}
+
+void sched_begin(struct sched_item *item, uint64_t now_ns)
+{
+	item->behind = false;
+	item->started_ns = now_ns;
 }
 
 static void stop(struct sched *s, struct sched_item *item)
@@ -230,6 +242,8 @@ static uint64_t waiting_expiry_ns(const struct sched *s, const struct sched_vm *
 
 static uint64_t hung_expiry_ns(const struct sched *s, const struct sched_item *item)
 {
+	if (item->behind)
+		return SCHED_NEVER;
 	return item->started_ns + s->pool[item->pool].exec_deadline_ns;
 }
 

@@ -36,7 +36,7 @@ struct sched_pool {
 	unsigned gpu;		   /* index of the queue, below SCHED_GPU_MAX */
 	unsigned window;	   /* rule 4, at least 1 */
 	uint64_t deadline_ns;	   /* rule 7: from arrival to end */
-	uint64_t exec_deadline_ns; /* rule 7: from start to end */
+	uint64_t exec_deadline_ns; /* rule 7: from start to end, less the time behind others */
 };
 
 enum sched_state { SCHED_NONE, SCHED_QUEUED, SCHED_STARTED };
@@ -54,6 +54,7 @@ struct sched_item {
 	enum sched_state state;
 	uint8_t pool; /* where it started; a VM's move leaves what runs where it is */
 	bool late;    /* its deadline was reported while it ran */
+	bool behind;  /* others run before it where it was started */
 };
 
 TAILQ_HEAD(sched_list, sched_item);
@@ -117,6 +118,10 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
 /* Rules 2, 3 and 6. Return: whether a, which waits, comes before b, which does too. */
 bool sched_before(const struct sched *s, const struct sched_item *a, const struct sched_item *b,
 		  uint64_t now_ns);
+
+/* A started request lies behind others, and its time on the GPU does not count yet; now it does. */
+void sched_behind(struct sched_item *item);
+void sched_begin(struct sched_item *item, uint64_t now_ns);
 
 /* A started request has ended. */
 void sched_finish(struct sched *s, struct sched_item *item);

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
@@ -392,6 +393,20 @@ class Kernels(DaemonCase):
         self.admin.row("resume", vm="vm1")
         self.works(client)
 
+
+    def test_the_time_behind_another_request_is_not_its_own(self):
+        client, other = self.start("vm1:A:high", "vm2:A:high", settings=self.ALLOWED,
+                                   options=("--deadline-ms", NEVER_MS, "--exec-deadline-ms", "1500", "--window", "2"))
+        worker = worker_of(self.vgpud, client)
+        with self.stopped(worker):
+            first, behind = client.submit(add(1, 1)), other.submit(proto.request(Op.TEST_HANG))
+            self.wait_queued(2, "running")
+            time.sleep(0.5)
+        self.assertEqual(client.answer(first).results, (2,))
+        self.assertEqual(other.answer(behind).status, Err.GPU_HUNG)
+        (row,) = self.admin.rows("requests", vm="vm2")
+        self.assertGreaterEqual(row["wait_ns"], 500_000_000)
+        self.assertGreaterEqual(row["exec_ns"], 1_500_000_000)
 
 
 class Undead(DaemonCase):

@@ -384,6 +384,38 @@ static void rule7_running_past_the_deadline(void **state)
 	expires(&s, 2100 - 1, &item, SCHED_EXPIRED_HUNG);
 }
 
+static void rule7_time_behind_others_is_not_on_the_gpu(void **state)
+{
+	struct sched s;
+	struct sched_vm vm;
+	struct sched_item item[2];
+
+	(void)state;
+	start(&s, 8, 0);
+	s.pool[POOL_A].window = 2;
+	s.pool[POOL_A].deadline_ns = 1000;
+	s.pool[POOL_A].exec_deadline_ns = 80;
+	sched_vm_init(&vm, POOL_A, LOW, false);
+	push(&s, &vm, &item[0], 10);
+	push(&s, &vm, &item[1], 10);
+	assert_ptr_equal(sched_pop(&s, 0, 50), &item[0]);
+	assert_ptr_equal(sched_pop(&s, 0, 50), &item[1]);
+	sched_behind(&item[1]);
+	expires(&s, 129, NULL, 0);
+	sched_finish(&s, &item[0]);
+	assert_true(sched_next_expiry_ns(&s) == 1010);
+	expires(&s, 130, NULL, 0);
+	sched_begin(&item[1], 130);
+	assert_true(sched_next_expiry_ns(&s) == 210);
+	expires(&s, 209, NULL, 0);
+	expires(&s, 210, &item[1], SCHED_EXPIRED_HUNG);
+	/* Back in the queue, it is behind nobody any more. */
+	sched_behind(&item[1]);
+	sched_requeue(&s, &item[1]);
+	assert_ptr_equal(sched_pop(&s, 0, 300), &item[1]);
+	expires(&s, 380, &item[1], SCHED_EXPIRED_HUNG);
+}
+
 static void a_move_to_another_pool_counts_at_once(void **state)
 {
 	struct sched s;
@@ -1136,6 +1168,7 @@ int main(void)
 		cmocka_unit_test(rule6_off_means_strict),
 		cmocka_unit_test(rule7_waiting_past_the_deadline),
 		cmocka_unit_test(rule7_running_past_the_deadline),
+		cmocka_unit_test(rule7_time_behind_others_is_not_on_the_gpu),
 		cmocka_unit_test(a_move_to_another_pool_counts_at_once),
 		cmocka_unit_test(a_stalled_vm_lets_others_pass),
 		cmocka_unit_test(rule8_a_limited_vm_waits_for_its_tokens),

@@ -47,7 +47,7 @@ done
 
 cp packaging/bundle/run.sh "$out/"
 cp packaging/demo.py "$out/"
-for part in lib guest; do
+for part in lib guest torture; do
     mkdir "$out/tests/$part"
     cp tests/"$part"/*.py "$out/tests/$part/"
 done

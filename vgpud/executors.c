@@ -195,6 +195,7 @@ static void on_hello(struct process *process)
 	} else {
 		if (kind->info.executor != hello.info.executor || kind->trouble[0] != '\0')
 			say_ready(kind, &hello);
+		log_debug("worker %d (%s) is ready", process->worker->pid, kind->spec);
 		kind->info = hello.info;
 		kind->trouble[0] = '\0';
 		if (!kind->ails)

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run.sh - runs demo, tests and bench of this bundle on a GPU host, and writes a report
+# run.sh - runs demo, tests, faults and bench of this bundle on a GPU host, and writes a report
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
-    echo "usage: run.sh demo|test|bench|all [REPORTDIR]" >&2
+    echo "usage: run.sh demo|test|torture|bench|all [REPORTDIR]" >&2
+    echo "  torture    kills and hangs workers, kernels and vgpud, some minutes long (TORTURE_ARGS: more for torture.py)" >&2
     echo "  REPORTDIR  gets report.txt, what each step printed, bench's report.jsonl and report.svg (default: report, beside run.sh)" >&2
     exit 2
 }
@@ -13,8 +14,8 @@ usage() {
 case $# in 1 | 2) ;; *) usage ;; esac
 report=${2:-$here/report}
 case $1 in
-demo | test | bench) steps=("$1") ;;
-all) steps=(demo test bench) ;;
+demo | test | torture | bench) steps=("$1") ;;
+all) steps=(demo test torture bench) ;;
 *) usage ;;
 esac
 command -v python3 >/dev/null || {
@@ -38,6 +39,7 @@ programs() {
     case $1 in
     demo) echo "$here/demo.py" ;;
     test) find "$here/tests/guest" -name 'test_*.py' | sort ;;
+    torture) echo "$here/tests/torture/torture.py" ;;
     bench) [ ! -e "$here/bench/bench.py" ] || echo "$here/bench/bench.py" ;;
     esac
 }
@@ -45,12 +47,16 @@ programs() {
 # Runs one program, shows its output and keeps it. Prints nothing of its own but the result line.
 failed=0
 run_program() {
-    local step=$1 program=$2 name log status=0 result
+    local step=$1 program=$2 name log status=0 result more
     name=$step-$(basename "$program" .py)
     log=$report/$name.log
     case $step in
     demo) set -- "$report/demo" ;;
     bench) set -- --out "$report" ;;
+    torture)
+        read -ra more <<<"${TORTURE_ARGS:-}"
+        set -- --bundle --times "${more[@]}"
+        ;;
     *) set -- ;;
     esac
     timeout --foreground --kill-after=10 "$LIMIT_S" python3 "$program" "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
@@ -63,6 +69,8 @@ run_program() {
     if [ "$step" = test ]; then
         result+=$(awk '/^ok .*# SKIP/ {s++; next} /^ok / {o++} /^not ok / {n++}
             END {printf ", %d ok, %d not ok, %d skipped", o, n, s}' "$log")
+    elif [ "$step" = torture ]; then
+        result+=$(awk '/^! / {n++} END {printf ", %d lines not as expected", n}' "$log")
     fi
     echo "$name: $result" >>"$report/results"
 }

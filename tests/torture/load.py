@@ -31,6 +31,8 @@ class Flow:
         self.ends = []
         self.sent = 0
         self.connects = 0
+        self.opcode = proto.Op.CUDA_KERNEL
+        self.first_ok = 0.0     # of this flow, after the latest end of any flow that was none
         self.ready = False
         self._path = str(path)
         self._socket = None
@@ -99,14 +101,25 @@ class Flow:
         frames = []
         when = time.monotonic()
         while len(self.pending) < self.depth:
-            number = next(self.load.numbers)
-            sequence = next(self._sequences)
-            self.pending[sequence] = (number, when)
-            frames.append(proto.FRAME_HEADER.pack(self._vm_id, number, 40, 0, 0, proto.Type.REQUEST, 0, sequence)
-                          + HEADER + PAIR.pack(number, 1))
-        self.sent += len(frames)
+            frames.append(self._frame(self.opcode, when)[1])
         self._out += b"".join(frames)
         self.flush()
+
+    def ask(self, opcode=proto.Op.CUDA_KERNEL):
+        """Submits one request, whatever is in flight. Return: its number."""
+        number, frame = self._frame(opcode, time.monotonic())
+        self._out += frame
+        self.flush()
+        return number
+
+    def _frame(self, opcode, when):
+        number = next(self.load.numbers)
+        sequence = next(self._sequences)
+        self.pending[sequence] = (number, when)
+        self.sent += 1
+        message = HEADER + PAIR.pack(number, 1) if opcode == proto.Op.CUDA_KERNEL else proto.request(opcode)
+        return number, proto.FRAME_HEADER.pack(self._vm_id, number, len(message), 0, 0, proto.Type.REQUEST, 0,
+                                               sequence) + message
 
     def flush(self):
         if not self._out:
@@ -141,6 +154,7 @@ class Flow:
         if status == Err.OK:
             self.load.last_ok = time.monotonic()
             self.load.oks += 1
+            self.first_ok = self.first_ok or self.load.last_ok
             self.latencies_s.append(self.load.last_ok - when)
             if payload[proto.HEADER_LEN:] != struct.pack("<i", number + 1):
                 self.load.wrong += 1
@@ -162,6 +176,7 @@ class Load:
         self.wrong = 0      # results that are not the sum
         self.oks = 0
         self.last_ok = 0.0  # when the latest good answer came
+        self.last_news = 0.0  # when the latest of these came
         self.news = []      # (flow, number, end) of what ended otherwise, since somebody looked
         self.flows = {vm: Flow(self, vm, daemon.socket(vm), depth) for vm, depth in depths.items()}
 
@@ -180,6 +195,7 @@ class Load:
         self.ends[number] = end
         flow.ends.append(end)
         if end not in (Err.OK, "lost"):
+            self.last_news = time.monotonic()
             self.news.append((flow, number, end))
 
     def pump(self, wait_s=0.01):
@@ -192,8 +208,12 @@ class Load:
         if not self.selector.get_map():
             time.sleep(wait_s)
             return
+        before = self.last_news
         for key, _ in self.selector.select(wait_s):
             key.data.read()
+        if self.last_news != before:  # only now: what was read with it may have come before it
+            for flow in self.flows.values():
+                flow.first_ok = 0.0
 
     def run(self, for_s):
         end = time.monotonic() + for_s

@@ -163,6 +163,11 @@ class Daemon(Vgpud):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    def warm(self, count):
+        """Return: whether so many workers run, and each has said that it is ready; the daemon is started with -v."""
+        said = {int(pid) for pid in re.findall(rb"worker (\d+) \([^)]*\) is ready", self.log.read_bytes())}
+        return len(crew := self.workers()) == count and said.issuperset(crew)
+
     def whole_crew(self, count):
         """Waits until so many workers run. Return: their process ids."""
         return wait_until(lambda: len(found := self.workers()) == count and found, f"{count} workers")

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # torture.py - does to vgpud what hosts, guests and hardware do on their worst days, and prints what it saw
 """
-Every line of the table is a real run against the real daemon, its executor the processor. A line holds when what was
-seen is what was expected; lines without an expectation are figures of this host. Ends with 1 when one did not hold.
+Every line of the table is a real run against the real daemon, whose executor VGPU_EXECUTOR names: cpu (the default) or
+cuda:N. A line holds when what was seen is what was expected; lines without an expectation are figures of this host. Ends
+with 1 when one did not hold.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import clock  # noqa: E402
 import devices  # noqa: E402
 import flood  # noqa: E402
 import guests  # noqa: E402
+import kernels  # noqa: E402
 import restarts  # noqa: E402
 import rig  # noqa: E402
 import storage  # noqa: E402
@@ -40,13 +42,17 @@ class Line(NamedTuple):
     run: Callable
     full: int
     short: int
+    bundle: int = 0  # on a GPU host; 0: it says nothing there
 
 
 LINES = (
-    Line("worker-kill", workers.kill, 1000, 40),
-    Line("worker-hang", workers.hang, 50, 4),
-    Line("worker-pause", workers.pause, 20, 1),
-    Line("broker-kill", restarts.kill, 1000, 20),
+    Line("worker-kill", workers.kill, 1000, 40, 60),
+    Line("worker-hang", workers.hang, 50, 4, 10),
+    Line("kernel-fault", kernels.fault, 200, 8, 40),
+    Line("kernel-hang", kernels.hang, 50, 3, 15),
+    Line("kernel-storm", kernels.storm, 200, 10, 20),
+    Line("kernel-pause", kernels.pause, 20, 1, 3),
+    Line("broker-kill", restarts.kill, 1000, 20, 10),
     Line("device-cut", devices.cut, 1000, 80),
     Line("qemu-kill", devices.kill_qemu, 1000, 8),
     Line("device-replug", devices.replug, 500, 5),
@@ -59,9 +65,9 @@ LINES = (
     Line("wire-slow", abuse.slow, 300, 60),
     Line("wire-descriptors", abuse.descriptors, 10000, 1000),
     Line("wire-impostors", abuse.impostors, 100000, 2000),
-    Line("flood", flood.flood, 500000, 20000),
+    Line("flood", flood.flood, 500000, 20000, 200000),
     Line("flood-many", flood.many, 500000, 20000),
-    Line("priority", flood.priority, 20000, 500),
+    Line("priority", flood.priority, 20000, 500, 5000),
     Line("limit", flood.limit, 6000, 600),
     Line("upgrade-killed", upgrade.killed, 400, 12),
     Line("disk-full", storage.full, 20, 2),
@@ -148,6 +154,8 @@ def run(line, rounds, options, out):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] or "see the file's head")
     parser.add_argument("--short", action="store_true", help="few rounds: well under a minute")
+    parser.add_argument("--bundle", action="store_true",
+                        help="what tells something on a GPU host and needs nothing else: a few minutes")
     parser.add_argument("--rounds", type=int, help="so many of each line, instead of its own number")
     parser.add_argument("--only", action="append", metavar="NAME", default=[],
                         help="just lines whose name has this in it: " + ", ".join(line.name for line in LINES))
@@ -168,7 +176,10 @@ def main():
     for line in LINES:
         if options.only and not any(word in line.name for word in options.only):
             continue
-        rounds = options.rounds or (line.short if options.short else line.full)
+        usual = line.bundle if options.bundle else line.short if options.short else line.full
+        if not usual:
+            continue
+        rounds = options.rounds or usual
         held = run(line, rounds, options, out) and held
     out.end()
     sys.exit(0 if held else 1)

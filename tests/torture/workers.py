@@ -115,33 +115,3 @@ def hang(rounds, _):
         yield Row("  events of the audit trail", rounds, rounds, len(daemon.events("gpu-hung")))
         yield Row("  from the deadline to the next answer", rounds, None, figures(recovery_s))
         yield daemon.end(rounds, "hung workers")
-
-
-def pause(rounds, _):
-    limit = 3
-    told = []
-    with Daemon("vm1:A:high", "vm2:A:low", options=(*PATIENT, "--fault-limit", str(limit))) as daemon, \
-            Load(daemon, vm1=2, vm2=0) as load, AdminClient(daemon.admin_socket) as admin:
-        one, two = load.flows["vm1"], load.flows["vm2"]
-        for n in range(rounds):
-            for _ in range(limit):
-                pid, _ = stop_the_busy_one(daemon, load, admin)
-                os.kill(pid, signal.SIGKILL)
-                wait_until(lambda pid=pid: pid not in daemon.workers(), "the worker to be buried", interval_s=0.002)
-            load.until(lambda: admin.vm("vm1")["paused"], "vm1 to be paused")
-            before, two.depth = len(one.latencies_s), 2
-            two.fill()
-            load.answered(20)
-            two.depth = 0
-            load.until(lambda: not two.pending, "vm2's requests to end")
-            others = nothing_else((end for flow, _, end in load.news if flow is two), Err.OK)
-            waited = len(one.latencies_s) == before
-            events = len(daemon.events("pause"))
-            admin.row("resume", vm="vm1")
-            load.answered(4)
-            told.append("right" if waited and others == "none" and events == n + 1
-                        else f"vm1 waited: {waited}, vm2: {others}, events: {events}")
-        load.rest()
-        yield Row(f"a VM that kills {limit} workers is paused, told, resumed; the other goes on", rounds,
-                  f"{rounds:,} right", counted(told))
-        yield daemon.end(rounds, "paused VM")

@@ -47,9 +47,9 @@ done
 
 cp packaging/bundle/run.sh "$out/"
 cp packaging/demo.py "$out/"
-for part in lib guest torture; do
+for part in lib device guest torture; do
     mkdir "$out/tests/$part"
-    cp tests/"$part"/*.py "$out/tests/$part/"
+    find tests/"$part" -maxdepth 1 -type f -exec cp -t "$out/tests/$part/" {} +
 done
 if [ -n "$(compgen -G 'bench/*.py')" ]; then
     mkdir "$out/bench"

@@ -170,10 +170,12 @@ torture: all $(STORM)
 
 # --- benchmarks --------------------------------------------------------------------------------------
 
-BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger
+BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
+	$(B)/bin/bench-echo
 check-programs: $(BENCH)
 $(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/store_null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
+$(B)/bin/bench-echo: $(call obj,bench/echo.c common/proto_check.c common/crc32c.c common/sock.c)
 $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 $(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/proto_check.c \

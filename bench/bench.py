@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import breakdown  # noqa: E402
 import ledgers  # noqa: E402
 import plot  # noqa: E402
 import rig  # noqa: E402
@@ -23,7 +24,7 @@ import table  # noqa: E402
 import transports  # noqa: E402
 from lib import paths  # noqa: E402
 
-TOPICS = ("transports", "roundtrips", "native", "scale", "ledger", "gpus")
+TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "gpus")
 REPORT_DIR = paths.BIN_DIR.parent / "bench"
 
 # What the plot shows, the quickest first; what was not measured is left out.
@@ -60,6 +61,9 @@ def measure(options, size):
     if "roundtrips" in wanted or "native" in wanted:
         say("round trips")
         rows += roundtrips.measure(options, size, ping)
+    if "breakdown" in wanted:
+        say("where the time goes")
+        rows += breakdown.measure(options, size, ping)
     if "native" in wanted:
         device = next(row for row in rows if row["section"] == "device")
         executor = options.executor
@@ -105,7 +109,7 @@ def arguments():
                         help="just this, which can be said more than once: " + ", ".join(TOPICS))
     parser.add_argument("--rows", type=int, help="so many rows in the ledger")
     parser.add_argument("--executor", default=paths.EXECUTOR, help="auto, cpu or cuda:N (default %(default)s)")
-    parser.add_argument("--busy-poll-us", type=int, default=0, help="vgpud's setting, of round trips (default %(default)s)")
+    parser.add_argument("--busy-poll-us", type=int, help="vgpud's setting, of round trips (default: vgpud's)")
     parser.add_argument("--out", type=Path, default=REPORT_DIR, metavar="DIR",
                         help="where report.jsonl and report.svg go (default %(default)s)")
     return parser.parse_args()

@@ -34,6 +34,11 @@ SHORT = Size(5000, 500, 8, 200, 1, 3, (1, 3), (1, 7, 32, 128), 3, 500_000)
 SMOKE = Size(100, 10, 1, 5, 1, 1, (), (3,), 0.1, 5_000)
 
 
+def settings(options):
+    """Return: vgpud's configuration."""
+    return "" if options.busy_poll_us is None else f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n"
+
+
 class Failed(Exception):
     """A measurement did not do what it should; the text says what."""
 

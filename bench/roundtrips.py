@@ -55,8 +55,7 @@ def _buffer_width(rows):
 def measure(options, size, ping):
     """ping: the row of the socket ping-pong. Return: rows."""
     rows = []
-    settings = f"[vgpud]\nbusy_poll_us = {options.busy_poll_us}\n"
-    with Vgpud("bench:A:high:1", executor=options.executor, settings=settings) as vgpud:
+    with Vgpud("bench:A:high:1", executor=options.executor, settings=rig.settings(options)) as vgpud:
         with Guest(vgpud.socket("bench")) as guest:
             info = rig.in_guest(guest, "--op info")["info"]
             rows.append({"section": "device", **info, "name": "device", "name_of_executor": info["name"]})

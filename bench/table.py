@@ -60,6 +60,13 @@ def _round_trips(rows):
           "wake-ups")
 
 
+def _breakdown(rows):
+    _head("Where the time goes of a NOP from a guest that polls")
+    print(f"{'':<48} {'p50 us':>11} {'p99 us':>11} {'pingpongs':>10}")
+    for row in rows:
+        print(f"{row['name']:<48} {_us(row['p50_ns'])} {_us(row['p99_ns'])} {_ratio(row['ratio'])}")
+
+
 def _idle(rows):
     for row in rows:
         print(f"idle for {row['seconds']} s with a guest connected: {row['wake_ups']} wake-ups, "
@@ -105,7 +112,8 @@ def _gpu(rows):
               f"requests/s, {row['ratio']:.2f} of {row['baseline']} ({row['baseline_rate_per_s']:.0f})")
 
 
-SECTIONS = {"device": _device, "baselines": _baselines, "transports": _transports, "round trips": _round_trips, "idle": _idle,
+SECTIONS = {"device": _device, "baselines": _baselines, "transports": _transports, "round trips": _round_trips, "breakdown": _breakdown,
+            "idle": _idle,
             "scale": _scale, "ledger": _ledger, "gpu": _gpu}
 
 

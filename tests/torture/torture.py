@@ -58,7 +58,7 @@ LINES = (
     Line("device-replug", devices.replug, 500, 5),
     Line("guest-accesses", guests.accesses, 100000000, 300000),
     Line("guest-race", guests.race, 60, 1),
-    Line("stale-data", guests.secrets, 200000, 4000),
+    Line("stale-data", guests.secrets, 200000, 4000, 100000),
     Line("stale-device", guests.device_secrets, 5000, 200),
     Line("migration-lies", streams.lies, 5000, 60),
     Line("wire-frames", abuse.frames, 1000000, 20000),

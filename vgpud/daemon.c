@@ -127,7 +127,7 @@ static int open_ledger(const struct conf *conf, struct store **store)
 	config.ring_path = ring;
 	if (store_sqlite_open(store, &config, why, sizeof(why)) == 0)
 		return 0;
-	log_error("cannot open the ledger: %s", why);
+	log_error("%s", why);
 	return -EIO;
 }
 

@@ -40,6 +40,7 @@ struct ring_session {
 struct ring_report {
 	char set_aside[PATH_MAX]; /* its new name */
 	const char *reason;
+	bool created; /* there was none */
 };
 
 struct ring;

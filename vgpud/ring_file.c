@@ -187,7 +187,8 @@ static int open_or_create(struct ring *ring, uint64_t record_num, struct ring_re
 	int err;
 
 	if (fd < 0) {
-		if (errno == ENOENT)
+		report->created = errno == ENOENT;
+		if (report->created)
 			return create(ring, record_num, why, why_len);
 		err = -errno;
 	} else {

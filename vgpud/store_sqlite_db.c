@@ -101,6 +101,21 @@ int store_sqlite_errno(sqlite3 *conn, int rc)
 	}
 }
 
+const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len)
+{
+	int system = conn ? sqlite3_system_errno(conn) : -err;
+	int rc = conn ? sqlite3_errcode(conn) & 0xff : SQLITE_OK;
+	bool file = rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN || rc == SQLITE_FULL;
+
+	if (!conn)
+		snprintf(out, len, "%s", strerror(-err));
+	else if (file && system != 0)
+		snprintf(out, len, "%s (%s)", sqlite3_errmsg(conn), strerror(system));
+	else
+		snprintf(out, len, "%s", sqlite3_errmsg(conn));
+	return out;
+}
+
 int store_sqlite_prepare_errno(sqlite3 *conn, int rc)
 {
 	return rc == SQLITE_ERROR ? -EUCLEAN : store_sqlite_errno(conn, rc);
@@ -430,7 +445,10 @@ static int adopt(struct store_sqlite_db *db, const char *path, int64_t *schema,
 	if (report->fresh)
 		return create_tables(db);
 	if (application != STORE_APPLICATION_ID || version < 1) {
-		snprintf(why, why_len, "%s: a database, but not vgpud's; name another file", path);
+		snprintf(why, why_len,
+			 "%s: a database, but not vgpud's; move it away, or name another directory "
+			 "with --state-dir",
+			 path);
 		return -ENOTSUP;
 	}
 	if (version > STORE_SCHEMA_VERSION) {
@@ -448,6 +466,16 @@ static int out_of_time(void *arg)
 	const uint64_t *end_ns = arg;
 
 	return util_now_ns() > *end_ns;
+}
+
+/*
+ * A page that could not be read is the disk's fault, or memory's, and says nothing of the database.
+ * Where the file is too short, sqlite reads zeros.
+ */
+static bool is_about_reading(const char *answer)
+{
+	return strstr(answer, "unable to get the page") != NULL ||
+	       strstr(answer, "failed to get page") != NULL;
 }
 
 /* After an unclean end. Return: 0, -EUCLEAN with report->reason, or another error. */
@@ -478,6 +506,8 @@ static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *repo
 				*c = ' '; /* it goes into one line of a log */
 	}
 	sqlite3_finalize(statement);
+	if (rc == SQLITE_ROW && is_about_reading(report->reason))
+		return -EIO;
 	if (rc == SQLITE_ROW)
 		return strcmp(report->reason, "ok") == 0 ? 0 : -EUCLEAN;
 	err = store_sqlite_errno(db->conn, rc);
@@ -529,14 +559,25 @@ void store_sqlite_db_close(struct store_sqlite_db *db)
 	*db = (struct store_sqlite_db){ 0 };
 }
 
-/* On failure with why empty, the reason is sqlite's last word. */
-static int open_once(struct store_sqlite_db *db, const char *path,
-		     struct store_sqlite_db_report *report, char *why, size_t why_len)
+/* Leaves its log as it is: a damaged one changes no more. */
+static void abandon(struct store_sqlite_db *db)
 {
-	int64_t version = 0;
-	int err = set_up(db, path);
+	if (db->conn)
+		sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	store_sqlite_db_close(db);
+}
 
+int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
+			 struct store_sqlite_db_report *report, char *why, size_t why_len)
+{
+	char words[256];
+	int64_t version = 0;
+	int err;
+
+	abandon(db);
+	*report = (struct store_sqlite_db_report){ 0 };
 	why[0] = '\0';
+	err = set_up(db, path);
 	if (err == 0)
 		err = adopt(db, path, &version, report, why, why_len);
 	if (err == 0 && !report->fresh)
@@ -549,21 +590,17 @@ static int open_once(struct store_sqlite_db *db, const char *path,
 		err = prepare(db);
 	if (err == 0)
 		return 0;
-	if (err == -EUCLEAN && report->reason[0] == '\0')
-		snprintf(report->reason, sizeof(report->reason), "%s", sqlite3_errmsg(db->conn));
+	if (report->reason[0] == '\0')
+		store_sqlite_words(db->conn, err, report->reason, sizeof(report->reason));
+	snprintf(words, sizeof(words), "%s", report->reason);
 	if (why[0] == '\0')
-		snprintf(why, why_len, "%s: cannot open the ledger: %s%s", path,
-			 err == -EUCLEAN ? report->reason
-			 : db->conn	 ? sqlite3_errmsg(db->conn)
-					 : strerror(-err),
+		snprintf(why, why_len, "%s: cannot open the ledger: %s%s", path, words,
 			 err == -ENOSPC	  ? "; free some space"
 			 : err == -EACCES ? "; it and its directory must be writable for vgpud"
 			 : err == -EBUSY  ? "; end the program that holds it"
-					  : "");
-	/* A damaged one keeps its log as it is. */
-	if (db->conn)
-		sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	store_sqlite_db_close(db);
+			 : err == -EIO ? "; the disk does not do what it should, see the kernel's log"
+				       : "");
+	abandon(db);
 	return err;
 }
 
@@ -618,44 +655,31 @@ static sqlite3 *save_vms(const char *path)
 	return memory;
 }
 
-static int start_afresh(struct store_sqlite_db *db, const char *path,
-			struct store_sqlite_db_report *report, char *why, size_t why_len)
-{
-	static const char *const companions[] = { "-wal", "-shm", NULL };
-	sqlite3 *saved = save_vms(path);
-	int err;
-
-	err = set_aside(path, companions, report->set_aside, sizeof(report->set_aside));
-	if (err)
-		snprintf(why, why_len, "%s: damaged (%s), and cannot be moved aside: %s", path,
-			 report->reason, strerror(-err));
-	else
-		err = open_once(db, path, report, why, why_len);
-	if (err == 0 && saved)
-		report->vms_saved = copy_vms(saved, db->conn);
-	sqlite3_close(saved);
-	return err;
-}
-
-int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
-			 struct store_sqlite_db_report *report, char *why, size_t why_len)
-{
-	int err;
-
-	*db = (struct store_sqlite_db){ 0 };
-	*report = (struct store_sqlite_db_report){ 0 };
-	err = open_once(db, path, report, why, why_len);
-	if (err == -EUCLEAN)
-		err = start_afresh(db, path, report, why, why_len);
-	return err;
-}
-
 int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
 				 struct store_sqlite_db_report *report, char *why, size_t why_len)
 {
-	sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	store_sqlite_db_close(db);
-	return start_afresh(db, path, report, why, why_len);
+	static const char *const companions[] = { "-wal", "-shm", NULL };
+	struct store_sqlite_db_report was = { 0 };
+	sqlite3 *saved;
+	int err;
+
+	abandon(db);
+	snprintf(was.reason, sizeof(was.reason), "%s", report->reason);
+	saved = save_vms(path);
+	err = set_aside(path, companions, was.set_aside, sizeof(was.set_aside));
+	if (err)
+		snprintf(why, why_len, "%s: damaged (%s), and cannot be moved aside: %s", path,
+			 was.reason, strerror(-err));
+	else
+		err = store_sqlite_db_open(db, path, report, why, why_len);
+	if (err == 0 && saved)
+		was.vms_saved = copy_vms(saved, db->conn);
+	sqlite3_close(saved);
+	if (err == 0) {
+		was.fresh = report->fresh;
+		*report = was;
+	}
+	return err;
 }
 
 int store_sqlite_version_number(void)

@@ -84,15 +84,18 @@ struct store_sqlite_db_report {
 };
 
 /*
- * Opens, checks after an unclean end, migrates, or creates the database; a damaged one is set
- * aside. why: on failure, a sentence that names the file and what to do. Return: 0 or -errno.
+ * Opens, checks after an unclean end, migrates, or creates the database.
+ * db: zeros, or what an attempt before left.
+ * why: on failure, a sentence that names the file and what to do.
+ * Return: 0, -EUCLEAN: it is damaged, as report->reason says, or another -errno.
  */
 int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 			 struct store_sqlite_db_report *report, char *why, size_t why_len);
 
 /*
- * For an open database that turned out to be damaged: sets it aside and begins a new one with the
- * VMs that can be read from it. why: as above. Return: 0 or -errno; then it is closed.
+ * For a database that turned out to be damaged, open or not: sets it aside and begins a new one
+ * with the VMs that can be read from it.
+ * report: its reason is kept. why: as above. Return: 0 or -errno; then it is closed.
  */
 int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
 				 struct store_sqlite_db_report *report, char *why, size_t why_len);
@@ -116,6 +119,12 @@ int store_sqlite_db_end(struct store_sqlite_db *db, int err);
 /* Return: -errno for an answer of sqlite that is not OK, ROW or DONE; -EUCLEAN: the file is
  * damaged. */
 int store_sqlite_errno(sqlite3 *conn, int rc);
+
+/*
+ * What went wrong last, in sqlite's words and the system's.
+ * conn: NULL: there was no memory for one; then err says it. Return: out.
+ */
+const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len);
 
 /*
  * Likewise, of a statement that could not be prepared. The statements are right, so if sqlite finds

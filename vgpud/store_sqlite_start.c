@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/util.h"
+#include "vgpud/set_aside.h"
 #include "vgpud/store_sqlite_private.h"
 
 /* What is told in the audit trail once there is a session. */
@@ -17,6 +19,9 @@ struct start_notes {
 	struct ring_report ring;
 	struct store_sqlite_db_report db;
 	int64_t lost;
+	char remains[PATH_MAX + 256]; /* of a database that is no more, a sentence; or empty */
+	char remains_aside[PATH_MAX]; /* what was left of it, or empty */
+	bool foreign_ring, no_ring;
 };
 
 /* Numbers of the one row that a query gives. Return: 0, -ENODATA, or -errno. */
@@ -106,7 +111,31 @@ static int keep_ids_growing(struct store_sqlite *s)
 	return store_sqlite_db_run(&s->db, STORE_SQLITE_POSITION);
 }
 
-/* Where the database is in the ring. Return: 0, -ESTALE: beyond its end, or -errno. */
+/*
+ * The session whose records a ring holds is in its database before the first record is in the ring.
+ * Return: whether it is not, 0 or 1, or -errno.
+ */
+static int is_foreign(struct store_sqlite *s)
+{
+	struct ring_session session;
+	int64_t started_ns = 0;
+	char sql[96];
+	int err;
+
+	if (ring_get_session(s->ring, &session) != 0)
+		return 0;
+	snprintf(sql, sizeof(sql), "SELECT started_ns FROM session WHERE id = %llu",
+		 (unsigned long long)session.id);
+	err = get_numbers(s, sql, &started_ns, 1);
+	if (err && err != -ENODATA)
+		return err;
+	return started_ns != session.wall_ns;
+}
+
+/*
+ * Where the database is in the ring.
+ * Return: 0, -ESTALE: beyond its end, -EXDEV: it is another database's ring, or -errno.
+ */
 static int find_position(struct store_sqlite *s, uint64_t *position)
 {
 	int64_t numbers[2] = { 0 };
@@ -115,8 +144,11 @@ static int find_position(struct store_sqlite *s, uint64_t *position)
 	if (err)
 		return err;
 	*position = ring_tail(s->ring);
-	if ((uint64_t)numbers[0] != ring_id(s->ring))
-		return 0;
+	if ((uint64_t)numbers[0] != ring_id(s->ring)) {
+		int foreign = is_foreign(s);
+
+		return foreign == 1 ? -EXDEV : foreign;
+	}
 	*position = (uint64_t)numbers[1];
 	if (*position > ring_head(s->ring))
 		return -ESTALE;
@@ -161,14 +193,20 @@ static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *
 	return ring_replace(&s->ring, s->config.ring_records, damaged, report, why, why_len);
 }
 
-/* What went wrong with the database just now. */
-static const char *db_trouble(const struct store_sqlite *s)
+/* What went wrong with the database just now, and what helps. */
+static void explain(const struct store_sqlite *s, int err, const char *what, char *why,
+		    size_t why_len)
 {
 	int rc = sqlite3_errcode(s->db.conn);
+	char words[256] = "a row is missing that is always there";
 
-	if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE)
-		return "a row is missing that is always there";
-	return sqlite3_errmsg(s->db.conn);
+	if (rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+		store_sqlite_words(s->db.conn, err, words, sizeof(words));
+	snprintf(why, why_len, "%s: %s: %s%s", s->config.db_path, what, words,
+		 err == -ENOSPC	 ? "; free some space"
+		 : err == -EBUSY ? "; end the program that holds it"
+		 : err == -EIO ? "; the disk does not do what it should, see the kernel's log"
+			       : "");
 }
 
 static int settle_last_session(struct store_sqlite *s, struct start_notes *notes, char *why,
@@ -180,22 +218,24 @@ static int settle_last_session(struct store_sqlite *s, struct start_notes *notes
 
 	if (err == 0)
 		err = find_position(s, &position);
-	if (err == -ESTALE)
+	notes->foreign_ring = err == -EXDEV;
+	if (err == -ESTALE || err == -EXDEV)
 		damaged = true;
 	else if (err == 0)
 		err = replay(s, position);
-	if (err == 0 || err == -ESTALE) {
+	if (err == 0 || err == -ESTALE || err == -EXDEV) {
 		notes->lost = store_sqlite_batch_lose(&s->batch, &s->db);
 		err = notes->lost < 0 ? (int)notes->lost : 0;
 	}
 	if (err) {
-		snprintf(why, why_len, "the ledger cannot take what the ring holds: %s%s",
-			 db_trouble(s), err == -ENOSPC ? "; free some space" : "");
+		explain(s, err, "cannot take what the ledger's ring holds", why, why_len);
 		return err;
 	}
 	err = renew_ring(s, damaged, &notes->ring, why, why_len);
 	if (err)
 		return err;
+	if (notes->foreign_ring)
+		notes->ring.reason = "it belongs to another database, so its records are not taken";
 	s->batch.position = ring_head(s->ring);
 	s->committed = s->batch.position;
 	return 0;
@@ -217,12 +257,18 @@ static int note(struct store_sqlite *s, const char *kind, const char *new_value,
 
 static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
 {
-	char text[PATH_MAX + 512], number[32];
+	char text[2 * PATH_MAX + 512], number[32];
 	int err = 0;
 
 	if (notes->db.migrated[0] && s->config.say != NULL)
 		s->config.say(notes->db.migrated); /* the event is there since it happened */
-	if (notes->db.set_aside[0]) {
+	if (notes->remains[0]) {
+		snprintf(text, sizeof(text), "%s%s%s", notes->remains,
+			 notes->remains_aside[0] ? "; what was left of it is kept as " : "",
+			 notes->remains_aside);
+		err = note(s, "ledger-missing", notes->remains_aside, text);
+	}
+	if (err == 0 && notes->db.set_aside[0]) {
 		snprintf(
 			text, sizeof(text),
 			"the database was damaged (%s) and set aside as %s; %u VMs were taken over",
@@ -239,6 +285,10 @@ static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
 			 notes->ring.set_aside, notes->ring.reason);
 		err = note(s, "ring-set-aside", notes->ring.set_aside, text);
 	}
+	if (err == 0 && notes->no_ring)
+		err = note(s, "ring-missing", NULL,
+			   "there was no ring beside the database: what the last vgpud answered in its "
+			   "last moment may have left no record");
 	if (err == 0 && notes->lost) {
 		snprintf(number, sizeof(number), "%lld", (long long)notes->lost);
 		snprintf(text, sizeof(text),
@@ -374,24 +424,111 @@ static int settle_and_begin(struct store_sqlite *s, struct start_notes *notes, c
 	if (err == 0)
 		err = load_vms(s);
 	if (err)
-		snprintf(why, why_len, "%s: cannot begin a session: %s%s", s->config.db_path,
-			 db_trouble(s), err == -ENOSPC ? "; free some space" : "");
+		explain(s, err, "cannot begin a session", why, why_len);
 	return err;
 }
 
-/*
- * After a clean end nobody checks the database, so that it is damaged may show only now. The ring
- * is as it was: what it holds is released once all of it is in a database.
- */
-static int begin_afresh(struct store_sqlite *s, struct start_notes *notes, char *why,
-			size_t why_len)
+/* A database whose tables were still in its log loses them with it. */
+static void note_no_tables(const struct store_sqlite *s, struct start_notes *notes)
+{
+	struct ring_session session;
+
+	if (notes->remains[0] == '\0' &&
+	    (notes->no_ring || ring_get_session(s->ring, &session) == 0))
+		snprintf(notes->remains, sizeof(notes->remains),
+			 "%s has no tables, as if its log had been lost; a new database is begun in "
+			 "it, without the old one's VMs and records",
+			 s->config.db_path);
+}
+
+static int open_and_begin(struct store_sqlite *s, struct start_notes *notes, char *why,
+			  size_t why_len)
 {
 	int err;
 
-	snprintf(notes->db.reason, sizeof(notes->db.reason), "%s", why);
+	forget_vms(s);
+	err = store_sqlite_db_open(&s->db, s->config.db_path, &notes->db, why, why_len);
+	if (err == 0 && notes->db.fresh)
+		note_no_tables(s, notes);
+	if (err == 0)
+		err = settle_and_begin(s, notes, why, why_len);
+	if (err && notes->db.reason[0] == '\0')
+		snprintf(notes->db.reason, sizeof(notes->db.reason), "%s", why);
+	return err;
+}
+
+/* -ENODATA: a row is missing that is always there. */
+static bool is_damage(int err)
+{
+	return err == -EUCLEAN || err == -ENODATA;
+}
+
+/*
+ * Damage may show when the database is opened, or, as nobody checks it after a clean end, later.
+ * The ring is as it was: what it holds is released once all of it is in a database. What is set
+ * aside was found damaged twice: a read that failed once can look like damage too.
+ */
+static int open_sound_or_new(struct store_sqlite *s, struct start_notes *notes, char *why,
+			     size_t why_len)
+{
+	int err = open_and_begin(s, notes, why, why_len);
+
+	if (is_damage(err))
+		err = open_and_begin(s, notes, why, why_len);
+	if (!is_damage(err))
+		return err;
 	forget_vms(s);
 	err = store_sqlite_db_start_afresh(&s->db, s->config.db_path, &notes->db, why, why_len);
 	return err ? err : settle_and_begin(s, notes, why, why_len);
+}
+
+/* --- no database where there should be one --- */
+
+static bool is_empty(const char *path, const char *suffix)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	return snprintf(name, sizeof(name), "%s%s", path, suffix) >= (int)sizeof(name) ||
+	       stat(name, &st) != 0 || st.st_size == 0;
+}
+
+/*
+ * An empty file counts as a new database, and sqlite then removes the log beside it. So what speaks
+ * of an old one is seen to before: a log, a ring that was in use, or the empty file itself, unless
+ * there is a ring that was not: that is a first start that was cut off.
+ */
+static int look_for_remains(struct store_sqlite *s, struct start_notes *notes, char *why,
+			    size_t why_len)
+{
+	static const char *const companions[] = { "-wal", "-shm", NULL };
+	const char *path = s->config.db_path;
+	bool log = !is_empty(path, "-wal"), there = access(path, F_OK) == 0;
+	bool ring_lost = notes->ring.set_aside[0] != '\0' || (there && notes->ring.created);
+	struct ring_session session;
+	int err;
+
+	if (!is_empty(path, "") ||
+	    (!log && !ring_lost && ring_get_session(s->ring, &session) != 0))
+		return 0;
+	snprintf(notes->remains, sizeof(notes->remains),
+		 "%s %s%s; a new database is begun, without the old one's VMs and records", path,
+		 there ? "is empty" : "is missing",
+		 log	     ? ", but its log is there"
+		 : ring_lost ? ""
+			     : ", but a ring that belonged to one is there");
+	if (!there && !log)
+		return 0;
+	err = set_aside(path, companions, notes->remains_aside, sizeof(notes->remains_aside));
+	if (err == -ENOENT && !there) {
+		strncat(notes->remains_aside, "-wal",
+			sizeof(notes->remains_aside) - strlen(notes->remains_aside) - 1);
+		return 0;
+	}
+	if (err == 0)
+		return 0;
+	snprintf(why, why_len, "%s: empty, and cannot be moved aside: %s", path, strerror(-err));
+	return err;
 }
 
 int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
@@ -400,18 +537,16 @@ int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
 	struct start_notes *notes = calloc(1, sizeof(*notes));
 	int err = -ENOMEM;
 
-	snprintf(why, why_len, "no memory for the ledger");
+	snprintf(why, why_len, "%s: no memory for the ledger", config->db_path);
 	if (notes)
 		err = ring_open(&s->ring, config->ring_path, config->ring_records, &notes->ring,
 				why, why_len);
-	if (err == 0)
-		err = store_sqlite_db_open(&s->db, config->db_path, &notes->db, why, why_len);
 	if (err == 0) {
-		err = settle_and_begin(s, notes, why, why_len);
-		/* -ENODATA: a row is missing that is always there. */
-		if ((err == -EUCLEAN || err == -ENODATA) && notes->db.set_aside[0] == '\0')
-			err = begin_afresh(s, notes, why, why_len);
+		notes->no_ring = notes->ring.created && !is_empty(config->db_path, "");
+		err = look_for_remains(s, notes, why, why_len);
 	}
+	if (err == 0)
+		err = open_sound_or_new(s, notes, why, why_len);
 	free(notes);
 	return err;
 }

@@ -105,7 +105,10 @@ def ledger(how):
 def damage(path, chance):
     """Damages a file in one of many ways. Return: which."""
     size = path.stat().st_size
-    kind = chance.choice(("cut", "emptied", "bits", "header", "zeroed", "noise", "grown"))
+    kind = chance.choice(("cut", "emptied", "removed", "bits", "header", "zeroed", "noise", "grown"))
+    if kind == "removed":
+        path.unlink()
+        return kind
     with path.open("r+b") as file:
         if kind == "cut":
             file.truncate(chance.randrange(size))
@@ -136,8 +139,13 @@ def start(state, run, *arguments):
     return child.returncode, child.stderr.decode(errors="replace")
 
 
-def judge(status, text, state):
-    """Return: what a start with damaged files came to, in a word."""
+def contents(state):
+    """Return: bytes by name, of what there is of database and ring."""
+    return {path.name: path.read_bytes() for path in state.iterdir() if path.name in ("vgpud.db", "vgpud.ring")}
+
+
+def judge(status, text, state, before):
+    """before: contents() as damaged. Return: what a start with damaged files came to, in a word."""
     if SANITIZER.search(text):
         return "sanitizer: " + SANITIZER.search(text).group()
     if status < 0:
@@ -147,6 +155,13 @@ def judge(status, text, state):
     aside = [path.name for path in state.iterdir() if ".corrupt-" in path.name]
     if aside and not any(name in text for name in aside):
         return "set aside without a word"
+    if any(len(data) and (state / f"{name}.corrupt-1").exists() and (state / f"{name}.corrupt-1").read_bytes() != data
+           for name, data in before.items()):
+        return "set aside, but not as it was"
+    if before and not before.get("vgpud.db") and "a new database is begun" not in text:
+        return "a new database without a word"
+    if not before.get("vgpud.ring") and before.get("vgpud.db") and not re.search("no ring beside| set aside as ", text):
+        return "a new ring without a word"
     return "up, file set aside" if aside else "up"
 
 
@@ -157,7 +172,7 @@ def corrupt(rounds, _):
     state, run = where / "state", where / "run"
     run.mkdir()
     seen = {"database": [], "ring": [], "both": []}
-    again, bad = [], []  # bad: what to print of
+    again = []
     for n in range(rounds):
         shutil.rmtree(state, ignore_errors=True)
         shutil.copytree(good[n // 3 % 2], state)
@@ -168,11 +183,12 @@ def corrupt(rounds, _):
                                               if (path := state / name).exists() and path.stat().st_size]), chance))
         if what != "database":
             kinds.append(damage(state / "vgpud.ring", chance))
+        before = contents(state)
         status, text = start(state, run, "--run", "true")
-        came_to = judge(status, text, state)
-        seen[what].append(came_to)
+        came_to = judge(status, text, state, before)
         if not came_to.startswith("up"):
-            bad.append(f"{what} {kinds}: {came_to}")
+            came_to += f" ({', '.join(kinds)})"
+        seen[what].append(came_to)
         status, text = start(state, run, "--run", "true")
         again.append("up" if status == 0 and not SANITIZER.search(text) else f"{status}: {text[-200:]}")
     for what, came_to in seen.items():

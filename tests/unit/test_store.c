@@ -929,6 +929,133 @@ static void test_damaged_ring_is_set_aside(void **state)
 	store->ops->close(store);
 }
 
+/* --- a database, or a ring, that is not where it should be --- */
+
+static int64_t events(const char *kind)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM event WHERE kind = '%s'", kind);
+	return number(sql);
+}
+
+static bool is_there(const char *path, const char *suffix)
+{
+	char name[160];
+
+	snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return access(name, F_OK) == 0;
+}
+
+static void test_missing_and_empty_databases_are_told(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 20);
+	store->ops->close(store);
+	assert_int_equal(truncate(db_path, 0), 0);
+	store = open_store();
+	assert_int_equal(events("ledger-missing"), 1);
+	assert_true(is_there(db_path, ".corrupt-1"));
+	assert_int_equal(store->next_id, 21);
+	store->ops->close(store);
+	assert_int_equal(unlink(db_path), 0);
+	store = open_store();
+	assert_int_equal(events("ledger-missing"), 1);
+	assert_false(is_there(db_path, ".corrupt-2"));
+	store->ops->close(store);
+	store = open_store();
+	assert_int_equal(events("ledger-missing"), 1);
+	store->ops->close(store);
+}
+
+/* Without the file itself sqlite would remove its log. */
+static void test_a_log_without_its_database_is_kept(void **state)
+{
+	char log[128];
+	struct store *store = open_store();
+
+	(void)state;
+	store->ops->close(store);
+	assert_int_equal(unlink(ring_path), 0);
+	assert_int_equal(unlink(db_path), 0);
+	snprintf(log, sizeof(log), "%s-wal", db_path);
+	assert_int_equal(close(open(log, O_CREAT | O_WRONLY, 0600)), 0);
+	overwrite(log, 0, 100);
+	store = open_store();
+	assert_int_equal(events("ledger-missing"), 1);
+	assert_true(is_there(db_path, ".corrupt-1-wal"));
+	store->ops->close(store);
+}
+
+/* As a first start leaves it that is killed. */
+static void test_an_empty_database_beside_an_unused_ring_is_new(void **state)
+{
+	struct ring_report report;
+	struct ring *ring;
+	struct store *store;
+
+	(void)state;
+	assert_int_equal(ring_open(&ring, ring_path, 256, &report, why, sizeof(why)), 0);
+	ring_close(ring);
+	assert_int_equal(close(open(db_path, O_CREAT | O_WRONLY, 0600)), 0);
+	store = open_store();
+	assert_int_equal(number("SELECT count(*) FROM event"), 0);
+	store->ops->close(store);
+	assert_int_equal(unlink(ring_path), 0);
+	assert_int_equal(truncate(db_path, 0), 0);
+	store = open_store();
+	assert_int_equal(events("ledger-missing"), 1);
+	store->ops->close(store);
+}
+
+static void test_a_missing_ring_is_told(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	assert_int_equal(events("ring-missing"), 0);
+	do_requests(store, 20);
+	store->ops->close(store);
+	assert_int_equal(unlink(ring_path), 0);
+	store = open_store();
+	assert_int_equal(events("ring-missing"), 1);
+	do_requests(store, 20);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 40);
+	store->ops->close(store);
+}
+
+static void test_the_ring_of_another_database_is_set_aside(void **state)
+{
+	char other[128];
+	struct store *store;
+
+	(void)state;
+	config.batch_ms = 10000;
+	in_killed_child(leave_some_open);
+	snprintf(other, sizeof(other), "%s/other", directory);
+	assert_int_equal(rename(ring_path, other), 0);
+	assert_int_equal(unlink(db_path), 0);
+	config.batch_ms = 1;
+	store = open_store();
+	do_requests(store, 5);
+	store->ops->close(store);
+	assert_int_equal(rename(other, ring_path), 0);
+	store = open_store();
+	assert_int_equal(events("ring-set-aside"), 1);
+	assert_true(is_there(ring_path, ".corrupt-1"));
+	assert_int_equal(number("SELECT count(*) FROM request"), 5);
+	do_requests(store, 5);
+	flush(store);
+	assert_int_equal(number("SELECT count(*) FROM request"), 10);
+	store->ops->close(store);
+	store = open_store();
+	assert_int_equal(events("ring-set-aside"), 1);
+	store->ops->close(store);
+}
+
 /* --- refusals --- */
 
 static void assert_refused(int err, const char *words)
@@ -1038,6 +1165,11 @@ int main(void)
 		STORE_TEST(test_no_database_at_all),
 		STORE_TEST(test_damaged_after_kill_keeps_answered_ones),
 		STORE_TEST(test_damaged_ring_is_set_aside),
+		STORE_TEST(test_missing_and_empty_databases_are_told),
+		STORE_TEST(test_a_log_without_its_database_is_kept),
+		STORE_TEST(test_an_empty_database_beside_an_unused_ring_is_new),
+		STORE_TEST(test_a_missing_ring_is_told),
+		STORE_TEST(test_the_ring_of_another_database_is_set_aside),
 		STORE_TEST(test_newer_and_foreign_databases_are_refused),
 		STORE_TEST(test_second_daemon_is_refused),
 		STORE_TEST(test_bad_places_are_refused),

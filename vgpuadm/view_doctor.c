@@ -97,12 +97,16 @@ static void check_peers(struct doctor *doctor, const json_t *vms)
 static void check_daemon(struct doctor *doctor, struct view *view)
 {
 	struct fail fail = { 0 };
-	json_t *vms;
+	json_t *status, *vms;
 
 	check_reach(doctor, view);
 	if (!view->client)
 		return;
 	check_inside(doctor, view);
+	status = view_rows(view, "status", NULL, NULL, &fail);
+	if (status)
+		doctor_files(doctor, json_array_get(status, 0));
+	json_decref(status);
 	vms = view_rows(view, "list", NULL, NULL, &fail);
 	if (!vms)
 		return;

@@ -19,6 +19,9 @@ void doctor_add(struct doctor *doctor, enum doctor_result result, const char *ch
 /* The VMs' sockets below runtime_dir: missing ones, those of no VM, and what their modes allow. */
 void doctor_sockets(struct doctor *doctor, const char *runtime_dir, const json_t *vms);
 
+/* The directory of the file transport, as the daemon's status names it: whom its mode lets in. */
+void doctor_files(struct doctor *doctor, const json_t *status);
+
 /* The admin socket: whether it is one, and whom its mode lets in. */
 void doctor_admin_socket(struct doctor *doctor, const char *path);
 

@@ -55,6 +55,8 @@ static const struct field status_fields[] = {
 	FIELD("ring_records", "ring's records", COUNT, 0),
 	FIELD("runtime_dir", "sockets in", TEXT, 0),
 	FIELD("admin_clients", "admin clients", COUNT, 0),
+	FIELD("file_state", "requests by file", TEXT, 0, .tone = TONE_STATE),
+	FIELD("file_dir", "files in", TEXT, 0),
 	END,
 };
 
@@ -131,6 +133,7 @@ static const struct field queue_fields[] = {
 	FIELD("pool", "POOL", TEXT, 4),
 	FIELD("priority", "PRIORITY", TEXT, 8),
 	FIELD("opcode", "OPCODE", TEXT, 10),
+	FIELD("transport", "BY", TEXT, 6),
 	FIELD("state", "STATE", TEXT, 7),
 	FIELD("waited_ns", "WAITED", DURATION, 8),
 	FIELD("running_ns", "RUNNING FOR", DURATION, 11),
@@ -222,7 +225,7 @@ static const struct field request_fields[] = {
 	FIELD("opcode", "OPCODE", TEXT, 10),
 	FIELD("status", "STATUS", TEXT, 12, .tone = TONE_STATUS),
 	FIELD("executor", "EXECUTOR", TEXT, 8),
-	HIDDEN("transport"),
+	FIELD("transport", "BY", TEXT, 6),
 	FIELD("wait_ns", "WAIT", DURATION, 8),
 	FIELD("exec_ns", "RUN", DURATION, 8),
 	FIELD("total_ns", "TOTAL", DURATION, 8),

@@ -12,6 +12,7 @@
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
 #include "vgpud/confine.h"
+#include "vgpud/file_server.h"
 #include "vgpud/store_sqlite.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
@@ -105,6 +106,9 @@ void admin_status(struct admin_call *call)
 		daemon->conf->test_opcodes, "confine", confine_state(), "admin_clients",
 		(int)admin_server_clients(daemon->admin), "vms_limited", sum.limited);
 
+	json_object_set_new(row, "file_state", json_string(file_server_state(daemon->files)));
+	json_object_set_new(row, "file_dir",
+			    admin_string(daemon->files != NULL ? daemon->conf->file_dir : NULL));
 	add_ledger(daemon, row);
 	admin_row(call, row);
 	admin_end(call, NULL);
@@ -375,6 +379,12 @@ static void check_clock(struct admin_call *call)
 			  : NULL);
 }
 
+static void add_file_finding(void *call, bool well, const char *text, const char *remedy)
+{
+	check_row(call, "file transport", well ? CHECK_OK : CHECK_WARNING, text,
+		  well ? NULL : remedy);
+}
+
 void admin_checks(struct admin_call *call)
 {
 	check_ledger(call);
@@ -386,5 +396,7 @@ void admin_checks(struct admin_call *call)
 	check_limits(call);
 	check_clock(call);
 	check_confine(call);
+	if (call->daemon->files != NULL)
+		file_server_check(call->daemon->files, add_file_finding, call);
 	admin_end(call, NULL);
 }

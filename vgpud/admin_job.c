@@ -58,19 +58,21 @@ static json_t *queue_row(const struct broker *broker, const struct request *requ
 	uint64_t started_ns = runs ? request->item.started_ns : now_ns;
 	uint64_t end_ns = request->row.received_ns + pool->deadline_ns;
 
-	return json_pack("{s:i, s:I, s:s, s:I, s:o, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o, s:I}",
-			 "position", (int)position, "id", (json_int_t)request->row.id, "vm",
-			 request->vm->name, "vm_id", (json_int_t)request->vm->id, "pool",
-			 admin_pool_name(request->vm->sched.pool), "priority",
-			 name_priority(request->vm->sched.priority), "opcode",
-			 name_opcode(request->row.opcode), "state", runs ? "running" : "waiting",
-			 "waited_ns", (json_int_t)(started_ns - request->row.received_ns),
-			 "running_ns",
-			 runs ? json_integer((json_int_t)(now_ns - started_ns)) : json_null(),
-			 "deadline_in_ns", (json_int_t)(end_ns - now_ns), "guest_request_id",
-			 (json_int_t)request->row.guest_request_id, "held",
-			 admin_string(held(request, now_ns)), "limited_ns",
-			 (json_int_t)sched_limited_ns(&request->item, now_ns));
+	return json_pack(
+		"{s:i, s:I, s:s, s:I, s:o, s:s, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o, s:I}",
+		"position", (int)position, "id", (json_int_t)request->row.id, "vm",
+		request->vm->name, "vm_id", (json_int_t)request->vm->id, "pool",
+		admin_pool_name(request->vm->sched.pool), "priority",
+		name_priority(request->vm->sched.priority), "opcode",
+		name_opcode(request->row.opcode), "transport",
+		store_transport_name(request->origin->transport), "state",
+		runs ? "running" : "waiting", "waited_ns",
+		(json_int_t)(started_ns - request->row.received_ns), "running_ns",
+		runs ? json_integer((json_int_t)(now_ns - started_ns)) : json_null(),
+		"deadline_in_ns", (json_int_t)(end_ns - now_ns), "guest_request_id",
+		(json_int_t)request->row.guest_request_id, "held",
+		admin_string(held(request, now_ns)), "limited_ns",
+		(json_int_t)sched_limited_ns(&request->item, now_ns));
 }
 
 void admin_queue(struct admin_call *call)

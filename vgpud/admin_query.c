@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/util.h"
 #include "vgpud/admin_handlers.h"
 #include "vgpud/store_sqlite.h"
 
@@ -42,10 +43,12 @@ static char *make_query(const struct admin_call *call)
 	char *text;
 
 	snprintf(path, sizeof(path), "%s/vgpud.db", daemon->conf->state_dir);
-	object = json_pack("{s:I, s:s, s:O, s:s, s:I, s:o}", "id", call->id, "cmd",
-			   admin_cmds[call->cmd].name, "args", call->args, "db", path, "start_ns",
-			   (json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns),
-			   "pools", sharing_pools(call));
+	object = json_pack(
+		"{s:I, s:s, s:O, s:s, s:I, s:I, s:i, s:o}", "id", call->id, "cmd",
+		admin_cmds[call->cmd].name, "args", call->args, "db", path, "start_ns",
+		(json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns), "now_ns",
+		(json_int_t)store_sqlite_wall_ns(daemon->broker.store, util_now_ns()), "patience_s",
+		(int)daemon->conf->idle_timeout_s, "pools", sharing_pools(call));
 	text = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	return text;

@@ -27,10 +27,10 @@
  * is one line and one answer. A query's answer is written by another process straight into the
  * client's socket; until that process has ended we only watch whether the client is still there.
  *
- * Everything that a client can hold is bounded: its line, its answer, its idle time, and how many
- * clients there are. A quarter of the places is for those who may change things, so that readers
- * keep no administrator out, and one reader has at most half of the others, so that it keeps out no
- * other reader.
+ * Everything that a client can hold is bounded: its line, its answer, how long it may take from one
+ * whole line to the next and to take an answer, and how many clients there are. A quarter of the
+ * places is for those who may change things, so that readers keep no administrator out, and one
+ * reader has at most half of the others, so that it keeps out no other reader.
  *
  * The host's groups are looked up at the start and at a reload, never when a client comes: where
  * they are in a directory on the network, an answer may take long.
@@ -360,6 +360,15 @@ static void take_line(struct admin_client *client, const char *line, size_t len)
 	}
 }
 
+/* Starts the client's idle time anew. */
+static void expect_activity(struct admin_client *client)
+{
+	uint64_t usec = conf_of(client->server)->idle_timeout_s * UTIL_NS_PER_S / UTIL_NS_PER_US;
+
+	sd_event_source_set_time_relative(client->idle, usec);
+	sd_event_source_set_enabled(client->idle, SD_EVENT_ONESHOT);
+}
+
 /* Answers lines as long as there are whole ones and nothing is under way. */
 static void take_lines(struct admin_client *client)
 {
@@ -371,21 +380,13 @@ static void take_lines(struct admin_client *client)
 		if (newline == NULL)
 			break;
 		len = (size_t)(newline - client->in) + 1;
+		expect_activity(client); /* a part of a line is none */
 		take_line(client, client->in, len - 1);
 		client->in_len -= len;
 		memmove(client->in, client->in + len, client->in_len);
 	}
 	client->in_lines = false;
 	watch(client);
-}
-
-/* Starts the client's idle time anew. */
-static void expect_activity(struct admin_client *client)
-{
-	uint64_t usec = conf_of(client->server)->idle_timeout_s * UTIL_NS_PER_S / UTIL_NS_PER_US;
-
-	sd_event_source_set_time_relative(client->idle, usec);
-	sd_event_source_set_enabled(client->idle, SD_EVENT_ONESHOT);
 }
 
 /* Return: whether the client stays. */
@@ -399,7 +400,6 @@ static bool client_read(struct admin_client *client)
 	if (len == 0)
 		client->at_end = true;
 	client->in_len += (size_t)len;
-	expect_activity(client);
 	take_lines(client);
 	if (client->in_len < sizeof(client->in))
 		return true;

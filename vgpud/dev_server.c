@@ -25,7 +25,8 @@
  * Theory of operation: bytes go through the frame parser, frames through the session, and what the
  * session says is done here. Nothing waits: what the socket does not take is kept, up to OUT_MAX
  * bytes; a peer that lets more than that pile up is closed, since a device has no use for answers
- * that it does not read.
+ * that it does not read. A device may be silent for as long as it likes, but not in the middle of a
+ * frame.
  *
  * A second peer is told DENIED and closed. It cannot displace the first; but the first is looked at
  * before, so that a QEMU that was just restarted does not find its own dead predecessor there.
@@ -34,6 +35,7 @@
 #define OUT_MAX (64u * 1024) /* bytes kept for a peer that does not read */
 #define IN_CHUNK 16384	     /* bytes taken at a time */
 #define HELLO_TIMEOUT_USEC 5000000ull
+#define FRAME_TIMEOUT_USEC 5000000ull /* from a frame's first byte to its last */
 #define CONNECT_RETRY_USEC 1000000ull
 #define ACCEPT_PAUSE_USEC 1000000ull /* when there is no descriptor left */
 
@@ -41,6 +43,7 @@ struct dev_peer {
 	int fd; /* -1: dev_refuse() has it */
 	sd_event_source *io;
 	sd_event_source *hello_timer; /* until it said hello */
+	sd_event_source *frame_timer; /* NULL, or on while a frame lacks some bytes */
 	bool greeted;		      /* it did */
 	struct session session;
 	struct vgpu_frame_parser parser;
@@ -85,6 +88,7 @@ __attribute__((format(printf, 2, 3))) static void complain(struct dev_port *port
 static void peer_free(struct dev_peer *peer)
 {
 	sd_event_source_disable_unref(peer->hello_timer);
+	sd_event_source_disable_unref(peer->frame_timer);
 	sd_event_source_disable_unref(peer->io);
 	if (peer->fd >= 0)
 		close(peer->fd);
@@ -247,6 +251,38 @@ static bool take_frame(struct dev_port *port)
 	return true;
 }
 
+static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct dev_port *port = arg;
+
+	(void)source;
+	(void)usec;
+	port->vm->counts.bad_frames++;
+	complain(port, "closed the connection to its device: a frame was begun and not ended");
+	drop_peer(port);
+	return 0;
+}
+
+/* The last frame that was begun lacks some bytes: from now on there is a bound for the rest. */
+static void expect_rest(struct dev_port *port)
+{
+	struct dev_peer *peer = port->peer;
+	int on = SD_EVENT_OFF;
+
+	if (!peer->greeted || peer->parser.have == 0)
+		return;
+	if (peer->frame_timer == NULL) {
+		sd_event_add_time_relative(port->event, &peer->frame_timer, CLOCK_MONOTONIC,
+					   FRAME_TIMEOUT_USEC, 0, on_frame_timeout, port);
+		return;
+	}
+	sd_event_source_get_enabled(peer->frame_timer, &on);
+	if (on != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(peer->frame_timer, FRAME_TIMEOUT_USEC);
+	sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_ONESHOT);
+}
+
 /* Return: whether the peer stays. */
 static bool take_bytes(struct dev_port *port, const uint8_t *bytes, uint32_t len)
 {
@@ -259,8 +295,11 @@ static bool take_bytes(struct dev_port *port, const uint8_t *bytes, uint32_t len
 			complain(port, "closed the connection to its device: a frame is malformed");
 			return false;
 		case VGPU_FRAME_MORE:
+			expect_rest(port);
 			return true;
 		case VGPU_FRAME_READY:
+			if (port->peer->frame_timer != NULL)
+				sd_event_source_set_enabled(port->peer->frame_timer, SD_EVENT_OFF);
 			if (!take_frame(port))
 				return false;
 			break;

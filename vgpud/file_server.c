@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,6 +37,7 @@
 #define HUNG_NS (10 * UTIL_NS_PER_S) /* besides three intervals */
 #define END_MS 2000
 #define NOTES_AT_ONCE 64
+#define FINDING_SIZE (CONF_PATH_SIZE + VM_NAME_SIZE + FILE_TEXT_SIZE + 64)
 
 int file_server_send(const struct file_server *server, const void *order, size_t len_bytes)
 {
@@ -46,11 +48,24 @@ int file_server_send(const struct file_server *server, const void *order, size_t
 
 /* --- what the process says --- */
 
-static void on_trouble(const struct file_server *server, const struct file_note *note)
+/* For file_server_check(); empty when it is over. */
+static void keep_trouble(struct file_server *server, const struct file_note *note)
+{
+	const struct vm *vm = vm_find(&server->broker->vms, note->name);
+	struct file_slot *slot = vm != NULL ? file_slot_take(server, vm) : NULL;
+
+	if (note->name[0] == '\0')
+		memcpy(server->trouble, note->text, sizeof(server->trouble));
+	else if (slot != NULL)
+		memcpy(slot->trouble, note->text, sizeof(slot->trouble));
+}
+
+static void on_trouble(struct file_server *server, const struct file_note *note)
 {
 	const char *dir = server->broker->conf->file_dir;
 	const char *slash = note->name[0] != '\0' ? "/" : "";
 
+	keep_trouble(server, note);
 	if (note->len_bytes > 0)
 		log_warning("file transport: %s%s%s: cannot look there: %s; it is tried again all "
 			    "the time",
@@ -64,6 +79,7 @@ static void on_answered(struct file_slot *slot, const struct file_note *note)
 	if (slot == NULL || slot->state != SLOT_ANSWERED)
 		return;
 	slot->state = SLOT_IDLE;
+	memcpy(slot->answer_trouble, note->text, sizeof(slot->answer_trouble));
 	if (note->len_bytes > 0)
 		file_slot_complain(slot, "cannot write its response.txt: %s; the answer is lost",
 				   note->text);
@@ -124,6 +140,9 @@ static void take_note(struct file_server *server, const struct file_note *note)
 	case FILE_NOTE_STRANGER:
 		if (vm_find(&server->broker->vms, note->name) != NULL)
 			break; /* it is one since a moment ago */
+		if (server->strangers < FILE_STRANGERS_KEPT)
+			memcpy(server->stranger[server->strangers++], note->name,
+			       sizeof(note->name));
 		log_warning("file transport: %s/%s: requests are written there, but there is no "
 			    "such VM (vgpuadm add-vm %s makes it one); they are left alone",
 			    server->broker->conf->file_dir, note->name, note->name);
@@ -194,6 +213,7 @@ static int on_exit_of_process(sd_event_source *source, const siginfo_t *si, void
 		take_note(server, &note);
 	stop_process(server);
 	server->child = sd_event_source_disable_unref(server->child);
+	server->strangers = 0; /* the next one tells of them again */
 	log_warning("file transport: its process %d ended (%s %d); starting another",
 		    (int)si->si_pid, si->si_code == CLD_EXITED ? "status" : "signal",
 		    si->si_status);
@@ -363,6 +383,59 @@ int file_server_open(struct file_server **out, sd_event *event, struct broker *b
 	*out = server;
 	return 0;
 }
+
+/* --- what an administrator wants to know --- */
+
+const char *file_server_state(const struct file_server *server)
+{
+	if (server == NULL)
+		return "off";
+	if (server->hung)
+		return "hung";
+	if (server->child == NULL || !server->vms_sent)
+		return "starting";
+	return server->trouble[0] != '\0' ? "failing" : "ok";
+}
+
+void file_server_check(const struct file_server *server, file_server_finding *finding, void *arg)
+{
+	const char *dir = server->broker->conf->file_dir, *state = file_server_state(server);
+	const struct file_slot *slot;
+	char text[FINDING_SIZE];
+	bool well = strcmp(state, "ok") == 0;
+
+	if (server->trouble[0] != '\0')
+		snprintf(text, sizeof(text), "%s: %s", dir, server->trouble);
+	else
+		snprintf(text, sizeof(text), "%s: %s", dir,
+			 well ? "requests are taken from there"
+			 : strcmp(state, "hung") == 0
+				 ? "it does not answer"
+				 : "its process is not there, and is started again");
+	finding(arg, well, text,
+		server->hung ? "if it is on NFS, look at its server; requests by device go on"
+			     : "see that it is there, and that vgpud may read and write in it");
+	TAILQ_FOREACH (slot, &server->slots, link) {
+		bool opened = slot->trouble[0] == '\0';
+
+		if (opened && slot->answer_trouble[0] == '\0')
+			continue;
+		snprintf(text, sizeof(text), "%s/%s: %s: %s", dir, slot->name,
+			 opened ? "its last answer could not be written" : "cannot look there",
+			 opened ? slot->answer_trouble : slot->trouble);
+		finding(arg, false, text,
+			"make it a plain directory in which vgpud may read and write, with room");
+	}
+	for (unsigned i = 0; i < server->strangers; i++) {
+		if (vm_find(&server->broker->vms, server->stranger[i]) != NULL)
+			continue;
+		snprintf(text, sizeof(text), "%s/%s: requests were written there for no VM", dir,
+			 server->stranger[i]);
+		finding(arg, false, text, "vgpuadm add-vm makes it one; or stop who writes there");
+	}
+}
+
+/* --- the end --- */
 
 /* While it is there, the next vgpud's process would not be the only one. */
 static void wait_for_process(pid_t pid)

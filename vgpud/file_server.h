@@ -30,6 +30,16 @@ void file_server_task(char *out, const struct conf *conf);
  */
 int file_server_open(struct file_server **out, sd_event *event, struct broker *broker);
 
+/* Return: "off", "starting", "ok", "failing": the directory cannot be read, or "hung". server: or
+ * NULL. */
+const char *file_server_state(const struct file_server *server);
+
+/* well: then remedy does not count. */
+typedef void file_server_finding(void *arg, bool well, const char *text, const char *remedy);
+
+/* Tells what is right or wrong with the directory, its VMs' and the process. Nothing waits. */
+void file_server_check(const struct file_server *server, file_server_finding *finding, void *arg);
+
 /* Ends it; what was answered is still written. After broker_close(), which answers what is left. */
 void file_server_close(struct file_server *server);
 

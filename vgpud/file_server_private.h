@@ -8,6 +8,8 @@
 #include "vgpud/file_server.h"
 #include "vgpud/file_wire.h"
 
+#define FILE_STRANGERS_KEPT 8
+
 enum file_slot_state { SLOT_IDLE, SLOT_ASKED, SLOT_ANSWERED };
 
 struct file_slot {
@@ -21,6 +23,8 @@ struct file_slot {
 	char answer[FILE_FORMAT_ANSWER_SIZE];
 	unsigned told;
 	struct log_limit complaints;
+	char trouble[FILE_TEXT_SIZE];	     /* why its directory cannot be looked at, or empty */
+	char answer_trouble[FILE_TEXT_SIZE]; /* why its last answer could not be written */
 };
 
 struct file_server {
@@ -36,10 +40,13 @@ struct file_server {
 	uint64_t next_sequence;
 	struct file_order_vms vms; /* as last sent */
 	bool vms_sent;
-	bool too_many;		/* was said */
-	uint64_t next_start_ns; /* of the process, while there is none */
-	uint64_t scanned_ns;	/* when it last was through */
-	bool hung;		/* was said */
+	bool too_many;		      /* was said */
+	uint64_t next_start_ns;	      /* of the process, while there is none */
+	uint64_t scanned_ns;	      /* when it last was through */
+	bool hung;		      /* was said */
+	char trouble[FILE_TEXT_SIZE]; /* as a slot's, of the directory above all of them */
+	unsigned strangers;	      /* directories that are no VM's, of which some are kept */
+	char stranger[FILE_STRANGERS_KEPT][VM_NAME_SIZE];
 };
 
 /* file_server.c */

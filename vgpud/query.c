@@ -191,6 +191,8 @@ static int read_query(struct query *q, json_t *object, const char **db)
 	q->args = json_object_get(object, "args");
 	q->pools = json_string_value(json_object_get(object, "pools"));
 	q->start_ns = json_integer_value(json_object_get(object, "start_ns"));
+	q->now_ns = json_integer_value(json_object_get(object, "now_ns"));
+	q->patience_s = (unsigned)json_integer_value(json_object_get(object, "patience_s"));
 	*db = json_string_value(json_object_get(object, "db"));
 	return q->cmd != NULL && *db != NULL && json_is_object(q->args) ? 0 : -EINVAL;
 }
@@ -206,7 +208,6 @@ int query_main(const char *text)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	confine(CONFINE_QUERY);
-	q.now_ns = clock_ns(CLOCK_REALTIME);
 	if (read_query(&q, object, &db) != 0) {
 		json_decref(object);
 		return 2;

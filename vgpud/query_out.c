@@ -8,23 +8,34 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/log.h"
+#include "common/util.h"
 #include "vgpud/query.h"
 #include "vgpud/query_private.h"
 
-#define STUCK_MS 60000 /* a client that takes nothing for so long is given up */
+#define PATIENCE_MOST_S 60u
 
-/* The socket is non-blocking, as the daemon needs it so. Return: 0 or -EPIPE. */
-static int write_all(const char *bytes, size_t len)
+/*
+ * A client that takes what there is slower than it may is given up. The socket is non-blocking, as
+ * the daemon needs it so. Return: 0 or -EPIPE.
+ */
+static int write_all(const char *bytes, size_t len, unsigned patience_s)
 {
 	struct pollfd ready = { .fd = QUERY_FD, .events = POLLOUT };
+	uint64_t end_ns = util_now_ns() + patience_s * UTIL_NS_PER_S;
 
 	while (len > 0) {
 		ssize_t sent = send(QUERY_FD, bytes, len, MSG_NOSIGNAL);
+		uint64_t now_ns = util_now_ns();
 
 		if (sent < 0 && errno != EAGAIN && errno != EINTR)
 			return -EPIPE;
-		if (sent < 0 && poll(&ready, 1, STUCK_MS) == 0)
+		if (sent < (ssize_t)len && now_ns >= end_ns) {
+			log_warning("gave up a client that does not take its answer");
 			return -EPIPE;
+		}
+		if (sent < 0)
+			poll(&ready, 1, (int)((end_ns - now_ns) / UTIL_NS_PER_MS) + 1);
 		if (sent > 0) {
 			bytes += sent;
 			len -= (size_t)sent;
@@ -35,7 +46,9 @@ static int write_all(const char *bytes, size_t len)
 
 int query_flush(struct query *q)
 {
-	if (!q->broken && write_all(q->out, q->out_len) != 0)
+	unsigned patience_s = q->patience_s < PATIENCE_MOST_S ? q->patience_s : PATIENCE_MOST_S;
+
+	if (!q->broken && write_all(q->out, q->out_len, patience_s) != 0)
 		q->broken = true;
 	q->out_len = 0;
 	return q->broken ? -EPIPE : 0;

@@ -20,7 +20,10 @@ struct query {
 	json_t *args;
 	const char *pools; /* letters of those that share the GPU in question; NULL: all */
 	int64_t start_ns;  /* of vgpud */
-	int64_t now_ns;	   /* one moment for the whole answer */
+	/* One moment for the whole answer, on the ledger's clock: after a step of the wall clock
+	 * "an hour ago" is an hour ago. */
+	int64_t now_ns;
+	unsigned patience_s; /* longest that a client may take to take what is sent at once */
 	struct store_query *store;
 	struct store_query_filter filter;
 	json_int_t rows;

@@ -13,7 +13,8 @@
 #define LIMIT_DEFAULT 20      /* rows, when no window is given */
 #define LIMIT_OF_WINDOW 10000 /* when one is */
 #define LIMIT_MOST 1000000
-#define FOLLOW_MS 200 /* how soon a new row is seen */
+#define FOLLOW_MS 200	 /* how soon a new row is seen */
+#define FOLLOW_ROWS 1000 /* read at once */
 
 static uint64_t limit(const struct query *q)
 {
@@ -46,7 +47,6 @@ static json_t *time_or_null(bool known, uint64_t ns)
 
 static json_t *request_row(const struct store_query_request *r)
 {
-	static const char *const transports[] = { "device", "file" };
 	const struct store_request *row = &r->request;
 	char pool[2] = { (char)row->pool, '\0' }, number[16], opcode[16];
 	bool known = store_opcode(row->opcode) != STORE_OPCODE_UNKNOWN;
@@ -60,7 +60,7 @@ static json_t *request_row(const struct store_query_request *r)
 		pool, "priority", name_priority(row->priority), "opcode",
 		known ? name_opcode(row->opcode) : opcode, "status", name_error(row->status),
 		"executor", name_executor(row->executor), "transport",
-		row->transport < STORE_TRANSPORT_NUM ? transports[row->transport] : "?", "wait_ns",
+		store_transport_name(row->transport), "wait_ns",
 		time_or_null(r->times_known, row->wait_ns), "exec_ns",
 		time_or_null(r->times_known, row->exec_ns), "total_ns",
 		time_or_null(r->times_known, row->total_ns), "request_bytes",
@@ -97,20 +97,39 @@ static void show_reversed(struct query *q, json_t *rows)
 	json_decref(rows);
 }
 
+/*
+ * Rows are read first and written then: whoever takes them slowly must not keep the database's log
+ * from being emptied meanwhile. last_id: of those shown, moved. Return: 0 or -errno after failing.
+ */
+static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
+{
+	struct request_list list = { .rows = json_array(), .last_id = UINT64_MAX };
+	size_t count, i;
+	json_t *row;
+	int err = query_check(q, store_query_requests_after(q->store, &q->filter, *last_id, settled,
+							    FOLLOW_ROWS, collect_request, &list));
+
+	count = json_array_size(list.rows);
+	json_array_foreach (list.rows, i, row) {
+		*last_id = (uint64_t)json_integer_value(json_object_get(row, "id"));
+		query_row(q, json_incref(row));
+	}
+	if (count < FOLLOW_ROWS)
+		*last_id = settled;
+	json_decref(list.rows);
+	return err;
+}
+
 /* Shows what comes, until the client goes. */
 static void follow_requests(struct query *q, uint64_t last_id)
 {
-	while (query_flush(q) == 0 && query_client_stays(q, FOLLOW_MS)) {
-		uint64_t settled = last_id;
+	uint64_t settled = last_id;
 
+	while (query_flush(q) == 0 && query_client_stays(q, last_id < settled ? 0 : FOLLOW_MS)) {
 		if (query_check(q, store_query_settled(q->store, &settled)) != 0)
 			return;
-		if (settled <= last_id)
-			continue;
-		if (query_check(q, store_query_requests_after(q->store, &q->filter, last_id,
-							      settled, show_request, q)) != 0)
+		if (last_id < settled && show_next(q, &last_id, settled) != 0)
 			return;
-		last_id = settled;
 	}
 }
 

@@ -33,6 +33,17 @@ struct store_request {
 enum store_transport { STORE_TRANSPORT_TABLE(STORE_TRANSPORT_ENUM) STORE_TRANSPORT_NUM };
 #undef STORE_TRANSPORT_ENUM
 
+/* Return: "device"; "?": this vgpud knows none of that number. */
+static inline const char *store_transport_name(unsigned transport)
+{
+#define STORE_TRANSPORT_NAME(value, name, text) \
+	if (transport == (value))               \
+		return text;
+	STORE_TRANSPORT_TABLE(STORE_TRANSPORT_NAME)
+#undef STORE_TRANSPORT_NAME
+	return "?";
+}
+
 /* One line of the audit trail. Strings may be NULL: unknown. */
 struct store_event {
 	const char *kind;    /* a short fixed word: "start", "set-priority", "worker-died" */

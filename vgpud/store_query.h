@@ -68,10 +68,11 @@ typedef int store_query_request_fn(void *arg, const struct store_query_request *
 int store_query_requests(struct store_query *query, const struct store_query_filter *filter,
 			 uint64_t limit, store_query_request_fn *each, void *arg);
 
-/* Requests from after_id + 1 to last_id, oldest first; the filter's times do not count. */
+/* The oldest limit requests from after_id + 1 to last_id, oldest first; the filter's times do not
+ * count. */
 int store_query_requests_after(struct store_query *query, const struct store_query_filter *filter,
-			       uint64_t after_id, uint64_t last_id, store_query_request_fn *each,
-			       void *arg);
+			       uint64_t after_id, uint64_t last_id, uint64_t limit,
+			       store_query_request_fn *each, void *arg);
 
 /*
  * The highest id up to which every request has ended and has its row, for following them without

@@ -112,10 +112,10 @@ int store_query_requests(struct store_query *query, const struct store_query_fil
 }
 
 int store_query_requests_after(struct store_query *query, const struct store_query_filter *filter,
-			       uint64_t after_id, uint64_t last_id, store_query_request_fn *each,
-			       void *arg)
+			       uint64_t after_id, uint64_t last_id, uint64_t limit,
+			       store_query_request_fn *each, void *arg)
 {
-	struct listing listing = { .query = query, .left = UINT64_MAX, .each = each, .arg = arg };
+	struct listing listing = { .query = query, .left = limit, .each = each, .arg = arg };
 	int err;
 
 	listing.statement = prepare_listing(query, filter, "ASC", &err);

@@ -598,8 +598,9 @@ int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 			 err == -ENOSPC	  ? "; free some space"
 			 : err == -EACCES ? "; it and its directory must be writable for vgpud"
 			 : err == -EBUSY  ? "; end the program that holds it"
-			 : err == -EIO ? "; the disk does not do what it should, see the kernel's log"
-				       : "");
+			 : err == -EIO
+				 ? "; the disk does not do what it should, see the kernel's log"
+				 : "");
 	abandon(db);
 	return err;
 }

@@ -205,8 +205,8 @@ static void explain(const struct store_sqlite *s, int err, const char *what, cha
 	snprintf(why, why_len, "%s: %s: %s%s", s->config.db_path, what, words,
 		 err == -ENOSPC	 ? "; free some space"
 		 : err == -EBUSY ? "; end the program that holds it"
-		 : err == -EIO ? "; the disk does not do what it should, see the kernel's log"
-			       : "");
+		 : err == -EIO	 ? "; the disk does not do what it should, see the kernel's log"
+				 : "");
 }
 
 static int settle_last_session(struct store_sqlite *s, struct start_notes *notes, char *why,
@@ -286,9 +286,10 @@ static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
 		err = note(s, "ring-set-aside", notes->ring.set_aside, text);
 	}
 	if (err == 0 && notes->no_ring)
-		err = note(s, "ring-missing", NULL,
-			   "there was no ring beside the database: what the last vgpud answered in its "
-			   "last moment may have left no record");
+		err = note(
+			s, "ring-missing", NULL,
+			"there was no ring beside the database: what the last vgpud answered in its "
+			"last moment may have left no record");
 	if (err == 0 && notes->lost) {
 		snprintf(number, sizeof(number), "%lld", (long long)notes->lost);
 		snprintf(text, sizeof(text),
@@ -435,10 +436,11 @@ static void note_no_tables(const struct store_sqlite *s, struct start_notes *not
 
 	if (notes->remains[0] == '\0' &&
 	    (notes->no_ring || ring_get_session(s->ring, &session) == 0))
-		snprintf(notes->remains, sizeof(notes->remains),
-			 "%s has no tables, as if its log had been lost; a new database is begun in "
-			 "it, without the old one's VMs and records",
-			 s->config.db_path);
+		snprintf(
+			notes->remains, sizeof(notes->remains),
+			"%s has no tables, as if its log had been lost; a new database is begun in "
+			"it, without the old one's VMs and records",
+			s->config.db_path);
 }
 
 static int open_and_begin(struct store_sqlite *s, struct start_notes *notes, char *why,
@@ -508,8 +510,7 @@ static int look_for_remains(struct store_sqlite *s, struct start_notes *notes, c
 	struct ring_session session;
 	int err;
 
-	if (!is_empty(path, "") ||
-	    (!log && !ring_lost && ring_get_session(s->ring, &session) != 0))
+	if (!is_empty(path, "") || (!log && !ring_lost && ring_get_session(s->ring, &session) != 0))
 		return 0;
 	snprintf(notes->remains, sizeof(notes->remains),
 		 "%s %s%s; a new database is begun, without the old one's VMs and records", path,

@@ -33,7 +33,8 @@ STATUS = {"version": "0.1.0", "pid": 1, "uptime_ns": 3_723_000_000_000, "started
           "ledger": "ok", "ledger_error": None, "ledger_path": "/var/lib/vgpud/vgpud.db", "ledger_bytes": 4096,
           "ledger_rows": 1200, "ledger_lost": 0, "ledger_dropped": 0, "ledger_refused": 0, "ring_used": 0,
           "ring_records": 65536, "runtime_dir": "/run/vgpud", "isolation": "pool", "test_opcodes": False,
-          "confine": "yes", "admin_clients": 1}
+          "confine": "yes", "admin_clients": 1,
+          "file_state": "off", "file_dir": None}
 
 
 def stats(group):
@@ -49,7 +50,7 @@ WINDOW = {"since_unix_ns": NOW_NS - 60 * MINUTE_NS, "until_unix_ns": NOW_NS, "si
           "exact": False}
 
 REQUEST = {"id": 4711, "received_unix_ns": NOW_NS + 123_456_789, "vm": "vm3", "vm_id": 3, "pool": "A",
-           "priority": "high", "opcode": "add", "status": "OK", "executor": "cuda", "transport": "link",
+           "priority": "high", "opcode": "add", "status": "OK", "executor": "cuda", "transport": "device",
            "wait_ns": 1_200_000, "exec_ns": 12_300, "total_ns": 1_300_000, "request_bytes": 40, "response_bytes": 36,
            "guest_request_id": 12, "limited_ns": 600_000}
 

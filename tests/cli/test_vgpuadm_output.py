@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from fake_vgpud import (MINUTE_NS, NOW_NS, REQUEST, STATUS, WINDOW, FakeVgpud, fail, stats,  # noqa: E402
                         vm)
-from lib import paths, tap  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
 
 POOL = {"pool": "A", "executor_wanted": "auto", "executor": "cuda", "device": "Some GPU", "memory_mib": 1024,
         "compute_capability": "9.0", "state": "ready", "trouble": None, "window": 1, "deadline_ms": 30000,
         "exec_deadline_ms": 10000, "vms": 3, "queued": 4, "running": 1, "gpu": 0}
 QUEUED = {"position": 2, "id": 5000, "vm": "vm2", "vm_id": 2, "pool": "A", "priority": "low", "opcode": "add",
-          "state": "waiting", "waited_ns": 5000, "running_ns": None, "deadline_in_ns": 10**10, "guest_request_id": 3,
-          "held": "paused", "limited_ns": 0}
+          "transport": "file", "state": "waiting", "waited_ns": 5000, "running_ns": None, "deadline_in_ns": 10**10,
+          "guest_request_id": 3, "held": "paused", "limited_ns": 0}
 EVENT = {"id": 1, "time_unix_ns": NOW_NS, "kind": "set-priority", "subject": "vm3", "old": "low", "new": "high",
          "text": None, "uid": 0, "pid": 12}
 CHANGE = {"vm": "vm3", "vm_id": 3, "what": "priority", "old": "medium", "new": "high", "queued": 2, "changed": True}
@@ -231,7 +231,7 @@ class Cases(unittest.TestCase):
     def test_what_is_not_known(self):
         row = {**REQUEST, "wait_ns": None, "exec_ns": None, "total_ns": None, "status": "BACKEND_LOST"}
         with FakeVgpud(requests=[row], request=[row]) as fake:
-            self.assertRegex(out("requests", fake=fake), r"BACKEND_LOST +cuda +- +- +-")
+            self.assertRegex(out("requests", fake=fake), r"BACKEND_LOST +cuda +device +- +- +-")
             self.assertIn(",,,,", out("requests", "--csv", fake=fake))
             self.assertIn('"wait_ns":null', out("requests", "--json", fake=fake))
             self.assertIn("vgpud ended before it did", out("show", "4711", fake=fake))
@@ -357,6 +357,19 @@ class Doctor(unittest.TestCase):
                          {"vgpud": "ok", "ledger": "ok", "peers": "warning", "sockets": "error",
                           "orphans": "warning", "admin socket": "ok", "qemu": "warning"})
         self.assertIn("old.sock", found["orphans"]["text"])
+
+    def test_the_directory_of_the_file_transport(self):
+        place = process.scratch_directory("files")
+        for mode, result in ((0o750, "ok"), (0o777, "warning")):
+            place.chmod(mode)
+            status = [{**STATUS, "file_state": "ok", "file_dir": str(place)}]
+            row = self.findings(list=[], checks=[], status=status)[1]["files"]
+            self.assertEqual(row["result"], result, row)
+            self.assertIn(f"{mode:04o}", row["text"])
+        status = [{**STATUS, "file_state": "hung", "file_dir": "/nowhere"}]
+        self.assertNotIn("files", self.findings(list=[], checks=[], status=status)[1])
+        status[0]["file_state"] = "failing"
+        self.assertEqual(self.findings(list=[], checks=[], status=status)[1]["files"]["result"], "warning")
 
     def test_a_qemu_that_has_it(self):
         with FakeVgpud(list=[], checks=[]) as fake:

@@ -52,12 +52,14 @@ ROWS = {
                **keys("draining test_opcodes", FLAG),
                **keys("pid uptime_ns started_unix_ns vms vms_connected vms_paused queued running requests errors "
                       "ledger_bytes ledger_rows ledger_lost ledger_dropped ledger_refused ring_used ring_records "
-                      "admin_clients vms_limited", NUMBER), "ledger_error": TEXT_OR_NULL},
+                      "admin_clients vms_limited", NUMBER), "ledger_error": TEXT_OR_NULL, "file_state": TEXT,
+               "file_dir": TEXT_OR_NULL},
     "list": VM_ROW,
     "pools": {**keys("pool executor_wanted executor state", TEXT), "device": TEXT_OR_NULL, "trouble": TEXT_OR_NULL,
               "memory_mib": NUMBER_OR_NULL, "compute_capability": TEXT_OR_NULL,
               **keys("window deadline_ms exec_deadline_ms vms queued running gpu", NUMBER)},
-    "queue": {**keys("vm pool priority opcode state", TEXT), "running_ns": NUMBER_OR_NULL, "held": TEXT_OR_NULL,
+    "queue": {**keys("vm pool priority opcode transport state", TEXT), "running_ns": NUMBER_OR_NULL,
+              "held": TEXT_OR_NULL,
               **keys("position id vm_id waited_ns deadline_in_ns guest_request_id limited_ns", NUMBER)},
     "add-vm": {**keys("vm pool priority socket socket_mode qemu_options", TEXT), "vm_id": NUMBER},
     "remove-vm": {"vm": TEXT, **keys("vm_id cancelled", NUMBER)},

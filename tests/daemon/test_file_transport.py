@@ -101,6 +101,54 @@ class Files(unittest.TestCase):
         return None
 
 
+class Checks(Files):
+    """What vgpuadm doctor is told."""
+
+    def setUp(self):
+        super().setUp()
+        self.vgpuadm = self.admin()
+
+    def findings(self):
+        return [(row["result"], row["text"]) for row in self.vgpuadm.rows("checks") if row["check"] == "file transport"]
+
+    def waits_for(self, *words):
+        def found():
+            bad = [text for result, text in self.findings() if result == "warning"]
+            return bad if all(any(word in text for text in bad) for word in words) else None
+        wait_until(found, f"vgpud to find {words}")
+
+    def state(self):
+        return self.vgpuadm.row("status")["file_state"]
+
+    def test_all_is_well(self):
+        self.works()
+        self.assertEqual(self.findings(), [("ok", f"{self.top}: requests are taken from there")])
+        row = self.vgpuadm.row("status")
+        self.assertEqual((row["file_state"], row["file_dir"]), ("ok", str(self.top)))
+
+    def test_what_is_wrong_and_that_it_is_over(self):
+        self.works()
+        (self.top / "vm2").symlink_to("/tmp")
+        (self.top / "vm9").mkdir()
+        self.put("A:2:9:1:2\n", self.top / "vm9")
+        self.waits_for("vm2: cannot look there: it is a symlink", "vm9: requests were written there for no VM")
+        self.assertEqual(self.state(), "ok")
+        (self.top / "vm2").unlink()
+        self.vgpuadm.row("add-vm", name="vm9")
+        wait_until(lambda: [result for result, _ in self.findings()] == ["ok"], "all to be well")
+        self.top.rename(self.scratch / "away")
+        self.waits_for("No such file or directory")
+        self.assertEqual(self.state(), "failing")
+        (self.scratch / "away").rename(self.top)
+        wait_until(lambda: self.state() == "ok", "the directory to be back")
+
+    def test_its_process_is_not_there(self):
+        self.works()
+        os.kill(self.helper(), signal.SIGKILL)
+        wait_until(lambda: self.state() == "starting", "vgpud to see it", interval_s=0.001)
+        wait_until(lambda: self.state() == "ok", "another one")
+
+
 class Requests(Files):
     def test_answers_and_ledger(self):
         cases = {"A:2:1:100:200\n": "300\n", "A:2:1:-5:3\n": "-2\n", "A:2:1:2147483647:1\n": "-2147483648\n",

@@ -498,7 +498,8 @@ static void test_follow_and_one(void **state)
 	flush(store);
 	assert_int_equal(store_query_settled(query, &id), 0);
 	assert_int_equal(id, 21);
-	assert_int_equal(store_query_requests_after(query, &filter, 10, id, list_request, &listed),
+	assert_int_equal(store_query_requests_after(query, &filter, 10, id, UINT64_MAX,
+						    list_request, &listed),
 			 0);
 	assert_int_equal(listed.num, 11);
 	for (unsigned i = 0; i < 11; i++)

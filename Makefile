@@ -166,6 +166,7 @@ torture: all $(STORM)
 	@qemu/build.sh
 	@[[ "$(TORTURE_ARGS)" == *--short* ]] || qemu/build.sh --san
 	@$(MAKE) --no-print-directory SAN=0 guest-image
+	@[[ "$(TORTURE_ARGS)" == *--short* ]] || $(MAKE) --no-print-directory SAN=1 build-san/bin/vgpud
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin python3 tests/torture/torture.py $(TORTURE_ARGS)
 
 # --- benchmarks --------------------------------------------------------------------------------------

@@ -4,11 +4,14 @@
 import base64
 import itertools
 import json
+import re
 import selectors
 import shlex
+import shutil
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from . import paths, process, qemu
@@ -90,10 +93,11 @@ class Guest:
     """
 
     def __init__(self, *sockets, name="guest", machine="pc", memory_mib=192, properties="", qemu_options=(),
-                 program=None, initramfs=None):
+                 program=None, initramfs=None, tools=()):
         """
         properties: further ones of each vgpu-stub, as "timeout_ms=1000,priority=2". program, initramfs: another
-        QEMU and another guest than those of paths.
+        QEMU and another guest than those of paths. tools: paths of programs that the guest gets besides its own, with
+        the libraries that they need.
         """
         self.name = name
         self.directory = process.scratch_directory("guest")
@@ -106,6 +110,7 @@ class Guest:
         self._initramfs = initramfs
         self._options = list(qemu_options)
         self._program = program
+        self._tools = tools
         self._child = None
         self.qmp = None
 
@@ -123,8 +128,8 @@ class Guest:
         monitor, qmp = socket.socketpair()
         argv = [self._program or paths.need(paths.QEMU, "qemu"), *qemu.firmware(), "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-name", self.name, "-machine", self._machine, "-accel", "tcg",
-                "-m", str(self._memory_mib), "-kernel", paths.kernel(),
-                "-initrd", self._initramfs or paths.initramfs(), "-append", KERNEL_ARGUMENTS, "-serial", f"file:{self.console}",
+                "-m", str(self._memory_mib), "-kernel", paths.kernel(), "-initrd", self._image(),
+                "-append", KERNEL_ARGUMENTS, "-serial", f"file:{self.console}",
                 "-chardev", f"socket,id=agent,fd={agent.fileno()}", "-serial", "chardev:agent",
                 "-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control"]
         for index, path in enumerate(self._sockets):
@@ -143,6 +148,28 @@ class Guest:
             self.qmp = Qmp(monitor)
         except (GuestError, json.JSONDecodeError, OSError) as error:
             raise self._error("QEMU does not start") from error
+
+    def _image(self):
+        """Return: what to boot; the tools are appended to a copy."""
+        base = self._initramfs or paths.initramfs()
+        if not self._tools:
+            return base
+        files = {Path("usr/bin") / program.name: program for program in self._tools}
+        for program in self._tools:
+            listed = subprocess.run(["ldd", program], env=paths.environment(), capture_output=True, text=True, check=True)
+            for library in re.findall(r"(/\S+) \(0x", listed.stdout):
+                files[Path(library.lstrip("/"))] = Path(library)
+        tree = self.directory / "tree"
+        for name, source in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, tree / name)
+        names = "\n".join(sorted({str(part) for name in files for part in (name, *name.parents)} - {"."}))
+        more = subprocess.run(["cpio", "-o", "-H", "newc", "-R", "0:0", "--quiet"], cwd=tree, input=names.encode(),
+                              capture_output=True, check=True).stdout
+        image = self.directory / "initramfs.cpio"
+        image.write_bytes(base.read_bytes() + more)
+        shutil.rmtree(tree)
+        return image
 
     def slot(self, index=0):
         """The PCI address of the guest's nth vgpu-stub, as lspci writes it."""

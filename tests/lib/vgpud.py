@@ -17,13 +17,14 @@ PATIENT = ("--deadline-ms", "600000", "--exec-deadline-ms", "600000")
 class Vgpud:
     """
     vms: "NAME:POOL:PRIORITY[:ID]", as vgpud's --vm takes them. settings: the text of its vgpud.conf.
-    launcher: a program with its arguments that turns into vgpud.
+    launcher: a program with its arguments that turns into vgpud. program: another vgpud than the one under test.
 
     with Vgpud("vm1:A:high") as vgpud:
         ...vgpud.socket("vm1")...
     """
 
-    def __init__(self, *vms, executor=paths.EXECUTOR, options=(), settings="", launcher=()):
+    def __init__(self, *vms, executor=paths.EXECUTOR, options=(), settings="", launcher=(), program=None):
+        self._program = program or paths.program("vgpud")
         self.directory = process.scratch_directory("daemon")
         self.log = self.directory / "stderr"
         # This host's own configuration is none of a test's business.
@@ -66,7 +67,7 @@ class Vgpud:
             (self.directory / name).mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             before = log.tell()
-            self._child = process.spawn([*self._launcher, paths.program("vgpud"), *self._arguments], stdout=log, stderr=log)
+            self._child = process.spawn([*self._launcher, self._program, *self._arguments], stdout=log, stderr=log)
         process.wait_until(lambda: self._ready(before), "vgpud to be ready", timeout_s)
 
     def _ready(self, before):

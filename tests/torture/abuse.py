@@ -5,13 +5,14 @@ import contextlib
 import errno
 import random
 import resource
+import select
 import socket
 import struct
 import time
 
 from load import Load
-from rig import PATIENT, Daemon, Err, LinkClient, Row, figures, nothing_else
-from lib import proto
+from rig import PATIENT, Daemon, Err, LinkClient, Row, figures, nothing_else, paths, process
+from lib import adminclient, proto, sockets
 from lib.proto import Op, Type
 
 GOOD = ("vm1:A:high", "vm2:B:low")
@@ -98,10 +99,20 @@ def one_connection(path, vm_id, writer, count):
     return messages + 1
 
 
-def frames(rounds, _):
+def sanitized():
+    """Return: the vgpud of `make SAN=1` if there is one, else the one under test; and what that is called."""
+    program = paths.ROOT / "build-san/bin/vgpud"
+    if b"__asan_init" in paths.program("vgpud").read_bytes():
+        program = paths.program("vgpud")
+    return (program, "a live sanitizer build") if program.exists() else (paths.program("vgpud"), "a live daemon")
+
+
+def frames(rounds, options):
     bad = tuple(f"vm{n}:A:medium" for n in range(3, 7))
     writer = Writer(4)
-    with Daemon(*GOOD, *bad, options=PATIENT) as daemon, Load(daemon, vm1=2, vm2=2) as load:
+    # A short run takes what was just built; make torture builds the other anew.
+    program, what = (None, "a live daemon") if options.short else sanitized()
+    with Daemon(*GOOD, *bad, options=PATIENT, program=program) as daemon, Load(daemon, vm1=2, vm2=2) as load:
         load.run(0.2)
         rss_kib = daemon.rss_kib()
         sent = n = 0
@@ -114,7 +125,7 @@ def frames(rounds, _):
         counts = daemon.ask("list")
         load.rest()
         grown_mib = (daemon.rss_kib() - rss_kib) / 1024
-        yield Row("malformed frames into the live daemon", sent, "alive", daemon.state())
+        yield Row(f"malformed frames into {what}", sent, "alive", daemon.state())
         yield Row("  the good devices' ends other than OK; connections lost", len(load.ends), "none; 0",
                   f"{nothing_else(load.statuses(), Err.OK)}; {sum(flow.connects for flow in load.flows.values()) - 2}")
         yield Row("  answers", len(load.ends), "0 answered twice or unasked, 0 wrong results", load.faults())
@@ -127,49 +138,180 @@ def frames(rounds, _):
         yield daemon.end(sent, "malformed frames")
 
 
-# --- slow devices ---
+# --- slow clients ---
+
+IDLE_S = 4  # idle_timeout_s: what a client of the admin socket has for a line, and for taking an answer
+FOLLOWERS_MOST = 40
+PIPELINED = b"".join(adminclient.line("metrics", {}, n) for n in range(200))
+
+
+class Slow:
+    """Clients of one kind. step(n, client): what the nth of them does a few times a second."""
+
+    def __init__(self, path_of, begin, step):
+        self._path_of = path_of
+        self._begin = begin
+        self._step = step
+        self._open = []
+        self.count = 0
+
+    def connect(self, count):
+        for n in range(count):
+            connection = sockets.connect(self._path_of(n), 30)
+            connection.setblocking(False)
+            send(connection, self._begin)
+            self._open.append((n, connection))
+        self.count = count
+
+    def step(self, tick):
+        """Does what it does, and forgets those that vgpud has closed."""
+        left = []
+        for n, connection in self._open:
+            if closed(connection):
+                connection.close()
+                continue
+            data = self._step(n, tick)
+            if data:
+                send(connection, data)
+            left.append((n, connection))
+        self._open = left
+
+    @property
+    def ended(self):
+        return self.count - len(self._open)
+
+    def close(self):
+        while self._open:
+            self._open.pop()[1].close()
+
+
+def closed(connection):
+    """Return: whether the daemon has closed it; nothing is read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def devices_that_are_slow(daemon, names):
+    """Return: kinds of slow devices; each has VMs of its own."""
+    third = len(names) // 3
+    nop = proto.request(Op.NOP)
+
+    def frame(n, sequence):
+        return proto.frame(Type.REQUEST, nop, vm_id=1000 + n, sequence=sequence)
+
+    def kind(first, step):
+        return Slow(lambda n: daemon.socket(names[first + n]), proto.hello(), lambda n, tick: step(first + n, tick))
+    return {
+        "devices, byte by byte": kind(0, lambda n, tick: frame(n, 1)[tick % 56:tick % 56 + 1]),
+        "devices, half a frame": kind(third, lambda n, tick: frame(n, 1)[:28] if tick == 0 else b""),
+        "devices, never reading": kind(2 * third, lambda n, tick: b"".join(frame(n, 250 * tick + k) for k in range(1, 251))),
+    }
+
+
+def administrators_that_are_slow(daemon):
+    whole = adminclient.line("list", {})
+
+    def kind(begin, step=lambda tick: b""):
+        return Slow(lambda _: daemon.admin_socket, begin, lambda _, tick: step(tick))
+    return {
+        "administrators, byte by byte": kind(b"", lambda tick: whole[:-1][tick % 30:tick % 30 + 1]),
+        "administrators, half a line": kind(whole[:20]),
+        "administrators, never reading": kind(PIPELINED),
+        "followers of requests, never reading": kind(adminclient.line("requests", {"follow": True, "limit": "3000"})),
+    }
+
+
+class SlowFiles:
+    """VMs that write their request byte by byte, half of it, or whole ones whose answers nobody takes."""
+
+    def __init__(self, top, count):
+        self._places = [top / f"file{n}" for n in range(count)]
+        for place in self._places:
+            place.mkdir(parents=True)
+
+    def step(self, tick):
+        for n, place in enumerate(self._places):
+            line = f"B:0:{5000 + n}:1:2\n"
+            if n % 3 == 0:
+                with contextlib.suppress(OSError), (place / "request.txt").open("a") as file:
+                    file.write(line[tick % len(line)])
+            elif n % 3 == 1 and tick == 0:
+                (place / "request.txt").write_text(line[:-3])
+            elif n % 3 == 2 and not (place / "request.txt").exists():
+                (place / "new").write_text(line)
+                (place / "new").rename(place / "request.txt")
+
+    def answered(self):
+        """Return: how the half ones were answered, each."""
+        return [(place / "response.txt").read_text().strip() if (place / "response.txt").exists() else "nothing"
+                for place in self._places[1::3]]
+
+
+def good_file(place, n):
+    """Submits a request by file once the last was answered. Return: that answer, or None."""
+    response = place / "response.txt"
+    if (place / "request.txt").exists() or n > 0 and not response.exists():
+        return None
+    answer = response.read_text() if n > 0 else None
+    response.unlink(missing_ok=True)
+    (place / "new").write_text(f"A:2:4:{n}:1\n")
+    (place / "new").rename(place / "request.txt")
+    return answer
+
 
 def slow(rounds, _):
-    """rounds: VMs with a slow device each, of three kinds."""
-    names = [f"slow{n}" for n in range(1, rounds + 1)]
-    vms = tuple(f"{name}:B:low:{1000 + n}" for n, name in enumerate(names))
+    """rounds: slow devices; and as many administrators, and files of VMs."""
+    names = [f"slow{n}" for n in range(rounds)]
+    directory = process.scratch_directory("slow")
+    files = SlowFiles(directory / "files", min(rounds, 90))
+    (directory / "files/good").mkdir()
+    settings = directory / "vgpud.conf"
+    settings.write_text(f"[admin]\nidle_timeout_s = {IDLE_S}\nmax_clients = 1024\n"
+                        f"[file-transport]\ndir = {directory / 'files'}\npoll_interval_ms = 50\n")
+    vms = (*GOOD, "good:A:high:4", *(f"{name}:B:low:{1000 + n}" for n, name in enumerate(names)),
+           *(f"file{n}:B:low:{5000 + n}" for n in range(min(rounds, 90))))
     with contextlib.ExitStack() as stack:
-        daemon = stack.enter_context(Daemon(*GOOD, *vms, options=PATIENT))
+        daemon = stack.enter_context(Daemon(*vms, options=(*PATIENT, "--config", settings)))
         load = stack.enter_context(Load(daemon, vm1=1, vm2=1))
         load.run(1)
         alone_s = list(load.flows["vm1"].latencies_s)
         rss_kib = daemon.rss_kib()
-        devices = []
-        for n, name in enumerate(names):
-            connection = device(daemon.socket(name))
-            stack.callback(connection.close)
-            devices.append((n, connection))
-            send(connection, proto.hello())
-        load.run(0.3)
+        kinds = {**devices_that_are_slow(daemon, names), **administrators_that_are_slow(daemon)}
+        for name, kind in kinds.items():
+            stack.callback(kind.close)
+            kind.connect(min(rounds // 3, FOLLOWERS_MOST) if "followers" in name else rounds // 3)
         load.flows["vm1"].latencies_s.clear()
-        request = proto.request(Op.NOP)
-        for step in range(30):  # "1 byte a second": a few times faster, to be done
-            for n, connection in devices:
-                frame = proto.frame(Type.REQUEST, request, vm_id=1000 + n, sequence=1)
-                if n % 3 == 0:
-                    send(connection, frame[step:step + 1])
-                elif n % 3 == 1 and step == 0:
-                    send(connection, frame[:len(frame) // 2])
-                elif n % 3 == 2:
-                    send(connection, b"".join(proto.frame(Type.REQUEST, request, vm_id=1000 + n, sequence=20 * step + k)
-                                              for k in range(1, 21)))
-            load.run(0.05)
+        listed, by_file = [], []
+        tick, end = 0, time.monotonic() + 90
+        while tick < 40 or time.monotonic() < end and any(kind.ended < kind.count for kind in kinds.values()):
+            for kind in kinds.values():
+                kind.step(tick)
+            files.step(tick)
+            load.run(0.15)
+            listed.append(len(daemon.ask("list", vm="vm1")))
+            by_file.append(good_file(directory / "files/good", tick))
+            tick += 1
         beside_s = list(load.flows["vm1"].latencies_s)
         load.rest()
-        yield Row("slow devices: byte by byte, half a frame, never reading", rounds, "alive", daemon.state())
-        yield Row("  the good devices' ends other than OK", len(load.ends), "none", nothing_else(load.statuses(), Err.OK))
+        yield Row("slow clients: byte by byte, half of something, never reading; each ended by its bound",
+                  sum(kind.count for kind in kinds.values()), f"{daemon.state()}; all",
+                  "alive; " + (", ".join(f"{kind.count - kind.ended} of {name} left" for name, kind in kinds.items()
+                                         if kind.ended < kind.count) or "all"))
+        yield Row("  the good devices' ends other than OK; a good administrator's answers other than one row",
+                  len(load.ends) + len(listed), "none; none",
+                  f"{nothing_else(load.statuses(), Err.OK)}; {nothing_else(listed, 1)}")
+        wrong = [f"{answer!r}" for n, answer in enumerate(by_file) if answer is not None and answer.strip() not in
+                 {str(k + 1) for k in range(n + 1)}]
+        yield Row("  a good client by file: wrong answers; half lines by file: answered otherwise", len(by_file),
+                  "none, some right; none",
+                  f"{nothing_else(wrong)}, {'some' if any(by_file) else 'none'} right; "
+                  f"{nothing_else(files.answered(), 'ERROR BAD_REQUEST')}")
         yield Row("  a good device's latency alone", len(alone_s), None, figures(alone_s))
         yield Row("  beside them", len(beside_s), None, figures(beside_s))
-        yield Row("  memory of vgpud", rounds, None, f"{(daemon.rss_kib() - rss_kib) / 1024:+.1f} MiB")
-        for _, connection in devices:
-            connection.close()
-        load.run(0.1)
-        yield daemon.end(rounds, "slow devices")
+        yield Row("  memory of vgpud; queries left", rounds, None,
+                  f"{(daemon.rss_kib() - rss_kib) / 1024:+.1f} MiB; {len(daemon.queries())}")
+        yield daemon.end(rounds, "slow clients")
 
 
 # --- no descriptors left ---

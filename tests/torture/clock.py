@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # clock.py - the wall clock jumps under a running vgpud, as it sees it through libfaketime
 
+import json
 import os
 import random
+import re
 from pathlib import Path
 
+from lib import guest as guests
 from lib import paths
 from load import Load
 from rig import PATIENT, Daemon, Err, Row, Skip, compare, nothing_else, process
@@ -53,3 +56,51 @@ def jumps(rounds, options):
     finally:
         for name in fake:
             os.environ.pop(name, None)
+
+
+# --- real steps: of a kernel that is the test's own ---
+
+STEPS_S = (86400, 2, -86400, -2)  # in turn
+CONFIGURATION = b"[file-transport]\ndir = /root/files\npoll_interval_ms = 20\n"
+BEGIN = "mkdir -p /root/files/vm1; exec vgpud --config /root/vgpud.conf --runtime-dir /run/vgpud --state-dir /root/state " \
+        "--executor cpu --vm vm1:A:low"
+ASK = "vgpu-run --transport file --dir /root/files --vm vm1 --pool A --priority low 20 22"
+
+
+def steps(rounds, _):
+    """rounds: steps of a guest's clock, under a vgpud in that guest."""
+    programs = [paths.program(name) for name in ("vgpud", "vgpuadm")]
+    if b"__asan_init" in programs[0].read_bytes():
+        raise Skip("the guest has too little memory for a sanitizer build")
+    with guests.Guest(name="clock", memory_mib=512, tools=programs) as guest:
+        def ask(command):
+            done = guest.run(f"vgpuadm -s /run/vgpud/admin.sock --json {command}")
+            return json.loads(done.out)["rows"] if done.rc == 0 else []
+
+        guest.write_file("/root/vgpud.conf", CONFIGURATION)
+        daemon = guest.begin(BEGIN)
+        process.wait_until(lambda: ask("status"), "vgpud in the guest to answer", interval_s=0.2)
+        made, answers, recent = [], [], []
+        for n in range(rounds):
+            answers.append(guest.run(ASK).out.strip())
+            made.append(STEPS_S[n % len(STEPS_S)])
+            guest.run(f"date -s @$(($(date +%s) + {made[-1]}))")
+            answers.append(guest.run(ASK).out.strip())
+            rows = ask("requests --since 10m --limit 1000")
+            recent.append(f"{len(answers) - len(rows)} missing")
+        rows = ask("requests --since 0 --limit 1000")
+        events = [row["text"] for row in ask("events --limit 1000") if row["kind"] == "clock-step"]
+        told = [float(re.search(r"([+-][\d.]+) s$", text).group(1)) for text in events]
+        guest.run(f"kill {daemon.pid}")
+        ended = daemon.wait()
+    # date(1) sets whole seconds, so a step may be up to one second shorter.
+    wrong = [f"{size:+.3f} s for {step:+d} s" for size, step in zip(told, made) if not step - 1.1 < size < step + 0.1]
+    received = [row["received_unix_ns"] for row in sorted(rows, key=lambda row: row["id"])]
+    yield Row("a kernel's clock is set under vgpud: an event for each, of its size", rounds, f"{rounds} events, 0 wrong",
+              f"{len(events)} events, {len(wrong)} wrong")
+    yield Row("  answers other than 42; rows out of order; durations negative or absurd", len(answers), "none; 0; 0",
+              f"{nothing_else(answers, '42')}; {sum(b < a for a, b in zip(received, received[1:]))}; "
+              f"{sum(not 0 <= row['wait_ns'] <= row['total_ns'] < 60e9 for row in rows)}")
+    yield Row("  requests of the last 10 minutes that --since 10m does not show", rounds, "none",
+              nothing_else(recent, "0 missing"))
+    yield Row("  stepped clock: vgpud ends", 1, "status 0", f"status {ended.rc}")

@@ -113,7 +113,7 @@ class Daemon(Vgpud):
         for name in ("run", "state"):
             (self.directory / name).mkdir(exist_ok=True)
         with self.log.open("ab") as log:
-            self._child = process.spawn([paths.program("vgpud"), *self._arguments], stdout=log, stderr=log)
+            self._child = process.spawn([self._program, *self._arguments], stdout=log, stderr=log)
 
     def ask(self, command, **arguments):
         """Return: the rows of an administrator's command."""

@@ -155,9 +155,11 @@ def judge(status, text, state, before):
     aside = [path.name for path in state.iterdir() if ".corrupt-" in path.name]
     if aside and not any(name in text for name in aside):
         return "set aside without a word"
-    if any(len(data) and (state / f"{name}.corrupt-1").exists() and (state / f"{name}.corrupt-1").read_bytes() != data
-           for name, data in before.items()):
-        return "set aside, but not as it was"
+    for name, data in before.items():
+        kept = state / f"{name}.corrupt-1"
+        head = 4096 if name == "vgpud.ring" else 0  # says how far it was read
+        if data and kept.exists() and kept.read_bytes()[head:] != data[head:]:
+            return f"{name} set aside, but not as it was"
     if before and not before.get("vgpud.db") and "a new database is begun" not in text:
         return "a new database without a word"
     if not before.get("vgpud.ring") and before.get("vgpud.db") and not re.search("no ring beside| set aside as ", text):

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import abuse  # noqa: E402
 import clock  # noqa: E402
 import devices  # noqa: E402
+import faults  # noqa: E402
 import flood  # noqa: E402
 import guests  # noqa: E402
 import kernels  # noqa: E402
@@ -71,9 +72,11 @@ LINES = (
     Line("limit", flood.limit, 6000, 600),
     Line("upgrade-killed", upgrade.killed, 400, 12),
     Line("disk-full", storage.full, 20, 2),
+    Line("storage-faults", faults.sweep, 100000, 12),
     Line("damaged-ledger", storage.corrupt, 1000, 30),
     Line("damaged-conf", storage.configuration, 1000, 60),
-    Line("clock", clock.jumps, 200, 10),
+    Line("clock-jump", clock.jumps, 200, 10),
+    Line("clock-step", clock.steps, 40, 1),
 )
 
 

@@ -273,6 +273,8 @@ def slow(rounds, _):
            *(f"file{n}:B:low:{5000 + n}" for n in range(min(rounds, 90))))
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(Daemon(*vms, options=(*PATIENT, "--config", settings)))
+        hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (hard, hard))  # wire-descriptors is about those
         load = stack.enter_context(Load(daemon, vm1=1, vm2=1))
         load.run(1)
         alone_s = list(load.flows["vm1"].latencies_s)

@@ -122,11 +122,14 @@ def main():
         size = size._replace(ledger_rows=options.rows)
     begun = time.monotonic()
     try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"bench: {options.out}: {error.strerror}; --out DIR says where else the report goes")
+    try:
         rows = measure(options, size)
     except (rig.Failed, paths.Missing) as error:
         sys.exit(f"bench: {error}")
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.jsonl").write_text(lines)
     picture = draw(rows)
     if picture:

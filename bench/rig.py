@@ -90,10 +90,9 @@ class Cost:
         self._vgpud = vgpud
 
     def _now(self):
-        return [per_task(pid) for pid in self.pids]
+        return {pid: per_task(pid) for pid in (self._vgpud.pid, *self._vgpud.workers())}
 
     def __enter__(self):
-        self.pids = [self._vgpud.pid, *self._vgpud.workers()]
         self._before = self._now()
         return self
 
@@ -101,8 +100,10 @@ class Cost:
         if kind is not None:
             return
         after = self._now()
-        self.cpu_ns = sum(b[0] - a[0] for a, b in zip(self._before, after))
-        self.wake_ups = sum(b[1] - a[1] for a, b in zip(self._before, after))
+        self.pids = list(after)
+        # A worker that came meanwhile began with nothing.
+        self.cpu_ns = sum(cpu - self._before.get(pid, (0, 0))[0] for pid, (cpu, _) in after.items())
+        self.wake_ups = sum(sleeps - self._before.get(pid, (0, 0))[1] for pid, (_, sleeps) in after.items())
 
     def each(self, count):
         return {"cpu_ns_per_request": self.cpu_ns / count, "wake_ups_per_request": self.wake_ups / count}

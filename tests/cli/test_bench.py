@@ -52,6 +52,11 @@ class Bench(unittest.TestCase):
         done = bench("--smoke", "--only", "native", env=env)
         self.assertEqual((done.returncode, done.stderr), (1, "bench: /nonexistent/bench-pingpong is not there; make all builds it\n"))
 
+    def test_a_report_that_can_go_nowhere_is_told_before_all_else(self):
+        done = bench("--smoke", "--out", "/dev/null/report")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(done.stderr, "bench: /dev/null/report: Not a directory; --out DIR says where else the report goes\n")
+
     def test_a_gpu_that_is_not_there_is_told(self):
         done = subprocess.run([paths.program("bench-native"), "cuda:1023"], capture_output=True, text=True,
                               env=paths.environment())

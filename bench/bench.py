@@ -34,8 +34,8 @@ PLOTTED = (("baselines", "native-persistent", "GPU: a kernel that never ends"),
            ("baselines", "native-allocate", "GPU: allocate, copy, launch, free"),
            ("round trips", "add spin", "device, spinning"), ("round trips", "add poll", "device, polling"),
            ("round trips", "add irq", "device, by interrupt"),
-           ("transports", "files, fastest", "files, as fast as they go"),
-           ("transports", "files, as before", "files, as before"))
+           ("transports", "files, fastest", "files{}, as fast as they go"),
+           ("transports", "files, as before", "files{}, as before"))
 
 
 def say(text):
@@ -90,7 +90,7 @@ def draw(rows):
     """Return: the plot, or None when nothing of it was measured."""
     found = []
     for section, name, title in PLOTTED:
-        found += [{**row, "name": title + row.get("in_short", "")} for row in rows
+        found += [{**row, "name": title.format(row.get("in_short", ""))} for row in rows
                   if (row["section"], row["name"]) == (section, name)]
     found.sort(key=lambda row: row["p50_ns"])
     device = next((row for row in rows if row["section"] == "device"), None)

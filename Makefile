@@ -160,6 +160,13 @@ coverage:
 	@for branches in '' --branches; do gcovr --root . --object-directory build-cov $$branches \
 		--exclude tests/ --exclude bench/ --exclude-throw-branches --print-summary; done
 
+# The unit tests once more, each access to memory looked at; test_spawn is left out, since valgrind cannot start itself anew.
+.PHONY: valgrind
+valgrind: unit
+	@packaging/prerequisites.sh valgrind
+	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j$(JOBS) --exec 'valgrind --quiet --leak-check=full --error-exitcode=99' \
+		$(filter-out %/test_spawn,$(UNIT))
+
 # The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
 .PHONY: torture
 torture: all $(STORM)
@@ -266,6 +273,7 @@ help:
 	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
 	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
 	@echo 'make coverage   the tests again, and which lines and branches they ran'
+	@echo 'make valgrind   the unit tests under valgrind'
 	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
 	@echo 'make bench      measure, beside a baseline from the same run   (BENCH_ARGS=--short: a minute of it)'
 	@echo 'make bundle     one directory to take to a host with a GPU'

@@ -130,7 +130,7 @@ void field_put(FILE *out, enum field_kind kind, const json_t *value)
 		break;
 	default:
 		text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
-		fputs(text ? text : "?", out);
+		text_put(out, text ? text : "?"); /* jansson lets DEL pass */
 		free(text);
 	}
 }

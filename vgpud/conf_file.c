@@ -154,8 +154,11 @@ static void take_setting(struct reading *r, const char *key, const char *value)
 		return;
 	}
 	*set_line = r->line;
-	if ((setting->type == CONF_PATH && value[0] != '/') ||
-	    (setting->type == CONF_PATH_OR_NONE && value[0] != '\0' && value[0] != '/'))
+	/* What is printed back, with a space on either side, is to be readable again. */
+	if (strlen(key) + strlen(" = ") + strlen(value) > LINE_MAX_BYTES)
+		wrong(r, "the line is longer than %d bytes; shorten it", LINE_MAX_BYTES);
+	else if ((setting->type == CONF_PATH && value[0] != '/') ||
+		 (setting->type == CONF_PATH_OR_NONE && value[0] != '\0' && value[0] != '/'))
 		wrong(r, "%s: %s: expected an absolute path, one that begins with /", key,
 		      value[0] != '\0' ? value : "''");
 	else if (conf_setting_set(setting, r->conf, pool, value, why, sizeof(why)) != 0)

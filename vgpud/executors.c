@@ -33,12 +33,14 @@
  * dying: above it none is started, and what is queued waits; if that lasts, it is trouble as above.
  *
  * A worker that dies of a request is followed by the next one at once, as fault_limit bounds that.
- * One that dies by itself shows that its kind ails, and until one answers again they start with
- * growing pauses: a driver that is broken in some odd way must not have us start them in a circle.
+ * One that dies by itself soon shows that its kind ails, and until one answers again they start
+ * with growing pauses: a driver that is broken in some odd way must not have us start them in a
+ * circle.
  */
 
 #define RETRY_FIRST_NS (UTIL_NS_PER_S / 10)
 #define RETRY_MOST_NS (30 * UTIL_NS_PER_S)
+#define SOUND_NS RETRY_MOST_NS /* who was there for so long was no failure */
 #define SPEC_SIZE 32
 #define DYING_MAX 8 /* of a kind: given up, and not ended yet */
 #define CROWDED_MOST_NS (10 * UTIL_NS_PER_S)
@@ -52,6 +54,7 @@ struct process {
 	struct worker *worker;
 	sd_event_source *io;
 	enum process_state state;
+	uint64_t ready_ns; /* when it was no more STARTING */
 };
 
 struct kind {
@@ -202,9 +205,20 @@ static void on_hello(struct process *process)
 			kind->retry_ns = RETRY_FIRST_NS;
 		kind->silent_deaths = 0;
 		process->state = PROCESS_SPARE;
+		process->ready_ns = util_now_ns();
 		fill_seats(kind);
 	}
 	kind->executors->handler->changed(kind->executors->arg);
+}
+
+/* A worker that ran nothing has died. */
+static void note_death(const struct process *process)
+{
+	struct kind *kind = process->kind;
+
+	kind->ails = util_now_ns() - process->ready_ns < SOUND_NS;
+	if (!kind->ails)
+		kind->retry_ns = RETRY_FIRST_NS;
 }
 
 /* A spare has nothing to say: it has died. */
@@ -215,7 +229,7 @@ static void on_spare(struct process *process)
 	log_warning("spare worker %d (%s) died; starting another", process->worker->pid,
 		    kind->spec);
 	kind->nursery = NULL;
-	kind->ails = true;
+	note_death(process);
 	process_free(process);
 	retry_later(kind);
 }
@@ -278,7 +292,8 @@ static void on_answers(struct process *process)
 	log_warning("worker %d (%s) %s%s; replacing it", process->worker->pid, process->kind->spec,
 		    result == 1 ? "answered what it was not asked" : "died",
 		    oldest != NULL ? " while it ran a request" : "");
-	process->kind->ails |= oldest == NULL;
+	if (oldest == NULL)
+		note_death(process);
 	vacate(seat, true);
 }
 

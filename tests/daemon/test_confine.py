@@ -203,6 +203,9 @@ class Starter(Confine):
             for pid in old:
                 os.kill(pid, signal.SIGKILL)
             wait_until(lambda old=old: len(set(self.vgpud.workers()) - set(old)) == 3, "other workers")
+            with LinkClient(self.vgpud.socket("vm1")) as client:  # or they come after growing pauses
+                client.handshake()
+                self.assertEqual(client.call(add(1, 2)).status, Err.OK)
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 state, parent = stat.read_text().rpartition(")")[2].split()[:2]

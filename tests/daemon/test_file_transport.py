@@ -92,13 +92,7 @@ class Files(unittest.TestCase):
 
     def helper(self):
         """The process that does the files' I/O."""
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                parent = int(stat.read_text().rpartition(")")[2].split()[1])
-                name = (stat.parent / "cmdline").read_bytes().split(b"\0")[0]
-                if parent == self.vgpud.pid and name == b"vgpud-files":
-                    return int(stat.parent.name)
-        return None
+        return next(iter(self.vgpud.children(b"vgpud-files")), None)
 
 
 class Checks(Files):
@@ -401,13 +395,14 @@ class Hostile(Files):
         self.refused()
 
     def test_a_directory_in_place_of_the_request(self):
-        self.request.mkdir()
-        (self.request / "x").touch()
+        elsewhere = self.scratch / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "x").touch()
+        elsewhere.rename(self.request)
         self.assertEqual(self.answer(), "ERROR BAD_REQUEST\n")
         self.assertTrue(self.vgpud_looked())
         self.assertFalse(self.response.exists())
-        (self.request / "x").unlink()
-        self.request.rmdir()
+        self.request.rename(elsewhere)
         self.works()
 
     def test_the_vms_directory_is_a_symlink(self):

@@ -6,12 +6,14 @@ Start processes from the main thread only: the kernel kills them when the thread
 
 import atexit
 import ctypes
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from . import paths
 
@@ -63,6 +65,25 @@ def end(child, how=signal.SIGKILL, timeout_s=10):
             child.wait()
     _children.discard(child)
     return child.returncode
+
+
+class Child(NamedTuple):
+    pid: int
+    state: str  # as ps(1) has it
+    name: bytes  # argv[0]
+
+
+def children(parent):
+    """Return: that process's children, those that are not buried among them."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            state, of = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+            if int(of) == parent:
+                found.append(Child(int(pid), state, Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
 
 
 def scratch_directory(prefix):

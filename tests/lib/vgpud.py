@@ -97,16 +97,7 @@ class Vgpud:
         return self.children(b"vgpud-query")
 
     def children(self, role):
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(stat.read_text().rpartition(")")[2].split()[1])
-                name = (stat.parent / "cmdline").read_bytes().split(b"\0")[0]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if parent == self.pid and name == role:
-                found.append(int(stat.parent.name))
-        return found
+        return [child.pid for child in process.children(self.pid) if child.name == role]
 
     @contextlib.contextmanager
     def held(self):

@@ -281,6 +281,7 @@ class OrdinaryUser(Files):
         self.place.chmod(0o2750)
         self.put_as_client("A:2:1:100:200\n", 0o644)
         self.says("cannot be moved to .vgpud.taken: Permission denied")
+        self.says("the answer is lost")
         self.place.chmod(0o2770)
         self.put_as_client("A:2:1:1:2\n", 0o644)
         self.assertEqual(self.answer(), "3\n")

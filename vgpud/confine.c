@@ -420,7 +420,7 @@ const char *confine_state(void)
 	return state;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(VGPU_COVERAGE)
 /* At its end a sanitizer stops all threads as a debugger does. */
 int confine(enum confine_role role)
 {

@@ -20,7 +20,7 @@ from lib.process import wait_until  # noqa: E402
 from lib.proto import Err  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
-SANITIZED = "build-san" in str(paths.BIN_DIR)
+SANITIZED = any(name in str(paths.BIN_DIR) for name in ("build-san", "build-tsan", "build-cov"))
 STANDARD = {0, 1, 2}
 OTHER = "nobody"
 

@@ -42,6 +42,9 @@ class Vgpud:
         return self
 
     def __exit__(self, *_):
+        # Which lines ran is written at an orderly end.
+        if "build-cov" in str(paths.BIN_DIR) and self._child is not None and self._child.poll() is None:
+            process.end(self._child, signal.SIGTERM, timeout_s=5)
         self.kill()
 
     @property

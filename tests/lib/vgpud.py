@@ -62,8 +62,8 @@ class Vgpud:
     def socket(self, vm):
         return self.directory / "run/vm" / f"{vm}.sock"
 
-    def start(self, timeout_s=60):
-        """Starts the daemon and returns when its sockets listen. Messages of an earlier one stay in the log."""
+    def launch(self):
+        """Starts it and does not wait. Messages of an earlier one stay in the log. Return: the bytes they take."""
         if self not in process.reporters:
             process.reporters.append(self)
         for name in ("run", "state"):
@@ -71,6 +71,11 @@ class Vgpud:
         with self.log.open("ab") as log:
             before = log.tell()
             self._child = process.spawn([*self._launcher, self._program, *self._arguments], stdout=log, stderr=log)
+        return before
+
+    def start(self, timeout_s=60):
+        """Starts the daemon and returns when its sockets listen."""
+        before = self.launch()
         process.wait_until(lambda: self._ready(before), "vgpud to be ready", timeout_s)
 
     def _ready(self, before):

@@ -60,19 +60,11 @@ class Traced(Daemon):
         if state is not None:
             shutil.copytree(state, self.directory / "state")
         self.trace = self.directory / "trace"
-        self.prefix = ["strace", "-D", "-q", "-f", "--seccomp-bpf", "-o", self.trace, "-e", "signal=none", "-e", f"trace={calls}"]
+        self._launcher = ["strace", "-D", "-q", "-f", "--seccomp-bpf", "-o", self.trace, "-e", "signal=none", "-e", f"trace={calls}"]
         for name in FILES:
-            self.prefix += ["-P", self.directory / "state" / name]
+            self._launcher += ["-P", self.directory / "state" / name]
         if inject:
-            self.prefix += ["-e", f"inject={inject}"]
-
-    def launch(self):
-        if self not in process.reporters:
-            process.reporters.append(self)
-        for name in ("run", "state"):
-            (self.directory / name).mkdir(exist_ok=True)
-        with self.log.open("ab") as log:
-            self._child = process.spawn([*self.prefix, self._program, *self._arguments], stdout=log, stderr=log)
+            self._launcher += ["-e", f"inject={inject}"]
 
     def close(self):
         self.kill()

@@ -106,15 +106,6 @@ class Daemon(Vgpud):
         # One that is confined lets only root look into it.
         super().__init__(*vms, settings=settings if os.geteuid() == 0 else f"[vgpud]\nconfine = no\n{settings}", **others)
 
-    def launch(self):
-        """Starts it without waiting until it is ready."""
-        if self not in process.reporters:
-            process.reporters.append(self)
-        for name in ("run", "state"):
-            (self.directory / name).mkdir(exist_ok=True)
-        with self.log.open("ab") as log:
-            self._child = process.spawn([self._program, *self._arguments], stdout=log, stderr=log)
-
     def ask(self, command, **arguments):
         """Return: the rows of an administrator's command."""
         with AdminClient(self.admin_socket) as admin:

@@ -112,7 +112,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 	char *text;
 	json_t *rows;
 
-	setlocale(LC_ALL, "C"); /* all but ASCII must be escaped */
 	if (len_bytes == 0)
 		return 0;
 	shape = view_shape((enum admin_cmd_id)(input[0] % ADMIN_CMD_NUM), &args);

@@ -11,7 +11,7 @@
  * of its errors is said in a line, and nothing has changed.
  */
 
-static struct conf before, after, again;
+static struct conf before, after, again; /* before: the defaults */
 
 static void count(void *arg, const char *sentence)
 {
@@ -47,7 +47,7 @@ static void check_taken(void)
 	REQUIRE(out != NULL);
 	conf_settings_print(&after, out);
 	fclose(out);
-	conf_settings_init(&again);
+	again = before;
 	REQUIRE(conf_file_parse(&again, "f", text, len, count, &sentences) == 0);
 	conf_reload_diff(&after, &again, fail, NULL);
 	conf_reload_diff(&before, &after, check_change, NULL);
@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 	unsigned sentences = 0;
 	int err;
 
-	conf_settings_init(&before);
+	if (!before.pool[0].exists)
+		conf_settings_init(&before);
 	after = before;
 	err = conf_file_parse(&after, "f", (const char *)text, len_bytes, count, &sentences);
 	REQUIRE((err == 0) == (sentences == 0));

@@ -160,13 +160,17 @@ coverage:
 	@for branches in '' --branches; do gcovr --root . --object-directory build-cov $$branches \
 		--exclude tests/ --exclude bench/ --exclude-throw-branches --print-summary; done
 
-# The unit tests once more, each access to memory looked at; but for test_spawn, since valgrind cannot start itself anew, and
-# test_confine, since what a process is denied is denied to valgrind in it.
+# The unit tests once more, each access to memory looked at; but for test_spawn, where the descriptors run out that valgrind
+# needs, and test_confine: what a process is denied is denied to valgrind in it. Then the torture table's short form, with
+# vgpud and all its processes under valgrind: about 5 minutes.
 .PHONY: valgrind
-valgrind: unit
+valgrind: all unit $(STORM)
 	@packaging/prerequisites.sh valgrind
-	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j$(JOBS) --exec 'valgrind --quiet --leak-check=full --error-exitcode=99' \
+	@qemu/build.sh
+	@$(MAKE) --no-print-directory guest-image
+	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j$(JOBS) --timer --exec 'valgrind --quiet --leak-check=full --show-leak-kinds=definite --error-exitcode=99' \
 		$(filter-out %/test_spawn %/test_confine,$(UNIT))
+	@prove --timer tests/torture/valgrind.sh
 
 # The long form: many minutes. TORTURE_ARGS='--only broker --rounds 100' for a part of it.
 .PHONY: torture
@@ -274,7 +278,7 @@ help:
 	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
 	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
 	@echo 'make coverage   the tests again, and which lines and branches they ran'
-	@echo 'make valgrind   the unit tests under valgrind'
+	@echo 'make valgrind   the unit tests and the short torture table under valgrind'
 	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
 	@echo 'make bench      measure, beside a baseline from the same run   (BENCH_ARGS=--short: a minute of it)'
 	@echo 'make bundle     one directory to take to a host with a GPU'

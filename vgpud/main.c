@@ -52,9 +52,9 @@ static int read_again(void *arg, struct conf *wanted)
 static int starter(char **argv)
 {
 	const struct spawn_fixed fixed = {
-		.confine = argv[1],
-		.files = argv[2],
-		.command = argv[3],
+		.confine = argv[2],
+		.files = argv[3],
+		.command = argv[4],
 	};
 
 	return starter_main(&fixed);
@@ -73,18 +73,18 @@ static int run_role(int argc, char **argv)
 		[SPAWN_FILES] = file_scan_main,
 	};
 
-	for (unsigned role = 0; argc > 0 && role < SPAWN_ROLE_NUM; role++) {
+	for (unsigned role = 0; argc > 1 && role < SPAWN_ROLE_NUM; role++) {
 		bool is_starter = role == SPAWN_STARTER;
 
-		if (argc != (is_starter ? 4 : 3) || strcmp(argv[0], spawn_name[role]) != 0 ||
+		if (argc != (is_starter ? 5 : 4) || strcmp(argv[1], spawn_name[role]) != 0 ||
 		    (!is_starter && role_main[role] == NULL))
 			continue;
 		close_range(SPAWN_FD + 1, ~0u, 0);
 		prctl(PR_SET_NAME, spawn_name[role]);
 		if (is_starter)
 			return starter(argv);
-		confine_set_mode(confine_mode(argv[2]));
-		return role_main[role](argv[1]);
+		confine_set_mode(confine_mode(argv[3]));
+		return role_main[role](argv[2]);
 	}
 	return -1;
 }

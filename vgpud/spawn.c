@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,28 +34,28 @@ static pid_t starter_pid;
 /* fd: becomes SPAWN_FD. Return: 0 or -errno. */
 static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 {
-	char *const argv[] = { (char *)spawn_name[SPAWN_STARTER], (char *)fixed->confine,
+	const char *name = spawn_name[SPAWN_STARTER];
+	char *const argv[] = { (char *)name,	     (char *)name,	     (char *)fixed->confine,
 			       (char *)fixed->files, (char *)fixed->command, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t all;
-	int err;
+	int program = starter_program(), err;
+	sigset_t all, before;
 
+	if (program < 0)
+		return -errno;
 	/* It ends when vgpud does, and not before: a signal to all of them is vgpud's to deal with.
 	 */
 	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	err = posix_spawn_file_actions_adddup2(&actions, fd, SPAWN_FD);
-	if (err == 0)
-		err = posix_spawnattr_setsigmask(&attributes, &all);
-	if (err == 0)
-		err = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	if (err == 0)
-		err = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -err;
+	sigprocmask(SIG_SETMASK, &all, &before);
+	*pid = fork();
+	if (*pid == 0) {
+		if (dup2(fd, SPAWN_FD) == SPAWN_FD)
+			fexecve(program, argv, environ);
+		starter_cannot_run(SPAWN_STARTER);
+	}
+	err = *pid < 0 ? -errno : 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(program);
+	return err;
 }
 
 int spawn_open(pid_t *pid, const struct spawn_fixed *fixed)

@@ -8,7 +8,8 @@
 
 #define SPAWN_FD 3 /* the descriptor that a process of ours gets besides the standard ones */
 
-/* What this program can be started as besides vgpud; main() knows it by argv[0]. */
+/* What this program can be started as besides vgpud; main() knows it by argv[1] (argv[0] is for
+ * ps, and whatever runs a program under itself, as valgrind does, sets it as it likes). */
 enum spawn_role {
 	SPAWN_STARTER,
 	SPAWN_WORKER,
@@ -22,7 +23,7 @@ extern const char *const spawn_name[SPAWN_ROLE_NUM];
 
 /* What the starter is told at its own start, so that nobody can talk it into anything else. */
 struct spawn_fixed {
-	const char *confine; /* the second argument of each role: how it confines itself */
+	const char *confine; /* the last argument of each role: how it confines itself */
 	const char *files;   /* the first argument of SPAWN_FILES; "": there is none */
 	const char *command; /* of SPAWN_COMMAND; "": there is none */
 };

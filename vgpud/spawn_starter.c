@@ -18,7 +18,8 @@
 /*
  * Theory of operation. vgpud confines itself, and whatever it started would be confined likewise,
  * which a CUDA worker could not live with. So it has others started by this process, which was
- * there before, does nothing else, and has nothing but its socket and the standard descriptors:
+ * there before, does nothing else, and has nothing but its socket, its own program's file and the
+ * standard descriptors:
  *
  *   vgpud -- role, argument, descriptor --> starter -- clone, exec --> child of vgpud
  *         <-- pid ------------------------
@@ -32,25 +33,41 @@
 
 extern char **environ;
 
+int starter_program(void)
+{
+	return open("/proc/self/exe", O_PATH | O_CLOEXEC);
+}
+
+_Noreturn void starter_cannot_run(enum spawn_role role)
+{
+	dprintf(STDERR_FILENO, "%s: cannot be started: %s\n", spawn_name[role], strerror(errno));
+	_exit(EXIT_NO_PROGRAM);
+}
+
 /* In the child. The socket to vgpud either gives way to fd or is closed by exec. */
 static _Noreturn void become(enum spawn_role role, const char *argument, const char *confine,
-			     int fd)
+			     int program, int fd)
 {
-	const char *path = role == SPAWN_COMMAND ? "/bin/sh" : "/proc/self/exe";
-	char *const shell[] = { (char *)spawn_name[role], (char *)"-c", (char *)argument, NULL };
-	char *const ours[] = { (char *)spawn_name[role], (char *)argument, (char *)confine, NULL };
+	const char *name = spawn_name[role];
+	char *const shell[] = { (char *)name, (char *)"-c", (char *)argument, NULL };
+	char *const ours[] = { (char *)name, (char *)name, (char *)argument, (char *)confine,
+			       NULL };
 	sigset_t none;
 
 	sigemptyset(&none);
 	if ((fd < 0 || dup2(fd, SPAWN_FD) == SPAWN_FD) &&
-	    sigprocmask(SIG_SETMASK, &none, NULL) == 0)
-		execve(path, role == SPAWN_COMMAND ? shell : ours, environ);
-	dprintf(STDERR_FILENO, "%s: cannot run %s: %s\n", spawn_name[role], path, strerror(errno));
-	_exit(EXIT_NO_PROGRAM);
+	    sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
+		if (role == SPAWN_COMMAND)
+			execve("/bin/sh", shell, environ);
+		else
+			fexecve(program, ours, environ);
+	}
+	starter_cannot_run(role);
 }
 
-/* Return: the child's pid or -errno. */
-static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int fd)
+/* program: its own file. Return: the child's pid or -errno. */
+static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
+		 int fd)
 {
 	const char *argument = order->argument;
 	long pid;
@@ -66,7 +83,7 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 	/* Not fork(), whose children are one's own. */
 	pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0)
-		become((enum spawn_role)order->role, argument, fixed->confine, fd);
+		become((enum spawn_role)order->role, argument, fixed->confine, program, fd);
 	return pid < 0 ? -errno : (int)pid;
 }
 
@@ -106,13 +123,15 @@ static int read_order(struct starter_order *order, int *fd)
 int starter_main(const struct spawn_fixed *fixed)
 {
 	static struct starter_order order;
-	int fd;
+	int program = starter_program(), fd;
 
 	/* Both: vgpud's end closes the socket, which also holds where it ended before this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fcntl(SPAWN_FD, F_SETFD, FD_CLOEXEC);
 	while (read_order(&order, &fd) == 1) {
-		struct starter_answer answer = { .pid = fd < -1 ? fd : start(fixed, &order, fd) };
+		struct starter_answer answer = {
+			.pid = fd < -1 ? fd : start(fixed, &order, program, fd)
+		};
 
 		if (fd >= 0)
 			close(fd);

@@ -21,6 +21,15 @@ struct starter_answer {
 	int32_t pid; /* or -errno */
 };
 
+/*
+ * Opens the file of this program for fexecve(): what was started, even where another file has its
+ * name by now. Return: a descriptor, or -1 and errno.
+ */
+int starter_program(void);
+
+/* Ends a child whose exec has failed; errno says why. */
+_Noreturn void starter_cannot_run(enum spawn_role role);
+
 /* The process, with its socket as SPAWN_FD. Return: its exit status. */
 int starter_main(const struct spawn_fixed *fixed);
 

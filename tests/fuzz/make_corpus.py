@@ -171,7 +171,8 @@ ROWS = {
 
 def rows():
     for name, (number, row) in ROWS.items():
-        yield name, bytes([number]) + 2 * (json.dumps(row).encode() + b"\n")
+        for output, name in enumerate((name, name + "-json", name + "-csv")):
+            yield name, bytes([number + 64 * output]) + 2 * (json.dumps(row).encode() + b"\n")
     yield "words", b"\1events --subject 'a b' \"c \\\" d\"e\\ f # g"
 
 

@@ -5,10 +5,12 @@ VGPU_BIN_DIR    vgpud, vgpuadm (default build/bin)
 VGPU_QEMU       qemu-system-x86_64 with vgpu-stub; its firmware is in ../share/qemu (default build/qemu/bin/…)
 VGPU_GUEST_DIR  vmlinuz and initramfs.cpio (default build/guest)
 VGPU_EXECUTOR   what daemons under test run jobs on: cpu (default), cuda:0
+VGPU_LAUNCHER   a command that runs daemons under test in itself, as valgrind does (default: none)
 VGPU_LIB_DIR    shared libraries for these programs alone (default: the system's)
 """
 
 import os
+import shlex
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +19,7 @@ QEMU = Path(os.environ.get("VGPU_QEMU", ROOT / "build/qemu/bin/qemu-system-x86_6
 QEMU_SAN = ROOT / "build-san/qemu/bin/qemu-system-x86_64"
 QEMU_FIRMWARE = QEMU.parent.parent / "share/qemu"
 GUEST_DIR = Path(os.environ.get("VGPU_GUEST_DIR", ROOT / "build/guest"))
+LAUNCHER = tuple(shlex.split(os.environ.get("VGPU_LAUNCHER", "")))
 EXECUTOR = os.environ.get("VGPU_EXECUTOR", "cpu")
 
 

@@ -70,7 +70,7 @@ def end(child, how=signal.SIGKILL, timeout_s=10):
 class Child(NamedTuple):
     pid: int
     state: str  # as ps(1) has it
-    name: bytes  # argv[0]
+    name: bytes  # of its thread, as prctl(2) sets it
 
 
 def children(parent):
@@ -78,9 +78,10 @@ def children(parent):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            state, of = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+            head, _, tail = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
+            state, of = tail.split()[:2]
             if int(of) == parent:
-                found.append(Child(int(pid), state, Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]))
+                found.append(Child(int(pid), state.decode(), head.partition(b"(")[2]))
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found

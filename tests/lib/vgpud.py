@@ -29,12 +29,15 @@ class Vgpud:
         self.log = self.directory / "stderr"
         # This host's own configuration is none of a test's business.
         configuration = self.directory / "vgpud.conf"
+        # Confined, it lets only root look into it, and a launcher could not work in it.
+        if os.geteuid() != 0 or paths.LAUNCHER:
+            settings = f"[vgpud]\nconfine = no\n{settings}"
         configuration.write_text(settings)
         self._arguments = ["--config", configuration, "--runtime-dir", self.directory / "run", "--state-dir", self.directory / "state",
                            "--user", "root", "--executor", executor, *options]
         for vm in vms:
             self._arguments += ["--vm", vm]
-        self._launcher = launcher
+        self._launcher = launcher or paths.LAUNCHER
         self._child = None
 
     def __enter__(self):
@@ -105,7 +108,7 @@ class Vgpud:
         return self.children(b"vgpud-query")
 
     def children(self, role):
-        return [child.pid for child in process.children(self.pid) if child.name == role]
+        return [child.pid for child in process.children(self.pid) if child.name == role and child.state != "Z"]
 
     @contextlib.contextmanager
     def held(self):

@@ -19,8 +19,8 @@ GANG = 8   # QEMUs that are killed at a time
 def residue(daemon, before):
     """Waits until nothing is under way. Return: what there is more than before, as text."""
     def left():
-        queued = len(daemon.ask("queue"))
-        return queued, daemon.descriptors() - before[0], len(daemon.workers()) - before[1]
+        descriptors = daemon.descriptors()  # first: asking takes one, for a moment longer than the answer takes
+        return len(daemon.ask("queue")), descriptors - before[0], len(daemon.workers()) - before[1]
     found = (0, 0, 0)
     try:
         wait_until(lambda: left() == found, "all to be given back", timeout_s=5)
@@ -33,12 +33,13 @@ def at_rest(daemon):
     """Return: descriptors and workers of a daemon that no device is connected to but vm2's."""
     wait_until(lambda: not any(row["connected"] for row in daemon.ask("list") if row["vm"] != "vm2"),
                "all devices to have gone but vm2's")
+    workers = len(daemon.whole_crew(3))  # each with its socket
     last = []
     def settled():
         last.append(daemon.descriptors())
         return len(last) > 5 and len(set(last[-5:])) == 1
     wait_until(settled, "the number of descriptors to settle")
-    return last[-1] - 1, len(daemon.whole_crew(3))
+    return last[-1] - 1, workers
 
 
 def cut(rounds, _):

@@ -102,10 +102,6 @@ def figures(seconds):
 class Daemon(Vgpud):
     """A vgpud that is killed, exhausted and looked into."""
 
-    def __init__(self, *vms, settings="", **others):
-        # One that is confined lets only root look into it.
-        super().__init__(*vms, settings=settings if os.geteuid() == 0 else f"[vgpud]\nconfine = no\n{settings}", **others)
-
     def ask(self, command, **arguments):
         """Return: the rows of an administrator's command."""
         with AdminClient(self.admin_socket) as admin:

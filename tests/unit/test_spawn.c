@@ -39,7 +39,7 @@ static int report_main(char **argv)
 {
 	struct report report = { .pid = getpid(),
 				 .parent = getppid(),
-				 .argument_len = strlen(argv[1]) };
+				 .argument_len = strlen(argv[2]) };
 	sigset_t mask;
 
 	sigprocmask(SIG_SETMASK, NULL, &mask);
@@ -47,8 +47,8 @@ static int report_main(char **argv)
 		report.blocked += sigismember(&mask, i) == 1;
 	for (int fd = SPAWN_FD + 1; fd < 256; fd++)
 		report.descriptors += fcntl(fd, F_GETFD) >= 0;
-	snprintf(report.argument, sizeof(report.argument), "%s", argv[1]);
-	snprintf(report.confine, sizeof(report.confine), "%s", argv[2]);
+	snprintf(report.argument, sizeof(report.argument), "%s", argv[2]);
+	snprintf(report.confine, sizeof(report.confine), "%s", argv[3]);
 	return write(SPAWN_FD, &report, sizeof(report)) == sizeof(report) ? 7 : 1;
 }
 
@@ -224,7 +224,8 @@ static void test_no_descriptors(void **arg)
 /* As it would be without a starter. Return: nanoseconds. */
 static uint64_t baseline_ns(void)
 {
-	char *const argv[] = { (char *)"baseline", (char *)"cpu", (char *)"yes", NULL };
+	char *const argv[] = { (char *)"baseline", (char *)"baseline", (char *)"cpu", (char *)"yes",
+			       NULL };
 	uint64_t before_ns = util_now_ns(), took_ns;
 	pid_t pid;
 
@@ -271,13 +272,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_how_long),
 	};
 
-	if (argc == 4 && strcmp(argv[0], spawn_name[SPAWN_STARTER]) == 0) {
-		const struct spawn_fixed fixed = { argv[1], argv[2], argv[3] };
+	if (argc == 5 && strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
+		const struct spawn_fixed fixed = { argv[2], argv[3], argv[4] };
 
 		close_range(SPAWN_FD + 1, ~0u, 0);
 		return starter_main(&fixed);
 	}
-	if (argc == 3)
-		return strcmp(argv[0], "baseline") == 0 ? 7 : report_main(argv);
+	if (argc == 4)
+		return strcmp(argv[1], "baseline") == 0 ? 7 : report_main(argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

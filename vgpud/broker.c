@@ -382,6 +382,7 @@ void broker_conf_changed(struct broker *broker)
 
 	broker->sched.vm_queue_max = conf->vm_queue_max;
 	broker->sched.aging_ns = conf->aging_ms * UTIL_NS_PER_MS;
+	executors_set_start_deadline(broker->executors, conf->start_deadline_ms * UTIL_NS_PER_MS);
 	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
 		struct sched_pool *pool = &broker->sched.pool[i];
 
@@ -436,7 +437,9 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	if (err >= 0)
 		err = sd_event_source_set_enabled(broker->last_ended, SD_EVENT_OFF);
 	if (err >= 0)
-		err = executors_new(&broker->executors, event, &executors_callbacks, broker);
+		err = executors_new(&broker->executors, event,
+				    conf->start_deadline_ms * UTIL_NS_PER_MS, &executors_callbacks,
+				    broker);
 	for (unsigned i = 0; err >= 0 && i < SCHED_POOL_MAX; i++)
 		if (conf->pool[i].exists)
 			err = open_pool(broker, i);

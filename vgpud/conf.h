@@ -47,6 +47,7 @@ struct conf {
 	unsigned aging_ms;    /* 0: strict priorities */
 	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
 	unsigned fault_window_s;
+	unsigned start_deadline_ms; /* of a worker: until it is ready */
 	unsigned busy_poll_us;	    /* at most, busy_poll.h says when; 0: never */
 	bool test_opcodes;	    /* guests may send those that make an executor fail */
 	unsigned confine;	    /* enum confine_mode */

@@ -35,7 +35,7 @@ struct conf_setting {
 	const char *what;
 };
 
-#define CONF_SETTING_NUM 28
+#define CONF_SETTING_NUM 29
 extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
 
 /* Return: whether the setting is one of each pool. */

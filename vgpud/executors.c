@@ -26,7 +26,8 @@
  *   STARTING -hello-> SPARE -a seat needs one-> SEATED -dies, is killed-> gone
  *
  * A kind whose workers cannot start (no driver, no such GPU) is tried again with growing pauses;
- * meanwhile its seats are in trouble and the daemon answers NO_DEVICE.
+ * meanwhile its seats are in trouble and the daemon answers NO_DEVICE. So is one whose worker has
+ * not said hello by its deadline: that one hangs in the driver, and is killed.
  *
  * Nobody waits for a worker that was killed: one inside the driver may take its time to die, or
  * never do it, and holds memory of the GPU until then. So there is a bound for those that are
@@ -54,7 +55,8 @@ struct process {
 	struct worker *worker;
 	sd_event_source *io;
 	enum process_state state;
-	uint64_t ready_ns; /* when it was no more STARTING */
+	sd_event_source *start_deadline; /* while STARTING */
+	uint64_t ready_ns;		 /* when it was no more STARTING */
 };
 
 struct kind {
@@ -84,6 +86,7 @@ struct executors {
 	sd_event *event;
 	const struct executors_handler *handler;
 	void *arg;
+	uint64_t start_deadline_ns;
 	TAILQ_HEAD(kind_list, kind) kinds;
 	TAILQ_HEAD(seat_list, seat) seats;
 };
@@ -107,6 +110,7 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg
 /* The process may take its time to die; on_child_exit() buries it. */
 static void process_free(struct process *process)
 {
+	sd_event_source_disable_unref(process->start_deadline);
 	sd_event_source_disable_unref(process->io);
 	process->worker->exec.ops->close(&process->worker->exec);
 	free(process);
@@ -165,7 +169,8 @@ static void retry_later(struct kind *kind)
 static void start_failed(struct kind *kind, const char *why)
 {
 	if (strcmp(kind->trouble, why) != 0)
-		log_error("executor %s cannot start: %s; its pools answer NO_DEVICE, trying again",
+		log_error("executor %s cannot start: %s; its pools answer NO_DEVICE when they have "
+			  "no worker left, trying again",
 			  kind->spec, why);
 	snprintf(kind->trouble, sizeof(kind->trouble), "%s", why);
 	retry_later(kind);
@@ -179,14 +184,15 @@ static void say_ready(const struct kind *kind, const struct worker_hello *hello)
 		 name_executor(hello->info.executor), hello->info.name, hello->info.memory_mib);
 }
 
-static void on_hello(struct process *process)
+/* Return: whether it said something, and is not STARTING any more. */
+static bool on_hello(struct process *process)
 {
 	struct kind *kind = process->kind;
 	struct worker_hello hello;
 	int result = worker_greet(process->worker, &hello);
 
 	if (result == 0)
-		return;
+		return false;
 	if (result < 0) {
 		kind->nursery = NULL;
 		process_free(process);
@@ -205,10 +211,33 @@ static void on_hello(struct process *process)
 			kind->retry_ns = RETRY_FIRST_NS;
 		kind->silent_deaths = 0;
 		process->state = PROCESS_SPARE;
+		process->start_deadline = sd_event_source_disable_unref(process->start_deadline);
 		process->ready_ns = util_now_ns();
 		fill_seats(kind);
 	}
 	kind->executors->handler->changed(kind->executors->arg);
+	return true;
+}
+
+/* A hello that came while the daemon itself could not look is not too late. */
+static int on_start_deadline(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct process *process = arg;
+	struct kind *kind = process->kind;
+
+	(void)source;
+	(void)usec;
+	if (on_hello(process))
+		return 0;
+	log_debug("worker %d (%s) is not ready in time; killing it", process->worker->pid,
+		  kind->spec);
+	kind->nursery = NULL;
+	process_free(process);
+	start_failed(kind, "its worker was not ready in time and was killed, the driver may hang "
+			   "(dmesg and nvidia-smi may say why; a longer start_deadline_ms if it "
+			   "is only slow)");
+	kind->executors->handler->changed(kind->executors->arg);
+	return 0;
 }
 
 /* A worker that ran nothing has died. */
@@ -341,6 +370,8 @@ static bool is_crowded(struct kind *kind)
 	}
 	if (kind->crowded_ns == 0)
 		kind->crowded_ns = now_ns;
+	log_debug("executor %s: %u killed workers have not ended, so none is started", kind->spec,
+		  dying(kind));
 	if (now_ns - kind->crowded_ns < CROWDED_MOST_NS)
 		retry_later(kind);
 	else
@@ -377,6 +408,11 @@ static void start_worker(struct kind *kind)
 	if (err >= 0)
 		err = sd_event_add_io(kind->executors->event, &process->io, process->worker->fd,
 				      EPOLLIN, on_readable, process);
+	if (err >= 0)
+		err = sd_event_add_time_relative(
+			kind->executors->event, &process->start_deadline, CLOCK_MONOTONIC,
+			kind->executors->start_deadline_ns / UTIL_NS_PER_US, 0, on_start_deadline,
+			process);
 	if (err < 0) {
 		process_free(process);
 		if (watched < 0)
@@ -423,8 +459,8 @@ static void kind_free(struct executors *executors, struct kind *kind)
 	free(kind);
 }
 
-int executors_new(struct executors **out, sd_event *event, const struct executors_handler *handler,
-		  void *arg)
+int executors_new(struct executors **out, sd_event *event, uint64_t start_deadline_ns,
+		  const struct executors_handler *handler, void *arg)
 {
 	struct executors *executors = calloc(1, sizeof(*executors));
 
@@ -433,6 +469,7 @@ int executors_new(struct executors **out, sd_event *event, const struct executor
 	executors->event = event;
 	executors->handler = handler;
 	executors->arg = arg;
+	executors->start_deadline_ns = start_deadline_ns;
 	TAILQ_INIT(&executors->kinds);
 	TAILQ_INIT(&executors->seats);
 	*out = executors;
@@ -446,6 +483,11 @@ void executors_free(struct executors *executors)
 	while (!TAILQ_EMPTY(&executors->kinds))
 		kind_free(executors, TAILQ_FIRST(&executors->kinds));
 	free(executors);
+}
+
+void executors_set_start_deadline(struct executors *executors, uint64_t start_deadline_ns)
+{
+	executors->start_deadline_ns = start_deadline_ns;
 }
 
 int executors_warm(struct executors *executors, const char *spec)

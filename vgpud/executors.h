@@ -31,9 +31,15 @@ struct executors_handler {
 	void (*changed)(void *arg);
 };
 
-/* Return: 0 or -errno. */
-int executors_new(struct executors **out, sd_event *event, const struct executors_handler *handler,
-		  void *arg);
+/*
+ * start_deadline_ns: from a worker's start until it is ready; past it, it is killed.
+ * Return: 0 or -errno.
+ */
+int executors_new(struct executors **out, sd_event *event, uint64_t start_deadline_ns,
+		  const struct executors_handler *handler, void *arg);
+
+/* Counts for workers that are started from now on. */
+void executors_set_start_deadline(struct executors *executors, uint64_t start_deadline_ns);
 
 /* Ends all workers without calling the handler. */
 void executors_free(struct executors *executors);

@@ -32,6 +32,11 @@ class DaemonCase(unittest.TestCase):
         wanted += len({row["executor_wanted"] for row in pools})
         wait_until(lambda: len(self.vgpud.workers()) == wanted, f"{wanted} workers")
 
+    def wait_recovered(self):
+        """The same where executors could not start meanwhile, and can now."""
+        wait_until(lambda: {row["state"] for row in self.admin.rows("pools")} == {"ready"}, "all executors to start")
+        self.wait_workers()
+
     def client(self, vm):
         return self.enterContext(BookClient(self.vgpud, vm, self.book))
 

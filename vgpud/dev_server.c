@@ -133,6 +133,19 @@ static int keep(struct dev_peer *peer, const uint8_t *bytes, uint32_t len)
 	return sd_event_source_set_io_events(peer->io, EPOLLIN | EPOLLOUT);
 }
 
+/* Not held back as complaints are: it is the one line that tells why the device is then gone. */
+static void say_unsent(const struct dev_port *port, uint32_t unsent_bytes, int err)
+{
+	if (err == -ENOBUFS)
+		log_warning("%s: its device does not read its answers: %u bytes of them wait here, "
+			    "behind a full socket, and no more are kept; closing the connection",
+			    port->vm->name, unsent_bytes);
+	else
+		log_warning("%s: cannot keep %u bytes of answers that its device has not read yet: "
+			    "%s; closing the connection",
+			    port->vm->name, unsent_bytes, strerror(-err));
+}
+
 /*
  * A send that fails does not drop the peer here, deep inside of a caller's work: the shut socket
  * makes the loop find it.
@@ -148,9 +161,8 @@ static void peer_send(struct dev_port *port, const uint8_t *bytes, uint32_t len)
 	if (sent >= 0 && (uint32_t)sent < len)
 		err = keep(peer, bytes + sent, len - (uint32_t)sent);
 	if (sent < 0 || err < 0) {
-		if (err == -ENOBUFS)
-			complain(port,
-				 "its device does not read its answers; closing the connection");
+		if (err < 0)
+			say_unsent(port, peer->out_len + len - (uint32_t)sent, err);
 		peer->out_len = 0;
 		shutdown(peer->fd, SHUT_RDWR);
 	}

@@ -36,6 +36,7 @@ LAYERS = [
     ("vgpud/exec_*",                "vgpud",  2, "adapter: runs requests"),
     ("vgpud/executors*",            "vgpud",  2, "adapter: the worker processes' seats"),
     ("vgpud/spawn*",                "vgpud",  2, "adapter: has processes started"),
+    ("vgpud/descriptors.[ch]",      "vgpud",  2, "adapter: who may take the last descriptors"),
     ("vgpud/identity.[ch]",         "vgpud",  2, "adapter: whom the daemon runs as"),
     ("vgpud/confine*",              "vgpud",  2, "adapter: takes from a process what it never needs"),
     ("vgpud/worker*",               "vgpud",  2, "adapter: a worker process, both ends"),

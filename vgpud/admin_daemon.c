@@ -339,11 +339,12 @@ static void check_limits(struct admin_call *call)
 {
 	struct rlimit limit = { 0 };
 	json_int_t vms = add_up(&call->daemon->broker).vms;
+	int each = call->daemon->conf->isolation_vm ? 4 : 2; /* socket, connection, worker */
 	bool low;
 	char text[128];
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	low = limit.rlim_cur < (rlim_t)(2 * vms + FD_RESERVE);
+	low = limit.rlim_cur < (rlim_t)(each * vms + FD_RESERVE);
 	snprintf(text, sizeof(text), "%llu descriptors for %lld VMs",
 		 (unsigned long long)limit.rlim_cur, (long long)vms);
 	check_row(call, "limits", low ? CHECK_WARNING : CHECK_OK, text,

@@ -19,6 +19,7 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "vgpud/admin_line.h"
+#include "vgpud/descriptors.h"
 #include "vgpud/spawn.h"
 
 /*
@@ -30,7 +31,8 @@
  * Everything that a client can hold is bounded: its line, its answer, how long it may take from one
  * whole line to the next and to take an answer, and how many clients there are. A quarter of the
  * places is for those who may change things, so that readers keep no administrator out, and one
- * reader has at most half of the others, so that it keeps out no other reader.
+ * reader has at most half of the others, so that it keeps out no other reader. Likewise the last
+ * descriptors: devices, workers and readers leave them (descriptors.h).
  *
  * The host's groups are looked up at the start and at a reload, never when a client comes: where
  * they are in a directory on the network, an answer may take long.
@@ -540,9 +542,12 @@ static bool has_place(struct admin_client *client)
 	else if (client->role == ADMIN_ROLE_READ && own > (for_readers + 1) / 2)
 		snprintf(text, sizeof(text), "uid %u has %u connections, and may have no more",
 			 client->peer.uid, own - 1);
+	else if (client->role == ADMIN_ROLE_READ &&
+		 !descriptors_left(client->fd, DESCRIPTORS_OF_ADMINS))
+		snprintf(text, sizeof(text), "no reader is let in: %s", DESCRIPTORS_REMEDY);
 	if (text[0] == '\0')
 		return true;
-	complain(server, "refused a client, of which too many are connected");
+	complain(server, text);
 	put_object(client, error_object(0, ADMIN_ERROR_REFUSED, text));
 	flush(client);
 	return false;

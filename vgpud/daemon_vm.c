@@ -9,6 +9,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/daemon_private.h"
+#include "vgpud/descriptors.h"
 
 #define STORE_WAIT_MS 60000
 
@@ -18,6 +19,8 @@ const char *daemon_port_error(int err)
 		return "another vgpud listens there; stop it, or name another --runtime-dir";
 	if (err == -EEXIST)
 		return "a file that is no socket is there; remove it";
+	if (err == -EMFILE)
+		return DESCRIPTORS_REMEDY;
 	return strerror(-err);
 }
 

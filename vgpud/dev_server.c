@@ -18,6 +18,7 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "common/vgpu_frame.h"
+#include "vgpud/descriptors.h"
 #include "vgpud/dev_refuse.h"
 #include "vgpud/session.h"
 
@@ -27,6 +28,9 @@
  * bytes; a peer that lets more than that pile up is closed, since a device has no use for answers
  * that it does not read. A device may be silent for as long as it likes, but not in the middle of a
  * frame.
+ *
+ * Where descriptors run short, those who come wait at the door, so that administrators can still
+ * come in (descriptors.h).
  *
  * A second peer is told DENIED and closed. It cannot displace the first; but the first is looked at
  * before, so that a QEMU that was just restarted does not find its own dead predecessor there.
@@ -422,9 +426,9 @@ static int on_resume_accept(sd_event_source *source, uint64_t usec, void *arg)
 }
 
 /* Without this, a loop with no descriptors left would spin on what it cannot accept. */
-static void pause_accept(struct dev_port *port, int err)
+static void pause_accept(struct dev_port *port, const char *why)
 {
-	complain(port, "cannot accept a device: %s; trying again each second", strerror(err));
+	complain(port, "cannot accept a device: %s; trying again each second", why);
 	sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
 	sd_event_add_time_relative(port->event, &port->timer, CLOCK_MONOTONIC, ACCEPT_PAUSE_USEC, 0,
 				   on_resume_accept, port);
@@ -454,13 +458,18 @@ static void drop_if_gone(struct dev_port *port)
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
 {
 	struct dev_port *port = arg;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
 	(void)source;
 	(void)revents;
+	if (!descriptors_left(listen_fd, DESCRIPTORS_OF_HOST)) {
+		pause_accept(port, DESCRIPTORS_REMEDY);
+		return 0;
+	}
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			pause_accept(port, errno);
+			pause_accept(port, strerror(errno));
 		return 0;
 	}
 	if (port->peer != NULL)
@@ -475,11 +484,16 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 static int on_connect(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct dev_port *port = arg;
-	int fd = sock_connect(port->path);
+	int fd = -EMFILE;
 
 	(void)source;
 	(void)usec;
 	port->timer = sd_event_source_disable_unref(port->timer);
+	if (descriptors_left(sd_event_get_fd(port->event), DESCRIPTORS_OF_HOST))
+		fd = sock_connect(port->path);
+	else
+		complain(port, "cannot connect to its device: " DESCRIPTORS_REMEDY
+			       "; trying again each second");
 	if (fd < 0 || add_peer(port, fd) < 0)
 		connect_later(port);
 	return 0;
@@ -493,6 +507,8 @@ static void connect_later(struct dev_port *port)
 
 static int start_listening(struct dev_port *port)
 {
+	if (!descriptors_left(sd_event_get_fd(port->event), DESCRIPTORS_OF_HOST))
+		return -EMFILE;
 	/* Whoever may connect is the VM: QEMU's user gets there by owner or group, nobody else. */
 	port->listen_fd = sock_listen(port->path, 0660);
 	if (port->listen_fd < 0)

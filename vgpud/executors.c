@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
+#include "vgpud/descriptors.h"
 #include "vgpud/spawn.h"
 #include "vgpud/worker.h"
 
@@ -395,7 +396,7 @@ static void start_worker(struct kind *kind)
 		err = worker_start(&process->worker, kind->spec);
 	if (err != 0) {
 		free(process);
-		start_failed(kind, strerror(-err));
+		start_failed(kind, err == -EMFILE ? DESCRIPTORS_REMEDY : strerror(-err));
 		return;
 	}
 	process->kind = kind;

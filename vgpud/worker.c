@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vgpud/descriptors.h"
 #include "vgpud/spawn.h"
 
 /* Runs in the broker: every length that comes from the worker is checked, since what it ran may
@@ -78,7 +79,10 @@ int worker_start(struct worker **out, const char *spec)
 		free(worker);
 		return err;
 	}
-	err = spawn_start(&worker->pid, SPAWN_WORKER, spec, pair[1]);
+	/* The next one will watch the process. */
+	err = descriptors_left(pair[1], DESCRIPTORS_OF_ADMINS)
+		      ? spawn_start(&worker->pid, SPAWN_WORKER, spec, pair[1])
+		      : -EMFILE;
 	close(pair[1]);
 	if (err != 0) {
 		close(pair[0]);

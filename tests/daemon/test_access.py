@@ -7,6 +7,7 @@ import grp
 import json
 import os
 import pwd
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 # Groups and users that every Debian has; what they are for elsewhere does not matter here.
 ADMINS, READERS, OTHERS = "daemon", "games", "mail"
 OWNER, PERSON = "bin", "nobody"
+OF_ADMINS = 16  # descriptors.h: what readers leave
 CROWD = 100  # more than may be connected at once
 
 SERVED = [command for command in commands() if command.where != "CLIENT"]
@@ -213,6 +215,22 @@ class Places(Access):
         """Return: None, or what is said instead of a greeting."""
         greeting = self.connect_as(user, group).receive()
         return greeting["error"]["text"] if "error" in greeting else None
+
+    def test_readers_leave_descriptors_for_administrators(self):
+        pid = self.vgpud.pid
+        top = max(int(number) for number in os.listdir(f"/proc/{pid}/fd"))
+        old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (top + 1 + 5 + OF_ADMINS, old[1]))
+        try:
+            said = [self.let_in(PERSON, READERS) for _ in range(12)]
+            self.assertEqual(said[0], None)
+            self.assertIn("no reader is let in: no descriptors are left for it", said[-1])
+            self.assertEqual([self.let_in(PERSON, ADMINS) for _ in range(7)], [None] * 7)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+        self.doCleanups()
+        with AdminClient(self.vgpud.admin_socket) as root:
+            wait_until(lambda: root.row("status")["admin_clients"] == 1, "all to be gone")
 
     def test_readers_leave_places_for_administrators(self):
         said = [self.let_in(PERSON, READERS) for _ in range(CROWD)]

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* descriptors.c - who may take the last descriptors */
+
+#include "vgpud/descriptors.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+bool descriptors_left(int like, unsigned kept)
+{
+	int next = fcntl(like, F_DUPFD_CLOEXEC, 0);
+	struct rlimit limit;
+
+	if (next < 0)
+		return false;
+	close(next);
+	/* A limit can be changed from outside at any time. */
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)next + kept < limit.rlim_cur;
+}

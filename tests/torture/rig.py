@@ -116,6 +116,10 @@ class Daemon(Vgpud):
     def rss_kib(self):
         return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text()).group(1))
 
+    def own_kib(self):
+        """Memory that is its own: without files that it maps, of which the ledger's ring counts as far as it was used."""
+        return int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text()).group(1))
+
     def cpu_s(self):
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

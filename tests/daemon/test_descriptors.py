@@ -21,6 +21,7 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 OF_HOST = 32    # descriptors.h: what devices leave
 ROOM = 10       # for so many devices there is a descriptor
 CROWD = 60      # so many come
+REMOVED = 4     # VMs that an administrator removes
 ADMINS = 4      # connect at once
 NOP = proto.request(Op.NOP)
 SAYS = "no descriptors are left for it (raise LimitNOFILE= of the service)"
@@ -43,16 +44,20 @@ class Crowd(unittest.TestCase):
         resource.prlimit(self.vgpud.pid, resource.RLIMIT_NOFILE, (top + 1 + more + OF_HOST, hard))
 
     def come(self):
-        """All devices connect and say hello, of which some wait at the door."""
-        crowd = []
-        for n in range(1, CROWD + 1):
-            crowd.append(self.enterContext(LinkClient(self.vgpud.socket(f"vm{n}"))))
-            crowd[-1].send_raw(proto.hello())
+        """
+        All devices connect, of which some wait at the door, and say hello once it is known that they do: only then their
+        workers start. Return: them, by name.
+        """
+        crowd = {name: self.enterContext(LinkClient(self.vgpud.socket(name)))
+                 for name in (f"vm{n}" for n in range(1, CROWD + 1))}
         wait_until(lambda: f"cannot accept a device: {SAYS}" in self.vgpud.log.read_text(), "vgpud to say so")
+        for client in crowd.values():
+            client.send_raw(proto.hello())
         return crowd
 
     def connected(self, admin):
-        return sum(row["connected"] for row in admin.rows("list"))
+        """Return: the names of those that were let in, which may be any of them."""
+        return [row["vm"] for row in admin.rows("list") if row["connected"]]
 
     def ask(self, client):
         client.receive_hello()
@@ -73,23 +78,22 @@ class Crowd(unittest.TestCase):
         self.limit(ROOM)
         self.come()
         admin = self.administrators()
-        before = self.connected(admin)
-        self.assertGreater(before, 0)
-        self.assertLess(before, CROWD)
-        for vm in [row["vm"] for row in admin.rows("list") if row["connected"]][:2]:
+        let_in = wait_until(lambda: (names := self.connected(admin))[ROOM - 1:] and names, "as many as there is room for")
+        self.assertLess(len(let_in), CROWD)
+        for vm in let_in[:REMOVED]:
             admin.row("remove-vm", vm=vm, force=True)
         # Each leaves the descriptors of a connection and of a socket.
-        wait_until(lambda: self.connected(admin) == before + 2, "others to be let in")
+        wait_until(lambda: len(self.connected(admin)) >= ROOM + REMOVED, "others to be let in")
         self.assertEqual(self.vgpud.stop(), 0)
 
     def test_workers_of_vms_leave_some_too(self):
         self.daemon("--isolation", "vm")
-        self.limit(CROWD)
+        self.limit(CROWD - ROOM)
         crowd = self.come()
         wait_until(lambda: f"executor cpu cannot start: {SAYS}" in self.vgpud.log.read_text(), "the workers to be too many")
         admin = self.administrators()
         self.assertEqual(admin.row("status")["vms"], CROWD)
-        statuses = [self.ask(client) for client in crowd[:self.connected(admin)]]
+        statuses = [self.ask(crowd[name]) for name in self.connected(admin)]
         self.assertEqual(set(statuses), {Err.OK, Err.NO_DEVICE})
         self.assertEqual(self.vgpud.stop(), 0)
 
@@ -99,13 +103,15 @@ class Crowd(unittest.TestCase):
         with self.inherited(CROWD + OF_HOST):
             self.vgpud.start()
         admin = self.administrators()
+        # They come after the sockets, and take what is removed below if they are not there yet.
+        wait_until(lambda: len(self.vgpud.workers()) == 1 + len(admin.rows("pools")), "the workers")
         known = len(admin.rows("list"))
         self.assertGreater(known, 0)
         self.assertLess(known, CROWD)
         self.assertIn(SAYS, self.vgpud.log.read_text())
         with LinkClient(self.vgpud.socket("vm1")) as waits:
             waits.send_raw(proto.hello())
-            for row in admin.rows("list")[-2:]:
+            for row in admin.rows("list")[-REMOVED:]:
                 admin.row("remove-vm", vm=row["vm"])
             self.assertEqual(waits.receive_hello().status, Err.OK)
         self.assertEqual(self.vgpud.stop(), 0)

@@ -12,8 +12,9 @@
  * carries a sequence made of p. The sequence is stored last, so a record is there as a whole or not
  * at all; the checksum, which covers the position too, is against damage of the file. Nobody stores
  * the head: at start it is where the sequences end. A sequence of this lap beyond the head means
- * that records before it were lost; that ring is damaged, what is whole in it is still read, and
- * then a new one takes its place.
+ * that records before it were lost, a whole record of a later lap that the header is older than the
+ * records; that ring is damaged, what is whole in it is still read, and then a new one takes its
+ * place.
  *
  * The tail moves only after the database has committed what it passes, together with its own idea
  * of the position. That one counts after a crash, so no record is taken twice; the file's is for
@@ -98,6 +99,15 @@ bool ring_sequence_matches(const struct ring *ring, uint64_t position)
 						 memory_order_acquire);
 
 	return sequence == sequence_of(position);
+}
+
+uint64_t ring_position_in(const struct ring *ring, uint64_t slot, uint64_t near)
+{
+	uint32_t sequence = atomic_load_explicit(&ring->records[slot].sequence,
+						 memory_order_acquire);
+	uint64_t ahead = ((uint64_t)sequence + UINT32_MAX - sequence_of(near)) % UINT32_MAX;
+
+	return sequence != 0 && ahead < UINT32_MAX / 2 ? near + ahead : UINT64_MAX;
 }
 
 bool ring_whole(const struct ring *ring, uint64_t position)

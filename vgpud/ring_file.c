@@ -67,6 +67,26 @@ static const char *judge_header(const struct ring_header *header, uint64_t file_
 	return NULL;
 }
 
+/*
+ * After a power failure the header may be older than the records, so that the tail is not where it
+ * was. What is whole is there, however far from the tail.
+ */
+static void scan_later_laps(struct ring *ring)
+{
+	uint64_t head = ring_head(ring);
+
+	for (uint64_t i = 0; i < ring->record_num; i++) {
+		uint64_t position = ring_position_in(ring, i, ring_tail(ring));
+
+		if (position == UINT64_MAX || position < head || position % ring->record_num != i ||
+		    !ring_whole(ring, position))
+			continue;
+		ring->damaged = true;
+		head = position + 1;
+	}
+	atomic_store(&ring->head, head);
+}
+
 /* Finds the head, and whether anything is where nothing should be. */
 static void scan(struct ring *ring)
 {
@@ -81,6 +101,7 @@ static void scan(struct ring *ring)
 		ring->damaged = true;
 		atomic_store(&ring->head, position + 1);
 	}
+	scan_later_laps(ring);
 	ring->tail_seen = tail;
 }
 

@@ -74,6 +74,13 @@ struct ring {
 /* Return: whether a record of this position, not of another lap, was begun in its slot. */
 bool ring_sequence_matches(const struct ring *ring, uint64_t position);
 
+/*
+ * Which position the sequence in a slot stands for, if it is at or beyond near.
+ * Return: that, which need not be a position of this slot, nor its record whole; UINT64_MAX: it is
+ * not beyond.
+ */
+uint64_t ring_position_in(const struct ring *ring, uint64_t slot, uint64_t near);
+
 /* Return: whether it is there and undamaged. */
 bool ring_whole(const struct ring *ring, uint64_t position);
 

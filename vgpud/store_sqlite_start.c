@@ -95,6 +95,17 @@ static int insert_session(struct store_sqlite *s, const struct ring_session *ses
 	return rc == SQLITE_DONE ? 0 : store_sqlite_errno(s->db.conn, rc);
 }
 
+/* From here on the database knows this ring, and how far it has taken it. */
+static int know_ring(struct store_sqlite *s, uint64_t position, uint64_t last_id)
+{
+	sqlite3_stmt *statement = s->db.statement[STORE_SQLITE_POSITION];
+
+	sqlite3_bind_int64(statement, 1, (int64_t)ring_id(s->ring));
+	sqlite3_bind_int64(statement, 2, (int64_t)position);
+	sqlite3_bind_int64(statement, 3, (int64_t)last_id);
+	return store_sqlite_db_run(&s->db, STORE_SQLITE_POSITION);
+}
+
 /* A database that is younger than the ring gets ids that go on behind the ring's. */
 static int keep_ids_growing(struct store_sqlite *s)
 {
@@ -105,10 +116,7 @@ static int keep_ids_growing(struct store_sqlite *s)
 		if (ring_get(s->ring, at, &entry) == 0 && entry.request.id > highest)
 			highest = entry.request.id;
 	}
-	sqlite3_bind_int64(s->db.statement[STORE_SQLITE_POSITION], 1, (int64_t)ring_id(s->ring));
-	sqlite3_bind_int64(s->db.statement[STORE_SQLITE_POSITION], 2, (int64_t)ring_tail(s->ring));
-	sqlite3_bind_int64(s->db.statement[STORE_SQLITE_POSITION], 3, (int64_t)highest);
-	return store_sqlite_db_run(&s->db, STORE_SQLITE_POSITION);
+	return know_ring(s, ring_tail(s->ring), highest);
 }
 
 /*
@@ -336,13 +344,15 @@ static int begin_session(struct store_sqlite *s, const struct start_notes *notes
 		snprintf(host, sizeof(host), "%s", s->config.host);
 	else
 		gethostname(host, sizeof(host) - 1);
-	/* Synced: after a power failure the ring is never asked for records of an earlier session.
-	 */
+	/* Synced: after a power failure the ring is never asked for records of an earlier session,
+	 * nor taken for one of which nothing was ever recorded. */
 	err = store_sqlite_db_sync(&s->db, true);
 	if (err == 0)
 		err = store_sqlite_db_begin(&s->db);
 	if (err == 0)
 		err = insert_session(s, &session, boot_id, s->config.version, host);
+	if (err == 0)
+		err = know_ring(s, s->committed, 0);
 	if (err == 0)
 		err = write_notes(s, notes);
 	err = store_sqlite_db_end(&s->db, err);

@@ -267,6 +267,37 @@ static void test_zeroed_page_is_damage(void **state)
 	ring_close(ring);
 }
 
+/* As after a power failure, when the header was not written back and the records were. */
+static void test_records_newer_than_the_header_are_found(void **state)
+{
+	static const uint64_t old_tail[2] = { 0, 0 };
+	struct ring *ring = open_ring();
+	struct ring_entry entry;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 20; id++) { /* two laps and a half */
+		accept_id(ring, id);
+		finish_id(ring, id);
+		ring_release(ring, 2 * id);
+	}
+	ring_close(ring);
+	damage(64, old_tail, sizeof(old_tail));
+	ring = open_ring();
+	assert_true(ring_damaged(ring));
+	assert_int_equal(ring_head(ring), 40);
+	assert_int_equal(ring_oldest(ring), 40 - RECORDS);
+	for (uint64_t position = 40 - RECORDS; position < 40; position++)
+		assert_record(ring, position, position % 2 ? RING_FINISHED : RING_ACCEPTED,
+			      position / 2 + 1);
+	ring_close(ring);
+	/* What only looks like a record of a later lap is none. */
+	damage(HEADER_BYTES + 7 * RING_RECORD_BYTES + 30, "\xa5\x5a", 2);
+	ring = open_ring();
+	assert_int_equal(ring_head(ring), 39);
+	assert_int_equal(ring_get(ring, 39, &entry), -EBADMSG);
+	ring_close(ring);
+}
+
 static void test_damaged_header_is_set_aside(void **state)
 {
 	/* Where, and what: magic, version, number of records, checksum, tail. */
@@ -448,6 +479,7 @@ int main(void)
 		RING_TEST(test_many_laps),
 		RING_TEST(test_damaged_record_in_the_middle),
 		RING_TEST(test_zeroed_page_is_damage),
+		RING_TEST(test_records_newer_than_the_header_are_found),
 		RING_TEST(test_damaged_header_is_set_aside),
 		RING_TEST(test_truncated_file_is_set_aside),
 		RING_TEST(test_session_slots),

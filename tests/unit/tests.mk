@@ -32,6 +32,7 @@ LEDGER := vgpud/ring.c vgpud/share.c vgpud/ring_file.c vgpud/set_aside.c vgpud/h
 $(eval $(call unit-test,test_hist,vgpud/hist.c))
 $(eval $(call unit-test,test_ring,vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,test_store,$(LEDGER) vgpud/store_null.c,-lsqlite3))
+$(eval $(call unit-test,test_replay,$(LEDGER),-lsqlite3))
 LEDGER_QUERY := vgpud/store_query.c vgpud/store_query_rows.c vgpud/store_query_groups.c \
 	vgpud/store_query_stats.c vgpud/store_query_exact.c vgpud/store_query_blame.c
 $(eval $(call unit-test,test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))

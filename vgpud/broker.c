@@ -241,24 +241,45 @@ static void pause_offender(struct broker *broker, struct vm *vm)
 	broker->handler->paused(broker->arg, vm);
 }
 
-/* A request that cost its worker its life ends here, with GPU_FAULT or GPU_HUNG. */
+/*
+ * The audit trail has what the request did to its worker, the ledger how it ended; where these are
+ * two things, both are told.
+ */
+static void tell_fatal(struct broker *broker, const struct request *request, uint32_t what,
+		       uint32_t end)
+{
+	const char *name = request->vm->name;
+	char text[160];
+	struct store_event event = {
+		.kind = what == VGPU_ERR_GPU_HUNG ? "gpu-hung" : "gpu-fault",
+		.subject = name,
+		.text = text,
+		.uid = -1,
+		.pid = -1,
+	};
+
+	if (end == what)
+		snprintf(text, sizeof(text), "%s", name_error_text(what));
+	else
+		snprintf(text, sizeof(text), "%s; it %s with %s", name_error_text(what),
+			 request->item.late ? "had ended before" : "ends", name_error(end));
+	log_warning("%s: request %llu: %s: %s", name, (unsigned long long)request->row.id,
+		    name_error(what), text);
+	broker->store->ops->event(broker->store, &event);
+}
+
+/* A request that cost its worker its life; if it has not ended yet, it does with that. */
 static void end_fatal(struct broker *broker, struct request *request, uint32_t status)
 {
 	struct vm *vm = request->vm;
 	bool removed = vm->removed;
 	uint64_t now_ns = util_now_ns();
-	struct store_event event = {
-		.kind = status == VGPU_ERR_GPU_HUNG ? "gpu-hung" : "gpu-fault",
-		.subject = vm->name,
-		.text = name_error_text(status),
-		.uid = -1,
-		.pid = -1,
-	};
 
 	request->row.exec_ns = now_ns - request->item.started_ns;
-	log_warning("%s: request %llu ended with %s: %s", vm->name,
-		    (unsigned long long)request->row.id, name_error(status), event.text);
-	broker->store->ops->event(broker->store, &event);
+	tell_fatal(broker, request, status,
+		   request->item.late ? request->row.status
+		   : request->wanted  ? status
+				      : VGPU_ERR_CANCELLED);
 	end_started(broker, request, status, NULL, 0);
 	if (removed)
 		return; /* it may be gone by now */

@@ -199,12 +199,45 @@ class Deadlines(DaemonCase):
         self.assertEqual(self.admin.vm("vm1")["last_error"], "GPU_HUNG")
         self.works(client)
 
+    def agree(self, what, end, text):
+        """The row of the last request that ran has that end, and the audit trail and the log tell of no other."""
+        row = max((row for row in self.admin.rows("requests") if row["executor"] != "none"), key=lambda row: row["id"])
+        (event,) = self.events(what.name.lower().replace("_", "-"))
+        lines = [line for line in self.vgpud.log.read_text().splitlines() if f"request {row['id']}" in line]
+        self.assertEqual((row["status"], event["subject"], event["text"]), (end.name, "vm1", text))
+        self.assertEqual([line[line.index("vm1"):] for line in lines],
+                         [f"vm1: request {row['id']}: {what.name}: {text}"])
+
     def test_hung_after_its_deadline_was_over(self):
         (client,) = self.start("vm1:A:high", options=("--deadline-ms", "100", "--exec-deadline-ms", SOON_MS))
         worker = worker_of(self.vgpud, client)
         with self.stopped(worker):
             self.assertEqual(client.call(NOP).status, Err.TIMEOUT)
             wait_until(lambda: worker not in self.vgpud.workers(), "the worker to be replaced")
+        self.agree(Err.GPU_HUNG, Err.TIMEOUT,
+                   "the request ran too long and was stopped; it had ended before with TIMEOUT")
+        self.works(client)
+
+    def test_hung_in_time(self):
+        (client,) = self.start("vm1:A:high", options=("--deadline-ms", NEVER_MS, "--exec-deadline-ms", SOON_MS))
+        with self.stopped(worker_of(self.vgpud, client)):
+            self.assertEqual(client.call(NOP).status, Err.GPU_HUNG)
+        self.agree(Err.GPU_HUNG, Err.GPU_HUNG, "the request ran too long and was stopped")
+
+    def test_its_worker_dies_after_it_was_cancelled(self):
+        (client,) = self.start("vm1:A:high")
+        worker = worker_of(self.vgpud, client)
+        with self.stopped(worker):
+            running, waiting = client.submit(NOP), client.submit(NOP)
+            self.wait_queued(1)
+            client.cancel(running)
+            client.cancel(waiting)
+            self.wait_queued(0)  # so the one before was heard too
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: worker not in self.vgpud.workers(), "the worker to be replaced")
+        self.wait_queued(0, "running")
+        self.agree(Err.GPU_FAULT, Err.CANCELLED,
+                   "the GPU or its worker failed while it ran the request; it ends with CANCELLED")
         self.works(client)
 
     def test_a_paused_vm_waits_and_ends_with_paused_at_its_deadline(self):

@@ -43,6 +43,7 @@ LAYERS = [
     ("vgpud/ring*",                 "vgpud",  2, "adapter: the ledger's file ring"),
     ("vgpud/set_aside.[ch]",        "vgpud",  2, "adapter: damaged files"),
     ("vgpud/store_*",               "vgpud",  2, "adapter: what keeps the ledger"),
+    ("vgpud/dev_door.[ch]",         "vgpud",  2, "adapter: sockets without descriptors"),
     ("vgpud/dev_refuse.[ch]",       "vgpud",  2, "adapter: connections turned away"),
     ("vgpud/file_format.[ch]",      "vgpud",  1, "pure: the texts of the file transport"),
     ("vgpud/file_server*",          "vgpud",  3, "assembler: requests that come as files"),
@@ -99,7 +100,7 @@ BOUND = [
     ("libsmartcols/*",  ["vgpuadm/output*"], True, "say what to show; output decides how"),
     ("seccomp.h",       ["vgpud/confine.c", "vgpud/confine_*"], True, "say what a role may in vgpud/confine.c"),
     ("ini.h",           ["vgpud/conf*"], True, "ask through vgpud/conf.h"),
-    ("systemd/*",       ["vgpud/*_server*", "vgpud/dev_refuse*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",
+    ("systemd/*",       ["vgpud/*_server*", "vgpud/dev_door*", "vgpud/dev_refuse*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",
                          "vgpud/daemon*", "vgpud/main.c"], False,
      "events belong to servers, workers and daemon: take what happened as a parameter"),
 ]

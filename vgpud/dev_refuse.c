@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vgpud/dev_door.h"
+
 #define LINGER_USEC 1000000ull
 #define LINGER_MAX 32 /* connections at once; what is beyond is closed at once */
 
@@ -24,6 +26,7 @@ static void refused_free(struct refused *refused)
 	sd_event_source_disable_unref(refused->timer);
 	sd_event_source_disable_unref(refused->io);
 	close(refused->fd);
+	dev_door_freed();
 	free(refused);
 }
 
@@ -55,6 +58,7 @@ void dev_refuse(sd_event *event, int fd, const uint8_t *frame, uint32_t len_byte
 	    shutdown(fd, SHUT_WR) < 0) {
 		free(refused);
 		close(fd);
+		dev_door_freed();
 		return;
 	}
 	lingering++;

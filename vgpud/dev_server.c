@@ -19,6 +19,7 @@
 #include "common/util.h"
 #include "common/vgpu_frame.h"
 #include "vgpud/descriptors.h"
+#include "vgpud/dev_door.h"
 #include "vgpud/dev_refuse.h"
 #include "vgpud/session.h"
 
@@ -29,8 +30,8 @@
  * that it does not read. A device may be silent for as long as it likes, but not in the middle of a
  * frame.
  *
- * Where descriptors run short, those who come wait at the door, so that administrators can still
- * come in (descriptors.h).
+ * Where descriptors run short, those who come wait at the door until another one goes
+ * (dev_door.h), so that administrators can still come in (descriptors.h).
  *
  * A second peer is told DENIED and closed. It cannot displace the first; but the first is looked at
  * before, so that a QEMU that was just restarted does not find its own dead predecessor there.
@@ -41,7 +42,6 @@
 #define HELLO_TIMEOUT_USEC 5000000ull
 #define FRAME_TIMEOUT_USEC 5000000ull /* from a frame's first byte to its last */
 #define CONNECT_RETRY_USEC 1000000ull
-#define ACCEPT_PAUSE_USEC 1000000ull /* when there is no descriptor left */
 
 struct dev_peer {
 	int fd; /* -1: dev_refuse() has it */
@@ -63,7 +63,8 @@ struct dev_port {
 	bool listens;
 	int listen_fd; /* or -1 */
 	sd_event_source *listen_io;
-	sd_event_source *timer; /* connect again, or accept again */
+	struct dev_door door;
+	sd_event_source *timer; /* connect again */
 	struct dev_peer *peer;
 	struct log_limit complaints;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -94,8 +95,10 @@ static void peer_free(struct dev_peer *peer)
 	sd_event_source_disable_unref(peer->hello_timer);
 	sd_event_source_disable_unref(peer->frame_timer);
 	sd_event_source_disable_unref(peer->io);
-	if (peer->fd >= 0)
+	if (peer->fd >= 0) {
 		close(peer->fd);
+		dev_door_freed();
+	}
 	free(peer->out);
 	free(peer);
 }
@@ -414,24 +417,11 @@ static void refuse_second(struct dev_port *port, int fd)
 	dev_refuse(port->event, fd, frame, make_hello(frame, port->vm, VGPU_ERR_DENIED));
 }
 
-static int on_resume_accept(sd_event_source *source, uint64_t usec, void *arg)
+/* There is no descriptor for the one who came. */
+static void shut_door(struct dev_port *port, const char *why)
 {
-	struct dev_port *port = arg;
-
-	(void)source;
-	(void)usec;
-	port->timer = sd_event_source_disable_unref(port->timer);
-	sd_event_source_set_enabled(port->listen_io, SD_EVENT_ON);
-	return 0;
-}
-
-/* Without this, a loop with no descriptors left would spin on what it cannot accept. */
-static void pause_accept(struct dev_port *port, const char *why)
-{
-	complain(port, "cannot accept a device: %s; trying again each second", why);
-	sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
-	sd_event_add_time_relative(port->event, &port->timer, CLOCK_MONOTONIC, ACCEPT_PAUSE_USEC, 0,
-				   on_resume_accept, port);
+	complain(port, "cannot accept a device: %s; it waits until another one has gone", why);
+	dev_door_shut(&port->door, port->listen_io);
 }
 
 static bool has_hung_up(const struct dev_peer *peer)
@@ -463,13 +453,13 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	(void)source;
 	(void)revents;
 	if (!descriptors_left(listen_fd, DESCRIPTORS_OF_HOST)) {
-		pause_accept(port, DESCRIPTORS_REMEDY);
+		shut_door(port, DESCRIPTORS_REMEDY);
 		return 0;
 	}
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			pause_accept(port, strerror(errno));
+			shut_door(port, strerror(errno));
 		return 0;
 	}
 	if (port->peer != NULL)
@@ -555,11 +545,13 @@ void dev_port_close(struct vm *vm)
 		return;
 	if (port->peer != NULL)
 		peer_free(port->peer);
+	dev_door_drop(&port->door);
 	sd_event_source_disable_unref(port->timer);
 	sd_event_source_disable_unref(port->listen_io);
 	if (port->listen_fd >= 0) {
 		unlink(port->path);
 		close(port->listen_fd);
+		dev_door_freed();
 	}
 	free(port);
 	vm->port = NULL;

@@ -241,7 +241,10 @@ class Qemu:
         self.enable_cards()
 
     def migrate_to_file(self, path):
-        self.qmp("migrate", uri=f"exec:cat >{path}")
+        self.migrate_to(f"exec:cat >{path}")
+
+    def migrate_to(self, uri):
+        self.qmp("migrate", uri=uri)
         self._migration_end()
 
     def wait_incoming(self):

@@ -2,6 +2,7 @@
 # streams.py - saved states of the device that are not as a device saved them, loaded into QEMUs that run
 
 import collections
+import contextlib
 import itertools
 import random
 import socket
@@ -10,8 +11,10 @@ import abi
 import rig
 from fakedaemon import answer
 from migstream import Stream
-from qtest import Device, Qemu, QemuDied
-from rig import Row
+from lib import qemu as options_of_qemu
+from load import Load
+from qtest import FIRST_SLOT, Card, Device, Qemu, QemuDied
+from rig import PATIENT, Daemon, Err, Row, counted, nothing_else, wait_until
 from snapshot import Disk, LoadRefused
 
 DEVICE = Device(chardev="server", props="vm_id=3,pool_id=B,priority=high")
@@ -160,3 +163,107 @@ def lies(rounds, options):
     yield Row("  migration over a socket, cut within the device: ends other than a refusal in words", len(cuts), "none",
               rig.nothing_else(cuts, "refused"))
     yield Row("  the whole stream", 1, "taken", whole)
+
+
+# --- from one QEMU to another, of a VM whose socket takes one of them at a time ---
+
+RAN, BUSY_THEN, AFTERWARDS = 0x10000, 0x20000, 0x30000  # requests of a round, whose number is added
+
+
+class Move:
+    """A machine moves while the daemon holds the source's link: the target is let in once the source has gone."""
+
+    def __init__(self, daemon, program):
+        self._daemon = daemon
+        self._program = program
+        self._card = ("-chardev", f"socket,id=vg0,path={daemon.socket('vm1')},{options_of_qemu.reconnect()}",
+                      "-device", f"vgpu-stub,id=gpu0,addr={FIRST_SLOT:#x},chardev=vg0")
+
+    def _machine(self, incoming=None):
+        machine = Qemu((), extra=self._card, incoming=incoming, program=self._program)
+        machine.cards.append(Card(machine, FIRST_SLOT, None))
+        return machine
+
+    def one(self, number, busy):
+        """Return: what went wrong, or "right"."""
+        path = rig.process.scratch_directory("move") / "socket"
+        with contextlib.ExitStack() as stack:
+            source = self._machine()
+            stack.callback(source.kill)
+            source.enable_cards()
+            source.cards[0].wait_up()
+            ran = self._ask(source.cards[0], RAN + number)
+            denied = self._denied()
+            target = self._machine(f"unix:{path}")
+            stack.callback(target.kill)
+            wait_until(lambda: self._denied() > denied, "the target to be denied")
+            with self._daemon.stopped(*self._daemon.whole_crew(3)) if busy else contextlib.nullcontext():
+                if busy:
+                    source.cards[0].submit(abi.request(params=(number, 1)), request_id=BUSY_THEN + number)
+                    wait_until(lambda: [row for row in self._daemon.ask("queue") if row["vm"] == "vm1"], "it to be queued",
+                               interval_s=0.0005)
+                    ran = (source.cards[0].status, source.cards[0].error_code)
+                source.migrate_to(f"unix:{path}")
+                target.wait_incoming()
+                target.cards[0].enable()
+                there = self._end(target.cards[0])
+                early = target.cards[0].is_up()
+                source.stop()
+            target.cards[0].wait_up()
+            return judge_move(busy, ran, there, early, self._end(target.cards[0]),
+                              self._ask(target.cards[0], AFTERWARDS + number), rig.qemu_ends(target))
+
+    def _denied(self):
+        return self._daemon.ask("list", vm="vm1")[0]["refused_peers"]
+
+    @staticmethod
+    def _ask(card, number):
+        """Return: how a request ends, as _end() has it, less its number."""
+        card.submit(abi.request(params=(number, 1)), request_id=number)
+        card.wait_end()
+        status, code, result = Move._end(card)
+        return status, code, result - number if status == abi.DONE else result
+
+    @staticmethod
+    def _end(card):
+        return card.status, card.error_code, card.read(abi.RESPONSE_BUF + 32)
+
+
+def judge_move(busy, before, there, early, later, afterwards, ends):
+    """Return: "right", or the first thing that is not."""
+    good = (abi.DONE, abi.OK, 1)
+    if before != ((abi.BUSY, abi.OK) if busy else good):
+        return f"at the source {before}"
+    if early:
+        return "two links at once"
+    if busy and there != (abi.ERROR, abi.BACKEND_LOST, 0) or not busy and there[:2] != good[:2]:
+        return f"at the target {there}"
+    if later != there:
+        return f"at the target first {there}, then {later}"
+    if afterwards != good:
+        return f"the next request {afterwards}"
+    return "right" if ends == "status 0" else f"QEMU {ends}"
+
+
+def live(rounds, options):
+    """A machine moves to another QEMU, its device BUSY every other time; the neighbour works all the time."""
+    program, build = rig.qemu(options)
+    with Daemon("vm1:A:high", "vm2:A:low", options=(*PATIENT, "--fault-limit", "0")) as daemon, \
+            Load(daemon, vm2=2) as load:
+        move = Move(daemon, program)
+        seen = []
+        for n in range(rounds):
+            seen.append(move.one(n, busy=n % 2 == 0))
+            load.answered(2)
+        load.rest()
+        last = daemon.end(rounds, "moved machines")
+        rows = daemon.rows("SELECT guest_request_id, status FROM request WHERE vm_id = 1")
+        expected = [row for n in range(rounds) for row in (
+            (RAN + n, Err.OK), (AFTERWARDS + n, Err.OK), *(((BUSY_THEN + n, Err.CANCELLED),) if n % 2 == 0 else ()))]
+        yield Row(f"live migration, every other one BUSY, the target denied until the source quits ({build})", rounds,
+                  f"{rounds:,} right", counted(seen))
+        yield Row("  the ledger: rows missing or different; too many", len(expected), "none; 0",
+                  f"{counted(f'{number:#x} {status.name}' for number, status in expected if (number, status) not in rows)}; "
+                  f"{len(rows) - len(expected)}")
+        yield Row("  the neighbour's ends other than OK", len(load.ends), "none", nothing_else(load.statuses(), Err.OK))
+        yield last

@@ -62,6 +62,7 @@ LINES = (
     Line("stale-data", guests.secrets, 200000, 4000, 100000),
     Line("stale-device", guests.device_secrets, 5000, 200),
     Line("migration-lies", streams.lies, 5000, 60),
+    Line("migration-live", streams.live, 20, 2),
     Line("wire-frames", abuse.frames, 1000000, 20000),
     Line("wire-slow", abuse.slow, 300, 60),
     Line("wire-descriptors", abuse.descriptors, 10000, 1000),

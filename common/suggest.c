@@ -54,9 +54,8 @@ struct suggest suggest_begin(const char *word)
 }
 
 /* One mistake in three characters may be a slip of the hand; more is another word. */
-static unsigned tolerance(const char *a, const char *b)
+static unsigned tolerance(size_t a_len, size_t b_len)
 {
-	size_t a_len = strlen(a), b_len = strlen(b);
 	size_t longer = a_len > b_len ? a_len : b_len;
 
 	return longer < 3 ? 0 : (unsigned)longer / 3;
@@ -64,14 +63,16 @@ static unsigned tolerance(const char *a, const char *b)
 
 void suggest_offer(struct suggest *s, const char *candidate)
 {
-	unsigned distance = suggest_distance(s->word, candidate);
-	size_t len = strlen(s->word);
+	size_t len = strlen(s->word), other_len = strlen(candidate);
+	unsigned most = tolerance(len, other_len), distance = UINT_MAX;
 
-	if (distance == UINT_MAX)
-		return;
-	if (len >= PREFIX_LEAST && strncasecmp(s->word, candidate, len) == 0)
+	/* Each character that one has more is a mistake: most candidates need no closer look. */
+	if ((len > other_len ? len - other_len : other_len - len) <= most)
+		distance = suggest_distance(s->word, candidate);
+	if (len >= PREFIX_LEAST && other_len <= SUGGEST_WORD_MAX &&
+	    strncasecmp(s->word, candidate, len) == 0)
 		distance = least(distance, 1);
-	if (distance > tolerance(s->word, candidate) || distance >= s->distance)
+	if (distance > most || distance >= s->distance)
 		return;
 	s->best = candidate;
 	s->distance = distance;

@@ -58,6 +58,7 @@ LINES = (
     Line("qemu-kill", devices.kill_qemu, 1000, 8),
     Line("device-replug", devices.replug, 500, 5),
     Line("guest-accesses", guests.accesses, 100000000, 300000),
+    Line("guest-daemon", guests.real, 2000000, 20000),
     Line("guest-race", guests.race, 60, 1),
     Line("stale-data", guests.secrets, 200000, 4000, 100000),
     Line("stale-device", guests.device_secrets, 5000, 200),

@@ -16,5 +16,9 @@ bool descriptors_left(int like, unsigned kept)
 		return false;
 	close(next);
 	/* A limit can be changed from outside at any time. */
-	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)next + kept < limit.rlim_cur;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return false;
+	if (limit.rlim_cur < 3 * DESCRIPTORS_OF_HOST)
+		kept = (unsigned)(kept * limit.rlim_cur / (3 * DESCRIPTORS_OF_HOST));
+	return (rlim_t)next + kept < limit.rlim_cur;
 }

@@ -12,7 +12,7 @@
 #include "common/util.h"
 #include "common/vgpu_regs.h"
 #include "vgpud/admin_handlers.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/daemon_record.h"
 
 /*
  * A change takes effect at once, and is answered when it is in the database, so that what the
@@ -95,97 +95,41 @@ void admin_list(struct admin_call *call)
 
 /* --- changes --- */
 
-/* What a change must know until the database has it. */
-struct change {
-	struct admin_call *call;
-	uint32_t vm_id;
-	uint8_t old_pool, old_priority;
-	bool old_paused;
-	struct limit old_limit;
-	bool adding;
-	json_t *row; /* the answer */
-};
-
-static struct vm *changed_vm(const struct change *change)
+static void refuse(struct admin_call *call, int err)
 {
-	return vm_find_id(&change->call->daemon->broker.vms, change->vm_id);
-}
-
-static void undo(const struct change *change)
-{
-	struct vm *vm = changed_vm(change);
-
-	if (vm == NULL)
-		return;
-	if (change->adding) {
-		broker_remove_vm(&change->call->daemon->broker, vm);
-		return;
-	}
-	vm->sched.pool = change->old_pool;
-	vm->sched.priority = change->old_priority;
-	vm->sched.paused = change->old_paused;
-	if (vm->sched.limit.rate_per_s != change->old_limit.rate_per_s ||
-	    vm->sched.limit.burst != change->old_limit.burst)
-		sched_vm_limit(&vm->sched, change->old_limit.rate_per_s, change->old_limit.burst,
-			       util_now_ns());
-	broker_vm_changed(&change->call->daemon->broker, vm);
-}
-
-static void on_stored(void *arg, int err)
-{
-	struct change *change = arg;
-
-	if (err == 0) {
-		admin_row(change->call, change->row);
-		admin_end(change->call, NULL);
-	} else {
-		undo(change);
-		json_decref(change->row);
-		admin_fail(change->call, ADMIN_ERROR_DEGRADED,
+	if (err == -ECANCELED)
+		admin_fail(call, ADMIN_ERROR_REFUSED, "the vm was removed meanwhile");
+	else if (err == -ENOMEM || err == -ENOBUFS)
+		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot store the change: %s",
+			   strerror(-err));
+	else
+		admin_fail(call, ADMIN_ERROR_DEGRADED,
 			   "the database does not take the change, which is undone: %s; vgpuadm "
 			   "doctor says more",
 			   strerror(-err));
+}
+
+/* arg: the call; its data is the answer. */
+static void on_stored(void *arg, int err)
+{
+	struct admin_call *call = arg;
+
+	if (err == 0) {
+		admin_row(call, call->data);
+		admin_end(call, NULL);
+	} else {
+		json_decref(call->data);
+		refuse(call, err);
 	}
-	free(change);
 }
 
 /* Applies what is in vm by now, has it stored, and answers with row, which becomes ours. */
-static void commit(struct admin_call *call, struct vm *vm, struct change change, json_t *row)
+static void commit(struct admin_call *call, struct vm *vm, enum daemon_record_field field,
+		   json_t *row)
 {
-	struct change *kept = malloc(sizeof(*kept));
-	struct store_vm stored = daemon_stored_vm(vm);
-	int err = -ENOMEM;
-
-	change.call = call;
-	change.vm_id = vm->id;
-	change.row = row;
+	call->data = row;
 	broker_vm_changed(&call->daemon->broker, vm);
-	if (kept != NULL) {
-		*kept = change;
-		err = 0;
-		if (!daemon_has_ledger(call->daemon))
-			on_stored(kept, 0);
-		else
-			err = store_sqlite_vm_put(call->daemon->broker.store, &stored, on_stored,
-						  kept);
-	}
-	if (err != 0) {
-		undo(&change);
-		free(kept);
-		json_decref(row);
-		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot store the change: %s",
-			   strerror(-err));
-	}
-}
-
-static struct change change_of(const struct vm *vm)
-{
-	return (struct change){
-		.old_pool = vm->sched.pool,
-		.old_priority = vm->sched.priority,
-		.old_paused = vm->sched.paused,
-		.old_limit = vm->sched.limit,
-	};
+	daemon_record_change(call->daemon, vm, field, on_stored, call);
 }
 
 static json_t *change_row(const struct vm *vm, const char *what, const char *old, const char *new)
@@ -195,31 +139,38 @@ static json_t *change_row(const struct vm *vm, const char *what, const char *old
 			 (json_int_t)vm->sched.queued, "changed", strcmp(old, new) != 0);
 }
 
-/* One word of a VM became another: tells the ledger's events, commits, answers. */
-static void change_word(struct admin_call *call, struct vm *vm, struct change change,
+/*
+ * One word of a VM became another: tells the ledger's events, commits, answers. If it is what it
+ * was, but only by a change that is not recorded yet, it shares that one's fate.
+ */
+static void change_word(struct admin_call *call, struct vm *vm, enum daemon_record_field field,
 			const char *what, const char *old, const char *new)
 {
-	if (strcmp(old, new) == 0) {
+	bool same = strcmp(old, new) == 0;
+
+	if (same && !daemon_record_pending(vm, field)) {
 		admin_row(call, change_row(vm, what, old, new));
 		admin_end(call, NULL);
 		return;
 	}
-	admin_event(call, admin_cmds[call->cmd].name, vm->name, old, new, NULL);
-	log_info("%s: %s %s, was %s (uid %u)", vm->name, what, new, old, call->peer.uid);
-	commit(call, vm, change, change_row(vm, what, old, new));
+	if (!same) {
+		admin_event(call, admin_cmds[call->cmd].name, vm->name, old, new, NULL);
+		log_info("%s: %s %s, was %s (uid %u)", vm->name, what, new, old, call->peer.uid);
+	}
+	commit(call, vm, field, change_row(vm, what, old, new));
 }
 
 void admin_set_priority(struct admin_call *call)
 {
 	int priority = name_to_priority(admin_arg(call, "priority"));
 	struct vm *vm = admin_vm_arg(call);
-	struct change change;
+	uint8_t old;
 
 	if (vm == NULL)
 		return;
-	change = change_of(vm);
+	old = vm->sched.priority;
 	vm->sched.priority = (uint8_t)priority;
-	change_word(call, vm, change, "priority", name_priority(change.old_priority),
+	change_word(call, vm, DAEMON_RECORD_PRIORITY, "priority", name_priority(old),
 		    name_priority(vm->sched.priority));
 }
 
@@ -228,15 +179,13 @@ void admin_set_pool(struct admin_call *call)
 	struct vm *vm = admin_vm_arg(call);
 	int pool = vm != NULL ? admin_pool_arg(call) : -1;
 	char old[2] = "", new[2] = "";
-	struct change change;
 
 	if (pool < 0)
 		return;
-	change = change_of(vm);
-	vm->sched.pool = (uint8_t)pool;
-	old[0] = (char)('A' + change.old_pool);
+	old[0] = (char)('A' + vm->sched.pool);
 	new[0] = (char)('A' + pool);
-	change_word(call, vm, change, "pool", old, new);
+	vm->sched.pool = (uint8_t)pool;
+	change_word(call, vm, DAEMON_RECORD_POOL, "pool", old, new);
 }
 
 /* "200/s burst 50", "off" */
@@ -267,7 +216,6 @@ void admin_set_limit(struct admin_call *call)
 	struct vm *vm = admin_vm_arg(call);
 	uint32_t rate_per_s = 0, burst = 0;
 	char old[48], new[48];
-	struct change change;
 
 	_Static_assert(UNITS_RATE_MOST <= LIMIT_RATE_MOST, "what is a rate is a limit");
 	if (vm == NULL)
@@ -282,27 +230,26 @@ void admin_set_limit(struct admin_call *call)
 			   "set-limit: off and --burst exclude each other");
 		return;
 	}
-	change = change_of(vm);
 	describe_limit(&vm->sched.limit, old, sizeof(old));
 	if (rate_per_s != vm->sched.limit.rate_per_s || burst != vm->sched.limit.burst)
 		sched_vm_limit(&vm->sched, rate_per_s, burst, util_now_ns());
 	describe_limit(&vm->sched.limit, new, sizeof(new));
-	change_word(call, vm, change, "limit", old, new);
+	change_word(call, vm, DAEMON_RECORD_LIMIT, "limit", old, new);
 }
 
 static void set_paused(struct admin_call *call, bool paused)
 {
 	static const char *const words[] = { "running", "paused" };
 	struct vm *vm = admin_vm_arg(call);
-	struct change change;
+	bool old;
 
 	if (vm == NULL)
 		return;
-	change = change_of(vm);
+	old = vm->sched.paused;
 	vm->sched.paused = paused;
 	if (!paused)
 		vm->faults = 0;
-	change_word(call, vm, change, "state", words[change.old_paused], words[paused]);
+	change_word(call, vm, DAEMON_RECORD_PAUSED, "state", words[old], words[paused]);
 }
 
 void admin_pause(struct admin_call *call)
@@ -395,7 +342,6 @@ void admin_add_vm(struct admin_call *call)
 	const char *name = admin_arg(call, "name"), *word = admin_arg(call, "priority");
 	const char *connect = admin_arg(call, "connect");
 	int priority = word != NULL ? name_to_priority(word) : VGPU_PRIORITY_MEDIUM;
-	struct change change = { .adding = true };
 	char why[256];
 	struct vm *vm;
 	uint32_t id;
@@ -424,34 +370,34 @@ void admin_add_vm(struct admin_call *call)
 	}
 	admin_event(call, "add-vm", name, NULL, NULL, NULL);
 	log_info("%s: added (uid %u)", name, call->peer.uid);
-	commit(call, vm, change, added_row(vm));
+	commit(call, vm, DAEMON_RECORD_NEW, added_row(vm));
 }
 
 static void on_deleted(void *arg, int err)
 {
-	struct change *change = arg;
+	struct admin_call *call = arg;
 
-	/* ENOENT: it was never stored, and is gone as asked. */
-	if (err == 0 || err == -ENOENT) {
-		admin_row(change->call, change->row);
-		admin_end(change->call, NULL);
+	if (err == 0) {
+		admin_row(call, call->data);
+		admin_end(call, NULL);
 	} else {
-		json_decref(change->row);
-		admin_fail(
-			change->call, ADMIN_ERROR_DEGRADED,
-			"the VM is gone, but the database still has it and brings it back at the "
-			"next start: %s",
-			strerror(-err));
+		json_decref(call->data);
+		admin_fail(call, ADMIN_ERROR_DEGRADED,
+			   "the VM is gone, but the database still has it: %s; vgpud goes on "
+			   "trying, and a start before it succeeds brings the VM back; vgpuadm "
+			   "doctor says more",
+			   strerror(-err));
 	}
-	free(change);
 }
 
 void admin_remove_vm(struct admin_call *call)
 {
+	struct daemon *daemon = call->daemon;
 	struct vm *vm = admin_vm_arg(call);
-	struct change *change;
+	struct vm_write *waiting;
+	char name[VM_NAME_SIZE];
 	uint32_t id;
-	int err = 0;
+	json_t *row;
 
 	if (vm == NULL)
 		return;
@@ -461,21 +407,15 @@ void admin_remove_vm(struct admin_call *call)
 			   vm->name);
 		return;
 	}
-	change = calloc(1, sizeof(*change));
-	if (change == NULL) {
-		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
-		return;
-	}
 	id = vm->id;
-	admin_event(call, "remove-vm", vm->name, NULL, NULL, NULL);
-	log_info("%s: removed (uid %u)", vm->name, call->peer.uid);
-	vm_past_add(&call->daemon->past, vm->name, id);
-	change->call = call;
-	change->row = json_pack("{s:s, s:I}", "vm", vm->name, "vm_id", (json_int_t)id);
-	json_object_set_new(change->row, "cancelled",
-			    json_integer(broker_remove_vm(&call->daemon->broker, vm)));
-	if (daemon_has_ledger(call->daemon))
-		err = store_sqlite_vm_delete(call->daemon->broker.store, id, on_deleted, change);
-	if (!daemon_has_ledger(call->daemon) || err != 0)
-		on_deleted(change, err);
+	snprintf(name, sizeof(name), "%s", vm->name);
+	admin_event(call, "remove-vm", name, NULL, NULL, NULL);
+	log_info("%s: removed (uid %u)", name, call->peer.uid);
+	vm_past_add(&daemon->past, name, id);
+	row = json_pack("{s:s, s:I}", "vm", name, "vm_id", (json_int_t)id);
+	waiting = daemon_record_detach(vm);
+	json_object_set_new(row, "cancelled", json_integer(broker_remove_vm(&daemon->broker, vm)));
+	call->data = row;
+	daemon_record_delete(daemon, id, name, on_deleted, call);
+	daemon_record_cancel(waiting);
 }

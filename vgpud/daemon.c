@@ -24,6 +24,7 @@
 #include "vgpud/conf_reload.h"
 #include "vgpud/confine.h"
 #include "vgpud/daemon_private.h"
+#include "vgpud/daemon_record.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/file_server.h"
 #include "vgpud/identity.h"
@@ -206,12 +207,7 @@ static void on_drained(void *arg)
 /* The broker paused a VM; that must outlive a restart, as an administrator's pause does. */
 static void on_paused(void *arg, struct vm *vm)
 {
-	struct daemon *daemon = arg;
-	struct store_vm stored = daemon_stored_vm(vm);
-
-	if (daemon_has_ledger(daemon) &&
-	    store_sqlite_vm_put(daemon->broker.store, &stored, NULL, NULL) != 0)
-		log_warning("%s: that it is paused could not be stored", vm->name);
+	daemon_record_pause(arg, vm);
 }
 
 static const struct broker_handler broker_callbacks = {
@@ -464,8 +460,10 @@ static void end(struct daemon *daemon)
 {
 	if (daemon->admin != NULL)
 		admin_server_close(daemon->admin);
-	if (daemon->broker.store != NULL)
+	if (daemon->broker.store != NULL) {
+		daemon_record_close(daemon);
 		broker_close(&daemon->broker);
+	}
 	file_server_close(daemon->files); /* through which some of that is answered */
 	spawn_close();
 	vm_past_free(&daemon->past);

@@ -18,6 +18,7 @@ struct admin_call;
 struct admin_server;
 struct admin_server_config;
 struct file_server;
+struct record_doomed;
 
 struct daemon {
 	struct broker broker;
@@ -26,6 +27,12 @@ struct daemon {
 	void *read_again_arg;
 	sd_event *event;
 	struct vm_past_list past; /* VMs that were removed */
+	/* daemon_record.c's: removed, but still in the database; when to try again; it is the last
+	 * time
+	 */
+	SLIST_HEAD(record_doomed_list, record_doomed) doomed;
+	sd_event_source *record_retry;
+	bool recording_ends;
 	struct admin_server *admin;
 	struct file_server *files; /* NULL: off */
 	void (*drained)(

@@ -9,6 +9,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/daemon_private.h"
+#include "vgpud/daemon_record.h"
 #include "vgpud/descriptors.h"
 
 #define STORE_WAIT_MS 60000
@@ -112,9 +113,12 @@ static void add_stored_vm(void *arg, const struct store_vm *stored)
 	}
 	vm = add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority,
 		    stored->paused, stored->connect);
-	if (vm != NULL && stored->limit_per_s > 0)
+	if (vm == NULL)
+		return;
+	if (stored->limit_per_s > 0)
 		sched_vm_limit(&vm->sched, limited(stored->limit_per_s, LIMIT_RATE_MOST),
 			       limited(stored->limit_burst, LIMIT_BURST_MOST), util_now_ns());
+	daemon_record_known(vm);
 }
 
 /* A command line may name more than the ledger takes at once: then it gets the time it needs. */
@@ -166,6 +170,7 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);
 	if (vm == NULL)
 		return -EIO;
+	daemon_record_known(vm);
 	return daemon_has_ledger(daemon) ? store_vm(daemon, &stored) : 0;
 }
 

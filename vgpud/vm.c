@@ -46,6 +46,17 @@ struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t p
 	return vm;
 }
 
+struct vm_settings vm_settings(const struct vm *vm)
+{
+	return (struct vm_settings){
+		.pool = vm->sched.pool,
+		.priority = vm->sched.priority,
+		.paused = vm->sched.paused,
+		.limit_per_s = vm->sched.limit.rate_per_s,
+		.limit_burst = vm->sched.limit.burst,
+	};
+}
+
 void vm_free(struct vm *vm)
 {
 	stats_free(&vm->stats);

@@ -27,6 +27,13 @@ struct vm_counts {
 	uint64_t limited;	/* requests that waited for a token of the VM's limit */
 };
 
+/* What of a VM is for an administrator to change, and for the database to keep. */
+struct vm_settings {
+	uint8_t pool, priority;
+	bool paused;
+	uint32_t limit_per_s, limit_burst;
+};
+
 struct vm {
 	TAILQ_ENTRY(vm) link;
 	struct sched_vm sched; /* pool, priority, paused, limit */
@@ -43,6 +50,11 @@ struct vm {
 	bool by_file;	       /* requests of it have come by file: they run without a device too */
 	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
 	unsigned faults;
+	/* What the database has of it, and what is on its way there: daemon_record.c's. */
+	struct vm_settings recorded;
+	unsigned pauses, pauses_recorded; /* by the broker */
+	bool pause_late;		  /* it was said that such a pause is not recorded yet */
+	struct vm_write *writing, *next;  /* under way, and what waits for its end; or NULL */
 };
 
 TAILQ_HEAD(vm_list, vm);
@@ -69,6 +81,8 @@ uint32_t vm_id_from_name(const char *name);
 /* Return: a new VM, in the list; NULL: no memory. The caller has checked name and id. */
 struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t pool,
 		  uint8_t priority, bool paused);
+
+struct vm_settings vm_settings(const struct vm *vm);
 
 /* The VM is in no list and has no requests any more. */
 void vm_free(struct vm *vm);

@@ -64,6 +64,7 @@ STEPS_S = (86400, 2, -86400, -2)  # in turn
 CONFIGURATION = b"[file-transport]\ndir = /root/files\npoll_interval_ms = 20\n"
 BEGIN = "mkdir -p /root/files/vm1; exec vgpud --config /root/vgpud.conf --runtime-dir /run/vgpud --state-dir /root/state " \
         "--executor cpu --vm vm1:A:low"
+AWAIT = "n=0; until test -S /run/vgpud/admin.sock || test $((n += 1)) -gt 300; do sleep 0.1; done"
 ASK = "vgpu-run --transport file --dir /root/files --vm vm1 --pool A --priority low 20 22"
 
 
@@ -79,6 +80,7 @@ def steps(rounds, _):
 
         guest.write_file("/root/vgpud.conf", CONFIGURATION)
         daemon = guest.begin(BEGIN)
+        guest.run(AWAIT)
         process.wait_until(lambda: ask("status"), "vgpud in the guest to answer", interval_s=0.2)
         made, answers, recent = [], [], []
         for n in range(rounds):

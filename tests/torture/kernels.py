@@ -7,15 +7,16 @@ import subprocess
 import time
 
 from load import Load
-from rig import PATIENT, AdminClient, Daemon, Err, Row, Timeout, counted, figures, nothing_else, paths, wait_until
+from rig import (PATIENT, AdminClient, Daemon, Err, Row, Timeout, at_deadline, counted, figures, nothing_else, paths, soon,
+                 wait_until)
 from lib.proto import Op
 
 VMS = ("vm1:A:high", "vm2:A:medium", "vm3:B:low")  # the first one is at fault; the second shares its worker
 CREW = 3  # one for each pool, and the spare
 ALLOWED = "[vgpud]\ntest_opcodes = yes\n"
 GPU = paths.EXECUTOR.partition("cuda:")[2]  # its number; "": none
-HANG_MS = 1000 if GPU else 200
-SLACK_MIB = 64  # a worker's context takes some hundred
+HANG_MS = 1000 if GPU else 600
+SLACK_MIB = 2  # the driver's unit; a worker's context takes some hundred, and all of them are there before and after
 
 
 class Memory:
@@ -82,6 +83,7 @@ def one_by_one(rounds, opcode, end, deadline_ms, what):
     options = ("--deadline-ms", "600000", "--exec-deadline-ms", str(deadline_ms), "--fault-limit", "0", "-v")
     with Daemon(*VMS, options=options, settings=ALLOWED) as daemon, Load(daemon, vm1=0, vm2=4, vm3=4) as load:
         one, *others = load.flows.values()
+        calm_s = load.calm_s()
         whole(daemon, load)
         memory = Memory()
         with memory.watched():
@@ -112,9 +114,12 @@ def one_by_one(rounds, opcode, end, deadline_ms, what):
         yield Row("  answers", len(load.ends), "0 answered twice or unasked, 0 wrong results", load.faults())
         yield Row("  events of the audit trail; rows of the ledger", rounds, f"{rounds:,}; {rounds:,}",
                   f"{events:,}; {rows:,}")
+        if end == Err.GPU_HUNG:
+            yield Row(f"  at the deadline of {deadline_ms} ms", rounds, f"{rounds:,} at it", at_deadline(found_s, deadline_ms))
+        yield Row("  from its end to the neighbours' next answers", len(others_s), "soon", soon(others_s, calm_s))
         yield Row(f"  from the request to {end.name}", rounds, None, figures(found_s))
         yield Row("  from there to the same VM's next answer", rounds, None, figures(own_s))
-        yield Row("  from there to the neighbours' next answers", len(others_s), None, figures(others_s))
+        yield Row("  from there to the neighbours' next answers, in figures", len(others_s), None, figures(others_s))
         yield from memory.rows(rounds)
         yield daemon.end(rounds, what)
 

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from rig import Err, Timeout
+from rig import Err, Timeout, middle
 from lib import proto
 
 HEADER = proto.request(proto.Op.CUDA_KERNEL, (0, 0))[:proto.HEADER_LEN]
@@ -231,6 +231,11 @@ class Load:
         """Waits for so many more good answers."""
         target = self.oks + more
         self.until(lambda: self.oks >= target, f"{more} answers", timeout_s)
+
+    def calm_s(self, answers=200):
+        """Return: how long a request takes while nothing happens; the middle of at least so many."""
+        self.answered(answers)
+        return middle([latency_s for flow in self.flows.values() for latency_s in flow.latencies_s])
 
     def rest(self):
         """Submits no more, and waits until all has ended."""

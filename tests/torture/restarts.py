@@ -6,10 +6,12 @@ import random
 import time
 
 from load import Load
-from rig import PATIENT, Daemon, Err, Row, Timeout, compare, counted, figures, nothing_else
+from rig import PATIENT, Daemon, Err, Row, Timeout, compare, counted, figures, middle, nothing_else
 
 VMS = ("vm1:A:high", "vm2:A:medium", "vm3:B:low")
 DEPTH = 4
+EARLY = (0, 0, 1, 3)  # after a kill, so many in a row are killed before they are ready
+USUAL_S = 0.05  # to be ready, until that is known
 HELD_EVERY = 5  # in one round of so many, what is under way at the kill is known
 
 
@@ -23,9 +25,26 @@ def restart(daemon, load):
     return ready_s, load.last_ok - start
 
 
+def interrupted(daemon, load, chance, usual_s):
+    """
+    Starts it and kills it at any instant before it is ready, which usually takes usual_s. Return: seconds from the start to the
+    kill; None: it was ready before.
+    """
+    start = time.monotonic()
+    before = daemon.launch()
+    load.run(chance.random() * usual_s)
+    if daemon.state() != "alive":
+        raise AssertionError(f"vgpud {daemon.state()} at its start")
+    killed_s = time.monotonic() - start
+    daemon.kill()
+    load.until(lambda: not any(flow.ready for flow in load.flows.values()), "the clients to see it")
+    return None if b"ready" in daemon.log.read_bytes()[before:] else killed_s
+
+
 def kill(rounds, _):
+    """vgpud is killed when it serves; some of those that follow, before they are ready."""
     chance = random.Random(2)
-    ready_s, answer_s, under_way = [], [], []
+    ready_s, answer_s, early_s, under_way = [USUAL_S], [], [], []
     with Daemon(*VMS, options=(*PATIENT, "--fault-limit", "0")) as daemon, \
             Load(daemon, vm1=DEPTH, vm2=DEPTH, vm3=DEPTH) as load:
         for n in range(rounds):
@@ -35,15 +54,18 @@ def kill(rounds, _):
                 load.run(chance.random() * 0.03)
                 daemon.kill()
             load.until(lambda: not any(flow.ready for flow in load.flows.values()), "the clients to see it")
+            early_s += [interrupted(daemon, load, chance, middle(ready_s)) for _ in range(chance.choice(EARLY))]
             times = restart(daemon, load)
             ready_s.append(times[0])
             answer_s.append(times[1])
         load.rest()
+        early = len(early_s)
+        early_s = [killed_s for killed_s in early_s if killed_s is not None]
         last = daemon.end(rounds, "restarted daemon")
         wrong, lost = compare(load, daemon)
         ends = collections.Counter(row[0] for row in daemon.rows("SELECT guest_request_id FROM request"))
         statuses = dict(daemon.rows("SELECT guest_request_id, status FROM request"))
-        yield Row("kill -9 vgpud under load: each request has one end at its client", len(load.ends),
+        yield Row("kill -9 vgpud under load, and at its start: each request has one end at its client", len(load.ends),
                   f"{len(load.ends):,} sent; 0 answered twice or unasked, 0 wrong results",
                   f"{sum(flow.sent for flow in load.flows.values()):,} sent; {load.faults()}")
         yield Row("  ends at the clients other than an answer or the lost connection", rounds, "none",
@@ -52,8 +74,12 @@ def kill(rounds, _):
         yield Row("  requests that ran or waited at the kill", len(under_way), f"{len(under_way):,} BACKEND_LOST once",
                   counted(f"{Err(statuses[number]).name} once" if ends[number] == 1 else f"{ends[number]} rows"
                           for number in under_way))
-        yield Row("  rows of requests whose connection was lost", sum(lost.values()), None, counted(lost.elements()))
-        yield Row("  from the start to all devices being connected again", rounds, None, figures(ready_s))
+        yield Row("  rows of requests whose connection was lost: other than BACKEND_LOST, OK, no row", sum(lost.values()), "none",
+                  nothing_else(lost.elements(), Err.BACKEND_LOST, Err.OK, "no row"))
+        yield Row("  of them", sum(lost.values()), None, counted(lost.elements()))
+        yield Row(f"  killed again before it was ready, of {early:,} that were not waited for; from the start to the kill",
+                  len(early_s), None, figures(early_s))
+        yield Row("  from the start to all devices being connected again", rounds, None, figures(ready_s[1:]))
         yield Row("  from the start to the first answer", rounds, None, figures(answer_s))
         yield last
 

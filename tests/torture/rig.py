@@ -21,9 +21,9 @@ from lib.process import Timeout, wait_until  # noqa: E402
 from lib.proto import Err  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
-__all__ = ["PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "compare", "counted",
-           "figures", "nothing_else", "paths", "process", "qemu", "qemu_ends",
-           "qemu_lives", "wait_until"]
+__all__ = ["PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "at_deadline", "compare", "counted",
+           "figures", "middle", "nothing_else", "paths", "process", "qemu", "qemu_ends",
+           "qemu_lives", "soon", "wait_until"]
 
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error: ")
 
@@ -97,6 +97,30 @@ def figures(seconds):
     def at(part):
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
     return f"p50 {at(0.5):.2f} ms, p99 {at(0.99):.2f} ms, most {ordered[-1] * 1000:.2f} ms"
+
+
+def middle(seconds):
+    return sorted(seconds)[len(seconds) // 2]
+
+
+def at_deadline(seconds, deadline_ms, begun_ms=0):
+    """
+    Return: how many of these ends came at the deadline, as text: not earlier, and no later than a busy host explains, which
+    is less than twice the deadline where that is 500 ms or more. begun_ms: so much of it may have passed before the clock ran.
+    """
+    def when(passed_s):
+        if passed_s * 1000 < deadline_ms - begun_ms:
+            return "too early"
+        return "at it" if passed_s * 1000 <= deadline_ms * 1.5 + 250 else "too late"
+    return counted(when(passed_s) for passed_s in seconds)
+
+
+def soon(seconds, calm_s):
+    """
+    Return: "soon", if the middle of these durations is what a warm spare explains; it may cost 100 ms and some round trips,
+    of which one took calm_s while nothing happened. Else how long it is.
+    """
+    return "soon" if middle(seconds) < 0.1 + 20 * calm_s else f"{middle(seconds) * 1000:.0f} ms"
 
 
 class Daemon(Vgpud):

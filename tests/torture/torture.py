@@ -24,6 +24,7 @@ import faults  # noqa: E402
 import flood  # noqa: E402
 import guests  # noqa: E402
 import kernels  # noqa: E402
+import reconnects  # noqa: E402
 import restarts  # noqa: E402
 import rig  # noqa: E402
 import storage  # noqa: E402
@@ -47,13 +48,14 @@ class Line(NamedTuple):
 
 
 LINES = (
-    Line("worker-kill", workers.kill, 1000, 40, 60),
+    Line("worker-kill", workers.kill, 1000, 20, 40),
     Line("worker-hang", workers.hang, 50, 4, 10),
     Line("kernel-fault", kernels.fault, 200, 8, 40),
     Line("kernel-hang", kernels.hang, 50, 3, 15),
     Line("kernel-storm", kernels.storm, 200, 10, 20),
     Line("kernel-pause", kernels.pause, 20, 1, 3),
     Line("broker-kill", restarts.kill, 1000, 20, 10),
+    Line("broker-kill-qemu", reconnects.kill, 200, 4),
     Line("device-cut", devices.cut, 1000, 80),
     Line("qemu-kill", devices.kill_qemu, 1000, 8),
     Line("device-replug", devices.replug, 500, 5),
@@ -78,7 +80,7 @@ LINES = (
     Line("damaged-ledger", storage.corrupt, 1000, 30),
     Line("damaged-conf", storage.configuration, 1000, 60),
     Line("clock-jump", clock.jumps, 200, 10),
-    Line("clock-step", clock.steps, 40, 0),
+    Line("clock-step", clock.steps, 40, 2),
 )
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     ("common/*",                    "common", 0, "what every program may use"),
 
     ("vgpud/request.h",             "vgpud",  1, "pure: one request"),
+    ("vgpud/request_life.[ch]",     "vgpud",  1, "pure: what becomes of a request"),
     ("vgpud/limit.[ch]",            "vgpud",  1, "pure: a token bucket"),
     ("vgpud/share.[ch]",            "vgpud",  1, "pure: what one VM takes of what is scarce"),
     ("vgpud/sched.[ch]",            "vgpud",  1, "pure: which request runs next"),

@@ -17,14 +17,15 @@
 /*
  * Theory of operation. A request is
  *
- *   arrived -> judged -> accepted by the ledger -> QUEUED -> STARTED -> ended
- *                 \______________________________________________________/
+ *   arrived -> judged -> accepted by the ledger -> WAITING -> STARTED -> ended
+ *                                           \___________________________/
  *
- * and whatever happens to it, it goes through end_request() exactly once: there its row is finished
- * in the ledger, and only then is the guest answered.
+ * and whatever happens to it from the ledger's word on comes to broker_advance(), where
+ * request_life.c says what it means. So it goes through end_request() exactly once: there its row
+ * is finished in the ledger, and only then is the guest answered.
  *
  * A request that passes its deadline while it runs is ended at once, but its worker still has it:
- * the struct stays (`ended` is its row's business no more) until the worker gives it back.
+ * the struct stays, LATE, until the worker gives it back.
  */
 
 static const struct executors_handler executors_callbacks;
@@ -76,68 +77,77 @@ uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc)
  * the scheduler's part is the caller's.
  * msg: its response, or NULL to make one of status alone.
  */
-static void end_request(struct broker *broker, struct request *request, uint32_t status,
-			const uint8_t *msg, uint32_t len_bytes)
+static void end_request(struct broker *broker, struct request *request,
+			const struct life_step *step, const uint8_t *msg, uint32_t len_bytes)
 {
 	struct store_request *row = &request->row;
 	struct vm *vm = request->vm;
 	uint8_t error[VGPU_MSG_MAX];
 
-	if (!request->wanted) {
-		status = VGPU_ERR_CANCELLED;
+	if (step->end == LIFE_END_MUTE) {
 		len_bytes = 0;
 	} else if (msg == NULL) {
 		msg = error;
-		len_bytes = broker_make_error(error, status, request->with_crc);
+		len_bytes = broker_make_error(error, step->status, request->with_crc);
 	}
-	row->status = status;
+	row->status = step->status;
 	row->response_bytes = (uint16_t)len_bytes;
 	row->total_ns = util_now_ns() - row->received_ns;
 	if (row->executor == VGPU_EXECUTOR_NONE)
 		row->wait_ns = row->total_ns;
 	broker->store->ops->finished(broker->store, row);
-	vm->counts.ended[status]++;
+	vm->counts.ended[row->status]++;
 	vm->counts.limited += row->limited_ns > 0;
 	stats_count(&vm->stats, row);
-	if (status != VGPU_ERR_OK) {
-		vm->last_error = status;
+	if (row->status != VGPU_ERR_OK) {
+		vm->last_error = row->status;
 		vm->last_error_ns = row->received_ns + row->total_ns;
 	}
 	TAILQ_REMOVE(&vm->requests, request, vm_link);
 	broker->live--;
 	if (broker->draining && broker->live == 0)
 		sd_event_source_set_enabled(broker->last_ended, SD_EVENT_ONESHOT);
-	if (request->wanted)
+	if (step->end == LIFE_END_TOLD)
 		request->origin->answer(request, msg, len_bytes);
 }
 
-/* Ends a request that is in no list of the scheduler. */
-void broker_end_idle(struct broker *broker, struct request *request, uint32_t status)
+/* Has the scheduler follow what became of a request. */
+static void reschedule(struct broker *broker, struct request *request)
 {
-	end_request(broker, request, status, NULL, 0);
-	broker_request_put(broker, request);
+	struct sched_item *item = &request->item;
+
+	if (item->state == SCHED_STARTED && request->life == LIFE_WAITING)
+		sched_requeue(&broker->sched, item);
+	else if (item->state == SCHED_STARTED && request->life == LIFE_OVER)
+		sched_finish(&broker->sched, item);
+	else if (item->state == SCHED_QUEUED && request->life == LIFE_OVER)
+		sched_remove(&broker->sched, item);
 }
 
-/* Ends a request that waits in its VM's queue. */
-void broker_end_waiting(struct broker *broker, struct request *request, uint32_t status)
+/* msg: its response, if the event brought one; else NULL. */
+static void advance(struct broker *broker, struct request *request, enum life_event event,
+		    uint32_t status, const uint8_t *msg, uint32_t len_bytes)
 {
-	request->row.limited_ns = sched_limited_ns(&request->item, util_now_ns());
-	sched_remove(&broker->sched, &request->item);
-	broker_end_idle(broker, request, status);
-}
-
-/* Ends a request that the worker gave back, unless its end came before. */
-static void end_started(struct broker *broker, struct request *request, uint32_t status,
-			const uint8_t *msg, uint32_t len_bytes)
-{
+	struct life_step step = life_step(request->life, event, status);
 	struct vm *vm = request->vm;
 
-	sched_finish(&broker->sched, &request->item);
-	if (!request->item.late)
-		end_request(broker, request, status, msg, len_bytes);
+	if (request->life == LIFE_WAITING && step.end != LIFE_NO_END)
+		request->row.limited_ns = sched_limited_ns(&request->item, util_now_ns());
+	request->life = step.next;
+	reschedule(broker, request);
+	if (step.end != LIFE_NO_END)
+		end_request(broker, request, &step, msg, len_bytes);
+	if (step.next != LIFE_OVER)
+		return;
 	broker_request_put(broker, request);
 	if (vm->removed && vm->sched.started == 0)
 		vm_free(vm);
+}
+
+void broker_advance(struct broker *broker, struct request *request, enum life_event event,
+		    uint32_t status)
+{
+	advance(broker, request, event, status, NULL, 0);
 }
 
 void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status)
@@ -145,7 +155,7 @@ void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status)
 	struct sched_item *item;
 
 	while ((item = TAILQ_FIRST(&vm->sched.queue)) != NULL)
-		broker_end_waiting(broker, request_of(item), status);
+		broker_advance(broker, request_of(item), LIFE_TURN_OUT, status);
 }
 
 /* --- execution --- */
@@ -175,6 +185,7 @@ void broker_dispatch(struct broker *broker)
 				sched_requeue(&broker->sched, item);
 				break;
 			}
+			broker_advance(broker, request, LIFE_START, VGPU_ERR_OK);
 			if (begins == 0)
 				sched_behind(item);
 			request->row.executor = (uint8_t)seat_info(seat)->executor;
@@ -198,7 +209,7 @@ static void on_began(void *arg, struct request *request)
 	struct sched_item *item = &request->item;
 
 	sched_begin(item, util_now_ns());
-	if (!item->late)
+	if (request->life != LIFE_LATE)
 		request->row.wait_ns = item->started_ns - request->row.received_ns;
 	broker_expect_expiry(broker,
 			     item->started_ns + broker->sched.pool[item->pool].exec_deadline_ns);
@@ -212,9 +223,9 @@ static void on_done(void *arg, struct request *request, const struct exec_done *
 	/* The worker may have run wild: what it says goes to a guest only if it is well-formed. */
 	if (proto_check_response(done->msg, done->len_bytes, request->with_crc, &response) == 0) {
 		request->row.exec_ns = done->exec_ns;
-		end_started(broker, request, response.status, done->msg, done->len_bytes);
+		advance(broker, request, LIFE_RETURN, response.status, done->msg, done->len_bytes);
 	} else {
-		end_started(broker, request, VGPU_ERR_INTERNAL, NULL, 0);
+		broker_advance(broker, request, LIFE_RETURN, VGPU_ERR_INTERNAL);
 	}
 	broker_message_came(broker, util_now_ns());
 	broker_dispatch(broker);
@@ -245,9 +256,10 @@ static void pause_offender(struct broker *broker, struct vm *vm)
  * The audit trail has what the request did to its worker, the ledger how it ended; where these are
  * two things, both are told.
  */
-static void tell_fatal(struct broker *broker, const struct request *request, uint32_t what,
-		       uint32_t end)
+static void tell_fatal(struct broker *broker, const struct request *request, uint32_t what)
 {
+	struct life_step step = life_step(request->life, LIFE_RETURN, what);
+	uint32_t end = step.end == LIFE_NO_END ? request->row.status : step.status;
 	const char *name = request->vm->name;
 	char text[160];
 	struct store_event event = {
@@ -262,7 +274,7 @@ static void tell_fatal(struct broker *broker, const struct request *request, uin
 		snprintf(text, sizeof(text), "%s", name_error_text(what));
 	else
 		snprintf(text, sizeof(text), "%s; it %s with %s", name_error_text(what),
-			 request->item.late ? "had ended before" : "ends", name_error(end));
+			 step.end == LIFE_NO_END ? "had ended before" : "ends", name_error(end));
 	log_warning("%s: request %llu: %s: %s", name, (unsigned long long)request->row.id,
 		    name_error(what), text);
 	broker->store->ops->event(broker->store, &event);
@@ -276,11 +288,8 @@ static void end_fatal(struct broker *broker, struct request *request, uint32_t s
 	uint64_t now_ns = util_now_ns();
 
 	request->row.exec_ns = now_ns - request->item.started_ns;
-	tell_fatal(broker, request, status,
-		   request->item.late ? request->row.status
-		   : request->wanted  ? status
-				      : VGPU_ERR_CANCELLED);
-	end_started(broker, request, status, NULL, 0);
+	tell_fatal(broker, request, status);
+	broker_advance(broker, request, LIFE_RETURN, status);
 	if (removed)
 		return; /* it may be gone by now */
 	if (vm_fault(vm, now_ns, broker->conf->fault_limit,
@@ -299,10 +308,7 @@ static void on_unstarted(void *arg, struct request *request)
 	struct broker *broker = arg;
 
 	request->row.executor = VGPU_EXECUTOR_NONE;
-	if (request->item.late || !request->wanted)
-		end_started(broker, request, VGPU_ERR_CANCELLED, NULL, 0);
-	else
-		sched_requeue(&broker->sched, &request->item);
+	broker_advance(broker, request, LIFE_UNSTART, VGPU_ERR_OK);
 }
 
 static void on_seats_changed(void *arg)
@@ -328,16 +334,14 @@ static void expire(struct broker *broker, struct request *request, enum sched_ex
 {
 	switch (how) {
 	case SCHED_EXPIRED_WAITING:
-		request->row.limited_ns = request->item.limited_ns;
-		broker_end_idle(broker, request, VGPU_ERR_TIMEOUT);
+		broker_advance(broker, request, LIFE_EXPIRE, VGPU_ERR_TIMEOUT);
 		break;
 	case SCHED_EXPIRED_PAUSED:
-		request->row.limited_ns = request->item.limited_ns;
-		broker_end_idle(broker, request, VGPU_ERR_PAUSED);
+		broker_advance(broker, request, LIFE_EXPIRE, VGPU_ERR_PAUSED);
 		break;
 	case SCHED_EXPIRED_RUNNING:
 		request->row.exec_ns = util_now_ns() - request->item.started_ns;
-		end_request(broker, request, VGPU_ERR_TIMEOUT, NULL, 0);
+		broker_advance(broker, request, LIFE_EXPIRE, VGPU_ERR_TIMEOUT);
 		break;
 	case SCHED_EXPIRED_HUNG:
 		seat_kill(request->seat, request);
@@ -365,7 +369,7 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *arg)
 
 void broker_cancel(struct broker *broker, struct request *request)
 {
-	broker_end_waiting(broker, request, VGPU_ERR_CANCELLED);
+	broker_advance(broker, request, LIFE_TURN_OUT, VGPU_ERR_CANCELLED);
 }
 
 /* Whoever waits for this may do anything next, so it is told from the loop itself. */
@@ -475,7 +479,7 @@ static void end_all_started(struct broker *broker)
 	struct sched_item *item;
 
 	while ((item = TAILQ_FIRST(&broker->sched.started)) != NULL)
-		end_started(broker, request_of(item), VGPU_ERR_BACKEND_LOST, NULL, 0);
+		broker_advance(broker, request_of(item), LIFE_RETURN, VGPU_ERR_BACKEND_LOST);
 }
 
 bool broker_look(struct broker *broker)

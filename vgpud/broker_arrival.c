@@ -23,7 +23,8 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 	request->vm = vm;
 	request->origin = arrival->origin;
 	request->sequence = arrival->sequence;
-	request->wanted = true;
+	request->life = LIFE_WAITING;
+	request->item = (struct sched_item){ .state = SCHED_NONE };
 	request->with_crc = wants_crc(arrival->msg, arrival->len_bytes);
 	request->row = (struct store_request){
 		.id = broker->next_id++,
@@ -97,7 +98,7 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 		error = VGPU_ERR_QUEUE_FULL;
 	broker_message_came(broker, request->row.received_ns);
 	if (error != VGPU_ERR_OK) {
-		broker_end_idle(broker, request, error);
+		broker_advance(broker, request, LIFE_TURN_OUT, error);
 		return 0;
 	}
 	broker_expect_expiry(broker, request->row.received_ns +
@@ -146,9 +147,7 @@ static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
 			break;
 	if (request == NULL)
 		return; /* it has ended meanwhile */
-	request->wanted = false;
-	if (request->item.state == SCHED_QUEUED)
-		broker_end_waiting(broker, request, VGPU_ERR_CANCELLED);
+	broker_advance(broker, request, LIFE_ABANDON, VGPU_ERR_CANCELLED);
 }
 
 const struct dev_handler broker_dev_handler = {

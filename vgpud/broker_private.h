@@ -22,9 +22,12 @@ void broker_request_put(struct broker *broker, struct request *request);
  */
 uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc);
 
-/* Ends a request that is in no list of the scheduler; one that waits in its VM's queue. */
-void broker_end_idle(struct broker *broker, struct request *request, uint32_t status);
-void broker_end_waiting(struct broker *broker, struct request *request, uint32_t status);
+/*
+ * Something happened to a request that the ledger has accepted; it may be gone afterwards.
+ * status: what it ends with if this ends it, enum vgpu_error.
+ */
+void broker_advance(struct broker *broker, struct request *request, enum life_event event,
+		    uint32_t status);
 
 /* Has deadlines and tokens looked at no later than at_ns. */
 void broker_expect_expiry(struct broker *broker, uint64_t at_ns);

@@ -71,11 +71,8 @@ static void abandon(struct broker *broker, struct vm *vm, enum store_transport t
 
 	for (request = TAILQ_FIRST(&vm->requests); request != NULL; request = next) {
 		next = TAILQ_NEXT(request, vm_link);
-		if (transport != ANY && request->origin->transport != transport)
-			continue;
-		request->wanted = false;
-		if (request->item.state == SCHED_QUEUED)
-			broker_cancel(broker, request);
+		if (transport == ANY || request->origin->transport == transport)
+			broker_advance(broker, request, LIFE_ABANDON, VGPU_ERR_CANCELLED);
 	}
 }
 

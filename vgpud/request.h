@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "vgpud/exec.h"
+#include "vgpud/request_life.h"
 #include "vgpud/sched.h"
 #include "vgpud/store.h"
 
@@ -18,8 +19,7 @@ struct vm;
 /* A way by which requests come, and their answers go. */
 struct request_origin {
 	enum store_transport transport;
-	/* Called once, after the request's end is in the ledger, unless it is not wanted any more.
-	 */
+	/* Called once, after the request's end is in the ledger, unless nobody waits for it. */
 	void (*answer)(const struct request *request, const uint8_t *msg, uint32_t len_bytes);
 };
 
@@ -35,8 +35,8 @@ struct request {
 	struct vm *vm;
 	struct seat *seat; /* where it runs, while started */
 	const struct request_origin *origin;
-	uint64_t sequence;	  /* the origin's own number for it */
-	bool wanted;		  /* somebody waits for the answer */
+	uint64_t sequence; /* the origin's own number for it */
+	enum life_state life;
 	bool with_crc;		  /* the answer needs a checksum too */
 	struct store_request row; /* what the ledger will know */
 	struct exec_job job;	  /* its message; job.id is row.id */

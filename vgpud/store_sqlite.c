@@ -23,7 +23,8 @@
  *
  * When the database cannot be written (disk full), the writer tries again each second and the ring
  * fills up. Then accepted() refuses (strict), or lets the request pass unrecorded and counts
- * (lossy). What was accepted has its room, so finished() never fails.
+ * (lossy). What was accepted has its room, so finished() never fails. On a disk that is full at the
+ * start already, accepted() does so from the first request on, until the session has begun.
  *
  * One vgpud a database: a POSIX record lock on a file of its own. It belongs to the process, so no
  * worker that outlives the daemon holds on to it, and sqlite's own locks are not touched.
@@ -132,7 +133,7 @@ static int may_take(struct store_sqlite *s, const struct store_request *request)
 static int sqlite_accepted(struct store *store, const struct store_request *request)
 {
 	struct store_sqlite *s = self(store);
-	int err = may_take(s, request);
+	int err = atomic_load(&s->begun) ? may_take(s, request) : -ENOSPC;
 
 	if (err == 0)
 		err = ring_accept(s->ring, request);
@@ -343,7 +344,7 @@ void store_sqlite_stats(const struct store *store, struct store_sqlite_stats *st
 		.db_bytes = atomic_load(&s->db_bytes),
 		.ring_used = (uint32_t)(ring_head(s->ring) - ring_tail(s->ring)),
 		.ring_records = (uint32_t)ring_records(s->ring),
-		.session_id = s->session_id,
+		.session_id = s->session.id,
 	};
 	pthread_mutex_lock(&s->lock);
 	memcpy(stats->error, s->error, sizeof(stats->error));
@@ -374,6 +375,11 @@ static void release(struct store_sqlite *s)
 	}
 	free(s->vms);
 	free(s->unrecorded);
+	store_sqlite_notes_free(s->notes);
+	free((char *)s->config.db_path);
+	free((char *)s->config.ring_path);
+	free((char *)s->config.version);
+	free((char *)s->config.host);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	if (s->notify_fd >= 0)
@@ -390,9 +396,10 @@ static void end_session(struct store_sqlite *s)
 {
 	sqlite3_stmt *statement = s->db.statement[STORE_SQLITE_SESSION_END];
 
-	if (atomic_load(&s->state) != STORE_SQLITE_OK || s->committed != ring_head(s->ring))
+	if (!atomic_load(&s->begun) || atomic_load(&s->state) != STORE_SQLITE_OK ||
+	    s->committed != ring_head(s->ring))
 		return;
-	sqlite3_bind_int64(statement, 1, (int64_t)s->session_id);
+	sqlite3_bind_int64(statement, 1, (int64_t)s->session.id);
 	sqlite3_bind_int64(statement, 2, store_sqlite_wall_ns(&s->store, util_now_ns()));
 	store_sqlite_db_run(&s->db, STORE_SQLITE_SESSION_END);
 }
@@ -451,15 +458,29 @@ static int take_lock(const char *db_path, char *why, size_t why_len)
 	return -EBUSY;
 }
 
+/* Return: a copy, NULL of NULL; *failed: there was no memory for it. */
+static char *copy_of(const char *text, bool *failed)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	*failed |= text && !copy;
+	return copy;
+}
+
 static struct store_sqlite *new_store(const struct store_sqlite_config *config)
 {
 	struct store_sqlite *s = calloc(1, sizeof(*s));
+	bool failed = false;
 	pthread_condattr_t monotonic;
 
 	if (!s)
 		return NULL;
 	s->store.ops = &sqlite_ops;
 	s->config = *config;
+	s->config.db_path = copy_of(config->db_path, &failed);
+	s->config.ring_path = copy_of(config->ring_path, &failed);
+	s->config.version = copy_of(config->version, &failed);
+	s->config.host = copy_of(config->host, &failed);
 	if (!s->config.ring_records)
 		s->config.ring_records = RING_RECORDS_DEFAULT;
 	if (!s->config.batch_ms)
@@ -475,7 +496,8 @@ static struct store_sqlite *new_store(const struct store_sqlite_config *config)
 	pthread_condattr_destroy(&monotonic);
 	STAILQ_INIT(&s->todo);
 	STAILQ_INIT(&s->done);
-	if (s->wake_fd >= 0 && s->notify_fd >= 0 && store_sqlite_batch_init(&s->batch) == 0)
+	if (!failed && s->wake_fd >= 0 && s->notify_fd >= 0 &&
+	    store_sqlite_batch_init(&s->batch) == 0)
 		return s;
 	release(s);
 	return NULL;
@@ -509,8 +531,8 @@ int store_sqlite_open(struct store **out, const struct store_sqlite_config *conf
 		err = s->lock_fd;
 	if (err == 0)
 		err = store_sqlite_start(s, why, why_len);
-	/* From here on nobody may use what belongs to the caller. */
-	s->config.db_path = s->config.ring_path = s->config.version = s->config.host = NULL;
+	if (err == 0 && atomic_load(&s->state) != STORE_SQLITE_OK)
+		store_sqlite_notify(s);
 	if (err == 0) {
 		err = start_writer(s);
 		if (err)

@@ -431,16 +431,18 @@ static int lose_some(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 	return store_sqlite_db_end(db, err);
 }
 
-int64_t store_sqlite_batch_lose(struct store_sqlite_batch *batch, struct store_sqlite_db *db)
+int store_sqlite_batch_lose(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
+			    int64_t *lost)
 {
-	int64_t offset_ns = batch->wall_offset_ns, lost = 0;
+	int64_t offset_ns = batch->wall_offset_ns;
 	int err = 0;
 
 	batch->wall_offset_ns = 0;
 	do {
 		err = lose_some(batch, db);
-		lost += batch->entry_num;
+		if (err == 0)
+			*lost += batch->entry_num;
 	} while (err == 0 && batch->entry_num > 0);
 	batch->wall_offset_ns = offset_ns;
-	return err ? err : lost;
+	return err;
 }

@@ -47,8 +47,9 @@ int store_sqlite_batch_write(struct store_sqlite_batch *batch, struct store_sqli
 
 /*
  * Gives every request that is still pending its end, as lost with the daemon that had it.
- * Return: how many, or -errno.
+ * lost: how many is added to it, on failure too. Return: 0 or -errno.
  */
-int64_t store_sqlite_batch_lose(struct store_sqlite_batch *batch, struct store_sqlite_db *db);
+int store_sqlite_batch_lose(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
+			    int64_t *lost);
 
 #endif

@@ -101,13 +101,21 @@ int store_sqlite_errno(sqlite3 *conn, int rc)
 	}
 }
 
+/* A statement that succeeded since, such as a ROLLBACK, leaves sqlite without a word. */
+static bool has_words(int rc)
+{
+	return rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE;
+}
+
 const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len)
 {
 	int system = conn ? sqlite3_system_errno(conn) : -err;
 	int rc = conn ? sqlite3_errcode(conn) & 0xff : SQLITE_OK;
 	bool file = rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN || rc == SQLITE_FULL;
 
-	if (!conn)
+	if (err == -ENODATA)
+		snprintf(out, len, "a row is missing that is always there");
+	else if (!has_words(rc))
 		snprintf(out, len, "%s", strerror(-err));
 	else if (file && system != 0)
 		snprintf(out, len, "%s (%s)", sqlite3_errmsg(conn), strerror(system));
@@ -244,6 +252,7 @@ static int set_up(struct store_sqlite_db *db, const char *path)
 				       "PRAGMA mmap_size = 0;"
 				       "PRAGMA temp_store = MEMORY;";
 	char limit[64];
+	int persist = 1;
 	int rc = sqlite3_open_v2(path, &db->conn,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 					 SQLITE_OPEN_EXRESCODE,
@@ -253,6 +262,8 @@ static int set_up(struct store_sqlite_db *db, const char *path)
 	if (rc != SQLITE_OK)
 		return db->conn ? store_sqlite_errno(db->conn, rc) : -ENOMEM;
 	sqlite3_busy_timeout(db->conn, BUSY_MS);
+	/* The index of the log stays, as the room that the next start needs on a full disk. */
+	sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 	err = use_log(db);
 	if (err == 0)
 		err = exec(db->conn, settings);
@@ -508,8 +519,11 @@ static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *repo
 	sqlite3_finalize(statement);
 	if (rc == SQLITE_ROW && is_about_reading(report->reason))
 		return -EIO;
+	if (rc == SQLITE_ROW && strcmp(report->reason, "ok") != 0)
+		return -EUCLEAN;
+	report->reason[0] = '\0'; /* of what may go wrong later, "ok" is no reason */
 	if (rc == SQLITE_ROW)
-		return strcmp(report->reason, "ok") == 0 ? 0 : -EUCLEAN;
+		return 0;
 	err = store_sqlite_errno(db->conn, rc);
 	if (err != -EINTR)
 		return err;
@@ -517,12 +531,16 @@ static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *repo
 	return 0;
 }
 
-static int fill_names(struct store_sqlite_db *db)
+int store_sqlite_db_fill_names(struct store_sqlite_db *db)
 {
 	sqlite3_stmt *statement;
-	int rc = sqlite3_prepare_v2(db->conn, "INSERT OR REPLACE INTO name VALUES (?1,?2,?3,?4)",
-				    -1, &statement, NULL);
-	int err = rc == SQLITE_OK ? exec(db->conn, "BEGIN IMMEDIATE")
+	int rc = sqlite3_prepare_v2(
+		db->conn,
+		"INSERT INTO name VALUES (?1,?2,?3,?4) "
+		"ON CONFLICT (what, value) DO UPDATE SET name = ?3, meaning = ?4 "
+		"WHERE name IS NOT ?3 OR meaning IS NOT ?4",
+		-1, &statement, NULL);
+	int err = rc == SQLITE_OK ? store_sqlite_db_begin(db)
 				  : store_sqlite_prepare_errno(db->conn, rc);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == 0; i++) {
@@ -536,7 +554,7 @@ static int fill_names(struct store_sqlite_db *db)
 		sqlite3_reset(statement);
 	}
 	sqlite3_finalize(statement);
-	return err ? err : exec(db->conn, "COMMIT");
+	return store_sqlite_db_end(db, err);
 }
 
 static int prepare(struct store_sqlite_db *db)
@@ -584,8 +602,6 @@ int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 		err = check(db, report);
 	if (err == 0 && version < STORE_SCHEMA_VERSION)
 		err = migrate(db, path, version, report, why, why_len);
-	if (err == 0)
-		err = fill_names(db);
 	if (err == 0)
 		err = prepare(db);
 	if (err == 0)

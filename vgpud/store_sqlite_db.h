@@ -100,6 +100,9 @@ int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
 int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
 				 struct store_sqlite_db_report *report, char *why, size_t why_len);
 
+/* Fills table name; what is there already is not written again. Return: 0 or -errno. */
+int store_sqlite_db_fill_names(struct store_sqlite_db *db);
+
 /* With nobody else connected, everything is in the one file afterwards. */
 void store_sqlite_db_close(struct store_sqlite_db *db);
 

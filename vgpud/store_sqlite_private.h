@@ -42,10 +42,10 @@ STAILQ_HEAD(store_sqlite_changes, store_sqlite_change);
 
 struct store_sqlite {
 	struct store store;
-	struct store_sqlite_config config; /* its strings are not kept */
+	struct store_sqlite_config config; /* its strings are copies */
 	int lock_fd;
 	struct ring *ring;
-	uint64_t session_id;
+	struct ring_session session;
 	int64_t wall_offset_ns; /* wall time of this session = monotonic time + this */
 	struct store_vm *vms;	/* as they were at the start */
 	size_t vm_num;
@@ -62,13 +62,17 @@ struct store_sqlite {
 	/* The writer's, after open. */
 	struct store_sqlite_db db;
 	struct store_sqlite_batch batch;
-	uint64_t committed; /* position in the ring */
+	struct store_sqlite_notes *notes; /* to be told once the session has begun, then NULL */
+	uint64_t committed;		  /* position in the ring */
 	uint64_t retention_due_ns;
 
 	/* Either's. wake_at: the head at which the writer wants to be woken, UINT64_MAX: it is
 	 * awake. */
 	_Atomic uint64_t wake_at;
 	_Atomic int state; /* enum store_sqlite_state */
+	/* The session is in the database and in the ring. Until then the ring is the last
+	 * session's, and takes nothing. */
+	_Atomic bool begun;
 	_Atomic uint64_t rows, batches, lost, duplicates, damaged, expired, db_bytes;
 	_Atomic uint64_t dropped, refused, events_dropped;
 	_Atomic unsigned events_queued;
@@ -86,9 +90,20 @@ struct store_sqlite {
 /* Records, changes, retention: everything that writes, until stop is set. arg: the store. */
 void *store_sqlite_writer(void *arg);
 
-/* Return: 0; or -errno with why. Takes what is in the ring into the database, and begins a session.
+/*
+ * Takes what is in the ring into the database, and begins a session; or, on a full disk, only reads
+ * what this session needs, and leaves the rest to store_sqlite_begin().
+ * Return: 0; or -errno with why.
  */
 int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len);
+
+/* The writer's: begins the session that could not begin at the start. Return: 0 or -errno. */
+int store_sqlite_begin(struct store_sqlite *s);
+
+/* Either's: there is something to dispatch. */
+void store_sqlite_notify(struct store_sqlite *s);
+
+void store_sqlite_notes_free(struct store_sqlite_notes *notes);
 
 /* Runs one event or VM change in the transaction that is open. Return: -errno when that failed. */
 int store_sqlite_write_event(struct store_sqlite_db *db, int64_t wall_ns,

@@ -14,8 +14,19 @@
 #include "vgpud/set_aside.h"
 #include "vgpud/store_sqlite_private.h"
 
+/*
+ * On a full disk
+ *
+ * What a session begins with is written: the ring's records, the lost requests, the session's row.
+ * When there is no room for that, and database and ring are sound and belong together, vgpud comes
+ * up all the same. Everything that the loop thread goes by is read: the VMs, the session's number,
+ * the first free id. The ring stays as the last session left it and takes nothing, since its header
+ * says of one session alone whose clock its records go by. The writer then tries to begin, as often
+ * as it would try to write a batch; each step of it may be done again.
+ */
+
 /* What is told in the audit trail once there is a session. */
-struct start_notes {
+struct store_sqlite_notes {
 	struct ring_report ring;
 	struct store_sqlite_db_report db;
 	int64_t lost;
@@ -174,6 +185,7 @@ static int replay(struct store_sqlite *s, uint64_t position)
 	int err = 0;
 
 	s->batch.position = position;
+	s->batch.damaged = 0;
 	if (position < head) {
 		err = last_session(s, &session);
 		if (err == 0)
@@ -193,11 +205,17 @@ static int replay(struct store_sqlite *s, uint64_t position)
 	return err;
 }
 
+/* Once the loop thread knows it, a ring stays, and has its size from the next start on. */
 static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *report, char *why,
 		      size_t why_len)
 {
-	if (!damaged && ring_records(s->ring) == s->config.ring_records)
+	if (!damaged && (s->session.id != 0 || ring_records(s->ring) == s->config.ring_records))
 		return 0;
+	if (s->session.id != 0) {
+		snprintf(why, why_len, "%s: the ring is damaged; start vgpud anew",
+			 s->config.ring_path);
+		return -EUCLEAN;
+	}
 	return ring_replace(&s->ring, s->config.ring_records, damaged, report, why, why_len);
 }
 
@@ -205,11 +223,9 @@ static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *
 static void explain(const struct store_sqlite *s, int err, const char *what, char *why,
 		    size_t why_len)
 {
-	int rc = sqlite3_errcode(s->db.conn);
-	char words[256] = "a row is missing that is always there";
+	char words[256];
 
-	if (rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
-		store_sqlite_words(s->db.conn, err, words, sizeof(words));
+	store_sqlite_words(s->db.conn, err, words, sizeof(words));
 	snprintf(why, why_len, "%s: %s: %s%s", s->config.db_path, what, words,
 		 err == -ENOSPC	 ? "; free some space"
 		 : err == -EBUSY ? "; end the program that holds it"
@@ -217,7 +233,7 @@ static void explain(const struct store_sqlite *s, int err, const char *what, cha
 				 : "");
 }
 
-static int settle_last_session(struct store_sqlite *s, struct start_notes *notes, char *why,
+static int settle_last_session(struct store_sqlite *s, struct store_sqlite_notes *notes, char *why,
 			       size_t why_len)
 {
 	uint64_t position = 0;
@@ -232,8 +248,7 @@ static int settle_last_session(struct store_sqlite *s, struct start_notes *notes
 	else if (err == 0)
 		err = replay(s, position);
 	if (err == 0 || err == -ESTALE || err == -EXDEV) {
-		notes->lost = store_sqlite_batch_lose(&s->batch, &s->db);
-		err = notes->lost < 0 ? (int)notes->lost : 0;
+		err = store_sqlite_batch_lose(&s->batch, &s->db, &notes->lost);
 	}
 	if (err) {
 		explain(s, err, "cannot take what the ledger's ring holds", why, why_len);
@@ -251,58 +266,68 @@ static int settle_last_session(struct store_sqlite *s, struct start_notes *notes
 
 /* --- the new session --- */
 
-static int note(struct store_sqlite *s, const char *kind, const char *new_value, const char *text)
+static void say(const struct store_sqlite *s, const char *text)
+{
+	if (s->config.say != NULL)
+		s->config.say(text);
+}
+
+/* aloud: what was written is said, too; else it is written. */
+static int note(struct store_sqlite *s, bool aloud, const char *kind, const char *new_value,
+		const char *text)
 {
 	const struct store_event event = {
 		.kind = kind, .new_value = new_value, .text = text, .uid = -1, .pid = -1
 	};
 
-	if (s->config.say != NULL)
-		s->config.say(text);
+	if (aloud) {
+		say(s, text);
+		return 0;
+	}
 	return store_sqlite_write_event(&s->db, store_sqlite_wall_ns(&s->store, util_now_ns()),
 					&event);
 }
 
-static int write_notes(struct store_sqlite *s, const struct start_notes *notes)
+static int tell_notes(struct store_sqlite *s, const struct store_sqlite_notes *notes, bool aloud)
 {
 	char text[2 * PATH_MAX + 512], number[32];
 	int err = 0;
 
-	if (notes->db.migrated[0] && s->config.say != NULL)
-		s->config.say(notes->db.migrated); /* the event is there since it happened */
+	if (notes->db.migrated[0] && aloud)
+		say(s, notes->db.migrated); /* the event is there since it happened */
 	if (notes->remains[0]) {
 		snprintf(text, sizeof(text), "%s%s%s", notes->remains,
 			 notes->remains_aside[0] ? "; what was left of it is kept as " : "",
 			 notes->remains_aside);
-		err = note(s, "ledger-missing", notes->remains_aside, text);
+		err = note(s, aloud, "ledger-missing", notes->remains_aside, text);
 	}
 	if (err == 0 && notes->db.set_aside[0]) {
 		snprintf(
 			text, sizeof(text),
 			"the database was damaged (%s) and set aside as %s; %u VMs were taken over",
 			notes->db.reason, notes->db.set_aside, notes->db.vms_saved);
-		err = note(s, "ledger-set-aside", notes->db.set_aside, text);
+		err = note(s, aloud, "ledger-set-aside", notes->db.set_aside, text);
 	}
 	if (err == 0 && notes->db.check_cut_short)
 		err = note(
-			s, "ledger-check", "cut short",
+			s, aloud, "ledger-check", "cut short",
 			"the database is too large to be checked at the start; PRAGMA quick_check "
 			"on a copy tells whether it is sound");
 	if (err == 0 && notes->ring.set_aside[0]) {
 		snprintf(text, sizeof(text), "the ring was set aside as %s: %s",
 			 notes->ring.set_aside, notes->ring.reason);
-		err = note(s, "ring-set-aside", notes->ring.set_aside, text);
+		err = note(s, aloud, "ring-set-aside", notes->ring.set_aside, text);
 	}
 	if (err == 0 && notes->no_ring)
 		err = note(
-			s, "ring-missing", NULL,
+			s, aloud, "ring-missing", NULL,
 			"there was no ring beside the database: what the last vgpud answered in its "
 			"last moment may have left no record");
 	if (err == 0 && notes->lost) {
 		snprintf(number, sizeof(number), "%lld", (long long)notes->lost);
 		snprintf(text, sizeof(text),
 			 "%s requests were queued or running when the last vgpud died", number);
-		err = note(s, "requests-lost", number, text);
+		err = note(s, aloud, "requests-lost", number, text);
 	}
 	return err;
 }
@@ -318,10 +343,13 @@ static void read_boot_id(char *out, size_t len)
 	out[strcspn(out, "\n")] = '\0';
 }
 
-static int begin_session(struct store_sqlite *s, const struct start_notes *notes)
+/*
+ * What the loop thread goes by, and what stays as it is when the session can only begin later.
+ * highest: the highest id in the ring, if its records are not yet in the database.
+ */
+static int choose_session(struct store_sqlite *s, uint64_t highest)
 {
-	char boot_id[64], host[256] = "";
-	struct ring_session session, last;
+	struct ring_session last;
 	int64_t numbers[2] = { 0 };
 	int err = get_numbers(s,
 			      "SELECT coalesce((SELECT max(id) FROM session), 0), last_request_id "
@@ -332,11 +360,23 @@ static int begin_session(struct store_sqlite *s, const struct start_notes *notes
 		return err;
 	if (ring_get_session(s->ring, &last) == 0 && (int64_t)last.id > numbers[0])
 		numbers[0] = (int64_t)last.id;
-	session = (struct ring_session){ (uint64_t)numbers[0] + 1, wall_now_ns(), util_now_ns() };
-	s->session_id = session.id;
-	s->wall_offset_ns = session.wall_ns - (int64_t)session.mono_ns;
+	if ((uint64_t)numbers[1] > highest)
+		highest = (uint64_t)numbers[1];
+	s->session = (struct ring_session){ (uint64_t)numbers[0] + 1, wall_now_ns(),
+					    util_now_ns() };
+	s->wall_offset_ns = s->session.wall_ns - (int64_t)s->session.mono_ns;
+	s->store.next_id = highest + 1;
+	return 0;
+}
+
+static int begin_session(struct store_sqlite *s, const struct store_sqlite_notes *notes)
+{
+	char boot_id[64], host[256] = "";
+	int err = s->session.id != 0 ? 0 : choose_session(s, 0);
+
+	if (err)
+		return err;
 	s->batch.wall_offset_ns = s->wall_offset_ns;
-	s->store.next_id = (uint64_t)numbers[1] + 1;
 	s->lost = (uint64_t)notes->lost;
 	s->damaged = s->batch.damaged;
 	read_boot_id(boot_id, sizeof(boot_id));
@@ -350,16 +390,16 @@ static int begin_session(struct store_sqlite *s, const struct start_notes *notes
 	if (err == 0)
 		err = store_sqlite_db_begin(&s->db);
 	if (err == 0)
-		err = insert_session(s, &session, boot_id, s->config.version, host);
+		err = insert_session(s, &s->session, boot_id, s->config.version, host);
 	if (err == 0)
 		err = know_ring(s, s->committed, 0);
 	if (err == 0)
-		err = write_notes(s, notes);
+		err = tell_notes(s, notes, false);
 	err = store_sqlite_db_end(&s->db, err);
 	if (err == 0)
 		err = store_sqlite_db_sync(&s->db, false);
 	if (err == 0)
-		ring_set_session(s->ring, &session);
+		ring_set_session(s->ring, &s->session);
 	return err;
 }
 
@@ -423,25 +463,72 @@ static void forget_vms(struct store_sqlite *s)
 	}
 }
 
-/* All that needs an open database. */
-static int settle_and_begin(struct store_sqlite *s, struct start_notes *notes, char *why,
-			    size_t why_len)
+/* All that is written. */
+static int settle_and_begin(struct store_sqlite *s, char *why, size_t why_len)
 {
-	int err = settle_last_session(s, notes, why, why_len);
+	int err = settle_last_session(s, s->notes, why, why_len);
 
 	if (err)
 		return err;
-	err = begin_session(s, notes);
+	err = store_sqlite_db_fill_names(&s->db);
 	if (err == 0)
-		err = load_vms(s);
-	if (err)
+		err = begin_session(s, s->notes);
+	if (err) {
 		explain(s, err, "cannot begin a session", why, why_len);
-	return err;
+		return err;
+	}
+	tell_notes(s, s->notes, true);
+	store_sqlite_notes_free(s->notes);
+	s->notes = NULL;
+	atomic_store(&s->begun, true);
+	return 0;
+}
+
+/* Of a sound database and its own ring, which stays as it is. */
+static bool may_begin_later(struct store_sqlite *s)
+{
+	uint64_t position;
+
+	return s->db.conn && s->ring && !s->notes->db.fresh && !ring_damaged(s->ring) &&
+	       find_position(s, &position) == 0;
+}
+
+static int begin_later(struct store_sqlite *s, const char *why)
+{
+	struct ring_entry entry;
+	uint64_t highest = 0;
+	int err;
+
+	for (uint64_t at = ring_tail(s->ring); at < ring_head(s->ring); at++) {
+		if (ring_get(s->ring, at, &entry) == 0 && entry.request.id > highest)
+			highest = entry.request.id;
+	}
+	err = choose_session(s, highest);
+	if (err)
+		return err;
+	snprintf(s->error, sizeof(s->error), "%s", why);
+	atomic_store(&s->state, STORE_SQLITE_FULL);
+	return 0;
+}
+
+static int begin_now_or_later(struct store_sqlite *s, char *why, size_t why_len)
+{
+	int err;
+
+	s->session = (struct ring_session){ 0 };
+	err = load_vms(s);
+	if (err) {
+		explain(s, err, "cannot read the VMs", why, why_len);
+		return err;
+	}
+	err = settle_and_begin(s, why, why_len);
+	return err == -ENOSPC && may_begin_later(s) ? begin_later(s, why) : err;
 }
 
 /* A database whose tables were still in its log loses them with it. */
-static void note_no_tables(const struct store_sqlite *s, struct start_notes *notes)
+static void note_no_tables(const struct store_sqlite *s)
 {
+	struct store_sqlite_notes *notes = s->notes;
 	struct ring_session session;
 
 	if (notes->remains[0] == '\0' &&
@@ -453,19 +540,19 @@ static void note_no_tables(const struct store_sqlite *s, struct start_notes *not
 			s->config.db_path);
 }
 
-static int open_and_begin(struct store_sqlite *s, struct start_notes *notes, char *why,
-			  size_t why_len)
+static int open_and_begin(struct store_sqlite *s, char *why, size_t why_len)
 {
+	struct store_sqlite_db_report *report = &s->notes->db;
 	int err;
 
 	forget_vms(s);
-	err = store_sqlite_db_open(&s->db, s->config.db_path, &notes->db, why, why_len);
-	if (err == 0 && notes->db.fresh)
-		note_no_tables(s, notes);
+	err = store_sqlite_db_open(&s->db, s->config.db_path, report, why, why_len);
+	if (err == 0 && report->fresh)
+		note_no_tables(s);
 	if (err == 0)
-		err = settle_and_begin(s, notes, why, why_len);
-	if (err && notes->db.reason[0] == '\0')
-		snprintf(notes->db.reason, sizeof(notes->db.reason), "%s", why);
+		err = begin_now_or_later(s, why, why_len);
+	if (err && s->notes && report->reason[0] == '\0')
+		snprintf(report->reason, sizeof(report->reason), "%s", why);
 	return err;
 }
 
@@ -480,18 +567,17 @@ static bool is_damage(int err)
  * The ring is as it was: what it holds is released once all of it is in a database. What is set
  * aside was found damaged twice: a read that failed once can look like damage too.
  */
-static int open_sound_or_new(struct store_sqlite *s, struct start_notes *notes, char *why,
-			     size_t why_len)
+static int open_sound_or_new(struct store_sqlite *s, char *why, size_t why_len)
 {
-	int err = open_and_begin(s, notes, why, why_len);
+	int err = open_and_begin(s, why, why_len);
 
 	if (is_damage(err))
-		err = open_and_begin(s, notes, why, why_len);
+		err = open_and_begin(s, why, why_len);
 	if (!is_damage(err))
 		return err;
 	forget_vms(s);
-	err = store_sqlite_db_start_afresh(&s->db, s->config.db_path, &notes->db, why, why_len);
-	return err ? err : settle_and_begin(s, notes, why, why_len);
+	err = store_sqlite_db_start_afresh(&s->db, s->config.db_path, &s->notes->db, why, why_len);
+	return err ? err : begin_now_or_later(s, why, why_len);
 }
 
 /* --- no database where there should be one --- */
@@ -510,7 +596,7 @@ static bool is_empty(const char *path, const char *suffix)
  * of an old one is seen to before: a log, a ring that was in use, or the empty file itself, unless
  * there is a ring that was not: that is a first start that was cut off.
  */
-static int look_for_remains(struct store_sqlite *s, struct start_notes *notes, char *why,
+static int look_for_remains(struct store_sqlite *s, struct store_sqlite_notes *notes, char *why,
 			    size_t why_len)
 {
 	static const char *const companions[] = { "-wal", "-shm", NULL };
@@ -545,10 +631,11 @@ static int look_for_remains(struct store_sqlite *s, struct start_notes *notes, c
 int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
 {
 	const struct store_sqlite_config *config = &s->config;
-	struct start_notes *notes = calloc(1, sizeof(*notes));
+	struct store_sqlite_notes *notes = calloc(1, sizeof(*notes));
 	int err = -ENOMEM;
 
 	snprintf(why, why_len, "%s: no memory for the ledger", config->db_path);
+	s->notes = notes;
 	if (notes)
 		err = ring_open(&s->ring, config->ring_path, config->ring_records, &notes->ring,
 				why, why_len);
@@ -556,8 +643,17 @@ int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
 		notes->no_ring = notes->ring.created && !is_empty(config->db_path, "");
 		err = look_for_remains(s, notes, why, why_len);
 	}
-	if (err == 0)
-		err = open_sound_or_new(s, notes, why, why_len);
+	return err ? err : open_sound_or_new(s, why, why_len);
+}
+
+int store_sqlite_begin(struct store_sqlite *s)
+{
+	char why[512];
+
+	return settle_and_begin(s, why, sizeof(why));
+}
+
+void store_sqlite_notes_free(struct store_sqlite_notes *notes)
+{
 	free(notes);
-	return err;
 }

@@ -17,7 +17,7 @@
 #define EXPIRE_ROWS 1000      /* in one transaction */
 #define NS_PER_DAY INT64_C(86400000000000)
 
-static void notify(struct store_sqlite *s)
+void store_sqlite_notify(struct store_sqlite *s)
 {
 	uint64_t one = 1;
 
@@ -28,8 +28,11 @@ static void notify(struct store_sqlite *s)
 
 static void note_error(struct store_sqlite *s, int err)
 {
+	char words[sizeof(s->error)];
+
+	store_sqlite_words(s->db.conn, err, words, sizeof(words));
 	pthread_mutex_lock(&s->lock);
-	snprintf(s->error, sizeof(s->error), "%s (%s)", sqlite3_errmsg(s->db.conn), strerror(-err));
+	memcpy(s->error, words, sizeof(s->error));
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -44,7 +47,7 @@ static void set_state(struct store_sqlite *s, int err)
 	if (err)
 		note_error(s, err);
 	if (atomic_exchange(&s->state, state) != state)
-		notify(s);
+		store_sqlite_notify(s);
 }
 
 static void add(_Atomic uint64_t *counter, uint64_t n)
@@ -217,8 +220,14 @@ static int write_changes_synced(struct store_sqlite *s, struct store_sqlite_chan
 	return err;
 }
 
-/* Hands the changes back. Events need no answer; those that could not be written are tried again.
- */
+/* Nobody waits for its end, so it is tried until it can be written. */
+static bool is_tried_again(const struct store_sqlite_change *change)
+{
+	return change->type == STORE_SQLITE_EVENT_ADD ||
+	       (change->done == NULL && change->type != STORE_SQLITE_FLUSH);
+}
+
+/* Hands the changes back, those that could not be written and nobody waits for excepted. */
 static void hand_back(struct store_sqlite *s, struct store_sqlite_changes *changes, int err,
 		      int drain_err)
 {
@@ -229,11 +238,11 @@ static void hand_back(struct store_sqlite *s, struct store_sqlite_changes *chang
 	pthread_mutex_lock(&s->lock);
 	while ((change = STAILQ_FIRST(changes))) {
 		STAILQ_REMOVE_HEAD(changes, link);
+		if (err && !s->stop && is_tried_again(change)) {
+			STAILQ_INSERT_TAIL(&again, change, link);
+			continue;
+		}
 		if (change->type == STORE_SQLITE_EVENT_ADD) {
-			if (err && !s->stop) {
-				STAILQ_INSERT_TAIL(&again, change, link);
-				continue;
-			}
 			atomic_fetch_sub(&s->events_queued, 1);
 			free(change);
 			continue;
@@ -252,7 +261,7 @@ static void hand_back(struct store_sqlite *s, struct store_sqlite_changes *chang
 	pthread_cond_broadcast(&s->all_done);
 	pthread_mutex_unlock(&s->lock);
 	if (answers)
-		notify(s);
+		store_sqlite_notify(s);
 }
 
 /* Return: 0, or -errno when some must be tried again. */
@@ -262,7 +271,7 @@ static int run_changes(struct store_sqlite *s, struct store_sqlite_changes *chan
 
 	if (STAILQ_EMPTY(changes))
 		return 0;
-	err = write_changes_synced(s, changes);
+	err = atomic_load(&s->begun) ? write_changes_synced(s, changes) : drain_err;
 	if (err)
 		set_state(s, err);
 	else if (drain_err == 0)
@@ -410,6 +419,18 @@ static void rest(struct store_sqlite *s, int err)
 	sleep_until(s, s->committed + many, (int)s->config.batch_ms);
 }
 
+/* Return: 0: the session has begun, or -errno. */
+static int begin_if_due(struct store_sqlite *s)
+{
+	int err;
+
+	if (atomic_load(&s->begun))
+		return 0;
+	err = store_sqlite_begin(s);
+	set_state(s, err);
+	return err;
+}
+
 void *store_sqlite_writer(void *arg)
 {
 	struct store_sqlite *s = arg;
@@ -419,7 +440,9 @@ void *store_sqlite_writer(void *arg)
 
 	for (;;) {
 		stop = take_changes(s, &changes);
-		err = drain(s);
+		err = begin_if_due(s);
+		if (err == 0)
+			err = drain(s);
 		changes_err = run_changes(s, &changes, err);
 		if (stop)
 			return NULL;

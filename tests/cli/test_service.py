@@ -43,6 +43,14 @@ class Service(unittest.TestCase):
         allowed = {call for name, value in settings if name == "SystemCallFilter" for call in value.split()}
         self.assertLessEqual({"seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}, allowed)
 
+    def test_it_is_started_until_it_runs(self):
+        settings = dict(self.settings())
+        self.assertEqual((settings["Restart"], settings["StartLimitIntervalSec"]), ("on-failure", "0"))
+        self.assertIn(int(settings["RestartSec"]), range(1, 11), "neither a spin nor a long wait")
+        unit = UNIT.read_text()
+        self.assertLess(unit.index("[Unit]"), unit.index("StartLimitIntervalSec="))
+        self.assertLess(unit.index("StartLimitIntervalSec="), unit.index("[Service]"))
+
     def test_its_directories_are_those_that_vgpud_uses(self):
         settings = dict(self.settings())
         effective = subprocess.run([paths.program("vgpud"), "-nv", "--config", "/dev/null"], capture_output=True, text=True,

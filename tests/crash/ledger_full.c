@@ -238,6 +238,27 @@ static void test_strict(void **state)
 	store->ops->close(store);
 }
 
+/* On a full disk: requests are refused; what nobody waits for is written once there is room. */
+static void assert_comes_up_full(struct store *store)
+{
+	const struct store_vm vm = { .id = 9, .name = "vm9", .pool = 'A' };
+	const struct store_event event = { .kind = "test", .uid = -1, .pid = -1 };
+	struct store_sqlite_stats stats;
+	int err = 0;
+
+	assert_int_equal(state_of(store, &stats), STORE_SQLITE_FULL);
+	assert_non_null(strstr(stats.error, "full"));
+	assert_int_equal(do_request(store), -ENOSPC);
+	assert_int_equal(store_sqlite_vm_put(store, &vm, NULL, NULL), 0);
+	store->ops->event(store, &event);
+	assert_int_equal(store_sqlite_vm_delete(store, 8, answer, &err), 0);
+	for (int i = 0; i < WAIT_MS && err == 0; i++) {
+		poll(NULL, 0, 1);
+		store_sqlite_dispatch(store);
+	}
+	assert_int_equal(err, -ENOSPC);
+}
+
 /* What was accepted and could not be written is in the ring, and the next start finds it. */
 static void test_strict_with_restart(void **state)
 {
@@ -251,11 +272,40 @@ static void test_strict_with_restart(void **state)
 	accepted = fill_up(store);
 	store->ops->close(store);
 	lay_ballast(0);
-	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), -ENOSPC);
-	assert_non_null(strstr(why, "free some space"));
-	unlink(ballast_path);
 	store = open_store();
+	assert_comes_up_full(store);
+	unlink(ballast_path);
+	accepted += go_on(store);
 	assert_all_recorded(store, accepted);
+	assert_int_equal(number("SELECT count(*) FROM vm"), 1);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'test'"), 1);
+	assert_int_equal(number("SELECT count(*) FROM session"), 2);
+	store->ops->close(store);
+}
+
+/* It ends as it came, still full; only the start after that finds room. */
+static void test_strict_with_two_restarts(void **state)
+{
+	struct store *store;
+	uint64_t accepted;
+
+	(void)state;
+	mount_small_disk();
+	store = open_store();
+	lay_ballast(256 << 10);
+	accepted = fill_up(store);
+	store->ops->close(store);
+	lay_ballast(0);
+	store = open_store();
+	assert_comes_up_full(store);
+	store->ops->close(store);
+	unlink(ballast_path);
+	config.ring_records = 1024;
+	store = open_store();
+	config.ring_records = 2048;
+	accepted += go_on(store);
+	assert_all_recorded(store, accepted);
+	assert_int_equal(number("SELECT count(*) FROM session"), 2);
 	store->ops->close(store);
 }
 
@@ -281,6 +331,51 @@ static void test_lossy(void **state)
 	store->ops->close(store);
 }
 
+/* Nothing of the last session is lost, and nothing of this one recorded until there is room. */
+static void test_lossy_with_restart(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store;
+	uint64_t accepted;
+
+	(void)state;
+	mount_small_disk();
+	store = open_store();
+	lay_ballast(256 << 10);
+	accepted = fill_up(store);
+	store->ops->close(store);
+	lay_ballast(0);
+	config.lossy = true;
+	store = open_store();
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(do_request(store), 0);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.dropped, 100);
+	unlink(ballast_path);
+	while (state_of(store, &stats) != STORE_SQLITE_OK)
+		poll(NULL, 0, 1);
+	accepted += go_on(store);
+	store_sqlite_stats(store, &stats);
+	assert_all_recorded(store, accepted - (stats.dropped - 100));
+	store->ops->close(store);
+}
+
+static void test_no_room_for_a_database(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	mount_small_disk();
+	store = open_store();
+	store->ops->close(store);
+	unlink(db_path);
+	lay_ballast(0);
+	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), -ENOSPC);
+	assert_non_null(strstr(why, db_path));
+	assert_non_null(strstr(why, "disk"));
+	assert_non_null(strstr(why, "free some space"));
+}
+
 static void test_no_room_for_the_ring(void **state)
 {
 	struct store *store;
@@ -298,9 +393,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define FULL_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-		FULL_TEST(test_limit_on_files),	      FULL_TEST(test_strict),
-		FULL_TEST(test_strict_with_restart),  FULL_TEST(test_lossy),
+		FULL_TEST(test_limit_on_files),
+		FULL_TEST(test_strict),
+		FULL_TEST(test_strict_with_restart),
+		FULL_TEST(test_strict_with_two_restarts),
+		FULL_TEST(test_lossy),
+		FULL_TEST(test_lossy_with_restart),
 		FULL_TEST(test_no_room_for_the_ring),
+		FULL_TEST(test_no_room_for_a_database),
 #undef FULL_TEST
 	};
 

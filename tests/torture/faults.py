@@ -135,6 +135,9 @@ def sentence(daemon):
     last = lines[-1] if lines else ""
     if not re.search(r"vgpud: .*/state[/:]", last):
         return f"refused without naming the file: {last!r}"
+    cause = last.partition(";")[0].rpartition(": ")[2]
+    if cause in ("ok", "not an error") or len(cause) < 8:
+        return f"refused without a cause: {last!r}"
     return None
 
 

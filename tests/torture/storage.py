@@ -65,6 +65,48 @@ def full(rounds, _):
     yield Row("  ledger against clients: answered rows missing, doubled, refused ones recorded", len(ends), "none",
               ", ".join(sorted(set(wrong))))
     yield next((row for row in lasts if not row.holds), lasts[0])
+    came_to = [start_while_full(("kill", "stop")[n % 2], ("strict", "lossy")[n // 2 % 2]) for n in range(max(2, rounds // 2))]
+    yield Row("  vgpud starts while the disk is full, after kill -9 or an orderly end: neither up, refusing or unrecorded as "
+              "mode says, nor exact again once there is room", len(came_to), "none", nothing_else(came_to, "as it should"))
+
+
+def start_while_full(how, mode):
+    """how: the end before that start. Return: what it came to, in a word."""
+    daemon = Daemon("vm1:A:high", options=PATIENT, settings=f"{RING}mode = {mode}\n")
+    state = daemon.directory / "state"
+    while_full = Err.LEDGER_FULL if mode == "strict" else Err.OK
+    with small_disk(state), daemon, Load(daemon, vm1=4) as load:
+        flow = load.flows["vm1"]
+        def ended(count):
+            """Return: the ends of that many more requests, and of those in flight with them."""
+            before, flow.depth = len(flow.ends), 4
+            flow.fill()
+            load.until(lambda: len(flow.ends) >= before + count and flow.ready, "requests to end")
+            load.rest()
+            return flow.ends[before:]
+        recorded = len(ended(50))
+        daemon.wait_rows("SELECT 1 FROM request LIMIT 1000", count=recorded)
+        if how == "kill":
+            fill(state / "ballast")
+            daemon.kill()
+        else:
+            daemon.stop()
+        flow.cut()
+        fill(state / "ballast")
+        at = len(daemon.log.read_text())
+        daemon.start()
+        ends = ended(20)
+        if set(ends) != {while_full}:
+            return f"{how}, {mode}: {counted(ends)}"
+        (state / "ballast").unlink()
+        load.until(lambda: "the ledger takes records again" in daemon.log.read_text()[at:], "vgpud to take records again")
+        ends = ended(20)
+        status = daemon.stop()
+        rows, = daemon.rows("SELECT count(*), count(DISTINCT guest_request_id), (SELECT count(*) FROM session), "
+                            "(SELECT count(*) FROM event WHERE kind = 'start') FROM request WHERE status = 0")
+    right = status == 0 and set(ends) == {Err.OK} and rows == (recorded + len(ends), recorded + len(ends), 2, 2)
+    told = "the ledger does not take records" in daemon.log.read_text()[at:]
+    return "as it should" if right and told else f"{how}, {mode}: {rows} rows for {recorded} + {len(ends)}; {told}, {status}"
 
 
 def fill_and_free(daemon, load):

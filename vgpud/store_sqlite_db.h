@@ -50,6 +50,12 @@
 		  "limit_burst = ?9")                                                           \
 	X(VM_DELETE, "UPDATE vm SET removed_ns = ?2 WHERE id = ?1 AND removed_ns IS NULL")      \
 	X(SESSION_END, "UPDATE session SET ended_ns = ?2 WHERE id = ?1")                        \
+	X(NEWEST, "SELECT max(started_ns, coalesce(ended_ns, 0), coalesce((SELECT received_ns " \
+		  "FROM request WHERE id >= first_request_id ORDER BY id DESC LIMIT 1), 0)) "   \
+		  "FROM session ORDER BY id DESC LIMIT 1")                                      \
+	X(AHEAD, "SELECT sum(strftime('%s', new_value) - strftime('%s', old_value)), "          \
+		 "max(time_ns) FROM event "                                                     \
+		 "WHERE kind = 'clock-ahead' AND time_ns > ?1 AND time_ns <= ?2")               \
 	X(EXPIRE, "DELETE FROM request WHERE id IN (SELECT id FROM (SELECT id, received_ns "    \
 		  "FROM request ORDER BY id LIMIT ?2) WHERE received_ns < ?1)")                 \
 	X(EXPIRE_MINUTE, "DELETE FROM minute WHERE rowid IN (SELECT rowid FROM minute "         \

@@ -65,6 +65,8 @@ struct store_sqlite {
 	struct store_sqlite_notes *notes; /* to be told once the session has begun, then NULL */
 	uint64_t committed;		  /* position in the ring */
 	uint64_t retention_due_ns;
+	int64_t age_lag_ns;	  /* does not count as age, see store_sqlite_clock.c */
+	int64_t age_lag_until_ns; /* on the session's clock; from then on it does */
 
 	/* Either's. wake_at: the head at which the writer wants to be woken, UINT64_MAX: it is
 	 * awake. */
@@ -99,6 +101,18 @@ int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len);
 
 /* The writer's: begins the session that could not begin at the start. Return: 0 or -errno. */
 int store_sqlite_begin(struct store_sqlite *s);
+
+/* A start at which the clock is long after all that the last session left; days 0: it is not. */
+struct store_sqlite_clock {
+	char newest[32], now[32]; /* as text, UTC */
+	int64_t days;
+};
+
+/* Before a session's row is there: decides what counts as age in it. Return: 0 or -errno. */
+int store_sqlite_clock_look(struct store_sqlite *s, struct store_sqlite_clock *clock);
+
+/* Return: the time that a row's age is counted by. */
+int64_t store_sqlite_clock_age_ns(const struct store_sqlite *s, uint64_t mono_ns);
 
 /* Either's: there is something to dispatch. */
 void store_sqlite_notify(struct store_sqlite *s);

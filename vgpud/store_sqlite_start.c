@@ -29,6 +29,7 @@
 struct store_sqlite_notes {
 	struct ring_report ring;
 	struct store_sqlite_db_report db;
+	struct store_sqlite_clock clock;
 	int64_t lost;
 	char remains[PATH_MAX + 256]; /* of a database that is no more, a sentence; or empty */
 	char remains_aside[PATH_MAX]; /* what was left of it, or empty */
@@ -273,11 +274,16 @@ static void say(const struct store_sqlite *s, const char *text)
 }
 
 /* aloud: what was written is said, too; else it is written. */
-static int note(struct store_sqlite *s, bool aloud, const char *kind, const char *new_value,
-		const char *text)
+static int note_change(struct store_sqlite *s, bool aloud, const char *kind, const char *old_value,
+		       const char *new_value, const char *text)
 {
 	const struct store_event event = {
-		.kind = kind, .new_value = new_value, .text = text, .uid = -1, .pid = -1
+		.kind = kind,
+		.old_value = old_value,
+		.new_value = new_value,
+		.text = text,
+		.uid = -1,
+		.pid = -1,
 	};
 
 	if (aloud) {
@@ -286,6 +292,27 @@ static int note(struct store_sqlite *s, bool aloud, const char *kind, const char
 	}
 	return store_sqlite_write_event(&s->db, store_sqlite_wall_ns(&s->store, util_now_ns()),
 					&event);
+}
+
+static int note(struct store_sqlite *s, bool aloud, const char *kind, const char *new_value,
+		const char *text)
+{
+	return note_change(s, aloud, kind, NULL, new_value, text);
+}
+
+static int note_clock(struct store_sqlite *s, bool aloud, const struct store_sqlite_clock *clock)
+{
+	char text[512];
+
+	if (clock->days == 0)
+		return 0;
+	snprintf(
+		text, sizeof(text),
+		"the clock says %s, %lld days after all that is in the ledger (%s): for a week "
+		"these do not count as age; if the host was not off for so long, set its clock and "
+		"restart vgpud",
+		clock->now, (long long)clock->days, clock->newest);
+	return note_change(s, aloud, "clock-ahead", clock->newest, clock->now, text);
 }
 
 static int tell_notes(struct store_sqlite *s, const struct store_sqlite_notes *notes, bool aloud)
@@ -329,6 +356,8 @@ static int tell_notes(struct store_sqlite *s, const struct store_sqlite_notes *n
 			 "%s requests were queued or running when the last vgpud died", number);
 		err = note(s, aloud, "requests-lost", number, text);
 	}
+	if (err == 0)
+		err = note_clock(s, aloud, &notes->clock);
 	return err;
 }
 
@@ -369,11 +398,13 @@ static int choose_session(struct store_sqlite *s, uint64_t highest)
 	return 0;
 }
 
-static int begin_session(struct store_sqlite *s, const struct store_sqlite_notes *notes)
+static int begin_session(struct store_sqlite *s, struct store_sqlite_notes *notes)
 {
 	char boot_id[64], host[256] = "";
 	int err = s->session.id != 0 ? 0 : choose_session(s, 0);
 
+	if (err == 0)
+		err = store_sqlite_clock_look(s, &notes->clock);
 	if (err)
 		return err;
 	s->batch.wall_offset_ns = s->wall_offset_ns;

@@ -319,7 +319,7 @@ static int expire_requests(struct store_sqlite *s, int64_t before_ns)
 
 static int expire_by_age(struct store_sqlite *s)
 {
-	int64_t now_ns = store_sqlite_wall_ns(&s->store, util_now_ns());
+	int64_t now_ns = store_sqlite_clock_age_ns(s, util_now_ns());
 	int64_t rows_ns = now_ns - s->config.retention_days * NS_PER_DAY;
 	int64_t minutes_ns = now_ns - s->config.minute_days * NS_PER_DAY;
 	int n = 0;

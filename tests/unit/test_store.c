@@ -721,6 +721,81 @@ static void test_retention_by_age(void **state)
 	store->ops->close(store);
 }
 
+static void shift_all(int days)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql),
+		 "UPDATE request SET received_ns = received_ns - %d * 86400000000000;"
+		 "UPDATE session SET started_ns = started_ns - %d * 86400000000000, "
+		 "ended_ns = ended_ns - %d * 86400000000000;"
+		 "UPDATE event SET time_ns = time_ns - %d * 86400000000000;"
+		 "UPDATE minute SET minute = minute - %d * 1440",
+		 days, days, days, days, days);
+	write_sql(sql);
+}
+
+static void open_and_retain(void)
+{
+	struct store_sqlite_stats stats = { 0 };
+	struct store *store = open_store();
+
+	/* The size is looked at when nothing is left to do. */
+	for (int i = 0; i < WAIT_MS / 10 && stats.db_bytes == 0; i++) {
+		poll(NULL, 0, 10);
+		store_sqlite_stats(store, &stats);
+	}
+	assert_true(stats.db_bytes > 0);
+	store->ops->close(store);
+}
+
+/* As a ledger looks whose last session was long ago, by a clock that may be wrong. */
+static void test_retention_doubts_a_clock_ahead(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 3000);
+	store->ops->close(store);
+	write_sql("UPDATE request SET received_ns = received_ns - 2 * 86400000000000 WHERE id <= "
+		  "1000");
+	shift_all(800);
+	config.retention_days = 1;
+	config.minute_days = 30;
+	/* What was due before still goes. */
+	for (int i = 0; i < 2; i++) {
+		open_and_retain();
+		assert_int_equal(number("SELECT count(*) FROM request"), 2000);
+		assert_int_equal(number("SELECT min(id) FROM request"), 1001);
+		assert_int_equal(number("SELECT sum(count) FROM minute"), 3000);
+		assert_int_equal(
+			number("SELECT count(*) FROM event WHERE kind = 'clock-ahead' AND "
+			       "strftime('%s', new_value) - strftime('%s', old_value) BETWEEN 799 "
+			       "* 86400 AND 801 * 86400"),
+			1);
+	}
+	/* A week later it is believed. */
+	write_sql("UPDATE event SET time_ns = time_ns - 8 * 86400000000000");
+	open_and_retain();
+	assert_int_equal(number("SELECT count(*) FROM request"), 0);
+	assert_int_equal(number("SELECT count(*) FROM minute"), 0);
+}
+
+/* Nor is a clock that was ahead once, and is right again, a reason for anything. */
+static void test_retention_after_a_clock_ahead(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	do_requests(store, 100);
+	store->ops->close(store);
+	shift_all(-800);
+	config.retention_days = 1;
+	open_and_retain();
+	assert_int_equal(number("SELECT count(*) FROM request"), 100);
+	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'clock-ahead'"), 0);
+}
+
 static void test_retention_by_size(void **state)
 {
 	struct store *store = open_store();
@@ -1157,6 +1232,8 @@ int main(void)
 		STORE_TEST(test_events),
 		STORE_TEST(test_events_are_bounded),
 		STORE_TEST(test_retention_by_age),
+		STORE_TEST(test_retention_doubts_a_clock_ahead),
+		STORE_TEST(test_retention_after_a_clock_ahead),
 		STORE_TEST(test_retention_by_size),
 		STORE_TEST(test_damaged_database_is_set_aside),
 		STORE_TEST(test_damage_after_a_clean_end_is_set_aside),

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store_sqlite_clock.c - how far the clock may be believed that rows' age is counted by */
+
+/*
+ * Within a session time is the monotonic clock's, so nothing that is done to the wall clock makes a
+ * row older. From one session to the next there is only the wall clock, and one that is wrong could
+ * empty the ledger at once. So a start that comes long after all that the last session left does
+ * not count the time in between as age, for as long as it may take until somebody has seen the
+ * message: a host that was off for that time deletes a little later, which harms nobody. The
+ * events tell later starts of it.
+ */
+
+#include <errno.h>
+#include <time.h>
+
+#include "vgpud/store_sqlite_private.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_DAY (86400 * NS_PER_S)
+#define GAP_NS NS_PER_DAY	  /* shorter ones count */
+#define DOUBT_NS (7 * NS_PER_DAY) /* for so long longer ones do not */
+
+static void write_time(int64_t ns, char *out, size_t len)
+{
+	time_t seconds = (time_t)(ns / NS_PER_S);
+	struct tm utc;
+
+	if (gmtime_r(&seconds, &utc) == NULL || strftime(out, len, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		out[0] = '\0';
+}
+
+/* What the last session left, on its clock; 0: there was none. Return: 0 or -errno. */
+static int newest_entry(struct store_sqlite *s, int64_t *newest_ns)
+{
+	int err = store_sqlite_db_number(&s->db, STORE_SQLITE_NEWEST, newest_ns);
+
+	if (err != -ENODATA)
+		return err;
+	*newest_ns = 0;
+	return 0;
+}
+
+int store_sqlite_clock_look(struct store_sqlite *s, struct store_sqlite_clock *clock)
+{
+	sqlite3_stmt *statement = s->db.statement[STORE_SQLITE_AHEAD];
+	int64_t now_ns = s->session.wall_ns, newest_ns = 0, gap_ns, since_ns = 0;
+	int err = newest_entry(s, &newest_ns);
+
+	*clock = (struct store_sqlite_clock){ 0 };
+	s->age_lag_ns = 0;
+	if (err)
+		return err;
+	gap_ns = newest_ns == 0 ? 0 : now_ns - newest_ns;
+	sqlite3_bind_int64(statement, 1, now_ns - DOUBT_NS);
+	sqlite3_bind_int64(statement, 2, now_ns);
+	if (sqlite3_step(statement) == SQLITE_ROW) {
+		s->age_lag_ns = sqlite3_column_int64(statement, 0) * NS_PER_S;
+		since_ns = sqlite3_column_int64(statement, 1);
+	}
+	sqlite3_reset(statement);
+	if (gap_ns > GAP_NS) {
+		s->age_lag_ns += gap_ns;
+		since_ns = now_ns;
+		write_time(newest_ns, clock->newest, sizeof(clock->newest));
+		write_time(now_ns, clock->now, sizeof(clock->now));
+		clock->days = gap_ns / NS_PER_DAY;
+	}
+	s->age_lag_until_ns = since_ns + DOUBT_NS;
+	return 0;
+}
+
+int64_t store_sqlite_clock_age_ns(const struct store_sqlite *s, uint64_t mono_ns)
+{
+	int64_t now_ns = store_sqlite_wall_ns(&s->store, mono_ns);
+
+	return now_ns < s->age_lag_until_ns ? now_ns - s->age_lag_ns : now_ns;
+}

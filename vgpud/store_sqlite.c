@@ -369,10 +369,7 @@ static void release(struct store_sqlite *s)
 	if (s->ring)
 		ring_close(s->ring);
 	store_sqlite_batch_free(&s->batch);
-	for (size_t i = 0; i < s->vm_num; i++) {
-		free((char *)s->vms[i].name);
-		free((char *)s->vms[i].connect);
-	}
+	store_sqlite_vms_forget(s);
 	free(s->vms);
 	free(s->unrecorded);
 	store_sqlite_notes_free(s->notes);

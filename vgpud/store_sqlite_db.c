@@ -170,11 +170,20 @@ int store_sqlite_db_end(struct store_sqlite_db *db, int err)
 	return err;
 }
 
-void store_sqlite_db_checkpoint(struct store_sqlite_db *db)
+int store_sqlite_db_checkpoint(struct store_sqlite_db *db, bool cut)
 {
-	/* What fails now is tried again after the next batches. */
-	sqlite3_wal_checkpoint_v2(db->conn, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int mode = cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, rc;
+
+	/* Readers keep the log from being cut, and are not waited for. */
+	sqlite3_busy_timeout(db->conn, 0);
+	rc = sqlite3_wal_checkpoint_v2(db->conn, NULL, mode, NULL, NULL);
+	sqlite3_busy_timeout(db->conn, BUSY_MS);
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		return store_sqlite_errno(db->conn, rc);
+	if (cut && rc == SQLITE_OK)
+		db->wal_pages = 0;
 	db->wal_pages_done = db->wal_pages;
+	return 0;
 }
 
 int store_sqlite_db_sync(struct store_sqlite_db *db, bool full)

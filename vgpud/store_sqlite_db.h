@@ -62,6 +62,7 @@
 			 "WHERE minute < ?1 ORDER BY minute LIMIT ?2)")                         \
 	X(EXPIRE_EVENT, "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, time_ns "    \
 			"FROM event ORDER BY id LIMIT ?2) WHERE time_ns < ?1)")                 \
+	X(UNUSED, "SELECT freelist_count FROM pragma_freelist_count")                           \
 	X(SIZE, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM "                  \
 		"pragma_page_count AS c, pragma_freelist_count AS f, pragma_page_size AS s")
 
@@ -141,8 +142,11 @@ const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len);
  */
 int store_sqlite_prepare_errno(sqlite3 *conn, int rc);
 
-/* Moves what committed from the log into the database file, as far as readers allow. */
-void store_sqlite_db_checkpoint(struct store_sqlite_db *db);
+/*
+ * Moves what committed from the log into the database file, as far as readers allow.
+ * cut: and makes the log's file empty, if all of it could be moved. Return: 0 or -errno.
+ */
+int store_sqlite_db_checkpoint(struct store_sqlite_db *db, bool cut);
 
 /* Whether a commit waits for the disk. */
 int store_sqlite_db_sync(struct store_sqlite_db *db, bool full);

@@ -65,6 +65,7 @@ struct store_sqlite {
 	struct store_sqlite_notes *notes; /* to be told once the session has begun, then NULL */
 	uint64_t committed;		  /* position in the ring */
 	uint64_t retention_due_ns;
+	bool no_room;		  /* why there was none for records: the reserve is not for them */
 	int64_t age_lag_ns;	  /* does not count as age, see store_sqlite_clock.c */
 	int64_t age_lag_until_ns; /* on the session's clock; from then on it does */
 
@@ -101,6 +102,26 @@ int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len);
 
 /* The writer's: begins the session that could not begin at the start. Return: 0 or -errno. */
 int store_sqlite_begin(struct store_sqlite *s);
+
+/* Reads the VMs, in the place of those that were read before. Return: 0 or -errno. */
+int store_sqlite_vms_load(struct store_sqlite *s);
+
+void store_sqlite_vms_forget(struct store_sqlite *s);
+
+/* For a database that was opened now. */
+void store_sqlite_room_set_up(struct store_sqlite *s);
+
+/* After what was written: lets the log go into the database file, if it is time. */
+void store_sqlite_room_checkpoint(struct store_sqlite *s);
+
+/* Lets the log go into the database file, and gives its room back, as far as readers allow. */
+void store_sqlite_room_make(struct store_sqlite *s);
+
+/* Return: 0, or -ENOSPC: the disk has no room for a batch. */
+int store_sqlite_room_ask(struct store_sqlite *s);
+
+/* Writes why something failed just now. */
+void store_sqlite_room_words(const struct store_sqlite *s, int err, char *out, size_t len);
 
 /* A start at which the clock is long after all that the last session left; days 0: it is not. */
 struct store_sqlite_clock {

@@ -194,6 +194,9 @@ static int replay(struct store_sqlite *s, uint64_t position)
 		s->batch.wall_offset_ns = session.wall_ns - (int64_t)session.mono_ns;
 	}
 	while (err == 0 && s->batch.position < head) {
+		err = store_sqlite_room_ask(s);
+		if (err)
+			break;
 		store_sqlite_batch_read(&s->batch, s->ring);
 		err = store_sqlite_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
 		if (err == 0) {
@@ -226,7 +229,7 @@ static void explain(const struct store_sqlite *s, int err, const char *what, cha
 {
 	char words[256];
 
-	store_sqlite_words(s->db.conn, err, words, sizeof(words));
+	store_sqlite_room_words(s, err, words, sizeof(words));
 	snprintf(why, why_len, "%s: %s: %s%s", s->config.db_path, what, words,
 		 err == -ENOSPC	 ? "; free some space"
 		 : err == -EBUSY ? "; end the program that holds it"
@@ -434,66 +437,6 @@ static int begin_session(struct store_sqlite *s, struct store_sqlite_notes *note
 	return err;
 }
 
-static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
-{
-	const unsigned char *pool = sqlite3_column_text(row, 2);
-	const char *connect = (const char *)sqlite3_column_text(row, 6);
-	const char *name = (const char *)sqlite3_column_text(row, 1);
-	struct store_vm *more = reallocarray(s->vms, s->vm_num + 1, sizeof(*more));
-	struct store_vm *vm;
-
-	if (more)
-		s->vms = more;
-	if (more && !name)
-		return -EUCLEAN; /* the table does not allow it */
-	if (!more)
-		return -ENOMEM;
-	vm = &s->vms[s->vm_num];
-	*vm = (struct store_vm){
-		.id = (uint32_t)sqlite3_column_int64(row, 0),
-		.name = strdup(name),
-		.pool = pool ? pool[0] : 0,
-		.priority = (uint8_t)sqlite3_column_int(row, 3),
-		.paused = sqlite3_column_int(row, 4) != 0,
-		.removed = sqlite3_column_int(row, 7) != 0,
-		.connect = connect ? strdup(connect) : NULL,
-		.created_ns = sqlite3_column_int64(row, 5),
-		.limit_per_s = (uint32_t)sqlite3_column_int64(row, 8),
-		.limit_burst = (uint32_t)sqlite3_column_int64(row, 9),
-	};
-	s->vm_num++;
-	if (!vm->name || (connect && !vm->connect))
-		return -ENOMEM;
-	return 0;
-}
-
-static int load_vms(struct store_sqlite *s)
-{
-	sqlite3_stmt *statement;
-	int rc = sqlite3_prepare_v2(
-		s->db.conn,
-		"SELECT id, name, pool, priority, paused, created_ns, connect, "
-		"removed_ns IS NOT NULL, limit_per_s, limit_burst FROM vm ORDER BY id",
-		-1, &statement, NULL);
-	int err = rc == SQLITE_OK ? 0 : store_sqlite_prepare_errno(s->db.conn, rc);
-
-	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
-		err = load_vm(s, statement);
-	if (err == 0 && rc != SQLITE_DONE)
-		err = store_sqlite_errno(s->db.conn, rc);
-	sqlite3_finalize(statement);
-	return err;
-}
-
-static void forget_vms(struct store_sqlite *s)
-{
-	while (s->vm_num > 0) {
-		s->vm_num--;
-		free((char *)s->vms[s->vm_num].name);
-		free((char *)s->vms[s->vm_num].connect);
-	}
-}
-
 /* All that is written. */
 static int settle_and_begin(struct store_sqlite *s, char *why, size_t why_len)
 {
@@ -547,7 +490,8 @@ static int begin_now_or_later(struct store_sqlite *s, char *why, size_t why_len)
 	int err;
 
 	s->session = (struct ring_session){ 0 };
-	err = load_vms(s);
+	store_sqlite_room_set_up(s);
+	err = store_sqlite_vms_load(s);
 	if (err) {
 		explain(s, err, "cannot read the VMs", why, why_len);
 		return err;
@@ -576,7 +520,6 @@ static int open_and_begin(struct store_sqlite *s, char *why, size_t why_len)
 	struct store_sqlite_db_report *report = &s->notes->db;
 	int err;
 
-	forget_vms(s);
 	err = store_sqlite_db_open(&s->db, s->config.db_path, report, why, why_len);
 	if (err == 0 && report->fresh)
 		note_no_tables(s);
@@ -606,7 +549,6 @@ static int open_sound_or_new(struct store_sqlite *s, char *why, size_t why_len)
 		err = open_and_begin(s, why, why_len);
 	if (!is_damage(err))
 		return err;
-	forget_vms(s);
 	err = store_sqlite_db_start_afresh(&s->db, s->config.db_path, &s->notes->db, why, why_len);
 	return err ? err : begin_now_or_later(s, why, why_len);
 }

@@ -11,10 +11,10 @@
 #include "common/util.h"
 #include "vgpud/store_sqlite_private.h"
 
-#define RETRY_MS 1000	      /* between attempts while the database cannot be written */
-#define CHECKPOINT_PAGES 4000 /* of the log: 16 MiB */
-#define RETENTION_S 60u	      /* between looks for what is too old */
-#define EXPIRE_ROWS 1000      /* in one transaction */
+#define RETRY_MS 1000	     /* between attempts while the database cannot be written */
+#define RETENTION_S 60u	     /* between looks for what is too old */
+#define EXPIRE_ROWS 1000     /* in one transaction */
+#define EXPIRE_ROWS_FULL 100 /* likewise, on a full disk */
 #define NS_PER_DAY INT64_C(86400000000000)
 
 void store_sqlite_notify(struct store_sqlite *s)
@@ -30,7 +30,7 @@ static void note_error(struct store_sqlite *s, int err)
 {
 	char words[sizeof(s->error)];
 
-	store_sqlite_words(s->db.conn, err, words, sizeof(words));
+	store_sqlite_room_words(s, err, words, sizeof(words));
 	pthread_mutex_lock(&s->lock);
 	memcpy(s->error, words, sizeof(s->error));
 	pthread_mutex_unlock(&s->lock);
@@ -63,6 +63,9 @@ static int write_batch(struct store_sqlite *s)
 	uint64_t damaged = s->batch.damaged;
 	int err;
 
+	err = store_sqlite_room_ask(s);
+	if (err)
+		return err;
 	store_sqlite_batch_read(&s->batch, s->ring);
 	err = store_sqlite_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
 	if (err) {
@@ -79,12 +82,6 @@ static int write_batch(struct store_sqlite *s)
 	return 0;
 }
 
-static void checkpoint_if_due(struct store_sqlite *s)
-{
-	if (s->db.wal_pages - s->db.wal_pages_done >= CHECKPOINT_PAGES)
-		store_sqlite_db_checkpoint(&s->db);
-}
-
 /*
  * Takes all records that are there now. After a failure it writes even when there are none, to
  * learn whether that is over. Return: 0 or -errno.
@@ -97,7 +94,7 @@ static int drain(struct store_sqlite *s)
 	while ((s->committed < head || atomic_load(&s->state) != STORE_SQLITE_OK) && err == 0) {
 		err = write_batch(s);
 		set_state(s, err);
-		checkpoint_if_due(s);
+		store_sqlite_room_checkpoint(s);
 	}
 	return err;
 }
@@ -303,7 +300,9 @@ static int expire(struct store_sqlite *s, enum store_sqlite_statement which, int
 	int err;
 
 	sqlite3_bind_int64(statement, 1, before);
-	sqlite3_bind_int(statement, 2, EXPIRE_ROWS);
+	sqlite3_bind_int(statement, 2,
+			 atomic_load(&s->state) == STORE_SQLITE_OK ? EXPIRE_ROWS
+								   : EXPIRE_ROWS_FULL);
 	err = store_sqlite_db_run(&s->db, which);
 	return err ? err : sqlite3_changes(s->db.conn);
 }
@@ -353,18 +352,24 @@ static int expire_by_size(struct store_sqlite *s)
 	return n;
 }
 
-/* Return: whether there is more to do at once. */
-static bool retention(struct store_sqlite *s)
+/*
+ * err: how the last attempt to write ended; on a full disk retention is what may help.
+ * Return: whether there is more to do at once.
+ */
+static bool retention(struct store_sqlite *s, int err)
 {
 	uint64_t now_ns = util_now_ns();
-	int n;
+	int n = 0;
 
-	if (now_ns < s->retention_due_ns)
+	if (err == 0 ? now_ns < s->retention_due_ns : err != -ENOSPC)
 		return false;
-	n = expire_by_age(s);
+	if (err)
+		store_sqlite_room_make(s);
+	if (atomic_load(&s->begun)) /* else it is not known yet what counts as age */
+		n = expire_by_age(s);
 	if (n == 0)
 		n = expire_by_size(s);
-	checkpoint_if_due(s);
+	store_sqlite_room_checkpoint(s);
 	if (n > 0)
 		return true;
 	if (n < 0)
@@ -446,7 +451,8 @@ void *store_sqlite_writer(void *arg)
 		changes_err = run_changes(s, &changes, err);
 		if (stop)
 			return NULL;
-		more = err == 0 && retention(s);
+		store_sqlite_room_checkpoint(s);
+		more = retention(s, err);
 		if (!more)
 			rest(s, err ? err : changes_err);
 	}

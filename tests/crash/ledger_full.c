@@ -19,6 +19,7 @@
 #include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -45,6 +46,7 @@ static int set_up(void **state)
 	snprintf(ring_path, sizeof(ring_path), "%s/ring", directory);
 	snprintf(ballast_path, sizeof(ballast_path), "%s/ballast", directory);
 	config.lossy = false;
+	config.max_bytes = 0;
 	return 0;
 }
 
@@ -309,6 +311,79 @@ static void test_strict_with_two_restarts(void **state)
 	store->ops->close(store);
 }
 
+/* --- nothing but the ledger on the disk, and nothing that anybody could remove --- */
+
+static int64_t file_bytes(const char *suffix)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s%s", db_path, suffix);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* What retention removes is counted; all the rest is there. */
+static void assert_recorded_or_expired(struct store *store, uint64_t accepted)
+{
+	struct store_sqlite_stats stats;
+
+	store_sqlite_flush(store, NULL, NULL);
+	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	store_sqlite_stats(store, &stats);
+	assert_int_equal(stats.rows, accepted);
+	assert_int_equal(number("SELECT max(id) - min(id) + 1 - count(*) FROM request"), 0);
+	assert_int_equal(number("SELECT max(id) FROM request"), store->next_id - 1);
+}
+
+static void test_a_bounded_ledger_never_fills_its_disk(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store;
+	uint64_t accepted = 0;
+
+	(void)state;
+	mount_small_disk();
+	config.max_bytes = 1 << 20;
+	store = open_store();
+	for (int i = 0; i < 40; i++) {
+		accepted += go_on(store);
+		assert_int_equal(state_of(store, &stats), STORE_SQLITE_OK);
+	}
+	assert_recorded_or_expired(store, accepted);
+	store_sqlite_stats(store, &stats);
+	assert_in_range(stats.expired, accepted / 2, accepted);
+	assert_in_range(file_bytes(""), 1 << 19, 2 << 20);
+	assert_in_range(file_bytes("-wal"), 1, 1 << 20);
+	store->ops->close(store);
+}
+
+/* A smaller max_size is what an administrator can do about a ledger that has filled its disk. */
+static void test_a_smaller_bound_frees_a_full_disk(void **state)
+{
+	struct store_sqlite_stats stats;
+	struct store *store;
+	uint64_t accepted;
+
+	(void)state;
+	mount_small_disk();
+	store = open_store();
+	accepted = fill_up(store);
+	assert_in_range(file_bytes(""), 2 << 20, 4 << 20);
+	assert_change_is_answered(store);
+	store->ops->close(store);
+	config.max_bytes = 1 << 20;
+	store = open_store();
+	for (int i = 0; i < WAIT_MS && state_of(store, &stats) != STORE_SQLITE_OK; i++)
+		poll(NULL, 0, 1);
+	accepted += go_on(store);
+	assert_int_equal(state_of(store, &stats), STORE_SQLITE_OK);
+	assert_true(accepted > 5000);
+	assert_int_equal(number("SELECT max(id) FROM request") <= (int64_t)accepted, 1);
+	assert_in_range(stats.expired, 1, accepted);
+	store->ops->close(store);
+}
+
 static void test_lossy(void **state)
 {
 	struct store_sqlite_stats stats;
@@ -397,6 +472,8 @@ int main(void)
 		FULL_TEST(test_strict),
 		FULL_TEST(test_strict_with_restart),
 		FULL_TEST(test_strict_with_two_restarts),
+		FULL_TEST(test_a_bounded_ledger_never_fills_its_disk),
+		FULL_TEST(test_a_smaller_bound_frees_a_full_disk),
 		FULL_TEST(test_lossy),
 		FULL_TEST(test_lossy_with_restart),
 		FULL_TEST(test_no_room_for_the_ring),

@@ -68,6 +68,24 @@ def full(rounds, _):
     came_to = [start_while_full(("kill", "stop")[n % 2], ("strict", "lossy")[n // 2 % 2]) for n in range(max(2, rounds // 2))]
     yield Row("  vgpud starts while the disk is full, after kill -9 or an orderly end: neither up, refusing or unrecorded as "
               "mode says, nor exact again once there is room", len(came_to), "none", nothing_else(came_to, "as it should"))
+    requests = 40000 if rounds < 10 else 400000
+    wrong, taken = bounded(requests)
+    yield Row(f"  max_size = 1M and nothing else on a disk of {DISK}: when it was full", requests, "none", wrong)
+    yield Row("  of which ledger, log and ring take, KiB", 1, None, taken)
+
+
+def bounded(requests):
+    """Nothing but the ledger on the disk. Return: (what is wrong, as text; what it took at the end, in KiB)."""
+    daemon = Daemon("vm1:A:high", options=PATIENT, settings=f"{RING}max_size = 1M\n")
+    state = daemon.directory / "state"
+    with small_disk(state), daemon, Load(daemon, vm1=4) as load:
+        load.answered(requests, timeout_s=600)
+        load.rest()
+        wrong = [line for line in daemon.log.read_text().splitlines() if "does not take records" in line]
+        taken = sum(path.stat().st_blocks for path in state.iterdir()) // 2
+        if daemon.stop() != 0:
+            wrong.append("ended badly")
+    return "; ".join(wrong) or "none", taken
 
 
 def start_while_full(how, mode):

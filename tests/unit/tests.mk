@@ -28,8 +28,8 @@ $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
 $(eval $(call unit-test,test_share,vgpud/share.c))
 LEDGER := vgpud/ring.c vgpud/share.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
-	vgpud/store_sqlite_batch.c vgpud/store_sqlite_clock.c vgpud/store_sqlite_db.c vgpud/store_sqlite_start.c \
-	vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c
+	vgpud/store_sqlite_batch.c vgpud/store_sqlite_clock.c vgpud/store_sqlite_db.c vgpud/store_sqlite_room.c \
+	vgpud/store_sqlite_start.c vgpud/store_sqlite_vms.c vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c
 $(eval $(call unit-test,test_hist,vgpud/hist.c))
 $(eval $(call unit-test,test_ring,vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,test_store,$(LEDGER) vgpud/store_null.c,-lsqlite3))

@@ -23,7 +23,7 @@ CAMPERS = 7          # VMs whose devices leave no descriptor
 DESCRIPTORS = 64     # what RLIMIT_NOFILE is then
 OF_HOST = DESCRIPTORS // 3  # descriptors.h: what devices leave of it
 BAD = (Err.BAD_REQUEST, Err.BAD_VERSION, Err.BAD_OPCODE, Err.BAD_LENGTH, Err.BAD_CRC)
-MALFORMED = {f"RESPONSE {error.name}" for error in BAD}
+MALFORMED = {f"RESPONSE {error.name}" for error in (*BAD, Err.LEDGER_FULL)}  # the last: it is not even recorded
 PATIENCE_S = 5       # until a connection that vgpud is to close counts as left open
 CPU_SHARE_MOST = 5   # percent, of one processor
 BACK_MOST_S = 0.25   # from the end of those that had all descriptors until who waited is served
@@ -103,6 +103,7 @@ class Abuser:
         self._daemon = daemon
         self._writer = writer
         self.frames = self.messages = 0  # malformed ones of either kind whose end was seen
+        self.unrecorded = 0              # of those messages, by the ledger's part that is for VMs like this
         self.cuts = self.abrupt = 0      # connections that hung up within a frame; before anything was read
         self.faults = collections.Counter()
 
@@ -136,6 +137,7 @@ class Abuser:
                 self.faults[f"no hello, and then {counted(answers)}"] += 1
             return
         refused = [answer for answer in answers if answer in MALFORMED]
+        self.unrecorded += refused.count(f"RESPONSE {Err.LEDGER_FULL.name}")
         if answers[:1] != ["HELLO OK"] or len(refused) != messages or len(answers) != messages + 1:
             self.faults[f"{messages} messages, and then {counted(answers)}"] += 1
 
@@ -188,8 +190,8 @@ def frames(rounds, options):
         yield Row("  answers", len(load.ends), "0 answered twice or unasked, 0 wrong results", load.faults())
         yield Row("  bad frames counted against the good; connections closed for them", n, 0,
                   sum(row["bad_frames"] for row in counts if row["vm"] in ("vm1", "vm2")))
-        yield Row("  connections besides that ended within a frame; that were closed before anything of them was read", n, None,
-                  f"{abuser.cuts:,}; {abuser.abrupt:,}")
+        yield Row("  messages that found no room in the ledger; connections cut within a frame; closed before they were read", n,
+                  None, f"{abuser.unrecorded:,}; {abuser.cuts:,}; {abuser.abrupt:,}")
         yield Row("  frames that vgpud took for messages; that it ended a connection for; its memory", n, None,
                   f"{read[0]:,}; {read[1]:,}; {grown_mib:+.1f} MiB")
         yield last
@@ -423,7 +425,8 @@ def descriptors(rounds, _):
     vms = tuple(f"camp{n}:B:low:{1000 + n}" for n in range(CAMPERS))
     with contextlib.ExitStack() as stack:
         waiters = [f"wait{n}" for n in range(WAITERS)]
-        daemon = stack.enter_context(Daemon(*GOOD, *vms, *(f"{vm}:A:high:{2000 + n}" for n, vm in enumerate(waiters)), options=PATIENT))
+        vms += tuple(f"{vm}:A:high:{2000 + n}" for n, vm in enumerate(waiters))
+        daemon = stack.enter_context(Daemon(*GOOD, *vms, options=PATIENT))
         load = stack.enter_context(Load(daemon, vm1=1, vm2=1))
         load.answered(10)
         old = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)

@@ -54,6 +54,7 @@ struct admin_client {
 	struct admin_call *call; /* being answered */
 	bool in_lines;		 /* take_lines() is on the stack */
 	bool at_end;		 /* it sends nothing more */
+	bool full;		 /* its socket takes nothing more until the loop says so */
 	size_t in_len;
 	size_t out_len, out_size;
 	char *out;
@@ -101,6 +102,17 @@ static void client_free(struct admin_client *client)
 
 /* --- to the client --- */
 
+static void watch(struct admin_client *client)
+{
+	uint32_t events = 0;
+
+	if (client->out_len > 0)
+		events |= EPOLLOUT;
+	else if (client->call == NULL)
+		events |= EPOLLIN;
+	sd_event_source_set_io_events(client->io, events);
+}
+
 /* Return: 0, or -errno: the client has gone. */
 static int flush(struct admin_client *client)
 {
@@ -109,6 +121,7 @@ static int flush(struct admin_client *client)
 	if (client->out_len == 0)
 		return 0;
 	sent = send(client->fd, client->out, client->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	client->full = sent < 0 && errno == EAGAIN;
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	client->out_len -= (size_t)sent;
@@ -134,8 +147,12 @@ static void put(struct admin_client *client, const char *bytes, size_t len)
 	}
 	memcpy(client->out + client->out_len, bytes, len);
 	client->out_len = needed;
-	if (client->out_len >= FLUSH_AT && flush(client) < 0)
+	if (client->out_len < FLUSH_AT || client->full)
+		return; /* trying for each piece of a long answer would take seconds */
+	if (flush(client) < 0)
 		shutdown(client->fd, SHUT_RDWR);
+	else if (client->full)
+		watch(client);
 }
 
 static int put_json(const char *bytes, size_t len, void *client)
@@ -150,17 +167,6 @@ static void put_object(struct admin_client *client, json_t *object)
 	json_dump_callback(object, put_json, client, JSON_COMPACT);
 	put(client, "\n", 1);
 	json_decref(object);
-}
-
-static void watch(struct admin_client *client)
-{
-	uint32_t events = 0;
-
-	if (client->out_len > 0)
-		events |= EPOLLOUT;
-	else if (client->call == NULL)
-		events |= EPOLLIN;
-	sd_event_source_set_io_events(client->io, events);
 }
 
 /* --- calls --- */

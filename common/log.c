@@ -12,6 +12,8 @@
 #include "common/util.h"
 
 #define LINE_MAX_BYTES 1024
+#define FLOOD_PASS 8 /* messages in a minute that are none */
+#define FLOOD_MINUTE_NS (60 * UTIL_NS_PER_S)
 
 static const char *log_program = "vgpu";
 static bool log_verbose;
@@ -80,4 +82,38 @@ bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, unsigned *held_bac
 	*held_back = limit->held_back;
 	*limit = (struct log_limit){ .next_ns = now_ns + UTIL_NS_PER_S };
 	return true;
+}
+
+bool log_flood_pass(struct log_flood *flood, uint64_t now_ns)
+{
+	if (flood->held_back == 0 && now_ns >= flood->quiet_ns)
+		*flood = (struct log_flood){
+			.quiet_ns = now_ns + FLOOD_MINUTE_NS,
+			.pause_ns = UTIL_NS_PER_S,
+		};
+	if (flood->held_back == 0 && flood->passed < FLOOD_PASS) {
+		flood->passed++;
+		return true;
+	}
+	if (flood->held_back++ == 0)
+		flood->since_ns = now_ns;
+	flood->quiet_ns = now_ns + FLOOD_MINUTE_NS;
+	return false;
+}
+
+uint64_t log_flood_due_ns(const struct log_flood *flood)
+{
+	return flood->held_back > 0 ? flood->since_ns + flood->pause_ns : UINT64_MAX;
+}
+
+unsigned log_flood_sum(struct log_flood *flood, uint64_t now_ns, unsigned *over_s)
+{
+	unsigned held_back = flood->held_back;
+
+	*over_s = (unsigned)((now_ns - flood->since_ns + UTIL_NS_PER_S - 1) / UTIL_NS_PER_S);
+	flood->held_back = 0;
+	flood->pause_ns *= 2;
+	if (flood->pause_ns > FLOOD_MINUTE_NS)
+		flood->pause_ns = FLOOD_MINUTE_NS;
+	return held_back;
 }

@@ -39,4 +39,25 @@ struct log_limit {
  */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, unsigned *held_back);
 
+/*
+ * For messages that are news one at a time, and a flood of which is told of by a sum: a few a
+ * minute pass, the others are counted. Zeroed at first.
+ */
+struct log_flood {
+	uint64_t quiet_ns; /* when it is over if nothing comes until then */
+	uint64_t since_ns; /* of the first that was held back since the last sum */
+	uint64_t pause_ns; /* from that one to the next sum: a second, growing to a minute */
+	unsigned passed;
+	unsigned held_back; /* since the last sum */
+};
+
+/* Return: whether to print now; else there is a sum to be told at log_flood_due_ns(). */
+bool log_flood_pass(struct log_flood *flood, uint64_t now_ns);
+
+/* Return: when a sum is to be told; UINT64_MAX: there is none. */
+uint64_t log_flood_due_ns(const struct log_flood *flood);
+
+/* Return: how many were held back in the last over_s seconds; they are told of now. */
+unsigned log_flood_sum(struct log_flood *flood, uint64_t now_ns, unsigned *over_s);
+
 #endif

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "common/log.h"
 #include "vgpud/broker_private.h"
 
 bool broker_has_no_device(const struct vm *vm)
@@ -58,7 +57,6 @@ void broker_on_connected(void *arg, struct vm *vm)
 {
 	struct broker *broker = arg;
 
-	log_info("%s: its device connected", vm->name);
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);
 }
@@ -80,7 +78,6 @@ void broker_on_gone(void *arg, struct vm *vm)
 {
 	struct broker *broker = arg;
 
-	log_info("%s: its device disconnected", vm->name);
 	abandon(broker, vm, STORE_TRANSPORT_DEVICE);
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);

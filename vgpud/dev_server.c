@@ -67,6 +67,8 @@ struct dev_port {
 	sd_event_source *timer; /* connect again */
 	struct dev_peer *peer;
 	struct log_limit complaints;
+	struct log_flood comings; /* and goings */
+	sd_event_source *sum;	  /* of them, is told when it fires; or NULL */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -88,6 +90,32 @@ __attribute__((format(printf, 2, 3))) static void complain(struct dev_port *port
 		log_warning("%s: %s (and %u more messages)", port->vm->name, text, held_back);
 	else
 		log_warning("%s: %s", port->vm->name, text);
+}
+
+static int on_sum(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct dev_port *port = arg;
+	unsigned over_s, times = log_flood_sum(&port->comings, util_now_ns(), &over_s);
+
+	(void)source;
+	(void)usec;
+	port->sum = sd_event_source_disable_unref(port->sum);
+	log_info("%s: its device connected or disconnected %u times more in the last %u s, and is "
+		 "%s now",
+		 port->vm->name, times, over_s,
+		 dev_port_connected(port->vm) ? "connected" : "not connected");
+	return 0;
+}
+
+/* Whoever connects and hangs up in a circle does not fill the log with that. */
+static void say_comes_or_goes(struct dev_port *port, const char *what)
+{
+	if (log_flood_pass(&port->comings, util_now_ns()))
+		log_info("%s: its device %s", port->vm->name, what);
+	else if (port->sum == NULL)
+		sd_event_add_time(port->event, &port->sum, CLOCK_MONOTONIC,
+				  log_flood_due_ns(&port->comings) / UTIL_NS_PER_US, 0, on_sum,
+				  port);
 }
 
 static void peer_free(struct dev_peer *peer)
@@ -112,8 +140,10 @@ static void drop_peer(struct dev_port *port)
 	port->peer = NULL;
 	if (!port->listens)
 		connect_later(port);
-	if (had_said_hello)
-		port->handler->gone(port->arg, port->vm);
+	if (!had_said_hello)
+		return;
+	say_comes_or_goes(port, "disconnected");
+	port->handler->gone(port->arg, port->vm);
 }
 
 /* --- to the peer --- */
@@ -246,6 +276,7 @@ static bool take_frame(struct dev_port *port)
 		port->vm->counts.connects++;
 		peer_send(port, frame, make_hello(frame, port->vm, VGPU_ERR_OK));
 		dev_port_send_config(port->vm);
+		say_comes_or_goes(port, "connected");
 		port->handler->connected(port->arg, port->vm);
 		break;
 	case SESSION_SUBMIT:
@@ -547,6 +578,7 @@ void dev_port_close(struct vm *vm)
 		peer_free(port->peer);
 	dev_door_drop(&port->door);
 	sd_event_source_disable_unref(port->timer);
+	sd_event_source_disable_unref(port->sum);
 	sd_event_source_disable_unref(port->listen_io);
 	if (port->listen_fd >= 0) {
 		unlink(port->path);

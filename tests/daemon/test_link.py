@@ -306,6 +306,33 @@ class Complaints(Link):
         return sum("vm1: closed the connection" in line for line in self.vgpud.log.read_text().splitlines())
 
 
+class Comings(unittest.TestCase):
+    def test_who_connects_and_hangs_up_without_end_is_summed_up_in_the_log_and_others_are_not(self):
+        vgpud = self.enterContext(Vgpud("vm1:A:high", "vm2:B:low"))
+        admin = self.enterContext(AdminClient(vgpud.admin_socket))
+        times = 500
+        for _ in range(times):
+            with LinkClient(vgpud.socket("vm1")) as device:
+                device.handshake()
+        with LinkClient(vgpud.socket("vm2")) as other:
+            other.handshake()
+            wait_until(lambda: not admin.vm("vm1")["connected"], "vm1's device to be gone")
+
+        def told():
+            """Return: how often vgpud has said that vm1's device came or went, sums included."""
+            log = vgpud.log.read_text()
+            sums = re.findall(r"vm1: its device connected or disconnected (\d+) times more in the last \d+ s, and is (?:not )?connected now", log)
+            lines = len(re.findall(r"vm1: its device (?:dis)?connected\n", log))
+            self.assertLess(lines + len(sums), 20)
+            return lines + sum(map(int, sums))
+
+        wait_until(lambda: told() == 2 * times, "all of them to be told of", timeout_s=60)
+        self.assertIn("vm2: its device connected\n", vgpud.log.read_text())
+        wait_until(lambda: "vm2: its device disconnected\n" in vgpud.log.read_text(), "vm2's to be told")
+        self.assertEqual(admin.vm("vm1")["errors"], 0)
+        self.assertEqual(vgpud.stop(), 0)
+
+
 class Unread(Link):
     options = PATIENT
 

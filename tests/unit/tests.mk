@@ -8,6 +8,7 @@ $(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/sampl
 	guest/lib/bar.c guest/lib/exit_code.c guest/lib/slot.c common/names.c common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_proto_check,common/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
+$(eval $(call unit-test,test_log,common/log.c))
 $(eval $(call unit-test,test_limit,vgpud/limit.c))
 $(eval $(call unit-test,test_sched,vgpud/sched.c vgpud/limit.c))
 $(eval $(call unit-test,test_request_life,vgpud/request_life.c))

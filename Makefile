@@ -168,7 +168,7 @@ valgrind: all unit $(STORM)
 	@packaging/prerequisites.sh valgrind
 	@qemu/build.sh
 	@$(MAKE) --no-print-directory guest-image
-	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j$(JOBS) --timer --exec 'valgrind --quiet --leak-check=full --show-leak-kinds=definite --error-exitcode=99' \
+	@REPLAY_LEDGERS=3 CMOCKA_MESSAGE_OUTPUT=TAP prove -j$(JOBS) --timer --exec 'valgrind --quiet --leak-check=full --show-leak-kinds=definite --error-exitcode=99' \
 		$(filter-out %/test_spawn %/test_confine,$(UNIT))
 	@prove --timer tests/torture/valgrind.sh
 

@@ -44,8 +44,14 @@
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
-#define LEDGERS 30u /* REPLAY_LEDGERS=N for more; each life takes a start or two */
-#define LIVES 20u   /* of each */
+/* REPLAY_LEDGERS=N for more or fewer. Each life takes a start or two, some of them in a process of
+ * their own, for which a sanitizer takes its time. */
+#ifdef __SANITIZE_ADDRESS__
+#define LEDGERS 8u
+#else
+#define LEDGERS 30u
+#endif
+#define LIVES 20u /* of each */
 #define VMS 4u
 #define RECORDS_MOST 64u
 #define POSITIONS_MOST (6 * RECORDS_MOST) /* of one life */

@@ -98,7 +98,8 @@ struct ledger {
 	int64_t wall_offset_ns;
 	bool sessions_whole;
 	int64_t rows_before; /* of earlier lives */
-	struct file before;  /* as it was at some time in this life */
+	bool start_killed;
+	struct file before; /* as it was at some time in this life */
 	struct file torn;
 	enum tear tear;
 	unsigned records;
@@ -524,6 +525,9 @@ static void check_rows(struct ledger *l, const struct fate *fate, uint64_t end_i
 	CHECK(l, number(l, "SELECT count(*) FROM request WHERE id < ?1", l->first_id) ==
 			 l->rows_before);
 	CHECK(l, number(l, "SELECT count(*) FROM pending", 0) == 0);
+	CHECK(l, l->start_killed ||
+			 number(l, "SELECT count(*) FROM request WHERE id >= ?1 AND status = 7",
+				l->first_id) == (int64_t)l->s.lost);
 	CHECK(l, l->s.duplicates == 0);
 }
 
@@ -621,13 +625,16 @@ static void next_life(struct ledger *l)
 		       (unsigned long long)l->taken, (int)l->tear);
 	if (draw(l, 8) == 0) /* the new one is made another size */
 		l->records = RING_RECORDS_LEAST + draw(l, 3) * 24;
-	for (uint32_t kills = draw(l, 4) ? 0 : 1 + draw(l, 3); kills > 0; kills--)
+	l->start_killed = draw(l, 4) == 0;
+	for (uint32_t kills = l->start_killed ? 1 + draw(l, 3) : 0; kills > 0; kills--)
 		start_and_kill(l);
 	start_surely(l);
 	check_rows(l, fate, end_id);
 	if (draw(l, 4) == 0) {
 		drop(l);
 		start_surely(l);
+		CHECK(l, l->s.lost == 0 && l->s.rows == 0);
+		l->start_killed = true; /* as then, an earlier start counted the lost */
 		check_rows(l, fate, end_id);
 		reached.again++;
 	}

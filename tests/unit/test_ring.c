@@ -250,6 +250,24 @@ static void test_damaged_record_in_the_middle(void **state)
 	ring_close(ring);
 }
 
+static void test_damaged_last_record(void **state)
+{
+	struct ring *ring = open_ring();
+	struct ring_entry entry;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 5; id++)
+		accept_id(ring, id);
+	ring_close(ring);
+	damage(HEADER_BYTES + 4 * RING_RECORD_BYTES + 20, "\xff\xfe", 2);
+	ring = open_ring();
+	assert_true(ring_damaged(ring)); /* nobody writes over it unseen */
+	assert_int_equal(ring_head(ring), 5);
+	assert_int_equal(ring_get(ring, 4, &entry), -EBADMSG);
+	assert_record(ring, 3, RING_ACCEPTED, 4);
+	ring_close(ring);
+}
+
 static void test_zeroed_page_is_damage(void **state)
 {
 	static const char zeros[2 * RING_RECORD_BYTES];
@@ -478,6 +496,7 @@ int main(void)
 		RING_TEST(test_the_end_always_has_room),
 		RING_TEST(test_many_laps),
 		RING_TEST(test_damaged_record_in_the_middle),
+		RING_TEST(test_damaged_last_record),
 		RING_TEST(test_zeroed_page_is_damage),
 		RING_TEST(test_records_newer_than_the_header_are_found),
 		RING_TEST(test_damaged_header_is_set_aside),

@@ -36,10 +36,12 @@ def stuck(load, admin, for_s=0.03):
 def stop_the_busy_one(daemon, load, admin):
     """Stops the worker that runs requests, while it has one. Return: its pid, the row of its request."""
     while True:
-        for pid in daemon.whole_crew(CREW):
+        crew = daemon.whole_crew(CREW)
+        for pid in crew:
             os.kill(pid, signal.SIGSTOP)
             row = stuck(load, admin)
-            if row is not None:
+            # One that is only slow, on a busy host, is not asleep.
+            if row is not None and daemon.asleep(other for other in crew if other != pid):
                 return pid, row
             os.kill(pid, signal.SIGCONT)
 

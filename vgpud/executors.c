@@ -95,10 +95,32 @@ struct executors {
 static void start_worker(struct kind *kind);
 static void retry_later(struct kind *kind);
 
+static bool is_child(const struct process *process, pid_t pid)
+{
+	return process != NULL && !process->worker->ended && process->worker->pid == pid;
+}
+
+/* Return: the worker whose process this is; NULL: it was given up before. */
+static struct worker *worker_find(const struct kind *kind, pid_t pid)
+{
+	const struct seat *seat;
+
+	if (is_child(kind->nursery, pid))
+		return kind->nursery->worker;
+	TAILQ_FOREACH (seat, &kind->executors->seats, link)
+		if (seat->kind == kind && is_child(seat->process, pid))
+			return seat->process->worker;
+	return NULL;
+}
+
+/* The loop reaps it when this returns. */
 static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg)
 {
 	struct kind *kind = arg;
+	struct worker *worker = worker_find(kind, si->si_pid);
 
+	if (worker != NULL)
+		worker->ended = true;
 	kind->children--;
 	if (si->si_code == CLD_EXITED)
 		log_debug("worker %d ended with status %d", si->si_pid, si->si_status);

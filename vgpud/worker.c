@@ -55,7 +55,9 @@ static void worker_close(struct exec *exec)
 {
 	struct worker *worker = (struct worker *)exec;
 
-	kill(worker->pid, SIGKILL);
+	/* Once it is reaped, its number may be anybody's. */
+	if (!worker->ended)
+		kill(worker->pid, SIGKILL);
 	close(worker->fd);
 	free(worker);
 }

@@ -4,6 +4,7 @@
 #ifndef VGPUD_WORKER_H
 #define VGPUD_WORKER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "vgpud/exec.h"
@@ -14,6 +15,7 @@ struct worker {
 	struct exec exec; /* the door: submit, reap, cancel, close */
 	int fd;		  /* readable: call worker_greet() until it answers, then reap */
 	pid_t pid;
+	bool ended; /* it has ended, and is reaped: pid is not its own any more */
 };
 
 /*

@@ -3,8 +3,11 @@
 # test_start.py - workers that hang before they are ready
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
@@ -13,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from births import Births, starter_of  # noqa: E402
 from book import NOP, worker_of  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
-from lib import tap  # noqa: E402
+from lib import process, tap  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.proto import Err  # noqa: E402
 
@@ -58,6 +61,27 @@ class HungStarts(DaemonCase):
         self.works(other)
         births.end()
         self.wait_recovered()
+
+
+class Ends(DaemonCase):
+    @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+    def test_nobody_is_killed_whose_end_was_seen(self):
+        """Its number may be another's by then."""
+        client, other = self.start("vm1:A:high", "vm2:B:low")
+        trace = self.vgpud.directory / "trace"
+        strace = process.spawn(["strace", "-qq", "-e", "signal=none", "-e", "trace=kill,waitid", "-o", trace, "-p", self.vgpud.pid],
+                               stderr=subprocess.DEVNULL)
+        wait_until(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{self.vgpud.pid}/status").read_text(), "strace to be there")
+        for _ in range(5):
+            for pid in self.vgpud.workers():
+                os.kill(pid, signal.SIGKILL)
+            self.wait_recovered()
+            self.works(client)
+            self.works(other)
+        process.end(strace, signal.SIGINT)
+        calls = trace.read_text()
+        self.assertGreaterEqual(calls.count("WNOHANG|WEXITED, NULL) = 0"), 5)
+        self.assertNotIn("ESRCH", calls)
 
 
 if __name__ == "__main__":

@@ -508,6 +508,7 @@ void broker_close(struct broker *broker)
 		free(request);
 	}
 	sd_event_source_disable_unref(broker->last_ended);
+	sd_event_source_disable_unref(broker->leaving);
 	sd_event_source_disable_unref(broker->expiry);
 	broker->store->ops->close(broker->store);
 }

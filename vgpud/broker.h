@@ -37,9 +37,10 @@ struct broker {
 	sd_event_source *expiry;
 	uint64_t expiry_ns;	     /* when it is set to fire */
 	sd_event_source *last_ended; /* says from the loop that a drain is done */
-	unsigned live;		     /* requests that have not ended */
-	struct busy_poll poll;	     /* for requests and answers */
-	bool draining;		     /* new requests are answered PAUSED */
+	sd_event_source *leaving; /* looks for seats of devices that did not come again; or NULL */
+	unsigned live;		  /* requests that have not ended */
+	struct busy_poll poll;	  /* for requests and answers */
+	bool draining;		  /* new requests are answered PAUSED */
 	const struct broker_handler *handler;
 	void *arg;
 };

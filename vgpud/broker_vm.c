@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/util.h"
 #include "vgpud/broker_private.h"
 
 bool broker_has_no_device(const struct vm *vm)
@@ -17,16 +18,28 @@ void broker_refresh_vm(struct broker *broker, struct vm *vm)
 		broker_end_queued(broker, vm, VGPU_ERR_NO_DEVICE);
 }
 
+/*
+ * A worker of its own outlives a VM's device for a while: a device that connects and hangs up in a
+ * circle must not have us start and end workers in one.
+ */
+#define SEAT_KEPT_NS (5 * UTIL_NS_PER_S)
+
 /* Whether requests may come, so that there should be a worker for them. */
 static bool needs_seat(const struct vm *vm)
 {
 	return dev_port_connected(vm) || vm->by_file;
 }
 
+static bool may_come_again(const struct vm *vm)
+{
+	return util_now_ns() < vm->seat_until_ns;
+}
+
 /* Whether the VM has a worker of its own that can stay its own. */
 static bool keeps_seat(const struct vm *vm, const char *executor)
 {
-	return vm->seat != NULL && needs_seat(vm) && strcmp(seat_executor(vm->seat), executor) == 0;
+	return vm->seat != NULL && (needs_seat(vm) || may_come_again(vm)) &&
+	       strcmp(seat_executor(vm->seat), executor) == 0;
 }
 
 /* The seat where the VM's requests run from now on; what runs elsewhere ends there. */
@@ -74,10 +87,44 @@ static void abandon(struct broker *broker, struct vm *vm, enum store_transport t
 	}
 }
 
+static int on_leaving(sd_event_source *source, uint64_t usec, void *arg);
+
+static void expect_leaving(struct broker *broker)
+{
+	if (broker->leaving == NULL)
+		sd_event_add_time_relative(broker->event, &broker->leaving, CLOCK_MONOTONIC,
+					   SEAT_KEPT_NS / UTIL_NS_PER_US, 0, on_leaving, broker);
+}
+
+static int on_leaving(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct broker *broker = arg;
+	bool more = false;
+	struct vm *vm;
+
+	(void)source;
+	(void)usec;
+	broker->leaving = sd_event_source_disable_unref(broker->leaving);
+	TAILQ_FOREACH (vm, &broker->vms, link) {
+		if (vm->seat == NULL || needs_seat(vm))
+			continue;
+		take_seat(broker, vm);
+		broker_refresh_vm(broker, vm);
+		more |= vm->seat != NULL;
+	}
+	if (more)
+		expect_leaving(broker);
+	return 0;
+}
+
 void broker_on_gone(void *arg, struct vm *vm)
 {
 	struct broker *broker = arg;
 
+	if (broker->conf->isolation_vm) {
+		vm->seat_until_ns = util_now_ns() + SEAT_KEPT_NS;
+		expect_leaving(broker);
+	}
 	abandon(broker, vm, STORE_TRANSPORT_DEVICE);
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);

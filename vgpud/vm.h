@@ -45,9 +45,10 @@ struct vm {
 	uint32_t last_error; /* status of the latest request that failed, 0: none did */
 	uint64_t last_error_ns;
 	bool removed; /* in no list any more; freed when the last of its requests comes back */
-	struct dev_port *port; /* its socket: dev_server.c's */
-	struct seat *seat;     /* where its requests run: executors.c's; NULL: nowhere yet */
-	bool by_file;	       /* requests of it have come by file: they run without a device too */
+	struct dev_port *port;	/* its socket: dev_server.c's */
+	struct seat *seat;	/* where its requests run: executors.c's; NULL: nowhere yet */
+	uint64_t seat_until_ns; /* it is kept for the device to come again */
+	bool by_file; /* requests of it have come by file: they run without a device too */
 	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
 	unsigned faults;
 	/* What the database has of it, and what is on its way there: daemon_record.c's. */

@@ -333,6 +333,25 @@ class Comings(unittest.TestCase):
         self.assertEqual(vgpud.stop(), 0)
 
 
+class OwnWorkers(unittest.TestCase):
+    def test_who_connects_and_hangs_up_without_end_keeps_its_worker_and_whoever_stays_away_does_not(self):
+        vgpud = self.enterContext(Vgpud("vm1:A:high", executor="cpu", options=("--isolation", "vm")))
+        admin = self.enterContext(AdminClient(vgpud.admin_socket))
+        with LinkClient(vgpud.socket("vm1")) as device:
+            device.handshake()
+            workers = wait_until(lambda: len(found := vgpud.workers()) == 2 and found, "a worker and a spare")
+        for _ in range(200):
+            with LinkClient(vgpud.socket("vm1")) as device:
+                device.handshake()
+            self.assertLessEqual(set(vgpud.workers()), set(workers))
+        with LinkClient(vgpud.socket("vm1")) as device:
+            device.handshake()
+            self.assertEqual(device.call(add(1, 2)).results, (3,))
+        wait_until(lambda: len(vgpud.workers()) == 1, "vm1's worker to be gone")
+        self.assertEqual(admin.vm("vm1")["errors"], 0)
+        self.assertEqual(vgpud.stop(), 0)
+
+
 class Unread(Link):
     options = PATIENT
 

@@ -26,7 +26,6 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 # Groups and users that every Debian has; what they are for elsewhere does not matter here.
 ADMINS, READERS, OTHERS = "daemon", "games", "mail"
 OWNER, PERSON = "bin", "nobody"
-OF_ADMINS = 16  # descriptors.h: what readers leave
 CROWD = 100  # more than may be connected at once
 
 SERVED = [command for command in commands() if command.where != "CLIENT"]
@@ -220,12 +219,12 @@ class Places(Access):
         pid = self.vgpud.pid
         top = max(int(number) for number in os.listdir(f"/proc/{pid}/fd"))
         old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (top + 1 + 5 + OF_ADMINS, old[1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, ((top + 1 + 5) * 6 // 5 + 1, old[1]))
         try:
             said = [self.let_in(PERSON, READERS) for _ in range(12)]
             self.assertEqual(said[0], None)
             self.assertIn("no reader is let in: no descriptors are left for it", said[-1])
-            self.assertEqual([self.let_in(PERSON, ADMINS) for _ in range(7)], [None] * 7)
+            self.assertEqual([self.let_in(PERSON, ADMINS) for _ in range(5)], [None] * 5)
         finally:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
         self.doCleanups()

@@ -99,10 +99,12 @@ class Roles(Confine):
                        f"{status(pid)['Name']} to have only its descriptors")
 
     def may_have(self, pid):
-        """A query reads the database, by the three files that it is. Return: its descriptors of them."""
-        if status(pid)["Name"] != "vgpud-query":
-            return set()
-        files = {f"{self.vgpud.database}{end}" for end in ("", "-wal", "-shm")}
+        """
+        The starter keeps the program that it starts. A query reads the database, by the three files that it is.
+        Return: its descriptors of them.
+        """
+        files = {"vgpud-starter": {str(paths.program("vgpud").resolve())},
+                 "vgpud-query": {f"{self.vgpud.database}{end}" for end in ("", "-wal", "-shm")}}.get(status(pid)["Name"], set())
         return {fd for fd in descriptors(pid) - STANDARD - {3} if target(pid, fd) in files}
 
     @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")

@@ -8,6 +8,7 @@ Arguments select tests by a part of their name.
 """
 
 import faulthandler
+import os
 import sys
 import unittest
 
@@ -24,6 +25,12 @@ def say(text):
 def diagnose(text):
     for line in text.splitlines():
         say(f"# {line}")
+
+
+def explain(text):
+    """Tells why a test failed. prove shows only what comes by standard error."""
+    for line in text.splitlines():
+        print(f"# {line}", file=sys.stderr if "HARNESS_ACTIVE" in os.environ else sys.stdout, flush=True)
 
 
 def _name(test):
@@ -47,10 +54,10 @@ class Result(unittest.TestResult):
         skip = f" # SKIP {self._skip}" if self._skip and not self._problems else ""
         say(f"{verdict} {self.count} - {_name(test)}{skip}")
         for problem in self._problems:
-            diagnose(problem)
+            explain(f"{_name(test)}: {problem}")
         if self._problems:
             for reporter in process.reporters:
-                diagnose(reporter.report())
+                explain(reporter.report())
         process.reporters[:] = [reporter for reporter in process.reporters if reporter.running]
         self._problems = []
         self._skip = None

@@ -31,7 +31,7 @@ import storage  # noqa: E402
 import upgrade  # noqa: E402
 import streams  # noqa: E402
 import workers  # noqa: E402
-from lib import paths, process  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
 
 HANGS_S = 3600  # no line is at it for so long
 WIDTHS = (80, 9, 46)
@@ -103,16 +103,17 @@ class Tap:
         verdict = "ok" if row.holds else "not ok"
         seen = str(row.seen).replace("#", "")
         expected = "" if row.expected is None else f", expected {row.expected}"
-        print(f"{verdict} {self.count} - {row.test.strip()} ({row.rounds:,}): {seen}{expected if not row.holds else ''}",
-              flush=True)
+        told = f"{verdict} {self.count} - {row.test.strip()} ({row.rounds:,}): {seen}{expected if not row.holds else ''}"
+        print(told, flush=True)
+        if not row.holds:
+            tap.explain(told)
 
     def skip(self, name, why):
         self.count += 1
         print(f"ok {self.count} - {name} # SKIP {why}", flush=True)
 
     def note(self, text):
-        for line in text.splitlines():
-            print(f"# {line}", flush=True)
+        tap.explain(text)
 
     def end(self):
         print(f"1..{self.count}")

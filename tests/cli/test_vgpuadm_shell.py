@@ -24,11 +24,17 @@ CONTROL_C, CONTROL_D, CONTROL_Z, TAB, UP = "\x03", "\x04", "\x1a", "\t", "\x1b[A
 ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 
 
+def heed_signals():
+    """What runs in the background of a script ignores these two, and would leave it at that."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def spawn(fake, *words, home, columns=120, **env):
     env = {**paths.environment(), "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm", "NO_COLOR": "1", "HOME": str(home),
            "XDG_STATE_HOME": str(home / "state"), "INPUTRC": "/dev/null", **env}
     return pexpect.spawn(str(paths.program("vgpuadm")), ["-s", str(fake.socket), *words], env=env, timeout=LIMIT_S,
-                         dimensions=(24, columns), encoding="utf-8")
+                         dimensions=(24, columns), encoding="utf-8", preexec_fn=heed_signals)
 
 
 def ends(child):

@@ -4,7 +4,7 @@
 #ifndef GUEST_WAIT_H
 #define GUEST_WAIT_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "guest/lib/device.h"
@@ -18,9 +18,9 @@ enum wait_mode {
 
 struct wait {
 	enum wait_mode mode;
-	uint64_t timeout_ns; /* 0: until the device ends it, which has its own bound */
-	struct irq *irq;     /* for WAIT_IRQ */
-	const volatile sig_atomic_t *stop; /* not 0 once the caller wants to end; or NULL */
+	uint64_t timeout_ns;	/* 0: until the device ends it, which has its own bound */
+	struct irq *irq;	/* for WAIT_IRQ */
+	const atomic_int *stop; /* not 0 once the caller wants to end; or NULL */
 };
 
 /* The monotonic clock. */

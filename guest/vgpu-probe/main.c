@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ struct options {
 	struct device_where where;
 };
 
-static volatile sig_atomic_t stop;
+static atomic_int stop;
 
 static void on_stop(int signal_number)
 {

@@ -117,7 +117,7 @@ static bool look(struct bar *bar, const struct regs *before, struct regs *now)
 	return changed;
 }
 
-int watch_run(struct vgpu_device *device, bool json, const volatile sig_atomic_t *stop)
+int watch_run(struct vgpu_device *device, bool json, const atomic_int *stop)
 {
 	const struct timespec interval = { .tv_nsec = INTERVAL_NS };
 	const enum style plain = isatty(STDOUT_FILENO) ? STYLE_TERMINAL : STYLE_LINES;

@@ -4,7 +4,7 @@
 #ifndef PROBE_WATCH_H
 #define PROBE_WATCH_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "guest/lib/device.h"
@@ -14,6 +14,6 @@
  * else each change is a line, written at once.
  * Return: 0, or -ENXIO when the device went away.
  */
-int watch_run(struct vgpu_device *device, bool json, const volatile sig_atomic_t *stop);
+int watch_run(struct vgpu_device *device, bool json, const atomic_int *stop);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef RUN_FILE_TRANSPORT_H
 #define RUN_FILE_TRANSPORT_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "guest/vgpu-run/job.h"
@@ -22,7 +22,7 @@ struct file_transport {
 	uint32_t priority; /* enum vgpu_priority */
 	uint32_t poll_ms;  /* longest pause between two looks for the answer */
 	uint64_t timeout_ns;
-	const volatile sig_atomic_t *stop; /* not 0 once the caller wants to end; or NULL */
+	const atomic_int *stop; /* not 0 once the caller wants to end; or NULL */
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@
 #include "guest/vgpu-run/report.h"
 #include "guest/vgpu-run/run.h"
 
-static volatile sig_atomic_t stop_signal;
+static atomic_int stop_signal;
 
 static void on_stop(int signal_number)
 {

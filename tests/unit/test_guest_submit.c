@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -451,7 +450,7 @@ static void a_busy_device_is_not_rung(void **state)
 
 static void a_stop_flag_ends_the_wait(void **state)
 {
-	static const volatile sig_atomic_t up = 1;
+	static const atomic_int up = 1;
 	const struct wait stopped = { .mode = WAIT_POLL, .stop = &up };
 	struct fake *fake = *state;
 	struct vgpu_device device;

@@ -231,8 +231,7 @@ void admin_set_limit(struct admin_call *call)
 		return;
 	}
 	describe_limit(&vm->sched.limit, old, sizeof(old));
-	if (rate_per_s != vm->sched.limit.rate_per_s || burst != vm->sched.limit.burst)
-		sched_vm_limit(&vm->sched, rate_per_s, burst, util_now_ns());
+	sched_vm_limit(&vm->sched, rate_per_s, burst, util_now_ns());
 	describe_limit(&vm->sched.limit, new, sizeof(new));
 	change_word(call, vm, DAEMON_RECORD_LIMIT, "limit", old, new);
 }

@@ -102,16 +102,6 @@ static bool pause_unrecorded(const struct vm *vm)
 
 /* --- what is taken back --- */
 
-static void revert_limit(struct vm *vm)
-{
-	const struct vm_settings *recorded = &vm->recorded;
-
-	if (vm->sched.limit.rate_per_s != recorded->limit_per_s ||
-	    vm->sched.limit.burst != recorded->limit_burst)
-		sched_vm_limit(&vm->sched, recorded->limit_per_s, recorded->limit_burst,
-			       util_now_ns());
-}
-
 /* fields: become again what is recorded. */
 static void revert(struct daemon *daemon, struct vm *vm, unsigned fields)
 {
@@ -122,7 +112,8 @@ static void revert(struct daemon *daemon, struct vm *vm, unsigned fields)
 	if (fields & DAEMON_RECORD_PAUSED)
 		vm->sched.paused = vm->recorded.paused || pause_unrecorded(vm);
 	if (fields & DAEMON_RECORD_LIMIT)
-		revert_limit(vm);
+		sched_vm_limit(&vm->sched, vm->recorded.limit_per_s, vm->recorded.limit_burst,
+			       util_now_ns());
 	if (fields != 0)
 		broker_vm_changed(&daemon->broker, vm);
 }
@@ -149,16 +140,24 @@ static void undo(struct daemon *daemon, struct vm *vm, unsigned fields, int err)
 
 /* --- a row's way --- */
 
-static void doomed_forget(struct daemon *daemon, uint32_t id)
+static struct record_doomed *doomed_find(const struct daemon *daemon, uint32_t id)
 {
 	struct record_doomed *doomed;
 
 	SLIST_FOREACH(doomed, &daemon->doomed, link)
-	if (doomed->id == id) {
-		SLIST_REMOVE(&daemon->doomed, doomed, record_doomed, link);
-		free(doomed);
+	if (doomed->id == id)
+		return doomed;
+	return NULL;
+}
+
+static void doomed_forget(struct daemon *daemon, uint32_t id)
+{
+	struct record_doomed *doomed = doomed_find(daemon, id);
+
+	if (doomed == NULL)
 		return;
-	}
+	SLIST_REMOVE(&daemon->doomed, doomed, record_doomed, link);
+	free(doomed);
 }
 
 static void on_recorded(struct vm_write *write, struct vm *vm)
@@ -328,16 +327,6 @@ void daemon_record_cancel(struct vm_write *write)
 }
 
 /* --- VMs that are no more --- */
-
-static struct record_doomed *doomed_find(const struct daemon *daemon, uint32_t id)
-{
-	struct record_doomed *doomed;
-
-	SLIST_FOREACH(doomed, &daemon->doomed, link)
-	if (doomed->id == id)
-		return doomed;
-	return NULL;
-}
 
 /* The database still has a VM that is no more. */
 static void doom(const struct record_delete *deletion, int err)

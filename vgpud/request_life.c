@@ -5,25 +5,14 @@
 
 #include "common/vgpu_proto.h"
 
-/* Of the five states by the six events. */
-#define STAYS(state)                         \
-	{                                    \
-		LIFE_##state, LIFE_NO_END, 0 \
-	}
-#define GOES(state)                          \
-	{                                    \
-		LIFE_##state, LIFE_NO_END, 0 \
-	}
-#define TOLD(state)                            \
-	{                                      \
-		LIFE_##state, LIFE_END_TOLD, 0 \
-	}
-#define MUTE(state)                            \
-	{                                      \
-		LIFE_##state, LIFE_END_MUTE, 0 \
-	}
-
 /* clang-format off */
+#define STEP(state, end) { LIFE_##state, end, 0 }
+#define STAYS(state)     STEP(state, LIFE_NO_END)
+#define GOES(state)      STEP(state, LIFE_NO_END)
+#define TOLD(state)      STEP(state, LIFE_END_TOLD)
+#define MUTE(state)      STEP(state, LIFE_END_MUTE)
+
+/* Of the five states by the six events. */
 static const struct life_step steps[LIFE_STATE_NUM][LIFE_EVENT_NUM] = {
 	[LIFE_WAITING] = {
 		[LIFE_START]    = GOES(STARTED),

@@ -63,6 +63,8 @@ static void stop_limited_clock(struct sched_vm *vm, uint64_t now_ns)
 
 void sched_vm_limit(struct sched_vm *vm, uint32_t rate_per_s, uint32_t burst, uint64_t now_ns)
 {
+	if (rate_per_s == vm->limit.rate_per_s && burst == vm->limit.burst)
+		return;
 	stop_limited_clock(vm, now_ns);
 	limit_set(&vm->limit, rate_per_s, burst, now_ns);
 }

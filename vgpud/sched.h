@@ -97,7 +97,7 @@ void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns);
 
 void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused);
 
-/* Rule 8. limit: as limit_set() has it. */
+/* Rule 8. limit: as limit_set() has it; the one that it has already changes nothing. */
 void sched_vm_limit(struct sched_vm *vm, uint32_t rate_per_s, uint32_t burst, uint64_t now_ns);
 
 /*

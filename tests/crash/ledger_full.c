@@ -25,6 +25,7 @@
 #include "common/util.h"
 #include "common/vgpu_proto.h"
 #include "tests/unit/ledger_check.h"
+#include "tests/unit/scratch.h"
 #include "vgpud/store_sqlite.h"
 
 #define WAIT_MS 60000
@@ -52,12 +53,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
 	umount2(directory, MNT_DETACH);
-	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
-	return system(command);
+	return scratch_remove(directory);
 }
 
 static int64_t number(const char *sql)
@@ -261,6 +259,22 @@ static void assert_comes_up_full(struct store *store)
 	assert_int_equal(err, -ENOSPC);
 }
 
+/* A store that comes up on a disk that an earlier one filled; accepted: by that one. */
+static struct store *open_full_again(uint64_t *accepted)
+{
+	struct store *store;
+
+	mount_small_disk();
+	store = open_store();
+	lay_ballast(256 << 10);
+	*accepted = fill_up(store);
+	store->ops->close(store);
+	lay_ballast(0);
+	store = open_store();
+	assert_comes_up_full(store);
+	return store;
+}
+
 /* What was accepted and could not be written is in the ring, and the next start finds it. */
 static void test_strict_with_restart(void **state)
 {
@@ -268,14 +282,7 @@ static void test_strict_with_restart(void **state)
 	uint64_t accepted;
 
 	(void)state;
-	mount_small_disk();
-	store = open_store();
-	lay_ballast(256 << 10);
-	accepted = fill_up(store);
-	store->ops->close(store);
-	lay_ballast(0);
-	store = open_store();
-	assert_comes_up_full(store);
+	store = open_full_again(&accepted);
 	unlink(ballast_path);
 	accepted += go_on(store);
 	assert_all_recorded(store, accepted);
@@ -292,14 +299,7 @@ static void test_strict_with_two_restarts(void **state)
 	uint64_t accepted;
 
 	(void)state;
-	mount_small_disk();
-	store = open_store();
-	lay_ballast(256 << 10);
-	accepted = fill_up(store);
-	store->ops->close(store);
-	lay_ballast(0);
-	store = open_store();
-	assert_comes_up_full(store);
+	store = open_full_again(&accepted);
 	store->ops->close(store);
 	unlink(ballast_path);
 	config.ring_records = 1024;

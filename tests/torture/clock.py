@@ -12,9 +12,8 @@ from pathlib import Path
 from lib import guest as guests
 from lib import paths
 from load import Load
-from rig import PATIENT, Daemon, Err, Row, Skip, compare, nothing_else, process, wait_until
+from rig import CREW, PATIENT, Daemon, Err, Row, Skip, compare, nothing_else, process, wait_until
 
-CREW = 3  # workers: one for each pool, and the spare
 JUMPS_S = (86400, -86400, 1, -1, 3600, -3600)
 
 

@@ -7,6 +7,7 @@ import time
 
 import abi
 import rig
+from devices import one_qemu
 from lib import qemu as options_of_qemu
 from lib import stale
 from load import Load
@@ -136,12 +137,7 @@ def real(rounds, options):
     program, build = rig.qemu(options)
     with Daemon("vm1:A:high", "vm2:A:low", options=(*PATIENT, "--fault-limit", "0")) as daemon, \
             Load(daemon, vm2=2) as load:
-        machine = Qemu((), program=program, extra=(
-            "-chardev", f"socket,id=vg0,path={daemon.socket('vm1')},{options_of_qemu.reconnect()}",
-            "-device", f"vgpu-stub,id=gpu0,addr={FIRST_SLOT:#x},chardev=vg0"))
-        machine.cards.append(Card(machine, FIRST_SLOT, None))
-        machine.enable_cards()
-        machine.cards[0].wait_up()
+        machine = one_qemu(daemon, "vm1", program)
         guest = Guest(machine.cards[0])
         while guest.accesses < rounds:
             guest.one()

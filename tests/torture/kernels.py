@@ -7,12 +7,11 @@ import subprocess
 import time
 
 from load import Load
-from rig import (PATIENT, AdminClient, Daemon, Err, Row, Timeout, at_deadline, counted, figures, nothing_else, paths, soon,
+from rig import (CREW, PATIENT, AdminClient, Daemon, Err, Row, Timeout, at_deadline, counted, figures, nothing_else, paths, soon,
                  wait_until)
 from lib.proto import Op
 
 VMS = ("vm1:A:high", "vm2:A:medium", "vm3:B:low")  # the first one is at fault; the second shares its worker
-CREW = 3  # one for each pool, and the spare
 ALLOWED = "[vgpud]\ntest_opcodes = yes\n"
 GPU = paths.EXECUTOR.partition("cuda:")[2]  # its number; "": none
 HANG_MS = 1000 if GPU else 600

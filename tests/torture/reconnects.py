@@ -10,11 +10,10 @@ from types import SimpleNamespace
 import abi
 import rig
 from devices import one_qemu
-from rig import PATIENT, Daemon, Err, Row, compare, counted, figures, nothing_else, wait_until
+from rig import CREW, PATIENT, Daemon, Err, Row, compare, counted, figures, nothing_else, wait_until
 
 MACHINES = 4
 ALL_ANSWERED_S = 0.0005  # what it takes, about
-CREW = 3  # one for each pool, and the spare
 
 
 class Guest:

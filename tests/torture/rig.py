@@ -21,11 +21,12 @@ from lib.process import Timeout, wait_until  # noqa: E402
 from lib.proto import Err  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
-__all__ = ["PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "at_deadline", "compare", "counted",
+__all__ = ["CREW", "PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "at_deadline", "compare", "counted",
            "figures", "middle", "nothing_else", "paths", "process", "qemu", "qemu_ends",
            "qemu_lives", "soon", "wait_until"]
 
 BUSY_HOST_MS = 2000  # for so long it may let a process wait now and then
+CREW = 3  # workers: one for each pool, and the spare
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error: ")
 
 

@@ -7,10 +7,9 @@ import signal
 import time
 
 from load import Load
-from rig import PATIENT, AdminClient, Daemon, Err, Row, at_deadline, counted, figures, nothing_else, soon, wait_until
+from rig import CREW, PATIENT, AdminClient, Daemon, Err, Row, at_deadline, counted, figures, nothing_else, soon, wait_until
 
 VMS = ("vm1:A:high", "vm2:A:medium", "vm3:A:low")
-CREW = 3  # one for each pool, and the spare
 POLLS = 5  # the same request runs so many times in a row: it is stuck
 HANG_MS = 600
 BEGUN_MS = 100  # so long a request may have been running already when its worker was stopped

@@ -19,6 +19,7 @@
 #include "common/util.h"
 #include "common/vgpu_proto.h"
 #include "common/vgpu_regs.h"
+#include "tests/unit/scratch.h"
 #include "vgpud/hist.h"
 #include "vgpud/store_opcode.h"
 #include "vgpud/store_query.h"
@@ -69,11 +70,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
-	return system(command);
+	return scratch_remove(directory);
 }
 
 static struct store *open_store(void)

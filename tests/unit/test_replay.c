@@ -40,6 +40,7 @@
 #include "common/vgpu_proto.h"
 #include "common/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
+#include "tests/unit/scratch.h"
 #include "vgpud/store_sqlite_private.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
@@ -674,11 +675,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
-	return system(command);
+	return scratch_remove(directory);
 }
 
 static void remove_ledger(void)

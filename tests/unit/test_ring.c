@@ -224,16 +224,24 @@ static void test_many_laps(void **state)
 	ring_close(ring);
 }
 
-static void test_damaged_record_in_the_middle(void **state)
+/* A ring of five records, one of them damaged. */
+static void leave_damaged(unsigned position)
 {
 	struct ring *ring = open_ring();
-	struct ring_entry entry;
 
-	(void)state;
 	for (uint64_t id = 1; id <= 5; id++)
 		accept_id(ring, id);
 	ring_close(ring);
-	damage(HEADER_BYTES + 2 * RING_RECORD_BYTES + 20, "\xff\xfe", 2);
+	damage(HEADER_BYTES + position * RING_RECORD_BYTES + 20, "\xff\xfe", 2);
+}
+
+static void test_damaged_record_in_the_middle(void **state)
+{
+	struct ring *ring;
+	struct ring_entry entry;
+
+	(void)state;
+	leave_damaged(2);
 
 	ring = open_ring();
 	assert_true(ring_damaged(ring));
@@ -252,14 +260,11 @@ static void test_damaged_record_in_the_middle(void **state)
 
 static void test_damaged_last_record(void **state)
 {
-	struct ring *ring = open_ring();
+	struct ring *ring;
 	struct ring_entry entry;
 
 	(void)state;
-	for (uint64_t id = 1; id <= 5; id++)
-		accept_id(ring, id);
-	ring_close(ring);
-	damage(HEADER_BYTES + 4 * RING_RECORD_BYTES + 20, "\xff\xfe", 2);
+	leave_damaged(4);
 	ring = open_ring();
 	assert_true(ring_damaged(ring)); /* nobody writes over it unseen */
 	assert_int_equal(ring_head(ring), 5);

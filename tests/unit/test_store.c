@@ -25,6 +25,7 @@
 #include "common/vgpu_proto.h"
 #include "common/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
+#include "tests/unit/scratch.h"
 #include "vgpud/hist.h"
 #include "vgpud/ring.h"
 #include "vgpud/store_sqlite.h"
@@ -55,11 +56,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf -- '%s'", directory);
-	return system(command);
+	return scratch_remove(directory);
 }
 
 static struct store *open_store(void)

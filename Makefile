@@ -66,8 +66,9 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := admin crc32c log names pattern pattern_items pattern_types pattern_why proto_check sock suggest \
-	timeexpr units util
+common := admin crc32c log names pattern pattern_items pattern_types pattern_why sock suggest timeexpr units \
+	util
+common/wire := proto_check
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
 	broker broker_arrival broker_vm busy_poll conf conf_file conf_options conf_reload conf_settings confine \
 	confine_files daemon daemon_clock daemon_record daemon_vm descriptors dev_door dev_refuse dev_server exec \
@@ -85,7 +86,7 @@ guest/vgpu-probe := check list main regs view watch
 guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
-COMMON_SRC := $(call src,common)
+COMMON_SRC := $(call src,common common/wire)
 VGPUD_SRC := $(call src,vgpud)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
@@ -210,10 +211,10 @@ BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/
 check-programs: $(BENCH)
 $(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/store_null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
-$(B)/bin/bench-echo: $(call obj,bench/echo.c common/proto_check.c common/crc32c.c common/sock.c)
-$(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/proto_check.c common/crc32c.c common/util.c)
+$(B)/bin/bench-echo: $(call obj,bench/echo.c common/wire/proto_check.c common/crc32c.c common/sock.c)
+$(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
-$(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/proto_check.c \
+$(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/wire/proto_check.c \
 	common/crc32c.c common/util.c common/log.c)
 ifeq ($(CUDA),1)
 $(B)/bench/native.o: CFLAGS_ALL += -DVGPU_WITH_CUDA

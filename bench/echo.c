@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "common/sock.h"
-#include "common/vgpu_frame.h"
+#include "common/wire/vgpu_frame.h"
 
 #define VM_ID 1
 

@@ -11,10 +11,10 @@
 
 #include "bench/samples.h"
 #include "common/names.h"
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "common/util.h"
-#include "common/vgpu_frame.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_frame.h"
+#include "common/wire/vgpu_regs.h"
 
 #define VMS_MAX 1024
 #define DEPTH_MAX 64

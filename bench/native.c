@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bench/samples.h"
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "common/util.h"
 #include "vgpud/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA

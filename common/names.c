@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

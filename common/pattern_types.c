@@ -14,8 +14,8 @@
 #include "common/timeexpr.h"
 #include "common/units.h"
 #include "common/util.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 
 #define NAME_MAX_BYTES 32 /* of a VM: it becomes a file's name */
 

@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 files=("$here"/{vgpu-stub.c,vgpu-compat.h,Kconfig,trace-events}
-    "$here"/../common/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
+    "$here"/../common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
 
 fail() {
     echo "overlay.sh: $*" >&2

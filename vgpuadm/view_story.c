@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpuadm/view_say.h"
 
 static void put(const json_t *row, const char *key, enum field_kind kind)

@@ -10,7 +10,7 @@
 #include "common/names.h"
 #include "common/units.h"
 #include "common/util.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "vgpud/admin_handlers.h"
 #include "vgpud/daemon_record.h"
 

@@ -10,7 +10,7 @@
 
 #include "common/log.h"
 #include "common/names.h"
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "common/util.h"
 #include "vgpud/broker_private.h"
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "common/util.h"
 #include "vgpud/broker_private.h"
 

@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "common/util.h"
-#include "common/vgpu_frame.h"
+#include "common/wire/vgpu_frame.h"
 #include "vgpud/descriptors.h"
 #include "vgpud/dev_door.h"
 #include "vgpud/dev_refuse.h"

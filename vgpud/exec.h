@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/proto_check.h"
-#include "common/vgpu_proto.h"
+#include "common/wire/proto_check.h"
+#include "common/wire/vgpu_proto.h"
 
 #define EXEC_NAME_LEN 96
 

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 /*
  * Theory of operation. Everything in the directory is the guest's, and it may change between any

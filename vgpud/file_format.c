@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 
 /* What is left of the line; the text need not end in a zero byte. */
 struct cursor {

@@ -9,7 +9,7 @@
 
 #include "common/log.h"
 #include "common/names.h"
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "common/util.h"
 #include "vgpud/file_server_private.h"
 

@@ -6,7 +6,7 @@
 
 #include "common/names.h"
 #include "common/util.h"
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpud/query_private.h"
 #include "vgpud/store_opcode.h"
 

@@ -3,7 +3,7 @@
 
 #include "vgpud/request_life.h"
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 /* clang-format off */
 #define STEP(state, end) { LIFE_##state, end, 0 }

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpud/ring.h"
 
 #define RING_HEADER_BYTES 4096u

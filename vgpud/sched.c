@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 
 /*
  * Theory of operation: every VM has one queue in order of arrival. All requests of a VM share its

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 /*
  * Pure: says what to do, does nothing itself. Which frames may come:

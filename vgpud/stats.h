@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpud/store.h"
 
 /* Upper bounds of the buckets, in nanoseconds; one more counts what is above the last. */

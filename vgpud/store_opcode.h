@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 #define STORE_OPCODE_UNKNOWN (-1)
 

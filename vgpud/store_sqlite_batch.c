@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpud/hist.h"
 #include "vgpud/store_opcode.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 
 /*
  * The mapping of a PCI resource is uncached, so the processor keeps the order of volatile accesses

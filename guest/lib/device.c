@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "guest/lib/find.h"
 #include "guest/lib/lock.h"
 #include "guest/lib/sysfs.h"

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 struct ending {
 	enum exit_code code;

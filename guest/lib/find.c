@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 
 /*
  * libpci ends the process by default when something fails, and demands that an error function of

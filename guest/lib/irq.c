@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "guest/lib/sysfs.h"
 
 /*

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 
 /*
  * Theory of operation, by what STATUS shows:

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "guest/lib/device.h"
 #include "guest/lib/fail.h"
 #include "guest/lib/wait.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 
 /*
  * Each look at STATUS takes QEMU's big lock, which the answer needs as well: looking all the time

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "common/proto_check.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/proto_check.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 #include "guest/lib/json.h"
 #include "guest/lib/submit.h"
 #include "guest/vgpu-probe/regs.h"

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "common/names.h"
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 #define NS_PER_S 1000000000u
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "guest/lib/bar.h"
 
 #define REGS_TEXT_LEN 128

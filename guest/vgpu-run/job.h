@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "guest/lib/submit.h"
 
 #define JOB_VALUES_MAX ((VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) / 8) /* elements of one vector */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "guest/lib/bar.h"
 #include "guest/lib/device.h"
 #include "guest/lib/exit_code.h"

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "guest/lib/exit_code.h"
 #include "guest/lib/slot.h"
 

@@ -17,8 +17,8 @@ LINT = TOP / "packaging" / "check-includes.py"
 
 # A small house in order.
 CLEAN = {
-    "common/vgpu_proto.h": ["<stdint.h>"],
-    "common/vgpu_frame.h": ["<stdbool.h>", '"vgpu_proto.h"'],
+    "common/wire/vgpu_proto.h": ["<stdint.h>"],
+    "common/wire/vgpu_frame.h": ["<stdbool.h>", '"vgpu_proto.h"'],
     "common/log.h": ["<stdarg.h>"],
     "common/sock.h": [],
     "vgpud/sched.h": ["<stdint.h>", "<sys/queue.h>"],
@@ -29,13 +29,13 @@ CLEAN = {
     "vgpud/store_sqlite.h": ["<stdint.h>"],
     "vgpud/store_sqlite_db.h": ["<sqlite3.h>"],
     "vgpud/store_sqlite.c": ['"vgpud/store_sqlite.h"', '"vgpud/store_sqlite_db.h"'],
-    "vgpud/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched.h"', '"common/vgpu_proto.h"'],
+    "vgpud/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched.h"', '"common/wire/vgpu_proto.h"'],
     "vgpud/daemon.h": [],
     "vgpud/daemon.c": ['"vgpud/daemon.h"', '"vgpud/dev_server.h"', '"common/log.h"'],
     "guest/lib/find.h": [],
     "guest/lib/find.c": ['"guest/lib/find.h"', "<pci/pci.h>"],
     "guest/vgpu-run/job.h": ['"guest/lib/find.h"'],
-    "guest/vgpu-run/main.c": ['"guest/vgpu-run/job.h"', '"common/vgpu_frame.h"'],
+    "guest/vgpu-run/main.c": ['"guest/vgpu-run/job.h"', '"common/wire/vgpu_frame.h"'],
     "vgpuadm/shell.c": ["<readline/readline.h>"],
     "qemu/vgpu-stub.c": ['"qemu/osdep.h"', '"vgpu_frame.h"'],
     "tests/unit/test_sched.c": ["<cmocka.h>", '"vgpud/sched.h"'],
@@ -118,7 +118,7 @@ class IncludeLint(unittest.TestCase):
         self.catches("vgpud/sched.c", ['"common/log.h"'], 2, "pure")
 
     def test_a_wire_header_takes_more_than_it_may(self):
-        self.catches("common/vgpu_proto.h", ["<stdlib.h>"], 2, "wire")
+        self.catches("common/wire/vgpu_proto.h", ["<stdlib.h>"], 2, "wire")
 
     def test_a_circle(self):
         self.write("common/log.h", ['"common/sock.h"'])

@@ -70,7 +70,7 @@ class Pages(unittest.TestCase):
             self.assertIn(f"\n.It {status} {code}\n", source("vgpuadm-output.7"))
 
     def test_every_frame_and_opcode(self):
-        text = (paths.ROOT / "common/vgpu_proto.h").read_text()
+        text = (paths.ROOT / "common/wire/vgpu_proto.h").read_text()
         frames = re.findall(r'X\((\d), ([A-Z]+), "[a-z]+", (\d+), (\d+)\)', text)
         self.assertEqual(len(frames), 5)
         for number, name, least, most in frames:

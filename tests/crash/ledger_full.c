@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "tests/unit/ledger_check.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/store_sqlite.h"

@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
 #include "vgpud/store_sqlite.h"
 

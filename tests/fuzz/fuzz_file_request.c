@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "tests/fuzz/fuzz.h"
 #include "vgpud/file_format.h"
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "common/crc32c.h"
-#include "common/vgpu_frame.h"
+#include "common/wire/vgpu_frame.h"
 #include "tests/fuzz/fuzz.h"
 #include "vgpud/session.h"
 

@@ -3,7 +3,7 @@
 
 #include "common/crc32c.h"
 #include "common/names.h"
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "tests/fuzz/fuzz.h"
 #include "vgpud/exec_cpu.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "common/crc32c.h"
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Input: a byte whose lowest bit says whether the request had a checksum, then the message. */

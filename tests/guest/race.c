@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 
 /*
  * Theory of operation: thread 0 writes adds, thread 1 vector-adds, both into the one buffer, and

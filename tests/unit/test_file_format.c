@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpud/file_format.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "common/vgpu_frame.h"
+#include "common/wire/vgpu_frame.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define GUARD 0xa5

@@ -12,8 +12,8 @@
 
 #include "common/crc32c.h"
 #include "common/names.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 
 static void names_are_the_tables(void **state)
 {

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_regs.h"
 #include "guest/lib/submit.h"
 
 #define TIMEOUT_NS 30000000u

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 
 /* Offsets of the fields, written out: the test must not take them from what it tests. */
 enum {

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/hist.h"
 #include "vgpud/store_opcode.h"

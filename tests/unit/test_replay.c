@@ -37,8 +37,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/vgpu_proto.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_proto.h"
+#include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/store_sqlite_private.h"

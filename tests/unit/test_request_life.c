@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 #include "vgpud/request_life.h"
 
 /* --- one request, any events at all --- */

@@ -5,8 +5,8 @@ $(eval $(call unit-test,test_guest_names,common/names.c common/crc32c.c))
 $(eval $(call unit-test,test_guest_submit,$(addprefix guest/lib/,bar.c device.c fail.c find.c irq.c lock.c \
 	slot.c submit.c sysfs.c wait.c),-lpci -lpthread))
 $(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
-	guest/lib/bar.c guest/lib/exit_code.c guest/lib/slot.c common/names.c common/proto_check.c common/crc32c.c))
-$(eval $(call unit-test,test_proto_check,common/proto_check.c common/crc32c.c))
+	guest/lib/bar.c guest/lib/exit_code.c guest/lib/slot.c common/names.c common/wire/proto_check.c common/crc32c.c))
+$(eval $(call unit-test,test_proto_check,common/wire/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_log,common/log.c))
 $(eval $(call unit-test,test_limit,vgpud/limit.c))

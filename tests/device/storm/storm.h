@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/vgpu_frame.h"
-#include "common/vgpu_regs.h"
+#include "common/wire/vgpu_frame.h"
+#include "common/wire/vgpu_regs.h"
 
 /* Marks a word of what the device must never show: second answers, late ones, broken ones. */
 #define STORM_POISON 0x80000000u

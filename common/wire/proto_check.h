@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* proto_check.h - the one place where request and response messages are judged, and put together */
 
-#ifndef VGPU_PROTO_CHECK_H
-#define VGPU_PROTO_CHECK_H
+#ifndef VGPU_COMMON_WIRE_PROTO_CHECK_H
+#define VGPU_COMMON_WIRE_PROTO_CHECK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/vgpu_proto.h"
+#include "common/wire/vgpu_proto.h"
 
 /* What fits into a message that carries nothing else. */
 #define PROTO_WORDS_MAX ((VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) / 4)

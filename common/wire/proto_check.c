@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* proto_check.c - the one place where request and response messages are judged, and put together */
 
-#include "common/proto_check.h"
+#include "common/wire/proto_check.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -66,9 +66,9 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := admin crc32c log names pattern pattern_items pattern_types pattern_why sock suggest timeexpr units \
-	util
+common := crc32c log names sock timeexpr units util
 common/wire := proto_check
+common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
 	broker broker_arrival broker_vm busy_poll conf conf_file conf_options conf_reload conf_settings confine \
 	confine_files daemon daemon_clock daemon_record daemon_vm descriptors dev_door dev_refuse dev_server exec \
@@ -86,7 +86,7 @@ guest/vgpu-probe := check list main regs view watch
 guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
-COMMON_SRC := $(call src,common common/wire)
+COMMON_SRC := $(call src,common common/wire common/cmd)
 VGPUD_SRC := $(call src,vgpud)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)

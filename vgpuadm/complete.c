@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 #include "vgpuadm/client.h"
 
 #define PATIENCE_MS 500 /* somebody has pressed Tab and waits */

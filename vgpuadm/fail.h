@@ -4,7 +4,7 @@
 #ifndef VGPUADM_FAIL_H
 #define VGPUADM_FAIL_H
 
-#include "common/admin.h"
+#include "common/cmd/admin.h"
 
 /* ^C in the shell: no error, and nothing to say. The number is the one that shells use. */
 #define FAIL_INTERRUPTED 130

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 #include "common/units.h"
 #include "vgpuadm/client.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 #include "common/units.h"
 #include "vgpuadm/text.h"
 #include "vgpuadm/view_private.h"

@@ -4,7 +4,7 @@
 #ifndef VGPUADM_VIEW_PRIVATE_H
 #define VGPUADM_VIEW_PRIVATE_H
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 #include "vgpuadm/client.h"
 #include "vgpuadm/options.h"
 

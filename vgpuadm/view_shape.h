@@ -4,8 +4,8 @@
 #ifndef VGPUADM_VIEW_SHAPE_H
 #define VGPUADM_VIEW_SHAPE_H
 
-#include "common/admin.h"
-#include "common/pattern.h"
+#include "common/cmd/admin.h"
+#include "common/cmd/pattern.h"
 #include "vgpuadm/output.h"
 
 /* What a command answers, given what it was asked. */

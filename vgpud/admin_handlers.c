@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 
 admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_STATUS] = admin_status,

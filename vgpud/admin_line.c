@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 
 /* Answers are UTF-8, which a name that is cut off may not be any more. */
 static void keep_name(char *out, size_t size, const char *name)

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "common/admin.h"
+#include "common/cmd/admin.h"
 
 struct admin_line {
 	json_int_t id; /* the client's number for the command; 0: it gave none */

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#include "common/admin.h"
+#include "common/cmd/admin.h"
 #include "vgpud/conf.h"
 
 struct daemon;

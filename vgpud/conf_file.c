@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 #include "vgpud/conf_settings.h"
 
 #define LINE_MAX_BYTES 190 /* inih's line buffer takes 200, end of line included */

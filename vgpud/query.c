@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include "common/admin.h"
+#include "common/cmd/admin.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/timeexpr.h"

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/pattern_types.h"
+#include "common/cmd/pattern_types.h"
 #include "vgpud/store_query.h"
 
 #define QUERY_OUT_SIZE 65536

@@ -104,7 +104,7 @@ class Commands(unittest.TestCase):
     """vgpuadm(8) against admin_cmds.def."""
 
     def test_every_command_and_option_has_its_entry(self):
-        source = (paths.ROOT / "common/admin_cmds.def").read_text()
+        source = (paths.ROOT / "common/cmd/admin_cmds.def").read_text()
         commands = re.findall(r'^ADMIN_CMD\(\w+, "([\w-]+)",((?:\s*"[^"]*")+),\s*(?:READ|CHANGE)', source, re.M)
         self.assertGreater(len(commands), 20)
         names = {name for name, _ in commands}

@@ -26,7 +26,7 @@ def words(text):
 
 def commands():
     """Return: the pattern of each command."""
-    text = (paths.ROOT / "common/admin_cmds.def").read_text()
+    text = (paths.ROOT / "common/cmd/admin_cmds.def").read_text()
     found = re.findall(r'^ADMIN_CMD\((?:\w+),\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),', text, re.MULTILINE)
     return {name: "".join(re.findall(r'"([^"]*)"', pattern)) for name, pattern in found}
 
@@ -63,7 +63,7 @@ class Pages(unittest.TestCase):
         self.assertEqual(keys - words(source("vgpuadm-output.7")), set())
 
     def test_every_exit_status(self):
-        text = (paths.ROOT / "common/admin.h").read_text()
+        text = (paths.ROOT / "common/cmd/admin.h").read_text()
         codes = re.findall(r'X\(\w+, "([a-z-]+)", (\d)\)', text)
         self.assertEqual(len(codes), 7)
         for code, status in codes:

@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 #include "tests/fuzz/fuzz.h"
 
 /*

@@ -39,7 +39,7 @@ class Command(NamedTuple):
 
 def commands():
     """Return: all lines of admin_cmds.def, in their order."""
-    text = (paths.ROOT / "common/admin_cmds.def").read_text()
+    text = (paths.ROOT / "common/cmd/admin_cmds.def").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     lines = re.findall(r'ADMIN_CMD\(\s*\w+,\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),\s*(\w+),\s*(\w+),', text)
     return [Command(name, "".join(re.findall(r'"([^"]*)"', pattern)), role, where)

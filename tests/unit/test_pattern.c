@@ -14,7 +14,7 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define WORDS_MAX 16

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

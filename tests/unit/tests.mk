@@ -16,15 +16,15 @@ $(eval $(call unit-test,test_session,vgpud/session.c))
 $(eval $(call unit-test,test_busy_poll,vgpud/busy_poll.c))
 $(eval $(call unit-test,test_file_format,vgpud/file_format.c common/names.c))
 
-PATTERN := common/pattern.c common/pattern_items.c common/pattern_types.c common/pattern_why.c common/admin.c \
-	common/names.c common/suggest.c common/timeexpr.c common/units.c common/util.c
+PATTERN := common/cmd/pattern.c common/cmd/pattern_items.c common/cmd/pattern_types.c common/cmd/pattern_why.c common/cmd/admin.c \
+	common/names.c common/cmd/suggest.c common/timeexpr.c common/units.c common/util.c
 $(eval $(call unit-test,test_pattern,$(PATTERN)))
-$(eval $(call unit-test,test_suggest,common/suggest.c))
+$(eval $(call unit-test,test_suggest,common/cmd/suggest.c))
 $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm.c \
-	vgpud/sched.c vgpud/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/suggest.c common/units.c common/util.c
+	vgpud/sched.c vgpud/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
 $(eval $(call unit-test,test_share,vgpud/share.c))

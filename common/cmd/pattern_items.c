@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern_items.c - a command's pattern taken apart */
 
-#include "common/pattern_private.h"
+#include "common/cmd/pattern_private.h"
 
 #include <assert.h>
 #include <string.h>

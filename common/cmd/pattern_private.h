@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern_private.h - a pattern taken apart, and sentences about it; for the pattern files alone */
 
-#ifndef VGPU_PATTERN_PRIVATE_H
-#define VGPU_PATTERN_PRIVATE_H
+#ifndef VGPU_COMMON_CMD_PATTERN_PRIVATE_H
+#define VGPU_COMMON_CMD_PATTERN_PRIVATE_H
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 
 /* --- pattern_items.c: a command's pattern taken apart --- */
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern.h - what follows an administrator's command, read by its pattern in admin_cmds.def */
 
-#ifndef VGPU_PATTERN_H
-#define VGPU_PATTERN_H
+#ifndef VGPU_COMMON_CMD_PATTERN_H
+#define VGPU_COMMON_CMD_PATTERN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/admin.h"
-#include "common/pattern_types.h"
+#include "common/cmd/admin.h"
+#include "common/cmd/pattern_types.h"
 
 #define PATTERN_KEY_SIZE 24  /* bytes of a key, end included */
 #define PATTERN_ARGS_MAX 12  /* that one command takes */

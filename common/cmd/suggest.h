@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* suggest.h - the nearest of a list to a mistyped word */
 
-#ifndef VGPU_SUGGEST_H
-#define VGPU_SUGGEST_H
+#ifndef VGPU_COMMON_CMD_SUGGEST_H
+#define VGPU_COMMON_CMD_SUGGEST_H
 
 #define SUGGEST_WORD_MAX 64 /* bytes; nothing is suggested for, or out of, longer words */
 

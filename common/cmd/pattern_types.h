@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern_types.h - the types of what follows an administrator's command */
 
-#ifndef VGPU_PATTERN_TYPES_H
-#define VGPU_PATTERN_TYPES_H
+#ifndef VGPU_COMMON_CMD_PATTERN_TYPES_H
+#define VGPU_COMMON_CMD_PATTERN_TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern_why.c - sentences about what was typed wrong */
 
-#include "common/pattern_private.h"
+#include "common/cmd/pattern_private.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 
 void pattern_why_say(struct pattern_why *why, const char *format, ...)
 {

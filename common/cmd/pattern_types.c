@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern_types.c - the types of what follows an administrator's command */
 
-#include "common/pattern_types.h"
+#include "common/cmd/pattern_types.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/admin.h"
+#include "common/cmd/admin.h"
 #include "common/names.h"
 #include "common/timeexpr.h"
 #include "common/units.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pattern.c - what follows an administrator's command, read by its pattern in admin_cmds.def */
 
-#include "common/pattern.h"
+#include "common/cmd/pattern.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/pattern_private.h"
+#include "common/cmd/pattern_private.h"
 
 /* --- judging --- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* suggest.c - the nearest of a list to a mistyped word */
 
-#include "common/suggest.h"
+#include "common/cmd/suggest.h"
 
 #include <ctype.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* admin.h - the administrator's protocol: constants that daemon and vgpuadm share */
 
-#ifndef VGPU_ADMIN_H
-#define VGPU_ADMIN_H
+#ifndef VGPU_COMMON_CMD_ADMIN_H
+#define VGPU_COMMON_CMD_ADMIN_H
 
 /*
  * JSON, one object a line, over a Unix stream socket.
@@ -43,7 +43,7 @@ enum admin_where { ADMIN_WHERE_DAEMON, ADMIN_WHERE_QUERY, ADMIN_WHERE_CLIENT };
 /* The commands, in the order in which help lists them. */
 #define ADMIN_CMD(name, text, pattern, role, where, what) ADMIN_CMD_##name,
 enum admin_cmd_id {
-#include "common/admin_cmds.def"
+#include "common/cmd/admin_cmds.def"
 	ADMIN_CMD_NUM
 };
 

@@ -70,13 +70,14 @@ common := crc32c log names sock timeexpr units util
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
-	broker broker_arrival broker_vm busy_poll conf conf_file conf_options conf_reload conf_settings confine \
-	confine_files daemon daemon_clock daemon_record daemon_vm descriptors dev_door dev_refuse dev_server exec \
-	exec_cpu executors file_dir file_format file_scan file_server file_server_slot hist identity limit main \
-	query query_out query_rows query_stats request_life ring ring_file sched session set_aside share spawn \
-	spawn_starter stats store_null store_query store_query_blame store_query_exact store_query_groups \
-	store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock store_sqlite_db \
-	store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer vm worker worker_main
+	broker broker_arrival broker_vm busy_poll conf conf_file conf_options conf_reload conf_settings daemon \
+	daemon_clock daemon_record daemon_vm dev_door dev_refuse dev_server exec exec_cpu executors file_dir \
+	file_format file_scan file_server file_server_slot hist limit main query query_out query_rows query_stats \
+	request_life ring ring_file sched session set_aside share stats store_null store_query store_query_blame \
+	store_query_exact store_query_groups store_query_rows store_query_stats store_sqlite store_sqlite_batch \
+	store_sqlite_clock store_sqlite_db store_sqlite_room store_sqlite_start store_sqlite_vms \
+	store_sqlite_writer vm worker worker_main
+proc := confine confine_files descriptors identity spawn starter
 vgpuadm := client complete fail field history_file main options output output_block output_csv output_json \
 	output_table refusal screen shell sparkline text view view_completion view_doctor view_doctor_files \
 	view_doctor_qemu view_doctor_sockets view_help view_say view_shape view_show view_snippet view_status \
@@ -87,7 +88,7 @@ guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud)
+VGPUD_SRC := $(call src,vgpud proc)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)

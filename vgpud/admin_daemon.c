@@ -11,7 +11,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 #include "vgpud/file_server.h"
 #include "vgpud/store_sqlite.h"
 

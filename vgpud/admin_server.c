@@ -19,8 +19,8 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "vgpud/admin_line.h"
-#include "vgpud/descriptors.h"
-#include "vgpud/spawn.h"
+#include "proc/descriptors.h"
+#include "proc/spawn.h"
 
 /*
  * Theory of operation: a client's lines are answered one after the other. The next line is looked

@@ -22,13 +22,13 @@
 #include "vgpud/admin_server.h"
 #include "vgpud/broker.h"
 #include "vgpud/conf_reload.h"
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/daemon_record.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/file_server.h"
-#include "vgpud/identity.h"
-#include "vgpud/spawn.h"
+#include "proc/identity.h"
+#include "proc/spawn.h"
 #include "vgpud/store_sqlite.h"
 
 /* --- start --- */

@@ -10,7 +10,7 @@
 #include "common/util.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/daemon_record.h"
-#include "vgpud/descriptors.h"
+#include "proc/descriptors.h"
 
 #define STORE_WAIT_MS 60000
 

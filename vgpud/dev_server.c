@@ -18,7 +18,7 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "common/wire/vgpu_frame.h"
-#include "vgpud/descriptors.h"
+#include "proc/descriptors.h"
 #include "vgpud/dev_door.h"
 #include "vgpud/dev_refuse.h"
 #include "vgpud/session.h"

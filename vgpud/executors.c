@@ -14,8 +14,8 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/descriptors.h"
-#include "vgpud/spawn.h"
+#include "proc/descriptors.h"
+#include "proc/spawn.h"
 #include "vgpud/worker.h"
 
 /*

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 #include "vgpud/file_dir.h"
 
 /*

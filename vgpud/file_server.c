@@ -18,7 +18,7 @@
 #include "common/util.h"
 #include "vgpud/file_scan.h"
 #include "vgpud/file_server_private.h"
-#include "vgpud/spawn.h"
+#include "proc/spawn.h"
 
 /*
  * Theory of operation. A process of its own does all I/O (file_scan.c), so that a hanging file

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "vgpud/file_format.h"
-#include "vgpud/spawn.h"
+#include "proc/spawn.h"
 #include "vgpud/vm.h"
 
 /*

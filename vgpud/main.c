@@ -12,12 +12,12 @@
 #include "vgpud/conf.h"
 #include "vgpud/conf_options.h"
 #include "vgpud/conf_settings.h"
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 #include "vgpud/daemon.h"
 #include "vgpud/file_scan.h"
 #include "vgpud/query.h"
-#include "vgpud/spawn.h"
-#include "vgpud/spawn_starter.h"
+#include "proc/spawn.h"
+#include "proc/starter.h"
 #include "vgpud/worker.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */

@@ -16,7 +16,7 @@
 #include "common/names.h"
 #include "common/timeexpr.h"
 #include "common/util.h"
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 #include "vgpud/query_private.h"
 
 const char *query_arg(const struct query *q, const char *key)

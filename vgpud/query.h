@@ -4,7 +4,7 @@
 #ifndef VGPUD_QUERY_H
 #define VGPUD_QUERY_H
 
-#include "vgpud/spawn.h"
+#include "proc/spawn.h"
 
 #define QUERY_FD SPAWN_FD /* the administrator's socket */
 

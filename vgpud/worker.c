@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vgpud/descriptors.h"
-#include "vgpud/spawn.h"
+#include "proc/descriptors.h"
+#include "proc/spawn.h"
 
 /* Runs in the broker: every length that comes from the worker is checked, since what it ran may
  * have done anything to its memory. */

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "vgpud/busy_poll.h"
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 #include "vgpud/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
 #include "vgpud/exec_cuda.h"

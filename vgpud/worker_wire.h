@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "vgpud/exec.h"
-#include "vgpud/spawn.h"
+#include "proc/spawn.h"
 
 /*
  * Both are the same program, so structures travel as they lie in memory, one to a message of a

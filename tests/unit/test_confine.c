@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 
 #define KILLED (-SIGSYS)
 #define WORKED 0

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "common/util.h"
-#include "vgpud/spawn_starter.h"
+#include "proc/starter.h"
 
 #define ROUNDS 200
 

@@ -40,5 +40,5 @@ LEDGER_QUERY := vgpud/store_query.c vgpud/store_query_rows.c vgpud/store_query_g
 $(eval $(call unit-test,test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
 
-$(eval $(call unit-test,test_spawn,vgpud/spawn.c vgpud/spawn_starter.c common/util.c))
-$(eval $(call unit-test,test_confine,vgpud/confine.c vgpud/confine_files.c,-lseccomp -lpthread))
+$(eval $(call unit-test,test_spawn,proc/spawn.c proc/starter.c common/util.c))
+$(eval $(call unit-test,test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))

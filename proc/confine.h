@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* confine.h - takes from a process of ours what it never needs */
 
-#ifndef VGPUD_CONFINE_H
-#define VGPUD_CONFINE_H
+#ifndef VGPU_PROC_CONFINE_H
+#define VGPU_PROC_CONFINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

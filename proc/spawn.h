@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* spawn.h - has processes started: this program in another role, or the captive command */
 
-#ifndef VGPUD_SPAWN_H
-#define VGPUD_SPAWN_H
+#ifndef VGPU_PROC_SPAWN_H
+#define VGPU_PROC_SPAWN_H
 
 #include <sys/types.h>
 
@@ -29,7 +29,7 @@ struct spawn_fixed {
 };
 
 /*
- * Starts the starter, which starts all others (spawn_starter.c). Call it before there are threads.
+ * Starts the starter, which starts all others (proc/starter.c). Call it before there are threads.
  * pid: of the starter; its end is for the caller to watch: nothing can be started afterwards.
  * Return: 0 or -errno.
  */

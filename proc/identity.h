@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* identity.h - whom the daemon runs as */
 
-#ifndef VGPUD_IDENTITY_H
-#define VGPUD_IDENTITY_H
+#ifndef VGPU_PROC_IDENTITY_H
+#define VGPU_PROC_IDENTITY_H
 
 #include <stdbool.h>
 #include <sys/types.h>

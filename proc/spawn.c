@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* spawn.c - has processes started: this program in another role, or the captive command */
 
-#include "vgpud/spawn.h"
+#include "proc/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vgpud/spawn_starter.h"
+#include "proc/starter.h"
 
 #define PATIENCE_S 5 /* with the starter, which answers within a millisecond or never */
 

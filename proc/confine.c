@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* confine.c - takes from a process of ours what it never needs */
 
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* spawn_starter.h - the process that starts all others, and what vgpud says to it */
+/* starter.h - the process that starts all others, and what vgpud says to it */
 
-#ifndef VGPUD_SPAWN_STARTER_H
-#define VGPUD_SPAWN_STARTER_H
+#ifndef VGPU_PROC_STARTER_H
+#define VGPU_PROC_STARTER_H
 
 #include <stdint.h>
 
-#include "vgpud/spawn.h"
+#include "proc/spawn.h"
 
 #define STARTER_ARGUMENT_MAX (128 << 10) /* end included: what execve() takes in one word */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* identity.c - whom the daemon runs as */
 
-#include "vgpud/identity.h"
+#include "proc/identity.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "vgpud/confine.h"
+#include "proc/confine.h"
 
 /* Later than the oldest kernel headers that we compile with. */
 #define ACCESS_FS_REFER (1ull << 13)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* descriptors.h - who may take the last descriptors */
 
-#ifndef VGPUD_DESCRIPTORS_H
-#define VGPUD_DESCRIPTORS_H
+#ifndef VGPU_PROC_DESCRIPTORS_H
+#define VGPU_PROC_DESCRIPTORS_H
 
 #include <stdbool.h>
 

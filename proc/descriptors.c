@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* descriptors.c - who may take the last descriptors */
 
-#include "vgpud/descriptors.h"
+#include "proc/descriptors.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* spawn_starter.c - the process that starts all others */
+/* starter.c - the process that starts all others */
 
-#include "vgpud/spawn_starter.h"
+#include "proc/starter.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -66,18 +66,18 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := crc32c log names sock timeexpr units util
+common := busy_poll crc32c log names sock timeexpr units util
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
-	broker broker_arrival broker_vm busy_poll conf conf_file conf_options conf_reload conf_settings daemon \
-	daemon_clock daemon_record daemon_vm dev_door dev_refuse dev_server exec exec_cpu executors file_dir \
-	file_format file_scan file_server file_server_slot hist limit main query query_out query_rows query_stats \
-	request_life ring ring_file sched session set_aside share stats store_null store_query store_query_blame \
-	store_query_exact store_query_groups store_query_rows store_query_stats store_sqlite store_sqlite_batch \
-	store_sqlite_clock store_sqlite_db store_sqlite_room store_sqlite_start store_sqlite_vms \
-	store_sqlite_writer vm worker worker_main
+	broker broker_arrival broker_vm conf conf_file conf_options conf_reload conf_settings daemon daemon_clock \
+	daemon_record daemon_vm dev_door dev_refuse dev_server executors file_dir file_format file_scan file_server \
+	file_server_slot hist limit main query query_out query_rows query_stats request_life ring ring_file sched \
+	session set_aside share stats store_null store_query store_query_blame store_query_exact store_query_groups \
+	store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock store_sqlite_db \
+	store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer vm worker
 proc := confine confine_files descriptors identity spawn starter
+worker := exec exec_cpu worker_main
 vgpuadm := client complete fail field history_file main options output output_block output_csv output_json \
 	output_table refusal screen shell sparkline text view view_completion view_doctor view_doctor_files \
 	view_doctor_qemu view_doctor_sockets view_help view_say view_shape view_show view_snippet view_status \
@@ -88,7 +88,7 @@ guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud proc)
+VGPUD_SRC := $(call src,vgpud proc worker)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)
@@ -100,9 +100,9 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 COMMON_OBJ := $(call obj,$(COMMON_SRC))
 VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/schema.o
 ifeq ($(CUDA),1)
-VGPUD_OBJ += $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o
-$(B)/vgpud/%.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
-$(B)/vgpud/exec_cuda.o: CFLAGS_ALL += $(CUDA_INC)
+VGPUD_OBJ += $(B)/worker/exec_cuda.o $(B)/worker/exec_cuda_kernels.o
+$(B)/worker/%.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
+$(B)/worker/exec_cuda.o: CFLAGS_ALL += $(CUDA_INC)
 endif
 
 PROGRAMS := $(B)/bin/vgpud $(B)/bin/vgpuadm $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
@@ -215,13 +215,13 @@ $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
 $(B)/bin/bench-echo: $(call obj,bench/echo.c common/wire/proto_check.c common/crc32c.c common/sock.c)
 $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
-$(B)/bin/bench-native: $(call obj,bench/native.c vgpud/exec.c vgpud/exec_cpu.c common/wire/proto_check.c \
+$(B)/bin/bench-native: $(call obj,bench/native.c worker/exec.c worker/exec_cpu.c common/wire/proto_check.c \
 	common/crc32c.c common/util.c common/log.c)
 ifeq ($(CUDA),1)
 $(B)/bench/native.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
 $(B)/bench/native_cuda.o: CFLAGS_ALL += $(CUDA_INC)
 $(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
-$(B)/bin/bench-native: $(B)/vgpud/exec_cuda.o $(B)/vgpud/exec_cuda_kernels.o $(B)/bench/native_cuda.o \
+$(B)/bin/bench-native: $(B)/worker/exec_cuda.o $(B)/worker/exec_cuda_kernels.o $(B)/bench/native_cuda.o \
 	$(B)/bench/native_kernels.o
 endif
 $(BENCH):
@@ -313,7 +313,7 @@ help:
 	@echo 'make clean      remove what was built'
 
 compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(PROBE_SRC) $(RUN_SRC)
-	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),vgpud/exec_cuda.c); do \
+	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),worker/exec_cuda.c); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
 		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) $(CUDA_INC) -c $$f" | sed 's/"/\\"/g')"; \
 		sep=$$',\n'; done; echo; echo ']'; } >$@.$$$$ && mv $@.$$$$ $@

@@ -8,10 +8,10 @@
 #include "bench/samples.h"
 #include "common/wire/proto_check.h"
 #include "common/util.h"
-#include "vgpud/exec_cpu.h"
+#include "worker/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
 #include "bench/native_cuda.h"
-#include "vgpud/exec_cuda.h"
+#include "worker/exec_cuda.h"
 #endif
 
 #define WARM_UP 1000

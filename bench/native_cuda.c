@@ -17,7 +17,7 @@
 #define WARM_UP 100
 #define ANSWER_WITHIN_NS (5 * UTIL_NS_PER_S)
 
-/* The driver's functions, by the names that libcuda.so.1 exports; see vgpud/exec_cuda.c. */
+/* The driver's functions, by the names that libcuda.so.1 exports; see worker/exec_cuda.c. */
 #define CUDA_API(X)                                                                               \
 	X(init, "cuInit", (unsigned))                                                             \
 	X(device_get, "cuDeviceGet", (CUdevice *, int))                                           \

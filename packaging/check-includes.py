@@ -94,7 +94,7 @@ ROOMS = {
 BOUND = [
     ("sqlite3.h",       ["vgpud/store_*"], True, "ask through vgpud/store.h"),
     ("readline/*",      ["vgpuadm/shell*.c"], True, "only the shell links readline's licence in"),
-    ("cuda*.h",         ["vgpud/exec_cuda*"], True, "ask through vgpud/exec.h"),
+    ("cuda*.h",         ["vgpud/exec_cuda*"], True, "ask through worker/exec.h"),
     ("dlfcn.h",         ["vgpud/exec_cuda*"], True, "only the CUDA driver is loaded at run time"),
     ("pci/*",           ["guest/lib/*"], True, "ask through guest/lib/find.h or device.h"),
     ("jansson.h",       ["vgpud/admin_*", "vgpud/query*", "vgpuadm/*"], False, "JSON is the administrator's side alone"),

@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "vgpud/busy_poll.h"
+#include "common/busy_poll.h"
 #include "vgpud/conf.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/executors.h"

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-#include "vgpud/exec.h"
+#include "worker/exec.h"
 #include "vgpud/request.h"
 
 /*

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "vgpud/exec.h"
+#include "worker/exec.h"
 #include "vgpud/request_life.h"
 #include "vgpud/sched.h"
 #include "vgpud/store.h"

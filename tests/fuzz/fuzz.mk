@@ -16,7 +16,7 @@ endef
 
 $(eval $(call fuzzer,fuzz_frame,common/crc32c.c vgpud/session.c))
 $(eval $(call fuzzer,fuzz_request,common/crc32c.c common/names.c common/wire/proto_check.c common/util.c \
-	vgpud/exec.c vgpud/exec_cpu.c))
+	worker/exec.c worker/exec_cpu.c))
 $(eval $(call fuzzer,fuzz_response,common/crc32c.c common/wire/proto_check.c))
 $(eval $(call fuzzer,fuzz_pattern,$(PATTERN)))
 $(eval $(call fuzzer,fuzz_timeexpr,common/timeexpr.c common/units.c common/util.c))

@@ -5,7 +5,7 @@
 #include "common/names.h"
 #include "common/wire/proto_check.h"
 #include "tests/fuzz/fuzz.h"
-#include "vgpud/exec_cpu.h"
+#include "worker/exec_cpu.h"
 
 /* Input: the message as the guest left it in its buffer. */
 

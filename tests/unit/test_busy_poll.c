@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "vgpud/busy_poll.h"
+#include "common/busy_poll.h"
 
 #define US 1000ull
 #define MS (1000 * US)

@@ -13,7 +13,7 @@ $(eval $(call unit-test,test_limit,vgpud/limit.c))
 $(eval $(call unit-test,test_sched,vgpud/sched.c vgpud/limit.c))
 $(eval $(call unit-test,test_request_life,vgpud/request_life.c))
 $(eval $(call unit-test,test_session,vgpud/session.c))
-$(eval $(call unit-test,test_busy_poll,vgpud/busy_poll.c))
+$(eval $(call unit-test,test_busy_poll,common/busy_poll.c))
 $(eval $(call unit-test,test_file_format,vgpud/file_format.c common/names.c))
 
 PATTERN := common/cmd/pattern.c common/cmd/pattern_items.c common/cmd/pattern_types.c common/cmd/pattern_why.c common/cmd/admin.c \

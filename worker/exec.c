@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exec.c - what every executor answers alike */
 
-#include "vgpud/exec.h"
+#include "worker/exec.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* busy_poll.c - whether to look for the next message again and again, or to sleep until it comes */
 
-#include "vgpud/busy_poll.h"
+#include "common/busy_poll.h"
 
 #define TRIAL_FIRST 64u
 #define TRIAL_MOST 1024u

@@ -13,11 +13,11 @@
 
 #include "common/log.h"
 #include "common/util.h"
-#include "vgpud/busy_poll.h"
+#include "common/busy_poll.h"
 #include "proc/confine.h"
-#include "vgpud/exec_cpu.h"
+#include "worker/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
-#include "vgpud/exec_cuda.h"
+#include "worker/exec_cuda.h"
 #endif
 #include "vgpud/worker.h"
 

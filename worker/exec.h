@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exec.h - the executor's door: what runs requests, whatever it is */
 
-#ifndef VGPUD_EXEC_H
-#define VGPUD_EXEC_H
+#ifndef VGPU_WORKER_EXEC_H
+#define VGPU_WORKER_EXEC_H
 
 #include <stddef.h>
 #include <stdint.h>

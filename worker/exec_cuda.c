@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exec_cuda.c - runs requests on an NVIDIA GPU */
 
-#include "vgpud/exec_cuda.h"
+#include "worker/exec_cuda.h"
 
 #include <cuda.h>
 #include <dlfcn.h>

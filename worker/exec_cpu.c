@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exec_cpu.c - runs requests on the processor: where there is no GPU, and as a baseline */
 
-#include "vgpud/exec_cpu.h"
+#include "worker/exec_cpu.h"
 
 #include <errno.h>
 #include <signal.h>

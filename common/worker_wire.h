@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* worker_wire.h - what broker and worker process say to each other */
 
-#ifndef VGPUD_WORKER_WIRE_H
-#define VGPUD_WORKER_WIRE_H
+#ifndef VGPU_COMMON_WORKER_WIRE_H
+#define VGPU_COMMON_WORKER_WIRE_H
 
 #include <stdint.h>
 
-#include "vgpud/exec.h"
+#include "worker/exec.h"
 #include "proc/spawn.h"
 
 /*

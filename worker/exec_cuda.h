@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exec_cuda.h - runs requests on an NVIDIA GPU */
 
-#ifndef VGPUD_EXEC_CUDA_H
-#define VGPUD_EXEC_CUDA_H
+#ifndef VGPU_WORKER_EXEC_CUDA_H
+#define VGPU_WORKER_EXEC_CUDA_H
 
-#include "vgpud/exec.h"
+#include "worker/exec.h"
 
 /*
  * Loads the driver, takes the GPU's primary context and everything that requests need; none of them

@@ -5,6 +5,6 @@
 	.balign 64
 	.global exec_cuda_kernels
 exec_cuda_kernels:
-	.incbin "vgpud/exec_cuda_kernels.fatbin"
+	.incbin "worker/exec_cuda_kernels.fatbin"
 	.byte 0
 	.section .note.GNU-stack, "", @progbits

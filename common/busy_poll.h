@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* busy_poll.h - whether to look for the next message again and again, or to sleep until it comes */
 
-#ifndef VGPUD_BUSY_POLL_H
-#define VGPUD_BUSY_POLL_H
+#ifndef VGPU_COMMON_BUSY_POLL_H
+#define VGPU_COMMON_BUSY_POLL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 #include "vgpud/conf.h"
 #include "vgpud/dev_server.h"
 #include "vgpud/executors.h"
-#include "vgpud/sched.h"
+#include "vgpud/sched/sched.h"
 #include "vgpud/store.h"
 #include "vgpud/vm.h"
 

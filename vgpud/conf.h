@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vgpud/sched.h"
+#include "vgpud/sched/sched.h"
 #include "vgpud/vm.h"
 
 #define CONF_EXECUTOR_SIZE 32

@@ -9,7 +9,7 @@
 
 #include "worker/exec.h"
 #include "vgpud/request_life.h"
-#include "vgpud/sched.h"
+#include "vgpud/sched/sched.h"
 #include "vgpud/store.h"
 
 struct request;

@@ -10,7 +10,7 @@
 #include <sys/queue.h>
 
 #include "vgpud/ring.h"
-#include "vgpud/share.h"
+#include "vgpud/sched/share.h"
 #include "vgpud/store_sqlite.h"
 #include "vgpud/store_sqlite_batch.h"
 #include "vgpud/store_sqlite_db.h"

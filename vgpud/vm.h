@@ -10,7 +10,7 @@
 
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/request.h"
-#include "vgpud/sched.h"
+#include "vgpud/sched/sched.h"
 #include "vgpud/stats.h"
 
 #define VM_NAME_SIZE 33 /* 32 characters and the end */

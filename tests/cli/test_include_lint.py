@@ -21,15 +21,15 @@ CLEAN = {
     "common/wire/vgpu_frame.h": ["<stdbool.h>", '"vgpu_proto.h"'],
     "common/log.h": ["<stdarg.h>"],
     "common/sock.h": [],
-    "vgpud/sched.h": ["<stdint.h>", "<sys/queue.h>"],
-    "vgpud/sched.c": ['"vgpud/sched.h"', "<errno.h>"],
+    "vgpud/sched/sched.h": ["<stdint.h>", "<sys/queue.h>"],
+    "vgpud/sched/sched.c": ['"vgpud/sched/sched.h"', "<errno.h>"],
     "vgpud/ring.h": [],
     "vgpud/ring_private.h": ['"vgpud/ring.h"'],
     "vgpud/ring.c": ['"vgpud/ring.h"', '"vgpud/ring_private.h"'],
     "vgpud/store_sqlite.h": ["<stdint.h>"],
     "vgpud/store_sqlite_db.h": ["<sqlite3.h>"],
     "vgpud/store_sqlite.c": ['"vgpud/store_sqlite.h"', '"vgpud/store_sqlite_db.h"'],
-    "vgpud/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched.h"', '"common/wire/vgpu_proto.h"'],
+    "vgpud/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched/sched.h"', '"common/wire/vgpu_proto.h"'],
     "vgpud/daemon.h": [],
     "vgpud/daemon.c": ['"vgpud/daemon.h"', '"vgpud/dev_server.h"', '"common/log.h"'],
     "guest/lib/find.h": [],
@@ -38,7 +38,7 @@ CLEAN = {
     "guest/vgpu-run/main.c": ['"guest/vgpu-run/job.h"', '"common/wire/vgpu_frame.h"'],
     "vgpuadm/shell.c": ["<readline/readline.h>"],
     "qemu/vgpu-stub.c": ['"qemu/osdep.h"', '"vgpu_frame.h"'],
-    "tests/unit/test_sched.c": ["<cmocka.h>", '"vgpud/sched.h"'],
+    "tests/unit/test_sched.c": ["<cmocka.h>", '"vgpud/sched/sched.h"'],
 }
 
 
@@ -78,10 +78,10 @@ class IncludeLint(unittest.TestCase):
         self.catches("vgpud/ring.h", ["<errno.h>", '"vgpud/daemon.h"'], 3, "layer")
 
     def test_the_common_room_looks_into_the_daemon(self):
-        self.catches("common/log.h", ['"vgpud/sched.h"'], 2, "room")
+        self.catches("common/log.h", ['"vgpud/sched/sched.h"'], 2, "room")
 
     def test_the_guest_looks_into_the_daemon(self):
-        self.catches("guest/lib/find.h", ['"vgpud/sched.h"'], 2, "room")
+        self.catches("guest/lib/find.h", ['"vgpud/sched/sched.h"'], 2, "room")
 
     def test_one_tool_looks_into_the_other(self):
         self.catches("guest/vgpu-probe/main.c", ['"guest/vgpu-run/job.h"'], 2, "room")
@@ -112,10 +112,10 @@ class IncludeLint(unittest.TestCase):
         self.catches("vgpud/daemon.c", ["<curl/curl.h>"], 2, "unknown header")
 
     def test_a_pure_room_does_io(self):
-        self.catches("vgpud/sched.c", ['"vgpud/sched.h"', "<unistd.h>"], 3, "pure")
+        self.catches("vgpud/sched/sched.c", ['"vgpud/sched/sched.h"', "<unistd.h>"], 3, "pure")
 
     def test_a_pure_room_logs(self):
-        self.catches("vgpud/sched.c", ['"common/log.h"'], 2, "pure")
+        self.catches("vgpud/sched/sched.c", ['"common/log.h"'], 2, "pure")
 
     def test_a_wire_header_takes_more_than_it_may(self):
         self.catches("common/wire/vgpu_proto.h", ["<stdlib.h>"], 2, "wire")
@@ -137,10 +137,10 @@ class IncludeLint(unittest.TestCase):
         self.catches("vgpud/attic.c", [], 1, "unknown file")
 
     def test_a_header_not_named_by_its_path(self):
-        self.catches("vgpud/sched.c", ['"sched.h"'], 2, "by path")
+        self.catches("vgpud/sched/sched.c", ['"sched.h"'], 2, "by path")
 
     def test_a_header_that_is_not_there(self):
-        self.catches("vgpud/sched.c", ['"vgpud/gone.h"'], 2, "no such file")
+        self.catches("vgpud/sched/sched.c", ['"vgpud/gone.h"'], 2, "no such file")
 
 
 if __name__ == "__main__":

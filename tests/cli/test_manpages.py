@@ -121,7 +121,7 @@ class Commands(unittest.TestCase):
 
 class Rules(unittest.TestCase):
     def test_the_schedulers_rules_are_those_of_the_code(self):
-        header = (paths.ROOT / "vgpud/sched.h").read_text()
+        header = (paths.ROOT / "vgpud/sched/sched.h").read_text()
         rules = re.findall(r"^ \*\s+(\d)\. (.*?)[;.]$", header, re.M)
         self.assertEqual([int(number) for number, _ in rules], list(range(1, 9)))
         page = re.findall(r"^ {5}(\d)\.\s+(.*?)[;.]$", "\n".join(rendered("vgpud.8")), re.M)

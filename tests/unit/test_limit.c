@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "vgpud/limit.h"
+#include "vgpud/sched/limit.h"
 
 #define S UINT64_C(1000000000)
 #define DAY (86400 * S)

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "vgpud/sched.h"
+#include "vgpud/sched/sched.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "vgpud/share.h"
+#include "vgpud/sched/share.h"
 
 static struct share share;
 

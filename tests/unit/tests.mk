@@ -9,8 +9,8 @@ $(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/sampl
 $(eval $(call unit-test,test_proto_check,common/wire/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_log,common/log.c))
-$(eval $(call unit-test,test_limit,vgpud/limit.c))
-$(eval $(call unit-test,test_sched,vgpud/sched.c vgpud/limit.c))
+$(eval $(call unit-test,test_limit,vgpud/sched/limit.c))
+$(eval $(call unit-test,test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,test_request_life,vgpud/request_life.c))
 $(eval $(call unit-test,test_session,vgpud/session.c))
 $(eval $(call unit-test,test_busy_poll,common/busy_poll.c))
@@ -24,11 +24,11 @@ $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm.c \
-	vgpud/sched.c vgpud/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
+	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
-$(eval $(call unit-test,test_share,vgpud/share.c))
-LEDGER := vgpud/ring.c vgpud/share.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
+$(eval $(call unit-test,test_share,vgpud/sched/share.c))
+LEDGER := vgpud/ring.c vgpud/sched/share.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
 	vgpud/store_sqlite_batch.c vgpud/store_sqlite_clock.c vgpud/store_sqlite_db.c vgpud/store_sqlite_room.c \
 	vgpud/store_sqlite_start.c vgpud/store_sqlite_vms.c vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c
 $(eval $(call unit-test,test_hist,vgpud/hist.c))

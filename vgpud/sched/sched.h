@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sched.h - which request runs next */
 
-#ifndef VGPUD_SCHED_H
-#define VGPUD_SCHED_H
+#ifndef VGPUD_SCHED_SCHED_H
+#define VGPUD_SCHED_SCHED_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "vgpud/limit.h"
+#include "vgpud/sched/limit.h"
 
 /*
  * The order, numbered as in sched.c and in vgpud(8):

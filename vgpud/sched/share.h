@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* share.h - how much of what has become scarce one VM may take */
 
-#ifndef VGPUD_SHARE_H
-#define VGPUD_SHARE_H
+#ifndef VGPUD_SCHED_SHARE_H
+#define VGPUD_SCHED_SHARE_H
 
 #include <stdbool.h>
 #include <stdint.h>

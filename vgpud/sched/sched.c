@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sched.c - which request runs next */
 
-#include "vgpud/sched.h"
+#include "vgpud/sched/sched.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* share.c - how much of what has become scarce one VM may take */
 
-#include "vgpud/share.h"
+#include "vgpud/sched/share.h"
 
 void share_scarce(struct share *share, bool scarce)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* limit.h - a token bucket: so many a second, so many at once */
 
-#ifndef VGPUD_LIMIT_H
-#define VGPUD_LIMIT_H
+#ifndef VGPUD_SCHED_LIMIT_H
+#define VGPUD_SCHED_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

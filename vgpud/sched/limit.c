@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* limit.c - a token bucket: so many a second, so many at once */
 
-#include "vgpud/limit.h"
+#include "vgpud/sched/limit.h"
 
 /*
  * A token is a thousand million parts, and a rate of one a second makes one part in a nanosecond:

@@ -72,10 +72,10 @@ common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
 	broker broker_arrival broker_vm conf conf_file conf_options conf_reload conf_settings daemon daemon_clock \
 	daemon_record daemon_vm dev_door dev_refuse dev_server executors file_dir file_format file_scan file_server \
-	file_server_slot hist main query query_out query_rows query_stats request_life ring ring_file session \
-	set_aside stats store_null store_query store_query_blame store_query_exact store_query_groups \
-	store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock store_sqlite_db \
-	store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer vm worker
+	file_server_slot main query query_out query_rows query_stats request_life session stats vm worker
+vgpud/ledger := hist ring ring_file set_aside store_null store_query store_query_blame store_query_exact \
+	store_query_groups store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock \
+	store_sqlite_db store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer
 vgpud/sched := limit sched share
 proc := confine confine_files descriptors identity spawn starter
 worker := exec exec_cpu worker_main
@@ -89,7 +89,7 @@ guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud vgpud/sched proc worker)
+VGPUD_SRC := $(call src,vgpud vgpud/ledger vgpud/sched proc worker)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)
@@ -99,7 +99,7 @@ RUN_SRC := $(call src,guest/vgpu-run)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 COMMON_OBJ := $(call obj,$(COMMON_SRC))
-VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/schema.o
+VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/ledger/schema.o
 ifeq ($(CUDA),1)
 VGPUD_OBJ += $(B)/worker/exec_cuda.o $(B)/worker/exec_cuda_kernels.o
 $(B)/worker/%.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
@@ -129,7 +129,7 @@ $(B)/%.o: %.c | $(PREREQ)
 	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # Texts that a program carries in itself: the schema, and the kernels as nvcc made them.
-$(B)/vgpud/schema.o: vgpud/schema.S schema.sql | $(PREREQ)
+$(B)/vgpud/ledger/schema.o: vgpud/ledger/schema.S schema.sql | $(PREREQ)
 	@mkdir -p $(@D)
 	@echo "  AS    $<"
 	@$(CC) -c -I. -o $@ $<
@@ -211,7 +211,7 @@ torture: all $(STORM)
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
 	$(B)/bin/bench-echo
 check-programs: $(BENCH)
-$(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/store_null.c $(LEDGER) $(LEDGER_QUERY))
+$(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/ledger/store_null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
 $(B)/bin/bench-echo: $(call obj,bench/echo.c common/wire/proto_check.c common/crc32c.c common/sock.c)
 $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_check.c common/crc32c.c common/util.c)

@@ -19,9 +19,9 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
-#include "vgpud/ring.h"
-#include "vgpud/store_query.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/ring.h"
+#include "vgpud/ledger/store_query.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define DAY_NS INT64_C(86400000000000)
 #define BURST 20000u /* requests whose records the ring holds without the writer's help */

@@ -32,7 +32,7 @@ LAYERS = [
     ("vgpud/hist.[ch]",             "vgpud",  1, "pure: histograms"),
     ("vgpud/vm.[ch]",               "vgpud",  1, "pure: one VM"),
     ("vgpud/exec.[ch]",             "vgpud",  1, "the executor's door"),
-    ("vgpud/store.h",               "vgpud",  1, "the ledger's door"),
+    ("vgpud/ledger/store.h",               "vgpud",  1, "the ledger's door"),
 
     ("vgpud/exec_*",                "vgpud",  2, "adapter: runs requests"),
     ("vgpud/executors*",            "vgpud",  2, "adapter: the worker processes' seats"),
@@ -92,7 +92,7 @@ ROOMS = {
 # Headers of libraries: which files may include them, whether they must not come along with a
 # project header either, and what to do instead.
 BOUND = [
-    ("sqlite3.h",       ["vgpud/store_*"], True, "ask through vgpud/store.h"),
+    ("sqlite3.h",       ["vgpud/store_*"], True, "ask through vgpud/ledger/store.h"),
     ("readline/*",      ["vgpuadm/shell*.c"], True, "only the shell links readline's licence in"),
     ("cuda*.h",         ["vgpud/exec_cuda*"], True, "ask through worker/exec.h"),
     ("dlfcn.h",         ["vgpud/exec_cuda*"], True, "only the CUDA driver is loaded at run time"),

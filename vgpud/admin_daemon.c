@@ -13,7 +13,7 @@
 #include "vgpud/admin_handlers.h"
 #include "proc/confine.h"
 #include "vgpud/file_server.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
 #define FD_RESERVE 64		      /* descriptors beyond the VMs' that we want to have */

@@ -8,7 +8,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 /*
  * Names and units by Prometheus's conventions: base units (seconds, bytes), counters end in _total.

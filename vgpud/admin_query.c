@@ -9,7 +9,7 @@
 
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 /*
  * A query may read millions of rows, or follow them for hours: not on the loop's time. So a process

@@ -11,7 +11,7 @@
 #include "vgpud/dev_server.h"
 #include "vgpud/executors.h"
 #include "vgpud/sched/sched.h"
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 #include "vgpud/vm.h"
 
 struct broker;

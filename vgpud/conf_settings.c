@@ -10,7 +10,7 @@
 
 #include "common/units.h"
 #include "common/util.h"
-#include "vgpud/ring.h"
+#include "vgpud/ledger/ring.h"
 
 #define DAY_MS 86400000
 #define CENTURY_DAYS 36500

@@ -29,7 +29,7 @@
 #include "vgpud/file_server.h"
 #include "proc/identity.h"
 #include "proc/spawn.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 /* --- start --- */
 

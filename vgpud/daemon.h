@@ -10,7 +10,7 @@
 
 #include "vgpud/broker.h"
 #include "vgpud/conf.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define DAEMON_PATH_SIZE 108 /* of a socket */
 

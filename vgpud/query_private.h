@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/cmd/pattern_types.h"
-#include "vgpud/store_query.h"
+#include "vgpud/ledger/store_query.h"
 
 #define QUERY_OUT_SIZE 65536
 

@@ -8,7 +8,7 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/query_private.h"
-#include "vgpud/store_opcode.h"
+#include "vgpud/ledger/store_opcode.h"
 
 #define LIMIT_DEFAULT 20      /* rows, when no window is given */
 #define LIMIT_OF_WINDOW 10000 /* when one is */

@@ -10,7 +10,7 @@
 #include "worker/exec.h"
 #include "vgpud/request_life.h"
 #include "vgpud/sched/sched.h"
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 
 struct request;
 struct seat;

@@ -8,7 +8,7 @@
 #include <sys/queue.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 
 /* Upper bounds of the buckets, in nanoseconds; one more counts what is above the last. */
 #define STATS_BOUND_NUM 18

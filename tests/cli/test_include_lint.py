@@ -23,12 +23,12 @@ CLEAN = {
     "common/sock.h": [],
     "vgpud/sched/sched.h": ["<stdint.h>", "<sys/queue.h>"],
     "vgpud/sched/sched.c": ['"vgpud/sched/sched.h"', "<errno.h>"],
-    "vgpud/ring.h": [],
-    "vgpud/ring_private.h": ['"vgpud/ring.h"'],
-    "vgpud/ring.c": ['"vgpud/ring.h"', '"vgpud/ring_private.h"'],
-    "vgpud/store_sqlite.h": ["<stdint.h>"],
-    "vgpud/store_sqlite_db.h": ["<sqlite3.h>"],
-    "vgpud/store_sqlite.c": ['"vgpud/store_sqlite.h"', '"vgpud/store_sqlite_db.h"'],
+    "vgpud/ledger/ring.h": [],
+    "vgpud/ledger/ring_private.h": ['"vgpud/ledger/ring.h"'],
+    "vgpud/ledger/ring.c": ['"vgpud/ledger/ring.h"', '"vgpud/ledger/ring_private.h"'],
+    "vgpud/ledger/store_sqlite.h": ["<stdint.h>"],
+    "vgpud/ledger/store_sqlite_db.h": ["<sqlite3.h>"],
+    "vgpud/ledger/store_sqlite.c": ['"vgpud/ledger/store_sqlite.h"', '"vgpud/ledger/store_sqlite_db.h"'],
     "vgpud/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched/sched.h"', '"common/wire/vgpu_proto.h"'],
     "vgpud/daemon.h": [],
     "vgpud/daemon.c": ['"vgpud/daemon.h"', '"vgpud/dev_server.h"', '"common/log.h"'],
@@ -75,7 +75,7 @@ class IncludeLint(unittest.TestCase):
         self.assertIn(": 0 violations", finished.stdout)
 
     def test_an_include_that_points_up(self):
-        self.catches("vgpud/ring.h", ["<errno.h>", '"vgpud/daemon.h"'], 3, "layer")
+        self.catches("vgpud/ledger/ring.h", ["<errno.h>", '"vgpud/daemon.h"'], 3, "layer")
 
     def test_the_common_room_looks_into_the_daemon(self):
         self.catches("common/log.h", ['"vgpud/sched/sched.h"'], 2, "room")
@@ -98,7 +98,7 @@ class IncludeLint(unittest.TestCase):
                 ("sqlite3.h", "vgpud/daemon.h"), ("readline/readline.h", "vgpuadm/main.c"),
                 ("cuda.h", "worker/exec_cpu.c"), ("pci/pci.h", "guest/vgpu-run/job.h"),
                 ("jansson.h", "guest/vgpu-run/job.h"), ("jansson.h", "vgpud/dev_server.h"),
-                ("systemd/sd-event.h", "vgpud/store_sqlite.h"), ("ini.h", "vgpud/daemon.h"))):
+                ("systemd/sd-event.h", "vgpud/ledger/store_sqlite.h"), ("ini.h", "vgpud/daemon.h"))):
             with self.subTest(name=name, path=path):
                 self.write("guest/vgpu-run/main.c", [])  # else it sees the header come along, too
                 self.write("vgpud/daemon.c", [])
@@ -106,7 +106,7 @@ class IncludeLint(unittest.TestCase):
                 self.write(path, CLEAN.get(path, []))
 
     def test_sqlite_comes_along_with_a_private_header(self):
-        self.catches("vgpud/daemon.c", ['"vgpud/daemon.h"', '"vgpud/store_sqlite_db.h"'], 3, "bound header")
+        self.catches("vgpud/daemon.c", ['"vgpud/daemon.h"', '"vgpud/ledger/store_sqlite_db.h"'], 3, "bound header")
 
     def test_a_library_that_no_room_knows(self):
         self.catches("vgpud/daemon.c", ["<curl/curl.h>"], 2, "unknown header")

@@ -26,7 +26,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "tests/unit/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define WAIT_MS 60000
 

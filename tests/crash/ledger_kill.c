@@ -27,7 +27,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define IN_FLIGHT 32
 #define LONGEST_ROUND_US 120000

@@ -20,10 +20,10 @@
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/hist.h"
-#include "vgpud/store_opcode.h"
-#include "vgpud/store_query.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/hist.h"
+#include "vgpud/ledger/store_opcode.h"
+#include "vgpud/ledger/store_query.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define WAIT_MS 60000

@@ -41,7 +41,7 @@
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/store_sqlite_private.h"
+#include "vgpud/ledger/store_sqlite_private.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vgpud/ring.h"
+#include "vgpud/ledger/ring.h"
 
 #define RECORDS 16u
 #define HEADER_BYTES 4096

@@ -26,9 +26,9 @@
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/hist.h"
-#include "vgpud/ring.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/hist.h"
+#include "vgpud/ledger/ring.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define WAIT_MS 60000
 

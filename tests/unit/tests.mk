@@ -24,19 +24,19 @@ $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm.c \
-	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/stats.c vgpud/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
+	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
 $(eval $(call unit-test,test_share,vgpud/sched/share.c))
-LEDGER := vgpud/ring.c vgpud/sched/share.c vgpud/ring_file.c vgpud/set_aside.c vgpud/hist.c vgpud/store_sqlite.c \
-	vgpud/store_sqlite_batch.c vgpud/store_sqlite_clock.c vgpud/store_sqlite_db.c vgpud/store_sqlite_room.c \
-	vgpud/store_sqlite_start.c vgpud/store_sqlite_vms.c vgpud/store_sqlite_writer.c $(B)/vgpud/schema.o common/crc32c.c
-$(eval $(call unit-test,test_hist,vgpud/hist.c))
-$(eval $(call unit-test,test_ring,vgpud/ring.c vgpud/ring_file.c vgpud/set_aside.c common/crc32c.c))
-$(eval $(call unit-test,test_store,$(LEDGER) vgpud/store_null.c,-lsqlite3))
+LEDGER := vgpud/ledger/ring.c vgpud/sched/share.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c vgpud/ledger/hist.c vgpud/ledger/store_sqlite.c \
+	vgpud/ledger/store_sqlite_batch.c vgpud/ledger/store_sqlite_clock.c vgpud/ledger/store_sqlite_db.c vgpud/ledger/store_sqlite_room.c \
+	vgpud/ledger/store_sqlite_start.c vgpud/ledger/store_sqlite_vms.c vgpud/ledger/store_sqlite_writer.c $(B)/vgpud/ledger/schema.o common/crc32c.c
+$(eval $(call unit-test,test_hist,vgpud/ledger/hist.c))
+$(eval $(call unit-test,test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c common/crc32c.c))
+$(eval $(call unit-test,test_store,$(LEDGER) vgpud/ledger/store_null.c,-lsqlite3))
 $(eval $(call unit-test,test_replay,$(LEDGER),-lsqlite3))
-LEDGER_QUERY := vgpud/store_query.c vgpud/store_query_rows.c vgpud/store_query_groups.c \
-	vgpud/store_query_stats.c vgpud/store_query_exact.c vgpud/store_query_blame.c
+LEDGER_QUERY := vgpud/ledger/store_query.c vgpud/ledger/store_query_rows.c vgpud/ledger/store_query_groups.c \
+	vgpud/ledger/store_query_stats.c vgpud/ledger/store_query_exact.c vgpud/ledger/store_query_blame.c
 $(eval $(call unit-test,test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
 

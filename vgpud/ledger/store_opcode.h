@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* store_opcode.h - which opcodes the ledger's statistics tell apart */
 
-#ifndef VGPUD_STORE_OPCODE_H
-#define VGPUD_STORE_OPCODE_H
+#ifndef VGPUD_LEDGER_STORE_OPCODE_H
+#define VGPUD_LEDGER_STORE_OPCODE_H
 
 #include <stdint.h>
 

@@ -9,15 +9,15 @@
  * the key of table minute, whose old histograms are read, added to and written back.
  */
 
-#include "vgpud/store_sqlite_batch.h"
+#include "vgpud/ledger/store_sqlite_batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/hist.h"
-#include "vgpud/store_opcode.h"
+#include "vgpud/ledger/hist.h"
+#include "vgpud/ledger/store_opcode.h"
 
 #define NS_PER_MINUTE INT64_C(60000000000)
 #define TABLE_NUM (2 * STORE_SQLITE_BATCH_RECORDS) /* a power of two */

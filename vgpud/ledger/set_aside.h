@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* set_aside.h - moves damaged files out of the way and never over another */
 
-#ifndef VGPUD_SET_ASIDE_H
-#define VGPUD_SET_ASIDE_H
+#ifndef VGPUD_LEDGER_SET_ASIDE_H
+#define VGPUD_LEDGER_SET_ASIDE_H
 
 #include <stddef.h>
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/store_query_private.h"
+#include "vgpud/ledger/store_query_private.h"
 
 #define PART_BITS 12
 #define PART_NUM (1u << PART_BITS)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/store_sqlite_private.h"
+#include "vgpud/ledger/store_sqlite_private.h"
 
 #define RETRY_MS 1000	     /* between attempts while the database cannot be written */
 #define RETENTION_S 60u	     /* between looks for what is too old */

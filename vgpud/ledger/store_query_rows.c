@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vgpud/store_query_private.h"
+#include "vgpud/ledger/store_query_private.h"
 
 static const char *text(sqlite3_stmt *statement, int column)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* store_query.c - reads the ledger's database: connection, spans of time, rows of requests */
 
-#include "vgpud/store_query.h"
+#include "vgpud/ledger/store_query.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/store_opcode.h"
-#include "vgpud/store_query_private.h"
+#include "vgpud/ledger/store_opcode.h"
+#include "vgpud/ledger/store_query_private.h"
 
 #define BUSY_MS 2000 /* while another connection mends the log after a crash */
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/store_query_private.h"
+#include "vgpud/ledger/store_query_private.h"
 
 #define MOMENTS_MOST (1u << 23)	 /* 128 MiB */
 #define LOOK_BACK_MINUTES "1440" /* no request takes longer than a day */

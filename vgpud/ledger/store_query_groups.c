@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "vgpud/store_query_private.h"
+#include "vgpud/ledger/store_query_private.h"
 
 const uint32_t store_query_quantile_ppm[STORE_QUERY_QUANTILE_NUM] = { 500000, 900000, 990000,
 								      999000 };

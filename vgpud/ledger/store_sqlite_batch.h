@@ -2,13 +2,13 @@
 /* store_sqlite_batch.h - records of the ring become rows, minutes and a position, in one
  * transaction */
 
-#ifndef VGPUD_STORE_SQLITE_BATCH_H
-#define VGPUD_STORE_SQLITE_BATCH_H
+#ifndef VGPUD_LEDGER_STORE_SQLITE_BATCH_H
+#define VGPUD_LEDGER_STORE_SQLITE_BATCH_H
 
 #include <stdint.h>
 
-#include "vgpud/ring.h"
-#include "vgpud/store_sqlite_db.h"
+#include "vgpud/ledger/ring.h"
+#include "vgpud/ledger/store_sqlite_db.h"
 
 /* Two records a request: about a thousand rows a transaction. */
 #define STORE_SQLITE_BATCH_RECORDS 2048u

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 
 static int null_accepted(struct store *store, const struct store_request *request)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* store_sqlite_db.c - opens the ledger's database: sound, damaged, old, new or not there yet */
 
-#include "vgpud/store_sqlite_db.h"
+#include "vgpud/ledger/store_sqlite_db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
-#include "vgpud/set_aside.h"
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/set_aside.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #define BUSY_MS 1000		 /* an administrator's sqlite3(1) may hold a lock */
 #define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */

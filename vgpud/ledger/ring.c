@@ -29,12 +29,12 @@
  * Host byte order: the file never leaves its machine.
  */
 
-#include "vgpud/ring.h"
+#include "vgpud/ledger/ring.h"
 
 #include <errno.h>
 
 #include "common/crc32c.h"
-#include "vgpud/ring_private.h"
+#include "vgpud/ledger/ring_private.h"
 
 static void put_48(uint16_t *at, uint64_t value)
 {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/store_query_private.h"
+#include "vgpud/ledger/store_query_private.h"
 
 #define MINUTE STORE_QUERY_NS_PER_MINUTE
 

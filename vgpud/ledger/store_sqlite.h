@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* store_sqlite.h - the ledger as a ring file and a sqlite database */
 
-#ifndef VGPUD_STORE_SQLITE_H
-#define VGPUD_STORE_SQLITE_H
+#ifndef VGPUD_LEDGER_STORE_SQLITE_H
+#define VGPUD_LEDGER_STORE_SQLITE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 
 /* Strings are copied. What is 0 takes its default, unless 0 has a meaning of its own. */
 struct store_sqlite_config {

@@ -2,18 +2,18 @@
 /* store_sqlite_private.h - what the loop thread's side and the writer thread share; for the
  * store_sqlite files alone */
 
-#ifndef VGPUD_STORE_SQLITE_PRIVATE_H
-#define VGPUD_STORE_SQLITE_PRIVATE_H
+#ifndef VGPUD_LEDGER_STORE_SQLITE_PRIVATE_H
+#define VGPUD_LEDGER_STORE_SQLITE_PRIVATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
-#include "vgpud/ring.h"
+#include "vgpud/ledger/ring.h"
 #include "vgpud/sched/share.h"
-#include "vgpud/store_sqlite.h"
-#include "vgpud/store_sqlite_batch.h"
-#include "vgpud/store_sqlite_db.h"
+#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite_batch.h"
+#include "vgpud/ledger/store_sqlite_db.h"
 
 #define STORE_SQLITE_EVENTS_MOST 1024u /* told and not yet written */
 #define STORE_SQLITE_CHANGES_MOST 256u /* under way */

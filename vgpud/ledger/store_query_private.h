@@ -2,13 +2,13 @@
 /* store_query_private.h - what the files that read the ledger share; for the store_query files
  * alone */
 
-#ifndef VGPUD_STORE_QUERY_PRIVATE_H
-#define VGPUD_STORE_QUERY_PRIVATE_H
+#ifndef VGPUD_LEDGER_STORE_QUERY_PRIVATE_H
+#define VGPUD_LEDGER_STORE_QUERY_PRIVATE_H
 
 #include <sqlite3.h>
 
-#include "vgpud/hist.h"
-#include "vgpud/store_query.h"
+#include "vgpud/ledger/hist.h"
+#include "vgpud/ledger/store_query.h"
 
 #define STORE_QUERY_NS_PER_MINUTE INT64_C(60000000000)
 

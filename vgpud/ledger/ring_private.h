@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ring_private.h - how the ring lies in its file; for ring.c and ring_file.c alone */
 
-#ifndef VGPUD_RING_PRIVATE_H
-#define VGPUD_RING_PRIVATE_H
+#ifndef VGPUD_LEDGER_RING_PRIVATE_H
+#define VGPUD_LEDGER_RING_PRIVATE_H
 
 #include <stdatomic.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/ring.h"
+#include "vgpud/ledger/ring.h"
 
 #define RING_HEADER_BYTES 4096u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* set_aside.c - moves damaged files out of the way and never over another */
 
-#include "vgpud/set_aside.h"
+#include "vgpud/ledger/set_aside.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -33,7 +33,7 @@
  * most some 30 seconds; the database is whole afterwards, and changes of VMs are always there.
  */
 
-#include "vgpud/store_sqlite.h"
+#include "vgpud/ledger/store_sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/store_sqlite_private.h"
+#include "vgpud/ledger/store_sqlite_private.h"
 
 #define BATCH_MS_DEFAULT 50u
 

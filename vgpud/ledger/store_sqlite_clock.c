@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "vgpud/store_sqlite_private.h"
+#include "vgpud/ledger/store_sqlite_private.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_DAY (86400 * NS_PER_S)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* store.h - the ledger's door: what the daemon tells it, whatever keeps it */
 
-#ifndef VGPUD_STORE_H
-#define VGPUD_STORE_H
+#ifndef VGPUD_LEDGER_STORE_H
+#define VGPUD_LEDGER_STORE_H
 
 #include <stdint.h>
 

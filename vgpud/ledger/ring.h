@@ -2,15 +2,15 @@
 /* ring.h - the file that keeps each request from the moment it is accepted until the database has
  * it */
 
-#ifndef VGPUD_RING_H
-#define VGPUD_RING_H
+#ifndef VGPUD_LEDGER_RING_H
+#define VGPUD_LEDGER_RING_H
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 
 #define RING_RECORD_BYTES 64
 #define RING_RECORDS_LEAST 16u

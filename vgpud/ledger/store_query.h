@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* store_query.h - reads the ledger's database while vgpud writes it */
 
-#ifndef VGPUD_STORE_QUERY_H
-#define VGPUD_STORE_QUERY_H
+#ifndef VGPUD_LEDGER_STORE_QUERY_H
+#define VGPUD_LEDGER_STORE_QUERY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vgpud/store.h"
+#include "vgpud/ledger/store.h"
 
 /*
  * A connection of its own that only reads, for one thread of any process. What it sees is what the

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/set_aside.h"
-#include "vgpud/store_sqlite_private.h"
+#include "vgpud/ledger/set_aside.h"
+#include "vgpud/ledger/store_sqlite_private.h"
 
 /*
  * On a full disk

@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
-#include "vgpud/store_sqlite_private.h"
+#include "vgpud/ledger/store_sqlite_private.h"
 
 #define PAGE_BYTES 4096u
 #define LOG_PAGES_LEAST 64u  /* 256 KiB */

@@ -2,8 +2,8 @@
 /* store_sqlite_db.h - the writing connection to the ledger's database; for the store_sqlite files
  * alone */
 
-#ifndef VGPUD_STORE_SQLITE_DB_H
-#define VGPUD_STORE_SQLITE_DB_H
+#ifndef VGPUD_LEDGER_STORE_SQLITE_DB_H
+#define VGPUD_LEDGER_STORE_SQLITE_DB_H
 
 #include <limits.h>
 #include <sqlite3.h>

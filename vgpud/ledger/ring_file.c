@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/crc32c.h"
-#include "vgpud/ring_private.h"
-#include "vgpud/set_aside.h"
+#include "vgpud/ledger/ring_private.h"
+#include "vgpud/ledger/set_aside.h"
 
 #define RING_MAGIC "VGPURING"
 #define RING_VERSION 1u

@@ -12,7 +12,7 @@
 #include "vgpud/executors.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/ledger/store.h"
-#include "vgpud/vm.h"
+#include "vgpud/vm/vm.h"
 
 struct broker;
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "vgpud/sched/sched.h"
-#include "vgpud/vm.h"
+#include "vgpud/vm/vm.h"
 
 #define CONF_EXECUTOR_SIZE 32
 #define CONF_VM_MAX 1024

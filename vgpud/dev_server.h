@@ -9,7 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/vm.h"
+#include "vgpud/vm/vm.h"
 
 /*
  * A port is one VM's socket, and at most one live peer on it: the device in the VM's QEMU. Which

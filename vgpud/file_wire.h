@@ -8,7 +8,7 @@
 
 #include "vgpud/file_format.h"
 #include "proc/spawn.h"
-#include "vgpud/vm.h"
+#include "vgpud/vm/vm.h"
 
 /*
  * Both are the same program, so structures travel as they lie in memory, one to a message of a

@@ -23,8 +23,8 @@ $(eval $(call unit-test,test_suggest,common/cmd/suggest.c))
 $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
-CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm.c \
-	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
+CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm/vm.c \
+	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 
 $(eval $(call unit-test,test_share,vgpud/sched/share.c))

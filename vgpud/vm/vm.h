@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vm.h - the VMs that the daemon knows */
 
-#ifndef VGPUD_VM_H
-#define VGPUD_VM_H
+#ifndef VGPUD_VM_VM_H
+#define VGPUD_VM_VM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/request.h"
 #include "vgpud/sched/sched.h"
-#include "vgpud/stats.h"
+#include "vgpud/vm/stats.h"
 
 #define VM_NAME_SIZE 33 /* 32 characters and the end */
 #define VM_FAULTS_MAX 16

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stats.c - counters and histograms since the start, as Prometheus wants them */
 
-#include "vgpud/stats.h"
+#include "vgpud/vm/stats.h"
 
 #include <stdlib.h>
 

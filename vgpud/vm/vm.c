@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vm.c - the VMs that the daemon knows */
 
-#include "vgpud/vm.h"
+#include "vgpud/vm/vm.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stats.h - counters and histograms since the start, as Prometheus wants them */
 
-#ifndef VGPUD_STATS_H
-#define VGPUD_STATS_H
+#ifndef VGPUD_VM_STATS_H
+#define VGPUD_VM_STATS_H
 
 #include <stdint.h>
 #include <sys/queue.h>

@@ -8,7 +8,7 @@
 
 #include "common/busy_poll.h"
 #include "vgpud/conf.h"
-#include "vgpud/dev_server.h"
+#include "vgpud/link/dev_server.h"
 #include "vgpud/executors.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/ledger/store.h"

@@ -25,7 +25,7 @@
 #include "proc/confine.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/daemon_record.h"
-#include "vgpud/dev_server.h"
+#include "vgpud/link/dev_server.h"
 #include "vgpud/file_server.h"
 #include "proc/identity.h"
 #include "proc/spawn.h"

@@ -29,9 +29,9 @@ CLEAN = {
     "vgpud/ledger/store_sqlite.h": ["<stdint.h>"],
     "vgpud/ledger/store_sqlite_db.h": ["<sqlite3.h>"],
     "vgpud/ledger/store_sqlite.c": ['"vgpud/ledger/store_sqlite.h"', '"vgpud/ledger/store_sqlite_db.h"'],
-    "vgpud/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched/sched.h"', '"common/wire/vgpu_proto.h"'],
+    "vgpud/link/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched/sched.h"', '"common/wire/vgpu_proto.h"'],
     "vgpud/daemon.h": [],
-    "vgpud/daemon.c": ['"vgpud/daemon.h"', '"vgpud/dev_server.h"', '"common/log.h"'],
+    "vgpud/daemon.c": ['"vgpud/daemon.h"', '"vgpud/link/dev_server.h"', '"common/log.h"'],
     "guest/lib/find.h": [],
     "guest/lib/find.c": ['"guest/lib/find.h"', "<pci/pci.h>"],
     "guest/vgpu-run/job.h": ['"guest/lib/find.h"'],
@@ -97,7 +97,7 @@ class IncludeLint(unittest.TestCase):
         for number, (name, path) in enumerate((
                 ("sqlite3.h", "vgpud/daemon.h"), ("readline/readline.h", "vgpuadm/main.c"),
                 ("cuda.h", "worker/exec_cpu.c"), ("pci/pci.h", "guest/vgpu-run/job.h"),
-                ("jansson.h", "guest/vgpu-run/job.h"), ("jansson.h", "vgpud/dev_server.h"),
+                ("jansson.h", "guest/vgpu-run/job.h"), ("jansson.h", "vgpud/link/dev_server.h"),
                 ("systemd/sd-event.h", "vgpud/ledger/store_sqlite.h"), ("ini.h", "vgpud/daemon.h"))):
             with self.subTest(name=name, path=path):
                 self.write("guest/vgpu-run/main.c", [])  # else it sees the header come along, too

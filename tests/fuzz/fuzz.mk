@@ -14,7 +14,7 @@ $(FUZZ_B)/$(1): $(patsubst %.c,$(FUZZ_B)/obj/%.o,tests/fuzz/$(1).c $(2))
 	@$$(CLANG) $(FUZZ_CFLAGS) -o $$@ $$^ $(3)
 endef
 
-$(eval $(call fuzzer,fuzz_frame,common/crc32c.c vgpud/session.c))
+$(eval $(call fuzzer,fuzz_frame,common/crc32c.c vgpud/link/session.c))
 $(eval $(call fuzzer,fuzz_request,common/crc32c.c common/names.c common/wire/proto_check.c common/util.c \
 	worker/exec.c worker/exec_cpu.c))
 $(eval $(call fuzzer,fuzz_response,common/crc32c.c common/wire/proto_check.c))

@@ -6,7 +6,7 @@
 #include "common/crc32c.h"
 #include "common/wire/vgpu_frame.h"
 #include "tests/fuzz/fuzz.h"
-#include "vgpud/session.h"
+#include "vgpud/link/session.h"
 
 /*
  * Input: two bytes that seed the sizes of the pieces, then the stream. It is fed three times,

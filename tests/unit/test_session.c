@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "vgpud/session.h"
+#include "vgpud/link/session.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -12,7 +12,7 @@ $(eval $(call unit-test,test_log,common/log.c))
 $(eval $(call unit-test,test_limit,vgpud/sched/limit.c))
 $(eval $(call unit-test,test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,test_request_life,vgpud/request_life.c))
-$(eval $(call unit-test,test_session,vgpud/session.c))
+$(eval $(call unit-test,test_session,vgpud/link/session.c))
 $(eval $(call unit-test,test_busy_poll,common/busy_poll.c))
 $(eval $(call unit-test,test_file_format,vgpud/file_format.c common/names.c))
 

@@ -2,7 +2,7 @@
 /* session.c - one device's conversation with the daemon: what each frame means, and when it may
  * come */
 
-#include "vgpud/session.h"
+#include "vgpud/link/session.h"
 
 void session_init(struct session *session, uint32_t vm_id)
 {

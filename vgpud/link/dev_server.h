@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dev_server.h - the sockets that QEMU's devices connect to, one for each VM */
 
-#ifndef VGPUD_DEV_SERVER_H
-#define VGPUD_DEV_SERVER_H
+#ifndef VGPUD_LINK_DEV_SERVER_H
+#define VGPUD_LINK_DEV_SERVER_H
 
 #include <stdbool.h>
 #include <stdint.h>

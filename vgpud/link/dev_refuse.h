@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dev_refuse.h - turns a connection away so that the other end learns why */
 
-#ifndef VGPUD_DEV_REFUSE_H
-#define VGPUD_DEV_REFUSE_H
+#ifndef VGPUD_LINK_DEV_REFUSE_H
+#define VGPUD_LINK_DEV_REFUSE_H
 
 #include <stdint.h>
 #include <systemd/sd-event.h>

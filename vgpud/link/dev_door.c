@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dev_door.c - listening sockets that take nobody in for as long as descriptors run short */
 
-#include "vgpud/dev_door.h"
+#include "vgpud/link/dev_door.h"
 
 #include <time.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dev_server.c - the sockets that QEMU's devices connect to, one for each VM */
 
-#include "vgpud/dev_server.h"
+#include "vgpud/link/dev_server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,9 +19,9 @@
 #include "common/util.h"
 #include "common/wire/vgpu_frame.h"
 #include "proc/descriptors.h"
-#include "vgpud/dev_door.h"
-#include "vgpud/dev_refuse.h"
-#include "vgpud/session.h"
+#include "vgpud/link/dev_door.h"
+#include "vgpud/link/dev_refuse.h"
+#include "vgpud/link/session.h"
 
 /*
  * Theory of operation: bytes go through the frame parser, frames through the session, and what the

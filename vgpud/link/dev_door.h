@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dev_door.h - listening sockets that take nobody in for as long as descriptors run short */
 
-#ifndef VGPUD_DEV_DOOR_H
-#define VGPUD_DEV_DOOR_H
+#ifndef VGPUD_LINK_DEV_DOOR_H
+#define VGPUD_LINK_DEV_DOOR_H
 
 #include <stdbool.h>
 #include <sys/queue.h>

@@ -2,8 +2,8 @@
 /* session.h - one device's conversation with the daemon: what each frame means, and when it may
  * come */
 
-#ifndef VGPUD_SESSION_H
-#define VGPUD_SESSION_H
+#ifndef VGPUD_LINK_SESSION_H
+#define VGPUD_LINK_SESSION_H
 
 #include <stdint.h>
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dev_refuse.c - turns a connection away so that the other end learns why */
 
-#include "vgpud/dev_refuse.h"
+#include "vgpud/link/dev_refuse.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vgpud/dev_door.h"
+#include "vgpud/link/dev_door.h"
 
 #define LINGER_USEC 1000000ull
 #define LINGER_MAX 32 /* connections at once; what is beyond is closed at once */

@@ -9,7 +9,7 @@
 #include "common/busy_poll.h"
 #include "vgpud/conf.h"
 #include "vgpud/link/dev_server.h"
-#include "vgpud/executors.h"
+#include "vgpud/exec/executors.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/ledger/store.h"
 #include "vgpud/vm/vm.h"

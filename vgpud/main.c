@@ -18,7 +18,7 @@
 #include "vgpud/query.h"
 #include "proc/spawn.h"
 #include "proc/starter.h"
-#include "vgpud/worker.h"
+#include "vgpud/exec/worker.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
 

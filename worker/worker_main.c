@@ -19,7 +19,7 @@
 #ifdef VGPU_WITH_CUDA
 #include "worker/exec_cuda.h"
 #endif
-#include "vgpud/worker.h"
+#include "vgpud/exec/worker.h"
 
 static int open_cpu(struct exec **out, char *why, size_t why_size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* worker.h - an executor in a process of its own, seen from the broker */
 
-#ifndef VGPUD_WORKER_H
-#define VGPUD_WORKER_H
+#ifndef VGPUD_EXEC_WORKER_H
+#define VGPUD_EXEC_WORKER_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* executors.h - the worker processes: who runs what, warm spares, replacement of the dead */
 
-#ifndef VGPUD_EXECUTORS_H
-#define VGPUD_EXECUTORS_H
+#ifndef VGPUD_EXEC_EXECUTORS_H
+#define VGPUD_EXEC_EXECUTORS_H
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>

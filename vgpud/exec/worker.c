@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* worker.c - an executor in a process of its own, seen from the broker */
 
-#include "vgpud/worker.h"
+#include "vgpud/exec/worker.h"
 
 #include <errno.h>
 #include <signal.h>

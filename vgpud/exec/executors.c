@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* executors.c - the worker processes: who runs what, warm spares, replacement of the dead */
 
-#include "vgpud/executors.h"
+#include "vgpud/exec/executors.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,7 +16,7 @@
 #include "common/util.h"
 #include "proc/descriptors.h"
 #include "proc/spawn.h"
-#include "vgpud/worker.h"
+#include "vgpud/exec/worker.h"
 
 /*
  * Theory of operation: workers of one kind ("cuda:0") come out of that kind's nursery, one at a

@@ -70,10 +70,11 @@ common := busy_poll crc32c log names sock timeexpr units util
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
-	broker broker_arrival broker_vm conf conf_file conf_options conf_reload conf_settings daemon daemon_clock \
-	daemon_record daemon_vm file_dir file_format file_scan file_server file_server_slot main query query_out \
-	query_rows query_stats request_life
+	broker broker_arrival broker_vm daemon daemon_clock daemon_record daemon_vm main query query_out query_rows \
+	query_stats request_life
+vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker
+vgpud/files := dir format scan server server_slot
 vgpud/ledger := hist ring ring_file set_aside store_null store_query store_query_blame store_query_exact \
 	store_query_groups store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock \
 	store_sqlite_db store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer
@@ -92,9 +93,9 @@ guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud vgpud/exec vgpud/ledger vgpud/link vgpud/sched vgpud/vm proc worker)
-VGPUADM_SRC \
-	:= $(call src,vgpuadm)
+VGPUD_SRC := $(call src,vgpud vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link vgpud/sched \
+	vgpud/vm proc worker)
+VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)
 RUN_SRC := $(call src,guest/vgpu-run)

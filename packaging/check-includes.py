@@ -100,7 +100,7 @@ BOUND = [
     ("jansson.h",       ["vgpud/admin_*", "vgpud/query*", "vgpuadm/*"], False, "JSON is the administrator's side alone"),
     ("libsmartcols/*",  ["vgpuadm/output*"], True, "say what to show; output decides how"),
     ("seccomp.h",       ["proc/confine.c", "vgpud/confine_*"], True, "say what a role may in proc/confine.c"),
-    ("ini.h",           ["vgpud/conf*"], True, "ask through vgpud/conf.h"),
+    ("ini.h",           ["vgpud/conf*"], True, "ask through vgpud/conf/conf.h"),
     ("systemd/*",       ["vgpud/*_server*", "vgpud/dev_door*", "vgpud/dev_refuse*", "vgpud/executors*", "vgpud/worker*", "vgpud/broker*",
                          "vgpud/daemon*", "vgpud/main.c"], False,
      "events belong to servers, workers and daemon: take what happened as a parameter"),

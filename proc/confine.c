@@ -145,7 +145,7 @@ static const char *const loop[] = {
  */
 static const char *const reads_database[] = { "sendto", "fcntl", "fchown" };
 
-/* Files of others: see file_dir.c, which is careful with them. */
+/* Files of others: see files/dir.c, which is careful with them. */
 static const char *const guests_files[] = {
 	"openat2", "openat",	 "unlinkat",   "renameat", "renameat2",		"fchown",
 	"fchmod",  "fchmodat",	 "getdents64", "fcntl",	   "inotify_add_watch", "inotify_rm_watch",

@@ -12,7 +12,7 @@
 #include "common/util.h"
 #include "vgpud/admin_handlers.h"
 #include "proc/confine.h"
-#include "vgpud/file_server.h"
+#include "vgpud/files/server.h"
 #include "vgpud/ledger/store_sqlite.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */

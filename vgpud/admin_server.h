@@ -10,7 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/cmd/admin.h"
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 
 struct daemon;
 struct admin_server;

@@ -7,7 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/busy_poll.h"
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 #include "vgpud/link/dev_server.h"
 #include "vgpud/exec/executors.h"
 #include "vgpud/sched/sched.h"

@@ -9,7 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "vgpud/broker.h"
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 #include "vgpud/ledger/store_sqlite.h"
 
 #define DAEMON_PATH_SIZE 108 /* of a socket */

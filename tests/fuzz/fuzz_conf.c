@@ -2,9 +2,9 @@
 /* fuzz_conf.c - any bytes as the configuration file */
 
 #include "tests/fuzz/fuzz.h"
-#include "vgpud/conf_file.h"
-#include "vgpud/conf_reload.h"
-#include "vgpud/conf_settings.h"
+#include "vgpud/conf/file.h"
+#include "vgpud/conf/reload.h"
+#include "vgpud/conf/settings.h"
 
 /*
  * Input: the file. Either it is taken, and what is printed back is the same configuration; or each

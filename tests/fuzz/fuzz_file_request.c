@@ -6,7 +6,7 @@
 
 #include "common/wire/vgpu_regs.h"
 #include "tests/fuzz/fuzz.h"
-#include "vgpud/file_format.h"
+#include "vgpud/files/format.h"
 
 /* Input: the file. What is taken is exactly what printf() would have written. */
 

@@ -15,10 +15,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "vgpud/conf_file.h"
-#include "vgpud/conf_options.h"
-#include "vgpud/conf_reload.h"
-#include "vgpud/conf_settings.h"
+#include "vgpud/conf/file.h"
+#include "vgpud/conf/options.h"
+#include "vgpud/conf/reload.h"
+#include "vgpud/conf/settings.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

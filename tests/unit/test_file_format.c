@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/file_format.h"
+#include "vgpud/files/format.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

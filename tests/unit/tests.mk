@@ -14,7 +14,7 @@ $(eval $(call unit-test,test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,test_request_life,vgpud/request_life.c))
 $(eval $(call unit-test,test_session,vgpud/link/session.c))
 $(eval $(call unit-test,test_busy_poll,common/busy_poll.c))
-$(eval $(call unit-test,test_file_format,vgpud/file_format.c common/names.c))
+$(eval $(call unit-test,test_file_format,vgpud/files/format.c common/names.c))
 
 PATTERN := common/cmd/pattern.c common/cmd/pattern_items.c common/cmd/pattern_types.c common/cmd/pattern_why.c common/cmd/admin.c \
 	common/names.c common/cmd/suggest.c common/timeexpr.c common/units.c common/util.c
@@ -23,7 +23,7 @@ $(eval $(call unit-test,test_suggest,common/cmd/suggest.c))
 $(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,test_units,common/units.c common/util.c))
 
-CONF := vgpud/conf.c vgpud/conf_file.c vgpud/conf_options.c vgpud/conf_reload.c vgpud/conf_settings.c vgpud/vm/vm.c \
+CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/reload.c vgpud/conf/settings.c vgpud/vm/vm.c \
 	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
 $(eval $(call unit-test,test_conf,$(CONF),-linih))
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_settings.h - the settings: one table for the file, the options, what is printed back */
+/* settings.h - the settings: one table for the file, the options, what is printed back */
 
 #ifndef VGPUD_CONF_SETTINGS_H
 #define VGPUD_CONF_SETTINGS_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 
 enum conf_type {
 	CONF_NUMBER,	  /* unsigned */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_format.h - the texts of the file transport: a request's line, and an answer's */
+/* format.h - the texts of the file transport: a request's line, and an answer's */
 
-#ifndef VGPUD_FILE_FORMAT_H
-#define VGPUD_FILE_FORMAT_H
+#ifndef VGPUD_FILES_FORMAT_H
+#define VGPUD_FILES_FORMAT_H
 
 #include <stddef.h>
 #include <stdint.h>

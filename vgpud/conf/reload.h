@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_reload.h - what another configuration changes while the daemon runs */
+/* reload.h - what another configuration changes while the daemon runs */
 
 #ifndef VGPUD_CONF_RELOAD_H
 #define VGPUD_CONF_RELOAD_H
 
 #include <stdbool.h>
 
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 
 struct conf_change {
 	const char *section; /* "vgpud", "pool C" */

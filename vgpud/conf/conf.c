@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf.c - what the daemon is told at its start */
 
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_file.h - the configuration file */
+/* file.h - the configuration file */
 
 #ifndef VGPUD_CONF_FILE_H
 #define VGPUD_CONF_FILE_H
 
 #include <stddef.h>
 
-#include "vgpud/conf.h"
+#include "vgpud/conf/conf.h"
 
 #define CONF_FILE_DEFAULT "/etc/vgpud/vgpud.conf"
 #define CONF_FILE_MAX (1024 * 1024) /* bytes */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_scan.c - the process that reads and writes the files of the file transport */
+/* scan.c - the process that reads and writes the files of the file transport */
 
-#include "vgpud/file_scan.h"
+#include "vgpud/files/scan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #include "common/util.h"
 #include "proc/confine.h"
-#include "vgpud/file_dir.h"
+#include "vgpud/files/dir.h"
 
 /*
  * Theory of operation. vgpud says which VMs there are; for each of them there is an entry, which is

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_server_private.h - what the files of the file server share */
+/* server_private.h - what the files of the file server share */
 
-#ifndef VGPUD_FILE_SERVER_PRIVATE_H
-#define VGPUD_FILE_SERVER_PRIVATE_H
+#ifndef VGPUD_FILES_SERVER_PRIVATE_H
+#define VGPUD_FILES_SERVER_PRIVATE_H
 
 #include "common/log.h"
-#include "vgpud/file_server.h"
-#include "vgpud/file_wire.h"
+#include "vgpud/files/server.h"
+#include "vgpud/files/wire.h"
 
 #define FILE_STRANGERS_KEPT 8
 
@@ -49,12 +49,12 @@ struct file_server {
 	char stranger[FILE_STRANGERS_KEPT][VM_NAME_SIZE];
 };
 
-/* file_server.c */
+/* files/server.c */
 
 /* Return: 0 or -errno; nothing waits. */
 int file_server_send(const struct file_server *server, const void *order, size_t len_bytes);
 
-/* file_server_slot.c */
+/* files/server_slot.c */
 
 /* Of struct request_origin. */
 void file_slot_answer_request(const struct request *request, const uint8_t *msg,

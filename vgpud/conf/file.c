@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_file.c - the configuration file */
+/* file.c - the configuration file */
 
-#include "vgpud/conf_file.h"
+#include "vgpud/conf/file.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/cmd/suggest.h"
-#include "vgpud/conf_settings.h"
+#include "vgpud/conf/settings.h"
 
 #define LINE_MAX_BYTES 190 /* inih's line buffer takes 200, end of line included */
 #define SENTENCE_SIZE 1024

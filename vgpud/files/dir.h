@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_dir.h - one VM's directory of the file transport, which its guest can write */
+/* dir.h - one VM's directory of the file transport, which its guest can write */
 
-#ifndef VGPUD_FILE_DIR_H
-#define VGPUD_FILE_DIR_H
+#ifndef VGPUD_FILES_DIR_H
+#define VGPUD_FILES_DIR_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
-#include "vgpud/file_format.h"
+#include "vgpud/files/format.h"
 
 /* All of this may block, on NFS for long: only the process for files calls it. */
 

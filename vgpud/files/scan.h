@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_scan.h - the process that reads and writes the files of the file transport */
+/* scan.h - the process that reads and writes the files of the file transport */
 
-#ifndef VGPUD_FILE_SCAN_H
-#define VGPUD_FILE_SCAN_H
+#ifndef VGPUD_FILES_SCAN_H
+#define VGPUD_FILES_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "vgpud/file_wire.h"
+#include "vgpud/files/wire.h"
 
 /*
  * It does all of the file transport's I/O, so that a file system that hangs holds up nobody else.

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_options.c - the command line, and the whole configuration that it asks for */
+/* options.c - the command line, and the whole configuration that it asks for */
 
-#include "vgpud/conf_options.h"
+#include "vgpud/conf/options.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "vgpud/conf_settings.h"
+#include "vgpud/conf/settings.h"
 
 #define WHY_SIZE 512
 

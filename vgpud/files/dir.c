@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_dir.c - one VM's directory of the file transport, which its guest can write */
+/* dir.c - one VM's directory of the file transport, which its guest can write */
 
-#include "vgpud/file_dir.h"
+#include "vgpud/files/dir.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_reload.c - what another configuration changes while the daemon runs */
+/* reload.c - what another configuration changes while the daemon runs */
 
-#include "vgpud/conf_reload.h"
+#include "vgpud/conf/reload.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "vgpud/conf_settings.h"
+#include "vgpud/conf/settings.h"
 
 /* One setting, of one pool if it is a pool's. Return: whether it differs. */
 static bool diff_setting(const struct conf_setting *setting, unsigned pool,

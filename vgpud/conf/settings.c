@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_settings.c - the settings: one table for the file, the options, what is printed back */
+/* settings.c - the settings: one table for the file, the options, what is printed back */
 
-#include "vgpud/conf_settings.h"
+#include "vgpud/conf/settings.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_server.c - requests that come as files, and answers that go as files */
+/* server.c - requests that come as files, and answers that go as files */
 
-#include "vgpud/file_server.h"
+#include "vgpud/files/server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,12 +16,12 @@
 
 #include "common/log.h"
 #include "common/util.h"
-#include "vgpud/file_scan.h"
-#include "vgpud/file_server_private.h"
+#include "vgpud/files/scan.h"
+#include "vgpud/files/server_private.h"
 #include "proc/spawn.h"
 
 /*
- * Theory of operation. A process of its own does all I/O (file_scan.c), so that a hanging file
+ * Theory of operation. A process of its own does all I/O (files/scan.c), so that a hanging file
  * system stays there. What it finds it tells here, where each VM that ever sent a file has a slot:
  *
  *   IDLE -> (a request is told) -> ASKED -> (the broker answers) -> ANSWERED -> (the process has

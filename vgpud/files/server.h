@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_server.h - requests that come as files, and answers that go as files */
+/* server.h - requests that come as files, and answers that go as files */
 
-#ifndef VGPUD_FILE_SERVER_H
-#define VGPUD_FILE_SERVER_H
+#ifndef VGPUD_FILES_SERVER_H
+#define VGPUD_FILES_SERVER_H
 
 #include <systemd/sd-event.h>
 
@@ -18,7 +18,7 @@ struct file_server;
 #define FILE_SERVER_TASK_SIZE (CONF_PATH_SIZE + 32)
 
 /*
- * What its process is told at its start (file_scan.h).
+ * What its process is told at its start (files/scan.h).
  * out: FILE_SERVER_TASK_SIZE bytes; "" when it is off.
  */
 void file_server_task(char *out, const struct conf *conf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_format.c - the texts of the file transport: a request's line, and an answer's */
+/* format.c - the texts of the file transport: a request's line, and an answer's */
 
-#include "vgpud/file_format.h"
+#include "vgpud/files/format.h"
 
 #include <errno.h>
 #include <inttypes.h>

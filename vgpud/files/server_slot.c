@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_server_slot.c - what one VM asked by file, and what it is answered */
+/* server_slot.c - what one VM asked by file, and what it is answered */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include "common/names.h"
 #include "common/wire/proto_check.h"
 #include "common/util.h"
-#include "vgpud/file_server_private.h"
+#include "vgpud/files/server_private.h"
 
 /* What the text of a VM's requests got wrong, as told once. */
 enum told { TOLD_POOL = 1, TOLD_PRIORITY = 2, TOLD_VM_ID = 4 };

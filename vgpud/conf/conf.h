@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf.h - what the daemon is told at its start */
 
-#ifndef VGPUD_CONF_H
-#define VGPUD_CONF_H
+#ifndef VGPUD_CONF_CONF_H
+#define VGPUD_CONF_CONF_H
 
 #include <limits.h>
 #include <stdbool.h>

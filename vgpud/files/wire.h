@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_wire.h - what vgpud and its process for files say to each other */
+/* wire.h - what vgpud and its process for files say to each other */
 
-#ifndef VGPUD_FILE_WIRE_H
-#define VGPUD_FILE_WIRE_H
+#ifndef VGPUD_FILES_WIRE_H
+#define VGPUD_FILES_WIRE_H
 
 #include <stdint.h>
 
-#include "vgpud/file_format.h"
+#include "vgpud/files/format.h"
 #include "proc/spawn.h"
 #include "vgpud/vm/vm.h"
 

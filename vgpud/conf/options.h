@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_options.h - the command line, and the whole configuration that it asks for */
+/* options.h - the command line, and the whole configuration that it asks for */
 
 #ifndef VGPUD_CONF_OPTIONS_H
 #define VGPUD_CONF_OPTIONS_H
 
-#include "vgpud/conf.h"
-#include "vgpud/conf_file.h"
+#include "vgpud/conf/conf.h"
+#include "vgpud/conf/file.h"
 
 enum conf_action { CONF_RUN, CONF_CHECK, CONF_PRINT, CONF_HELP, CONF_VERSION };
 

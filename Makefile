@@ -70,8 +70,7 @@ common := busy_poll crc32c log names sock timeexpr units util
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
-	broker broker_arrival broker_vm daemon daemon_clock daemon_record daemon_vm main query query_out query_rows \
-	query_stats request_life
+	daemon daemon_clock daemon_record daemon_vm main query query_out query_rows query_stats
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker
 vgpud/files := dir format scan server server_slot
@@ -79,6 +78,7 @@ vgpud/ledger := hist ring ring_file set_aside store_null store_query store_query
 	store_query_groups store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock \
 	store_sqlite_db store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer
 vgpud/link := dev_door dev_refuse dev_server session
+vgpud/request := broker broker_arrival broker_vm request_life
 vgpud/sched := limit sched share
 vgpud/vm := stats vm
 proc := confine confine_files descriptors identity spawn starter
@@ -93,8 +93,8 @@ guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link vgpud/sched \
-	vgpud/vm proc worker)
+VGPUD_SRC := $(call src,vgpud vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link vgpud/request \
+	vgpud/sched vgpud/vm proc worker)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)

@@ -21,7 +21,7 @@ LAYERS = [
     ("common/vgpu_*.h",             "wire",   0, "what QEMU, daemon and guest include alike"),
     ("common/*",                    "common", 0, "what every program may use"),
 
-    ("vgpud/request.h",             "vgpud",  1, "pure: one request"),
+    ("vgpud/request/request.h",             "vgpud",  1, "pure: one request"),
     ("vgpud/request_life.[ch]",     "vgpud",  1, "pure: what becomes of a request"),
     ("vgpud/limit.[ch]",            "vgpud",  1, "pure: a token bucket"),
     ("vgpud/share.[ch]",            "vgpud",  1, "pure: what one VM takes of what is scarce"),

@@ -20,7 +20,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin_server.h"
-#include "vgpud/broker.h"
+#include "vgpud/request/broker.h"
 #include "vgpud/conf/reload.h"
 #include "proc/confine.h"
 #include "vgpud/daemon_private.h"

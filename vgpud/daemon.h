@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "vgpud/broker.h"
+#include "vgpud/request/broker.h"
 #include "vgpud/conf/conf.h"
 #include "vgpud/ledger/store_sqlite.h"
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/request_life.h"
+#include "vgpud/request/request_life.h"
 
 /* --- one request, any events at all --- */
 

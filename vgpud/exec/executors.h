@@ -8,7 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "worker/exec.h"
-#include "vgpud/request.h"
+#include "vgpud/request/request.h"
 
 /*
  * A seat is a place where one worker runs the requests of one pool, or of one VM. When its worker

@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "vgpud/broker.h"
+#include "vgpud/request/broker.h"
 
 /*
  * The file transport of older systems: DIR/vm3/request.txt holds "A:2:3:100:200", and

@@ -9,7 +9,7 @@
 #include <sys/queue.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/request.h"
+#include "vgpud/request/request.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/stats.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* broker.h - a request's life: it arrives, waits, runs, ends, and is answered */
 
-#ifndef VGPUD_BROKER_H
-#define VGPUD_BROKER_H
+#ifndef VGPUD_REQUEST_BROKER_H
+#define VGPUD_REQUEST_BROKER_H
 
 #include <systemd/sd-event.h>
 

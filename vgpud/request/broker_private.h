@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* broker_private.h - what the broker's files share */
 
-#ifndef VGPUD_BROKER_PRIVATE_H
-#define VGPUD_BROKER_PRIVATE_H
+#ifndef VGPUD_REQUEST_BROKER_PRIVATE_H
+#define VGPUD_REQUEST_BROKER_PRIVATE_H
 
-#include "vgpud/broker.h"
+#include "vgpud/request/broker.h"
 
 /* broker.c */
 

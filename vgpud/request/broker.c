@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* broker.c - a request's life: it arrives, waits, runs, ends, and is answered */
 
-#include "vgpud/broker.h"
+#include "vgpud/request/broker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "common/names.h"
 #include "common/wire/proto_check.h"
 #include "common/util.h"
-#include "vgpud/broker_private.h"
+#include "vgpud/request/broker_private.h"
 
 /*
  * Theory of operation. A request is

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* request.h - a request on its way through the daemon */
 
-#ifndef VGPUD_REQUEST_H
-#define VGPUD_REQUEST_H
+#ifndef VGPUD_REQUEST_REQUEST_H
+#define VGPUD_REQUEST_REQUEST_H
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
 #include "worker/exec.h"
-#include "vgpud/request_life.h"
+#include "vgpud/request/request_life.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/ledger/store.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/util.h"
-#include "vgpud/broker_private.h"
+#include "vgpud/request/broker_private.h"
 
 bool broker_has_no_device(const struct vm *vm)
 {

@@ -6,7 +6,7 @@
 
 #include "common/wire/proto_check.h"
 #include "common/util.h"
-#include "vgpud/broker_private.h"
+#include "vgpud/request/broker_private.h"
 
 /* Whether the sender wants a checksum, as far as a message that may be malformed can tell. */
 static bool wants_crc(const uint8_t *msg, uint32_t len_bytes)

@@ -69,8 +69,8 @@ endif
 common := busy_poll crc32c log names sock timeexpr units util
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
-vgpud := admin_daemon admin_handlers admin_job admin_line admin_metrics admin_query admin_server admin_vm \
-	daemon daemon_clock daemon_record daemon_vm main query query_out query_rows query_stats
+vgpud := daemon daemon_clock daemon_record daemon_vm main
+vgpud/admin := ask daemon handlers job line metrics query query_out query_rows query_stats server vm
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker
 vgpud/files := dir format scan server server_slot
@@ -93,8 +93,8 @@ guest/vgpu-run := file_transport job main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link vgpud/request \
-	vgpud/sched vgpud/vm proc worker)
+VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link \
+	vgpud/request vgpud/sched vgpud/vm proc worker)
 VGPUADM_SRC := $(call src,vgpuadm)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)

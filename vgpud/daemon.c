@@ -19,7 +19,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/admin_server.h"
+#include "vgpud/admin/server.h"
 #include "vgpud/request/broker.h"
 #include "vgpud/conf/reload.h"
 #include "proc/confine.h"

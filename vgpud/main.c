@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 #include "vgpud/conf/conf.h"
 #include "vgpud/conf/options.h"
 #include "vgpud/conf/settings.h"
 #include "proc/confine.h"
 #include "vgpud/daemon.h"
 #include "vgpud/files/scan.h"
-#include "vgpud/query.h"
+#include "vgpud/admin/query.h"
 #include "proc/spawn.h"
 #include "proc/starter.h"
 #include "vgpud/exec/worker.h"

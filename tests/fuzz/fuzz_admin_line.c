@@ -4,7 +4,7 @@
 #include <ctype.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "vgpud/admin_line.h"
+#include "vgpud/admin/line.h"
 
 /*
  * A command that is taken has arguments of its pattern and nothing else; one that is refused has a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_daemon.c - commands about the daemon itself: status, pools, checks */
+/* daemon.c - commands about the daemon itself: status, pools, checks */
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 #include "proc/confine.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/store_sqlite.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_line.c - what an administrator's client wrote: one line of JSON, judged */
+/* line.c - what an administrator's client wrote: one line of JSON, judged */
 
-#include "vgpud/admin_line.h"
+#include "vgpud/admin/line.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_job.c - commands about the requests that are here now */
+/* job.c - commands about the requests that are here now */
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "common/names.h"
 #include "common/units.h"
 #include "common/util.h"
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 
 #define DRAIN_TIMEOUT_MS 60000
 

@@ -10,8 +10,8 @@
 
 #include "common/log.h"
 #include "common/util.h"
-#include "vgpud/query.h"
-#include "vgpud/query_private.h"
+#include "vgpud/admin/query.h"
+#include "vgpud/admin/query_private.h"
 
 #define PATIENCE_MOST_S 60u
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_vm.c - commands that show and change VMs */
+/* vm.c - commands that show and change VMs */
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "common/units.h"
 #include "common/util.h"
 #include "common/wire/vgpu_regs.h"
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 #include "vgpud/daemon_record.h"
 
 /*

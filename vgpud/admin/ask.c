@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_query.c - commands that the database answers, by a process of their own */
+/* ask.c - commands that the database answers, by a process of their own */
 
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/util.h"
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 #include "vgpud/ledger/store_sqlite.h"
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_server.h - the administrator's socket: who may say what, one JSON object a line */
+/* server.h - the administrator's socket: who may say what, one JSON object a line */
 
 #ifndef VGPUD_ADMIN_SERVER_H
 #define VGPUD_ADMIN_SERVER_H

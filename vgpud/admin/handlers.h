@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_handlers.h - the daemon's side of each command in admin_cmds.def */
+/* handlers.h - the daemon's side of each command in admin_cmds.def */
 
 #ifndef VGPUD_ADMIN_HANDLERS_H
 #define VGPUD_ADMIN_HANDLERS_H
 
-#include "vgpud/admin_server.h"
+#include "vgpud/admin/server.h"
 #include "vgpud/daemon.h"
 
 /* Indexed by enum admin_cmd_id; NULL: vgpuadm itself does it. */
 extern admin_handler *const admin_handlers[ADMIN_CMD_NUM];
 
 /* The handlers; what each row holds stands in vgpu-protocol(7). */
-admin_handler admin_status, admin_pools, admin_checks;			     /* admin_daemon.c */
-admin_handler admin_list, admin_add_vm, admin_remove_vm, admin_set_priority; /* admin_vm.c */
+admin_handler admin_status, admin_pools, admin_checks;			     /* admin/daemon.c */
+admin_handler admin_list, admin_add_vm, admin_remove_vm, admin_set_priority; /* admin/vm.c */
 admin_handler admin_set_pool, admin_set_limit, admin_pause, admin_resume;
-admin_handler admin_queue, admin_cancel, admin_drain; /* admin_job.c */
-admin_handler admin_query;			      /* admin_query.c */
-admin_handler admin_metrics;			      /* admin_metrics.c */
+admin_handler admin_queue, admin_cancel, admin_drain; /* admin/job.c */
+admin_handler admin_query;			      /* admin/ask.c */
+admin_handler admin_metrics;			      /* admin/metrics.c */
 
 /* Return: the VM that the argument "vm" names, NULL after the call was failed with NOT_FOUND. */
 struct vm *admin_vm_arg(struct admin_call *call);

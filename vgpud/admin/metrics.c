@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_metrics.c - all counters in Prometheus's text format */
+/* metrics.c - all counters in Prometheus's text format */
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 #include "vgpud/ledger/store_sqlite.h"
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_line.h - what an administrator's client wrote: one line of JSON, judged */
+/* line.h - what an administrator's client wrote: one line of JSON, judged */
 
 #ifndef VGPUD_ADMIN_LINE_H
 #define VGPUD_ADMIN_LINE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* query.c - the process that answers one query from the database */
 
-#include "vgpud/query.h"
+#include "vgpud/admin/query.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 #include "common/timeexpr.h"
 #include "common/util.h"
 #include "proc/confine.h"
-#include "vgpud/query_private.h"
+#include "vgpud/admin/query_private.h"
 
 const char *query_arg(const struct query *q, const char *key)
 {
@@ -183,7 +183,7 @@ static void answer(struct query *q)
 			answers[i].answer(q);
 }
 
-/* Return: 0, or -EINVAL: this is not what admin_query.c writes. */
+/* Return: 0, or -EINVAL: this is not what admin/ask.c writes. */
 static int read_query(struct query *q, json_t *object, const char **db)
 {
 	q->id = json_integer_value(json_object_get(object, "id"));

@@ -7,7 +7,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/query_private.h"
+#include "vgpud/admin/query_private.h"
 #include "vgpud/ledger/store_opcode.h"
 
 #define LIMIT_DEFAULT 20      /* rows, when no window is given */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_handlers.c - the table of handlers, and what they share */
+/* handlers.c - the table of handlers, and what they share */
 
-#include "vgpud/admin_handlers.h"
+#include "vgpud/admin/handlers.h"
 
 #include <errno.h>
 #include <stdio.h>

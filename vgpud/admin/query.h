@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* query.h - the process that answers one query from the database */
 
-#ifndef VGPUD_QUERY_H
-#define VGPUD_QUERY_H
+#ifndef VGPUD_ADMIN_QUERY_H
+#define VGPUD_ADMIN_QUERY_H
 
 #include "proc/spawn.h"
 
@@ -10,7 +10,7 @@
 
 /*
  * What the process does, from main().
- * text: {"id","cmd","args","db","start_ns"}: the command as admin_server.c checked it, the
+ * text: {"id","cmd","args","db","start_ns"}: the command as admin/server.c checked it, the
  * database's path, and the daemon's start since the Unix epoch.
  * Return: its exit status; 0 when a whole answer was written, an error too.
  */

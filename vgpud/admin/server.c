@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin_server.c - the administrator's socket: who may say what, one JSON object a line */
+/* server.c - the administrator's socket: who may say what, one JSON object a line */
 
-#include "vgpud/admin_server.h"
+#include "vgpud/admin/server.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -18,7 +18,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "common/util.h"
-#include "vgpud/admin_line.h"
+#include "vgpud/admin/line.h"
 #include "proc/descriptors.h"
 #include "proc/spawn.h"
 

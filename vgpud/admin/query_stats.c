@@ -8,7 +8,7 @@
 
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/query_private.h"
+#include "vgpud/admin/query_private.h"
 
 #define NS_PER_MINUTE INT64_C(60000000000)
 #define RATES_DEFAULT_MINUTES 60

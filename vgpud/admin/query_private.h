@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* query_private.h - what the files of the query's process share */
 
-#ifndef VGPUD_QUERY_PRIVATE_H
-#define VGPUD_QUERY_PRIVATE_H
+#ifndef VGPUD_ADMIN_QUERY_PRIVATE_H
+#define VGPUD_ADMIN_QUERY_PRIVATE_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -54,7 +54,7 @@ json_t *query_window_row(const struct query *q);
 /* Fails if err, which store_query.h gave, is one. Return: err. */
 int query_check(struct query *q, int err);
 
-/* query_out.c: the answer, as admin_server.c writes its own */
+/* query_out.c: the answer, as admin/server.c writes its own */
 
 /* row becomes ours. Return: 0, or -EPIPE: the client has gone. */
 int query_row(struct query *q, json_t *row);

@@ -83,10 +83,10 @@ vgpud/sched := limit sched share
 vgpud/vm := stats vm
 proc := confine confine_files descriptors identity spawn starter
 worker := exec exec_cpu worker_main
-vgpuadm := client complete fail field history_file main options output output_block output_csv output_json \
-	output_table refusal screen shell sparkline text view view_completion view_doctor view_doctor_files \
-	view_doctor_qemu view_doctor_sockets view_help view_say view_shape view_show view_snippet view_status \
-	view_story view_top view_top_rows words
+vgpuadm := client complete fail history_file main options refusal screen shell words
+vgpuadm/out := block csv field json output table text
+vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help say shape show snippet \
+	sparkline status story top top_rows view
 guest/lib := bar device exit_code fail find irq json lock slot submit sysfs wait
 guest/vgpu-probe := check list main regs view watch
 guest/vgpu-run := file_transport job main options report run samples
@@ -95,7 +95,7 @@ src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
 VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link \
 	vgpud/request vgpud/sched vgpud/vm proc worker)
-VGPUADM_SRC := $(call src,vgpuadm)
+VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
 LIBVGPU_SRC := $(call src,guest/lib)
 PROBE_SRC := $(call src,guest/vgpu-probe)
 RUN_SRC := $(call src,guest/vgpu-run)

@@ -8,7 +8,7 @@
 
 #include "vgpuadm/complete.h"
 #include "vgpuadm/shell.h"
-#include "vgpuadm/view.h"
+#include "vgpuadm/view/view.h"
 
 static void print_candidate(void *context, const char *candidate)
 {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "vgpuadm/fail.h"
-#include "vgpuadm/output.h"
+#include "vgpuadm/out/output.h"
 
 #define OPTIONS_TIMEOUT_MS 10000 /* of silence, unless the user says otherwise */
 

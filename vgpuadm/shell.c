@@ -23,7 +23,7 @@
 
 #include "vgpuadm/complete.h"
 #include "vgpuadm/history_file.h"
-#include "vgpuadm/view.h"
+#include "vgpuadm/view/view.h"
 #include "vgpuadm/words.h"
 
 #define PROMPT "vgpuadm> "

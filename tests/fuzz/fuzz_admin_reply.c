@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "vgpuadm/output.h"
-#include "vgpuadm/view_shape.h"
+#include "vgpuadm/out/output.h"
+#include "vgpuadm/view/shape.h"
 #include "vgpuadm/words.h"
 
 /* Input: a byte whose upper two bits choose the format and whose others the command, then its rows.

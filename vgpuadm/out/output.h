@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* output.h - writes a command's rows as a table for people, or as JSON or CSV for programs */
+
+#ifndef VGPUADM_OUT_OUTPUT_H
+#define VGPUADM_OUT_OUTPUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "vgpuadm/fail.h"
+#include "vgpuadm/out/field.h"
+
+enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV };
+
+/* How the user wants it. */
+struct output_style {
+	enum output_format format;
+	bool headings;
+	bool colours;
+	bool terminal; /* somebody looks at it */
+};
+
+/* What people get in place of JSON and CSV. */
+enum output_layout {
+	LAYOUT_TABLE,
+	LAYOUT_BLOCK, /* a line a field, its heading before it */
+	LAYOUT_SAY,   /* as say() has it */
+};
+
+/* What a command answers. */
+struct output_shape {
+	const char *command;
+	const struct field *fields;
+	enum output_layout layout;
+	const char
+		*sort_key; /* a text; rows are sorted by it, vm10 after vm2; NULL: as they come */
+	const char *empty; /* said to people when there is no row; NULL: nothing */
+	/* These write to standard output; what is NULL writes nothing. */
+	void (*say)(const struct output_style *style, const json_t *row); /* for LAYOUT_SAY */
+	void (*head)(const json_t *extras);				  /* before the rows */
+	void (*foot)(const json_t *extras);				  /* after them */
+};
+
+struct output;
+
+/*
+ * Begins to write to standard output.
+ * style, shape: must stay until the end.
+ * live: each row is written when it comes, for rows that have no end; JSON is then an object a
+ * line. Return: NULL: out of memory.
+ */
+struct output *output_begin(const struct output_style *style, const struct output_shape *shape,
+			    bool live);
+
+/* A client_row_fn: context is the struct output. */
+void output_row(void *context, json_t *row);
+
+/*
+ * Ends the answer and frees it.
+ * extras: object of what is about all rows, as the daemon's end has it; may be NULL.
+ * fail: what came in place of the end; status 0: nothing did. What was written before stays valid.
+ */
+void output_end(struct output *output, const json_t *extras, const struct fail *fail);
+
+/* Writes text line by line: as it is to a file, harmless to a terminal. */
+void output_text(const struct output_style *style, const char *text);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* completion.c - scripts that let bash and zsh complete vgpuadm's words */
+
+#include <string.h>
+
+#include "vgpuadm/view/view_private.h"
+#include "vgpuadm/view/shape.h"
+
+/* They hand the words to `vgpuadm --complete`, which answers a candidate a line. */
+static const char bash[] = "# vgpuadm in bash: source <(vgpuadm completion bash), or put it into\n"
+			   "# /etc/bash_completion.d/vgpuadm\n"
+			   "_vgpuadm()\n"
+			   "{\n"
+			   "    mapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" --complete \\\n"
+			   "        \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+			   "}\n"
+			   "complete -o default -F _vgpuadm vgpuadm\n";
+
+static const char zsh[] =
+	"#compdef vgpuadm\n"
+	"# vgpuadm in zsh: source <(vgpuadm completion zsh), or put it into a directory of $fpath as\n"
+	"# _vgpuadm\n"
+	"_vgpuadm()\n"
+	"{\n"
+	"    local -a candidates\n"
+	"    candidates=(${(f)\"$(\"${words[1]}\" --complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+	"    if (( $#candidates )); then compadd -a candidates; else _files; fi\n"
+	"}\n"
+	"if [ \"$funcstack[1]\" = _vgpuadm ]; then _vgpuadm; else compdef _vgpuadm vgpuadm; fi\n";
+
+int view_completion(struct view *view, struct fail *fail)
+{
+	struct output_shape shape = view_shape(ADMIN_CMD_COMPLETION, &view->args);
+	const char *shell = pattern_value(&view->args, "shell");
+	json_t *rows = json_pack("[{s:s}]", "text", strcmp(shell, "zsh") == 0 ? zsh : bash);
+	int status = view_write(view, &shape, rows, NULL, fail);
+
+	json_decref(rows);
+	return status;
+}

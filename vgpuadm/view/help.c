@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* help.c - which commands there are, and what one takes */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vgpuadm/view/view_private.h"
+#include "vgpuadm/view/shape.h"
+
+#define USAGE_SIZE 512
+
+static json_t *command_row(const struct admin_cmd *cmd)
+{
+	char usage[USAGE_SIZE];
+
+	pattern_usage(cmd, usage, sizeof(usage));
+	return json_pack("{s:s, s:s, s:s}", "name", cmd->name, "usage", usage, "what", cmd->what);
+}
+
+/* For programs: a row for each command, or for the one. */
+static int help_rows(struct view *view, int only, struct fail *fail)
+{
+	struct output_shape shape = view_shape(ADMIN_CMD_HELP, &view->args);
+	json_t *rows = json_array();
+	int status;
+
+	for (int i = 0; i < ADMIN_CMD_NUM; i++)
+		if (only < 0 || i == only)
+			json_array_append_new(rows, command_row(&admin_cmds[i]));
+	status = view_write(view, &shape, rows, NULL, fail);
+	json_decref(rows);
+	return status;
+}
+
+static void help_all(void)
+{
+	puts("usage: vgpuadm [OPTION]... [COMMAND [ARGUMENT]...]\n"
+	     "Administers vgpud, which lets virtual machines share a GPU. Without a command it reads\n"
+	     "commands: from a terminal with a prompt, else from standard input.\n"
+	     "\n"
+	     "commands (vgpuadm help COMMAND says what one takes):");
+	for (int i = 0; i < ADMIN_CMD_NUM; i++)
+		printf("  %-14s %s\n", admin_cmds[i].name, admin_cmds[i].what);
+	printf("\noptions, before a command or behind it:\n%s", options_help);
+	puts("\nExit: 0 done, 1 refused, 2 usage, 3 vgpud unreachable, 4 denied, 5 not found,\n"
+	     "6 timed out, 7 degraded. Manuals: vgpuadm(8), and vgpuadm-output(7) for scripts.");
+}
+
+/* "PRIORITY" for a <priority>, and what it may be. */
+static void explain_type(enum pattern_type type)
+{
+	const char *name = pattern_type_name(type), *word;
+
+	fputs("  ", stdout);
+	for (const char *c = name; *c; c++)
+		putchar(toupper((unsigned char)*c));
+	printf("%*s %s", (int)(strlen(name) < 10 ? 10 - strlen(name) : 0), "",
+	       pattern_type_expected(type));
+	for (unsigned i = 0; (word = pattern_type_word(type, i)) != NULL; i++)
+		printf("%s%s", i == 0 ? ": " : ", ", word);
+	putchar('\n');
+}
+
+/* Return: whether the type stands in the pattern, alone or as one of several. */
+static bool mentions(const char *pattern, enum pattern_type type)
+{
+	const char *name = pattern_type_name(type);
+	size_t len = strlen(name);
+
+	for (const char *at = pattern; (at = strstr(at, name)) != NULL; at += len)
+		if (at > pattern && strchr("<:|", at[-1]) && strchr(">|", at[len]))
+			return true;
+	return false;
+}
+
+static void help_one(const struct admin_cmd *cmd)
+{
+	char usage[USAGE_SIZE];
+
+	pattern_usage(cmd, usage, sizeof(usage));
+	printf("usage: vgpuadm [OPTION]... %s\n%s%s.\n", usage, cmd->what,
+	       cmd->role == ADMIN_ROLE_CHANGE ? " (takes the right to change things)" : "");
+	for (int type = PATTERN_FLAG + 1; type < PATTERN_TYPE_NUM; type++)
+		if (mentions(cmd->pattern, (enum pattern_type)type))
+			explain_type((enum pattern_type)type);
+	puts("vgpuadm help lists the options that all commands take.");
+}
+
+int view_help(struct view *view, struct fail *fail)
+{
+	const char *name = pattern_value(&view->args, "command");
+	int only = name ? admin_cmd_find(name) : -1;
+
+	if (view->style.format != OUTPUT_TABLE)
+		return help_rows(view, only, fail);
+	if (only < 0)
+		help_all();
+	else
+		help_one(&admin_cmds[only]);
+	return 0;
+}

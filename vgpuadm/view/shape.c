@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* shape.c - which fields the commands' rows have */
+
+#include "vgpuadm/view/shape.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "vgpuadm/view/say.h"
+
+/* A field that only JSON has, one of a table, and one of several below each other in a table. */
+#define HIDDEN(k)          \
+	{                  \
+		.key = (k) \
+	}
+#define FIELD(k, h, type, w, ...)                                                             \
+	{                                                                                     \
+		.key = (k), .heading = (h), .kind = FIELD_##type, .width = (w), ##__VA_ARGS__ \
+	}
+#define STACKED(k, h, s)                                                         \
+	{                                                                        \
+		.key = (k), .heading = (h), .stack = (s), .kind = FIELD_DURATION \
+	}
+#define END                 \
+	{                   \
+		.key = NULL \
+	}
+
+static const struct field status_fields[] = {
+	FIELD("version", "version", TEXT, 0),
+	FIELD("pid", "process", COUNT, 0),
+	FIELD("started_unix_ns", "running since", TIME, 0),
+	FIELD("uptime_ns", "for", DURATION, 0),
+	FIELD("draining", "draining", BOOL, 0, .tone = TONE_TRUE_WARNS),
+	FIELD("isolation", "isolation", TEXT, 0),
+	FIELD("test_opcodes", "test opcodes", BOOL, 0, .tone = TONE_TRUE_WARNS),
+	FIELD("confine", "confined", TEXT, 0),
+	FIELD("vms", "VMs", COUNT, 0),
+	FIELD("vms_connected", "VMs connected", COUNT, 0),
+	FIELD("vms_paused", "VMs paused", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("vms_limited", "VMs limited", COUNT, 0),
+	FIELD("queued", "requests waiting", COUNT, 0),
+	FIELD("running", "requests running", COUNT, 0),
+	FIELD("requests", "requests", COUNT, 0),
+	FIELD("errors", "of them in error", COUNT, 0),
+	FIELD("ledger", "ledger", TEXT, 0, .tone = TONE_STATE),
+	FIELD("ledger_error", "ledger's trouble", TEXT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("ledger_path", "ledger's file", TEXT, 0),
+	FIELD("ledger_bytes", "ledger's size", BYTES, 0),
+	FIELD("ledger_rows", "ledger's rows", COUNT, 0),
+	FIELD("ledger_lost", "records lost", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("ledger_dropped", "records dropped", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("ledger_refused", "refused for it", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("ring_used", "ring used", COUNT, 0),
+	FIELD("ring_records", "ring's records", COUNT, 0),
+	FIELD("runtime_dir", "sockets in", TEXT, 0),
+	FIELD("admin_clients", "admin clients", COUNT, 0),
+	FIELD("file_state", "requests by file", TEXT, 0, .tone = TONE_STATE),
+	FIELD("file_dir", "files in", TEXT, 0),
+	END,
+};
+
+static const struct field list_fields[] = {
+	FIELD("vm", "VM", TEXT, 12),
+	FIELD("vm_id", "ID", COUNT, 4),
+	FIELD("pool", "POOL", TEXT, 4),
+	FIELD("priority", "PRIORITY", TEXT, 8),
+	FIELD("paused", "PAUSED", BOOL, 6, .tone = TONE_TRUE_WARNS),
+	FIELD("connected", "CONNECTED", BOOL, 9, .tone = TONE_FALSE_DIM),
+	FIELD("queued", "QUEUED", COUNT, 6),
+	FIELD("running", "RUNNING", COUNT, 7),
+	FIELD("requests", "REQUESTS", COUNT, 10),
+	FIELD("errors", "ERRORS", COUNT, 6, .tone = TONE_SOME_WARNS),
+	FIELD("last_error", "LAST ERROR", TEXT, 12),
+	HIDDEN("last_error_unix_ns"),
+	HIDDEN("bad_frames"),
+	HIDDEN("refused_peers"),
+	HIDDEN("socket"),
+	HIDDEN("socket_mode"),
+	HIDDEN("limit_per_s"),
+	HIDDEN("limit_burst"),
+	HIDDEN("limited"),
+	END,
+};
+
+static const struct field vm_fields[] = {
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("vm_id", "number", COUNT, 0),
+	FIELD("pool", "pool", TEXT, 0),
+	FIELD("priority", "priority", TEXT, 0),
+	FIELD("paused", "paused", BOOL, 0, .tone = TONE_TRUE_WARNS),
+	FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
+	FIELD("limit_per_s", "requests a second", COUNT, 0),
+	FIELD("limit_burst", "and at once", COUNT, 0),
+	FIELD("limited", "waited for that", COUNT, 0),
+	FIELD("queued", "requests waiting", COUNT, 0),
+	FIELD("running", "requests running", COUNT, 0),
+	FIELD("requests", "requests", COUNT, 0),
+	FIELD("errors", "of them in error", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("last_error", "last error", TEXT, 0),
+	FIELD("last_error_unix_ns", "it was at", TIME, 0),
+	FIELD("bad_frames", "bad frames", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("refused_peers", "refused peers", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("socket", "socket", TEXT, 0),
+	FIELD("socket_mode", "vgpud's part", TEXT, 0),
+	END,
+};
+
+static const struct field pools_fields[] = {
+	FIELD("pool", "POOL", TEXT, 4),
+	FIELD("executor_wanted", "WANTED", TEXT, 8),
+	FIELD("executor", "EXECUTOR", TEXT, 8),
+	FIELD("device", "DEVICE", TEXT, 20),
+	FIELD("memory_mib", "MEMORY", MIB, 9),
+	FIELD("compute_capability", "CC", TEXT, 4),
+	FIELD("state", "STATE", TEXT, 8, .tone = TONE_STATE),
+	FIELD("window", "WINDOW", COUNT, 6),
+	FIELD("deadline_ms", "DEADLINE", MILLISECONDS, 8),
+	FIELD("exec_deadline_ms", "RUN LIMIT", MILLISECONDS, 9),
+	FIELD("vms", "VMS", COUNT, 4),
+	FIELD("queued", "QUEUED", COUNT, 6),
+	FIELD("running", "RUNNING", COUNT, 7),
+	FIELD("gpu", "QUEUE", COUNT, 5),
+	FIELD("trouble", "TROUBLE", TEXT, 20, .tone = TONE_SOME_WARNS),
+	END,
+};
+
+static const struct field queue_fields[] = {
+	FIELD("position", "POSITION", COUNT, 8),
+	FIELD("id", "ID", COUNT, 10),
+	FIELD("vm", "VM", TEXT, 12),
+	HIDDEN("vm_id"),
+	FIELD("pool", "POOL", TEXT, 4),
+	FIELD("priority", "PRIORITY", TEXT, 8),
+	FIELD("opcode", "OPCODE", TEXT, 10),
+	FIELD("transport", "BY", TEXT, 6),
+	FIELD("state", "STATE", TEXT, 7),
+	FIELD("waited_ns", "WAITED", DURATION, 8),
+	FIELD("running_ns", "RUNNING FOR", DURATION, 11),
+	FIELD("deadline_in_ns", "DEADLINE IN", DURATION, 11),
+	FIELD("held", "HELD BY", TEXT, 11, .tone = TONE_SOME_WARNS),
+	HIDDEN("guest_request_id"),
+	HIDDEN("limited_ns"),
+	END,
+};
+
+static const struct field add_vm_fields[] = {
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("vm_id", "ID", COUNT, 0),
+	FIELD("pool", "POOL", TEXT, 0),
+	FIELD("priority", "PRIORITY", TEXT, 0),
+	FIELD("socket", "SOCKET", TEXT, 0),
+	FIELD("socket_mode", "MODE", TEXT, 0),
+	FIELD("qemu_options", "QEMU", TEXT, 0),
+	END,
+};
+
+static const struct field remove_vm_fields[] = {
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("vm_id", "ID", COUNT, 0),
+	FIELD("cancelled", "CANCELLED", COUNT, 0),
+	END,
+};
+
+static const struct field change_fields[] = {
+	FIELD("vm", "VM", TEXT, 0),	      FIELD("vm_id", "ID", COUNT, 0),
+	FIELD("what", "WHAT", TEXT, 0),	      FIELD("old", "OLD", TEXT, 0),
+	FIELD("new", "NEW", TEXT, 0),	      FIELD("queued", "QUEUED", COUNT, 0),
+	FIELD("changed", "CHANGED", BOOL, 0), END,
+};
+
+static const struct field drain_fields[] = {
+	FIELD("draining", "DRAINING", BOOL, 0),
+	FIELD("ended", "ENDED", COUNT, 0),
+	FIELD("waited_ns", "WAITED", DURATION, 0),
+	END,
+};
+
+static const struct field cancel_fields[] = {
+	FIELD("id", "ID", COUNT, 0),
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("was", "WAS", TEXT, 0),
+	END,
+};
+
+static const struct field stats_fields[] = {
+	FIELD("group", "GROUP", TEXT, 0),
+	FIELD("count", "COUNT", COUNT, 0),
+	FIELD("errors", "ERRORS", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("rate_per_s", "RATE/S", RATE, 0),
+	FIELD("gpu_time_ns", "GPU TIME", DURATION, 0),
+	FIELD("gpu_share", "SHARE", SHARE, 0),
+	STACKED("wait_p50_ns", "P50", "wait"),
+	STACKED("wait_p90_ns", "P90", "wait"),
+	STACKED("wait_p99_ns", "P99", "wait"),
+	STACKED("wait_p999_ns", "P99.9", "wait"),
+	STACKED("wait_max_ns", "MAX", "wait"),
+	STACKED("exec_p50_ns", "P50", "run"),
+	STACKED("exec_p90_ns", "P90", "run"),
+	STACKED("exec_p99_ns", "P99", "run"),
+	STACKED("exec_p999_ns", "P99.9", "run"),
+	STACKED("exec_max_ns", "MAX", "run"),
+	STACKED("total_p50_ns", "P50", "total"),
+	STACKED("total_p90_ns", "P90", "total"),
+	STACKED("total_p99_ns", "P99", "total"),
+	STACKED("total_p999_ns", "P99.9", "total"),
+	STACKED("total_max_ns", "MAX", "total"),
+	END,
+};
+
+static const struct field blame_fields[] = {
+	FIELD("group", "VM", TEXT, 0),
+	FIELD("share", "SHARE", SHARE, 0),
+	FIELD("blocked_ns", "RAN MEANWHILE", DURATION, 0),
+	END,
+};
+
+static const struct field request_fields[] = {
+	FIELD("id", "ID", COUNT, 10),
+	FIELD("received_unix_ns", "RECEIVED", TIME, 23),
+	FIELD("vm", "VM", TEXT, 12),
+	HIDDEN("vm_id"),
+	FIELD("pool", "POOL", TEXT, 4),
+	FIELD("priority", "PRIORITY", TEXT, 8),
+	FIELD("opcode", "OPCODE", TEXT, 10),
+	FIELD("status", "STATUS", TEXT, 12, .tone = TONE_STATUS),
+	FIELD("executor", "EXECUTOR", TEXT, 8),
+	FIELD("transport", "BY", TEXT, 6),
+	FIELD("wait_ns", "WAIT", DURATION, 8),
+	FIELD("exec_ns", "RUN", DURATION, 8),
+	FIELD("total_ns", "TOTAL", DURATION, 8),
+	FIELD("request_bytes", "IN", BYTES, 8),
+	FIELD("response_bytes", "OUT", BYTES, 8),
+	HIDDEN("guest_request_id"),
+	HIDDEN("limited_ns"),
+	END,
+};
+
+static const struct field events_fields[] = {
+	HIDDEN("id"),
+	FIELD("time_unix_ns", "TIME", TIME, 23),
+	FIELD("kind", "KIND", TEXT, 16),
+	FIELD("subject", "SUBJECT", TEXT, 12),
+	FIELD("old", "OLD", TEXT, 8),
+	FIELD("new", "NEW", TEXT, 8),
+	FIELD("uid", "UID", COUNT, 5),
+	FIELD("pid", "PID", COUNT, 7),
+	FIELD("text", "TEXT", TEXT, 0),
+	END,
+};
+
+static const struct field rates_fields[] = {
+	FIELD("minute_unix_ns", "MINUTE", TIME, 0),
+	FIELD("count", "COUNT", COUNT, 0),
+	FIELD("errors", "ERRORS", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("total_p99_ns", "P99", DURATION, 0),
+	END,
+};
+
+static const struct field checks_fields[] = {
+	FIELD("check", "CHECK", TEXT, 0),
+	FIELD("result", "RESULT", TEXT, 0, .tone = TONE_STATE),
+	FIELD("text", "TEXT", TEXT, 0),
+	FIELD("remedy", "REMEDY", TEXT, 0),
+	END,
+};
+
+static const struct field text_fields[] = { FIELD("text", "TEXT", TEXT, 0), END };
+
+static const struct field snippet_fields[] = {
+	FIELD("hypervisor", "HYPERVISOR", TEXT, 0),
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("text", "TEXT", TEXT, 0),
+	END,
+};
+
+static const struct field help_fields[] = {
+	FIELD("name", "COMMAND", TEXT, 0),
+	FIELD("usage", "USAGE", TEXT, 0),
+	FIELD("what", "WHAT IT DOES", TEXT, 0),
+	END,
+};
+
+static const struct field top_fields[] = {
+	FIELD("time_unix_ns", "TIME", TIME, 23),
+	FIELD("vm", "VM", TEXT, 16),
+	FIELD("pool", "POOL", TEXT, 4),
+	FIELD("priority", "PRIORITY", TEXT, 8),
+	FIELD("rate_per_s", "RATE/S", RATE, 8),
+	FIELD("queued", "QUEUED", COUNT, 6),
+	FIELD("running", "RUNNING", COUNT, 7),
+	FIELD("wait_p50_ns", "WAIT P50", DURATION, 8),
+	FIELD("wait_p99_ns", "WAIT P99", DURATION, 8),
+	FIELD("gpu_share", "GPU", SHARE, 7),
+	FIELD("last_error", "LAST ERROR", TEXT, 12),
+	HIDDEN("paused"),
+	HIDDEN("connected"),
+	END,
+};
+
+#define NO_REQUESTS "no requests in that time (vgpuadm status shows when vgpud started)"
+
+static const struct output_shape shapes[ADMIN_CMD_NUM] = {
+	[ADMIN_CMD_STATUS] = { .fields = status_fields, .layout = LAYOUT_BLOCK },
+	[ADMIN_CMD_LIST] = { .fields = list_fields,
+			     .sort_key = "vm",
+			     .empty = "no VMs yet (vgpuadm add-vm NAME defines one)" },
+	[ADMIN_CMD_POOLS] = { .fields = pools_fields, .sort_key = "pool" },
+	[ADMIN_CMD_QUEUE] = { .fields = queue_fields, .empty = "nothing runs, nothing waits" },
+	[ADMIN_CMD_ADD_VM] = { .fields = add_vm_fields, .layout = LAYOUT_SAY, .say = say_add_vm },
+	[ADMIN_CMD_REMOVE_VM] = { .fields = remove_vm_fields,
+				  .layout = LAYOUT_SAY,
+				  .say = say_remove_vm },
+	[ADMIN_CMD_SET_PRIORITY] = { .fields = change_fields,
+				     .layout = LAYOUT_SAY,
+				     .say = say_change },
+	[ADMIN_CMD_SET_POOL] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+	[ADMIN_CMD_SET_LIMIT] = { .fields = change_fields,
+				  .layout = LAYOUT_SAY,
+				  .say = say_change },
+	[ADMIN_CMD_PAUSE] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+	[ADMIN_CMD_RESUME] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+	[ADMIN_CMD_DRAIN] = { .fields = drain_fields, .layout = LAYOUT_SAY, .say = say_drain },
+	[ADMIN_CMD_CANCEL] = { .fields = cancel_fields, .layout = LAYOUT_SAY, .say = say_cancel },
+	[ADMIN_CMD_STATS] = { .fields = stats_fields, .empty = NO_REQUESTS, .head = say_window },
+	[ADMIN_CMD_REQUESTS] = { .fields = request_fields,
+				 .empty = NO_REQUESTS,
+				 .foot = say_limited },
+	[ADMIN_CMD_REQUEST] = { .fields = request_fields, .layout = LAYOUT_BLOCK },
+	[ADMIN_CMD_SHOW] = { .fields = request_fields, .layout = LAYOUT_SAY, .say = say_story },
+	[ADMIN_CMD_EVENTS] = { .fields = events_fields, .empty = "no events in that time" },
+	[ADMIN_CMD_RATES] = { .fields = rates_fields, .empty = NO_REQUESTS },
+	[ADMIN_CMD_METRICS] = { .fields = text_fields, .layout = LAYOUT_SAY, .say = say_text },
+	[ADMIN_CMD_SNIPPET] = { .fields = snippet_fields, .layout = LAYOUT_SAY, .say = say_text },
+	[ADMIN_CMD_DOCTOR] = { .fields = checks_fields, .layout = LAYOUT_SAY, .say = say_check },
+	[ADMIN_CMD_CHECKS] = { .fields = checks_fields, .layout = LAYOUT_SAY, .say = say_check },
+	[ADMIN_CMD_TOP] = { .fields = top_fields, .empty = "no VMs yet" },
+	[ADMIN_CMD_SHELL] = { .fields = text_fields },
+	[ADMIN_CMD_COMPLETION] = { .fields = text_fields, .layout = LAYOUT_SAY, .say = say_text },
+	[ADMIN_CMD_HELP] = { .fields = help_fields },
+};
+
+static const struct output_shape blame = { .fields = blame_fields,
+					   .empty = "nothing ran while it waited",
+					   .head = say_blamed };
+
+static const struct output_shape vm = { .fields = vm_fields, .layout = LAYOUT_BLOCK };
+static const struct output_shape queued = { .fields = queue_fields,
+					    .layout = LAYOUT_SAY,
+					    .say = say_queued };
+
+/* "vm" sorts where the groups of statistics are names. */
+static bool groups_are_names(const struct pattern_args *args)
+{
+	const char *by = pattern_value(args, "by");
+
+	return by && strcmp(by, "vm") == 0;
+}
+
+struct output_shape view_shape(enum admin_cmd_id id, const struct pattern_args *args)
+{
+	struct output_shape shape = shapes[id];
+
+	if (id == ADMIN_CMD_STATS && pattern_find(args, "blame"))
+		shape = blame;
+	else if (id == ADMIN_CMD_STATS && groups_are_names(args))
+		shape.sort_key = "group";
+	shape.command = admin_cmds[id].name;
+	return shape;
+}
+
+struct output_shape view_shape_vm(void)
+{
+	struct output_shape shape = vm;
+
+	shape.command = admin_cmds[ADMIN_CMD_SHOW].name;
+	return shape;
+}
+
+struct output_shape view_shape_queued(void)
+{
+	struct output_shape shape = queued;
+
+	shape.command = admin_cmds[ADMIN_CMD_SHOW].name;
+	return shape;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* shape.h - which fields the commands' rows have */
+
+#ifndef VGPUADM_VIEW_SHAPE_H
+#define VGPUADM_VIEW_SHAPE_H
+
+#include "common/cmd/admin.h"
+#include "common/cmd/pattern.h"
+#include "vgpuadm/out/output.h"
+
+/* What a command answers, given what it was asked. */
+struct output_shape view_shape(enum admin_cmd_id id, const struct pattern_args *args);
+
+/* What `show` answers for a VM, and for a request that has not ended. */
+struct output_shape view_shape_vm(void);
+struct output_shape view_shape_queued(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* status.c - the daemon, and the executors behind its pools */
+
+#include <stdio.h>
+
+#include "vgpuadm/view/view_private.h"
+#include "vgpuadm/view/shape.h"
+
+int view_status(struct view *view, struct fail *fail)
+{
+	struct output_shape shape = view_shape(ADMIN_CMD_STATUS, &view->args);
+	struct output_shape pools_shape = view_shape(ADMIN_CMD_POOLS, &view->args);
+	json_t *rows = view_rows(view, "status", NULL, NULL, fail), *pools, *extras;
+
+	if (!rows)
+		return fail->status;
+	pools = view_rows(view, "pools", NULL, NULL, fail);
+	if (pools) {
+		extras = json_pack("{s:O}", "pools", pools);
+		view_write(view, &shape, rows, extras, fail);
+		if (view->style.format == OUTPUT_TABLE) {
+			putchar('\n');
+			view_write(view, &pools_shape, pools, NULL, fail);
+		}
+		json_decref(extras);
+	}
+	json_decref(pools);
+	json_decref(rows);
+	return fail->status;
+}

@@ -87,7 +87,8 @@ vgpuadm := client complete fail history_file main options refusal screen shell w
 vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help say shape show snippet \
 	sparkline status story top top_rows view
-guest/lib := bar device exit_code fail find irq json lock slot submit sysfs wait
+guest/libvgpu := bar device find irq lock slot submit sysfs wait
+guest/tool := exit_code fail json
 guest/vgpu-probe := check list main regs view watch
 guest/vgpu-run := file_transport job main options report run samples
 
@@ -96,7 +97,7 @@ COMMON_SRC := $(call src,common common/wire common/cmd)
 VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link \
 	vgpud/request vgpud/sched vgpud/vm proc worker)
 VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
-LIBVGPU_SRC := $(call src,guest/lib)
+LIBVGPU_SRC := $(call src,guest/libvgpu guest/tool)
 PROBE_SRC := $(call src,guest/vgpu-probe)
 RUN_SRC := $(call src,guest/vgpu-run)
 # end of the lists

@@ -96,7 +96,7 @@ BOUND = [
     ("readline/*",      ["vgpuadm/shell*.c"], True, "only the shell links readline's licence in"),
     ("cuda*.h",         ["vgpud/exec_cuda*"], True, "ask through worker/exec.h"),
     ("dlfcn.h",         ["vgpud/exec_cuda*"], True, "only the CUDA driver is loaded at run time"),
-    ("pci/*",           ["guest/lib/*"], True, "ask through guest/lib/find.h or device.h"),
+    ("pci/*",           ["guest/lib/*"], True, "ask through guest/libvgpu/find.h or device.h"),
     ("jansson.h",       ["vgpud/admin_*", "vgpud/query*", "vgpuadm/*"], False, "JSON is the administrator's side alone"),
     ("libsmartcols/*",  ["vgpuadm/output*"], True, "say what to show; output decides how"),
     ("seccomp.h",       ["proc/confine.c", "vgpud/confine_*"], True, "say what a role may in proc/confine.c"),

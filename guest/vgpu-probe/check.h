@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "guest/lib/device.h"
+#include "guest/libvgpu/device.h"
 
 /*
  * Runs all checks and prints a line, or a JSON object, on each. The device must be open for

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "guest/lib/device.h"
-#include "guest/lib/find.h"
-#include "guest/lib/json.h"
-#include "guest/lib/sysfs.h"
+#include "guest/libvgpu/device.h"
+#include "guest/libvgpu/find.h"
+#include "guest/tool/json.h"
+#include "guest/libvgpu/sysfs.h"
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-probe/view.h"
 

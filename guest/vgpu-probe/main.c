@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest/lib/device.h"
-#include "guest/lib/exit_code.h"
-#include "guest/lib/slot.h"
+#include "guest/libvgpu/device.h"
+#include "guest/tool/exit_code.h"
+#include "guest/libvgpu/slot.h"
 #include "guest/vgpu-probe/check.h"
 #include "guest/vgpu-probe/list.h"
 #include "guest/vgpu-probe/view.h"

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/wire/vgpu_regs.h"
-#include "guest/lib/bar.h"
+#include "guest/libvgpu/bar.h"
 
 #define REGS_TEXT_LEN 128
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "common/names.h"
-#include "guest/lib/json.h"
+#include "guest/tool/json.h"
 
 #define CLEAR_REST "\033[K"
 #define BOLD "\033[1m"

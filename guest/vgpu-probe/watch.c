@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guest/lib/json.h"
+#include "guest/tool/json.h"
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-probe/view.h"
 

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "guest/lib/device.h"
+#include "guest/libvgpu/device.h"
 
 /*
  * Runs until stop is not 0 or the output is gone. On a terminal the table is redrawn in place;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/wire/proto_check.h"
-#include "guest/lib/submit.h"
+#include "guest/libvgpu/submit.h"
 
 #define JOB_VALUES_MAX ((VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) / 8) /* elements of one vector */
 #define JOB_WHY_LEN 200

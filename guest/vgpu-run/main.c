@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "common/wire/vgpu_regs.h"
-#include "guest/lib/bar.h"
-#include "guest/lib/device.h"
-#include "guest/lib/exit_code.h"
-#include "guest/lib/irq.h"
-#include "guest/lib/submit.h"
+#include "guest/libvgpu/bar.h"
+#include "guest/libvgpu/device.h"
+#include "guest/tool/exit_code.h"
+#include "guest/libvgpu/irq.h"
+#include "guest/libvgpu/submit.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/options.h"
 #include "guest/vgpu-run/report.h"

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest/lib/device.h"
-#include "guest/lib/wait.h"
+#include "guest/libvgpu/device.h"
+#include "guest/libvgpu/wait.h"
 #include "guest/vgpu-run/file_transport.h"
 
 #define OPTIONS_COUNT_MAX 10000000u

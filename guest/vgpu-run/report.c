@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "guest/lib/json.h"
+#include "guest/tool/json.h"
 
 #define SCHEMA 1 /* of the JSON: grows when a key changes its meaning or goes */
 

@@ -4,8 +4,8 @@
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H
 
-#include "guest/lib/device.h"
-#include "guest/lib/exit_code.h"
+#include "guest/libvgpu/device.h"
+#include "guest/tool/exit_code.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/options.h"
 #include "guest/vgpu-run/run.h"

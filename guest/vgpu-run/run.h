@@ -7,10 +7,10 @@
 #include <signal.h>
 #include <stdint.h>
 
-#include "guest/lib/device.h"
-#include "guest/lib/fail.h"
-#include "guest/lib/submit.h"
-#include "guest/lib/wait.h"
+#include "guest/libvgpu/device.h"
+#include "guest/tool/fail.h"
+#include "guest/libvgpu/submit.h"
+#include "guest/libvgpu/wait.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/samples.h"
 

@@ -32,9 +32,9 @@ CLEAN = {
     "vgpud/link/dev_server.h": ["<systemd/sd-event.h>", '"vgpud/sched/sched.h"', '"common/wire/vgpu_proto.h"'],
     "vgpud/daemon.h": [],
     "vgpud/daemon.c": ['"vgpud/daemon.h"', '"vgpud/link/dev_server.h"', '"common/log.h"'],
-    "guest/lib/find.h": [],
-    "guest/lib/find.c": ['"guest/lib/find.h"', "<pci/pci.h>"],
-    "guest/vgpu-run/job.h": ['"guest/lib/find.h"'],
+    "guest/libvgpu/find.h": [],
+    "guest/libvgpu/find.c": ['"guest/libvgpu/find.h"', "<pci/pci.h>"],
+    "guest/vgpu-run/job.h": ['"guest/libvgpu/find.h"'],
     "guest/vgpu-run/main.c": ['"guest/vgpu-run/job.h"', '"common/wire/vgpu_frame.h"'],
     "vgpuadm/shell.c": ["<readline/readline.h>"],
     "qemu/vgpu-stub.c": ['"qemu/osdep.h"', '"vgpu_frame.h"'],
@@ -81,7 +81,7 @@ class IncludeLint(unittest.TestCase):
         self.catches("common/log.h", ['"vgpud/sched/sched.h"'], 2, "room")
 
     def test_the_guest_looks_into_the_daemon(self):
-        self.catches("guest/lib/find.h", ['"vgpud/sched/sched.h"'], 2, "room")
+        self.catches("guest/libvgpu/find.h", ['"vgpud/sched/sched.h"'], 2, "room")
 
     def test_one_tool_looks_into_the_other(self):
         self.catches("guest/vgpu-probe/main.c", ['"guest/vgpu-run/job.h"'], 2, "room")

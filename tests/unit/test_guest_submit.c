@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "common/wire/vgpu_regs.h"
-#include "guest/lib/submit.h"
+#include "guest/libvgpu/submit.h"
 
 #define TIMEOUT_NS 30000000u
 #define PATIENT_NS 60000000000u /* of a wait that is to end by itself */

@@ -2,10 +2,9 @@
 # tests.mk - each unit test with the files of the product that it links, and libraries if any:
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
 $(eval $(call unit-test,test_guest_names,common/names.c common/crc32c.c))
-$(eval $(call unit-test,test_guest_submit,$(addprefix guest/lib/,bar.c device.c fail.c find.c irq.c lock.c \
-	slot.c submit.c sysfs.c wait.c),-lpci -lpthread))
+$(eval $(call unit-test,test_guest_submit,$(call src,guest/libvgpu) guest/tool/fail.c,-lpci -lpthread))
 $(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
-	guest/lib/bar.c guest/lib/exit_code.c guest/lib/slot.c common/names.c common/wire/proto_check.c common/crc32c.c))
+	guest/libvgpu/bar.c guest/tool/exit_code.c guest/libvgpu/slot.c common/names.c common/wire/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_proto_check,common/wire/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,test_frame,))
 $(eval $(call unit-test,test_log,common/log.c))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exit_code.h - how the guest tools end, and what a user can do about each error of the ABI */
 
-#ifndef GUEST_EXIT_CODE_H
-#define GUEST_EXIT_CODE_H
+#ifndef VGPU_GUEST_TOOL_EXIT_CODE_H
+#define VGPU_GUEST_TOOL_EXIT_CODE_H
 
 #include <stdint.h>
 
-#include "guest/lib/fail.h"
+#include "guest/tool/fail.h"
 
 enum exit_code {
 	EXIT_CODE_OK = 0,

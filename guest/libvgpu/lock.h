@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lock.h - one process at a time submits to a device */
 
-#ifndef GUEST_LOCK_H
-#define GUEST_LOCK_H
+#ifndef VGPU_GUEST_LIBVGPU_LOCK_H
+#define VGPU_GUEST_LIBVGPU_LOCK_H
 
-#include "guest/lib/fail.h"
+#include "guest/tool/fail.h"
 
 /*
  * Takes the lock on an open resource0 (or device file); it goes with the descriptor.

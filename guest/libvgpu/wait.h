@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* wait.h - waits until the device is no longer busy */
 
-#ifndef GUEST_WAIT_H
-#define GUEST_WAIT_H
+#ifndef VGPU_GUEST_LIBVGPU_WAIT_H
+#define VGPU_GUEST_LIBVGPU_WAIT_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "guest/lib/device.h"
-#include "guest/lib/irq.h"
+#include "guest/libvgpu/device.h"
+#include "guest/libvgpu/irq.h"
 
 enum wait_mode {
 	WAIT_POLL, /* look at ever longer intervals */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* json.c - the one part of JSON that printf() does not do */
 
-#include "guest/lib/json.h"
+#include "guest/tool/json.h"
 
 void json_string(FILE *out, const char *text)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* submit.h - sends a request to the device and takes its answer */
 
-#ifndef GUEST_SUBMIT_H
-#define GUEST_SUBMIT_H
+#ifndef VGPU_GUEST_LIBVGPU_SUBMIT_H
+#define VGPU_GUEST_LIBVGPU_SUBMIT_H
 
 #include <stdint.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "guest/lib/device.h"
-#include "guest/lib/fail.h"
-#include "guest/lib/wait.h"
+#include "guest/libvgpu/device.h"
+#include "guest/tool/fail.h"
+#include "guest/libvgpu/wait.h"
 
 struct request {
 	uint32_t len_bytes; /* what goes into REQUEST_LEN */

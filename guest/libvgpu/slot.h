@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* slot.h - where a PCI device sits, as lspci writes it */
 
-#ifndef GUEST_SLOT_H
-#define GUEST_SLOT_H
+#ifndef VGPU_GUEST_LIBVGPU_SLOT_H
+#define VGPU_GUEST_LIBVGPU_SLOT_H
 
 #define SLOT_TEXT_LEN 20 /* "0000:00:04.0", with room for long domains */
 

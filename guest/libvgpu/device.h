@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* device.h - one vgpu device, opened: found, checked, locked and mapped */
 
-#ifndef GUEST_DEVICE_H
-#define GUEST_DEVICE_H
+#ifndef VGPU_GUEST_LIBVGPU_DEVICE_H
+#define VGPU_GUEST_LIBVGPU_DEVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/lib/bar.h"
-#include "guest/lib/fail.h"
+#include "guest/libvgpu/bar.h"
+#include "guest/tool/fail.h"
 
 enum device_access {
 	DEVICE_READ,  /* look at registers; no lock, so it works beside a process that submits */

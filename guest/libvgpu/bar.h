@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bar.h - counted accesses to the device's BAR0, mapped */
 
-#ifndef GUEST_BAR_H
-#define GUEST_BAR_H
+#ifndef VGPU_GUEST_LIBVGPU_BAR_H
+#define VGPU_GUEST_LIBVGPU_BAR_H
 
 #include <stdbool.h>
 #include <stdint.h>

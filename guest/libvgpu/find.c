@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* find.c - which vgpu devices this machine has */
 
-#include "guest/lib/find.h"
+#include "guest/libvgpu/find.h"
 
 #include <errno.h>
 #include <pci/pci.h>

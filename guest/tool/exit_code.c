@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exit_code.c - how the guest tools end, and what a user can do about each error of the ABI */
 
-#include "guest/lib/exit_code.h"
+#include "guest/tool/exit_code.h"
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lock.c - one process at a time submits to a device */
 
-#include "guest/lib/lock.h"
+#include "guest/libvgpu/lock.h"
 
 #include <errno.h>
 #include <stdio.h>

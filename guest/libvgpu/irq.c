@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* irq.c - waits for the device's interrupt through uio_pci_generic */
 
-#include "guest/lib/irq.h"
+#include "guest/libvgpu/irq.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_regs.h"
-#include "guest/lib/sysfs.h"
+#include "guest/libvgpu/sysfs.h"
 
 /*
  * Theory of operation: the device keeps INTx asserted while INTERRUPT_STATUS has an enabled bit.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sysfs.c - the small files that the kernel keeps about a PCI device */
 
-#include "guest/lib/sysfs.h"
+#include "guest/libvgpu/sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sysfs.h - the small files that the kernel keeps about a PCI device */
 
-#ifndef GUEST_SYSFS_H
-#define GUEST_SYSFS_H
+#ifndef VGPU_GUEST_LIBVGPU_SYSFS_H
+#define VGPU_GUEST_LIBVGPU_SYSFS_H
 
 #include <stddef.h>
 #include <stdint.h>

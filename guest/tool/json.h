@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* json.h - the one part of JSON that printf() does not do */
 
-#ifndef GUEST_JSON_H
-#define GUEST_JSON_H
+#ifndef VGPU_GUEST_TOOL_JSON_H
+#define VGPU_GUEST_TOOL_JSON_H
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* wait.c - waits until the device is no longer busy */
 
-#include "guest/lib/wait.h"
+#include "guest/libvgpu/wait.h"
 
 #include <errno.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* slot.c - where a PCI device sits, as lspci writes it */
 
-#include "guest/lib/slot.h"
+#include "guest/libvgpu/slot.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* find.h - which vgpu devices this machine has */
 
-#ifndef GUEST_FIND_H
-#define GUEST_FIND_H
+#ifndef VGPU_GUEST_LIBVGPU_FIND_H
+#define VGPU_GUEST_LIBVGPU_FIND_H
 
 #include <stddef.h>
 
-#include "guest/lib/fail.h"
-#include "guest/lib/slot.h"
+#include "guest/tool/fail.h"
+#include "guest/libvgpu/slot.h"
 
 #define FIND_MAX 64 /* devices of one guest; further ones are not looked at */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bar.c - counted accesses to the device's BAR0, mapped */
 
-#include "guest/lib/bar.h"
+#include "guest/libvgpu/bar.h"
 
 #include <endian.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* submit.c - sends a request to the device and takes its answer */
 
-#include "guest/lib/submit.h"
+#include "guest/libvgpu/submit.h"
 
 #include <errno.h>
 #include <string.h>

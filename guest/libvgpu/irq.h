@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* irq.h - waits for the device's interrupt through uio_pci_generic */
 
-#ifndef GUEST_IRQ_H
-#define GUEST_IRQ_H
+#ifndef VGPU_GUEST_LIBVGPU_IRQ_H
+#define VGPU_GUEST_LIBVGPU_IRQ_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/lib/device.h"
-#include "guest/lib/fail.h"
+#include "guest/libvgpu/device.h"
+#include "guest/tool/fail.h"
 
 struct irq {
 	struct vgpu_device *device;

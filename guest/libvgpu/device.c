@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* device.c - one vgpu device, opened: found, checked, locked and mapped */
 
-#include "guest/lib/device.h"
+#include "guest/libvgpu/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_regs.h"
-#include "guest/lib/find.h"
-#include "guest/lib/lock.h"
-#include "guest/lib/sysfs.h"
+#include "guest/libvgpu/find.h"
+#include "guest/libvgpu/lock.h"
+#include "guest/libvgpu/sysfs.h"
 
 int device_fail_none(struct fail *fail)
 {

@@ -46,9 +46,9 @@ endif
 # Targets that need no package of ours decide for themselves; all others check first what is missing
 # (and install it when they may). The answer is kept until the list of packages changes.
 PREREQ := $(B)/.prerequisites
-$(PREREQ): packaging/prerequisites.sh packaging/debian-packages
+$(PREREQ): tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
-	@packaging/prerequisites.sh build
+	@tools/prerequisites.sh build
 	@touch $@
 
 # CUDA: with nvcc the daemon can run the cuda executor; without, only cpu. No CUDA library is linked.
@@ -174,7 +174,7 @@ JOBS ?= 2
 
 .PHONY: check check-programs
 check:
-	@packaging/prerequisites.sh build qemu guest test
+	@tools/prerequisites.sh build qemu guest test
 	@qemu/build.sh
 	@$(MAKE) --no-print-directory -j$(JOBS) check-programs
 	@$(MAKE) --no-print-directory SAN=0 guest-image
@@ -185,7 +185,7 @@ check-programs: all unit fuzz crash $(STORM)
 # Which lines and branches the tests ran. What runs inside of a guest, and what is killed, does not count.
 .PHONY: coverage
 coverage:
-	@packaging/prerequisites.sh coverage
+	@tools/prerequisites.sh coverage
 	@find build-cov -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory check SAN=coverage || echo 'Not every test passed; what ran counts all the same.'
 	@for branches in '' --branches; do gcovr --root . --object-directory build-cov $$branches \
@@ -196,7 +196,7 @@ coverage:
 # vgpud and all its processes under valgrind: about 5 minutes.
 .PHONY: valgrind
 valgrind: all unit $(STORM)
-	@packaging/prerequisites.sh valgrind
+	@tools/prerequisites.sh valgrind
 	@qemu/build.sh
 	@$(MAKE) --no-print-directory guest-image
 	@REPLAY_LEDGERS=3 CMOCKA_MESSAGE_OUTPUT=TAP prove -j$(JOBS) --timer --exec 'valgrind --quiet --leak-check=full --show-leak-kinds=definite --error-exitcode=99' \
@@ -239,26 +239,26 @@ $(BENCH):
 # Another guest, since the tests' guests need not load what NFS needs. The NFS server needs root; bench.py tells what it
 # does without.
 NFS_GUEST := $(B)/nfs-guest/initramfs.cpio
-$(NFS_GUEST): packaging/guest-image.sh packaging/guest/init packaging/guest/agent $(B)/bin/vgpu-run
-	@packaging/prerequisites.sh guest
+$(NFS_GUEST): tools/guest-image.sh tools/guest/init tools/guest/agent $(B)/bin/vgpu-run
+	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"
-	@packaging/guest-image.sh --modules nfsv4,virtio_net,virtio_pci $(@D) $(B)/bin/vgpu-run
+	@tools/guest-image.sh --modules nfsv4,virtio_net,virtio_pci $(@D) $(B)/bin/vgpu-run
 
 # BENCH_ARGS='--short', '--only ledger --rows 1000000'; python3 bench/bench.py --help lists them.
 .PHONY: bench
 bench: all guest-image $(NFS_GUEST) $(BENCH)
 	@qemu/build.sh
-	@[ "$$(id -u)" -ne 0 ] || packaging/prerequisites.sh bench
+	@[ "$$(id -u)" -ne 0 ] || tools/prerequisites.sh bench
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_GUEST_DIR=$(CURDIR)/$(B)/guest VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} \
 		python3 bench/bench.py $(BENCH_ARGS)
 
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 
 GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE)
-$(B)/guest/initramfs.cpio: packaging/guest-image.sh packaging/guest/init packaging/guest/agent $(GUEST_TOOLS)
-	@packaging/prerequisites.sh guest
+$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init tools/guest/agent $(GUEST_TOOLS)
+	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"
-	@packaging/guest-image.sh $(@D) $(GUEST_TOOLS)
+	@tools/guest-image.sh $(@D) $(GUEST_TOOLS)
 
 .PHONY: guest-image demo bundle qemu
 qemu:
@@ -267,11 +267,11 @@ qemu:
 guest-image: $(B)/guest/initramfs.cpio
 
 demo:
-	@packaging/demo.sh
+	@tools/demo.sh
 
 bundle: all guest-image $(BENCH)
 	@qemu/build.sh
-	@packaging/bundle.sh $(B) $(B)/bundle
+	@tools/bundle.sh $(B) $(B)/bundle
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
@@ -279,12 +279,12 @@ bundle: all guest-image $(BENCH)
 
 .PHONY: lint format
 lint: compile_commands.json
-	@packaging/prerequisites.sh build test lint
-	@packaging/lint.sh
+	@tools/prerequisites.sh build test lint
+	@tools/lint.sh
 
 format:
-	@packaging/prerequisites.sh lint
-	@packaging/lint.sh format
+	@tools/prerequisites.sh lint
+	@tools/lint.sh format
 
 # --- the rest --------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ def missing():
     if os.geteuid() != 0:
         return "the NFS server needs root"
     if shutil.which("ganesha.nfsd") is None:
-        return "nfs-ganesha is not installed (packaging/prerequisites.sh bench)"
+        return "nfs-ganesha is not installed (tools/prerequisites.sh bench)"
     if not (paths.GUEST_DIR.parent / GUEST_DIR / "initramfs.cpio").exists():
         return "there is no guest with the NFS client's modules (make bench builds it)"
     return None

@@ -27,9 +27,9 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) $(addprefix vgpuadm/,fail.c fie
 	out/csv.c out/json.c out/table.c text.c view/say.c view/shape.c view/story.c words.c), \
 	-ljansson -lsmartcols))
 
-$(FUZZ_B)/.prerequisites: packaging/prerequisites.sh packaging/debian-packages
+$(FUZZ_B)/.prerequisites: tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
-	@packaging/prerequisites.sh test
+	@tools/prerequisites.sh test
 	@touch $@
 
 $(FUZZ_B)/obj/%.o: %.c | $(FUZZ_B)/.prerequisites

@@ -12,7 +12,7 @@ die() {
 }
 
 if [ $# -ne 2 ]; then
-    echo "usage: packaging/bundle.sh BUILDDIR OUTDIR (BUILDDIR has bin, qemu and guest; OUTDIR is made anew)" >&2
+    echo "usage: tools/bundle.sh BUILDDIR OUTDIR (BUILDDIR has bin, qemu and guest; OUTDIR is made anew)" >&2
     exit 2
 fi
 build=$1
@@ -45,8 +45,8 @@ done | sort -u | while read -r library; do
     [[ $(basename "$library") =~ $core ]] || cp -L "$library" "$out/lib/"
 done
 
-cp packaging/bundle/run.sh "$out/"
-cp packaging/demo.py "$out/"
+cp tools/bundle/run.sh "$out/"
+cp tools/demo.py "$out/"
 for part in lib device guest torture; do
     mkdir "$out/tests/$part"
     find tests/"$part" -maxdepth 1 -type f -exec cp -t "$out/tests/$part/" {} +

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 if [ $# -eq 0 ]; then
-    echo "usage: packaging/prerequisites.sh STEP... (steps: $(awk '!/^#/{print $1}' debian-packages | sort -u | tr '\n' ' '))" >&2
+    echo "usage: tools/prerequisites.sh STEP... (steps: $(awk '!/^#/{print $1}' debian-packages | sort -u | tr '\n' ' '))" >&2
     exit 2
 fi
 command -v dpkg-query >/dev/null || exit 0 # another distribution: its packager knows the names

@@ -184,7 +184,7 @@ class Lint:
             here = place(path)
             if here is None:
                 self.report(path, 1, "unknown file", "it stands in no room of the table",
-                            "give it a line in LAYERS of packaging/check-includes.py")
+                            "give it a line in LAYERS of tools/check-includes.py")
                 continue
             for line, system, name, target in includes:
                 if system:
@@ -219,7 +219,7 @@ class Lint:
                 return
         if name.removesuffix(".h") not in SYSTEM and not fits(name, SYSTEM_DIRS):
             self.report(path, line, "unknown header", f"<{name}> is bound to no room",
-                        "give it a line in BOUND of packaging/check-includes.py")
+                        "give it a line in BOUND of tools/check-includes.py")
 
     def check_missing(self, path, here, line, name):
         if here[0] == "qemu" and not name.startswith(("common/", "vgpud/", "guest/")):

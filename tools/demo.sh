@@ -47,9 +47,9 @@ if [ ${#slow[@]} -gt 0 ]; then
 fi
 
 heading "Packages, programs, QEMU, guest"
-bounded 1800 "installing packages" packaging/prerequisites.sh build qemu guest
+bounded 1800 "installing packages" tools/prerequisites.sh build qemu guest
 bounded 3600 "building QEMU" qemu/build.sh
 bounded 1800 "the build" make --no-print-directory -j"$(nproc)" all guest-image
 echo "everything is built"
 
-bounded 600 "the demo" python3 packaging/demo.py build/demo
+bounded 600 "the demo" python3 tools/demo.py build/demo

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lint.sh - reads the sources as a strict colleague would; `make lint` runs it, `make format` puts form right
 #
-# usage: packaging/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck analyzer shell man
-#        packaging/lint.sh format
+# usage: tools/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck analyzer shell man
+#        tools/lint.sh format
 # It says what each step does and what it found, and ends with a count. LINT_JOBS=N: N files at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,10 +12,10 @@ declare -A what=(
     [form]="clang-format: layout of our C (make format puts it right)"
     [heads]="heads: the licence, and 'file - what it is'"
     [banned]="banned functions: those that cannot know how long their target is, or whether they read a number"
-    [includes]="includes: who may include whom (packaging/check-includes.py has the table)"
+    [includes]="includes: who may include whom (tools/check-includes.py has the table)"
     [tidy]="clang-tidy: likely bugs and long functions (.clang-tidy says which; the slowest step)"
-    [cppcheck]="cppcheck: likely bugs, less those that packaging/cppcheck.suppress explains"
-    [analyzer]="gcc -fanalyzer: likely bugs along paths, less those that packaging/analyzer.suppress explains"
+    [cppcheck]="cppcheck: likely bugs, less those that tools/cppcheck.suppress explains"
+    [analyzer]="gcc -fanalyzer: likely bugs along paths, less those that tools/analyzer.suppress explains"
     [shell]="shellcheck: shell scripts"
     [man]="mandoc: manual pages"
 )
@@ -74,7 +74,7 @@ step_banned() {
 }
 
 step_includes() {
-    packaging/check-includes.py | sed '$d'
+    tools/check-includes.py | sed '$d'
 }
 
 # One file, in a process of its own, with the commands in directory $2. Prints findings without the
@@ -104,7 +104,7 @@ step_cppcheck() {
     mapfile -t headers < <(printf '#include <%s>\n' sys/queue.h jansson.h | cc -E -x c - |
         sed -nE 's/^# [0-9]+ "(.*\/(sys\/queue|jansson)\.h)".*/--include=\1/p' | sort -u)
     files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" \
-        --enable=warning,performance,portability --suppressions-list=packaging/cppcheck.suppress \
+        --enable=warning,performance,portability --suppressions-list=tools/cppcheck.suppress \
         --inline-suppr --std=c11 --library=posix --library=gnu "${headers[@]}" -I. -D_GNU_SOURCE \
         -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
 }
@@ -123,7 +123,7 @@ step_analyzer() {
     files '*.c' | sed -E '/^tests\//d' | xargs -r -P "$jobs" -I FILE "$0" analyze-one FILE | sort -u |
         awk 'NR == FNR { if ($0 !~ /^(#|$)/) known[$1 " " $2]; next }
             { split($0, part, ":"); match($0, /-Wanalyzer-[a-z-]+/)
-              if (!((part[1] ": " substr($0, RSTART, RLENGTH)) in known)) print }' packaging/analyzer.suppress -
+              if (!((part[1] ": " substr($0, RSTART, RLENGTH)) in known)) print }' tools/analyzer.suppress -
 }
 
 step_shell() {

@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=$PATH:/usr/sbin:/sbin # depmod and modprobe, which need no root for what they do here
 
 usage() {
-    echo "usage: packaging/guest-image.sh [--modules NAME,...] OUTDIR PROGRAM..." >&2
+    echo "usage: tools/guest-image.sh [--modules NAME,...] OUTDIR PROGRAM..." >&2
     echo "  OUTDIR    gets vmlinuz and initramfs.cpio" >&2
     echo "  PROGRAM   goes to the guest's /usr/bin, with the shared libraries it needs" >&2
     echo "  --modules kernel modules to load besides those that vgpu-stub needs" >&2
@@ -29,7 +29,7 @@ out=$1
 shift
 
 for tool in apt-get dpkg depmod modprobe cpio xz busybox; do
-    command -v "$tool" >/dev/null || die "$tool is missing; packaging/prerequisites.sh guest names its package"
+    command -v "$tool" >/dev/null || die "$tool is missing; tools/prerequisites.sh guest names its package"
 done
 busybox=$(command -v busybox)
 ldd "$busybox" >/dev/null 2>&1 && die "$busybox is not static; apt-get install busybox-static"

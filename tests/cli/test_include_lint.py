@@ -38,7 +38,7 @@ CLEAN = {
     "guest/vgpu-run/main.c": ['"guest/vgpu-run/job.h"', '"common/wire/vgpu_frame.h"'],
     "vgpuadm/shell.c": ["<readline/readline.h>"],
     "qemu/vgpu-stub.c": ['"qemu/osdep.h"', '"vgpu_frame.h"'],
-    "tests/unit/test_sched.c": ["<cmocka.h>", '"vgpud/sched/sched.h"'],
+    "tests/unit/sched/test_sched.c": ["<cmocka.h>", '"vgpud/sched/sched.h"'],
 }
 
 

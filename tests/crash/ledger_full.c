@@ -24,7 +24,7 @@
 
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
-#include "tests/unit/ledger_check.h"
+#include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/ledger/store_sqlite.h"
 

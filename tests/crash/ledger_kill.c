@@ -26,7 +26,7 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
-#include "tests/unit/ledger_check.h"
+#include "tests/unit/ledger/ledger_check.h"
 #include "vgpud/ledger/store_sqlite.h"
 
 #define IN_FLIGHT 32

@@ -1,43 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # tests.mk - each unit test with the files of the product that it links, and libraries if any:
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
-$(eval $(call unit-test,test_guest_names,common/names.c common/crc32c.c))
-$(eval $(call unit-test,test_guest_submit,$(call src,guest/libvgpu) guest/tool/fail.c,-lpci -lpthread))
-$(eval $(call unit-test,test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
+$(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
+$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu) guest/tool/fail.c,-lpci -lpthread))
+$(eval $(call unit-test,guest/test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
 	guest/libvgpu/bar.c guest/tool/exit_code.c guest/libvgpu/slot.c common/names.c common/wire/proto_check.c common/crc32c.c))
-$(eval $(call unit-test,test_proto_check,common/wire/proto_check.c common/crc32c.c))
-$(eval $(call unit-test,test_frame,))
-$(eval $(call unit-test,test_log,common/log.c))
-$(eval $(call unit-test,test_limit,vgpud/sched/limit.c))
-$(eval $(call unit-test,test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
-$(eval $(call unit-test,test_request_life,vgpud/request/request_life.c))
-$(eval $(call unit-test,test_session,vgpud/link/session.c))
-$(eval $(call unit-test,test_busy_poll,common/busy_poll.c))
-$(eval $(call unit-test,test_file_format,vgpud/files/format.c common/names.c))
+$(eval $(call unit-test,common/test_proto_check,common/wire/proto_check.c common/crc32c.c))
+$(eval $(call unit-test,common/test_frame,))
+$(eval $(call unit-test,common/test_log,common/log.c))
+$(eval $(call unit-test,sched/test_limit,vgpud/sched/limit.c))
+$(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
+$(eval $(call unit-test,request/test_request_life,vgpud/request/request_life.c))
+$(eval $(call unit-test,link/test_session,vgpud/link/session.c))
+$(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))
+$(eval $(call unit-test,files/test_file_format,vgpud/files/format.c common/names.c))
 
 PATTERN := common/cmd/pattern.c common/cmd/pattern_items.c common/cmd/pattern_types.c common/cmd/pattern_why.c common/cmd/admin.c \
 	common/names.c common/cmd/suggest.c common/timeexpr.c common/units.c common/util.c
-$(eval $(call unit-test,test_pattern,$(PATTERN)))
-$(eval $(call unit-test,test_suggest,common/cmd/suggest.c))
-$(eval $(call unit-test,test_timeexpr,common/timeexpr.c))
-$(eval $(call unit-test,test_units,common/units.c common/util.c))
+$(eval $(call unit-test,common/test_pattern,$(PATTERN)))
+$(eval $(call unit-test,common/test_suggest,common/cmd/suggest.c))
+$(eval $(call unit-test,common/test_timeexpr,common/timeexpr.c))
+$(eval $(call unit-test,common/test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/reload.c vgpud/conf/settings.c vgpud/vm/vm.c \
 	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
-$(eval $(call unit-test,test_conf,$(CONF),-linih))
+$(eval $(call unit-test,conf/test_conf,$(CONF),-linih))
 
-$(eval $(call unit-test,test_share,vgpud/sched/share.c))
+$(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
 LEDGER := vgpud/ledger/ring.c vgpud/sched/share.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c vgpud/ledger/hist.c vgpud/ledger/store_sqlite.c \
 	vgpud/ledger/store_sqlite_batch.c vgpud/ledger/store_sqlite_clock.c vgpud/ledger/store_sqlite_db.c vgpud/ledger/store_sqlite_room.c \
 	vgpud/ledger/store_sqlite_start.c vgpud/ledger/store_sqlite_vms.c vgpud/ledger/store_sqlite_writer.c $(B)/vgpud/ledger/schema.o common/crc32c.c
-$(eval $(call unit-test,test_hist,vgpud/ledger/hist.c))
-$(eval $(call unit-test,test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c common/crc32c.c))
-$(eval $(call unit-test,test_store,$(LEDGER) vgpud/ledger/store_null.c,-lsqlite3))
-$(eval $(call unit-test,test_replay,$(LEDGER),-lsqlite3))
+$(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
+$(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c common/crc32c.c))
+$(eval $(call unit-test,ledger/test_store,$(LEDGER) vgpud/ledger/store_null.c,-lsqlite3))
+$(eval $(call unit-test,ledger/test_replay,$(LEDGER),-lsqlite3))
 LEDGER_QUERY := vgpud/ledger/store_query.c vgpud/ledger/store_query_rows.c vgpud/ledger/store_query_groups.c \
 	vgpud/ledger/store_query_stats.c vgpud/ledger/store_query_exact.c vgpud/ledger/store_query_blame.c
-$(eval $(call unit-test,test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
+$(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
 
-$(eval $(call unit-test,test_spawn,proc/spawn.c proc/starter.c common/util.c))
-$(eval $(call unit-test,test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))
+$(eval $(call unit-test,proc/test_spawn,proc/spawn.c proc/starter.c common/util.c))
+$(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))

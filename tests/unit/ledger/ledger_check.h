@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ledger_check.h - what must always hold in a ledger, as a query */
 
-#ifndef TESTS_LEDGER_CHECK_H
-#define TESTS_LEDGER_CHECK_H
+#ifndef VGPU_TESTS_UNIT_LEDGER_LEDGER_CHECK_H
+#define VGPU_TESTS_UNIT_LEDGER_LEDGER_CHECK_H
 
 /* How many rows of table minute differ from what the rows of table request add up to, or lack
  * there. */

@@ -39,7 +39,7 @@
 
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
-#include "tests/unit/ledger_check.h"
+#include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/ledger/store_sqlite_private.h"
 

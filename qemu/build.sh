@@ -301,7 +301,7 @@ install_out() {
 }
 
 build_qemu() {
-    "$top/packaging/prerequisites.sh" qemu
+    "$top/tools/prerequisites.sh" qemu
     if [ -n "${QEMU_SRC:-}" ]; then
         ! own_tree_changed || copy_own_source
     elif [ -z "$tree" ] || [ $update = 1 ]; then

@@ -89,8 +89,8 @@ version=$(basename "$kernel"/lib/modules/*)
 
 tree=$work/tree
 mkdir -p "$tree"/{bin,dev,etc,lib/modules,proc,root,run,sys,tmp,usr/bin}
-cp "$root/packaging/guest/init" "$tree/init"
-cp "$root/packaging/guest/agent" "$tree/bin/agent"
+cp "$root/tools/guest/init" "$tree/init"
+cp "$root/tools/guest/agent" "$tree/bin/agent"
 cp "$busybox" "$tree/bin/busybox"
 "$busybox" --list | while read -r applet; do
     [ -e "$tree/bin/$applet" ] || ln -s busybox "$tree/bin/$applet"

@@ -13,7 +13,7 @@ mkdir -p "$logs"
 
 # Only what we run is looked at, not the captive command's shell.
 export VGPU_LAUNCHER="valgrind --quiet --vgdb=no --trace-children=yes --trace-children-skip=/bin/sh --leak-check=full \
-    --suppressions=$PWD/packaging/valgrind.suppress --error-markers=FINDING,END --log-file=$logs/%p"
+    --suppressions=$PWD/tools/valgrind.suppress --error-markers=FINDING,END --log-file=$logs/%p"
 
 held=true
 python3 tests/torture/test_torture.py "$@" || held=false

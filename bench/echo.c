@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/wire/proto_check.h"
 #include "common/sock.h"
+#include "common/wire/proto_check.h"
 #include "common/wire/vgpu_frame.h"
 
 #define VM_ID 1

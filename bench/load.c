@@ -11,8 +11,8 @@
 
 #include "bench/samples.h"
 #include "common/names.h"
-#include "common/wire/proto_check.h"
 #include "common/util.h"
+#include "common/wire/proto_check.h"
 #include "common/wire/vgpu_frame.h"
 #include "common/wire/vgpu_regs.h"
 

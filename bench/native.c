@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "bench/samples.h"
-#include "common/wire/proto_check.h"
 #include "common/util.h"
+#include "common/wire/proto_check.h"
 #include "worker/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA
 #include "bench/native_cuda.h"

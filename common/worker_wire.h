@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "worker/exec.h"
 #include "proc/spawn.h"
+#include "worker/exec.h"
 
 /*
  * Both are the same program, so structures travel as they lie in memory, one to a message of a

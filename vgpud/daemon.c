@@ -19,17 +19,17 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/admin/server.h"
-#include "vgpud/request/broker.h"
-#include "vgpud/conf/reload.h"
 #include "proc/confine.h"
-#include "vgpud/daemon_private.h"
-#include "vgpud/daemon_record.h"
-#include "vgpud/link/dev_server.h"
-#include "vgpud/files/server.h"
 #include "proc/identity.h"
 #include "proc/spawn.h"
+#include "vgpud/admin/server.h"
+#include "vgpud/conf/reload.h"
+#include "vgpud/daemon_private.h"
+#include "vgpud/daemon_record.h"
+#include "vgpud/files/server.h"
 #include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/link/dev_server.h"
+#include "vgpud/request/broker.h"
 
 /* --- start --- */
 
@@ -185,7 +185,7 @@ static void on_settled(void *arg)
 	if (daemon->ready || !executors_settled(daemon->broker.executors))
 		return;
 	daemon->ready = true;
-	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
 		vms++;
 	log_info("ready: %u VMs, sockets in %s/vm", vms, daemon->conf->runtime_dir);
 	daemon_tell(daemon, "start", NULL, "version " VGPU_VERSION " is ready");

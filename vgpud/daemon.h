@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "vgpud/request/broker.h"
 #include "vgpud/conf/conf.h"
 #include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/request/broker.h"
 
 #define DAEMON_PATH_SIZE 108 /* of a socket */
 

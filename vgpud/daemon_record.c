@@ -145,8 +145,8 @@ static struct record_doomed *doomed_find(const struct daemon *daemon, uint32_t i
 	struct record_doomed *doomed;
 
 	SLIST_FOREACH(doomed, &daemon->doomed, link)
-	if (doomed->id == id)
-		return doomed;
+		if (doomed->id == id)
+			return doomed;
 	return NULL;
 }
 
@@ -425,7 +425,7 @@ static void retry_all(struct daemon *daemon)
 	struct record_doomed *doomed, *next_doomed;
 	struct vm *vm;
 
-	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
 		retry_pause(daemon, vm);
 	for (doomed = SLIST_FIRST(&daemon->doomed); doomed != NULL; doomed = next_doomed) {
 		next_doomed = SLIST_NEXT(doomed, link);
@@ -480,7 +480,7 @@ void daemon_record_close(struct daemon *daemon)
 
 	daemon->recording_ends = true;
 	daemon->record_retry = sd_event_source_disable_unref(daemon->record_retry);
-	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
 		write_last(daemon, vm);
 	while ((doomed = SLIST_FIRST(&daemon->doomed)) != NULL) {
 		SLIST_REMOVE_HEAD(&daemon->doomed, link);

@@ -8,9 +8,9 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
+#include "proc/descriptors.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/daemon_record.h"
-#include "proc/descriptors.h"
 
 #define STORE_WAIT_MS 60000
 

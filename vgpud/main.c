@@ -8,17 +8,17 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "proc/confine.h"
+#include "proc/spawn.h"
+#include "proc/starter.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/admin/query.h"
 #include "vgpud/conf/conf.h"
 #include "vgpud/conf/options.h"
 #include "vgpud/conf/settings.h"
-#include "proc/confine.h"
 #include "vgpud/daemon.h"
-#include "vgpud/files/scan.h"
-#include "vgpud/admin/query.h"
-#include "proc/spawn.h"
-#include "proc/starter.h"
 #include "vgpud/exec/worker.h"
+#include "vgpud/files/scan.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
 

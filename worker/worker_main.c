@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/busy_poll.h"
 #include "common/log.h"
 #include "common/util.h"
-#include "common/busy_poll.h"
 #include "proc/confine.h"
 #include "worker/exec_cpu.h"
 #ifdef VGPU_WITH_CUDA

@@ -8,8 +8,8 @@
 
 #include "common/wire/vgpu_proto.h"
 #include "guest/libvgpu/device.h"
-#include "guest/tool/fail.h"
 #include "guest/libvgpu/wait.h"
+#include "guest/tool/fail.h"
 
 struct request {
 	uint32_t len_bytes; /* what goes into REQUEST_LEN */

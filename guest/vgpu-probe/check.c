@@ -12,8 +12,8 @@
 #include "common/wire/proto_check.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
-#include "guest/tool/json.h"
 #include "guest/libvgpu/submit.h"
+#include "guest/tool/json.h"
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-probe/view.h"
 

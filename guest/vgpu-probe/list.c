@@ -8,8 +8,8 @@
 
 #include "guest/libvgpu/device.h"
 #include "guest/libvgpu/find.h"
-#include "guest/tool/json.h"
 #include "guest/libvgpu/sysfs.h"
+#include "guest/tool/json.h"
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-probe/view.h"
 

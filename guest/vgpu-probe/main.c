@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "guest/libvgpu/device.h"
-#include "guest/tool/exit_code.h"
 #include "guest/libvgpu/slot.h"
+#include "guest/tool/exit_code.h"
 #include "guest/vgpu-probe/check.h"
 #include "guest/vgpu-probe/list.h"
 #include "guest/vgpu-probe/view.h"

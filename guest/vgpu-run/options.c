@@ -13,8 +13,8 @@
 
 #include "common/names.h"
 #include "common/wire/vgpu_proto.h"
-#include "guest/tool/exit_code.h"
 #include "guest/libvgpu/slot.h"
+#include "guest/tool/exit_code.h"
 
 static const char help[] =
 	"usage: vgpu-run [options] A B\n"

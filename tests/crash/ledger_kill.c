@@ -31,7 +31,7 @@
 
 #define IN_FLIGHT 32
 #define LONGEST_ROUND_US 120000
-#define ALARM                                                                               \
+#define ALARM \
 	(UINT64_C(1) << 63) /* from the child: the number of records met twice at the start \
 			     */
 

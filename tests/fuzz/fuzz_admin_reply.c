@@ -86,7 +86,7 @@ static void write_rows(const struct output_shape *shape, enum output_format form
 	capture_begin(&capture);
 	output = output_begin(&style, shape, false);
 	REQUIRE(output != NULL);
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		output_row(output, row);
 	}
 	output_end(output, json_array_get(rows, 0), &fine);

@@ -57,7 +57,7 @@ static void put_row(const struct output *output, const json_t *row)
 	putchar('{');
 	for (const struct field *field = fields; field->key; field++)
 		put_member(field->key, json_object_get(row, field->key), &first);
-	json_object_foreach ((json_t *)row, key, value) {
+	json_object_foreach((json_t *)row, key, value) {
 		if (!is_field(fields, key))
 			put_member(key, value, &first);
 	}
@@ -93,7 +93,7 @@ static void write_end(struct output *output, const json_t *extras, const struct 
 	if (output->count == 0)
 		put_head(output);
 	putchar(']');
-	json_object_foreach ((json_t *)extras, key, value) {
+	json_object_foreach((json_t *)extras, key, value) {
 		if (strcmp(key, "rows") != 0)
 			put_member(key, value, &first);
 	}

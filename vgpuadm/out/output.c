@@ -97,7 +97,7 @@ void output_end(struct output *output, const json_t *extras, const struct fail *
 		sort_kept(output);
 	if (for_people && shape->head)
 		shape->head(extras);
-	json_array_foreach (output->kept, i, row) {
+	json_array_foreach(output->kept, i, row) {
 		write_row(output, row);
 	}
 	output->writer->end(output, extras, fail);

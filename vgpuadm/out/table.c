@@ -129,7 +129,7 @@ static void write_end(struct output *output, const json_t *extras, const struct 
 	scols_table_enable_noheadings(table, !output->style->headings);
 	scols_table_enable_colors(table, output->style->colours);
 	scols_table_set_column_separator(table, "  ");
-	json_array_foreach (output->kept, i, row) {
+	json_array_foreach(output->kept, i, row) {
 		add_lines(output, table, &columns, row);
 	}
 	if (json_array_size(output->kept) > 0)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "vgpuadm/view/view_private.h"
 #include "vgpuadm/view/shape.h"
+#include "vgpuadm/view/view_private.h"
 
 /* They hand the words to `vgpuadm --complete`, which answers a candidate a line. */
 static const char bash[] = "# vgpuadm in bash: source <(vgpuadm completion bash), or put it into\n"

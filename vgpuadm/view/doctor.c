@@ -76,7 +76,7 @@ static void check_peers(struct doctor *doctor, const json_t *vms)
 	json_t *vm;
 	size_t i;
 
-	json_array_foreach (vms, i, vm) {
+	json_array_foreach(vms, i, vm) {
 		json_int_t refused = json_integer_value(json_object_get(vm, "refused_peers"));
 
 		unconnected += !json_is_true(json_object_get(vm, "connected"));
@@ -122,7 +122,7 @@ static int verdict(const json_t *rows, struct fail *fail)
 	size_t i, bad = 0;
 	json_t *row;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		bad += strcmp(field_string(row, "result"), result_names[DOCTOR_OK]) != 0;
 	}
 	if (bad == 0)

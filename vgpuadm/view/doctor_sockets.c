@@ -18,7 +18,7 @@ static const char *owner_of(const json_t *vms, const char *path)
 	const json_t *vm;
 	size_t i;
 
-	json_array_foreach (vms, i, vm) {
+	json_array_foreach(vms, i, vm) {
 		if (strcmp(field_string(vm, "socket"), path) == 0)
 			return field_string(vm, "vm");
 	}
@@ -94,7 +94,7 @@ void doctor_sockets(struct doctor *doctor, const char *runtime_dir, const json_t
 	const json_t *vm;
 	size_t i;
 
-	json_array_foreach (vms, i, vm) {
+	json_array_foreach(vms, i, vm) {
 		bad += check_socket(doctor, vm);
 	}
 	if (snprintf(dir, sizeof(dir), "%s/vm", runtime_dir) < (int)sizeof(dir))

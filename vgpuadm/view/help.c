@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vgpuadm/view/view_private.h"
 #include "vgpuadm/view/shape.h"
+#include "vgpuadm/view/view_private.h"
 
 #define USAGE_SIZE 512
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vgpuadm/view/shape.h"
 #include "vgpuadm/view/sparkline.h"
 #include "vgpuadm/view/view_private.h"
-#include "vgpuadm/view/shape.h"
 
 #define MINUTES 60 /* that sparklines and statistics look back */
 #define NS_PER_MINUTE INT64_C(60000000000)
@@ -55,7 +55,7 @@ static void fill_minutes(const json_t *rates, int64_t last_minute, double *rate,
 		rate[m] = 0;
 		p99_ns[m] = -1;
 	}
-	json_array_foreach (rates, i, row) {
+	json_array_foreach(rates, i, row) {
 		int64_t minute = json_integer_value(json_object_get(row, "minute_unix_ns")) /
 				 NS_PER_MINUTE;
 		int64_t m = minute - last_minute + MINUTES - 1;
@@ -127,7 +127,7 @@ static json_t *find_queued(struct view *view, const char *id)
 	char text[32];
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT,
 			 json_integer_value(json_object_get(row, "id")));
 		if (!found && strcmp(text, id) == 0)

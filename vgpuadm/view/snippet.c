@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpuadm/view/view_private.h"
 #include "vgpuadm/view/shape.h"
+#include "vgpuadm/view/view_private.h"
 
 /*
  * The remarks come as comments of the file that the text goes into, so that it can be pasted whole.

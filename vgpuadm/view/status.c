@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "vgpuadm/view/view_private.h"
 #include "vgpuadm/view/shape.h"
+#include "vgpuadm/view/view_private.h"
 
 int view_status(struct view *view, struct fail *fail)
 {

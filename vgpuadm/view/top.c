@@ -9,11 +9,11 @@
 
 #include "common/units.h"
 #include "common/util.h"
-#include "vgpuadm/screen.h"
 #include "vgpuadm/out/text.h"
-#include "vgpuadm/view/view_private.h"
+#include "vgpuadm/screen.h"
 #include "vgpuadm/view/shape.h"
 #include "vgpuadm/view/top_rows.h"
+#include "vgpuadm/view/view_private.h"
 
 #define INTERVAL_MS 2000
 #define INTERVAL_LEAST_MS 100
@@ -160,7 +160,7 @@ static void draw(struct top *top)
 	put_summary(top, size.columns);
 	put_keys(top, size.columns);
 	put_row(top, NULL, size.columns);
-	json_array_foreach (top->shown, i, row) {
+	json_array_foreach(top->shown, i, row) {
 		if (i < most)
 			put_row(top, row, size.columns);
 	}
@@ -241,7 +241,7 @@ static int run_plain(struct top *top, struct fail *fail)
 		look(top);
 		if (top->fail.status != 0)
 			break;
-		json_array_foreach (top->shown, i, row) {
+		json_array_foreach(top->shown, i, row) {
 			output_row(output, row);
 		}
 		if (ferror(stdout) || rest(top))

@@ -18,7 +18,7 @@ static const json_t *find_group(const json_t *stats, const char *vm)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach (stats, i, row) {
+	json_array_foreach(stats, i, row) {
 		if (strcmp(field_string(row, "group"), vm) == 0)
 			return row;
 	}
@@ -58,7 +58,7 @@ static json_t *make_rows(struct top_rows *rows, const json_t *vms, const json_t 
 	size_t i;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
-	json_array_foreach (vms, i, vm) {
+	json_array_foreach(vms, i, vm) {
 		const char *name = field_string(vm, "vm");
 		json_int_t requests = json_integer_value(json_object_get(vm, "requests"));
 		json_t *row = json_pack("{s:I}", "time_unix_ns",

@@ -11,8 +11,8 @@
 #include "common/cmd/suggest.h"
 #include "common/units.h"
 #include "vgpuadm/out/text.h"
-#include "vgpuadm/view/view_private.h"
 #include "vgpuadm/view/shape.h"
+#include "vgpuadm/view/view_private.h"
 
 /* ---- asking ---- */
 
@@ -59,7 +59,7 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail)
 	json_t *rows = view_rows(view, "list", args, NULL, fail);
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		if (!found && strcmp(field_string(row, "vm"), vm) == 0)
 			found = json_incref(row);
 	}
@@ -83,7 +83,7 @@ int view_write(const struct view *view, const struct output_shape *shape, const 
 	if (!output)
 		return fail_set(fail, ADMIN_ERROR_REFUSED, "out of memory");
 	*fail = (struct fail){ 0 };
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		output_row(output, row);
 	}
 	output_end(output, extras, fail);
@@ -156,7 +156,7 @@ static void suggest_from(struct view *view, const char *command, const char *key
 	json_t *rows = view_rows(view, command, NULL, NULL, &ignored), *row;
 	size_t i, len = strlen(fail->text);
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		suggest_offer(&suggest, field_string(row, key));
 	}
 	if (suggest.best)

@@ -10,8 +10,8 @@
 
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/admin/handlers.h"
 #include "proc/confine.h"
+#include "vgpud/admin/handlers.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/store_sqlite.h"
 
@@ -30,7 +30,7 @@ static struct totals add_up(const struct broker *broker)
 	struct totals sum = { 0 };
 	const struct vm *vm;
 
-	TAILQ_FOREACH (vm, &broker->vms, link) {
+	TAILQ_FOREACH(vm, &broker->vms, link) {
 		sum.vms++;
 		sum.connected += dev_port_connected(vm);
 		sum.paused += vm->sched.paused;
@@ -135,7 +135,7 @@ static json_t *pool_row(const struct daemon *daemon, unsigned i)
 	const char *state = "ready";
 	const struct vm *vm;
 
-	TAILQ_FOREACH (vm, &daemon->broker.vms, link) {
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link) {
 		if (vm->sched.pool != i)
 			continue;
 		vms++;
@@ -303,7 +303,7 @@ static void check_vms(struct admin_call *call)
 	const struct vm *vm;
 	char text[128], remedy[128];
 
-	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link) {
+	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link) {
 		if (vm->sched.paused) {
 			snprintf(text, sizeof(text), "%s is paused", vm->name);
 			snprintf(remedy, sizeof(remedy), "vgpuadm resume %s", vm->name);

@@ -38,7 +38,7 @@ static const char *nearest_vm(const struct daemon *daemon, const char *name)
 	struct suggest near = suggest_begin(name);
 	const struct vm *vm;
 
-	TAILQ_FOREACH (vm, &daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
 		suggest_offer(&near, vm->name);
 	return near.best;
 }

@@ -89,8 +89,8 @@ void admin_queue(struct admin_call *call)
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 		return;
 	}
-	TAILQ_FOREACH (vm, &broker->vms, link)
-		TAILQ_FOREACH (request, &vm->requests, vm_link)
+	TAILQ_FOREACH(vm, &broker->vms, link)
+		TAILQ_FOREACH(request, &vm->requests, vm_link)
 			requests[n++] = request;
 	sorted_by = &broker->sched;
 	sorted_at_ns = util_now_ns();

@@ -48,7 +48,7 @@ int admin_line_check(const struct admin_cmd *cmd, json_t *args, char *why, size_
 	const char *key;
 	json_t *value;
 
-	json_object_foreach (args, key, value) {
+	json_object_foreach(args, key, value) {
 		if (!json_is_string(value) && !json_is_true(value)) {
 			snprintf(why, why_size,
 				 "%s: the values of args are strings, or true for a flag",

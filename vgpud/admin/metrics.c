@@ -46,9 +46,9 @@ static void each_series(struct admin_call *call,
 	const struct stats_series *series;
 	const struct vm *vm;
 
-	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
 		SLIST_FOREACH(series, &vm->stats, link)
-	emit(call, vm, series);
+			emit(call, vm, series);
 }
 
 static void emit_requests(struct admin_call *call, const struct vm *vm,
@@ -106,7 +106,7 @@ static void emit_total(struct admin_call *call, const struct vm *vm,
 	do {                                                                       \
 		const struct vm *vm;                                               \
 		head(call, metric, type, help);                                    \
-		TAILQ_FOREACH (vm, &(call)->daemon->broker.vms, link)              \
+		TAILQ_FOREACH(vm, &(call)->daemon->broker.vms, link)               \
 			line(call, metric "{vm=\"%s\"} " format, vm->name, value); \
 	} while (0)
 

@@ -110,7 +110,7 @@ static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
 							    FOLLOW_ROWS, collect_request, &list));
 
 	count = json_array_size(list.rows);
-	json_array_foreach (list.rows, i, row) {
+	json_array_foreach(list.rows, i, row) {
 		*last_id = (uint64_t)json_integer_value(json_object_get(row, "id"));
 		query_row(q, json_incref(row));
 	}

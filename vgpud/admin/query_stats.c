@@ -242,7 +242,7 @@ static void blame(struct query *q, struct groups *groups)
 			query_check(q, err);
 	}
 	if (err == 0) {
-		json_array_foreach (shares.rows, i, row) {
+		json_array_foreach(shares.rows, i, row) {
 			json_int_t ns = json_integer_value(json_object_get(row, "blocked_ns"));
 
 			json_object_set_new(row, "share",

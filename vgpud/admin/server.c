@@ -18,9 +18,9 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "common/util.h"
-#include "vgpud/admin/line.h"
 #include "proc/descriptors.h"
 #include "proc/spawn.h"
+#include "vgpud/admin/line.h"
 
 /*
  * Theory of operation: a client's lines are answered one after the other. The next line is looked
@@ -536,7 +536,7 @@ static bool has_place(struct admin_client *client)
 	const struct admin_client *other;
 	char text[160] = "";
 
-	TAILQ_FOREACH (other, &server->clients, link) {
+	TAILQ_FOREACH(other, &server->clients, link) {
 		readers += other->role == ADMIN_ROLE_READ;
 		own += other->role == ADMIN_ROLE_READ && other->peer.uid == client->peer.uid;
 	}

@@ -75,7 +75,7 @@ void admin_list(struct admin_call *call)
 
 	if (only != NULL && admin_vm_arg(call) == NULL)
 		return;
-	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
 		n++;
 	vms = calloc(n + 1, sizeof(const struct vm *));
 	if (vms == NULL) {
@@ -83,7 +83,7 @@ void admin_list(struct admin_call *call)
 		return;
 	}
 	n = 0;
-	TAILQ_FOREACH (vm, &call->daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
 		if (only == NULL || strcmp(only, vm->name) == 0)
 			vms[n++] = vm;
 	qsort(vms, n, sizeof(const struct vm *), by_name);

@@ -107,7 +107,7 @@ static struct worker *worker_find(const struct kind *kind, pid_t pid)
 
 	if (is_child(kind->nursery, pid))
 		return kind->nursery->worker;
-	TAILQ_FOREACH (seat, &kind->executors->seats, link)
+	TAILQ_FOREACH(seat, &kind->executors->seats, link)
 		if (seat->kind == kind && is_child(seat->process, pid))
 			return seat->process->worker;
 	return NULL;
@@ -151,7 +151,7 @@ static void fill_seats(struct kind *kind)
 {
 	struct seat *seat;
 
-	TAILQ_FOREACH (seat, &kind->executors->seats, link) {
+	TAILQ_FOREACH(seat, &kind->executors->seats, link) {
 		struct process *spare = kind->nursery;
 
 		if (seat->kind != kind || seat->process != NULL || seat->retiring)
@@ -376,7 +376,7 @@ static unsigned dying(const struct kind *kind)
 	unsigned alive = kind->nursery != NULL;
 	const struct seat *seat;
 
-	TAILQ_FOREACH (seat, &kind->executors->seats, link)
+	TAILQ_FOREACH(seat, &kind->executors->seats, link)
 		alive += seat->kind == kind && seat->process != NULL;
 	/* One that ended by itself is buried before its seat hears of it. */
 	return kind->children > alive ? kind->children - alive : 0;
@@ -450,7 +450,7 @@ static struct kind *kind_find(const struct executors *executors, const char *spe
 {
 	struct kind *kind;
 
-	TAILQ_FOREACH (kind, &executors->kinds, link)
+	TAILQ_FOREACH(kind, &executors->kinds, link)
 		if (strcmp(kind->spec, spec) == 0)
 			return kind;
 	return NULL;
@@ -522,7 +522,7 @@ bool executors_settled(const struct executors *executors)
 {
 	const struct kind *kind;
 
-	TAILQ_FOREACH (kind, &executors->kinds, link)
+	TAILQ_FOREACH(kind, &executors->kinds, link)
 		if (kind->info.executor == VGPU_EXECUTOR_NONE && kind->trouble[0] == '\0')
 			return false;
 	return true;

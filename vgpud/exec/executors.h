@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-#include "worker/exec.h"
 #include "vgpud/request/request.h"
+#include "worker/exec.h"
 
 /*
  * A seat is a place where one worker runs the requests of one pool, or of one VM. When its worker

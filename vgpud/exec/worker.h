@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "worker/exec.h"
 #include "common/worker_wire.h"
+#include "worker/exec.h"
 
 /* exec.info is valid once worker_greet() has returned 1. */
 struct worker {

@@ -16,9 +16,9 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "proc/spawn.h"
 #include "vgpud/files/scan.h"
 #include "vgpud/files/server_private.h"
-#include "proc/spawn.h"
 
 /*
  * Theory of operation. A process of its own does all I/O (files/scan.c), so that a hanging file
@@ -268,7 +268,7 @@ static void fill_vms(struct file_server *server, struct file_order_vms *vms)
 
 	memset(vms, 0, sizeof(*vms));
 	vms->kind = FILE_ORDER_VMS;
-	TAILQ_FOREACH (vm, &server->broker->vms, link) {
+	TAILQ_FOREACH(vm, &server->broker->vms, link) {
 		if (vms->num == FILE_VM_MAX) {
 			if (!server->too_many)
 				log_warning("file transport: only the first %d VMs are served",
@@ -305,7 +305,7 @@ static void send_vms(struct file_server *server)
 	if (!server->vms_sent) { /* a new process: it has no answers yet */
 		struct file_slot *slot;
 
-		TAILQ_FOREACH (slot, &server->slots, link) {
+		TAILQ_FOREACH(slot, &server->slots, link) {
 			slot->again = slot->sent;
 			slot->sent = false;
 		}
@@ -415,7 +415,7 @@ void file_server_check(const struct file_server *server, file_server_finding *fi
 	finding(arg, well, text,
 		server->hung ? "if it is on NFS, look at its server; requests by device go on"
 			     : "see that it is there, and that vgpud may read and write in it");
-	TAILQ_FOREACH (slot, &server->slots, link) {
+	TAILQ_FOREACH(slot, &server->slots, link) {
 		bool opened = slot->trouble[0] == '\0';
 
 		if (opened && slot->answer_trouble[0] == '\0')

@@ -9,8 +9,8 @@
 
 #include "common/log.h"
 #include "common/names.h"
-#include "common/wire/proto_check.h"
 #include "common/util.h"
+#include "common/wire/proto_check.h"
 #include "vgpud/files/server_private.h"
 
 /* What the text of a VM's requests got wrong, as told once. */
@@ -22,7 +22,7 @@ struct file_slot *file_slot_find(struct file_server *server, const char *name)
 {
 	struct file_slot *slot;
 
-	TAILQ_FOREACH (slot, &server->slots, link)
+	TAILQ_FOREACH(slot, &server->slots, link)
 		if (strcmp(slot->name, name) == 0)
 			return slot;
 	return NULL;
@@ -223,7 +223,7 @@ static bool has_request(const struct vm *vm, const struct file_slot *slot,
 {
 	const struct request *request;
 
-	TAILQ_FOREACH (request, &vm->requests, vm_link)
+	TAILQ_FOREACH(request, &vm->requests, vm_link)
 		if (request->origin == origin && request->sequence == slot->sequence)
 			return true;
 	return false;

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "vgpud/files/format.h"
 #include "proc/spawn.h"
+#include "vgpud/files/format.h"
 #include "vgpud/vm/vm.h"
 
 /*

@@ -10,10 +10,10 @@
 #include <sys/queue.h>
 
 #include "vgpud/ledger/ring.h"
-#include "vgpud/sched/share.h"
 #include "vgpud/ledger/store_sqlite.h"
 #include "vgpud/ledger/store_sqlite_batch.h"
 #include "vgpud/ledger/store_sqlite_db.h"
+#include "vgpud/sched/share.h"
 
 #define STORE_SQLITE_EVENTS_MOST 1024u /* told and not yet written */
 #define STORE_SQLITE_CHANGES_MOST 256u /* under way */

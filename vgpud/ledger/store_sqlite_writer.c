@@ -167,8 +167,7 @@ static int write_changes(struct store_sqlite *s, struct store_sqlite_changes *ch
 	struct store_sqlite_change *change;
 	int err = store_sqlite_db_begin(&s->db);
 
-	STAILQ_FOREACH(change, changes, link)
-	{
+	STAILQ_FOREACH(change, changes, link) {
 		if (err)
 			break;
 		switch (change->type) {
@@ -195,8 +194,7 @@ static bool touches_vms(const struct store_sqlite_changes *changes)
 {
 	const struct store_sqlite_change *change;
 
-	STAILQ_FOREACH(change, changes, link)
-	{
+	STAILQ_FOREACH(change, changes, link) {
 		if (change->type == STORE_SQLITE_VM_CHANGE ||
 		    change->type == STORE_SQLITE_VM_REMOVE)
 			return true;

@@ -10,8 +10,8 @@
 
 #include "common/log.h"
 #include "common/names.h"
-#include "common/wire/proto_check.h"
 #include "common/util.h"
+#include "common/wire/proto_check.h"
 #include "vgpud/request/broker_private.h"
 
 /*
@@ -316,7 +316,7 @@ static void on_seats_changed(void *arg)
 	struct broker *broker = arg;
 	struct vm *vm;
 
-	TAILQ_FOREACH (vm, &broker->vms, link)
+	TAILQ_FOREACH(vm, &broker->vms, link)
 		broker_refresh_vm(broker, vm);
 	broker_dispatch(broker);
 	broker->handler->settled(broker->arg);

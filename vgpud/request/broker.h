@@ -8,10 +8,10 @@
 
 #include "common/busy_poll.h"
 #include "vgpud/conf/conf.h"
-#include "vgpud/link/dev_server.h"
 #include "vgpud/exec/executors.h"
-#include "vgpud/sched/sched.h"
 #include "vgpud/ledger/store.h"
+#include "vgpud/link/dev_server.h"
+#include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
 
 struct broker;

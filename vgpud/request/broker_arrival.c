@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/wire/proto_check.h"
 #include "common/util.h"
+#include "common/wire/proto_check.h"
 #include "vgpud/request/broker_private.h"
 
 /* Whether the sender wants a checksum, as far as a message that may be malformed can tell. */
@@ -142,7 +142,7 @@ static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
 	struct broker *broker = arg;
 	struct request *request;
 
-	TAILQ_FOREACH (request, &vm->requests, vm_link)
+	TAILQ_FOREACH(request, &vm->requests, vm_link)
 		if (request->origin == &device_origin && request->sequence == sequence)
 			break;
 	if (request == NULL)
@@ -162,8 +162,8 @@ struct request *broker_find(struct broker *broker, uint64_t id)
 	struct request *request;
 	struct vm *vm;
 
-	TAILQ_FOREACH (vm, &broker->vms, link)
-		TAILQ_FOREACH (request, &vm->requests, vm_link)
+	TAILQ_FOREACH(vm, &broker->vms, link)
+		TAILQ_FOREACH(request, &vm->requests, vm_link)
 			if (request->row.id == id)
 				return request;
 	return NULL;

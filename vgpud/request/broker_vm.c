@@ -105,7 +105,7 @@ static int on_leaving(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	broker->leaving = sd_event_source_disable_unref(broker->leaving);
-	TAILQ_FOREACH (vm, &broker->vms, link) {
+	TAILQ_FOREACH(vm, &broker->vms, link) {
 		if (vm->seat == NULL || needs_seat(vm))
 			continue;
 		take_seat(broker, vm);

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "worker/exec.h"
+#include "vgpud/ledger/store.h"
 #include "vgpud/request/request_life.h"
 #include "vgpud/sched/sched.h"
-#include "vgpud/ledger/store.h"
+#include "worker/exec.h"
 
 struct request;
 struct seat;

@@ -152,7 +152,7 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 	struct sched_item *best = NULL;
 	struct sched_vm *vm;
 
-	TAILQ_FOREACH (vm, &s->waiting, link) {
+	TAILQ_FOREACH(vm, &s->waiting, link) {
 		const struct sched_pool *pool = &s->pool[vm->pool];
 		struct sched_item *head = TAILQ_FIRST(&vm->queue);
 
@@ -220,7 +220,7 @@ void sched_requeue(struct sched *s, struct sched_item *item)
 	item->started_ns = 0;
 	/* As if it had been there all the time; only a span that is not over counts in whole. */
 	item->limited_ns = item->vm->limited_ns - item->limited_ns;
-	TAILQ_FOREACH (next, &item->vm->queue, link)
+	TAILQ_FOREACH(next, &item->vm->queue, link)
 		if (item->order < next->order)
 			break;
 	if (next != NULL)
@@ -259,7 +259,7 @@ struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_exp
 	struct sched_item *item;
 	struct sched_vm *vm;
 
-	TAILQ_FOREACH (item, &s->started, link) {
+	TAILQ_FOREACH(item, &s->started, link) {
 		if (now_ns >= hung_expiry_ns(s, item)) {
 			*how = SCHED_EXPIRED_HUNG;
 			return item;
@@ -270,7 +270,7 @@ struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_exp
 			return item;
 		}
 	}
-	TAILQ_FOREACH (vm, &s->waiting, link) {
+	TAILQ_FOREACH(vm, &s->waiting, link) {
 		if (now_ns >= waiting_expiry_ns(s, vm)) {
 			item = TAILQ_FIRST(&vm->queue);
 			*how = vm->paused ? SCHED_EXPIRED_PAUSED : SCHED_EXPIRED_WAITING;
@@ -288,11 +288,11 @@ uint64_t sched_next_expiry_ns(const struct sched *s)
 	const struct sched_vm *vm;
 	uint64_t next_ns = SCHED_NEVER;
 
-	TAILQ_FOREACH (item, &s->started, link) {
+	TAILQ_FOREACH(item, &s->started, link) {
 		next_ns = earlier(next_ns, hung_expiry_ns(s, item));
 		next_ns = earlier(next_ns, late_expiry_ns(s, item));
 	}
-	TAILQ_FOREACH (vm, &s->waiting, link)
+	TAILQ_FOREACH(vm, &s->waiting, link)
 		next_ns = earlier(next_ns, waiting_expiry_ns(s, vm));
 	return next_ns;
 }

@@ -36,8 +36,8 @@ static struct stats_series *get(struct stats *stats, uint8_t pool, uint8_t prior
 	struct stats_series *series;
 
 	SLIST_FOREACH(series, stats, link)
-	if (series->pool == pool && series->priority == priority)
-		return series;
+		if (series->pool == pool && series->priority == priority)
+			return series;
 	series = calloc(1, sizeof(*series));
 	if (series == NULL)
 		return NULL;

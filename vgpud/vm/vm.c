@@ -67,7 +67,7 @@ struct vm *vm_find(const struct vm_list *list, const char *name)
 {
 	struct vm *vm;
 
-	TAILQ_FOREACH (vm, list, link)
+	TAILQ_FOREACH(vm, list, link)
 		if (strcmp(vm->name, name) == 0)
 			return vm;
 	return NULL;
@@ -77,7 +77,7 @@ struct vm *vm_find_id(const struct vm_list *list, uint32_t id)
 {
 	struct vm *vm;
 
-	TAILQ_FOREACH (vm, list, link)
+	TAILQ_FOREACH(vm, list, link)
 		if (vm->id == id)
 			return vm;
 	return NULL;
@@ -112,8 +112,8 @@ bool vm_id_is_free(const struct vm_list *list, const struct vm_past_list *past, 
 	if (vm_find_id(list, id) != NULL)
 		return false;
 	SLIST_FOREACH(other, past, link)
-	if (other->id == id)
-		return strcmp(other->name, name) == 0; /* the latest that had it */
+		if (other->id == id)
+			return strcmp(other->name, name) == 0; /* the latest that had it */
 	return true;
 }
 

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "guest/tool/exit_code.h"
 #include "guest/libvgpu/slot.h"
+#include "guest/tool/exit_code.h"
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/samples.h"

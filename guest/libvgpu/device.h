@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "guest/libvgpu/bar.h"
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 enum device_access {
 	DEVICE_READ,  /* look at registers; no lock, so it works beside a process that submits */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "guest/libvgpu/slot.h"
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 #define FIND_MAX 64 /* devices of one guest; further ones are not looked at */
 

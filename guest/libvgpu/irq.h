@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "guest/libvgpu/device.h"
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 struct irq {
 	struct vgpu_device *device;

@@ -4,7 +4,7 @@
 #ifndef VGPU_GUEST_LIBVGPU_LOCK_H
 #define VGPU_GUEST_LIBVGPU_LOCK_H
 
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 /*
  * Takes the lock on an open resource0 (or device file); it goes with the descriptor.

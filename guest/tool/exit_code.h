@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 enum exit_code {
 	EXIT_CODE_OK = 0,

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 /* Return: 0; or -errno with fail, having none included. */
 int list_devices(bool json, struct fail *fail);

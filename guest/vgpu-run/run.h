@@ -10,7 +10,7 @@
 #include "guest/libvgpu/device.h"
 #include "guest/libvgpu/submit.h"
 #include "guest/libvgpu/wait.h"
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/samples.h"
 

@@ -2,7 +2,7 @@
 # tests.mk - each unit test with the files of the product that it links, and libraries if any:
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
-$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu) guest/tool/fail.c,-lpci -lpthread))
+$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
 $(eval $(call unit-test,guest/test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
 	guest/libvgpu/bar.c guest/tool/exit_code.c guest/libvgpu/slot.c common/names.c common/wire/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,common/test_proto_check,common/wire/proto_check.c common/crc32c.c))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fail.h - why something did not work: a kind for programs, a sentence for people */
 
-#ifndef VGPU_GUEST_TOOL_FAIL_H
-#define VGPU_GUEST_TOOL_FAIL_H
+#ifndef VGPU_GUEST_LIBVGPU_FAIL_H
+#define VGPU_GUEST_LIBVGPU_FAIL_H
 
 enum fail_kind {
 	FAIL_NONE,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fail.c - why something did not work: a kind for programs, a sentence for people */
 
-#include "guest/tool/fail.h"
+#include "guest/libvgpu/fail.h"
 
 #include <stdarg.h>
 #include <stdio.h>

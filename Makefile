@@ -74,9 +74,8 @@ vgpud/admin := ask daemon handlers job line metrics query query_out query_rows q
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker
 vgpud/files := dir format scan server server_slot
-vgpud/ledger := hist ring ring_file set_aside store_null store_query store_query_blame store_query_exact \
-	store_query_groups store_query_rows store_query_stats store_sqlite store_sqlite_batch store_sqlite_clock \
-	store_sqlite_db store_sqlite_room store_sqlite_start store_sqlite_vms store_sqlite_writer
+vgpud/ledger := batch clock db hist ledger null query query_blame query_exact query_groups query_rows query_stats ring ring_file \
+	room set_aside start vms writer
 vgpud/link := dev_door dev_refuse dev_server session
 vgpud/request := broker broker_arrival broker_vm request_life
 vgpud/sched := limit sched share
@@ -217,7 +216,7 @@ torture: all $(STORM)
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
 	$(B)/bin/bench-echo
 check-programs: $(BENCH)
-$(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/ledger/store_null.c $(LEDGER) $(LEDGER_QUERY))
+$(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/ledger/null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
 $(B)/bin/bench-echo: $(call obj,bench/echo.c common/wire/proto_check.c common/crc32c.c common/sock.c)
 $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_check.c common/crc32c.c common/util.c)

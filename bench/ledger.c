@@ -19,9 +19,9 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
+#include "vgpud/ledger/ledger.h"
+#include "vgpud/ledger/query.h"
 #include "vgpud/ledger/ring.h"
-#include "vgpud/ledger/store_query.h"
-#include "vgpud/ledger/store_sqlite.h"
 
 #define DAY_NS INT64_C(86400000000000)
 #define BURST 20000u /* requests whose records the ring holds without the writer's help */
@@ -45,10 +45,10 @@ static uint64_t random_u64(void)
 	return state;
 }
 
-static struct store_request request_at(uint64_t id, uint64_t received_ns)
+static struct ledger_request request_at(uint64_t id, uint64_t received_ns)
 {
 	uint64_t random = random_u64();
-	struct store_request request = {
+	struct ledger_request request = {
 		.id = id,
 		.received_ns = received_ns,
 		.wait_ns = 2000 + random % 4096 * (random >> 60) * (random >> 56 & 15),
@@ -68,65 +68,65 @@ static struct store_request request_at(uint64_t id, uint64_t received_ns)
 }
 
 /* Return: nanoseconds that accepted and finished take of the loop thread, for one request. */
-static double time_burst(struct store *store, uint64_t base_ns)
+static double time_burst(struct ledger *ledger, uint64_t base_ns)
 {
 	uint64_t begin_ns = util_now_ns();
 
 	for (unsigned i = 0; i < BURST; i++) {
-		struct store_request request = request_at(store->next_id++, base_ns);
+		struct ledger_request request = request_at(ledger->next_id++, base_ns);
 
-		if (store->ops->accepted(store, &request))
+		if (ledger_accepted(ledger, &request))
 			die("the ring is too small");
-		store->ops->finished(store, &request);
+		ledger_finished(ledger, &request);
 	}
 	return (double)(util_now_ns() - begin_ns) / BURST;
 }
 
-static void wait_for_writer(struct store *store)
+static void wait_for_writer(struct ledger *ledger)
 {
-	store_sqlite_flush(store, NULL, NULL);
-	if (store_sqlite_wait(store, 600000))
+	ledger_flush(ledger, NULL, NULL);
+	if (ledger_wait(ledger, 600000))
 		die("the writer does not end");
 }
 
 /* Return: rows a second from accepted to committed. */
-static double fill(struct store *store, uint64_t rows, uint64_t base_ns)
+static double fill(struct ledger *ledger, uint64_t rows, uint64_t base_ns)
 {
 	uint64_t begin_ns = util_now_ns();
 	uint64_t step_ns = (uint64_t)DAY_NS / rows;
 
 	for (uint64_t i = 0; i < rows; i++) {
-		struct store_request request = request_at(store->next_id, base_ns + i * step_ns);
+		struct ledger_request request = request_at(ledger->next_id, base_ns + i * step_ns);
 
-		while (store->ops->accepted(store, &request))
+		while (ledger_accepted(ledger, &request))
 			poll(NULL, 0, 1);
-		store->ops->finished(store, &request);
-		store->next_id++;
+		ledger_finished(ledger, &request);
+		ledger->next_id++;
 	}
-	wait_for_writer(store);
+	wait_for_writer(ledger);
 	return (double)rows / ((double)(util_now_ns() - begin_ns) / 1e9);
 }
 
-static int ignore(void *arg, const struct store_query_stats *stats)
+static int ignore(void *arg, const struct ledger_query_stats *stats)
 {
 	*(uint64_t *)arg += stats->count;
 	return 0;
 }
 
 /* Return: the shortest of some runs, in milliseconds. */
-static double time_stats(struct store_query *query, const struct store_query_filter *filter,
-			 enum store_query_by by, bool exact, uint64_t *count)
+static double time_stats(struct ledger_query *query, const struct ledger_query_filter *filter,
+			 enum ledger_query_by by, bool exact, uint64_t *count)
 {
 	double best_ms = 1e12;
 
 	for (unsigned i = 0; i < (exact ? 1 : ROUNDS); i++) {
-		struct store_query_window window;
+		struct ledger_query_window window;
 		uint64_t begin_ns = util_now_ns();
 		double ms;
 
 		*count = 0;
-		if (store_query_stats(query, filter, by, exact, &window, ignore, count))
-			die(store_query_error(query));
+		if (ledger_query_stats(query, filter, by, exact, &window, ignore, count))
+			die(ledger_query_error(query));
 		ms = (double)(util_now_ns() - begin_ns) / 1e6;
 		best_ms = ms < best_ms ? ms : best_ms;
 	}
@@ -139,10 +139,10 @@ static void print_one(const char *what, double ms, uint64_t count)
 	       (unsigned long long)count);
 }
 
-static void print_stats(struct store_query *query, const char *what, int64_t since_ns,
-			int64_t until_ns, enum store_query_by by)
+static void print_stats(struct ledger_query *query, const char *what, int64_t since_ns,
+			int64_t until_ns, enum ledger_query_by by)
 {
-	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
 	uint64_t count;
 	double ms;
 
@@ -154,48 +154,48 @@ static void print_stats(struct store_query *query, const char *what, int64_t sin
 
 static void bench_reading(int64_t begin_ns)
 {
-	struct store_query_filter all = STORE_QUERY_FILTER_ALL;
-	struct store_query *query;
+	struct ledger_query_filter all = LEDGER_QUERY_FILTER_ALL;
+	struct ledger_query *query;
 	char why[512];
 	uint64_t count;
 	double exact_ms;
 
-	if (store_query_open(&query, db_path, why, sizeof(why)))
+	if (ledger_query_open(&query, db_path, why, sizeof(why)))
 		die(why);
-	print_stats(query, "of the day", 0, INT64_MAX, STORE_QUERY_BY_NOTHING);
-	print_stats(query, "of the day, by vm", 0, INT64_MAX, STORE_QUERY_BY_VM);
+	print_stats(query, "of the day", 0, INT64_MAX, LEDGER_QUERY_BY_NOTHING);
+	print_stats(query, "of the day, by vm", 0, INT64_MAX, LEDGER_QUERY_BY_VM);
 	print_stats(query, "23 h, odd ends, by vm", begin_ns + 1234567890123,
-		    begin_ns + 84000123456789, STORE_QUERY_BY_VM);
+		    begin_ns + 84000123456789, LEDGER_QUERY_BY_VM);
 	print_stats(query, "of an hour, by vm", begin_ns + DAY_NS / 2,
-		    begin_ns + DAY_NS / 2 + DAY_NS / 24, STORE_QUERY_BY_VM);
-	exact_ms = time_stats(query, &all, STORE_QUERY_BY_VM, true, &count);
+		    begin_ns + DAY_NS / 2 + DAY_NS / 24, LEDGER_QUERY_BY_VM);
+	exact_ms = time_stats(query, &all, LEDGER_QUERY_BY_VM, true, &count);
 	print_one("of the day, by vm, every row read", exact_ms, count);
-	store_query_close(query);
+	ledger_query_close(query);
 }
 
 static void bench(uint64_t rows)
 {
-	const struct store_sqlite_config config = { .db_path = db_path,
-						    .ring_path = ring_path,
-						    .version = "bench" };
-	struct store *store, *null = store_null_open();
+	const struct ledger_config config = { .db_path = db_path,
+					      .ring_path = ring_path,
+					      .version = "bench" };
+	struct ledger *ledger, *null = ledger_null_open();
 	double null_ns, ring_ns, rows_per_s;
 	struct stat st;
 	char why[512];
 	uint64_t base_ns = util_now_ns();
 
-	if (!null || store_sqlite_open(&store, &config, why, sizeof(why)))
+	if (!null || ledger_open(&ledger, &config, why, sizeof(why)))
 		die(why);
 	null_ns = time_burst(null, base_ns);
-	ring_ns = time_burst(store, base_ns);
-	wait_for_writer(store);
+	ring_ns = time_burst(ledger, base_ns);
+	wait_for_writer(ledger);
 	printf("{\"name\":\"ledger-records\",\"ns\":%.0f,\"without_ns\":%.0f}\n", ring_ns, null_ns);
-	rows_per_s = fill(store, rows, base_ns + (uint64_t)DAY_NS / 1440);
+	rows_per_s = fill(ledger, rows, base_ns + (uint64_t)DAY_NS / 1440);
 	printf("{\"name\":\"ledger-fill\",\"rows\":%llu,\"rows_per_s\":%.0f}\n",
 	       (unsigned long long)rows, rows_per_s);
-	bench_reading(store_sqlite_wall_ns(store, base_ns));
-	store->ops->close(store);
-	null->ops->close(null);
+	bench_reading(ledger_wall_ns(ledger, base_ns));
+	ledger_close(ledger);
+	ledger_close(null);
 	if (stat(db_path, &st) == 0)
 		printf("{\"name\":\"ledger-size\",\"bytes_per_row\":%.1f,\"record_bytes\":%d}\n",
 		       (double)st.st_size / (double)(rows + BURST), RING_RECORD_BYTES);

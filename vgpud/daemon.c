@@ -27,7 +27,7 @@
 #include "vgpud/daemon_private.h"
 #include "vgpud/daemon_record.h"
 #include "vgpud/files/server.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 #include "vgpud/link/dev_server.h"
 #include "vgpud/request/broker.h"
 
@@ -103,9 +103,9 @@ static void say_of_ledger(const char *sentence)
 	log_warning("ledger: %s", sentence);
 }
 
-static int open_ledger(const struct conf *conf, struct store **store)
+static int open_ledger(const struct conf *conf, struct ledger **ledger)
 {
-	struct store_sqlite_config config = {
+	struct ledger_config config = {
 		.ring_records = conf->ring_records,
 		.batch_ms = conf->batch_ms,
 		.retention_days = conf->retention_days,
@@ -118,15 +118,15 @@ static int open_ledger(const struct conf *conf, struct store **store)
 	char db[PATH_MAX], ring[PATH_MAX], why[512];
 
 	if (!conf->ledger) {
-		*store = store_null_open();
+		*ledger = ledger_null_open();
 		log_warning("no ledger is kept (--no-ledger): requests leave no record");
-		return *store != NULL ? 0 : -ENOMEM;
+		return *ledger != NULL ? 0 : -ENOMEM;
 	}
 	snprintf(db, sizeof(db), "%s/vgpud.db", conf->state_dir);
 	snprintf(ring, sizeof(ring), "%s/vgpud.ring", conf->state_dir);
 	config.db_path = db;
 	config.ring_path = ring;
-	if (store_sqlite_open(store, &config, why, sizeof(why)) == 0)
+	if (ledger_open(ledger, &config, why, sizeof(why)) == 0)
 		return 0;
 	log_error("%s", why);
 	return -EIO;
@@ -163,8 +163,8 @@ static void run_command(struct daemon *daemon)
 
 void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, const char *text)
 {
-	struct store *store = daemon->broker.store;
-	struct store_event event = {
+	struct ledger *ledger = daemon->broker.ledger;
+	struct ledger_event event = {
 		.kind = kind,
 		.subject = subject,
 		.text = text,
@@ -172,7 +172,7 @@ void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, c
 		.pid = -1,
 	};
 
-	store->ops->event(store, &event);
+	ledger_event(ledger, &event);
 }
 
 /* Ready is when guests can connect and it is known what will run their requests. */
@@ -216,21 +216,21 @@ static const struct broker_handler broker_callbacks = {
 	.paused = on_paused,
 };
 
-static int on_store(sd_event_source *source, int fd, uint32_t revents, void *arg)
+static int on_ledger(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *daemon = arg;
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	if (!store_sqlite_dispatch(daemon->broker.store))
+	if (!ledger_dispatch(daemon->broker.ledger))
 		return 0;
-	store_sqlite_stats(daemon->broker.store, &stats);
+	ledger_stats(daemon->broker.ledger, &stats);
 	if (stats.state == daemon->ledger_state)
 		return 0;
 	daemon->ledger_state = stats.state;
-	if (stats.state == STORE_SQLITE_OK)
+	if (stats.state == LEDGER_OK)
 		log_info("the ledger takes records again");
 	else
 		log_error("the ledger does not take records: %s; vgpuadm doctor says what helps",
@@ -415,20 +415,20 @@ static int start_loop(struct daemon *daemon)
 
 static int start(struct daemon *daemon, const struct admin_server_config *admin)
 {
-	struct store *store;
+	struct ledger *ledger;
 	int err;
 
 	if (become_user(daemon->conf) != 0 || open_starter(daemon) != 0 || start_loop(daemon) != 0)
 		return -EIO;
 	umask(0027); /* the ledger is not for everybody; sockets set their own modes */
 	confine_broker(daemon->conf);
-	if (open_ledger(daemon->conf, &store) != 0)
+	if (open_ledger(daemon->conf, &ledger) != 0)
 		return -EIO;
-	err = broker_init(&daemon->broker, daemon->conf, daemon->event, store, &broker_callbacks,
+	err = broker_init(&daemon->broker, daemon->conf, daemon->event, ledger, &broker_callbacks,
 			  daemon);
 	if (err == 0 && daemon_has_ledger(daemon))
-		err = sd_event_add_io(daemon->event, NULL, store_sqlite_fd(store), EPOLLIN,
-				      on_store, daemon);
+		err = sd_event_add_io(daemon->event, NULL, ledger_fd(ledger), EPOLLIN, on_ledger,
+				      daemon);
 	if (err < 0)
 		log_error("cannot start: %s", strerror(-err));
 	if (err >= 0)
@@ -460,7 +460,7 @@ static void end(struct daemon *daemon)
 {
 	if (daemon->admin != NULL)
 		admin_server_close(daemon->admin);
-	if (daemon->broker.store != NULL) {
+	if (daemon->broker.ledger != NULL) {
 		daemon_record_close(daemon);
 		broker_close(&daemon->broker);
 	}

@@ -9,7 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "vgpud/conf/conf.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
 #define DAEMON_PATH_SIZE 108 /* of a socket */
@@ -44,7 +44,7 @@ struct daemon {
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
 	pid_t starter;	       /* the process that starts all others */
-	unsigned ledger_state; /* enum store_sqlite_state, as last logged */
+	unsigned ledger_state; /* enum ledger_state, as last logged */
 	bool ready;
 };
 
@@ -74,7 +74,7 @@ static inline bool daemon_has_ledger(const struct daemon *daemon)
 }
 
 /* Return: the VM as the database is to keep it; its strings are the VM's. */
-struct store_vm daemon_stored_vm(const struct vm *vm);
+struct ledger_vm daemon_stored_vm(const struct vm *vm);
 
 /* The socket's path. path: DAEMON_PATH_SIZE bytes. */
 void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path);

@@ -233,14 +233,14 @@ static void on_written(void *arg, int err)
 static int put(struct vm_write *write)
 {
 	struct vm *vm = write->vm;
-	struct store_vm row = daemon_stored_vm(vm);
+	struct ledger_vm row = daemon_stored_vm(vm);
 
 	vm->next = NULL;
 	vm->writing = write;
 	write->settings = vm_settings(vm);
 	write->pauses = vm->pauses;
 	write->tells_pause = pause_unrecorded(vm);
-	return store_sqlite_vm_put(write->daemon->broker.store, &row, on_written, write);
+	return ledger_vm_put(write->daemon->broker.ledger, &row, on_written, write);
 }
 
 static void begin(struct vm_write *write)
@@ -383,7 +383,7 @@ static int begin_delete(struct daemon *daemon, uint32_t id, const char *name,
 	deletion->done = done;
 	deletion->arg = arg;
 	snprintf(deletion->name, sizeof(deletion->name), "%s", name);
-	err = store_sqlite_vm_delete(daemon->broker.store, id, on_deleted, deletion);
+	err = ledger_vm_delete(daemon->broker.ledger, id, on_deleted, deletion);
 	if (err != 0)
 		on_deleted(deletion, err);
 	return 0;

@@ -12,7 +12,7 @@
 #include "vgpud/daemon_private.h"
 #include "vgpud/daemon_record.h"
 
-#define STORE_WAIT_MS 60000
+#define LEDGER_WAIT_MS 60000
 
 const char *daemon_port_error(int err)
 {
@@ -90,7 +90,7 @@ static uint32_t limited(uint32_t number, uint32_t most)
 }
 
 /* A VM from the database. */
-static void add_stored_vm(void *arg, const struct store_vm *stored)
+static void add_stored_vm(void *arg, const struct ledger_vm *stored)
 {
 	struct daemon *daemon = arg;
 	unsigned pool = stored->pool - 'A';
@@ -122,13 +122,13 @@ static void add_stored_vm(void *arg, const struct store_vm *stored)
 }
 
 /* A command line may name more than the ledger takes at once: then it gets the time it needs. */
-static int store_vm(struct daemon *daemon, const struct store_vm *stored)
+static int keep_vm(struct daemon *daemon, const struct ledger_vm *stored)
 {
-	struct store *store = daemon->broker.store;
-	int err = store_sqlite_vm_put(store, stored, NULL, NULL);
+	struct ledger *ledger = daemon->broker.ledger;
+	int err = ledger_vm_put(ledger, stored, NULL, NULL);
 
-	if (err == -ENOBUFS && store_sqlite_wait(store, STORE_WAIT_MS) == 0)
-		err = store_sqlite_vm_put(store, stored, NULL, NULL);
+	if (err == -ENOBUFS && ledger_wait(ledger, LEDGER_WAIT_MS) == 0)
+		err = ledger_vm_put(ledger, stored, NULL, NULL);
 	if (err != 0)
 		log_error("%s: cannot be stored: %s", stored->name, strerror(-err));
 	return err;
@@ -139,7 +139,7 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 {
 	struct vm_list *vms = &daemon->broker.vms;
 	struct vm *other = vm_find_id(vms, conf->id), *vm = vm_find(vms, conf->name);
-	struct store_vm stored = {
+	struct ledger_vm stored = {
 		.id = conf->id,
 		.name = conf->name,
 		.pool = (uint8_t)('A' + conf->pool),
@@ -171,7 +171,7 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 	if (vm == NULL)
 		return -EIO;
 	daemon_record_known(vm);
-	return daemon_has_ledger(daemon) ? store_vm(daemon, &stored) : 0;
+	return daemon_has_ledger(daemon) ? keep_vm(daemon, &stored) : 0;
 }
 
 int daemon_add_vms(struct daemon *daemon)
@@ -179,15 +179,15 @@ int daemon_add_vms(struct daemon *daemon)
 	int err = 0;
 
 	if (daemon_has_ledger(daemon))
-		store_sqlite_vm_each(daemon->broker.store, add_stored_vm, daemon);
+		ledger_vm_each(daemon->broker.ledger, add_stored_vm, daemon);
 	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
 		err = add_option_vm(daemon, &daemon->conf->vm[i]);
 	return err;
 }
 
-struct store_vm daemon_stored_vm(const struct vm *vm)
+struct ledger_vm daemon_stored_vm(const struct vm *vm)
 {
-	return (struct store_vm){
+	return (struct ledger_vm){
 		.id = vm->id,
 		.name = vm->name,
 		.pool = (uint8_t)('A' + vm->sched.pool),

@@ -26,16 +26,16 @@
 #include "common/wire/vgpu_proto.h"
 #include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 
 #define WAIT_MS 60000
 
 static char directory[64], db_path[96], ring_path[96], ballast_path[96], why[512];
-static struct store_sqlite_config config = { .db_path = db_path,
-					     .ring_path = ring_path,
-					     .ring_records = 2048,
-					     .batch_ms = 1,
-					     .version = "test" };
+static struct ledger_config config = { .db_path = db_path,
+				       .ring_path = ring_path,
+				       .ring_records = 2048,
+				       .batch_ms = 1,
+				       .version = "test" };
 
 static int set_up(void **state)
 {
@@ -73,55 +73,55 @@ static int64_t number(const char *sql)
 	return value;
 }
 
-static struct store *open_store(void)
+static struct ledger *open_ledger(void)
 {
-	struct store *store;
+	struct ledger *ledger;
 
-	if (store_sqlite_open(&store, &config, why, sizeof(why)))
+	if (ledger_open(&ledger, &config, why, sizeof(why)))
 		fail_msg("%s", why);
-	return store;
+	return ledger;
 }
 
-static enum store_sqlite_state state_of(const struct store *store, struct store_sqlite_stats *stats)
+static enum ledger_state state_of(const struct ledger *ledger, struct ledger_stats *stats)
 {
-	store_sqlite_stats(store, stats);
+	ledger_stats(ledger, stats);
 	return stats->state;
 }
 
 /* Return: what accepted() said; on 0 the request has ended, too. */
-static int do_request(struct store *store)
+static int do_request(struct ledger *ledger)
 {
-	const struct store_request request = {
-		.id = store->next_id,
+	const struct ledger_request request = {
+		.id = ledger->next_id,
 		.received_ns = util_now_ns(),
 		.wait_ns = 5,
 		.exec_ns = 6,
 		.total_ns = 11,
 		.vm_id = 1,
-		.guest_request_id = (uint32_t)store->next_id,
+		.guest_request_id = (uint32_t)ledger->next_id,
 		.opcode = VGPU_OP_NOP,
 		.pool = 'A',
 		.executor = VGPU_EXECUTOR_CPU,
 	};
-	int err = store->ops->accepted(store, &request);
+	int err = ledger_accepted(ledger, &request);
 
 	if (err == 0) {
-		store->ops->finished(store, &request);
-		store->next_id++;
+		ledger_finished(ledger, &request);
+		ledger->next_id++;
 	}
 	return err;
 }
 
 /* Requests until the disk is full and the ring, too. Return: how many were accepted. */
-static uint64_t fill_up(struct store *store)
+static uint64_t fill_up(struct ledger *ledger)
 {
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 	uint64_t accepted = 0;
 
-	for (int i = 0; state_of(store, &stats) != STORE_SQLITE_FULL || stats.refused == 0; i++) {
+	for (int i = 0; state_of(ledger, &stats) != LEDGER_FULL || stats.refused == 0; i++) {
 		int err;
 
-		while ((err = do_request(store)) == 0)
+		while ((err = do_request(ledger)) == 0)
 			accepted++;
 		assert_int_equal(err, -ENOSPC);
 		assert_true(i < WAIT_MS);
@@ -133,12 +133,12 @@ static uint64_t fill_up(struct store *store)
 }
 
 /* Waits until requests are accepted again. Return: how many were. */
-static uint64_t go_on(struct store *store)
+static uint64_t go_on(struct ledger *ledger)
 {
 	uint64_t accepted = 0;
 
 	for (int i = 0; i < WAIT_MS && accepted < 5000; i++) {
-		while (accepted < 5000 && do_request(store) == 0)
+		while (accepted < 5000 && do_request(ledger) == 0)
 			accepted++;
 		poll(NULL, 0, 1);
 	}
@@ -146,13 +146,13 @@ static uint64_t go_on(struct store *store)
 	return accepted;
 }
 
-static void assert_all_recorded(struct store *store, uint64_t accepted)
+static void assert_all_recorded(struct ledger *ledger, uint64_t accepted)
 {
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 
-	store_sqlite_flush(store, NULL, NULL);
-	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
-	assert_int_equal(state_of(store, &stats), STORE_SQLITE_OK);
+	ledger_flush(ledger, NULL, NULL);
+	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
+	assert_int_equal(state_of(ledger, &stats), LEDGER_OK);
 	assert_int_equal(number("SELECT count(*) FROM request WHERE status = 0"), accepted);
 	assert_int_equal(number("SELECT count(*) FROM request"), accepted);
 	assert_int_equal(number(LEDGER_DISAGREEMENTS), 0);
@@ -164,13 +164,13 @@ static void answer(void *arg, int err)
 }
 
 /* A change of a VM is answered while the disk is full, too; it may be small enough to fit. */
-static void assert_change_is_answered(struct store *store)
+static void assert_change_is_answered(struct ledger *ledger)
 {
-	const struct store_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
 	int err = 1;
 
-	assert_int_equal(store_sqlite_vm_put(store, &vm, answer, &err), 0);
-	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, answer, &err), 0);
+	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
 	assert_true(err == 0 || err == -ENOSPC);
 	assert_int_equal(number("SELECT count(*) FROM vm"), err == 0);
 }
@@ -180,7 +180,7 @@ static void assert_change_is_answered(struct store *store)
 static void test_limit_on_files(void **state)
 {
 	struct rlimit old, small;
-	struct store *store;
+	struct ledger *ledger;
 	uint64_t accepted;
 
 	(void)state;
@@ -189,13 +189,13 @@ static void test_limit_on_files(void **state)
 	small = old;
 	small.rlim_cur = 1 << 20;
 	setrlimit(RLIMIT_FSIZE, &small);
-	store = open_store();
-	accepted = fill_up(store);
-	assert_change_is_answered(store);
+	ledger = open_ledger();
+	accepted = fill_up(ledger);
+	assert_change_is_answered(ledger);
 	setrlimit(RLIMIT_FSIZE, &old);
-	accepted += go_on(store);
-	assert_all_recorded(store, accepted);
-	store->ops->close(store);
+	accepted += go_on(ledger);
+	assert_all_recorded(ledger, accepted);
+	ledger_close(ledger);
 }
 
 /* --- a disk that is full --- */
@@ -223,92 +223,92 @@ static void lay_ballast(size_t free_bytes)
 
 static void test_strict(void **state)
 {
-	struct store *store;
+	struct ledger *ledger;
 	uint64_t accepted;
 
 	(void)state;
 	mount_small_disk();
-	store = open_store();
+	ledger = open_ledger();
 	lay_ballast(256 << 10);
-	accepted = fill_up(store);
-	assert_change_is_answered(store);
+	accepted = fill_up(ledger);
+	assert_change_is_answered(ledger);
 	unlink(ballast_path);
-	accepted += go_on(store);
-	assert_all_recorded(store, accepted);
-	store->ops->close(store);
+	accepted += go_on(ledger);
+	assert_all_recorded(ledger, accepted);
+	ledger_close(ledger);
 }
 
 /* On a full disk: requests are refused; what nobody waits for is written once there is room. */
-static void assert_comes_up_full(struct store *store)
+static void assert_comes_up_full(struct ledger *ledger)
 {
-	const struct store_vm vm = { .id = 9, .name = "vm9", .pool = 'A' };
-	const struct store_event event = { .kind = "test", .uid = -1, .pid = -1 };
-	struct store_sqlite_stats stats;
+	const struct ledger_vm vm = { .id = 9, .name = "vm9", .pool = 'A' };
+	const struct ledger_event event = { .kind = "test", .uid = -1, .pid = -1 };
+	struct ledger_stats stats;
 	int err = 0;
 
-	assert_int_equal(state_of(store, &stats), STORE_SQLITE_FULL);
+	assert_int_equal(state_of(ledger, &stats), LEDGER_FULL);
 	assert_non_null(strstr(stats.error, "full"));
-	assert_int_equal(do_request(store), -ENOSPC);
-	assert_int_equal(store_sqlite_vm_put(store, &vm, NULL, NULL), 0);
-	store->ops->event(store, &event);
-	assert_int_equal(store_sqlite_vm_delete(store, 8, answer, &err), 0);
+	assert_int_equal(do_request(ledger), -ENOSPC);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL), 0);
+	ledger_event(ledger, &event);
+	assert_int_equal(ledger_vm_delete(ledger, 8, answer, &err), 0);
 	for (int i = 0; i < WAIT_MS && err == 0; i++) {
 		poll(NULL, 0, 1);
-		store_sqlite_dispatch(store);
+		ledger_dispatch(ledger);
 	}
 	assert_int_equal(err, -ENOSPC);
 }
 
-/* A store that comes up on a disk that an earlier one filled; accepted: by that one. */
-static struct store *open_full_again(uint64_t *accepted)
+/* A ledger that comes up on a disk that an earlier one filled; accepted: by that one. */
+static struct ledger *open_full_again(uint64_t *accepted)
 {
-	struct store *store;
+	struct ledger *ledger;
 
 	mount_small_disk();
-	store = open_store();
+	ledger = open_ledger();
 	lay_ballast(256 << 10);
-	*accepted = fill_up(store);
-	store->ops->close(store);
+	*accepted = fill_up(ledger);
+	ledger_close(ledger);
 	lay_ballast(0);
-	store = open_store();
-	assert_comes_up_full(store);
-	return store;
+	ledger = open_ledger();
+	assert_comes_up_full(ledger);
+	return ledger;
 }
 
 /* What was accepted and could not be written is in the ring, and the next start finds it. */
 static void test_strict_with_restart(void **state)
 {
-	struct store *store;
+	struct ledger *ledger;
 	uint64_t accepted;
 
 	(void)state;
-	store = open_full_again(&accepted);
+	ledger = open_full_again(&accepted);
 	unlink(ballast_path);
-	accepted += go_on(store);
-	assert_all_recorded(store, accepted);
+	accepted += go_on(ledger);
+	assert_all_recorded(ledger, accepted);
 	assert_int_equal(number("SELECT count(*) FROM vm"), 1);
 	assert_int_equal(number("SELECT count(*) FROM event WHERE kind = 'test'"), 1);
 	assert_int_equal(number("SELECT count(*) FROM session"), 2);
-	store->ops->close(store);
+	ledger_close(ledger);
 }
 
 /* It ends as it came, still full; only the start after that finds room. */
 static void test_strict_with_two_restarts(void **state)
 {
-	struct store *store;
+	struct ledger *ledger;
 	uint64_t accepted;
 
 	(void)state;
-	store = open_full_again(&accepted);
-	store->ops->close(store);
+	ledger = open_full_again(&accepted);
+	ledger_close(ledger);
 	unlink(ballast_path);
 	config.ring_records = 1024;
-	store = open_store();
+	ledger = open_ledger();
 	config.ring_records = 2048;
-	accepted += go_on(store);
-	assert_all_recorded(store, accepted);
+	accepted += go_on(ledger);
+	assert_all_recorded(ledger, accepted);
 	assert_int_equal(number("SELECT count(*) FROM session"), 2);
-	store->ops->close(store);
+	ledger_close(ledger);
 }
 
 /* --- nothing but the ledger on the disk, and nothing that anybody could remove --- */
@@ -324,128 +324,128 @@ static int64_t file_bytes(const char *suffix)
 }
 
 /* What retention removes is counted; all the rest is there. */
-static void assert_recorded_or_expired(struct store *store, uint64_t accepted)
+static void assert_recorded_or_expired(struct ledger *ledger, uint64_t accepted)
 {
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 
-	store_sqlite_flush(store, NULL, NULL);
-	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
-	store_sqlite_stats(store, &stats);
+	ledger_flush(ledger, NULL, NULL);
+	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
+	ledger_stats(ledger, &stats);
 	assert_int_equal(stats.rows, accepted);
 	assert_int_equal(number("SELECT max(id) - min(id) + 1 - count(*) FROM request"), 0);
-	assert_int_equal(number("SELECT max(id) FROM request"), store->next_id - 1);
+	assert_int_equal(number("SELECT max(id) FROM request"), ledger->next_id - 1);
 }
 
 static void test_a_bounded_ledger_never_fills_its_disk(void **state)
 {
-	struct store_sqlite_stats stats;
-	struct store *store;
+	struct ledger_stats stats;
+	struct ledger *ledger;
 	uint64_t accepted = 0;
 
 	(void)state;
 	mount_small_disk();
 	config.max_bytes = 1 << 20;
-	store = open_store();
+	ledger = open_ledger();
 	for (int i = 0; i < 40; i++) {
-		accepted += go_on(store);
-		assert_int_equal(state_of(store, &stats), STORE_SQLITE_OK);
+		accepted += go_on(ledger);
+		assert_int_equal(state_of(ledger, &stats), LEDGER_OK);
 	}
-	assert_recorded_or_expired(store, accepted);
-	store_sqlite_stats(store, &stats);
+	assert_recorded_or_expired(ledger, accepted);
+	ledger_stats(ledger, &stats);
 	assert_in_range(stats.expired, accepted / 2, accepted);
 	assert_in_range(file_bytes(""), 1 << 19, 2 << 20);
 	assert_in_range(file_bytes("-wal"), 1, 1 << 20);
-	store->ops->close(store);
+	ledger_close(ledger);
 }
 
 /* A smaller max_size is what an administrator can do about a ledger that has filled its disk. */
 static void test_a_smaller_bound_frees_a_full_disk(void **state)
 {
-	struct store_sqlite_stats stats;
-	struct store *store;
+	struct ledger_stats stats;
+	struct ledger *ledger;
 	uint64_t accepted;
 
 	(void)state;
 	mount_small_disk();
-	store = open_store();
-	accepted = fill_up(store);
+	ledger = open_ledger();
+	accepted = fill_up(ledger);
 	assert_in_range(file_bytes(""), 2 << 20, 4 << 20);
-	assert_change_is_answered(store);
-	store->ops->close(store);
+	assert_change_is_answered(ledger);
+	ledger_close(ledger);
 	config.max_bytes = 1 << 20;
-	store = open_store();
-	for (int i = 0; i < WAIT_MS && state_of(store, &stats) != STORE_SQLITE_OK; i++)
+	ledger = open_ledger();
+	for (int i = 0; i < WAIT_MS && state_of(ledger, &stats) != LEDGER_OK; i++)
 		poll(NULL, 0, 1);
-	accepted += go_on(store);
-	assert_int_equal(state_of(store, &stats), STORE_SQLITE_OK);
+	accepted += go_on(ledger);
+	assert_int_equal(state_of(ledger, &stats), LEDGER_OK);
 	assert_true(accepted > 5000);
 	assert_int_equal(number("SELECT max(id) FROM request") <= (int64_t)accepted, 1);
 	assert_in_range(stats.expired, 1, accepted);
-	store->ops->close(store);
+	ledger_close(ledger);
 }
 
 static void test_lossy(void **state)
 {
-	struct store_sqlite_stats stats;
-	struct store *store;
+	struct ledger_stats stats;
+	struct ledger *ledger;
 	uint64_t accepted = 0;
 
 	(void)state;
 	mount_small_disk();
 	config.lossy = true;
-	store = open_store();
+	ledger = open_ledger();
 	lay_ballast(256 << 10);
 	do {
-		assert_int_equal(do_request(store), 0);
+		assert_int_equal(do_request(ledger), 0);
 		accepted++;
-	} while (state_of(store, &stats) != STORE_SQLITE_FULL || stats.dropped == 0);
+	} while (state_of(ledger, &stats) != LEDGER_FULL || stats.dropped == 0);
 	unlink(ballast_path);
-	while (state_of(store, &stats) != STORE_SQLITE_OK || stats.ring_used > 0)
+	while (state_of(ledger, &stats) != LEDGER_OK || stats.ring_used > 0)
 		poll(NULL, 0, 1);
-	assert_all_recorded(store, accepted - stats.dropped);
-	store->ops->close(store);
+	assert_all_recorded(ledger, accepted - stats.dropped);
+	ledger_close(ledger);
 }
 
 /* Nothing of the last session is lost, and nothing of this one recorded until there is room. */
 static void test_lossy_with_restart(void **state)
 {
-	struct store_sqlite_stats stats;
-	struct store *store;
+	struct ledger_stats stats;
+	struct ledger *ledger;
 	uint64_t accepted;
 
 	(void)state;
 	mount_small_disk();
-	store = open_store();
+	ledger = open_ledger();
 	lay_ballast(256 << 10);
-	accepted = fill_up(store);
-	store->ops->close(store);
+	accepted = fill_up(ledger);
+	ledger_close(ledger);
 	lay_ballast(0);
 	config.lossy = true;
-	store = open_store();
+	ledger = open_ledger();
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(do_request(store), 0);
-	store_sqlite_stats(store, &stats);
+		assert_int_equal(do_request(ledger), 0);
+	ledger_stats(ledger, &stats);
 	assert_int_equal(stats.dropped, 100);
 	unlink(ballast_path);
-	while (state_of(store, &stats) != STORE_SQLITE_OK)
+	while (state_of(ledger, &stats) != LEDGER_OK)
 		poll(NULL, 0, 1);
-	accepted += go_on(store);
-	store_sqlite_stats(store, &stats);
-	assert_all_recorded(store, accepted - (stats.dropped - 100));
-	store->ops->close(store);
+	accepted += go_on(ledger);
+	ledger_stats(ledger, &stats);
+	assert_all_recorded(ledger, accepted - (stats.dropped - 100));
+	ledger_close(ledger);
 }
 
 static void test_no_room_for_a_database(void **state)
 {
-	struct store *store;
+	struct ledger *ledger;
 
 	(void)state;
 	mount_small_disk();
-	store = open_store();
-	store->ops->close(store);
+	ledger = open_ledger();
+	ledger_close(ledger);
 	unlink(db_path);
 	lay_ballast(0);
-	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), -ENOSPC);
+	assert_int_equal(ledger_open(&ledger, &config, why, sizeof(why)), -ENOSPC);
 	assert_non_null(strstr(why, db_path));
 	assert_non_null(strstr(why, "disk"));
 	assert_non_null(strstr(why, "free some space"));
@@ -453,12 +453,12 @@ static void test_no_room_for_a_database(void **state)
 
 static void test_no_room_for_the_ring(void **state)
 {
-	struct store *store;
+	struct ledger *ledger;
 
 	(void)state;
 	mount_small_disk();
 	lay_ballast(64 << 10);
-	assert_int_equal(store_sqlite_open(&store, &config, why, sizeof(why)), -ENOSPC);
+	assert_int_equal(ledger_open(&ledger, &config, why, sizeof(why)), -ENOSPC);
 	assert_non_null(strstr(why, ring_path));
 	assert_non_null(strstr(why, "free some space"));
 	assert_int_equal(access(ring_path, F_OK), -1);

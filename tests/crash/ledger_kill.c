@@ -27,7 +27,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger/ledger_check.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 
 #define IN_FLIGHT 32
 #define LONGEST_ROUND_US 120000
@@ -36,11 +36,11 @@
 			     */
 
 static char db_path[256], ring_path[256];
-static struct store_sqlite_config config = { .db_path = db_path,
-					     .ring_path = ring_path,
-					     .ring_records = 4096,
-					     .batch_ms = 5,
-					     .version = "test" };
+static struct ledger_config config = { .db_path = db_path,
+				       .ring_path = ring_path,
+				       .ring_records = 4096,
+				       .batch_ms = 5,
+				       .version = "test" };
 
 static uint8_t *answered; /* by id */
 static uint64_t answered_max, answered_num, alarms;
@@ -65,9 +65,9 @@ static uint64_t random_u64(void)
 
 /* --- the child --- */
 
-static struct store_request request_of(uint64_t id)
+static struct ledger_request request_of(uint64_t id)
 {
-	return (struct store_request){
+	return (struct ledger_request){
 		.id = id,
 		.received_ns = util_now_ns(),
 		.wait_ns = id % 1000003,
@@ -92,31 +92,31 @@ static void tell(int fd, uint64_t value)
 
 static void play_loop_thread(int fd)
 {
-	struct store_request in_flight[IN_FLIGHT];
-	struct store_sqlite_stats stats;
+	struct ledger_request in_flight[IN_FLIGHT];
+	struct ledger_stats stats;
 	unsigned n = 0;
-	struct store *store;
+	struct ledger *ledger;
 	char why[512];
 
-	if (store_sqlite_open(&store, &config, why, sizeof(why))) {
+	if (ledger_open(&ledger, &config, why, sizeof(why))) {
 		fprintf(stderr, "ledger_kill: %s\n", why);
 		_exit(1);
 	}
-	store_sqlite_stats(store, &stats);
+	ledger_stats(ledger, &stats);
 	if (stats.duplicates || stats.damaged)
 		tell(fd, ALARM | (stats.duplicates + stats.damaged));
 	for (;;) {
 		while (n < IN_FLIGHT) {
-			in_flight[n] = request_of(store->next_id);
-			if (store->ops->accepted(store, &in_flight[n]))
+			in_flight[n] = request_of(ledger->next_id);
+			if (ledger_accepted(ledger, &in_flight[n]))
 				break;
-			store->next_id++;
+			ledger->next_id++;
 			n++;
 		}
 		if (n > 0) {
 			unsigned i = (unsigned)(random_u64() % n);
 
-			store->ops->finished(store, &in_flight[i]);
+			ledger_finished(ledger, &in_flight[i]);
 			tell(fd, in_flight[i].id);
 			in_flight[i] = in_flight[--n];
 		}
@@ -248,15 +248,15 @@ static void report(bool ok, const char *what, uint64_t n)
 
 static void check(void)
 {
-	struct store *store;
+	struct ledger *ledger;
 	char why[512];
 	int64_t rows, n;
 
-	if (store_sqlite_open(&store, &config, why, sizeof(why))) {
+	if (ledger_open(&ledger, &config, why, sizeof(why))) {
 		fprintf(stderr, "ledger_kill: %s\n", why);
 		exit(99);
 	}
-	store->ops->close(store);
+	ledger_close(ledger);
 	if (sqlite3_open_v2(db_path, &conn, SQLITE_OPEN_READONLY, NULL))
 		die("cannot open the database");
 	rows = number("SELECT count(*) FROM request");

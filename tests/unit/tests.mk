@@ -27,15 +27,15 @@ CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/relo
 $(eval $(call unit-test,conf/test_conf,$(CONF),-linih))
 
 $(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
-LEDGER := vgpud/ledger/ring.c vgpud/sched/share.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c vgpud/ledger/hist.c vgpud/ledger/store_sqlite.c \
-	vgpud/ledger/store_sqlite_batch.c vgpud/ledger/store_sqlite_clock.c vgpud/ledger/store_sqlite_db.c vgpud/ledger/store_sqlite_room.c \
-	vgpud/ledger/store_sqlite_start.c vgpud/ledger/store_sqlite_vms.c vgpud/ledger/store_sqlite_writer.c $(B)/vgpud/ledger/schema.o common/crc32c.c
+LEDGER := vgpud/ledger/ring.c vgpud/sched/share.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c vgpud/ledger/hist.c vgpud/ledger/ledger.c \
+	vgpud/ledger/batch.c vgpud/ledger/clock.c vgpud/ledger/db.c vgpud/ledger/room.c \
+	vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/writer.c $(B)/vgpud/ledger/schema.o common/crc32c.c
 $(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
 $(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c common/crc32c.c))
-$(eval $(call unit-test,ledger/test_store,$(LEDGER) vgpud/ledger/store_null.c,-lsqlite3))
+$(eval $(call unit-test,ledger/test_ledger,$(LEDGER) vgpud/ledger/null.c,-lsqlite3))
 $(eval $(call unit-test,ledger/test_replay,$(LEDGER),-lsqlite3))
-LEDGER_QUERY := vgpud/ledger/store_query.c vgpud/ledger/store_query_rows.c vgpud/ledger/store_query_groups.c \
-	vgpud/ledger/store_query_stats.c vgpud/ledger/store_query_exact.c vgpud/ledger/store_query_blame.c
+LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/query_groups.c \
+	vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_blame.c
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
 

@@ -9,7 +9,7 @@
 
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 
 /*
  * A query may read millions of rows, or follow them for hours: not on the loop's time. So a process
@@ -47,7 +47,7 @@ static char *make_query(const struct admin_call *call)
 		"{s:I, s:s, s:O, s:s, s:I, s:I, s:i, s:o}", "id", call->id, "cmd",
 		admin_cmds[call->cmd].name, "args", call->args, "db", path, "start_ns",
 		(json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns), "now_ns",
-		(json_int_t)store_sqlite_wall_ns(daemon->broker.store, util_now_ns()), "patience_s",
+		(json_int_t)ledger_wall_ns(daemon->broker.ledger, util_now_ns()), "patience_s",
 		(int)daemon->conf->idle_timeout_s, "pools", sharing_pools(call));
 	text = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
@@ -73,6 +73,6 @@ void admin_query(struct admin_call *call)
 	if (!daemon_has_ledger(call->daemon))
 		admin_fail(call, ADMIN_ERROR_REFUSED,
 			   "no ledger is kept (vgpud was started with --no-ledger)");
-	else if (store_sqlite_flush(call->daemon->broker.store, on_flushed, call) != 0)
+	else if (ledger_flush(call->daemon->broker.ledger, on_flushed, call) != 0)
 		on_flushed(call, -EBUSY);
 }

@@ -13,7 +13,7 @@
 #include "proc/confine.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/files/server.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
 #define FD_RESERVE 64		      /* descriptors beyond the VMs' that we want to have */
@@ -44,17 +44,17 @@ static struct totals add_up(const struct broker *broker)
 	return sum;
 }
 
-static const char *ledger_word(enum store_sqlite_state state)
+static const char *ledger_word(enum ledger_state state)
 {
 	switch (state) {
-	case STORE_SQLITE_OK:
+	case LEDGER_OK:
 		return "ok";
-	case STORE_SQLITE_FULL:
+	case LEDGER_FULL:
 		return "full";
-	case STORE_SQLITE_DAMAGED:
+	case LEDGER_DAMAGED:
 		return "damaged";
-	case STORE_SQLITE_FAILING:
-	case STORE_SQLITE_STATE_NUM:
+	case LEDGER_FAILING:
+	case LEDGER_STATE_NUM:
 		break;
 	}
 	return "failing";
@@ -66,7 +66,7 @@ static void add_ledger(const struct daemon *daemon, json_t *row)
 		"ledger_error",	  "ledger_path",    "ledger_bytes", "ledger_rows",  "ledger_lost",
 		"ledger_dropped", "ledger_refused", "ring_used",    "ring_records",
 	};
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 	char path[PATH_MAX];
 
 	if (!daemon_has_ledger(daemon)) {
@@ -75,7 +75,7 @@ static void add_ledger(const struct daemon *daemon, json_t *row)
 			json_object_set_new(row, unknown[i], json_null());
 		return;
 	}
-	store_sqlite_stats(daemon->broker.store, &stats);
+	ledger_stats(daemon->broker.ledger, &stats);
 	snprintf(path, sizeof(path), "%s/vgpud.db", daemon->conf->state_dir);
 	json_object_update_new(
 		row,
@@ -182,7 +182,7 @@ static void check_row(struct admin_call *call, const char *check, enum check_res
 
 static void check_ledger(struct admin_call *call)
 {
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 	char text[320];
 
 	if (!daemon_has_ledger(call->daemon)) {
@@ -190,26 +190,26 @@ static void check_ledger(struct admin_call *call)
 			  "start vgpud without --no-ledger");
 		return;
 	}
-	store_sqlite_stats(call->daemon->broker.store, &stats);
+	ledger_stats(call->daemon->broker.ledger, &stats);
 	snprintf(text, sizeof(text), "%s, %llu rows since the start%s%s", ledger_word(stats.state),
 		 (unsigned long long)stats.rows, stats.error[0] != '\0' ? "; last error: " : "",
 		 stats.error);
 	switch (stats.state) {
-	case STORE_SQLITE_OK:
+	case LEDGER_OK:
 		check_row(call, "ledger", CHECK_OK, text, NULL);
 		break;
-	case STORE_SQLITE_FULL:
+	case LEDGER_FULL:
 		check_row(
 			call, "ledger", CHECK_ERROR, text,
 			"free disk space, or bound the database with max_size and retention_days in "
 			"vgpud.conf; work resumes by itself");
 		break;
-	case STORE_SQLITE_DAMAGED:
+	case LEDGER_DAMAGED:
 		check_row(call, "ledger", CHECK_ERROR, text,
 			  "restart vgpud: it sets the damaged database aside and begins a new one");
 		break;
-	case STORE_SQLITE_FAILING:
-	case STORE_SQLITE_STATE_NUM:
+	case LEDGER_FAILING:
+	case LEDGER_STATE_NUM:
 		check_row(call, "ledger", CHECK_ERROR, text,
 			  "see that the state directory is on a local disk and writable for vgpud");
 		break;
@@ -253,7 +253,7 @@ static void check_space(struct admin_call *call)
  */
 static void check_sqlite(struct admin_call *call)
 {
-	int number = store_sqlite_version_number();
+	int number = ledger_sqlite_version();
 	bool mended = number >= 3051003 || (number >= 3050007 && number < 3051000) ||
 		      (number >= 3044006 && number < 3045000);
 	char text[192];

@@ -73,8 +73,8 @@ int admin_pool_arg(struct admin_call *call)
 void admin_event(const struct admin_call *call, const char *kind, const char *subject,
 		 const char *old_value, const char *new_value, const char *text)
 {
-	struct store *store = call->daemon->broker.store;
-	struct store_event event = {
+	struct ledger *ledger = call->daemon->broker.ledger;
+	struct ledger_event event = {
 		.kind = kind,
 		.subject = subject,
 		.old_value = old_value,
@@ -84,7 +84,7 @@ void admin_event(const struct admin_call *call, const char *kind, const char *su
 		.pid = call->peer.pid,
 	};
 
-	store->ops->event(store, &event);
+	ledger_event(ledger, &event);
 }
 
 json_t *admin_string(const char *text)

@@ -65,7 +65,7 @@ static json_t *queue_row(const struct broker *broker, const struct request *requ
 		admin_pool_name(request->vm->sched.pool), "priority",
 		name_priority(request->vm->sched.priority), "opcode",
 		name_opcode(request->row.opcode), "transport",
-		store_transport_name(request->origin->transport), "state",
+		ledger_transport_name(request->origin->transport), "state",
 		runs ? "running" : "waiting", "waited_ns",
 		(json_int_t)(started_ns - request->row.received_ns), "running_ns",
 		runs ? json_integer((json_int_t)(now_ns - started_ns)) : json_null(),

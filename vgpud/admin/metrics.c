@@ -8,7 +8,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 
 /*
  * Names and units by Prometheus's conventions: base units (seconds, bytes), counters end in _total.
@@ -140,13 +140,13 @@ static void emit_vms(struct admin_call *call)
 
 static void emit_ledger(struct admin_call *call)
 {
-	struct store_sqlite_stats stats;
+	struct ledger_stats stats;
 
 	if (!daemon_has_ledger(call->daemon))
 		return;
-	store_sqlite_stats(call->daemon->broker.store, &stats);
+	ledger_stats(call->daemon->broker.ledger, &stats);
 	head(call, "vgpu_ledger_up", "gauge", "Whether the ledger takes records.");
-	line(call, "vgpu_ledger_up %d", stats.state == STORE_SQLITE_OK);
+	line(call, "vgpu_ledger_up %d", stats.state == LEDGER_OK);
 	head(call, "vgpu_ledger_rows_total", "counter", "Requests recorded.");
 	line(call, "vgpu_ledger_rows_total %" PRIu64, stats.rows);
 	head(call, "vgpu_ledger_dropped_total", "counter",

@@ -50,7 +50,7 @@ static int parse_time(struct query *q, const char *option, const char *text, int
 	return -EINVAL;
 }
 
-static int keep_start(void *arg, const struct store_query_session *session)
+static int keep_start(void *arg, const struct ledger_query_session *session)
 {
 	*(int64_t *)arg = session->started_ns;
 	return 0;
@@ -61,7 +61,7 @@ int query_window_from_first(struct query *q)
 	if (query_arg(q, "since") != NULL)
 		return 0;
 	/* Newest first: the one that stays is the oldest. */
-	return query_check(q, store_query_sessions(q->store, keep_start, &q->filter.since_ns));
+	return query_check(q, ledger_query_sessions(q->ledger, keep_start, &q->filter.since_ns));
 }
 
 int query_window(struct query *q)
@@ -101,7 +101,7 @@ struct find_vm {
 	int64_t id, removed_id;
 };
 
-static int match_vm(void *arg, const struct store_query_vm *vm)
+static int match_vm(void *arg, const struct ledger_query_vm *vm)
 {
 	struct find_vm *find = arg;
 
@@ -119,7 +119,7 @@ static int find_vm(struct query *q, const char *name, int64_t *id)
 {
 	struct find_vm find = { .name = name, .id = -1, .removed_id = -1 };
 
-	if (query_check(q, store_query_vms(q->store, match_vm, &find)) != 0)
+	if (query_check(q, ledger_query_vms(q->ledger, match_vm, &find)) != 0)
 		return -EIO;
 	*id = find.id >= 0 ? find.id : find.removed_id;
 	if (*id >= 0)
@@ -132,7 +132,7 @@ static int64_t index_of(const struct query *q, const char *key, enum pattern_typ
 {
 	const char *text = query_arg(q, key);
 
-	return text != NULL ? pattern_type_index(type, text) : STORE_QUERY_ANY;
+	return text != NULL ? pattern_type_index(type, text) : LEDGER_QUERY_ANY;
 }
 
 int query_filter(struct query *q)
@@ -140,7 +140,7 @@ int query_filter(struct query *q)
 	const char *vm = query_arg(q, "vm"), *pool = query_arg(q, "pool");
 	const char *opcode = query_arg(q, "opcode");
 
-	q->filter = (struct store_query_filter)STORE_QUERY_FILTER_ALL;
+	q->filter = (struct ledger_query_filter)LEDGER_QUERY_FILTER_ALL;
 	if (query_window(q) != 0)
 		return -EINVAL;
 	if (vm != NULL && find_vm(q, vm, &q->filter.vm_id) != 0)
@@ -162,7 +162,7 @@ int query_check(struct query *q, int err)
 {
 	if (err != 0 && !q->failed)
 		query_fail(q, "refused", "cannot read the database: %s",
-			   store_query_error(q->store));
+			   ledger_query_error(q->ledger));
 	return err;
 }
 
@@ -212,11 +212,11 @@ int query_main(const char *text)
 		json_decref(object);
 		return 2;
 	}
-	if (store_query_open(&q.store, db, why, sizeof(why)) != 0) {
+	if (ledger_query_open(&q.ledger, db, why, sizeof(why)) != 0) {
 		query_fail(&q, "refused", "%s", why);
 	} else {
 		answer(&q);
-		store_query_close(q.store);
+		ledger_query_close(q.ledger);
 	}
 	json_decref(object);
 	return query_flush(&q) == 0 ? 0 : 1;

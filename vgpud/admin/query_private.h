@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/cmd/pattern_types.h"
-#include "vgpud/ledger/store_query.h"
+#include "vgpud/ledger/query.h"
 
 #define QUERY_OUT_SIZE 65536
 
@@ -24,8 +24,8 @@ struct query {
 	 * "an hour ago" is an hour ago. */
 	int64_t now_ns;
 	unsigned patience_s; /* longest that a client may take to take what is sent at once */
-	struct store_query *store;
-	struct store_query_filter filter;
+	struct ledger_query *ledger;
+	struct ledger_query_filter filter;
 	json_int_t rows;
 	bool failed; /* the answer has its end */
 	bool broken; /* the client has gone */
@@ -51,7 +51,7 @@ int query_filter_vm(struct query *q, const char *name);
 /* Return: what an answer's end says of its window. */
 json_t *query_window_row(const struct query *q);
 
-/* Fails if err, which store_query.h gave, is one. Return: err. */
+/* Fails if err, which ledger_query.h gave, is one. Return: err. */
 int query_check(struct query *q, int err);
 
 /* query_out.c: the answer, as admin/server.c writes its own */

@@ -8,7 +8,7 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/admin/query_private.h"
-#include "vgpud/ledger/store_opcode.h"
+#include "vgpud/ledger/opcode.h"
 
 #define LIMIT_DEFAULT 20      /* rows, when no window is given */
 #define LIMIT_OF_WINDOW 10000 /* when one is */
@@ -45,11 +45,11 @@ static json_t *time_or_null(bool known, uint64_t ns)
 
 /* --- requests --- */
 
-static json_t *request_row(const struct store_query_request *r)
+static json_t *request_row(const struct ledger_query_request *r)
 {
-	const struct store_request *row = &r->request;
+	const struct ledger_request *row = &r->request;
 	char pool[2] = { (char)row->pool, '\0' }, number[16], opcode[16];
-	bool known = store_opcode(row->opcode) != STORE_OPCODE_UNKNOWN;
+	bool known = ledger_opcode(row->opcode) != LEDGER_OPCODE_UNKNOWN;
 
 	snprintf(number, sizeof(number), "#%u", row->vm_id);
 	snprintf(opcode, sizeof(opcode), "0x%04x", row->opcode);
@@ -60,7 +60,7 @@ static json_t *request_row(const struct store_query_request *r)
 		pool, "priority", name_priority(row->priority), "opcode",
 		known ? name_opcode(row->opcode) : opcode, "status", name_error(row->status),
 		"executor", name_executor(row->executor), "transport",
-		store_transport_name(row->transport), "wait_ns",
+		ledger_transport_name(row->transport), "wait_ns",
 		time_or_null(r->times_known, row->wait_ns), "exec_ns",
 		time_or_null(r->times_known, row->exec_ns), "total_ns",
 		time_or_null(r->times_known, row->total_ns), "request_bytes",
@@ -75,7 +75,7 @@ struct request_list {
 };
 
 /* Rows come newest first and are shown newest last. */
-static int collect_request(void *arg, const struct store_query_request *request)
+static int collect_request(void *arg, const struct ledger_query_request *request)
 {
 	struct request_list *list = arg;
 
@@ -84,7 +84,7 @@ static int collect_request(void *arg, const struct store_query_request *request)
 	return json_array_append_new(list->rows, request_row(request));
 }
 
-static int show_request(void *arg, const struct store_query_request *request)
+static int show_request(void *arg, const struct ledger_query_request *request)
 {
 	return query_row(arg, request_row(request));
 }
@@ -106,8 +106,9 @@ static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
 	struct request_list list = { .rows = json_array(), .last_id = UINT64_MAX };
 	size_t count, i;
 	json_t *row;
-	int err = query_check(q, store_query_requests_after(q->store, &q->filter, *last_id, settled,
-							    FOLLOW_ROWS, collect_request, &list));
+	int err = query_check(q,
+			      ledger_query_requests_after(q->ledger, &q->filter, *last_id, settled,
+							  FOLLOW_ROWS, collect_request, &list));
 
 	count = json_array_size(list.rows);
 	json_array_foreach(list.rows, i, row) {
@@ -126,7 +127,7 @@ static void follow_requests(struct query *q, uint64_t last_id)
 	uint64_t settled = last_id;
 
 	while (query_flush(q) == 0 && query_client_stays(q, last_id < settled ? 0 : FOLLOW_MS)) {
-		if (query_check(q, store_query_settled(q->store, &settled)) != 0)
+		if (query_check(q, ledger_query_settled(q->ledger, &settled)) != 0)
 			return;
 		if (last_id < settled && show_next(q, &last_id, settled) != 0)
 			return;
@@ -138,15 +139,16 @@ void query_requests(struct query *q)
 	struct request_list list = { .rows = json_array(), .last_id = UINT64_MAX };
 	uint64_t settled = 0;
 
-	if (query_filter(q) != 0 || query_check(q, store_query_settled(q->store, &settled)) != 0) {
+	if (query_filter(q) != 0 ||
+	    query_check(q, ledger_query_settled(q->ledger, &settled)) != 0) {
 		json_decref(list.rows);
 		return;
 	}
 	/* A request that has ended before an older one is shown when that one has ended too. */
 	if (follows(q))
 		list.last_id = settled;
-	if (query_check(q, store_query_requests(q->store, &q->filter, limit(q), collect_request,
-						&list)) == 0) {
+	if (query_check(q, ledger_query_requests(q->ledger, &q->filter, limit(q), collect_request,
+						 &list)) == 0) {
 		bool cut_off = json_array_size(list.rows) == limit(q);
 
 		show_reversed(q, json_incref(list.rows));
@@ -164,7 +166,7 @@ void query_request(struct query *q)
 	int err;
 
 	util_parse_u64(query_arg(q, "id"), 1, UINT64_MAX, &id);
-	err = store_query_request(q->store, id, show_request, q);
+	err = ledger_query_request(q->ledger, id, show_request, q);
 	if (err == -ENOENT)
 		query_fail(
 			q, "not-found",
@@ -187,10 +189,10 @@ static json_t *number_or_null(int64_t number)
 	return number >= 0 ? json_integer(number) : json_null();
 }
 
-static int collect_event(void *arg, const struct store_query_event *e)
+static int collect_event(void *arg, const struct ledger_query_event *e)
 {
 	struct event_list *list = arg;
-	const struct store_event *event = &e->event;
+	const struct ledger_event *event = &e->event;
 
 	if (e->id > list->last_id)
 		list->last_id = e->id;
@@ -210,9 +212,9 @@ static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
 {
 	struct event_list list = { .rows = json_array(), .last_id = *last_id };
 	int err = query_check(q,
-			      store_query_events(q->store, q->filter.since_ns, q->filter.until_ns,
-						 NULL, query_arg(q, "subject"), *last_id, most,
-						 collect_event, &list));
+			      ledger_query_events(q->ledger, q->filter.since_ns, q->filter.until_ns,
+						  NULL, query_arg(q, "subject"), *last_id, most,
+						  collect_event, &list));
 
 	*last_id = list.last_id;
 	show_reversed(q, list.rows);

@@ -24,7 +24,7 @@ struct vm_name {
 /* All VMs by id, and what the groups are. */
 struct groups {
 	struct query *q;
-	enum store_query_by by;
+	enum ledger_query_by by;
 	struct vm_name *vms;
 	size_t vms_num;
 	json_t *rows;
@@ -32,7 +32,7 @@ struct groups {
 	double window_s;
 };
 
-static int keep_vm(void *arg, const struct store_query_vm *vm)
+static int keep_vm(void *arg, const struct ledger_query_vm *vm)
 {
 	struct groups *groups = arg;
 	struct vm_name *vms = reallocarray(groups->vms, groups->vms_num + 1, sizeof(*vms));
@@ -72,15 +72,15 @@ static json_t *group_name(const struct groups *groups, int64_t key)
 	char letter[2] = { (char)key, '\0' };
 
 	switch (groups->by) {
-	case STORE_QUERY_BY_NOTHING:
+	case LEDGER_QUERY_BY_NOTHING:
 		break;
-	case STORE_QUERY_BY_VM:
+	case LEDGER_QUERY_BY_VM:
 		return vm_name(groups, key);
-	case STORE_QUERY_BY_POOL:
+	case LEDGER_QUERY_BY_POOL:
 		return json_string(letter);
-	case STORE_QUERY_BY_PRIORITY:
+	case LEDGER_QUERY_BY_PRIORITY:
 		return json_string(name_priority((uint32_t)key));
-	case STORE_QUERY_BY_OPCODE:
+	case LEDGER_QUERY_BY_OPCODE:
 		return json_string(key >= 0 ? name_opcode((uint32_t)key) : "unknown");
 	}
 	return json_string("all");
@@ -89,7 +89,7 @@ static json_t *group_name(const struct groups *groups, int64_t key)
 /* --- stats --- */
 
 /* Keys "wait_p50_ns" and so on; all null when nothing is known. */
-static void add_times(json_t *row, const char *name, const struct store_query_times *times)
+static void add_times(json_t *row, const char *name, const struct ledger_query_times *times)
 {
 	const struct {
 		const char *what;
@@ -107,7 +107,7 @@ static void add_times(json_t *row, const char *name, const struct store_query_ti
 	}
 }
 
-static int keep_group(void *arg, const struct store_query_stats *stats)
+static int keep_group(void *arg, const struct ledger_query_stats *stats)
 {
 	struct groups *groups = arg;
 	json_t *row = json_pack("{s:o, s:I, s:I}", "group", group_name(groups, stats->key), "count",
@@ -141,7 +141,7 @@ static void show_groups(struct groups *groups)
 	}
 	for (size_t i = 0; i < num; i++)
 		rows[i] = json_array_get(groups->rows, i);
-	if (groups->by == STORE_QUERY_BY_VM)
+	if (groups->by == LEDGER_QUERY_BY_VM)
 		qsort(rows, num, sizeof(json_t *), by_group);
 	for (size_t i = 0; i < num; i++) {
 		json_int_t gpu_ns = json_integer_value(json_object_get(rows[i], "gpu_time_ns"));
@@ -158,15 +158,15 @@ static void show_groups(struct groups *groups)
 	free(rows);
 }
 
-static enum store_query_by by_word(const char *word)
+static enum ledger_query_by by_word(const char *word)
 {
 	if (word == NULL)
-		return STORE_QUERY_BY_NOTHING;
-	return STORE_QUERY_BY_VM + (enum store_query_by)pattern_type_index(PATTERN_GROUP, word);
+		return LEDGER_QUERY_BY_NOTHING;
+	return LEDGER_QUERY_BY_VM + (enum ledger_query_by)pattern_type_index(PATTERN_GROUP, word);
 }
 
 /* The window as it was used. */
-static void use_window(struct groups *groups, const struct store_query_window *window)
+static void use_window(struct groups *groups, const struct ledger_query_window *window)
 {
 	int64_t until_ns = window->until_ns;
 
@@ -183,15 +183,16 @@ void query_stats(struct query *q)
 {
 	bool exact = json_is_true(json_object_get(q->args, "exact"));
 	struct groups groups = { .q = q, .by = by_word(query_arg(q, "by")), .rows = json_array() };
-	struct store_query_window window;
+	struct ledger_query_window window;
 	json_t *end;
 
 	if (query_filter(q) == 0 && query_window_from_first(q) == 0 &&
-	    query_check(q, store_query_vms(q->store, keep_vm, &groups)) == 0) {
+	    query_check(q, ledger_query_vms(q->ledger, keep_vm, &groups)) == 0) {
 		if (query_arg(q, "blame") != NULL) {
 			blame(q, &groups);
-		} else if (query_check(q, store_query_stats(q->store, &q->filter, groups.by, exact,
-							    &window, keep_group, &groups)) == 0) {
+		} else if (query_check(q,
+				       ledger_query_stats(q->ledger, &q->filter, groups.by, exact,
+							  &window, keep_group, &groups)) == 0) {
 			use_window(&groups, &window);
 			show_groups(&groups);
 			end = query_window_row(q);
@@ -212,11 +213,11 @@ struct shares {
 	int64_t idle_ns;
 };
 
-static int keep_share(void *arg, const struct store_query_share *share)
+static int keep_share(void *arg, const struct ledger_query_share *share)
 {
 	struct shares *shares = arg;
 
-	if (share->vm_id == STORE_QUERY_NOBODY) {
+	if (share->vm_id == LEDGER_QUERY_NOBODY) {
 		shares->idle_ns = share->ns;
 		return 0;
 	}
@@ -228,16 +229,16 @@ static int keep_share(void *arg, const struct store_query_share *share)
 static void blame(struct query *q, struct groups *groups)
 {
 	struct shares shares = { .groups = groups, .rows = json_array() };
-	struct store_query_blame total;
+	struct ledger_query_blame total;
 	json_t *row, *end;
 	size_t i;
 	int err = query_filter_vm(q, query_arg(q, "blame"));
 
 	if (err == 0) {
-		err = store_query_blame(q->store, &q->filter, q->pools, &total, keep_share,
-					&shares);
+		err = ledger_query_blame(q->ledger, &q->filter, q->pools, &total, keep_share,
+					 &shares);
 		if (err == -E2BIG)
-			query_fail(q, "refused", "%s", store_query_error(q->store));
+			query_fail(q, "refused", "%s", ledger_query_error(q->ledger));
 		else
 			query_check(q, err);
 	}
@@ -276,7 +277,7 @@ static json_t *minute_row(int64_t start_ns, uint64_t count, uint64_t errors, jso
 			 (json_int_t)count, "errors", (json_int_t)errors, "total_p99_ns", p99);
 }
 
-static int show_minute(void *arg, const struct store_query_stats *stats)
+static int show_minute(void *arg, const struct ledger_query_stats *stats)
 {
 	struct minute *minute = arg;
 
@@ -304,12 +305,13 @@ void query_rates(struct query *q)
 	}
 	for (at_ns -= at_ns % NS_PER_MINUTE; at_ns < until_ns; at_ns += NS_PER_MINUTE) {
 		struct minute minute = { .q = q, .start_ns = at_ns };
-		struct store_query_window window;
+		struct ledger_query_window window;
 
 		q->filter.since_ns = at_ns;
 		q->filter.until_ns = at_ns + NS_PER_MINUTE;
-		if (query_check(q, store_query_stats(q->store, &q->filter, STORE_QUERY_BY_NOTHING,
-						     false, &window, show_minute, &minute)) != 0)
+		if (query_check(q,
+				ledger_query_stats(q->ledger, &q->filter, LEDGER_QUERY_BY_NOTHING,
+						   false, &window, show_minute, &minute)) != 0)
 			return;
 		if (!minute.seen && query_row(q, minute_row(at_ns, 0, 0, json_null())) != 0)
 			return;

@@ -53,7 +53,7 @@ struct conf {
 	unsigned confine;	    /* enum confine_mode */
 	char user[CONF_GROUP_SIZE]; /* whom to become when started as root */
 
-	bool ledger;	   /* keep one; the others as in struct store_sqlite_config */
+	bool ledger;	   /* keep one; the others as in struct ledger_config */
 	bool ledger_lossy; /* full: run requests unrecorded instead of refusing them */
 	unsigned retention_days;
 	unsigned minute_days;

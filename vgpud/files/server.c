@@ -365,7 +365,7 @@ int file_server_open(struct file_server **out, sd_event *event, struct broker *b
 	server = calloc(1, sizeof(*server));
 	if (server == NULL)
 		return -ENOMEM;
-	server->origin = (struct request_origin){ .transport = STORE_TRANSPORT_FILE,
+	server->origin = (struct request_origin){ .transport = LEDGER_TRANSPORT_FILE,
 						  .answer = file_slot_answer_request };
 	server->broker = broker;
 	server->event = event;

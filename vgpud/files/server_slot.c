@@ -108,9 +108,9 @@ void file_slot_answer_request(const struct request *request, const uint8_t *msg,
 static void tell_once(struct file_server *server, struct file_slot *slot, enum told kind,
 		      const char *event_kind, const char *claimed, const char *holds)
 {
-	struct store *store = server->broker->store;
+	struct ledger *ledger = server->broker->ledger;
 	char text[160];
-	struct store_event event = {
+	struct ledger_event event = {
 		.kind = event_kind,
 		.subject = slot->name,
 		.old_value = claimed,
@@ -129,7 +129,7 @@ static void tell_once(struct file_server *server, struct file_slot *slot, enum t
 			 : "its request file says %s, the administrator %s, which holds; told once",
 		 claimed, holds);
 	log_warning("%s: %s", slot->name, text);
-	store->ops->event(store, &event);
+	ledger_event(ledger, &event);
 }
 
 /* Return: whether the text may be what it is: a VM speaks for itself alone. */

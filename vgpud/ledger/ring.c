@@ -119,7 +119,7 @@ bool ring_whole(const struct ring *ring, uint64_t position)
 	       (record->type == RING_ACCEPTED || record->type == RING_FINISHED);
 }
 
-static void push(struct ring *ring, enum ring_type type, const struct store_request *request)
+static void push(struct ring *ring, enum ring_type type, const struct ledger_request *request)
 {
 	uint64_t position = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	struct ring_record *record = slot(ring, position);
@@ -146,11 +146,11 @@ static void push(struct ring *ring, enum ring_type type, const struct store_requ
 	put_48(record->total_ns, request->total_ns);
 	record->crc = record_crc(record, position);
 	atomic_store_explicit(&record->sequence, sequence_of(position), memory_order_release);
-	/* Ordered against the writer's going to sleep, see store_sqlite.c. */
+	/* Ordered against the writer's going to sleep, see ledger.c. */
 	atomic_store_explicit(&ring->head, position + 1, memory_order_seq_cst);
 }
 
-int ring_accept(struct ring *ring, const struct store_request *request)
+int ring_accept(struct ring *ring, const struct ledger_request *request)
 {
 	uint64_t after = atomic_load_explicit(&ring->head, memory_order_relaxed) + ring->reserved;
 
@@ -172,7 +172,7 @@ uint64_t ring_room(struct ring *ring)
 	return ring->record_num - (after - ring->tail_seen);
 }
 
-void ring_finish(struct ring *ring, const struct store_request *request)
+void ring_finish(struct ring *ring, const struct ledger_request *request)
 {
 	ring->reserved--;
 	push(ring, RING_FINISHED, request);

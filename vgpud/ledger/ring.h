@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vgpud/ledger/store.h"
+#include "vgpud/ledger/ledger.h"
 
 #define RING_RECORD_BYTES 64
 #define RING_RECORDS_LEAST 16u
@@ -26,7 +26,7 @@ enum ring_type { RING_ACCEPTED = 1, RING_FINISHED = 2 };
 
 struct ring_entry {
 	enum ring_type type;
-	struct store_request request;
+	struct ledger_request request;
 };
 
 /* Whose records these are: what turns their monotonic times into wall time. */
@@ -69,13 +69,13 @@ void ring_close(struct ring *ring);
  * Producer. Records that the request is known, and reserves the room for its end.
  * Return: 0, or -ENOSPC.
  */
-int ring_accept(struct ring *ring, const struct store_request *request);
+int ring_accept(struct ring *ring, const struct ledger_request *request);
 
 /* Producer. Return: records for which there is room, beside those reserved for ends. */
 uint64_t ring_room(struct ring *ring);
 
 /* Producer. Records the end of a request for which ring_accept() returned 0. */
-void ring_finish(struct ring *ring, const struct store_request *request);
+void ring_finish(struct ring *ring, const struct ledger_request *request);
 
 /* Return: the position after the newest record; any thread may ask. */
 uint64_t ring_head(const struct ring *ring);

@@ -33,7 +33,7 @@ struct ring_record {
 };
 
 _Static_assert(sizeof(struct ring_record) == RING_RECORD_BYTES, "a record has 64 bytes");
-_Static_assert(STORE_TRANSPORT_NUM <= 4, "a transport fits two bits");
+_Static_assert(LEDGER_TRANSPORT_NUM <= 4, "a transport fits two bits");
 _Static_assert(VGPU_ERROR_NUM <= UINT8_MAX, "a status fits its byte");
 
 struct ring_session_slot {

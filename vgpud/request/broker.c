@@ -80,7 +80,7 @@ uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc)
 static void end_request(struct broker *broker, struct request *request,
 			const struct life_step *step, const uint8_t *msg, uint32_t len_bytes)
 {
-	struct store_request *row = &request->row;
+	struct ledger_request *row = &request->row;
 	struct vm *vm = request->vm;
 	uint8_t error[VGPU_MSG_MAX];
 
@@ -95,7 +95,7 @@ static void end_request(struct broker *broker, struct request *request,
 	row->total_ns = util_now_ns() - row->received_ns;
 	if (row->executor == VGPU_EXECUTOR_NONE)
 		row->wait_ns = row->total_ns;
-	broker->store->ops->finished(broker->store, row);
+	ledger_finished(broker->ledger, row);
 	vm->counts.ended[row->status]++;
 	vm->counts.limited += row->limited_ns > 0;
 	stats_count(&vm->stats, row);
@@ -234,7 +234,7 @@ static void on_done(void *arg, struct request *request, const struct exec_done *
 static void pause_offender(struct broker *broker, struct vm *vm)
 {
 	char text[128];
-	struct store_event event = {
+	struct ledger_event event = {
 		.kind = "pause",
 		.subject = vm->name,
 		.old_value = "running",
@@ -248,7 +248,7 @@ static void pause_offender(struct broker *broker, struct vm *vm)
 		 broker->conf->fault_limit, broker->conf->fault_window_s);
 	log_warning("%s: paused: %s; vgpuadm resume %s lets it go on", vm->name, text, vm->name);
 	vm->sched.paused = true;
-	broker->store->ops->event(broker->store, &event);
+	ledger_event(broker->ledger, &event);
 	broker->handler->paused(broker->arg, vm);
 }
 
@@ -262,7 +262,7 @@ static void tell_fatal(struct broker *broker, const struct request *request, uin
 	uint32_t end = step.end == LIFE_NO_END ? request->row.status : step.status;
 	const char *name = request->vm->name;
 	char text[160];
-	struct store_event event = {
+	struct ledger_event event = {
 		.kind = what == VGPU_ERR_GPU_HUNG ? "gpu-hung" : "gpu-fault",
 		.subject = name,
 		.text = text,
@@ -277,7 +277,7 @@ static void tell_fatal(struct broker *broker, const struct request *request, uin
 			 step.end == LIFE_NO_END ? "had ended before" : "ends", name_error(end));
 	log_warning("%s: request %llu: %s: %s", name, (unsigned long long)request->row.id,
 		    name_error(what), text);
-	broker->store->ops->event(broker->store, &event);
+	ledger_event(broker->ledger, &event);
 }
 
 /* A request that cost its worker its life; if it has not ended yet, it does with that. */
@@ -436,15 +436,15 @@ static int open_pool(struct broker *broker, unsigned i)
 }
 
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
-		struct store *store, const struct broker_handler *handler, void *arg)
+		struct ledger *ledger, const struct broker_handler *handler, void *arg)
 {
 	int err;
 
 	*broker = (struct broker){
 		.conf = conf,
 		.event = event,
-		.store = store,
-		.next_id = store->next_id,
+		.ledger = ledger,
+		.next_id = ledger->next_id,
 		.expiry_ns = SCHED_NEVER,
 		.handler = handler,
 		.arg = arg,
@@ -510,5 +510,5 @@ void broker_close(struct broker *broker)
 	sd_event_source_disable_unref(broker->last_ended);
 	sd_event_source_disable_unref(broker->leaving);
 	sd_event_source_disable_unref(broker->expiry);
-	broker->store->ops->close(broker->store);
+	ledger_close(broker->ledger);
 }

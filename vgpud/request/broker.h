@@ -9,7 +9,7 @@
 #include "common/busy_poll.h"
 #include "vgpud/conf/conf.h"
 #include "vgpud/exec/executors.h"
-#include "vgpud/ledger/store.h"
+#include "vgpud/ledger/ledger.h"
 #include "vgpud/link/dev_server.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
@@ -26,7 +26,7 @@ struct broker_handler {
 struct broker {
 	const struct conf *conf;
 	sd_event *event;
-	struct store *store;
+	struct ledger *ledger;
 	struct executors *executors;
 	struct sched sched;
 	struct vm_list vms;
@@ -46,11 +46,11 @@ struct broker {
 };
 
 /*
- * store: becomes the broker's. conf must outlive it.
+ * ledger: becomes the broker's. conf must outlive it.
  * Return: 0 or -errno.
  */
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
-		struct store *store, const struct broker_handler *handler, void *arg);
+		struct ledger *ledger, const struct broker_handler *handler, void *arg);
 
 /* Return: whether to look for the next message, rather than to sleep until it comes. */
 bool broker_look(struct broker *broker);

@@ -26,7 +26,7 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 	request->life = LIFE_WAITING;
 	request->item = (struct sched_item){ .state = SCHED_NONE };
 	request->with_crc = wants_crc(arrival->msg, arrival->len_bytes);
-	request->row = (struct store_request){
+	request->row = (struct ledger_request){
 		.id = broker->next_id++,
 		.received_ns = util_now_ns(),
 		.vm_id = vm->id,
@@ -87,7 +87,7 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	fill_request(broker, request, vm, arrival);
 	error = judge(broker, request, arrival->refused);
 	request->row.status = error;
-	if (broker->store->ops->accepted(broker->store, &request->row) != 0) {
+	if (ledger_accepted(broker->ledger, &request->row) != 0) {
 		turn_away(broker, request, VGPU_ERR_LEDGER_FULL);
 		return 0;
 	}
@@ -116,7 +116,7 @@ static void answer_device(const struct request *request, const uint8_t *msg, uin
 }
 
 static const struct request_origin device_origin = {
-	.transport = STORE_TRANSPORT_DEVICE,
+	.transport = LEDGER_TRANSPORT_DEVICE,
 	.answer = answer_device,
 };
 

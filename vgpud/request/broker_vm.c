@@ -75,8 +75,8 @@ void broker_on_connected(void *arg, struct vm *vm)
 }
 
 /* Nobody waits any more for those of its requests that came by this way; ANY for all. */
-#define ANY STORE_TRANSPORT_NUM
-static void abandon(struct broker *broker, struct vm *vm, enum store_transport transport)
+#define ANY LEDGER_TRANSPORT_NUM
+static void abandon(struct broker *broker, struct vm *vm, enum ledger_transport transport)
 {
 	struct request *request, *next;
 
@@ -125,7 +125,7 @@ void broker_on_gone(void *arg, struct vm *vm)
 		vm->seat_until_ns = util_now_ns() + SEAT_KEPT_NS;
 		expect_leaving(broker);
 	}
-	abandon(broker, vm, STORE_TRANSPORT_DEVICE);
+	abandon(broker, vm, LEDGER_TRANSPORT_DEVICE);
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "vgpud/ledger/store.h"
+#include "vgpud/ledger/ledger.h"
 #include "vgpud/request/request_life.h"
 #include "vgpud/sched/sched.h"
 #include "worker/exec.h"
@@ -18,7 +18,7 @@ struct vm;
 
 /* A way by which requests come, and their answers go. */
 struct request_origin {
-	enum store_transport transport;
+	enum ledger_transport transport;
 	/* Called once, after the request's end is in the ledger, unless nobody waits for it. */
 	void (*answer)(const struct request *request, const uint8_t *msg, uint32_t len_bytes);
 };
@@ -37,9 +37,9 @@ struct request {
 	const struct request_origin *origin;
 	uint64_t sequence; /* the origin's own number for it */
 	enum life_state life;
-	bool with_crc;		  /* the answer needs a checksum too */
-	struct store_request row; /* what the ledger will know */
-	struct exec_job job;	  /* its message; job.id is row.id */
+	bool with_crc;		   /* the answer needs a checksum too */
+	struct ledger_request row; /* what the ledger will know */
+	struct exec_job job;	   /* its message; job.id is row.id */
 };
 
 TAILQ_HEAD(request_list, request);

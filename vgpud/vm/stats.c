@@ -57,7 +57,7 @@ static void count(struct stats_histogram *histogram, uint64_t value_ns)
 	histogram->sum_ns += value_ns;
 }
 
-void stats_count(struct stats *stats, const struct store_request *row)
+void stats_count(struct stats *stats, const struct ledger_request *row)
 {
 	struct stats_series *series = get(stats, row->pool, row->priority);
 

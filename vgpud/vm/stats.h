@@ -8,7 +8,7 @@
 #include <sys/queue.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/ledger/store.h"
+#include "vgpud/ledger/ledger.h"
 
 /* Upper bounds of the buckets, in nanoseconds; one more counts what is above the last. */
 #define STATS_BOUND_NUM 18
@@ -34,6 +34,6 @@ void stats_init(struct stats *stats);
 void stats_free(struct stats *stats);
 
 /* Counts a request that has ended; one that finds no memory for a new series is not counted. */
-void stats_count(struct stats *stats, const struct store_request *row);
+void stats_count(struct stats *stats, const struct ledger_request *row);
 
 #endif

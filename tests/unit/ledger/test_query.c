@@ -21,9 +21,9 @@
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/ledger/hist.h"
-#include "vgpud/ledger/store_opcode.h"
-#include "vgpud/ledger/store_query.h"
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
+#include "vgpud/ledger/opcode.h"
+#include "vgpud/ledger/query.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define WAIT_MS 60000
@@ -31,11 +31,11 @@
 #define REQUESTS_MOST 20000
 
 static char directory[64], db_path[96], ring_path[96], why[512];
-static struct store_sqlite_config config;
-static struct store_query *query;
+static struct ledger_config config;
+static struct ledger_query *query;
 
 /* What was recorded, received_ns as wall time. */
-static struct store_request known[REQUESTS_MOST];
+static struct ledger_request known[REQUESTS_MOST];
 static size_t known_num;
 
 static uint64_t random_u64(void)
@@ -56,7 +56,7 @@ static int set_up(void **state)
 		return -1;
 	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
 	snprintf(ring_path, sizeof(ring_path), "%s/ring", directory);
-	config = (struct store_sqlite_config){
+	config = (struct ledger_config){
 		.db_path = db_path,
 		.ring_path = ring_path,
 		.ring_records = 8192,
@@ -74,45 +74,45 @@ static int tear_down(void **state)
 	return scratch_remove(directory);
 }
 
-static struct store *open_store(void)
+static struct ledger *open_ledger(void)
 {
-	struct store *store;
+	struct ledger *ledger;
 
-	if (store_sqlite_open(&store, &config, why, sizeof(why)))
+	if (ledger_open(&ledger, &config, why, sizeof(why)))
 		fail_msg("%s", why);
-	return store;
+	return ledger;
 }
 
 static void open_query(void)
 {
-	if (store_query_open(&query, db_path, why, sizeof(why)))
+	if (ledger_query_open(&query, db_path, why, sizeof(why)))
 		fail_msg("%s", why);
 }
 
 /* Records a request that is complete. */
-static void record(struct store *store, struct store_request request)
+static void record(struct ledger *ledger, struct ledger_request request)
 {
-	request.id = store->next_id++;
-	while (store->ops->accepted(store, &request))
+	request.id = ledger->next_id++;
+	while (ledger_accepted(ledger, &request))
 		poll(NULL, 0, 1);
-	store->ops->finished(store, &request);
-	request.received_ns = (uint64_t)store_sqlite_wall_ns(store, request.received_ns);
+	ledger_finished(ledger, &request);
+	request.received_ns = (uint64_t)ledger_wall_ns(ledger, request.received_ns);
 	known[known_num++] = request;
 }
 
-static void flush(struct store *store)
+static void flush(struct ledger *ledger)
 {
-	store_sqlite_flush(store, NULL, NULL);
-	assert_int_equal(store_sqlite_wait(store, WAIT_MS), 0);
+	ledger_flush(ledger, NULL, NULL);
+	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
 }
 
 #define OPCODE(value, ...) value,
 static const uint32_t opcodes[] = { VGPU_OPCODE_TABLE(OPCODE) };
 #undef OPCODE
 
-static struct store_request random_request(uint64_t received_ns)
+static struct ledger_request random_request(uint64_t received_ns)
 {
-	struct store_request request = {
+	struct ledger_request request = {
 		.received_ns = received_ns,
 		.wait_ns = random_u64() >> (24 + random_u64() % 30),
 		.exec_ns = random_u64() >> (34 + random_u64() % 20),
@@ -149,34 +149,34 @@ static void write_sql(const char *sql)
 /* Two sessions and some ten minutes of requests, which reach into the future. */
 static void record_random(size_t n)
 {
-	struct store *store = open_store();
+	struct ledger *ledger = open_ledger();
 	uint64_t at_ns = util_now_ns();
 
 	for (size_t i = 0; i < n; i++) {
 		if (i == n / 3) {
-			store->ops->close(store);
-			store = open_store();
+			ledger_close(ledger);
+			ledger = open_ledger();
 		}
-		record(store, random_request(at_ns));
+		record(ledger, random_request(at_ns));
 		at_ns += random_u64() % (2 * 600 * UTIL_NS_PER_S / n);
 	}
-	store->ops->close(store);
+	ledger_close(ledger);
 	write_sql("UPDATE session SET ended_ns = NULL");
 }
 
 /* --- statistics against brute force --- */
 
-static int64_t key_of(const struct store_request *r, enum store_query_by by)
+static int64_t key_of(const struct ledger_request *r, enum ledger_query_by by)
 {
 	switch (by) {
-	case STORE_QUERY_BY_VM:
+	case LEDGER_QUERY_BY_VM:
 		return r->vm_id;
-	case STORE_QUERY_BY_POOL:
+	case LEDGER_QUERY_BY_POOL:
 		return r->pool;
-	case STORE_QUERY_BY_PRIORITY:
+	case LEDGER_QUERY_BY_PRIORITY:
 		return r->priority;
-	case STORE_QUERY_BY_OPCODE:
-		return store_opcode(r->opcode);
+	case LEDGER_QUERY_BY_OPCODE:
+		return ledger_opcode(r->opcode);
 	default:
 		return 0;
 	}
@@ -184,17 +184,17 @@ static int64_t key_of(const struct store_request *r, enum store_query_by by)
 
 static bool is_or_any(int64_t want, int64_t is)
 {
-	return want == STORE_QUERY_ANY || want == is;
+	return want == LEDGER_QUERY_ANY || want == is;
 }
 
-static bool passes(const struct store_query_filter *filter, const struct store_request *r)
+static bool passes(const struct ledger_query_filter *filter, const struct ledger_request *r)
 {
 	return (int64_t)r->received_ns >= filter->since_ns &&
 	       (int64_t)r->received_ns < filter->until_ns && is_or_any(filter->vm_id, r->vm_id) &&
 	       is_or_any(filter->pool, r->pool) && is_or_any(filter->priority, r->priority) &&
-	       is_or_any(filter->opcode, store_opcode(r->opcode)) &&
-	       (filter->status == STORE_QUERY_STATUS_ERROR ? r->status != 0
-							   : is_or_any(filter->status, r->status));
+	       is_or_any(filter->opcode, ledger_opcode(r->opcode)) &&
+	       (filter->status == LEDGER_QUERY_STATUS_ERROR ? r->status != 0
+							    : is_or_any(filter->status, r->status));
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -204,7 +204,7 @@ static int compare_u64(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void assert_times(const struct store_query_times *times, uint64_t *values, uint64_t n,
+static void assert_times(const struct ledger_query_times *times, uint64_t *values, uint64_t n,
 			 bool exact)
 {
 	static const uint32_t q_ppm[] = { 500000, 900000, 990000, 999000 };
@@ -229,14 +229,14 @@ static void assert_times(const struct store_query_times *times, uint64_t *values
 }
 
 struct comparison {
-	const struct store_query_filter *filter;
-	enum store_query_by by;
+	const struct ledger_query_filter *filter;
+	enum ledger_query_by by;
 	bool exact;
 	int64_t last_key;
 	uint64_t count;
 };
 
-static int compare_group(void *arg, const struct store_query_stats *stats)
+static int compare_group(void *arg, const struct ledger_query_stats *stats)
 {
 	static uint64_t wait[REQUESTS_MOST], exec[REQUESTS_MOST], total[REQUESTS_MOST];
 	struct comparison *c = arg;
@@ -245,7 +245,7 @@ static int compare_group(void *arg, const struct store_query_stats *stats)
 	assert_true(stats->key > c->last_key);
 	c->last_key = stats->key;
 	for (size_t i = 0; i < known_num; i++) {
-		const struct store_request *r = &known[i];
+		const struct ledger_request *r = &known[i];
 
 		if (!passes(c->filter, r) || key_of(r, c->by) != stats->key)
 			continue;
@@ -265,14 +265,14 @@ static int compare_group(void *arg, const struct store_query_stats *stats)
 	return 0;
 }
 
-static void compare_stats(const struct store_query_filter *filter, enum store_query_by by,
+static void compare_stats(const struct ledger_query_filter *filter, enum ledger_query_by by,
 			  bool exact)
 {
 	struct comparison c = { filter, by, exact, INT64_MIN, 0 };
-	struct store_query_window window;
+	struct ledger_query_window window;
 	uint64_t count = 0;
 
-	assert_int_equal(store_query_stats(query, filter, by, exact, &window, compare_group, &c),
+	assert_int_equal(ledger_query_stats(query, filter, by, exact, &window, compare_group, &c),
 			 0);
 	assert_int_equal(window.since_ns, filter->since_ns);
 	assert_int_equal(window.until_ns, filter->until_ns);
@@ -282,9 +282,9 @@ static void compare_stats(const struct store_query_filter *filter, enum store_qu
 	assert_int_equal(c.count, count);
 }
 
-static struct store_query_filter random_filter(void)
+static struct ledger_query_filter random_filter(void)
 {
-	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
 	int64_t from_ns = (int64_t)known[0].received_ns - MINUTE;
 	int64_t span_ns = (int64_t)known[known_num - 1].received_ns + MINUTE - from_ns;
 
@@ -304,7 +304,7 @@ static struct store_query_filter random_filter(void)
 		filter.priority = (int64_t)(random_u64() % 3);
 	if (random_u64() % 4 == 0)
 		filter.opcode = random_u64() % 5 ? (int64_t)opcodes[random_u64() % VGPU_OPCODE_NUM]
-						 : STORE_QUERY_OPCODE_UNKNOWN;
+						 : LEDGER_QUERY_OPCODE_UNKNOWN;
 	return filter;
 }
 
@@ -314,12 +314,12 @@ static void test_statistics_match_brute_force(void **state)
 	record_random(REQUESTS_MOST);
 	open_query();
 	for (unsigned i = 0; i < 60; i++) {
-		struct store_query_filter filter = random_filter();
+		struct ledger_query_filter filter = random_filter();
 
-		for (enum store_query_by by = 0; by <= STORE_QUERY_BY_OPCODE; by++)
+		for (enum ledger_query_by by = 0; by <= LEDGER_QUERY_BY_OPCODE; by++)
 			compare_stats(&filter, by, false);
 	}
-	store_query_close(query);
+	ledger_query_close(query);
 }
 
 static void test_exact_statistics_match_brute_force(void **state)
@@ -328,14 +328,14 @@ static void test_exact_statistics_match_brute_force(void **state)
 	record_random(REQUESTS_MOST / 2);
 	open_query();
 	for (unsigned i = 0; i < 25; i++) {
-		struct store_query_filter filter = random_filter();
+		struct ledger_query_filter filter = random_filter();
 
-		compare_stats(&filter, (enum store_query_by)(i % 5), true);
+		compare_stats(&filter, (enum ledger_query_by)(i % 5), true);
 	}
-	store_query_close(query);
+	ledger_query_close(query);
 }
 
-static int count_stats(void *arg, const struct store_query_stats *stats)
+static int count_stats(void *arg, const struct ledger_query_stats *stats)
 {
 	*(uint64_t *)arg += stats->count;
 	return 0;
@@ -344,8 +344,8 @@ static int count_stats(void *arg, const struct store_query_stats *stats)
 /* Where the rows of a part of a minute are gone, the whole minute is counted, and said so. */
 static void test_expired_edges_widen_the_window(void **state)
 {
-	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
-	struct store_query_window window;
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct ledger_query_window window;
 	uint64_t count = 0, want = 0, cut;
 	char sql[128];
 
@@ -357,8 +357,8 @@ static void test_expired_edges_widen_the_window(void **state)
 		 (unsigned long long)known[cut].id);
 	write_sql(sql);
 	open_query();
-	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_VM, false, &window,
-					   count_stats, &count),
+	assert_int_equal(ledger_query_stats(query, &filter, LEDGER_QUERY_BY_VM, false, &window,
+					    count_stats, &count),
 			 0);
 	assert_true(window.widened);
 	assert_int_equal(window.since_ns, filter.since_ns - filter.since_ns % MINUTE);
@@ -368,24 +368,24 @@ static void test_expired_edges_widen_the_window(void **state)
 	/* The minute after it is whole: nothing is widened. */
 	filter.since_ns = window.since_ns + MINUTE + 1;
 	count = want = 0;
-	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_NOTHING, false, &window,
-					   count_stats, &count),
+	assert_int_equal(ledger_query_stats(query, &filter, LEDGER_QUERY_BY_NOTHING, false, &window,
+					    count_stats, &count),
 			 0);
 	assert_false(window.widened);
 	for (size_t i = 0; i < known_num; i++)
 		want += (int64_t)known[i].received_ns >= filter.since_ns;
 	assert_int_equal(count, want);
-	store_query_close(query);
+	ledger_query_close(query);
 }
 
 /* --- listings --- */
 
 struct listed {
-	struct store_query_request row[100];
+	struct ledger_query_request row[100];
 	size_t num;
 };
 
-static int list_request(void *arg, const struct store_query_request *request)
+static int list_request(void *arg, const struct ledger_query_request *request)
 {
 	struct listed *listed = arg;
 
@@ -395,7 +395,7 @@ static int list_request(void *arg, const struct store_query_request *request)
 	return 0;
 }
 
-static void assert_same(const struct store_request *got, const struct store_request *want)
+static void assert_same(const struct ledger_request *got, const struct ledger_request *want)
 {
 	assert_int_equal(got->id, want->id);
 	assert_int_equal(got->received_ns, want->received_ns);
@@ -420,15 +420,15 @@ static void test_requests_newest_first(void **state)
 	record_random(5000);
 	open_query();
 	for (unsigned round = 0; round < 50; round++) {
-		struct store_query_filter filter = random_filter();
+		struct ledger_query_filter filter = random_filter();
 		uint64_t limit = random_u64() % 100;
 		struct listed listed = { .num = 0 };
 		size_t n = 0;
 
 		if (round % 3 == 0)
-			filter.status = round % 2 ? STORE_QUERY_STATUS_ERROR : VGPU_ERR_TIMEOUT;
-		assert_int_equal(store_query_requests(query, &filter, limit, list_request, &listed),
-				 0);
+			filter.status = round % 2 ? LEDGER_QUERY_STATUS_ERROR : VGPU_ERR_TIMEOUT;
+		assert_int_equal(
+			ledger_query_requests(query, &filter, limit, list_request, &listed), 0);
 		for (size_t i = known_num; i-- > 0 && n < limit;) {
 			if (!passes(&filter, &known[i]))
 				continue;
@@ -438,10 +438,10 @@ static void test_requests_newest_first(void **state)
 		}
 		assert_int_equal(n, listed.num);
 	}
-	store_query_close(query);
+	ledger_query_close(query);
 }
 
-static int stop_after_three(void *arg, const struct store_query_request *request)
+static int stop_after_three(void *arg, const struct ledger_query_request *request)
 {
 	(void)request;
 	return ++*(int *)arg == 3 ? -ECANCELED : 0;
@@ -449,19 +449,19 @@ static int stop_after_three(void *arg, const struct store_query_request *request
 
 static void test_a_callback_stops_a_query(void **state)
 {
-	const struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	const struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
 	int calls = 0;
 
 	(void)state;
 	record_random(50);
 	open_query();
-	assert_int_equal(store_query_requests(query, &filter, 50, stop_after_three, &calls),
+	assert_int_equal(ledger_query_requests(query, &filter, 50, stop_after_three, &calls),
 			 -ECANCELED);
 	assert_int_equal(calls, 3);
-	store_query_close(query);
+	ledger_query_close(query);
 }
 
-static int check_named(void *arg, const struct store_query_request *request)
+static int check_named(void *arg, const struct ledger_query_request *request)
 {
 	assert_string_equal(request->vm_name, arg);
 	return 0;
@@ -469,46 +469,46 @@ static int check_named(void *arg, const struct store_query_request *request)
 
 static void test_follow_and_one(void **state)
 {
-	const struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
-	const struct store_vm vm = { .id = 2, .name = "vm2", .pool = 'A' };
-	struct store_request open_one = random_request(util_now_ns());
+	const struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	const struct ledger_vm vm = { .id = 2, .name = "vm2", .pool = 'A' };
+	struct ledger_request open_one = random_request(util_now_ns());
 	struct listed listed = { .num = 0 };
-	struct store *store = open_store();
+	struct ledger *ledger = open_ledger();
 	char name[] = "vm2";
 	uint64_t id;
 
 	(void)state;
-	store_sqlite_vm_put(store, &vm, NULL, NULL);
+	ledger_vm_put(ledger, &vm, NULL, NULL);
 	for (unsigned i = 0; i < 10; i++)
-		record(store, random_request(util_now_ns()));
-	open_one.id = store->next_id++;
+		record(ledger, random_request(util_now_ns()));
+	open_one.id = ledger->next_id++;
 	open_one.vm_id = 2;
-	assert_int_equal(store->ops->accepted(store, &open_one), 0);
+	assert_int_equal(ledger_accepted(ledger, &open_one), 0);
 	for (unsigned i = 0; i < 10; i++)
-		record(store, random_request(util_now_ns()));
-	flush(store);
+		record(ledger, random_request(util_now_ns()));
+	flush(ledger);
 	open_query();
 	/* 11 runs: nothing behind it is settled. */
-	assert_int_equal(store_query_settled(query, &id), 0);
+	assert_int_equal(ledger_query_settled(query, &id), 0);
 	assert_int_equal(id, 10);
-	assert_int_equal(store_query_request(query, 11, list_request, &listed), -ENOENT);
-	store->ops->finished(store, &open_one);
-	flush(store);
-	assert_int_equal(store_query_settled(query, &id), 0);
+	assert_int_equal(ledger_query_request(query, 11, list_request, &listed), -ENOENT);
+	ledger_finished(ledger, &open_one);
+	flush(ledger);
+	assert_int_equal(ledger_query_settled(query, &id), 0);
 	assert_int_equal(id, 21);
-	assert_int_equal(store_query_requests_after(query, &filter, 10, id, UINT64_MAX,
-						    list_request, &listed),
+	assert_int_equal(ledger_query_requests_after(query, &filter, 10, id, UINT64_MAX,
+						     list_request, &listed),
 			 0);
 	assert_int_equal(listed.num, 11);
 	for (unsigned i = 0; i < 11; i++)
 		assert_int_equal(listed.row[i].request.id, 11 + i);
-	assert_int_equal(store_query_request(query, 11, check_named, name), 0);
-	assert_int_equal(store_query_request(query, 22, list_request, &listed), -ENOENT);
-	store_query_close(query);
-	store->ops->close(store);
+	assert_int_equal(ledger_query_request(query, 11, check_named, name), 0);
+	assert_int_equal(ledger_query_request(query, 22, list_request, &listed), -ENOENT);
+	ledger_query_close(query);
+	ledger_close(ledger);
 }
 
-static int check_event(void *arg, const struct store_query_event *event)
+static int check_event(void *arg, const struct ledger_query_event *event)
 {
 	unsigned *n = arg;
 
@@ -520,7 +520,7 @@ static int check_event(void *arg, const struct store_query_event *event)
 	return 0;
 }
 
-static int check_session(void *arg, const struct store_query_session *session)
+static int check_session(void *arg, const struct ledger_query_session *session)
 {
 	unsigned *n = arg;
 
@@ -532,7 +532,7 @@ static int check_session(void *arg, const struct store_query_session *session)
 	return 0;
 }
 
-static int check_vm(void *arg, const struct store_query_vm *vm)
+static int check_vm(void *arg, const struct ledger_query_vm *vm)
 {
 	unsigned *n = arg;
 
@@ -544,73 +544,74 @@ static int check_vm(void *arg, const struct store_query_vm *vm)
 
 static void test_events_sessions_vms(void **state)
 {
-	struct store_event event = { .kind = "kind-a", .uid = -1, .pid = -1 };
-	struct store_vm vm = { .id = 0, .name = "vm0", .pool = 'A' };
-	struct store *store = open_store();
+	struct ledger_event event = { .kind = "kind-a", .uid = -1, .pid = -1 };
+	struct ledger_vm vm = { .id = 0, .name = "vm0", .pool = 'A' };
+	struct ledger *ledger = open_ledger();
 	unsigned n = 0;
 
 	(void)state;
-	store->ops->close(store);
-	store = open_store();
-	store->ops->event(store, &event);
+	ledger_close(ledger);
+	ledger = open_ledger();
+	ledger_event(ledger, &event);
 	event.kind = "kind-b";
 	event.subject = "vm8";
-	store->ops->event(store, &event);
+	ledger_event(ledger, &event);
 	event.subject = "vm9";
-	store->ops->event(store, &event);
-	store_sqlite_vm_put(store, &vm, NULL, NULL);
-	vm = (struct store_vm){ .id = 1, .name = "vm1", .pool = 'B' };
-	store_sqlite_vm_put(store, &vm, NULL, NULL);
-	store_sqlite_vm_delete(store, 1, NULL, NULL);
-	flush(store);
+	ledger_event(ledger, &event);
+	ledger_vm_put(ledger, &vm, NULL, NULL);
+	vm = (struct ledger_vm){ .id = 1, .name = "vm1", .pool = 'B' };
+	ledger_vm_put(ledger, &vm, NULL, NULL);
+	ledger_vm_delete(ledger, 1, NULL, NULL);
+	flush(ledger);
 	open_query();
 	assert_int_equal(
-		store_query_events(query, 0, INT64_MAX, "kind-b", NULL, 0, 10, check_event, &n), 0);
+		ledger_query_events(query, 0, INT64_MAX, "kind-b", NULL, 0, 10, check_event, &n),
+		0);
 	assert_int_equal(n, 2);
 	n = 0;
 	assert_int_equal(
-		store_query_events(query, 0, INT64_MAX, NULL, NULL, 2, 10, check_event, &n), 0);
+		ledger_query_events(query, 0, INT64_MAX, NULL, NULL, 2, 10, check_event, &n), 0);
 	assert_int_equal(n, 1);
 	n = 0;
 	assert_int_equal(
-		store_query_events(query, 0, INT64_MAX, NULL, "vm9", 0, 10, check_event, &n), 0);
+		ledger_query_events(query, 0, INT64_MAX, NULL, "vm9", 0, 10, check_event, &n), 0);
 	assert_int_equal(n, 1);
 	n = 0;
-	assert_int_equal(store_query_events(query, 0, 1, NULL, NULL, 0, 10, check_event, &n), 0);
+	assert_int_equal(ledger_query_events(query, 0, 1, NULL, NULL, 0, 10, check_event, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(store_query_sessions(query, check_session, &n), 0);
+	assert_int_equal(ledger_query_sessions(query, check_session, &n), 0);
 	assert_int_equal(n, 2);
 	n = 0;
-	assert_int_equal(store_query_vms(query, check_vm, &n), 0);
+	assert_int_equal(ledger_query_vms(query, check_vm, &n), 0);
 	assert_int_equal(n, 2);
-	store_query_close(query);
-	store->ops->close(store);
+	ledger_query_close(query);
+	ledger_close(ledger);
 }
 
 static void test_of_nothing(void **state)
 {
-	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
-	struct store *store = open_store();
-	struct store_query_window window;
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct ledger *ledger = open_ledger();
+	struct ledger_query_window window;
 	struct listed listed = { .num = 0 };
 	uint64_t id = 1, count = 0;
 
 	(void)state;
 	open_query();
 	filter.since_ns = 90 * MINUTE + 7;
-	assert_int_equal(store_query_requests(query, &filter, 10, list_request, &listed), 0);
-	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_VM, false, &window,
-					   count_stats, &count),
+	assert_int_equal(ledger_query_requests(query, &filter, 10, list_request, &listed), 0);
+	assert_int_equal(ledger_query_stats(query, &filter, LEDGER_QUERY_BY_VM, false, &window,
+					    count_stats, &count),
 			 0);
-	assert_int_equal(store_query_stats(query, &filter, STORE_QUERY_BY_VM, true, &window,
-					   count_stats, &count),
+	assert_int_equal(ledger_query_stats(query, &filter, LEDGER_QUERY_BY_VM, true, &window,
+					    count_stats, &count),
 			 0);
 	assert_int_equal(listed.num + count, 0);
-	assert_int_equal(store_query_settled(query, &id), 0);
+	assert_int_equal(ledger_query_settled(query, &id), 0);
 	assert_int_equal(id, 0);
-	store_query_close(query);
-	store->ops->close(store);
-	assert_int_equal(store_query_open(&query, "/nonexistent/vgpud.db", why, sizeof(why)),
+	ledger_query_close(query);
+	ledger_close(ledger);
+	assert_int_equal(ledger_query_open(&query, "/nonexistent/vgpud.db", why, sizeof(why)),
 			 -ENOENT);
 	assert_non_null(strstr(why, "/nonexistent/vgpud.db"));
 }
@@ -623,65 +624,65 @@ struct shares {
 	int64_t sum;
 };
 
-static int note_share(void *arg, const struct store_query_share *share)
+static int note_share(void *arg, const struct ledger_query_share *share)
 {
 	struct shares *shares = arg;
 
 	assert_true(share->ns > 0 && share->ns <= shares->last);
 	shares->last = share->ns;
 	shares->sum += share->ns;
-	shares->ns[share->vm_id == STORE_QUERY_NOBODY ? 7 : share->vm_id] = share->ns;
+	shares->ns[share->vm_id == LEDGER_QUERY_NOBODY ? 7 : share->vm_id] = share->ns;
 	return 0;
 }
 
-static struct store_query_blame blame_vm(int64_t vm_id, const char *pools, struct shares *shares)
+static struct ledger_query_blame blame_vm(int64_t vm_id, const char *pools, struct shares *shares)
 {
-	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
-	struct store_query_blame blame;
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct ledger_query_blame blame;
 
 	*shares = (struct shares){ .last = INT64_MAX };
 	filter.vm_id = vm_id;
-	assert_int_equal(store_query_blame(query, &filter, pools, &blame, note_share, shares), 0);
+	assert_int_equal(ledger_query_blame(query, &filter, pools, &blame, note_share, shares), 0);
 	assert_int_equal(shares->sum + blame.limited_ns, blame.wait_ns);
 	return blame;
 }
 
-static void record_span(struct store *store, uint32_t vm_id, char pool, uint64_t received_ns,
+static void record_span(struct ledger *ledger, uint32_t vm_id, char pool, uint64_t received_ns,
 			uint64_t wait_ns, uint64_t exec_ns)
 {
-	record(store, (struct store_request){ .vm_id = vm_id,
-					      .pool = (uint8_t)pool,
-					      .received_ns = received_ns,
-					      .wait_ns = wait_ns,
-					      .exec_ns = exec_ns,
-					      .total_ns = wait_ns + exec_ns,
-					      .executor = VGPU_EXECUTOR_CPU });
+	record(ledger, (struct ledger_request){ .vm_id = vm_id,
+						.pool = (uint8_t)pool,
+						.received_ns = received_ns,
+						.wait_ns = wait_ns,
+						.exec_ns = exec_ns,
+						.total_ns = wait_ns + exec_ns,
+						.executor = VGPU_EXECUTOR_CPU });
 }
 
 static void test_blame_by_hand(void **state)
 {
-	struct store *store = open_store();
-	struct store_query_blame blame;
+	struct ledger *ledger = open_ledger();
+	struct ledger_query_blame blame;
 	struct shares shares;
 	uint64_t t = util_now_ns() + 1000;
 
 	(void)state;
-	record_span(store, 3, 'A', t - 500, 10, 600); /* began long before; runs to t + 110 */
-	record_span(store, 1, 'A', t, 1000, 50);
-	record_span(store, 2, 'A', t + 5, 295, 300);  /* t + 300 to t + 600 */
-	record_span(store, 4, 'B', t + 6, 494, 200);  /* t + 500 to t + 700 */
-	record_span(store, 1, 'A', t + 100, 950, 50); /* behind its sister: t + 1050 */
-	record_span(store, 2, 'A', t + 2000, 5, 5);   /* concerns nobody */
-	record(store, (struct store_request){ .vm_id = 5,
-					      .pool = 'A',
-					      .received_ns = t + 3000,
-					      .wait_ns = 6300,
-					      .limited_ns = 6000,
-					      .exec_ns = 10,
-					      .total_ns = 6310,
-					      .executor = VGPU_EXECUTOR_CPU });
-	record_span(store, 2, 'A', t + 8900, 10, 180); /* t + 8910 to t + 9090 */
-	flush(store);
+	record_span(ledger, 3, 'A', t - 500, 10, 600); /* began long before; runs to t + 110 */
+	record_span(ledger, 1, 'A', t, 1000, 50);
+	record_span(ledger, 2, 'A', t + 5, 295, 300);  /* t + 300 to t + 600 */
+	record_span(ledger, 4, 'B', t + 6, 494, 200);  /* t + 500 to t + 700 */
+	record_span(ledger, 1, 'A', t + 100, 950, 50); /* behind its sister: t + 1050 */
+	record_span(ledger, 2, 'A', t + 2000, 5, 5);   /* concerns nobody */
+	record(ledger, (struct ledger_request){ .vm_id = 5,
+						.pool = 'A',
+						.received_ns = t + 3000,
+						.wait_ns = 6300,
+						.limited_ns = 6000,
+						.exec_ns = 10,
+						.total_ns = 6310,
+						.executor = VGPU_EXECUTOR_CPU });
+	record_span(ledger, 2, 'A', t + 8900, 10, 180); /* t + 8910 to t + 9090 */
+	flush(ledger);
 	open_query();
 	blame = blame_vm(1, NULL, &shares);
 	assert_int_equal(blame.waited, 2);
@@ -707,14 +708,14 @@ static void test_blame_by_hand(void **state)
 	assert_int_equal(blame.limited_ns, 6000);
 	assert_int_equal(shares.ns[2], 90);
 	assert_int_equal(shares.ns[7], 210);
-	store_query_close(query);
-	store->ops->close(store);
+	ledger_query_close(query);
+	ledger_close(ledger);
 }
 
 /* The shares add up whatever overlaps, and a GPU with one at a time shares nothing. */
 static void test_blame_adds_up(void **state)
 {
-	struct store *store = open_store();
+	struct ledger *ledger = open_ledger();
 	struct shares shares;
 	uint64_t t = util_now_ns(), busy_until = t;
 
@@ -724,20 +725,20 @@ static void test_blame_adds_up(void **state)
 
 		t += random_u64() % 1000;
 		start = busy_until > t ? busy_until : t;
-		record_span(store, (uint32_t)(random_u64() % 6), 'A', t, start - t, exec_ns);
+		record_span(ledger, (uint32_t)(random_u64() % 6), 'A', t, start - t, exec_ns);
 		busy_until = start + exec_ns;
 	}
 	for (unsigned i = 0; i < 3000; i++) {
 		t += random_u64() % 1000;
-		record_span(store, (uint32_t)(random_u64() % 6), 'B', t, random_u64() % 5000,
+		record_span(ledger, (uint32_t)(random_u64() % 6), 'B', t, random_u64() % 5000,
 			    random_u64() % 5000);
 	}
-	flush(store);
+	flush(ledger);
 	open_query();
 	for (int64_t vm = 0; vm < 6; vm++)
 		assert_true(blame_vm(vm, NULL, &shares).waited > 500);
-	store_query_close(query);
-	store->ops->close(store);
+	ledger_query_close(query);
+	ledger_close(ledger);
 }
 
 int main(void)

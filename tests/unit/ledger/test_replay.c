@@ -41,7 +41,7 @@
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/ledger/store_sqlite_private.h"
+#include "vgpud/ledger/ledger_private.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -82,7 +82,7 @@ enum tear {
 struct written {
 	uint8_t image[RING_RECORD_BYTES];
 	enum ring_type type;
-	struct store_request request;
+	struct ledger_request request;
 };
 
 struct file {
@@ -90,10 +90,10 @@ struct file {
 	size_t len_bytes;
 };
 
-struct ledger {
-	struct store_sqlite s;
+struct lives {
+	struct ledger_sqlite s;
 	struct written written[POSITIONS_MOST]; /* of this life, from position `base` on */
-	struct store_request open[RECORDS_MOST];
+	struct ledger_request open[RECORDS_MOST];
 	unsigned open_num;
 	uint64_t base, head, taken, first_id;
 	int64_t wall_offset_ns;
@@ -125,7 +125,7 @@ static char directory[64], db_path[96], ring_path[96], why[512];
 				 #ok, (l)->seed0, (l)->life, (int)(l)->tear, (l)->seed0); \
 	} while (0)
 
-static uint32_t draw(struct ledger *l, uint32_t below)
+static uint32_t draw(struct lives *l, uint32_t below)
 {
 	l->seed ^= l->seed << 13;
 	l->seed ^= l->seed >> 17;
@@ -135,9 +135,9 @@ static uint32_t draw(struct ledger *l, uint32_t below)
 
 /* --- a life --- */
 
-static struct store_request request_of(struct ledger *l, uint64_t id)
+static struct ledger_request request_of(struct lives *l, uint64_t id)
 {
-	return (struct store_request){
+	return (struct ledger_request){
 		.id = id,
 		.received_ns = id * 1000,
 		.vm_id = draw(l, VMS),
@@ -146,12 +146,12 @@ static struct store_request request_of(struct ledger *l, uint64_t id)
 		.request_bytes = (uint16_t)draw(l, VGPU_MSG_MAX),
 		.pool = (uint8_t)('A' + draw(l, 2)),
 		.priority = (uint8_t)draw(l, VGPU_PRIORITY_NUM),
-		.transport = (uint8_t)draw(l, STORE_TRANSPORT_NUM),
+		.transport = (uint8_t)draw(l, LEDGER_TRANSPORT_NUM),
 	};
 }
 
 /* Never BACKEND_LOST, which is the mark of those that were not ended. */
-static void end_of(struct ledger *l, struct store_request *request)
+static void end_of(struct lives *l, struct ledger_request *request)
 {
 	static const uint32_t status[] = { VGPU_ERR_OK, VGPU_ERR_OK, VGPU_ERR_TIMEOUT,
 					   VGPU_ERR_CANCELLED, VGPU_ERR_GPU_FAULT };
@@ -166,7 +166,7 @@ static void end_of(struct ledger *l, struct store_request *request)
 	request->response_bytes = (uint16_t)draw(l, VGPU_MSG_MAX);
 }
 
-static void read_file(struct ledger *l, struct file *file)
+static void read_file(struct lives *l, struct file *file)
 {
 	int fd = open(ring_path, O_RDONLY);
 	ssize_t n = fd < 0 ? -1 : read(fd, file->bytes, sizeof(file->bytes));
@@ -176,13 +176,13 @@ static void read_file(struct ledger *l, struct file *file)
 	close(fd);
 }
 
-static const uint8_t *slot(const struct ledger *l, const struct file *file, uint64_t position)
+static const uint8_t *slot(const struct lives *l, const struct file *file, uint64_t position)
 {
 	return file->bytes + HEADER_BYTES + position % l->records * RING_RECORD_BYTES;
 }
 
 /* The newest record, as it lies in the file. */
-static void note_written(struct ledger *l, enum ring_type type, const struct store_request *request)
+static void note_written(struct lives *l, enum ring_type type, const struct ledger_request *request)
 {
 	struct written *written = &l->written[l->head - l->base];
 	off_t at = (off_t)(HEADER_BYTES + l->head % l->records * RING_RECORD_BYTES);
@@ -196,18 +196,18 @@ static void note_written(struct ledger *l, enum ring_type type, const struct sto
 	CHECK(l, ring_head(l->s.ring) == l->head);
 }
 
-static void do_accept(struct ledger *l)
+static void do_accept(struct lives *l)
 {
-	struct store_request request = request_of(l, l->s.store.next_id);
+	struct ledger_request request = request_of(l, l->s.ledger.next_id);
 
 	if (ring_accept(l->s.ring, &request) != 0)
 		return;
-	l->s.store.next_id++;
+	l->s.ledger.next_id++;
 	note_written(l, RING_ACCEPTED, &request);
 	l->open[l->open_num++] = request;
 }
 
-static void do_finish(struct ledger *l)
+static void do_finish(struct lives *l)
 {
 	unsigned i;
 
@@ -221,13 +221,13 @@ static void do_finish(struct ledger *l)
 }
 
 /* As the writer does. */
-static void do_take(struct ledger *l, bool release)
+static void do_take(struct lives *l, bool release)
 {
-	struct store_sqlite_batch_result result;
+	struct ledger_batch_result result;
 	uint64_t damaged = l->s.batch.damaged;
 
-	store_sqlite_batch_read(&l->s.batch, l->s.ring);
-	CHECK(l, store_sqlite_batch_write(&l->s.batch, &l->s.db, ring_id(l->s.ring), &result) == 0);
+	ledger_batch_read(&l->s.batch, l->s.ring);
+	CHECK(l, ledger_batch_write(&l->s.batch, &l->s.db, ring_id(l->s.ring), &result) == 0);
 	CHECK(l, result.duplicates == 0 && l->s.batch.damaged == damaged);
 	l->taken = l->s.batch.position;
 	CHECK(l, l->taken == l->head);
@@ -236,7 +236,7 @@ static void do_take(struct ledger *l, bool release)
 }
 
 /* forget: with the host, the database's last commits die, though the ring was told of them. */
-static void live(struct ledger *l)
+static void live(struct lives *l)
 {
 	unsigned steps = draw(l, 3 * l->records), remember = draw(l, steps + 1);
 	bool forget = draw(l, 8) == 0;
@@ -263,20 +263,20 @@ static void live(struct ledger *l)
 	reached.laps += (unsigned)((l->head - l->base) / l->records);
 }
 
-static void life_begins(struct ledger *l)
+static void life_begins(struct lives *l)
 {
 	l->base = l->head = l->taken = ring_head(l->s.ring);
 	l->records = (unsigned)ring_records(l->s.ring);
-	l->first_id = l->s.store.next_id;
+	l->first_id = l->s.ledger.next_id;
 	l->wall_offset_ns = l->s.wall_offset_ns;
 	l->open_num = 0;
 	read_file(l, &l->before);
 }
 
 /* As kill -9 leaves it: what the kernel has, stays. */
-static void drop(struct ledger *l)
+static void drop(struct lives *l)
 {
-	store_sqlite_db_close(&l->s.db);
+	ledger_db_close(&l->s.db);
 	if (l->s.ring)
 		ring_close(l->s.ring);
 	l->s.ring = NULL;
@@ -289,12 +289,12 @@ static void drop(struct ledger *l)
 
 /* --- the tear --- */
 
-static void take_old(struct ledger *l, size_t from, size_t to)
+static void take_old(struct lives *l, size_t from, size_t to)
 {
 	memcpy(l->torn.bytes + from, l->before.bytes + from, to - from);
 }
 
-static void tear_span(struct ledger *l, enum tear tear, size_t from, size_t to)
+static void tear_span(struct lives *l, enum tear tear, size_t from, size_t to)
 {
 	for (size_t at = from; at < to; at++) {
 		if (tear == TEAR_ZEROS)
@@ -306,7 +306,7 @@ static void tear_span(struct ledger *l, enum tear tear, size_t from, size_t to)
 		take_old(l, from, to);
 }
 
-static void tear(struct ledger *l)
+static void tear(struct lives *l)
 {
 	struct file *torn = &l->torn;
 	size_t records = torn->len_bytes - HEADER_BYTES;
@@ -344,7 +344,7 @@ static void tear(struct ledger *l)
 	}
 }
 
-static void tear_file(struct ledger *l)
+static void tear_file(struct lives *l)
 {
 	struct file whole;
 	int fd;
@@ -366,7 +366,7 @@ static void tear_file(struct ledger *l)
 /* --- the model --- */
 
 /* again: 0 or 1, which of the two. */
-static uint64_t tail_of(const struct ledger *l, unsigned again)
+static uint64_t tail_of(const struct lives *l, unsigned again)
 {
 	uint64_t tail;
 
@@ -375,7 +375,7 @@ static uint64_t tail_of(const struct ledger *l, unsigned again)
 }
 
 /* Whether the file is believed to be a ring at all. */
-static bool is_ring(const struct ledger *l)
+static bool is_ring(const struct lives *l)
 {
 	uint64_t tail = tail_of(l, 0), again = tail_of(l, 1);
 
@@ -384,7 +384,7 @@ static bool is_ring(const struct ledger *l)
 }
 
 /* bytes: how many of the record's must be there. */
-static bool is_there(const struct ledger *l, uint64_t position, size_t bytes)
+static bool is_there(const struct lives *l, uint64_t position, size_t bytes)
 {
 	return is_ring(l) && memcmp(l->written[position - l->base].image,
 				    slot(l, &l->torn, position), bytes) == 0;
@@ -393,12 +393,12 @@ static bool is_there(const struct ledger *l, uint64_t position, size_t bytes)
 /* What became of a request's records. A record of an older lap that has come back may be read or
  * not. */
 struct fate {
-	const struct store_request *began, *ended;
+	const struct ledger_request *began, *ended;
 	bool began_surely, ended_surely;
 };
 
 /* Return: the oldest position that is within a lap of the newest, or of the tail. */
-static uint64_t oldest_of_lap(const struct ledger *l)
+static uint64_t oldest_of_lap(const struct lives *l)
 {
 	uint64_t newest = l->head;
 
@@ -409,7 +409,7 @@ static uint64_t oldest_of_lap(const struct ledger *l)
 	return newest > l->records ? newest - l->records : 0;
 }
 
-static void tell_fates(struct ledger *l, struct fate *fate)
+static void tell_fates(struct lives *l, struct fate *fate)
 {
 	uint64_t oldest = oldest_of_lap(l);
 
@@ -432,7 +432,7 @@ static void tell_fates(struct ledger *l, struct fate *fate)
 
 /* --- the rows --- */
 
-static int64_t number(struct ledger *l, const char *sql, uint64_t arg)
+static int64_t number(struct lives *l, const char *sql, uint64_t arg)
 {
 	sqlite3_stmt *statement;
 	int64_t value;
@@ -447,7 +447,7 @@ static int64_t number(struct ledger *l, const char *sql, uint64_t arg)
 }
 
 /* Whether what was known when it was accepted stands in the row. */
-static bool same_beginning(struct ledger *l, sqlite3_stmt *row, const struct store_request *want)
+static bool same_beginning(struct lives *l, sqlite3_stmt *row, const struct ledger_request *want)
 {
 	const unsigned char *pool = sqlite3_column_text(row, 5);
 	bool at_its_time = sqlite3_column_int64(row, 1) ==
@@ -461,7 +461,7 @@ static bool same_beginning(struct ledger *l, sqlite3_stmt *row, const struct sto
 	       sqlite3_column_int(row, 8) == want->request_bytes;
 }
 
-static bool same_end(sqlite3_stmt *row, const struct store_request *want)
+static bool same_end(sqlite3_stmt *row, const struct ledger_request *want)
 {
 	return sqlite3_column_int64(row, 9) == (int64_t)want->wait_ns &&
 	       sqlite3_column_int64(row, 10) == (int64_t)want->exec_ns &&
@@ -481,7 +481,7 @@ static bool is_lost(sqlite3_stmt *row)
 	       sqlite3_column_int(row, 13) == VGPU_EXECUTOR_NONE;
 }
 
-static void check_row(struct ledger *l, sqlite3_stmt *row, const struct fate *fate)
+static void check_row(struct lives *l, sqlite3_stmt *row, const struct fate *fate)
 {
 	if (is_lost(row)) {
 		CHECK(l, !fate->ended_surely);
@@ -495,7 +495,7 @@ static void check_row(struct ledger *l, sqlite3_stmt *row, const struct fate *fa
 }
 
 /* Each row of the life that is over, against its request's fate, and that none is missing. */
-static void check_rows(struct ledger *l, const struct fate *fate, uint64_t end_id)
+static void check_rows(struct lives *l, const struct fate *fate, uint64_t end_id)
 {
 	sqlite3_stmt *row;
 	uint64_t next = l->first_id;
@@ -516,7 +516,7 @@ static void check_rows(struct ledger *l, const struct fate *fate, uint64_t end_i
 			CHECK(l, !fate[next - l->first_id].began_surely &&
 					 !fate[next - l->first_id].ended_surely);
 		check_row(l, row, &fate[id - l->first_id]);
-		CHECK(l, l->s.store.next_id > id);
+		CHECK(l, l->s.ledger.next_id > id);
 		next++;
 	}
 	sqlite3_finalize(row);
@@ -534,18 +534,18 @@ static void check_rows(struct ledger *l, const struct fate *fate, uint64_t end_i
 
 /* --- starts --- */
 
-static bool start(struct ledger *l)
+static bool start(struct lives *l)
 {
-	struct store_sqlite_config *config = &l->s.config;
+	struct ledger_config *config = &l->s.config;
 
-	*config = (struct store_sqlite_config){ .db_path = db_path,
-						.ring_path = ring_path,
-						.ring_records = l->records,
-						.version = "test",
-						.host = "test" };
+	*config = (struct ledger_config){ .db_path = db_path,
+					  .ring_path = ring_path,
+					  .ring_records = l->records,
+					  .version = "test",
+					  .host = "test" };
 	l->s.rows = l->s.duplicates = 0;
 	l->s.batch.damaged = 0;
-	return store_sqlite_start(&l->s, why, sizeof(why)) == 0;
+	return ledger_start(&l->s, why, sizeof(why)) == 0;
 }
 
 static unsigned statements_left;
@@ -571,7 +571,7 @@ static int watch_statements(sqlite3 *conn, char **error, const void *api)
 }
 
 /* A start that may come to nothing. */
-static void start_and_kill(struct ledger *l)
+static void start_and_kill(struct lives *l)
 {
 	int status;
 	pid_t pid;
@@ -590,7 +590,7 @@ static void start_and_kill(struct ledger *l)
 	reached.killed_starts++;
 }
 
-static void start_surely(struct ledger *l)
+static void start_surely(struct lives *l)
 {
 	if (!start(l))
 		fail_msg("seed %u, life %u: %s", l->seed0, l->life, why);
@@ -607,7 +607,7 @@ static void remove_set_aside(void)
 			return;
 }
 
-static void next_life(struct ledger *l)
+static void next_life(struct lives *l)
 {
 	struct fate fate[POSITIONS_MOST] = { { 0 } };
 	uint64_t end_id;
@@ -615,7 +615,7 @@ static void next_life(struct ledger *l)
 	l->rows_before = number(l, "SELECT count(*) FROM request", 0);
 	life_begins(l);
 	live(l);
-	end_id = l->s.store.next_id;
+	end_id = l->s.ledger.next_id;
 	drop(l);
 	tear_file(l);
 	tell_fates(l, fate);
@@ -643,7 +643,7 @@ static void next_life(struct ledger *l)
 	reached.lives++;
 }
 
-static void live_many_lives(struct ledger *l, uint32_t seed0, bool trace)
+static void live_many_lives(struct lives *l, uint32_t seed0, bool trace)
 {
 	l->seed0 = seed0;
 	l->seed = seed0 * 2654435761u | 1;
@@ -693,18 +693,18 @@ static void remove_ledger(void)
 
 static void test_random_lives_as_the_model(void **state)
 {
-	static struct ledger l;
+	static struct lives l;
 	const char *seed = getenv("REPLAY_SEED"), *many = getenv("REPLAY_LEDGERS");
 	unsigned first = seed ? (unsigned)strtoul(seed, NULL, 10) : 1;
 	unsigned num = seed ? 1 : many ? (unsigned)strtoul(many, NULL, 10) : LEDGERS;
 
 	(void)state;
-	assert_int_equal(store_sqlite_batch_init(&l.s.batch), 0);
+	assert_int_equal(ledger_batch_init(&l.s.batch), 0);
 	for (uint32_t seed0 = first; seed0 < first + num; seed0++) {
 		live_many_lives(&l, seed0, seed != NULL);
 		remove_ledger();
 	}
-	store_sqlite_batch_free(&l.s.batch);
+	ledger_batch_free(&l.s.batch);
 	printf("# %u lives, %u laps, %u starts killed, %u once more; rows: %u as answered, %u lost; "
 	       "ends torn away: %u, of an older lap: %u\n",
 	       reached.lives, reached.laps, reached.killed_starts, reached.again, reached.answered,

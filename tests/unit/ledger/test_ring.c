@@ -62,9 +62,9 @@ static struct ring *open_ring(void)
 }
 
 /* A request whose every field follows from its id. */
-static struct store_request request_of(uint64_t id)
+static struct ledger_request request_of(uint64_t id)
 {
-	return (struct store_request){
+	return (struct ledger_request){
 		.id = id,
 		.received_ns = id * 1000 + 1,
 		.wait_ns = id * 3,
@@ -86,21 +86,21 @@ static struct store_request request_of(uint64_t id)
 
 static int accept_id(struct ring *ring, uint64_t id)
 {
-	struct store_request request = request_of(id);
+	struct ledger_request request = request_of(id);
 
 	return ring_accept(ring, &request);
 }
 
 static void finish_id(struct ring *ring, uint64_t id)
 {
-	struct store_request request = request_of(id);
+	struct ledger_request request = request_of(id);
 
 	ring_finish(ring, &request);
 }
 
 static void assert_record(struct ring *ring, uint64_t position, enum ring_type type, uint64_t id)
 {
-	struct store_request want = request_of(id), *got;
+	struct ledger_request want = request_of(id), *got;
 	struct ring_entry entry;
 
 	assert_int_equal(ring_get(ring, position, &entry), 0);
@@ -469,7 +469,7 @@ static void test_limited_is_about_right(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(waits_ns) / sizeof(waits_ns[0]); i++) {
 		for (uint64_t part = 0; part <= 100; part++) {
-			struct store_request request = request_of(2);
+			struct ledger_request request = request_of(2);
 			uint64_t got_ns, off_ns;
 
 			request.wait_ns = waits_ns[i];

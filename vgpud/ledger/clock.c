@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_clock.c - how far the clock may be believed that rows' age is counted by */
+/* clock.c - how far the clock may be believed that rows' age is counted by */
 
 /*
  * Within a session time is the monotonic clock's, so nothing that is done to the wall clock makes a
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "vgpud/ledger/store_sqlite_private.h"
+#include "vgpud/ledger/ledger_private.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_DAY (86400 * NS_PER_S)
@@ -30,9 +30,9 @@ static void write_time(int64_t ns, char *out, size_t len)
 }
 
 /* What the last session left, on its clock; 0: there was none. Return: 0 or -errno. */
-static int newest_entry(struct store_sqlite *s, int64_t *newest_ns)
+static int newest_entry(struct ledger_sqlite *s, int64_t *newest_ns)
 {
-	int err = store_sqlite_db_number(&s->db, STORE_SQLITE_NEWEST, newest_ns);
+	int err = ledger_db_number(&s->db, LEDGER_DB_NEWEST, newest_ns);
 
 	if (err != -ENODATA)
 		return err;
@@ -40,13 +40,13 @@ static int newest_entry(struct store_sqlite *s, int64_t *newest_ns)
 	return 0;
 }
 
-int store_sqlite_clock_look(struct store_sqlite *s, struct store_sqlite_clock *clock)
+int ledger_clock_look(struct ledger_sqlite *s, struct ledger_clock *clock)
 {
-	sqlite3_stmt *statement = s->db.statement[STORE_SQLITE_AHEAD];
+	sqlite3_stmt *statement = s->db.statement[LEDGER_DB_AHEAD];
 	int64_t now_ns = s->session.wall_ns, newest_ns = 0, gap_ns, since_ns = 0;
 	int err = newest_entry(s, &newest_ns);
 
-	*clock = (struct store_sqlite_clock){ 0 };
+	*clock = (struct ledger_clock){ 0 };
 	s->age_lag_ns = 0;
 	if (err)
 		return err;
@@ -69,9 +69,9 @@ int store_sqlite_clock_look(struct store_sqlite *s, struct store_sqlite_clock *c
 	return 0;
 }
 
-int64_t store_sqlite_clock_age_ns(const struct store_sqlite *s, uint64_t mono_ns)
+int64_t ledger_clock_age_ns(const struct ledger_sqlite *s, uint64_t mono_ns)
 {
-	int64_t now_ns = store_sqlite_wall_ns(&s->store, mono_ns);
+	int64_t now_ns = ledger_wall_ns(&s->ledger, mono_ns);
 
 	return now_ns < s->age_lag_until_ns ? now_ns - s->age_lag_ns : now_ns;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_query_rows.c - rows of the ledger one by one: requests, events, sessions, VMs */
+/* query_rows.c - rows of the ledger one by one: requests, events, sessions, VMs */
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "vgpud/ledger/store_query_private.h"
+#include "vgpud/ledger/query_private.h"
 
 static const char *text(sqlite3_stmt *statement, int column)
 {
@@ -13,10 +13,10 @@ static const char *text(sqlite3_stmt *statement, int column)
 }
 
 /* What follows the last row: 0, or what went wrong. */
-static int finish(struct store_query *query, sqlite3_stmt *statement, int rc, int err)
+static int finish(struct ledger_query *query, sqlite3_stmt *statement, int rc, int err)
 {
 	if (err == 0 && rc != SQLITE_DONE && rc != SQLITE_ROW)
-		err = store_query_fail(query, rc);
+		err = ledger_query_fail(query, rc);
 	sqlite3_reset(statement);
 	return err;
 }
@@ -29,10 +29,10 @@ static int finish(struct store_query *query, sqlite3_stmt *statement, int rc, in
 	"limited_ns "                                                                              \
 	"FROM request AS r LEFT JOIN vm AS v ON v.id = vm_id "
 
-static int give_request(sqlite3_stmt *row, store_query_request_fn *each, void *arg)
+static int give_request(sqlite3_stmt *row, ledger_query_request_fn *each, void *arg)
 {
 	const char *pool = text(row, 11);
-	const struct store_query_request request = {
+	const struct ledger_query_request request = {
 		.request = {
 			.id = (uint64_t)sqlite3_column_int64(row, 0),
 			.received_ns = (uint64_t)sqlite3_column_int64(row, 1),
@@ -59,10 +59,10 @@ static int give_request(sqlite3_stmt *row, store_query_request_fn *each, void *a
 }
 
 struct listing {
-	struct store_query *query;
+	struct ledger_query *query;
 	sqlite3_stmt *statement;
 	uint64_t left;
-	store_query_request_fn *each;
+	ledger_query_request_fn *each;
 	void *arg;
 };
 
@@ -82,38 +82,39 @@ static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
 }
 
 /* A statement for the requests of a span of ids that the filter lets pass. */
-static sqlite3_stmt *prepare_listing(struct store_query *query,
-				     const struct store_query_filter *filter, const char *order,
+static sqlite3_stmt *prepare_listing(struct ledger_query *query,
+				     const struct ledger_query_filter *filter, const char *order,
 				     int *err)
 {
 	char sql[1024] = "SELECT * FROM (" REQUEST_COLUMNS ") WHERE id BETWEEN ?1 AND ?2";
 	size_t used;
 
-	store_query_row_conditions(sql, sizeof(sql), filter);
+	ledger_query_row_conditions(sql, sizeof(sql), filter);
 	used = strlen(sql);
 	snprintf(sql + used, sizeof(sql) - used, " ORDER BY id %s", order);
-	return store_query_prepare(query, sql, err);
+	return ledger_query_prepare(query, sql, err);
 }
 
-int store_query_requests(struct store_query *query, const struct store_query_filter *filter,
-			 uint64_t limit, store_query_request_fn *each, void *arg)
+int ledger_query_requests(struct ledger_query *query, const struct ledger_query_filter *filter,
+			  uint64_t limit, ledger_query_request_fn *each, void *arg)
 {
 	struct listing listing = { .query = query, .left = limit, .each = each, .arg = arg };
-	int err = store_query_begin(query);
+	int err = ledger_query_begin(query);
 
 	if (err)
 		return err;
 	listing.statement = prepare_listing(query, filter, "DESC", &err);
 	if (err == 0)
-		err = store_query_ranges(query, filter->since_ns, filter->until_ns, list_range,
-					 &listing);
+		err = ledger_query_ranges(query, filter->since_ns, filter->until_ns, list_range,
+					  &listing);
 	sqlite3_finalize(listing.statement);
-	return store_query_end(query, err);
+	return ledger_query_end(query, err);
 }
 
-int store_query_requests_after(struct store_query *query, const struct store_query_filter *filter,
-			       uint64_t after_id, uint64_t last_id, uint64_t limit,
-			       store_query_request_fn *each, void *arg)
+int ledger_query_requests_after(struct ledger_query *query,
+				const struct ledger_query_filter *filter, uint64_t after_id,
+				uint64_t last_id, uint64_t limit, ledger_query_request_fn *each,
+				void *arg)
 {
 	struct listing listing = { .query = query, .left = limit, .each = each, .arg = arg };
 	int err;
@@ -125,24 +126,24 @@ int store_query_requests_after(struct store_query *query, const struct store_que
 	return err;
 }
 
-int store_query_settled(struct store_query *query, uint64_t *id)
+int ledger_query_settled(struct ledger_query *query, uint64_t *id)
 {
 	int64_t number = 0;
-	int err = store_query_number(query,
-				     "SELECT coalesce((SELECT min(id) - 1 FROM pending), "
-				     "last_request_id) FROM ledger",
-				     0, 0, &number);
+	int err = ledger_query_number(query,
+				      "SELECT coalesce((SELECT min(id) - 1 FROM pending), "
+				      "last_request_id) FROM ledger",
+				      0, 0, &number);
 
 	*id = (uint64_t)number;
 	return err;
 }
 
-int store_query_request(struct store_query *query, uint64_t id, store_query_request_fn *each,
-			void *arg)
+int ledger_query_request(struct ledger_query *query, uint64_t id, ledger_query_request_fn *each,
+			 void *arg)
 {
 	int rc, err;
-	sqlite3_stmt *statement = store_query_prepare(query, REQUEST_COLUMNS "WHERE r.id = ?1",
-						      &err);
+	sqlite3_stmt *statement = ledger_query_prepare(query, REQUEST_COLUMNS "WHERE r.id = ?1",
+						       &err);
 
 	if (err)
 		return err;
@@ -160,10 +161,10 @@ int store_query_request(struct store_query *query, uint64_t id, store_query_requ
 /* --- events --- */
 
 static int give_event(sqlite3_stmt *row,
-		      int (*each)(void *arg, const struct store_query_event *event), void *arg)
+		      int (*each)(void *arg, const struct ledger_query_event *event), void *arg)
 {
 	const bool own = sqlite3_column_type(row, 7) == SQLITE_NULL;
-	const struct store_query_event event = {
+	const struct ledger_query_event event = {
 		.id = (uint64_t)sqlite3_column_int64(row, 0),
 		.time_ns = sqlite3_column_int64(row, 1),
 		.event = {
@@ -180,12 +181,12 @@ static int give_event(sqlite3_stmt *row,
 	return each(arg, &event);
 }
 
-int store_query_events(struct store_query *query, int64_t since_ns, int64_t until_ns,
-		       const char *kind, const char *subject, uint64_t after_id, uint64_t limit,
-		       int (*each)(void *arg, const struct store_query_event *event), void *arg)
+int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
+			const char *kind, const char *subject, uint64_t after_id, uint64_t limit,
+			int (*each)(void *arg, const struct ledger_query_event *event), void *arg)
 {
 	int rc = SQLITE_DONE, err;
-	sqlite3_stmt *statement = store_query_prepare(
+	sqlite3_stmt *statement = ledger_query_prepare(
 		query,
 		"SELECT id, time_ns, kind, subject, old_value, new_value, text, uid, pid "
 		"FROM event WHERE id > ?1 AND time_ns >= ?2 AND time_ns < ?3 "
@@ -210,19 +211,19 @@ int store_query_events(struct store_query *query, int64_t since_ns, int64_t unti
 
 /* --- sessions and VMs --- */
 
-int store_query_sessions(struct store_query *query,
-			 int (*each)(void *arg, const struct store_query_session *session),
-			 void *arg)
+int ledger_query_sessions(struct ledger_query *query,
+			  int (*each)(void *arg, const struct ledger_query_session *session),
+			  void *arg)
 {
 	int rc = SQLITE_DONE, err;
 	sqlite3_stmt *row =
-		store_query_prepare(query,
-				    "SELECT id, started_ns, ended_ns, boot_id, version, "
-				    "host FROM session ORDER BY id DESC",
-				    &err);
+		ledger_query_prepare(query,
+				     "SELECT id, started_ns, ended_ns, boot_id, version, "
+				     "host FROM session ORDER BY id DESC",
+				     &err);
 
 	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		const struct store_query_session session = {
+		const struct ledger_query_session session = {
 			.id = (uint64_t)sqlite3_column_int64(row, 0),
 			.started_ns = sqlite3_column_int64(row, 1),
 			.ended_ns = sqlite3_column_int64(row, 2),
@@ -238,15 +239,15 @@ int store_query_sessions(struct store_query *query,
 	return err;
 }
 
-int store_query_vms(struct store_query *query,
-		    int (*each)(void *arg, const struct store_query_vm *vm), void *arg)
+int ledger_query_vms(struct ledger_query *query,
+		     int (*each)(void *arg, const struct ledger_query_vm *vm), void *arg)
 {
 	int rc = SQLITE_DONE, err;
-	sqlite3_stmt *row = store_query_prepare(
+	sqlite3_stmt *row = ledger_query_prepare(
 		query, "SELECT id, name, removed_ns IS NOT NULL FROM vm ORDER BY id", &err);
 
 	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		const struct store_query_vm vm = {
+		const struct ledger_query_vm vm = {
 			.id = (uint32_t)sqlite3_column_int64(row, 0),
 			.name = text(row, 1),
 			.removed = sqlite3_column_int(row, 2) != 0,

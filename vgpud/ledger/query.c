@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_query.c - reads the ledger's database: connection, spans of time, rows of requests */
+/* query.c - reads the ledger's database: connection, spans of time, rows of requests */
 
-#include "vgpud/ledger/store_query.h"
+#include "vgpud/ledger/query.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,14 +10,14 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/ledger/store_opcode.h"
-#include "vgpud/ledger/store_query_private.h"
+#include "vgpud/ledger/opcode.h"
+#include "vgpud/ledger/query_private.h"
 
 #define BUSY_MS 2000 /* while another connection mends the log after a crash */
 
 /* --- connection --- */
 
-int store_query_fail(struct store_query *query, int rc)
+int ledger_query_fail(struct ledger_query *query, int rc)
 {
 	snprintf(query->error, sizeof(query->error), "%s", sqlite3_errmsg(query->conn));
 	switch (rc & 0xff) {
@@ -39,9 +39,9 @@ int store_query_fail(struct store_query *query, int rc)
 	}
 }
 
-int store_query_open(struct store_query **out, const char *db_path, char *why, size_t why_len)
+int ledger_query_open(struct ledger_query **out, const char *db_path, char *why, size_t why_len)
 {
-	struct store_query *query = calloc(1, sizeof(*query));
+	struct ledger_query *query = calloc(1, sizeof(*query));
 	int rc, err = 0;
 
 	if (!query) {
@@ -57,51 +57,51 @@ int store_query_open(struct store_query **out, const char *db_path, char *why, s
 				  NULL);
 	}
 	if (rc != SQLITE_OK) {
-		err = access(db_path, F_OK) ? -ENOENT : store_query_fail(query, rc);
+		err = access(db_path, F_OK) ? -ENOENT : ledger_query_fail(query, rc);
 		snprintf(why, why_len, "%s: cannot read the ledger: %s", db_path,
 			 query->conn ? sqlite3_errmsg(query->conn) : "no memory");
-		store_query_close(query);
+		ledger_query_close(query);
 		return err;
 	}
 	*out = query;
 	return 0;
 }
 
-void store_query_close(struct store_query *query)
+void ledger_query_close(struct ledger_query *query)
 {
 	sqlite3_close(query->conn);
 	free(query);
 }
 
-void store_query_interrupt(struct store_query *query)
+void ledger_query_interrupt(struct ledger_query *query)
 {
 	sqlite3_interrupt(query->conn);
 }
 
-const char *store_query_error(const struct store_query *query)
+const char *ledger_query_error(const struct ledger_query *query)
 {
 	return query->error;
 }
 
 /* --- what all queries are made of --- */
 
-sqlite3_stmt *store_query_prepare(struct store_query *query, const char *sql, int *err)
+sqlite3_stmt *ledger_query_prepare(struct ledger_query *query, const char *sql, int *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc = sqlite3_prepare_v2(query->conn, sql, -1, &statement, NULL);
 
-	*err = rc == SQLITE_OK ? 0 : store_query_fail(query, rc);
+	*err = rc == SQLITE_OK ? 0 : ledger_query_fail(query, rc);
 	return statement;
 }
 
-int store_query_begin(struct store_query *query)
+int ledger_query_begin(struct ledger_query *query)
 {
 	int rc = sqlite3_exec(query->conn, "BEGIN", NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : store_query_fail(query, rc);
+	return rc == SQLITE_OK ? 0 : ledger_query_fail(query, rc);
 }
 
-int store_query_end(struct store_query *query, int err)
+int ledger_query_end(struct ledger_query *query, int err)
 {
 	if (err == -ENOMEM)
 		snprintf(query->error, sizeof(query->error), "no memory");
@@ -110,11 +110,11 @@ int store_query_end(struct store_query *query, int err)
 	return err;
 }
 
-int store_query_number(struct store_query *query, const char *sql, int64_t first, int64_t second,
-		       int64_t *number)
+int ledger_query_number(struct ledger_query *query, const char *sql, int64_t first, int64_t second,
+			int64_t *number)
 {
 	int rc, err;
-	sqlite3_stmt *statement = store_query_prepare(query, sql, &err);
+	sqlite3_stmt *statement = ledger_query_prepare(query, sql, &err);
 
 	if (err)
 		return err;
@@ -125,12 +125,12 @@ int store_query_number(struct store_query *query, const char *sql, int64_t first
 		*number = sqlite3_column_int64(statement, 0);
 	else
 		err = rc == SQLITE_ROW || rc == SQLITE_DONE ? -ENODATA
-							    : store_query_fail(query, rc);
+							    : ledger_query_fail(query, rc);
 	sqlite3_finalize(statement);
 	return err;
 }
 
-void store_query_conditions(char *sql, size_t len, const struct store_query_filter *filter)
+void ledger_query_conditions(char *sql, size_t len, const struct ledger_query_filter *filter)
 {
 	const struct {
 		const char *column;
@@ -143,30 +143,30 @@ void store_query_conditions(char *sql, size_t len, const struct store_query_filt
 	size_t used = strlen(sql);
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		if (numbers[i].value == STORE_QUERY_ANY)
+		if (numbers[i].value == LEDGER_QUERY_ANY)
 			continue;
 		used += (size_t)snprintf(sql + used, len - used, " AND %s = %lld",
 					 numbers[i].column, (long long)numbers[i].value);
 	}
 }
 
-void store_query_row_conditions(char *sql, size_t len, const struct store_query_filter *filter)
+void ledger_query_row_conditions(char *sql, size_t len, const struct ledger_query_filter *filter)
 {
 #define KNOWN(value, ...) "," #value
 	static const char unknown[] = " AND opcode NOT IN (-1" VGPU_OPCODE_TABLE(KNOWN) ")";
 #undef KNOWN
-	struct store_query_filter rest = *filter;
+	struct ledger_query_filter rest = *filter;
 	size_t used;
 
-	if (filter->opcode == STORE_QUERY_OPCODE_UNKNOWN)
-		rest.opcode = STORE_QUERY_ANY;
-	if (filter->status == STORE_QUERY_STATUS_ERROR)
-		rest.status = STORE_QUERY_ANY;
-	store_query_conditions(sql, len, &rest);
+	if (filter->opcode == LEDGER_QUERY_OPCODE_UNKNOWN)
+		rest.opcode = LEDGER_QUERY_ANY;
+	if (filter->status == LEDGER_QUERY_STATUS_ERROR)
+		rest.status = LEDGER_QUERY_ANY;
+	ledger_query_conditions(sql, len, &rest);
 	used = strlen(sql);
 	snprintf(sql + used, len - used, "%s%s",
-		 filter->opcode == STORE_QUERY_OPCODE_UNKNOWN ? unknown : "",
-		 filter->status == STORE_QUERY_STATUS_ERROR ? " AND status <> 0" : "");
+		 filter->opcode == LEDGER_QUERY_OPCODE_UNKNOWN ? unknown : "",
+		 filter->status == LEDGER_QUERY_STATUS_ERROR ? " AND status <> 0" : "");
 }
 
 /* --- spans of time are spans of ids --- */
@@ -175,7 +175,7 @@ void store_query_row_conditions(char *sql, size_t len, const struct store_query_
  * The first id from low to high whose request was received at time_ns or later; high + 1: none.
  * probe: "the first row from ?1 to ?2", used again and again.
  */
-static int find_id(struct store_query *query, sqlite3_stmt *probe, int64_t low, int64_t high,
+static int find_id(struct ledger_query *query, sqlite3_stmt *probe, int64_t low, int64_t high,
 		   int64_t time_ns, int64_t *id)
 {
 	*id = high + 1;
@@ -192,7 +192,7 @@ static int find_id(struct store_query *query, sqlite3_stmt *probe, int64_t low, 
 		}
 		sqlite3_reset(probe);
 		if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-			return store_query_fail(query, rc);
+			return ledger_query_fail(query, rc);
 		if (rc == SQLITE_ROW && received_ns < time_ns) {
 			low = there + 1;
 			continue;
@@ -205,7 +205,7 @@ static int find_id(struct store_query *query, sqlite3_stmt *probe, int64_t low, 
 }
 
 /* The part of a session's ids that lies in the time; nothing when first is behind last. */
-static int find_range(struct store_query *query, sqlite3_stmt *probe, int64_t since_ns,
+static int find_range(struct ledger_query *query, sqlite3_stmt *probe, int64_t since_ns,
 		      int64_t until_ns, int64_t *first, int64_t *last)
 {
 	int64_t low = *first, high = *last;
@@ -218,23 +218,23 @@ static int find_range(struct store_query *query, sqlite3_stmt *probe, int64_t si
 	return err;
 }
 
-int store_query_ranges(struct store_query *query, int64_t since_ns, int64_t until_ns,
-		       int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg)
+int ledger_query_ranges(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
+			int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg)
 {
 	int rc = SQLITE_DONE, err;
 	int64_t newest = 0;
 	sqlite3_stmt *probe = NULL, *session = NULL;
 
-	err = store_query_number(query, "SELECT max(id) FROM request", 0, 0, &newest);
+	err = ledger_query_number(query, "SELECT max(id) FROM request", 0, 0, &newest);
 	if (err)
 		return err == -ENODATA ? 0 : err;
-	probe = store_query_prepare(query,
-				    "SELECT id, received_ns FROM request WHERE id >= ?1 "
-				    "AND id <= ?2 ORDER BY id LIMIT 1",
-				    &err);
+	probe = ledger_query_prepare(query,
+				     "SELECT id, received_ns FROM request WHERE id >= ?1 "
+				     "AND id <= ?2 ORDER BY id LIMIT 1",
+				     &err);
 	/* All that is older than the first session known is counted to it. */
 	if (err == 0)
-		session = store_query_prepare(
+		session = ledger_query_prepare(
 			query,
 			"SELECT iif(id = (SELECT min(id) FROM session), 0, first_request_id), "
 			"coalesce((SELECT first_request_id - 1 FROM session AS n WHERE n.id > s.id "
@@ -256,7 +256,7 @@ int store_query_ranges(struct store_query *query, int64_t since_ns, int64_t unti
 			err = each(arg, (uint64_t)first, (uint64_t)last);
 	}
 	if (err == 0 && rc != SQLITE_DONE)
-		err = store_query_fail(query, rc);
+		err = ledger_query_fail(query, rc);
 	sqlite3_finalize(probe);
 	sqlite3_finalize(session);
 	return err;
@@ -265,17 +265,17 @@ int store_query_ranges(struct store_query *query, int64_t since_ns, int64_t unti
 /* --- rows of requests for statistics --- */
 
 struct scan {
-	struct store_query *query;
+	struct ledger_query *query;
 	sqlite3_stmt *statement;
-	int (*each)(void *arg, const struct store_query_row *row);
+	int (*each)(void *arg, const struct ledger_query_row *row);
 	void *arg;
 };
 
-static void read_row(sqlite3_stmt *statement, struct store_query_row *row)
+static void read_row(sqlite3_stmt *statement, struct ledger_query_row *row)
 {
 	const unsigned char *pool = sqlite3_column_text(statement, 8);
 
-	*row = (struct store_query_row){
+	*row = (struct ledger_query_row){
 		.id = (uint64_t)sqlite3_column_int64(statement, 0),
 		.received_ns = sqlite3_column_int64(statement, 1),
 		.times_known = sqlite3_column_type(statement, 2) != SQLITE_NULL,
@@ -283,11 +283,11 @@ static void read_row(sqlite3_stmt *statement, struct store_query_row *row)
 		.exec_ns = sqlite3_column_int64(statement, 3),
 		.total_ns = sqlite3_column_int64(statement, 4),
 		.key = {
-			[STORE_QUERY_BY_VM] = sqlite3_column_int64(statement, 5),
-			[STORE_QUERY_BY_OPCODE] =
-				store_opcode((uint32_t)sqlite3_column_int64(statement, 6)),
-			[STORE_QUERY_BY_POOL] = pool ? pool[0] : 0,
-			[STORE_QUERY_BY_PRIORITY] = sqlite3_column_int(statement, 9),
+			[LEDGER_QUERY_BY_VM] = sqlite3_column_int64(statement, 5),
+			[LEDGER_QUERY_BY_OPCODE] =
+				ledger_opcode((uint32_t)sqlite3_column_int64(statement, 6)),
+			[LEDGER_QUERY_BY_POOL] = pool ? pool[0] : 0,
+			[LEDGER_QUERY_BY_PRIORITY] = sqlite3_column_int(statement, 9),
 		},
 		.status = (uint32_t)sqlite3_column_int64(statement, 7),
 	};
@@ -298,7 +298,7 @@ static void read_row(sqlite3_stmt *statement, struct store_query_row *row)
 static int scan_range(void *arg, uint64_t first_id, uint64_t last_id)
 {
 	struct scan *scan = arg;
-	struct store_query_row row;
+	struct ledger_query_row row;
 	int rc = SQLITE_DONE, err = 0;
 
 	sqlite3_bind_int64(scan->statement, 1, (int64_t)first_id);
@@ -308,13 +308,13 @@ static int scan_range(void *arg, uint64_t first_id, uint64_t last_id)
 		err = scan->each(scan->arg, &row);
 	}
 	if (err == 0 && rc != SQLITE_DONE)
-		err = store_query_fail(scan->query, rc);
+		err = ledger_query_fail(scan->query, rc);
 	sqlite3_reset(scan->statement);
 	return err;
 }
 
-int store_query_scan(struct store_query *query, const struct store_query_filter *filter,
-		     int (*each)(void *arg, const struct store_query_row *row), void *arg)
+int ledger_query_scan(struct ledger_query *query, const struct ledger_query_filter *filter,
+		      int (*each)(void *arg, const struct ledger_query_row *row), void *arg)
 {
 	char sql[512] =
 		"SELECT id, received_ns, wait_ns, exec_ns, total_ns, vm_id, opcode, "
@@ -322,11 +322,11 @@ int store_query_scan(struct store_query *query, const struct store_query_filter 
 	struct scan scan = { .query = query, .each = each, .arg = arg };
 	int err;
 
-	store_query_row_conditions(sql, sizeof(sql), filter);
-	scan.statement = store_query_prepare(query, sql, &err);
+	ledger_query_row_conditions(sql, sizeof(sql), filter);
+	scan.statement = ledger_query_prepare(query, sql, &err);
 	if (err == 0)
-		err = store_query_ranges(query, filter->since_ns, filter->until_ns, scan_range,
-					 &scan);
+		err = ledger_query_ranges(query, filter->since_ns, filter->until_ns, scan_range,
+					  &scan);
 	sqlite3_finalize(scan.statement);
 	return err;
 }

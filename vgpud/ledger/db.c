@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_db.c - opens the ledger's database: sound, damaged, old, new or not there yet */
+/* db.c - opens the ledger's database: sound, damaged, old, new or not there yet */
 
-#include "vgpud/ledger/store_sqlite_db.h"
+#include "vgpud/ledger/db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
+#include "vgpud/ledger/ledger.h"
 #include "vgpud/ledger/set_aside.h"
-#include "vgpud/ledger/store_sqlite.h"
 
 #define BUSY_MS 1000		 /* an administrator's sqlite3(1) may hold a lock */
 #define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */
@@ -38,8 +38,8 @@ static const struct migration {
 };
 
 static const char *const statement_sql[] = {
-#define STATEMENT_SQL(name, text) [STORE_SQLITE_##name] = text,
-	STORE_SQLITE_STATEMENTS(STATEMENT_SQL)
+#define STATEMENT_SQL(name, text) [LEDGER_DB_##name] = text,
+	LEDGER_DB_STATEMENTS(STATEMENT_SQL)
 #undef STATEMENT_SQL
 };
 
@@ -63,11 +63,11 @@ static const struct {
 				VGPU_EXECUTOR_TABLE(ROW)
 #undef ROW
 #define ROW(value, symbol, text) { "transport", value, text, NULL },
-					STORE_TRANSPORT_TABLE(ROW)
+					LEDGER_TRANSPORT_TABLE(ROW)
 #undef ROW
 };
 
-int store_sqlite_errno(sqlite3 *conn, int rc)
+int ledger_db_errno(sqlite3 *conn, int rc)
 {
 	/* A commit that fails leaves it in errno alone. */
 	int system = conn && sqlite3_system_errno(conn) ? sqlite3_system_errno(conn) : errno;
@@ -107,7 +107,7 @@ static bool has_words(int rc)
 	return rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE;
 }
 
-const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len)
+const char *ledger_db_words(sqlite3 *conn, int err, char *out, size_t len)
 {
 	int system = conn ? sqlite3_system_errno(conn) : -err;
 	int rc = conn ? sqlite3_errcode(conn) & 0xff : SQLITE_OK;
@@ -124,26 +124,25 @@ const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len)
 	return out;
 }
 
-int store_sqlite_prepare_errno(sqlite3 *conn, int rc)
+int ledger_db_prepare_errno(sqlite3 *conn, int rc)
 {
-	return rc == SQLITE_ERROR ? -EUCLEAN : store_sqlite_errno(conn, rc);
+	return rc == SQLITE_ERROR ? -EUCLEAN : ledger_db_errno(conn, rc);
 }
 
 /* --- statements --- */
 
-int store_sqlite_db_run(struct store_sqlite_db *db, enum store_sqlite_statement which)
+int ledger_db_run(struct ledger_db *db, enum ledger_db_statement which)
 {
 	int rc, err;
 
 	errno = 0;
 	rc = sqlite3_step(db->statement[which]);
-	err = rc == SQLITE_DONE ? 0 : store_sqlite_errno(db->conn, rc);
+	err = rc == SQLITE_DONE ? 0 : ledger_db_errno(db->conn, rc);
 	sqlite3_reset(db->statement[which]);
 	return err;
 }
 
-int store_sqlite_db_number(struct store_sqlite_db *db, enum store_sqlite_statement which,
-			   int64_t *value)
+int ledger_db_number(struct ledger_db *db, enum ledger_db_statement which, int64_t *value)
 {
 	int rc = sqlite3_step(db->statement[which]);
 	int err = 0;
@@ -151,26 +150,26 @@ int store_sqlite_db_number(struct store_sqlite_db *db, enum store_sqlite_stateme
 	if (rc == SQLITE_ROW)
 		*value = sqlite3_column_int64(db->statement[which], 0);
 	else
-		err = rc == SQLITE_DONE ? -ENODATA : store_sqlite_errno(db->conn, rc);
+		err = rc == SQLITE_DONE ? -ENODATA : ledger_db_errno(db->conn, rc);
 	sqlite3_reset(db->statement[which]);
 	return err;
 }
 
-int store_sqlite_db_begin(struct store_sqlite_db *db)
+int ledger_db_begin(struct ledger_db *db)
 {
-	return store_sqlite_db_run(db, STORE_SQLITE_BEGIN);
+	return ledger_db_run(db, LEDGER_DB_BEGIN);
 }
 
-int store_sqlite_db_end(struct store_sqlite_db *db, int err)
+int ledger_db_end(struct ledger_db *db, int err)
 {
 	if (err == 0)
-		err = store_sqlite_db_run(db, STORE_SQLITE_COMMIT);
+		err = ledger_db_run(db, LEDGER_DB_COMMIT);
 	if (err && !sqlite3_get_autocommit(db->conn))
 		sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
 	return err;
 }
 
-int store_sqlite_db_checkpoint(struct store_sqlite_db *db, bool cut)
+int ledger_db_checkpoint(struct ledger_db *db, bool cut)
 {
 	int mode = cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, rc;
 
@@ -179,25 +178,25 @@ int store_sqlite_db_checkpoint(struct store_sqlite_db *db, bool cut)
 	rc = sqlite3_wal_checkpoint_v2(db->conn, NULL, mode, NULL, NULL);
 	sqlite3_busy_timeout(db->conn, BUSY_MS);
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-		return store_sqlite_errno(db->conn, rc);
+		return ledger_db_errno(db->conn, rc);
 	if (cut && rc == SQLITE_OK)
 		db->wal_pages = 0;
 	db->wal_pages_done = db->wal_pages;
 	return 0;
 }
 
-int store_sqlite_db_sync(struct store_sqlite_db *db, bool full)
+int ledger_db_sync(struct ledger_db *db, bool full)
 {
 	int rc = sqlite3_exec(db->conn,
 			      full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
 			      NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : store_sqlite_errno(db->conn, rc);
+	return rc == SQLITE_OK ? 0 : ledger_db_errno(db->conn, rc);
 }
 
 static int count_wal_pages(void *arg, sqlite3 *conn, const char *name, int pages)
 {
-	struct store_sqlite_db *db = arg;
+	struct ledger_db *db = arg;
 
 	(void)conn;
 	(void)name;
@@ -214,7 +213,7 @@ static int exec(sqlite3 *conn, const char *sql)
 {
 	int rc = sqlite3_exec(conn, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : store_sqlite_errno(conn, rc);
+	return rc == SQLITE_OK ? 0 : ledger_db_errno(conn, rc);
 }
 
 /* The first number that a query gives. Return: 0, -ENODATA, or -errno. */
@@ -224,18 +223,18 @@ static int query_number(sqlite3 *conn, const char *sql, int64_t *value)
 	int rc = sqlite3_prepare_v2(conn, sql, -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_prepare_errno(conn, rc);
+		return ledger_db_prepare_errno(conn, rc);
 	rc = sqlite3_step(statement);
 	if (rc == SQLITE_ROW)
 		*value = sqlite3_column_int64(statement, 0);
 	sqlite3_finalize(statement);
 	if (rc == SQLITE_ROW)
 		return 0;
-	return rc == SQLITE_DONE ? -ENODATA : store_sqlite_errno(conn, rc);
+	return rc == SQLITE_DONE ? -ENODATA : ledger_db_errno(conn, rc);
 }
 
 /* Return: 0, -EOPNOTSUPP: this file system has no shared memory to offer, or another error. */
-static int use_log(struct store_sqlite_db *db)
+static int use_log(struct ledger_db *db)
 {
 	sqlite3_stmt *statement;
 	const char *mode = NULL;
@@ -243,18 +242,18 @@ static int use_log(struct store_sqlite_db *db)
 	int rc = sqlite3_prepare_v2(db->conn, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_prepare_errno(db->conn, rc);
+		return ledger_db_prepare_errno(db->conn, rc);
 	rc = sqlite3_step(statement);
 	if (rc == SQLITE_ROW)
 		mode = (const char *)sqlite3_column_text(statement, 0);
 	on = mode && strcmp(mode, "wal") == 0;
 	sqlite3_finalize(statement);
 	if (rc != SQLITE_ROW)
-		return store_sqlite_prepare_errno(db->conn, rc);
+		return ledger_db_prepare_errno(db->conn, rc);
 	return on ? 0 : -EOPNOTSUPP;
 }
 
-static int set_up(struct store_sqlite_db *db, const char *path)
+static int set_up(struct ledger_db *db, const char *path)
 {
 	static const char settings[] = "PRAGMA synchronous = NORMAL;"
 				       "PRAGMA wal_autocheckpoint = 0;"
@@ -269,7 +268,7 @@ static int set_up(struct store_sqlite_db *db, const char *path)
 	int err;
 
 	if (rc != SQLITE_OK)
-		return db->conn ? store_sqlite_errno(db->conn, rc) : -ENOMEM;
+		return db->conn ? ledger_db_errno(db->conn, rc) : -ENOMEM;
 	sqlite3_busy_timeout(db->conn, BUSY_MS);
 	/* The index of the log stays, as the room that the next start needs on a full disk. */
 	sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
@@ -331,15 +330,15 @@ static int tell_migration(sqlite3 *conn, int64_t version, const char *text)
 	struct timespec now;
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_prepare_errno(conn, rc);
+		return ledger_db_prepare_errno(conn, rc);
 	clock_gettime(CLOCK_REALTIME, &now);
 	sqlite3_bind_int64(statement, 1, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
 	sqlite3_bind_int64(statement, 2, version); /* a TEXT column: stored as text */
-	sqlite3_bind_int64(statement, 3, STORE_SCHEMA_VERSION);
+	sqlite3_bind_int64(statement, 3, LEDGER_SCHEMA_VERSION);
 	sqlite3_bind_text(statement, 4, text, -1, SQLITE_STATIC);
 	rc = sqlite3_step(statement);
 	sqlite3_finalize(statement);
-	return rc == SQLITE_DONE ? 0 : store_sqlite_errno(conn, rc);
+	return rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);
 }
 
 /* All of it in one transaction: whoever dies meanwhile leaves the database as it was. */
@@ -355,7 +354,7 @@ static int migrate_tables(sqlite3 *conn, int64_t version, const char *text)
 		err = renew_views(conn);
 	if (err == 0)
 		err = tell_migration(conn, version, text);
-	snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
+	snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", LEDGER_SCHEMA_VERSION);
 	if (err == 0)
 		err = exec(conn, bump);
 	return err ? err : exec(conn, "COMMIT");
@@ -393,11 +392,11 @@ static int keep_copy(sqlite3 *conn, const char *path, int64_t version, char *cop
 		return -errno;
 	rc = sqlite3_prepare_v2(conn, "VACUUM INTO ?1", -1, &statement, NULL);
 	if (rc != SQLITE_OK)
-		return store_sqlite_prepare_errno(conn, rc);
+		return ledger_db_prepare_errno(conn, rc);
 	sqlite3_bind_text(statement, 1, part, -1, SQLITE_STATIC);
 	errno = 0;
 	rc = sqlite3_step(statement);
-	err = rc == SQLITE_DONE ? 0 : store_sqlite_errno(conn, rc);
+	err = rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);
 	sqlite3_finalize(statement);
 	if (err == 0)
 		err = sync_file(part);
@@ -408,8 +407,8 @@ static int keep_copy(sqlite3 *conn, const char *path, int64_t version, char *cop
 	return err;
 }
 
-static int migrate(struct store_sqlite_db *db, const char *path, int64_t version,
-		   struct store_sqlite_db_report *report, char *why, size_t why_len)
+static int migrate(struct ledger_db *db, const char *path, int64_t version,
+		   struct ledger_db_report *report, char *why, size_t why_len)
 {
 	char copy[PATH_MAX] = "";
 	bool old = false;
@@ -421,12 +420,12 @@ static int migrate(struct store_sqlite_db *db, const char *path, int64_t version
 			"%s: it has schema %d and is to get %d, but no copy of it as it is can be kept "
 			"as %s: %s; give it as much space as it has now, or make an empty file of that "
 			"name to go without",
-			path, (int)version, STORE_SCHEMA_VERSION, copy, strerror(-err));
+			path, (int)version, LEDGER_SCHEMA_VERSION, copy, strerror(-err));
 		return err;
 	}
 	snprintf(report->migrated, sizeof(report->migrated),
 		 "the database had schema %d and has %d now; %s%s", (int)version,
-		 STORE_SCHEMA_VERSION,
+		 LEDGER_SCHEMA_VERSION,
 		 old ? "no copy was made, for there is a " : "as it was it is kept as ", copy);
 	if (err == 0)
 		err = migrate_tables(db->conn, version, report->migrated);
@@ -435,7 +434,7 @@ static int migrate(struct store_sqlite_db *db, const char *path, int64_t version
 	return err;
 }
 
-static int create_tables(struct store_sqlite_db *db)
+static int create_tables(struct ledger_db *db)
 {
 	int err = exec(db->conn, "BEGIN IMMEDIATE");
 
@@ -448,8 +447,8 @@ static int create_tables(struct store_sqlite_db *db)
  * Makes the tables, or looks at whose they are. Return: 0 with the version of the schema; -ENOTSUP
  * with why: not for us to touch; or another error.
  */
-static int adopt(struct store_sqlite_db *db, const char *path, int64_t *schema,
-		 struct store_sqlite_db_report *report, char *why, size_t why_len)
+static int adopt(struct ledger_db *db, const char *path, int64_t *schema,
+		 struct ledger_db_report *report, char *why, size_t why_len)
 {
 	int64_t application = 0, version = 0, tables = 0;
 	int err = query_number(db->conn, "PRAGMA application_id", &application);
@@ -461,21 +460,21 @@ static int adopt(struct store_sqlite_db *db, const char *path, int64_t *schema,
 	if (err)
 		return err;
 	report->fresh = tables == 0;
-	*schema = report->fresh ? STORE_SCHEMA_VERSION : version;
+	*schema = report->fresh ? LEDGER_SCHEMA_VERSION : version;
 	if (report->fresh)
 		return create_tables(db);
-	if (application != STORE_APPLICATION_ID || version < 1) {
+	if (application != LEDGER_APPLICATION_ID || version < 1) {
 		snprintf(why, why_len,
 			 "%s: a database, but not vgpud's; move it away, or name another directory "
 			 "with --state-dir",
 			 path);
 		return -ENOTSUP;
 	}
-	if (version > STORE_SCHEMA_VERSION) {
+	if (version > LEDGER_SCHEMA_VERSION) {
 		snprintf(why, why_len,
 			 "%s: made by a newer vgpud (schema %lld, this one knows %d); "
 			 "upgrade vgpud, or move the file away",
-			 path, (long long)version, STORE_SCHEMA_VERSION);
+			 path, (long long)version, LEDGER_SCHEMA_VERSION);
 		return -ENOTSUP;
 	}
 	return 0;
@@ -499,7 +498,7 @@ static bool is_about_reading(const char *answer)
 }
 
 /* After an unclean end. Return: 0, -EUCLEAN with report->reason, or another error. */
-static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *report)
+static int check(struct ledger_db *db, struct ledger_db_report *report)
 {
 	uint64_t end_ns = util_now_ns() + CHECK_S * UTIL_NS_PER_S;
 	int64_t unclean = 0;
@@ -513,7 +512,7 @@ static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *repo
 		return err == -ENODATA ? 0 : err;
 	rc = sqlite3_prepare_v2(db->conn, "PRAGMA quick_check(1)", -1, &statement, NULL);
 	if (rc != SQLITE_OK)
-		return store_sqlite_errno(db->conn, rc);
+		return ledger_db_errno(db->conn, rc);
 	sqlite3_progress_handler(db->conn, 10000, out_of_time, &end_ns);
 	rc = sqlite3_step(statement);
 	sqlite3_progress_handler(db->conn, 0, NULL, NULL);
@@ -533,14 +532,14 @@ static int check(struct store_sqlite_db *db, struct store_sqlite_db_report *repo
 	report->reason[0] = '\0'; /* of what may go wrong later, "ok" is no reason */
 	if (rc == SQLITE_ROW)
 		return 0;
-	err = store_sqlite_errno(db->conn, rc);
+	err = ledger_db_errno(db->conn, rc);
 	if (err != -EINTR)
 		return err;
 	report->check_cut_short = true;
 	return 0;
 }
 
-int store_sqlite_db_fill_names(struct store_sqlite_db *db)
+int ledger_db_fill_names(struct ledger_db *db)
 {
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(
@@ -549,8 +548,7 @@ int store_sqlite_db_fill_names(struct store_sqlite_db *db)
 		"ON CONFLICT (what, value) DO UPDATE SET name = ?3, meaning = ?4 "
 		"WHERE name IS NOT ?3 OR meaning IS NOT ?4",
 		-1, &statement, NULL);
-	int err = rc == SQLITE_OK ? store_sqlite_db_begin(db)
-				  : store_sqlite_prepare_errno(db->conn, rc);
+	int err = rc == SQLITE_OK ? ledger_db_begin(db) : ledger_db_prepare_errno(db->conn, rc);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == 0; i++) {
 		sqlite3_bind_text(statement, 1, names[i].what, -1, SQLITE_STATIC);
@@ -559,64 +557,64 @@ int store_sqlite_db_fill_names(struct store_sqlite_db *db)
 		sqlite3_bind_text(statement, 4, names[i].meaning, -1, SQLITE_STATIC);
 		rc = sqlite3_step(statement);
 		if (rc != SQLITE_DONE)
-			err = store_sqlite_errno(db->conn, rc);
+			err = ledger_db_errno(db->conn, rc);
 		sqlite3_reset(statement);
 	}
 	sqlite3_finalize(statement);
-	return store_sqlite_db_end(db, err);
+	return ledger_db_end(db, err);
 }
 
-static int prepare(struct store_sqlite_db *db)
+static int prepare(struct ledger_db *db)
 {
-	for (unsigned i = 0; i < STORE_SQLITE_STATEMENT_NUM; i++) {
+	for (unsigned i = 0; i < LEDGER_DB_STATEMENT_NUM; i++) {
 		int rc = sqlite3_prepare_v3(db->conn, statement_sql[i], -1,
 					    SQLITE_PREPARE_PERSISTENT, &db->statement[i], NULL);
 
 		if (rc != SQLITE_OK)
-			return store_sqlite_prepare_errno(db->conn, rc);
+			return ledger_db_prepare_errno(db->conn, rc);
 	}
 	return 0;
 }
 
-void store_sqlite_db_close(struct store_sqlite_db *db)
+void ledger_db_close(struct ledger_db *db)
 {
-	for (unsigned i = 0; i < STORE_SQLITE_STATEMENT_NUM; i++)
+	for (unsigned i = 0; i < LEDGER_DB_STATEMENT_NUM; i++)
 		sqlite3_finalize(db->statement[i]);
 	sqlite3_close(db->conn);
-	*db = (struct store_sqlite_db){ 0 };
+	*db = (struct ledger_db){ 0 };
 }
 
 /* Leaves its log as it is: a damaged one changes no more. */
-static void abandon(struct store_sqlite_db *db)
+static void abandon(struct ledger_db *db)
 {
 	if (db->conn)
 		sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	store_sqlite_db_close(db);
+	ledger_db_close(db);
 }
 
-int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
-			 struct store_sqlite_db_report *report, char *why, size_t why_len)
+int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_report *report,
+		   char *why, size_t why_len)
 {
 	char words[256];
 	int64_t version = 0;
 	int err;
 
 	abandon(db);
-	*report = (struct store_sqlite_db_report){ 0 };
+	*report = (struct ledger_db_report){ 0 };
 	why[0] = '\0';
 	err = set_up(db, path);
 	if (err == 0)
 		err = adopt(db, path, &version, report, why, why_len);
 	if (err == 0 && !report->fresh)
 		err = check(db, report);
-	if (err == 0 && version < STORE_SCHEMA_VERSION)
+	if (err == 0 && version < LEDGER_SCHEMA_VERSION)
 		err = migrate(db, path, version, report, why, why_len);
 	if (err == 0)
 		err = prepare(db);
 	if (err == 0)
 		return 0;
 	if (report->reason[0] == '\0')
-		store_sqlite_words(db->conn, err, report->reason, sizeof(report->reason));
+		ledger_db_words(db->conn, err, report->reason, sizeof(report->reason));
 	snprintf(words, sizeof(words), "%s", report->reason);
 	if (why[0] == '\0')
 		snprintf(why, why_len, "%s: cannot open the ledger: %s%s", path, words,
@@ -681,11 +679,11 @@ static sqlite3 *save_vms(const char *path)
 	return memory;
 }
 
-int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
-				 struct store_sqlite_db_report *report, char *why, size_t why_len)
+int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger_db_report *report,
+			   char *why, size_t why_len)
 {
 	static const char *const companions[] = { "-wal", "-shm", NULL };
-	struct store_sqlite_db_report was = { 0 };
+	struct ledger_db_report was = { 0 };
 	sqlite3 *saved;
 	int err;
 
@@ -697,7 +695,7 @@ int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
 		snprintf(why, why_len, "%s: damaged (%s), and cannot be moved aside: %s", path,
 			 was.reason, strerror(-err));
 	else
-		err = store_sqlite_db_open(db, path, report, why, why_len);
+		err = ledger_db_open(db, path, report, why, why_len);
 	if (err == 0 && saved)
 		was.vms_saved = copy_vms(saved, db->conn);
 	sqlite3_close(saved);
@@ -708,7 +706,7 @@ int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
 	return err;
 }
 
-int store_sqlite_version_number(void)
+int ledger_sqlite_version(void)
 {
 	return sqlite3_libversion_number();
 }

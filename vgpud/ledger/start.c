@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_start.c - what the last session left is put in order, and a new session begins */
+/* start.c - what the last session left is put in order, and a new session begins */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "vgpud/ledger/ledger_private.h"
 #include "vgpud/ledger/set_aside.h"
-#include "vgpud/ledger/store_sqlite_private.h"
 
 /*
  * On a full disk
@@ -26,10 +26,10 @@
  */
 
 /* What is told in the audit trail once there is a session. */
-struct store_sqlite_notes {
+struct ledger_notes {
 	struct ring_report ring;
-	struct store_sqlite_db_report db;
-	struct store_sqlite_clock clock;
+	struct ledger_db_report db;
+	struct ledger_clock clock;
 	int64_t lost;
 	char remains[PATH_MAX + 256]; /* of a database that is no more, a sentence; or empty */
 	char remains_aside[PATH_MAX]; /* what was left of it, or empty */
@@ -37,19 +37,19 @@ struct store_sqlite_notes {
 };
 
 /* Numbers of the one row that a query gives. Return: 0, -ENODATA, or -errno. */
-static int get_numbers(struct store_sqlite *s, const char *sql, int64_t *numbers, int n)
+static int get_numbers(struct ledger_sqlite *s, const char *sql, int64_t *numbers, int n)
 {
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(s->db.conn, sql, -1, &statement, NULL);
 	int err = 0;
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_prepare_errno(s->db.conn, rc);
+		return ledger_db_prepare_errno(s->db.conn, rc);
 	rc = sqlite3_step(statement);
 	for (int i = 0; i < n && rc == SQLITE_ROW; i++)
 		numbers[i] = sqlite3_column_int64(statement, i);
 	if (rc != SQLITE_ROW)
-		err = rc == SQLITE_DONE ? -ENODATA : store_sqlite_errno(s->db.conn, rc);
+		err = rc == SQLITE_DONE ? -ENODATA : ledger_db_errno(s->db.conn, rc);
 	sqlite3_finalize(statement);
 	return err;
 }
@@ -65,7 +65,7 @@ static int64_t wall_now_ns(void)
 /* --- the last session --- */
 
 /* The session that the ring's records belong to; the ring itself knows it best. */
-static int last_session(struct store_sqlite *s, struct ring_session *session)
+static int last_session(struct ledger_sqlite *s, struct ring_session *session)
 {
 	int64_t numbers[3] = { 0 };
 	int err;
@@ -84,7 +84,7 @@ static int last_session(struct store_sqlite *s, struct ring_session *session)
 	return err;
 }
 
-static int insert_session(struct store_sqlite *s, const struct ring_session *session,
+static int insert_session(struct ledger_sqlite *s, const struct ring_session *session,
 			  const char *boot_id, const char *version, const char *host)
 {
 	sqlite3_stmt *statement;
@@ -95,7 +95,7 @@ static int insert_session(struct store_sqlite *s, const struct ring_session *ses
 		-1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
-		return store_sqlite_prepare_errno(s->db.conn, rc);
+		return ledger_db_prepare_errno(s->db.conn, rc);
 	sqlite3_bind_int64(statement, 1, (int64_t)session->id);
 	sqlite3_bind_int64(statement, 2, session->wall_ns);
 	sqlite3_bind_int64(statement, 3, (int64_t)session->mono_ns);
@@ -104,22 +104,22 @@ static int insert_session(struct store_sqlite *s, const struct ring_session *ses
 	sqlite3_bind_text(statement, 6, host, -1, SQLITE_STATIC);
 	rc = sqlite3_step(statement);
 	sqlite3_finalize(statement);
-	return rc == SQLITE_DONE ? 0 : store_sqlite_errno(s->db.conn, rc);
+	return rc == SQLITE_DONE ? 0 : ledger_db_errno(s->db.conn, rc);
 }
 
 /* From here on the database knows this ring, and how far it has taken it. */
-static int know_ring(struct store_sqlite *s, uint64_t position, uint64_t last_id)
+static int know_ring(struct ledger_sqlite *s, uint64_t position, uint64_t last_id)
 {
-	sqlite3_stmt *statement = s->db.statement[STORE_SQLITE_POSITION];
+	sqlite3_stmt *statement = s->db.statement[LEDGER_DB_POSITION];
 
 	sqlite3_bind_int64(statement, 1, (int64_t)ring_id(s->ring));
 	sqlite3_bind_int64(statement, 2, (int64_t)position);
 	sqlite3_bind_int64(statement, 3, (int64_t)last_id);
-	return store_sqlite_db_run(&s->db, STORE_SQLITE_POSITION);
+	return ledger_db_run(&s->db, LEDGER_DB_POSITION);
 }
 
 /* A database that is younger than the ring gets ids that go on behind the ring's. */
-static int keep_ids_growing(struct store_sqlite *s)
+static int keep_ids_growing(struct ledger_sqlite *s)
 {
 	uint64_t highest = 0;
 	struct ring_entry entry;
@@ -135,7 +135,7 @@ static int keep_ids_growing(struct store_sqlite *s)
  * The session whose records a ring holds is in its database before the first record is in the ring.
  * Return: whether it is not, 0 or 1, or -errno.
  */
-static int is_foreign(struct store_sqlite *s)
+static int is_foreign(struct ledger_sqlite *s)
 {
 	struct ring_session session;
 	int64_t started_ns = 0;
@@ -156,7 +156,7 @@ static int is_foreign(struct store_sqlite *s)
  * Where the database is in the ring.
  * Return: 0, -ESTALE: beyond its end, -EXDEV: it is another database's ring, or -errno.
  */
-static int find_position(struct store_sqlite *s, uint64_t *position)
+static int find_position(struct ledger_sqlite *s, uint64_t *position)
 {
 	int64_t numbers[2] = { 0 };
 	int err = get_numbers(s, "SELECT ring_id, ring_position FROM ledger", numbers, 2);
@@ -178,9 +178,9 @@ static int find_position(struct store_sqlite *s, uint64_t *position)
 	return 0;
 }
 
-static int replay(struct store_sqlite *s, uint64_t position)
+static int replay(struct ledger_sqlite *s, uint64_t position)
 {
-	struct store_sqlite_batch_result result;
+	struct ledger_batch_result result;
 	struct ring_session session;
 	uint64_t head = ring_head(s->ring);
 	int err = 0;
@@ -194,11 +194,11 @@ static int replay(struct store_sqlite *s, uint64_t position)
 		s->batch.wall_offset_ns = session.wall_ns - (int64_t)session.mono_ns;
 	}
 	while (err == 0 && s->batch.position < head) {
-		err = store_sqlite_room_ask(s);
+		err = ledger_room_ask(s);
 		if (err)
 			break;
-		store_sqlite_batch_read(&s->batch, s->ring);
-		err = store_sqlite_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
+		ledger_batch_read(&s->batch, s->ring);
+		err = ledger_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
 		if (err == 0) {
 			s->rows += result.rows;
 			s->duplicates += result.duplicates;
@@ -210,7 +210,7 @@ static int replay(struct store_sqlite *s, uint64_t position)
 }
 
 /* Once the loop thread knows it, a ring stays, and has its size from the next start on. */
-static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *report, char *why,
+static int renew_ring(struct ledger_sqlite *s, bool damaged, struct ring_report *report, char *why,
 		      size_t why_len)
 {
 	if (!damaged && (s->session.id != 0 || ring_records(s->ring) == s->config.ring_records))
@@ -224,12 +224,12 @@ static int renew_ring(struct store_sqlite *s, bool damaged, struct ring_report *
 }
 
 /* What went wrong with the database just now, and what helps. */
-static void explain(const struct store_sqlite *s, int err, const char *what, char *why,
+static void explain(const struct ledger_sqlite *s, int err, const char *what, char *why,
 		    size_t why_len)
 {
 	char words[256];
 
-	store_sqlite_room_words(s, err, words, sizeof(words));
+	ledger_room_words(s, err, words, sizeof(words));
 	snprintf(why, why_len, "%s: %s: %s%s", s->config.db_path, what, words,
 		 err == -ENOSPC	 ? "; free some space"
 		 : err == -EBUSY ? "; end the program that holds it"
@@ -237,7 +237,7 @@ static void explain(const struct store_sqlite *s, int err, const char *what, cha
 				 : "");
 }
 
-static int settle_last_session(struct store_sqlite *s, struct store_sqlite_notes *notes, char *why,
+static int settle_last_session(struct ledger_sqlite *s, struct ledger_notes *notes, char *why,
 			       size_t why_len)
 {
 	uint64_t position = 0;
@@ -252,7 +252,7 @@ static int settle_last_session(struct store_sqlite *s, struct store_sqlite_notes
 	else if (err == 0)
 		err = replay(s, position);
 	if (err == 0 || err == -ESTALE || err == -EXDEV) {
-		err = store_sqlite_batch_lose(&s->batch, &s->db, &notes->lost);
+		err = ledger_batch_lose(&s->batch, &s->db, &notes->lost);
 	}
 	if (err) {
 		explain(s, err, "cannot take what the ledger's ring holds", why, why_len);
@@ -270,17 +270,17 @@ static int settle_last_session(struct store_sqlite *s, struct store_sqlite_notes
 
 /* --- the new session --- */
 
-static void say(const struct store_sqlite *s, const char *text)
+static void say(const struct ledger_sqlite *s, const char *text)
 {
 	if (s->config.say != NULL)
 		s->config.say(text);
 }
 
 /* aloud: what was written is said, too; else it is written. */
-static int note_change(struct store_sqlite *s, bool aloud, const char *kind, const char *old_value,
+static int note_change(struct ledger_sqlite *s, bool aloud, const char *kind, const char *old_value,
 		       const char *new_value, const char *text)
 {
-	const struct store_event event = {
+	const struct ledger_event event = {
 		.kind = kind,
 		.old_value = old_value,
 		.new_value = new_value,
@@ -293,17 +293,16 @@ static int note_change(struct store_sqlite *s, bool aloud, const char *kind, con
 		say(s, text);
 		return 0;
 	}
-	return store_sqlite_write_event(&s->db, store_sqlite_wall_ns(&s->store, util_now_ns()),
-					&event);
+	return ledger_write_event(&s->db, ledger_wall_ns(&s->ledger, util_now_ns()), &event);
 }
 
-static int note(struct store_sqlite *s, bool aloud, const char *kind, const char *new_value,
+static int note(struct ledger_sqlite *s, bool aloud, const char *kind, const char *new_value,
 		const char *text)
 {
 	return note_change(s, aloud, kind, NULL, new_value, text);
 }
 
-static int note_clock(struct store_sqlite *s, bool aloud, const struct store_sqlite_clock *clock)
+static int note_clock(struct ledger_sqlite *s, bool aloud, const struct ledger_clock *clock)
 {
 	char text[512];
 
@@ -318,7 +317,7 @@ static int note_clock(struct store_sqlite *s, bool aloud, const struct store_sql
 	return note_change(s, aloud, "clock-ahead", clock->newest, clock->now, text);
 }
 
-static int tell_notes(struct store_sqlite *s, const struct store_sqlite_notes *notes, bool aloud)
+static int tell_notes(struct ledger_sqlite *s, const struct ledger_notes *notes, bool aloud)
 {
 	char text[2 * PATH_MAX + 512], number[32];
 	int err = 0;
@@ -379,7 +378,7 @@ static void read_boot_id(char *out, size_t len)
  * What the loop thread goes by, and what stays as it is when the session can only begin later.
  * highest: the highest id in the ring, if its records are not yet in the database.
  */
-static int choose_session(struct store_sqlite *s, uint64_t highest)
+static int choose_session(struct ledger_sqlite *s, uint64_t highest)
 {
 	struct ring_session last;
 	int64_t numbers[2] = { 0 };
@@ -397,17 +396,17 @@ static int choose_session(struct store_sqlite *s, uint64_t highest)
 	s->session = (struct ring_session){ (uint64_t)numbers[0] + 1, wall_now_ns(),
 					    util_now_ns() };
 	s->wall_offset_ns = s->session.wall_ns - (int64_t)s->session.mono_ns;
-	s->store.next_id = highest + 1;
+	s->ledger.next_id = highest + 1;
 	return 0;
 }
 
-static int begin_session(struct store_sqlite *s, struct store_sqlite_notes *notes)
+static int begin_session(struct ledger_sqlite *s, struct ledger_notes *notes)
 {
 	char boot_id[64], host[256] = "";
 	int err = s->session.id != 0 ? 0 : choose_session(s, 0);
 
 	if (err == 0)
-		err = store_sqlite_clock_look(s, &notes->clock);
+		err = ledger_clock_look(s, &notes->clock);
 	if (err)
 		return err;
 	s->batch.wall_offset_ns = s->wall_offset_ns;
@@ -420,31 +419,31 @@ static int begin_session(struct store_sqlite *s, struct store_sqlite_notes *note
 		gethostname(host, sizeof(host) - 1);
 	/* Synced: after a power failure the ring is never asked for records of an earlier session,
 	 * nor taken for one of which nothing was ever recorded. */
-	err = store_sqlite_db_sync(&s->db, true);
+	err = ledger_db_sync(&s->db, true);
 	if (err == 0)
-		err = store_sqlite_db_begin(&s->db);
+		err = ledger_db_begin(&s->db);
 	if (err == 0)
 		err = insert_session(s, &s->session, boot_id, s->config.version, host);
 	if (err == 0)
 		err = know_ring(s, s->committed, 0);
 	if (err == 0)
 		err = tell_notes(s, notes, false);
-	err = store_sqlite_db_end(&s->db, err);
+	err = ledger_db_end(&s->db, err);
 	if (err == 0)
-		err = store_sqlite_db_sync(&s->db, false);
+		err = ledger_db_sync(&s->db, false);
 	if (err == 0)
 		ring_set_session(s->ring, &s->session);
 	return err;
 }
 
 /* All that is written. */
-static int settle_and_begin(struct store_sqlite *s, char *why, size_t why_len)
+static int settle_and_begin(struct ledger_sqlite *s, char *why, size_t why_len)
 {
 	int err = settle_last_session(s, s->notes, why, why_len);
 
 	if (err)
 		return err;
-	err = store_sqlite_db_fill_names(&s->db);
+	err = ledger_db_fill_names(&s->db);
 	if (err == 0)
 		err = begin_session(s, s->notes);
 	if (err) {
@@ -452,14 +451,14 @@ static int settle_and_begin(struct store_sqlite *s, char *why, size_t why_len)
 		return err;
 	}
 	tell_notes(s, s->notes, true);
-	store_sqlite_notes_free(s->notes);
+	ledger_notes_free(s->notes);
 	s->notes = NULL;
 	atomic_store(&s->begun, true);
 	return 0;
 }
 
 /* Of a sound database and its own ring, which stays as it is. */
-static bool may_begin_later(struct store_sqlite *s)
+static bool may_begin_later(struct ledger_sqlite *s)
 {
 	uint64_t position;
 
@@ -467,7 +466,7 @@ static bool may_begin_later(struct store_sqlite *s)
 	       find_position(s, &position) == 0;
 }
 
-static int begin_later(struct store_sqlite *s, const char *why)
+static int begin_later(struct ledger_sqlite *s, const char *why)
 {
 	struct ring_entry entry;
 	uint64_t highest = 0;
@@ -481,17 +480,17 @@ static int begin_later(struct store_sqlite *s, const char *why)
 	if (err)
 		return err;
 	snprintf(s->error, sizeof(s->error), "%s", why);
-	atomic_store(&s->state, STORE_SQLITE_FULL);
+	atomic_store(&s->state, LEDGER_FULL);
 	return 0;
 }
 
-static int begin_now_or_later(struct store_sqlite *s, char *why, size_t why_len)
+static int begin_now_or_later(struct ledger_sqlite *s, char *why, size_t why_len)
 {
 	int err;
 
 	s->session = (struct ring_session){ 0 };
-	store_sqlite_room_set_up(s);
-	err = store_sqlite_vms_load(s);
+	ledger_room_set_up(s);
+	err = ledger_vms_load(s);
 	if (err) {
 		explain(s, err, "cannot read the VMs", why, why_len);
 		return err;
@@ -501,9 +500,9 @@ static int begin_now_or_later(struct store_sqlite *s, char *why, size_t why_len)
 }
 
 /* A database whose tables were still in its log loses them with it. */
-static void note_no_tables(const struct store_sqlite *s)
+static void note_no_tables(const struct ledger_sqlite *s)
 {
-	struct store_sqlite_notes *notes = s->notes;
+	struct ledger_notes *notes = s->notes;
 	struct ring_session session;
 
 	if (notes->remains[0] == '\0' &&
@@ -515,12 +514,12 @@ static void note_no_tables(const struct store_sqlite *s)
 			s->config.db_path);
 }
 
-static int open_and_begin(struct store_sqlite *s, char *why, size_t why_len)
+static int open_and_begin(struct ledger_sqlite *s, char *why, size_t why_len)
 {
-	struct store_sqlite_db_report *report = &s->notes->db;
+	struct ledger_db_report *report = &s->notes->db;
 	int err;
 
-	err = store_sqlite_db_open(&s->db, s->config.db_path, report, why, why_len);
+	err = ledger_db_open(&s->db, s->config.db_path, report, why, why_len);
 	if (err == 0 && report->fresh)
 		note_no_tables(s);
 	if (err == 0)
@@ -541,7 +540,7 @@ static bool is_damage(int err)
  * The ring is as it was: what it holds is released once all of it is in a database. What is set
  * aside was found damaged twice: a read that failed once can look like damage too.
  */
-static int open_sound_or_new(struct store_sqlite *s, char *why, size_t why_len)
+static int open_sound_or_new(struct ledger_sqlite *s, char *why, size_t why_len)
 {
 	int err = open_and_begin(s, why, why_len);
 
@@ -549,7 +548,7 @@ static int open_sound_or_new(struct store_sqlite *s, char *why, size_t why_len)
 		err = open_and_begin(s, why, why_len);
 	if (!is_damage(err))
 		return err;
-	err = store_sqlite_db_start_afresh(&s->db, s->config.db_path, &s->notes->db, why, why_len);
+	err = ledger_db_start_afresh(&s->db, s->config.db_path, &s->notes->db, why, why_len);
 	return err ? err : begin_now_or_later(s, why, why_len);
 }
 
@@ -569,7 +568,7 @@ static bool is_empty(const char *path, const char *suffix)
  * of an old one is seen to before: a log, a ring that was in use, or the empty file itself, unless
  * there is a ring that was not: that is a first start that was cut off.
  */
-static int look_for_remains(struct store_sqlite *s, struct store_sqlite_notes *notes, char *why,
+static int look_for_remains(struct ledger_sqlite *s, struct ledger_notes *notes, char *why,
 			    size_t why_len)
 {
 	static const char *const companions[] = { "-wal", "-shm", NULL };
@@ -601,10 +600,10 @@ static int look_for_remains(struct store_sqlite *s, struct store_sqlite_notes *n
 	return err;
 }
 
-int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
+int ledger_start(struct ledger_sqlite *s, char *why, size_t why_len)
 {
-	const struct store_sqlite_config *config = &s->config;
-	struct store_sqlite_notes *notes = calloc(1, sizeof(*notes));
+	const struct ledger_config *config = &s->config;
+	struct ledger_notes *notes = calloc(1, sizeof(*notes));
 	int err = -ENOMEM;
 
 	snprintf(why, why_len, "%s: no memory for the ledger", config->db_path);
@@ -619,14 +618,14 @@ int store_sqlite_start(struct store_sqlite *s, char *why, size_t why_len)
 	return err ? err : open_sound_or_new(s, why, why_len);
 }
 
-int store_sqlite_begin(struct store_sqlite *s)
+int ledger_begin(struct ledger_sqlite *s)
 {
 	char why[512];
 
 	return settle_and_begin(s, why, sizeof(why));
 }
 
-void store_sqlite_notes_free(struct store_sqlite_notes *notes)
+void ledger_notes_free(struct ledger_notes *notes)
 {
 	free(notes);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_query_blame.c - whose requests ran while those of one VM waited */
+/* query_blame.c - whose requests ran while those of one VM waited */
 
 /*
  * Every wait of the VM, and every execution that may overlap one, becomes a beginning and an end.
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/ledger/store_query_private.h"
+#include "vgpud/ledger/query_private.h"
 
 #define MOMENTS_MOST (1u << 23)	 /* 128 MiB */
 #define LOOK_BACK_MINUTES "1440" /* no request takes longer than a day */
@@ -33,7 +33,7 @@ struct vm_share {
 
 struct blaming {
 	const char *pools;
-	struct store_query_blame *blame;
+	struct ledger_query_blame *blame;
 	struct moment *moments;
 	size_t moment_num, moment_max;
 	struct vm_share *vms;
@@ -79,7 +79,7 @@ static int32_t vm_index(struct blaming *b, int64_t vm_id)
 }
 
 /* A request of the VM that waited. */
-static int add_wait(void *arg, const struct store_query_row *row)
+static int add_wait(void *arg, const struct ledger_query_row *row)
 {
 	struct blaming *b = arg;
 	int64_t end_ns = row->received_ns + row->wait_ns;
@@ -101,7 +101,7 @@ static int add_wait(void *arg, const struct store_query_row *row)
 }
 
 /* A request that ran, be it during a wait or not. */
-static int add_execution(void *arg, const struct store_query_row *row)
+static int add_execution(void *arg, const struct ledger_query_row *row)
 {
 	struct blaming *b = arg;
 	int64_t begin_ns = row->received_ns + row->wait_ns;
@@ -110,38 +110,38 @@ static int add_execution(void *arg, const struct store_query_row *row)
 
 	if (!row->ran || end_ns <= b->begin_ns || begin_ns >= b->end_ns || begin_ns == end_ns)
 		return 0;
-	if (b->pools && !strchr(b->pools, (int)row->key[STORE_QUERY_BY_POOL]))
+	if (b->pools && !strchr(b->pools, (int)row->key[LEDGER_QUERY_BY_POOL]))
 		return 0;
-	who = vm_index(b, row->key[STORE_QUERY_BY_VM]);
+	who = vm_index(b, row->key[LEDGER_QUERY_BY_VM]);
 	return who < 0 ? who : add_moments(b, who, begin_ns, end_ns);
 }
 
 /* Executions that began before the first wait may last into it: how far to look back for them. */
-static int look_back(struct store_query *query, int64_t begin_ns, int64_t *since_ns)
+static int look_back(struct ledger_query *query, int64_t begin_ns, int64_t *since_ns)
 {
-	int64_t minute = begin_ns / STORE_QUERY_NS_PER_MINUTE;
-	int err = store_query_number(query,
-				     "SELECT min(minute) FROM minute "
-				     "WHERE minute BETWEEN ?2 - " LOOK_BACK_MINUTES " AND ?2 "
-				     "AND (minute + 1) * 60000000000 + total_max_ns > ?1",
-				     begin_ns, minute, &minute);
+	int64_t minute = begin_ns / LEDGER_QUERY_NS_PER_MINUTE;
+	int err = ledger_query_number(query,
+				      "SELECT min(minute) FROM minute "
+				      "WHERE minute BETWEEN ?2 - " LOOK_BACK_MINUTES " AND ?2 "
+				      "AND (minute + 1) * 60000000000 + total_max_ns > ?1",
+				      begin_ns, minute, &minute);
 
-	*since_ns = minute * STORE_QUERY_NS_PER_MINUTE;
+	*since_ns = minute * LEDGER_QUERY_NS_PER_MINUTE;
 	return err == -ENODATA ? 0 : err;
 }
 
-static int gather(struct blaming *b, struct store_query *query,
-		  const struct store_query_filter *filter)
+static int gather(struct blaming *b, struct ledger_query *query,
+		  const struct ledger_query_filter *filter)
 {
-	struct store_query_filter all = STORE_QUERY_FILTER_ALL;
-	int err = store_query_scan(query, filter, add_wait, b);
+	struct ledger_query_filter all = LEDGER_QUERY_FILTER_ALL;
+	int err = ledger_query_scan(query, filter, add_wait, b);
 
 	if (err == 0 && b->moment_num > 0)
 		err = look_back(query, b->begin_ns, &all.since_ns);
 	if (err || b->moment_num == 0)
 		return err;
 	all.until_ns = b->end_ns;
-	return store_query_scan(query, &all, add_execution, b);
+	return ledger_query_scan(query, &all, add_execution, b);
 }
 
 static int compare_moments(const void *a, const void *b)
@@ -203,10 +203,10 @@ static int compare_shares(const void *a, const void *b)
 	return (x->vm_id > y->vm_id) - (x->vm_id < y->vm_id);
 }
 
-static int give(struct blaming *b, int (*each)(void *arg, const struct store_query_share *share),
+static int give(struct blaming *b, int (*each)(void *arg, const struct ledger_query_share *share),
 		void *arg)
 {
-	int32_t nobody = vm_index(b, STORE_QUERY_NOBODY);
+	int32_t nobody = vm_index(b, LEDGER_QUERY_NOBODY);
 	int err = 0;
 
 	if (nobody < 0)
@@ -214,7 +214,7 @@ static int give(struct blaming *b, int (*each)(void *arg, const struct store_que
 	b->vms[nobody].ns = b->nobody_ns;
 	qsort(b->vms, b->vm_num, sizeof(b->vms[0]), compare_shares);
 	for (size_t i = 0; i < b->vm_num && err == 0; i++) {
-		const struct store_query_share share = { b->vms[i].vm_id, b->vms[i].ns };
+		const struct ledger_query_share share = { b->vms[i].vm_id, b->vms[i].ns };
 
 		if (share.ns > 0)
 			err = each(arg, &share);
@@ -222,17 +222,17 @@ static int give(struct blaming *b, int (*each)(void *arg, const struct store_que
 	return err;
 }
 
-int store_query_blame(struct store_query *query, const struct store_query_filter *filter,
-		      const char *pools, struct store_query_blame *blame,
-		      int (*each)(void *arg, const struct store_query_share *share), void *arg)
+int ledger_query_blame(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       const char *pools, struct ledger_query_blame *blame,
+		       int (*each)(void *arg, const struct ledger_query_share *share), void *arg)
 {
 	struct blaming b = { .pools = pools, .blame = blame, .begin_ns = INT64_MAX };
-	int err = store_query_begin(query);
+	int err = ledger_query_begin(query);
 
-	*blame = (struct store_query_blame){ 0 };
+	*blame = (struct ledger_query_blame){ 0 };
 	if (err)
 		return err;
-	err = store_query_end(query, gather(&b, query, filter));
+	err = ledger_query_end(query, gather(&b, query, filter));
 	if (err == -E2BIG)
 		snprintf(query->error, sizeof(query->error),
 			 "more than %u requests to weigh; take a shorter window", MOMENTS_MOST / 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_writer.c - the thread that owns the ledger's database */
+/* writer.c - the thread that owns the ledger's database */
 
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/ledger/store_sqlite_private.h"
+#include "vgpud/ledger/ledger_private.h"
 
 #define RETRY_MS 1000	     /* between attempts while the database cannot be written */
 #define RETENTION_S 60u	     /* between looks for what is too old */
@@ -17,7 +17,7 @@
 #define EXPIRE_ROWS_FULL 100 /* likewise, on a full disk */
 #define NS_PER_DAY INT64_C(86400000000000)
 
-void store_sqlite_notify(struct store_sqlite *s)
+void ledger_notify(struct ledger_sqlite *s)
 {
 	uint64_t one = 1;
 
@@ -26,28 +26,28 @@ void store_sqlite_notify(struct store_sqlite *s)
 		return;
 }
 
-static void note_error(struct store_sqlite *s, int err)
+static void note_error(struct ledger_sqlite *s, int err)
 {
 	char words[sizeof(s->error)];
 
-	store_sqlite_room_words(s, err, words, sizeof(words));
+	ledger_room_words(s, err, words, sizeof(words));
 	pthread_mutex_lock(&s->lock);
 	memcpy(s->error, words, sizeof(s->error));
 	pthread_mutex_unlock(&s->lock);
 }
 
 /* How the last attempt to write ended; 0: all is well. */
-static void set_state(struct store_sqlite *s, int err)
+static void set_state(struct ledger_sqlite *s, int err)
 {
-	int state = err == 0	      ? STORE_SQLITE_OK
-		    : err == -ENOSPC  ? STORE_SQLITE_FULL
-		    : err == -EUCLEAN ? STORE_SQLITE_DAMAGED
-				      : STORE_SQLITE_FAILING;
+	int state = err == 0	      ? LEDGER_OK
+		    : err == -ENOSPC  ? LEDGER_FULL
+		    : err == -EUCLEAN ? LEDGER_DAMAGED
+				      : LEDGER_FAILING;
 
 	if (err)
 		note_error(s, err);
 	if (atomic_exchange(&s->state, state) != state)
-		store_sqlite_notify(s);
+		ledger_notify(s);
 }
 
 static void add(_Atomic uint64_t *counter, uint64_t n)
@@ -57,17 +57,17 @@ static void add(_Atomic uint64_t *counter, uint64_t n)
 
 /* --- records --- */
 
-static int write_batch(struct store_sqlite *s)
+static int write_batch(struct ledger_sqlite *s)
 {
-	struct store_sqlite_batch_result result;
+	struct ledger_batch_result result;
 	uint64_t damaged = s->batch.damaged;
 	int err;
 
-	err = store_sqlite_room_ask(s);
+	err = ledger_room_ask(s);
 	if (err)
 		return err;
-	store_sqlite_batch_read(&s->batch, s->ring);
-	err = store_sqlite_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
+	ledger_batch_read(&s->batch, s->ring);
+	err = ledger_batch_write(&s->batch, &s->db, ring_id(s->ring), &result);
 	if (err) {
 		s->batch.position = s->committed;
 		s->batch.damaged = damaged;
@@ -86,25 +86,24 @@ static int write_batch(struct store_sqlite *s)
  * Takes all records that are there now. After a failure it writes even when there are none, to
  * learn whether that is over. Return: 0 or -errno.
  */
-static int drain(struct store_sqlite *s)
+static int drain(struct ledger_sqlite *s)
 {
 	uint64_t head = ring_head(s->ring);
 	int err = 0;
 
-	while ((s->committed < head || atomic_load(&s->state) != STORE_SQLITE_OK) && err == 0) {
+	while ((s->committed < head || atomic_load(&s->state) != LEDGER_OK) && err == 0) {
 		err = write_batch(s);
 		set_state(s, err);
-		store_sqlite_room_checkpoint(s);
+		ledger_room_checkpoint(s);
 	}
 	return err;
 }
 
 /* --- changes --- */
 
-int store_sqlite_write_event(struct store_sqlite_db *db, int64_t wall_ns,
-			     const struct store_event *event)
+int ledger_write_event(struct ledger_db *db, int64_t wall_ns, const struct ledger_event *event)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_EVENT];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_EVENT];
 	const char *texts[] = { event->kind, event->subject, event->old_value, event->new_value,
 				event->text };
 
@@ -118,13 +117,13 @@ int store_sqlite_write_event(struct store_sqlite_db *db, int64_t wall_ns,
 		sqlite3_bind_int64(statement, 7, event->uid);
 		sqlite3_bind_int64(statement, 8, event->pid);
 	}
-	return store_sqlite_db_run(db, STORE_SQLITE_EVENT);
+	return ledger_db_run(db, LEDGER_DB_EVENT);
 }
 
-static int write_vm(struct store_sqlite_db *db, const struct store_sqlite_change *change)
+static int write_vm(struct ledger_db *db, const struct ledger_change *change)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_VM_PUT];
-	const struct store_vm *vm = &change->vm;
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_VM_PUT];
+	const struct ledger_vm *vm = &change->vm;
 
 	sqlite3_bind_int64(statement, 1, vm->id);
 	sqlite3_bind_text(statement, 2, vm->name, -1, SQLITE_STATIC);
@@ -140,17 +139,17 @@ static int write_vm(struct store_sqlite_db *db, const struct store_sqlite_change
 		sqlite3_bind_null(statement, 8);
 		sqlite3_bind_null(statement, 9);
 	}
-	return store_sqlite_db_run(db, STORE_SQLITE_VM_PUT);
+	return ledger_db_run(db, LEDGER_DB_VM_PUT);
 }
 
-static int remove_vm(struct store_sqlite_db *db, const struct store_sqlite_change *change)
+static int remove_vm(struct ledger_db *db, const struct ledger_change *change)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_VM_DELETE];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_VM_DELETE];
 	int err;
 
 	sqlite3_bind_int64(statement, 1, change->vm.id);
 	sqlite3_bind_int64(statement, 2, change->wall_ns);
-	err = store_sqlite_db_run(db, STORE_SQLITE_VM_DELETE);
+	err = ledger_db_run(db, LEDGER_DB_VM_DELETE);
 	if (err == 0 && sqlite3_changes(db->conn) == 0)
 		err = -ENOENT;
 	return err;
@@ -162,72 +161,70 @@ static bool is_refusal(int err)
 	return err == -ENOENT || err == -EEXIST;
 }
 
-static int write_changes(struct store_sqlite *s, struct store_sqlite_changes *changes)
+static int write_changes(struct ledger_sqlite *s, struct ledger_changes *changes)
 {
-	struct store_sqlite_change *change;
-	int err = store_sqlite_db_begin(&s->db);
+	struct ledger_change *change;
+	int err = ledger_db_begin(&s->db);
 
 	STAILQ_FOREACH(change, changes, link) {
 		if (err)
 			break;
 		switch (change->type) {
-		case STORE_SQLITE_EVENT_ADD:
-			change->err = store_sqlite_write_event(&s->db, change->wall_ns,
-							       &change->event);
+		case LEDGER_EVENT_ADD:
+			change->err = ledger_write_event(&s->db, change->wall_ns, &change->event);
 			break;
-		case STORE_SQLITE_VM_CHANGE:
+		case LEDGER_VM_CHANGE:
 			change->err = write_vm(&s->db, change);
 			break;
-		case STORE_SQLITE_VM_REMOVE:
+		case LEDGER_VM_REMOVE:
 			change->err = remove_vm(&s->db, change);
 			break;
-		case STORE_SQLITE_FLUSH:
+		case LEDGER_FLUSH:
 			break;
 		}
 		if (change->err && !is_refusal(change->err))
 			err = change->err;
 	}
-	return store_sqlite_db_end(&s->db, err);
+	return ledger_db_end(&s->db, err);
 }
 
-static bool touches_vms(const struct store_sqlite_changes *changes)
+static bool touches_vms(const struct ledger_changes *changes)
 {
-	const struct store_sqlite_change *change;
+	const struct ledger_change *change;
 
 	STAILQ_FOREACH(change, changes, link) {
-		if (change->type == STORE_SQLITE_VM_CHANGE ||
-		    change->type == STORE_SQLITE_VM_REMOVE)
+		if (change->type == LEDGER_VM_CHANGE || change->type == LEDGER_VM_REMOVE)
 			return true;
 	}
 	return false;
 }
 
 /* A change of a VM is on the disk when it is answered, so that one commit waits for it. */
-static int write_changes_synced(struct store_sqlite *s, struct store_sqlite_changes *changes)
+static int write_changes_synced(struct ledger_sqlite *s, struct ledger_changes *changes)
 {
 	bool sync = touches_vms(changes);
-	int err = sync ? store_sqlite_db_sync(&s->db, true) : 0;
+	int err = sync ? ledger_db_sync(&s->db, true) : 0;
 
 	if (err == 0)
 		err = write_changes(s, changes);
 	if (sync)
-		store_sqlite_db_sync(&s->db, false);
+		ledger_db_sync(&s->db, false);
 	return err;
 }
 
 /* Nobody waits for its end, so it is tried until it can be written. */
-static bool is_tried_again(const struct store_sqlite_change *change)
+static bool is_tried_again(const struct ledger_change *change)
 {
-	return change->type == STORE_SQLITE_EVENT_ADD ||
-	       (change->done == NULL && change->type != STORE_SQLITE_FLUSH);
+	return change->type == LEDGER_EVENT_ADD ||
+	       (change->done == NULL && change->type != LEDGER_FLUSH);
 }
 
 /* Hands the changes back, those that could not be written and nobody waits for excepted. */
-static void hand_back(struct store_sqlite *s, struct store_sqlite_changes *changes, int err,
+static void hand_back(struct ledger_sqlite *s, struct ledger_changes *changes, int err,
 		      int drain_err)
 {
-	struct store_sqlite_changes again = STAILQ_HEAD_INITIALIZER(again);
-	struct store_sqlite_change *change;
+	struct ledger_changes again = STAILQ_HEAD_INITIALIZER(again);
+	struct ledger_change *change;
 	bool answers = false;
 
 	pthread_mutex_lock(&s->lock);
@@ -237,12 +234,12 @@ static void hand_back(struct store_sqlite *s, struct store_sqlite_changes *chang
 			STAILQ_INSERT_TAIL(&again, change, link);
 			continue;
 		}
-		if (change->type == STORE_SQLITE_EVENT_ADD) {
+		if (change->type == LEDGER_EVENT_ADD) {
 			atomic_fetch_sub(&s->events_queued, 1);
 			free(change);
 			continue;
 		}
-		if (change->type == STORE_SQLITE_FLUSH)
+		if (change->type == LEDGER_FLUSH)
 			change->err = drain_err;
 		if (err)
 			change->err = err;
@@ -256,11 +253,11 @@ static void hand_back(struct store_sqlite *s, struct store_sqlite_changes *chang
 	pthread_cond_broadcast(&s->all_done);
 	pthread_mutex_unlock(&s->lock);
 	if (answers)
-		store_sqlite_notify(s);
+		ledger_notify(s);
 }
 
 /* Return: 0, or -errno when some must be tried again. */
-static int run_changes(struct store_sqlite *s, struct store_sqlite_changes *changes, int drain_err)
+static int run_changes(struct ledger_sqlite *s, struct ledger_changes *changes, int drain_err)
 {
 	int err;
 
@@ -276,7 +273,7 @@ static int run_changes(struct store_sqlite *s, struct store_sqlite_changes *chan
 }
 
 /* Return: whether the writer shall end after this round. */
-static bool take_changes(struct store_sqlite *s, struct store_sqlite_changes *changes)
+static bool take_changes(struct ledger_sqlite *s, struct ledger_changes *changes)
 {
 	bool stop;
 
@@ -292,31 +289,30 @@ static bool take_changes(struct store_sqlite *s, struct store_sqlite_changes *ch
 /* --- retention --- */
 
 /* Deletes a few rows older than a limit. Return: how many, or -errno. */
-static int expire(struct store_sqlite *s, enum store_sqlite_statement which, int64_t before)
+static int expire(struct ledger_sqlite *s, enum ledger_db_statement which, int64_t before)
 {
 	sqlite3_stmt *statement = s->db.statement[which];
 	int err;
 
 	sqlite3_bind_int64(statement, 1, before);
 	sqlite3_bind_int(statement, 2,
-			 atomic_load(&s->state) == STORE_SQLITE_OK ? EXPIRE_ROWS
-								   : EXPIRE_ROWS_FULL);
-	err = store_sqlite_db_run(&s->db, which);
+			 atomic_load(&s->state) == LEDGER_OK ? EXPIRE_ROWS : EXPIRE_ROWS_FULL);
+	err = ledger_db_run(&s->db, which);
 	return err ? err : sqlite3_changes(s->db.conn);
 }
 
-static int expire_requests(struct store_sqlite *s, int64_t before_ns)
+static int expire_requests(struct ledger_sqlite *s, int64_t before_ns)
 {
-	int n = expire(s, STORE_SQLITE_EXPIRE, before_ns);
+	int n = expire(s, LEDGER_DB_EXPIRE, before_ns);
 
 	if (n > 0)
 		add(&s->expired, (uint64_t)n);
 	return n;
 }
 
-static int expire_by_age(struct store_sqlite *s)
+static int expire_by_age(struct ledger_sqlite *s)
 {
-	int64_t now_ns = store_sqlite_clock_age_ns(s, util_now_ns());
+	int64_t now_ns = ledger_clock_age_ns(s, util_now_ns());
 	int64_t rows_ns = now_ns - s->config.retention_days * NS_PER_DAY;
 	int64_t minutes_ns = now_ns - s->config.minute_days * NS_PER_DAY;
 	int n = 0;
@@ -324,18 +320,18 @@ static int expire_by_age(struct store_sqlite *s)
 	if (s->config.retention_days) {
 		n = expire_requests(s, rows_ns);
 		if (n == 0)
-			n = expire(s, STORE_SQLITE_EXPIRE_EVENT, rows_ns);
+			n = expire(s, LEDGER_DB_EXPIRE_EVENT, rows_ns);
 	}
 	if (n == 0 && s->config.minute_days)
-		n = expire(s, STORE_SQLITE_EXPIRE_MINUTE, minutes_ns / (60 * INT64_C(1000000000)));
+		n = expire(s, LEDGER_DB_EXPIRE_MINUTE, minutes_ns / (60 * INT64_C(1000000000)));
 	return n;
 }
 
 /* The oldest requests go first; only when there is none left, what is kept longer. */
-static int expire_by_size(struct store_sqlite *s)
+static int expire_by_size(struct ledger_sqlite *s)
 {
 	int64_t bytes = 0;
-	int n = store_sqlite_db_number(&s->db, STORE_SQLITE_SIZE, &bytes);
+	int n = ledger_db_number(&s->db, LEDGER_DB_SIZE, &bytes);
 
 	if (n)
 		return n;
@@ -344,9 +340,9 @@ static int expire_by_size(struct store_sqlite *s)
 		return 0;
 	n = expire_requests(s, INT64_MAX);
 	if (n == 0)
-		n = expire(s, STORE_SQLITE_EXPIRE_MINUTE, INT64_MAX);
+		n = expire(s, LEDGER_DB_EXPIRE_MINUTE, INT64_MAX);
 	if (n == 0)
-		n = expire(s, STORE_SQLITE_EXPIRE_EVENT, INT64_MAX);
+		n = expire(s, LEDGER_DB_EXPIRE_EVENT, INT64_MAX);
 	return n;
 }
 
@@ -354,7 +350,7 @@ static int expire_by_size(struct store_sqlite *s)
  * err: how the last attempt to write ended; on a full disk retention is what may help.
  * Return: whether there is more to do at once.
  */
-static bool retention(struct store_sqlite *s, int err)
+static bool retention(struct ledger_sqlite *s, int err)
 {
 	uint64_t now_ns = util_now_ns();
 	int n = 0;
@@ -362,12 +358,12 @@ static bool retention(struct store_sqlite *s, int err)
 	if (err == 0 ? now_ns < s->retention_due_ns : err != -ENOSPC)
 		return false;
 	if (err)
-		store_sqlite_room_make(s);
+		ledger_room_make(s);
 	if (atomic_load(&s->begun)) /* else it is not known yet what counts as age */
 		n = expire_by_age(s);
 	if (n == 0)
 		n = expire_by_size(s);
-	store_sqlite_room_checkpoint(s);
+	ledger_room_checkpoint(s);
 	if (n > 0)
 		return true;
 	if (n < 0)
@@ -379,7 +375,7 @@ static bool retention(struct store_sqlite *s, int err)
 /* --- sleeping --- */
 
 /* Sleeps until the head is there, a change comes, or the time is over; -1: no such time. */
-static void sleep_until(struct store_sqlite *s, uint64_t head, int timeout_ms)
+static void sleep_until(struct ledger_sqlite *s, uint64_t head, int timeout_ms)
 {
 	struct pollfd pfd = { .fd = s->wake_fd, .events = POLLIN };
 	uint64_t count;
@@ -393,7 +389,7 @@ static void sleep_until(struct store_sqlite *s, uint64_t head, int timeout_ms)
 		return; /* nobody woke it */
 }
 
-static bool changes_wait(struct store_sqlite *s)
+static bool changes_wait(struct ledger_sqlite *s)
 {
 	bool wait;
 
@@ -403,7 +399,7 @@ static bool changes_wait(struct store_sqlite *s)
 	return wait;
 }
 
-static void rest(struct store_sqlite *s, int err)
+static void rest(struct ledger_sqlite *s, int err)
 {
 	uint64_t many = ring_records(s->ring) / 4;
 
@@ -417,27 +413,27 @@ static void rest(struct store_sqlite *s, int err)
 	if (changes_wait(s))
 		return;
 	/* Something came: let more come, so that they share a transaction. */
-	if (many > STORE_SQLITE_BATCH_RECORDS)
-		many = STORE_SQLITE_BATCH_RECORDS;
+	if (many > LEDGER_BATCH_RECORDS)
+		many = LEDGER_BATCH_RECORDS;
 	sleep_until(s, s->committed + many, (int)s->config.batch_ms);
 }
 
 /* Return: 0: the session has begun, or -errno. */
-static int begin_if_due(struct store_sqlite *s)
+static int begin_if_due(struct ledger_sqlite *s)
 {
 	int err;
 
 	if (atomic_load(&s->begun))
 		return 0;
-	err = store_sqlite_begin(s);
+	err = ledger_begin(s);
 	set_state(s, err);
 	return err;
 }
 
-void *store_sqlite_writer(void *arg)
+void *ledger_writer(void *arg)
 {
-	struct store_sqlite *s = arg;
-	struct store_sqlite_changes changes;
+	struct ledger_sqlite *s = arg;
+	struct ledger_changes changes;
 	bool more, stop;
 	int err, changes_err;
 
@@ -449,7 +445,7 @@ void *store_sqlite_writer(void *arg)
 		changes_err = run_changes(s, &changes, err);
 		if (stop)
 			return NULL;
-		store_sqlite_room_checkpoint(s);
+		ledger_room_checkpoint(s);
 		more = retention(s, err);
 		if (!more)
 			rest(s, err ? err : changes_err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_query_stats.c - statistics over a span of time, from minutes and the rows at its edges */
+/* query_stats.c - statistics over a span of time, from minutes and the rows at its edges */
 
 /*
  * A window is whole minutes, which table minute has added up, and a part of a minute at either end,
@@ -12,38 +12,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/ledger/store_query_private.h"
+#include "vgpud/ledger/query_private.h"
 
-#define MINUTE STORE_QUERY_NS_PER_MINUTE
+#define MINUTE LEDGER_QUERY_NS_PER_MINUTE
 
 struct gathering {
-	struct store_query *query;
-	enum store_query_by by;
-	struct store_query_groups groups;
+	struct ledger_query *query;
+	enum ledger_query_by by;
+	struct ledger_query_groups groups;
 };
 
 /* --- what comes in --- */
 
-static int add_row(void *arg, const struct store_query_row *row)
+static int add_row(void *arg, const struct ledger_query_row *row)
 {
 	struct gathering *gathering = arg;
 
-	return store_query_group_add(&gathering->groups, gathering->by, row) ? 0 : -ENOMEM;
+	return ledger_query_group_add(&gathering->groups, gathering->by, row) ? 0 : -ENOMEM;
 }
 
 /* A row of table minute: the columns stand as in the statement below. */
 static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
 {
-	int64_t key = gathering->by == STORE_QUERY_BY_NOTHING
+	int64_t key = gathering->by == LEDGER_QUERY_BY_NOTHING
 			      ? 0
 			      : sqlite3_column_int64(row, (int)gathering->by - 1);
-	struct store_query_group *group = store_query_group(&gathering->groups, key);
+	struct ledger_query_group *group = ledger_query_group(&gathering->groups, key);
 
 	if (!group)
 		return -ENOMEM;
 	group->count += (uint64_t)sqlite3_column_int64(row, 4);
 	group->errors += (uint64_t)sqlite3_column_int64(row, 5);
-	for (int time = 0; time < STORE_QUERY_TIME_NUM; time++) {
+	for (int time = 0; time < LEDGER_QUERY_TIME_NUM; time++) {
 		const void *blob = sqlite3_column_blob(row, 12 + time);
 		int64_t max_ns = sqlite3_column_int64(row, 7 + 2 * time);
 
@@ -60,7 +60,7 @@ static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
 	return 0;
 }
 
-static int add_minutes(struct gathering *gathering, const struct store_query_filter *filter,
+static int add_minutes(struct gathering *gathering, const struct ledger_query_filter *filter,
 		       int64_t first, int64_t behind)
 {
 	char sql[512] = "SELECT vm_id, unicode(pool), priority, opcode, count, errors, "
@@ -70,8 +70,8 @@ static int add_minutes(struct gathering *gathering, const struct store_query_fil
 	sqlite3_stmt *row;
 	int rc = SQLITE_DONE, err;
 
-	store_query_conditions(sql, sizeof(sql), filter);
-	row = store_query_prepare(gathering->query, sql, &err);
+	ledger_query_conditions(sql, sizeof(sql), filter);
+	row = ledger_query_prepare(gathering->query, sql, &err);
 	if (err)
 		return err;
 	sqlite3_bind_int64(row, 1, first);
@@ -79,25 +79,25 @@ static int add_minutes(struct gathering *gathering, const struct store_query_fil
 	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
 		err = add_minute(gathering, row);
 	if (err == 0 && rc != SQLITE_DONE)
-		err = store_query_fail(gathering->query, rc);
+		err = ledger_query_fail(gathering->query, rc);
 	sqlite3_finalize(row);
 	return err;
 }
 
-static int add_rows(struct gathering *gathering, const struct store_query_filter *filter,
+static int add_rows(struct gathering *gathering, const struct ledger_query_filter *filter,
 		    int64_t since_ns, int64_t until_ns)
 {
-	struct store_query_filter part = *filter;
+	struct ledger_query_filter part = *filter;
 
 	part.since_ns = since_ns;
 	part.until_ns = until_ns;
-	return since_ns < until_ns ? store_query_scan(gathering->query, &part, add_row, gathering)
+	return since_ns < until_ns ? ledger_query_scan(gathering->query, &part, add_row, gathering)
 				   : 0;
 }
 
 /* --- the window --- */
 
-static int count_row(void *arg, const struct store_query_row *row)
+static int count_row(void *arg, const struct ledger_query_row *row)
 {
 	(void)row;
 	(*(int64_t *)arg)++;
@@ -105,28 +105,28 @@ static int count_row(void *arg, const struct store_query_row *row)
 }
 
 /* Return: 1 when rows of a minute that was counted are no longer there, 0, or -errno. */
-static int is_expired(struct store_query *query, int64_t minute)
+static int is_expired(struct ledger_query *query, int64_t minute)
 {
-	struct store_query_filter filter = STORE_QUERY_FILTER_ALL;
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
 	int64_t oldest_ns = INT64_MAX, counted = 0, rows = 0;
-	int err = store_query_number(query, "SELECT received_ns FROM request ORDER BY id LIMIT 1",
-				     0, 0, &oldest_ns);
+	int err = ledger_query_number(query, "SELECT received_ns FROM request ORDER BY id LIMIT 1",
+				      0, 0, &oldest_ns);
 
 	if (err && err != -ENODATA)
 		return err;
 	if (oldest_ns <= minute * MINUTE)
 		return 0;
-	err = store_query_number(query, "SELECT sum(count) FROM minute WHERE minute = ?1", minute,
-				 0, &counted);
+	err = ledger_query_number(query, "SELECT sum(count) FROM minute WHERE minute = ?1", minute,
+				  0, &counted);
 	if (err)
 		return err == -ENODATA ? 0 : err;
 	filter.since_ns = minute * MINUTE;
 	filter.until_ns = (minute + 1) * MINUTE;
-	err = store_query_scan(query, &filter, count_row, &rows);
+	err = ledger_query_scan(query, &filter, count_row, &rows);
 	return err ? err : rows < counted;
 }
 
-static int widen(struct store_query *query, struct store_query_window *window)
+static int widen(struct ledger_query *query, struct ledger_query_window *window)
 {
 	int expired = 0;
 
@@ -147,8 +147,8 @@ static int widen(struct store_query *query, struct store_query_window *window)
 	return expired < 0 ? expired : 0;
 }
 
-static int gather(struct gathering *gathering, const struct store_query_filter *filter,
-		  struct store_query_window *window)
+static int gather(struct gathering *gathering, const struct ledger_query_filter *filter,
+		  struct ledger_query_window *window)
 {
 	int64_t first, behind;
 	int err = widen(gathering->query, window);
@@ -167,27 +167,27 @@ static int gather(struct gathering *gathering, const struct store_query_filter *
 	return err;
 }
 
-int store_query_stats(struct store_query *query, const struct store_query_filter *filter,
-		      enum store_query_by by, bool exact, struct store_query_window *window,
-		      int (*each)(void *arg, const struct store_query_stats *stats), void *arg)
+int ledger_query_stats(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by, bool exact, struct ledger_query_window *window,
+		       int (*each)(void *arg, const struct ledger_query_stats *stats), void *arg)
 {
 	struct gathering gathering = { .query = query, .by = by };
-	struct store_query_filter chosen = *filter;
-	int err = store_query_begin(query);
+	struct ledger_query_filter chosen = *filter;
+	int err = ledger_query_begin(query);
 
 	if (chosen.since_ns < 0)
 		chosen.since_ns = 0;
-	chosen.status = STORE_QUERY_ANY;
-	*window = (struct store_query_window){ chosen.since_ns, chosen.until_ns, false };
+	chosen.status = LEDGER_QUERY_ANY;
+	*window = (struct ledger_query_window){ chosen.since_ns, chosen.until_ns, false };
 	if (err)
 		return err;
 	if (exact)
-		return store_query_end(query, store_query_exact(query, &chosen, by, each, arg));
+		return ledger_query_end(query, ledger_query_exact(query, &chosen, by, each, arg));
 	err = gather(&gathering, &chosen, window);
-	store_query_end(query, err);
+	ledger_query_end(query, err);
 	if (err == 0)
-		err = store_query_groups_give(&gathering.groups, store_query_group_quantile, each,
-					      arg);
-	store_query_groups_free(&gathering.groups);
+		err = ledger_query_groups_give(&gathering.groups, ledger_query_group_quantile, each,
+					       arg);
+	ledger_query_groups_free(&gathering.groups);
 	return err;
 }

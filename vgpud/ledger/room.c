@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_room.c - whether the disk has room for records, and when the log goes into the
+/* room.c - whether the disk has room for records, and when the log goes into the
  * database */
 
 /*
@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
-#include "vgpud/ledger/store_sqlite_private.h"
+#include "vgpud/ledger/ledger_private.h"
 
 #define PAGE_BYTES 4096u
 #define LOG_PAGES_LEAST 64u  /* 256 KiB */
@@ -29,7 +29,7 @@
 #define LOG_TIMES_LEFT 4     /* its file is cut to so many times that, once it was longer */
 #define RESERVE_BYTES (512u << 10)
 
-static uint64_t log_pages(const struct store_sqlite *s)
+static uint64_t log_pages(const struct ledger_sqlite *s)
 {
 	uint64_t pages = s->config.max_bytes / LOG_PART / PAGE_BYTES;
 
@@ -39,7 +39,7 @@ static uint64_t log_pages(const struct store_sqlite *s)
 }
 
 /* Beside the database. Where that cannot be told there is always room. */
-static uint64_t free_bytes(const struct store_sqlite *s)
+static uint64_t free_bytes(const struct ledger_sqlite *s)
 {
 	struct statvfs disk;
 
@@ -49,12 +49,12 @@ static uint64_t free_bytes(const struct store_sqlite *s)
 }
 
 /* What is in the log and not yet in the file. */
-static uint64_t log_bytes(const struct store_sqlite *s)
+static uint64_t log_bytes(const struct ledger_sqlite *s)
 {
 	return (uint64_t)(s->db.wal_pages - s->db.wal_pages_done) * PAGE_BYTES;
 }
 
-void store_sqlite_room_set_up(struct store_sqlite *s)
+void ledger_room_set_up(struct ledger_sqlite *s)
 {
 	char sql[64];
 
@@ -63,24 +63,24 @@ void store_sqlite_room_set_up(struct store_sqlite *s)
 	sqlite3_exec(s->db.conn, sql, NULL, NULL, NULL);
 }
 
-void store_sqlite_room_checkpoint(struct store_sqlite *s)
+void ledger_room_checkpoint(struct ledger_sqlite *s)
 {
 	uint64_t bytes = log_bytes(s);
 
 	if (bytes < log_pages(s) * PAGE_BYTES && (bytes == 0 || bytes < free_bytes(s) / 2))
 		return;
 	/* What fails now is tried again after the next batches. */
-	if (store_sqlite_db_checkpoint(&s->db, false) == 0)
+	if (ledger_db_checkpoint(&s->db, false) == 0)
 		s->retention_due_ns = 0; /* the file may have grown */
 }
 
-void store_sqlite_room_make(struct store_sqlite *s)
+void ledger_room_make(struct ledger_sqlite *s)
 {
-	store_sqlite_db_checkpoint(&s->db, true);
+	ledger_db_checkpoint(&s->db, true);
 }
 
 /* In a file of which nothing waits in the log. */
-static bool has_room(struct store_sqlite *s)
+static bool has_room(struct ledger_sqlite *s)
 {
 	uint64_t bytes = free_bytes(s);
 	int64_t unused_pages = 0;
@@ -88,25 +88,25 @@ static bool has_room(struct store_sqlite *s)
 	if (bytes >= RESERVE_BYTES)
 		return true;
 	if (bytes < RESERVE_BYTES / 2 ||
-	    store_sqlite_db_number(&s->db, STORE_SQLITE_UNUSED, &unused_pages) != 0)
+	    ledger_db_number(&s->db, LEDGER_DB_UNUSED, &unused_pages) != 0)
 		return false;
 	return bytes + (uint64_t)unused_pages * PAGE_BYTES >= RESERVE_BYTES;
 }
 
-int store_sqlite_room_ask(struct store_sqlite *s)
+int ledger_room_ask(struct ledger_sqlite *s)
 {
 	s->no_room = false;
 	if (free_bytes(s) >= RESERVE_BYTES + 2 * log_bytes(s))
 		return 0;
-	s->no_room = store_sqlite_db_checkpoint(&s->db, true) == -ENOSPC || !has_room(s);
+	s->no_room = ledger_db_checkpoint(&s->db, true) == -ENOSPC || !has_room(s);
 	return s->no_room ? -ENOSPC : 0;
 }
 
-void store_sqlite_room_words(const struct store_sqlite *s, int err, char *out, size_t len)
+void ledger_room_words(const struct ledger_sqlite *s, int err, char *out, size_t len)
 {
 	if (err == -ENOSPC && s->no_room)
 		snprintf(out, len, "the disk is full (its last %u KiB are for what removes rows)",
 			 RESERVE_BYTES >> 10);
 	else
-		store_sqlite_words(s->db.conn, err, out, len);
+		ledger_db_words(s->db.conn, err, out, len);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_vms.c - the VMs as the database has them at the start */
+/* vms.c - the VMs as the database has them at the start */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/ledger/store_sqlite_private.h"
+#include "vgpud/ledger/ledger_private.h"
 
-void store_sqlite_vms_forget(struct store_sqlite *s)
+void ledger_vms_forget(struct ledger_sqlite *s)
 {
 	while (s->vm_num > 0) {
 		s->vm_num--;
@@ -16,13 +16,13 @@ void store_sqlite_vms_forget(struct store_sqlite *s)
 	}
 }
 
-static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
+static int load_vm(struct ledger_sqlite *s, sqlite3_stmt *row)
 {
 	const unsigned char *pool = sqlite3_column_text(row, 2);
 	const char *connect = (const char *)sqlite3_column_text(row, 6);
 	const char *name = (const char *)sqlite3_column_text(row, 1);
-	struct store_vm *more = reallocarray(s->vms, s->vm_num + 1, sizeof(*more));
-	struct store_vm *vm;
+	struct ledger_vm *more = reallocarray(s->vms, s->vm_num + 1, sizeof(*more));
+	struct ledger_vm *vm;
 
 	if (more)
 		s->vms = more;
@@ -31,7 +31,7 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 	if (!more)
 		return -ENOMEM;
 	vm = &s->vms[s->vm_num];
-	*vm = (struct store_vm){
+	*vm = (struct ledger_vm){
 		.id = (uint32_t)sqlite3_column_int64(row, 0),
 		.name = strdup(name),
 		.pool = pool ? pool[0] : 0,
@@ -49,7 +49,7 @@ static int load_vm(struct store_sqlite *s, sqlite3_stmt *row)
 	return 0;
 }
 
-int store_sqlite_vms_load(struct store_sqlite *s)
+int ledger_vms_load(struct ledger_sqlite *s)
 {
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(
@@ -57,13 +57,13 @@ int store_sqlite_vms_load(struct store_sqlite *s)
 		"SELECT id, name, pool, priority, paused, created_ns, connect, "
 		"removed_ns IS NOT NULL, limit_per_s, limit_burst FROM vm ORDER BY id",
 		-1, &statement, NULL);
-	int err = rc == SQLITE_OK ? 0 : store_sqlite_prepare_errno(s->db.conn, rc);
+	int err = rc == SQLITE_OK ? 0 : ledger_db_prepare_errno(s->db.conn, rc);
 
-	store_sqlite_vms_forget(s);
+	ledger_vms_forget(s);
 	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
 		err = load_vm(s, statement);
 	if (err == 0 && rc != SQLITE_DONE)
-		err = store_sqlite_errno(s->db.conn, rc);
+		err = ledger_db_errno(s->db.conn, rc);
 	sqlite3_finalize(statement);
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_batch.c - records of the ring become rows, minutes and a position, in one
+/* batch.c - records of the ring become rows, minutes and a position, in one
  * transaction */
 
 /*
@@ -9,7 +9,7 @@
  * the key of table minute, whose old histograms are read, added to and written back.
  */
 
-#include "vgpud/ledger/store_sqlite_batch.h"
+#include "vgpud/ledger/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,20 +17,20 @@
 
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/ledger/hist.h"
-#include "vgpud/ledger/store_opcode.h"
+#include "vgpud/ledger/opcode.h"
 
 #define NS_PER_MINUTE INT64_C(60000000000)
-#define TABLE_NUM (2 * STORE_SQLITE_BATCH_RECORDS) /* a power of two */
+#define TABLE_NUM (2 * LEDGER_BATCH_RECORDS) /* a power of two */
 #define NO_ENTRY UINT16_MAX
 
 _Static_assert((TABLE_NUM & (TABLE_NUM - 1)) == 0, "the table's length is a power of two");
-_Static_assert(STORE_SQLITE_BATCH_RECORDS < NO_ENTRY, "an entry's index fits");
+_Static_assert(LEDGER_BATCH_RECORDS < NO_ENTRY, "an entry's index fits");
 
 /* A row of table minute, by its key. */
 struct minute_key {
 	int64_t minute;
 	uint32_t vm_id;
-	int32_t opcode; /* as store_opcode() says */
+	int32_t opcode; /* as ledger_opcode() says */
 	char pool;
 	uint8_t priority;
 };
@@ -48,38 +48,38 @@ struct minute_sum {
 	struct hist wait, exec, total;
 };
 
-struct store_sqlite_batch_work {
+struct ledger_batch_work {
 	uint16_t accepted[TABLE_NUM]; /* hash table of entries, by id */
-	struct minute_row rows[STORE_SQLITE_BATCH_RECORDS];
+	struct minute_row rows[LEDGER_BATCH_RECORDS];
 	uint32_t row_num;
 	struct minute_sum sum;
 	uint8_t encoded[3][HIST_ENCODED_MAX];
 };
 
-int store_sqlite_batch_init(struct store_sqlite_batch *batch)
+int ledger_batch_init(struct ledger_batch *batch)
 {
-	*batch = (struct store_sqlite_batch){ 0 };
-	batch->entries = calloc(STORE_SQLITE_BATCH_RECORDS, sizeof(*batch->entries));
+	*batch = (struct ledger_batch){ 0 };
+	batch->entries = calloc(LEDGER_BATCH_RECORDS, sizeof(*batch->entries));
 	batch->work = calloc(1, sizeof(*batch->work));
 	if (batch->entries && batch->work)
 		return 0;
-	store_sqlite_batch_free(batch);
+	ledger_batch_free(batch);
 	return -ENOMEM;
 }
 
-void store_sqlite_batch_free(struct store_sqlite_batch *batch)
+void ledger_batch_free(struct ledger_batch *batch)
 {
 	free(batch->entries);
 	free(batch->work);
-	*batch = (struct store_sqlite_batch){ 0 };
+	*batch = (struct ledger_batch){ 0 };
 }
 
-void store_sqlite_batch_read(struct store_sqlite_batch *batch, const struct ring *ring)
+void ledger_batch_read(struct ledger_batch *batch, const struct ring *ring)
 {
 	uint64_t head = ring_head(ring);
 
 	batch->entry_num = 0;
-	while (batch->position < head && batch->entry_num < STORE_SQLITE_BATCH_RECORDS) {
+	while (batch->position < head && batch->entry_num < LEDGER_BATCH_RECORDS) {
 		if (ring_get(ring, batch->position++, &batch->entries[batch->entry_num]) == 0)
 			batch->entry_num++;
 		else
@@ -90,7 +90,7 @@ void store_sqlite_batch_read(struct store_sqlite_batch *batch, const struct ring
 /* --- accepted requests whose end is not in the batch --- */
 
 /* Return: the place of an id in the table, or of the gap where it would stand. */
-static uint16_t *find_accepted(struct store_sqlite_batch *batch, uint64_t id)
+static uint16_t *find_accepted(struct ledger_batch *batch, uint64_t id)
 {
 	uint32_t at = (uint32_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (TABLE_NUM - 1);
 
@@ -100,7 +100,7 @@ static uint16_t *find_accepted(struct store_sqlite_batch *batch, uint64_t id)
 	return &batch->work->accepted[at];
 }
 
-static void bind_request(sqlite3_stmt *statement, const struct store_request *request,
+static void bind_request(sqlite3_stmt *statement, const struct ledger_request *request,
 			 int64_t wall_offset_ns)
 {
 	sqlite3_bind_int64(statement, 1, (int64_t)request->id);
@@ -115,9 +115,9 @@ static void bind_request(sqlite3_stmt *statement, const struct store_request *re
 }
 
 /* Those that the batch leaves open. */
-static int write_pending(struct store_sqlite_batch *batch, struct store_sqlite_db *db)
+static int write_pending(struct ledger_batch *batch, struct ledger_db *db)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_PENDING];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_PENDING];
 	int err = 0;
 
 	for (uint32_t i = 0; i < batch->entry_num && err == 0; i++) {
@@ -126,7 +126,7 @@ static int write_pending(struct store_sqlite_batch *batch, struct store_sqlite_d
 		if (entry->type != RING_ACCEPTED || *find_accepted(batch, entry->request.id) != i)
 			continue;
 		bind_request(statement, &entry->request, batch->wall_offset_ns);
-		err = store_sqlite_db_run(db, STORE_SQLITE_PENDING);
+		err = ledger_db_run(db, LEDGER_DB_PENDING);
 	}
 	return err;
 }
@@ -142,11 +142,11 @@ static void bind_time(sqlite3_stmt *statement, int at, uint64_t ns, bool lost)
 }
 
 /* Inserts the end of a request, and remembers it for its minute. */
-static int write_row(struct store_sqlite_batch *batch, struct store_sqlite_db *db, uint32_t index,
-		     bool lost, struct store_sqlite_batch_result *result)
+static int write_row(struct ledger_batch *batch, struct ledger_db *db, uint32_t index, bool lost,
+		     struct ledger_batch_result *result)
 {
-	const struct store_request *request = &batch->entries[index].request;
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_REQUEST];
+	const struct ledger_request *request = &batch->entries[index].request;
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_REQUEST];
 	int64_t received_ns = (int64_t)request->received_ns + batch->wall_offset_ns;
 	int err;
 
@@ -158,7 +158,7 @@ static int write_row(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 	sqlite3_bind_int(statement, 14, request->executor);
 	sqlite3_bind_int(statement, 15, request->response_bytes);
 	sqlite3_bind_int64(statement, 16, (int64_t)request->limited_ns);
-	err = store_sqlite_db_run(db, STORE_SQLITE_REQUEST);
+	err = ledger_db_run(db, LEDGER_DB_REQUEST);
 	if (err)
 		return err;
 	if (sqlite3_changes(db->conn) == 0) {
@@ -170,7 +170,7 @@ static int write_row(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 		.key = {
 			.minute = received_ns / NS_PER_MINUTE,
 			.vm_id = request->vm_id,
-			.opcode = store_opcode(request->opcode),
+			.opcode = ledger_opcode(request->opcode),
 			.pool = (char)request->pool,
 			.priority = request->priority,
 		},
@@ -179,14 +179,14 @@ static int write_row(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 	return 0;
 }
 
-static int end_pending(struct store_sqlite_db *db, uint64_t id)
+static int end_pending(struct ledger_db *db, uint64_t id)
 {
-	sqlite3_bind_int64(db->statement[STORE_SQLITE_PENDING_END], 1, (int64_t)id);
-	return store_sqlite_db_run(db, STORE_SQLITE_PENDING_END);
+	sqlite3_bind_int64(db->statement[LEDGER_DB_PENDING_END], 1, (int64_t)id);
+	return ledger_db_run(db, LEDGER_DB_PENDING_END);
 }
 
-static int write_rows(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
-		      struct store_sqlite_batch_result *result)
+static int write_rows(struct ledger_batch *batch, struct ledger_db *db,
+		      struct ledger_batch_result *result)
 {
 	int err = 0;
 
@@ -249,10 +249,9 @@ static int decode_column(sqlite3_stmt *statement, int column, struct hist *hist)
 }
 
 /* What the database has of the minute so far, or zeros. */
-static int load_sum(struct store_sqlite_db *db, const struct minute_key *key,
-		    struct minute_sum *sum)
+static int load_sum(struct ledger_db *db, const struct minute_key *key, struct minute_sum *sum)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_MINUTE_GET];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_MINUTE_GET];
 	int64_t *numbers[] = { &sum->count,	   &sum->errors,      &sum->wait_sum_ns,
 			       &sum->wait_max_ns,  &sum->exec_sum_ns, &sum->exec_max_ns,
 			       &sum->total_sum_ns, &sum->total_max_ns };
@@ -269,7 +268,7 @@ static int load_sum(struct store_sqlite_db *db, const struct minute_key *key,
 		    decode_column(statement, 10, &sum->total))
 			err = -EUCLEAN;
 	} else if (rc != SQLITE_DONE) {
-		err = store_sqlite_errno(db->conn, rc);
+		err = ledger_db_errno(db->conn, rc);
 	}
 	sqlite3_reset(statement);
 	return err;
@@ -283,7 +282,7 @@ static void add_time(uint64_t ns, int64_t *sum_ns, int64_t *max_ns, struct hist 
 	hist_add(hist, ns);
 }
 
-static void add_request(struct minute_sum *sum, const struct store_request *request, bool lost)
+static void add_request(struct minute_sum *sum, const struct ledger_request *request, bool lost)
 {
 	sum->count++;
 	sum->errors += request->status != VGPU_ERR_OK;
@@ -295,10 +294,9 @@ static void add_request(struct minute_sum *sum, const struct store_request *requ
 		add_time(request->exec_ns, &sum->exec_sum_ns, &sum->exec_max_ns, &sum->exec);
 }
 
-static int store_sum(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
-		     const struct minute_key *key)
+static int put_sum(struct ledger_batch *batch, struct ledger_db *db, const struct minute_key *key)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_MINUTE_PUT];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_MINUTE_PUT];
 	const struct minute_sum *sum = &batch->work->sum;
 	const int64_t numbers[] = { sum->count,	       sum->errors,	 sum->wait_sum_ns,
 				    sum->wait_max_ns,  sum->exec_sum_ns, sum->exec_max_ns,
@@ -314,12 +312,12 @@ static int store_sum(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 		sqlite3_bind_blob(statement, 14 + i, batch->work->encoded[i], (int)bytes,
 				  SQLITE_STATIC);
 	}
-	return store_sqlite_db_run(db, STORE_SQLITE_MINUTE_PUT);
+	return ledger_db_run(db, LEDGER_DB_MINUTE_PUT);
 }
 
-static int write_minutes(struct store_sqlite_batch *batch, struct store_sqlite_db *db, bool lost)
+static int write_minutes(struct ledger_batch *batch, struct ledger_db *db, bool lost)
 {
-	struct store_sqlite_batch_work *work = batch->work;
+	struct ledger_batch_work *work = batch->work;
 	uint32_t i = 0;
 
 	qsort(work->rows, work->row_num, sizeof(work->rows[0]), compare_rows);
@@ -330,7 +328,7 @@ static int write_minutes(struct store_sqlite_batch *batch, struct store_sqlite_d
 		for (; i < work->row_num && compare_keys(&work->rows[i].key, key) == 0; i++)
 			add_request(&work->sum, &batch->entries[work->rows[i].entry].request, lost);
 		if (err == 0)
-			err = store_sum(batch, db, key);
+			err = put_sum(batch, db, key);
 		if (err)
 			return err;
 	}
@@ -339,10 +337,9 @@ static int write_minutes(struct store_sqlite_batch *batch, struct store_sqlite_d
 
 /* --- the transaction --- */
 
-static int write_position(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
-			  uint64_t ring_id)
+static int write_position(struct ledger_batch *batch, struct ledger_db *db, uint64_t ring_id)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_POSITION];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_POSITION];
 	uint64_t last_id = 0;
 
 	for (uint32_t i = 0; i < batch->entry_num; i++) {
@@ -352,20 +349,20 @@ static int write_position(struct store_sqlite_batch *batch, struct store_sqlite_
 	sqlite3_bind_int64(statement, 1, (int64_t)ring_id);
 	sqlite3_bind_int64(statement, 2, (int64_t)batch->position);
 	sqlite3_bind_int64(statement, 3, (int64_t)last_id);
-	return store_sqlite_db_run(db, STORE_SQLITE_POSITION);
+	return ledger_db_run(db, LEDGER_DB_POSITION);
 }
 
-static void begin_work(struct store_sqlite_batch *batch, struct store_sqlite_batch_result *result)
+static void begin_work(struct ledger_batch *batch, struct ledger_batch_result *result)
 {
 	memset(batch->work->accepted, 0xff, sizeof(batch->work->accepted));
 	batch->work->row_num = 0;
-	*result = (struct store_sqlite_batch_result){ 0 };
+	*result = (struct ledger_batch_result){ 0 };
 }
 
-int store_sqlite_batch_write(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
-			     uint64_t ring_id, struct store_sqlite_batch_result *result)
+int ledger_batch_write(struct ledger_batch *batch, struct ledger_db *db, uint64_t ring_id,
+		       struct ledger_batch_result *result)
 {
-	int err = store_sqlite_db_begin(db);
+	int err = ledger_db_begin(db);
 
 	begin_work(batch, result);
 	if (err == 0)
@@ -376,19 +373,19 @@ int store_sqlite_batch_write(struct store_sqlite_batch *batch, struct store_sqli
 		err = write_minutes(batch, db, false);
 	if (err == 0)
 		err = write_position(batch, db, ring_id);
-	return store_sqlite_db_end(db, err);
+	return ledger_db_end(db, err);
 }
 
 /* --- lost requests --- */
 
 /* Fills the batch from table pending, whose times are wall times already. */
-static int read_pending(struct store_sqlite_batch *batch, struct store_sqlite_db *db)
+static int read_pending(struct ledger_batch *batch, struct ledger_db *db)
 {
-	sqlite3_stmt *statement = db->statement[STORE_SQLITE_PENDING_LIST];
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_PENDING_LIST];
 	int rc;
 
 	batch->entry_num = 0;
-	sqlite3_bind_int(statement, 1, STORE_SQLITE_BATCH_RECORDS);
+	sqlite3_bind_int(statement, 1, LEDGER_BATCH_RECORDS);
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		const unsigned char *pool = sqlite3_column_text(statement, 5);
 
@@ -410,13 +407,13 @@ static int read_pending(struct store_sqlite_batch *batch, struct store_sqlite_db
 		};
 	}
 	sqlite3_reset(statement);
-	return rc == SQLITE_DONE ? 0 : store_sqlite_errno(db->conn, rc);
+	return rc == SQLITE_DONE ? 0 : ledger_db_errno(db->conn, rc);
 }
 
-static int lose_some(struct store_sqlite_batch *batch, struct store_sqlite_db *db)
+static int lose_some(struct ledger_batch *batch, struct ledger_db *db)
 {
-	struct store_sqlite_batch_result result;
-	int err = store_sqlite_db_begin(db);
+	struct ledger_batch_result result;
+	int err = ledger_db_begin(db);
 
 	begin_work(batch, &result);
 	if (err == 0)
@@ -428,11 +425,10 @@ static int lose_some(struct store_sqlite_batch *batch, struct store_sqlite_db *d
 	}
 	if (err == 0)
 		err = write_minutes(batch, db, true);
-	return store_sqlite_db_end(db, err);
+	return ledger_db_end(db, err);
 }
 
-int store_sqlite_batch_lose(struct store_sqlite_batch *batch, struct store_sqlite_db *db,
-			    int64_t *lost)
+int ledger_batch_lose(struct ledger_batch *batch, struct ledger_db *db, int64_t *lost)
 {
 	int64_t offset_ns = batch->wall_offset_ns;
 	int err = 0;

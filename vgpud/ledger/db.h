@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite_db.h - the writing connection to the ledger's database; for the store_sqlite files
- * alone */
+/* db.h - the writing connection to the database; for the ledger's files alone */
 
-#ifndef VGPUD_LEDGER_STORE_SQLITE_DB_H
-#define VGPUD_LEDGER_STORE_SQLITE_DB_H
+#ifndef VGPUD_LEDGER_DB_H
+#define VGPUD_LEDGER_DB_H
 
 #include <limits.h>
 #include <sqlite3.h>
@@ -12,11 +11,11 @@
 #include <stdint.h>
 
 /* What this vgpud reads and writes: PRAGMA user_version and application_id of schema.sql. */
-#define STORE_SCHEMA_VERSION 2
-#define STORE_APPLICATION_ID 0x76677075
+#define LEDGER_SCHEMA_VERSION 2
+#define LEDGER_APPLICATION_ID 0x76677075
 
 /* X(NAME, SQL): the statements of the writer, prepared once. */
-#define STORE_SQLITE_STATEMENTS(X)                                                              \
+#define LEDGER_DB_STATEMENTS(X)                                                                 \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                             \
 	X(COMMIT, "COMMIT")                                                                     \
 	X(REQUEST, "INSERT OR IGNORE INTO request (id, received_ns, vm_id, guest_request_id, "  \
@@ -66,22 +65,20 @@
 	X(SIZE, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM "                  \
 		"pragma_page_count AS c, pragma_freelist_count AS f, pragma_page_size AS s")
 
-#define STORE_SQLITE_STATEMENT_ENUM(name, text) STORE_SQLITE_##name,
-enum store_sqlite_statement {
-	STORE_SQLITE_STATEMENTS(STORE_SQLITE_STATEMENT_ENUM) STORE_SQLITE_STATEMENT_NUM
-};
-#undef STORE_SQLITE_STATEMENT_ENUM
+#define LEDGER_DB_STATEMENT_ENUM(name, text) LEDGER_DB_##name,
+enum ledger_db_statement { LEDGER_DB_STATEMENTS(LEDGER_DB_STATEMENT_ENUM) LEDGER_DB_STATEMENT_NUM };
+#undef LEDGER_DB_STATEMENT_ENUM
 
 /* One thread at a time uses it. */
-struct store_sqlite_db {
+struct ledger_db {
 	sqlite3 *conn;
-	sqlite3_stmt *statement[STORE_SQLITE_STATEMENT_NUM];
+	sqlite3_stmt *statement[LEDGER_DB_STATEMENT_NUM];
 	int wal_pages;	    /* in the log as of the last commit */
 	int wal_pages_done; /* those of them that were there at the last checkpoint */
 };
 
 /* What opening found out, for the audit trail. */
-struct store_sqlite_db_report {
+struct ledger_db_report {
 	char set_aside[PATH_MAX]; /* the damaged database's new name; empty: it was sound */
 	char reason[256];	  /* what was wrong with it, or why it was not checked to the end */
 	unsigned vms_saved;	  /* VMs taken over from a damaged one */
@@ -96,59 +93,58 @@ struct store_sqlite_db_report {
  * why: on failure, a sentence that names the file and what to do.
  * Return: 0, -EUCLEAN: it is damaged, as report->reason says, or another -errno.
  */
-int store_sqlite_db_open(struct store_sqlite_db *db, const char *path,
-			 struct store_sqlite_db_report *report, char *why, size_t why_len);
+int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_report *report,
+		   char *why, size_t why_len);
 
 /*
  * For a database that turned out to be damaged, open or not: sets it aside and begins a new one
  * with the VMs that can be read from it.
  * report: its reason is kept. why: as above. Return: 0 or -errno; then it is closed.
  */
-int store_sqlite_db_start_afresh(struct store_sqlite_db *db, const char *path,
-				 struct store_sqlite_db_report *report, char *why, size_t why_len);
+int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger_db_report *report,
+			   char *why, size_t why_len);
 
 /* Fills table name; what is there already is not written again. Return: 0 or -errno. */
-int store_sqlite_db_fill_names(struct store_sqlite_db *db);
+int ledger_db_fill_names(struct ledger_db *db);
 
 /* With nobody else connected, everything is in the one file afterwards. */
-void store_sqlite_db_close(struct store_sqlite_db *db);
+void ledger_db_close(struct ledger_db *db);
 
 /* Runs a bound statement that returns no row, and resets it. Return: 0 or -errno. */
-int store_sqlite_db_run(struct store_sqlite_db *db, enum store_sqlite_statement which);
+int ledger_db_run(struct ledger_db *db, enum ledger_db_statement which);
 
 /* Runs a bound statement for the one number that it returns. Return: 0, -ENODATA: no row, or
  * -errno. */
-int store_sqlite_db_number(struct store_sqlite_db *db, enum store_sqlite_statement which,
-			   int64_t *value);
+int ledger_db_number(struct ledger_db *db, enum ledger_db_statement which, int64_t *value);
 
 /* Begins; ends: commits when err is 0, else takes all back. Return: 0 or -errno, err if it is not
  * 0. */
-int store_sqlite_db_begin(struct store_sqlite_db *db);
-int store_sqlite_db_end(struct store_sqlite_db *db, int err);
+int ledger_db_begin(struct ledger_db *db);
+int ledger_db_end(struct ledger_db *db, int err);
 
 /* Return: -errno for an answer of sqlite that is not OK, ROW or DONE; -EUCLEAN: the file is
  * damaged. */
-int store_sqlite_errno(sqlite3 *conn, int rc);
+int ledger_db_errno(sqlite3 *conn, int rc);
 
 /*
  * What went wrong last, in sqlite's words and the system's.
  * conn: NULL: there was no memory for one; then err says it. Return: out.
  */
-const char *store_sqlite_words(sqlite3 *conn, int err, char *out, size_t len);
+const char *ledger_db_words(sqlite3 *conn, int err, char *out, size_t len);
 
 /*
  * Likewise, of a statement that could not be prepared. The statements are right, so if sqlite finds
  * fault with them it is the tables that are not: -EUCLEAN.
  */
-int store_sqlite_prepare_errno(sqlite3 *conn, int rc);
+int ledger_db_prepare_errno(sqlite3 *conn, int rc);
 
 /*
  * Moves what committed from the log into the database file, as far as readers allow.
  * cut: and makes the log's file empty, if all of it could be moved. Return: 0 or -errno.
  */
-int store_sqlite_db_checkpoint(struct store_sqlite_db *db, bool cut);
+int ledger_db_checkpoint(struct ledger_db *db, bool cut);
 
 /* Whether a commit waits for the disk. */
-int store_sqlite_db_sync(struct store_sqlite_db *db, bool full);
+int ledger_db_sync(struct ledger_db *db, bool full);
 
 #endif

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_sqlite.c - the ledger as a ring file and a sqlite database: the loop thread's side */
+/* ledger.c - the ledger as a ring file and a sqlite database: the loop thread's side */
 
 /*
  * Theory of operation
  *
  * The loop thread puts a record into the ring (ring.c) when a request is accepted and another when
  * it has ended; both are a copy and a checksum, and safe from kill -9 at once. The writer thread
- * (store_sqlite_writer.c) owns the only connection that writes: it takes the records in batches,
- * makes rows and minutes of them (store_sqlite_batch.c), and commits them together with the ring's
- * position. Only then is their room in the ring free again. At start (store_sqlite_start.c) the
+ * (writer.c) owns the only connection that writes: it takes the records in batches,
+ * makes rows and minutes of them (batch.c), and commits them together with the ring's
+ * position. Only then is their room in the ring free again. At start (start.c) the
  * ring is read from the position that the database knows, so a crash between commit and release
  * records nothing twice.
  *
- *   accepted, finished ──▶ ring ──▶ writer ──▶ database ◀── read-only connections (store_query.c)
+ *   accepted, finished ──▶ ring ──▶ writer ──▶ database ◀── read-only connections (query.c)
  *   event, VM changes ───▶ list ──▶ writer
  *   dispatch ◀── list of changes done ◀── writer
  *
@@ -33,7 +33,7 @@
  * most some 30 seconds; the database is whole afterwards, and changes of VMs are always there.
  */
 
-#include "vgpud/ledger/store_sqlite.h"
+#include "vgpud/ledger/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,16 +46,16 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/ledger/store_sqlite_private.h"
+#include "vgpud/ledger/ledger_private.h"
 
 #define BATCH_MS_DEFAULT 50u
 
-static struct store_sqlite *self(const struct store *store)
+static struct ledger_sqlite *self(const struct ledger *ledger)
 {
-	return (struct store_sqlite *)store;
+	return (struct ledger_sqlite *)ledger;
 }
 
-static void wake(struct store_sqlite *s)
+static void wake(struct ledger_sqlite *s)
 {
 	uint64_t one = 1;
 
@@ -64,7 +64,7 @@ static void wake(struct store_sqlite *s)
 		return;
 }
 
-static void wake_if_due(struct store_sqlite *s)
+static void wake_if_due(struct ledger_sqlite *s)
 {
 	if (ring_head(s->ring) >= atomic_load(&s->wake_at) &&
 	    atomic_exchange(&s->wake_at, UINT64_MAX) != UINT64_MAX)
@@ -79,7 +79,7 @@ static void count(_Atomic uint64_t *counter)
 /* --- requests --- */
 
 /* Remembers that a request was let pass, so that its end is not recorded either. */
-static int pass_unrecorded(struct store_sqlite *s, uint64_t id)
+static int pass_unrecorded(struct ledger_sqlite *s, uint64_t id)
 {
 	if (s->unrecorded_num == s->unrecorded_max) {
 		size_t max = s->unrecorded_max ? 2 * s->unrecorded_max : 64;
@@ -95,7 +95,7 @@ static int pass_unrecorded(struct store_sqlite *s, uint64_t id)
 	return 0;
 }
 
-static bool was_unrecorded(struct store_sqlite *s, uint64_t id)
+static bool was_unrecorded(struct ledger_sqlite *s, uint64_t id)
 {
 	for (size_t i = 0; i < s->unrecorded_num; i++) {
 		if (s->unrecorded[i] == id) {
@@ -110,13 +110,13 @@ static bool was_unrecorded(struct store_sqlite *s, uint64_t id)
  * Half of the room is for requests that may come to something. Whoever sends nonsense, or more than
  * its queue takes, as fast as it can, fills the other half faster than the writer empties it.
  */
-static bool is_crowded(const struct store_sqlite *s)
+static bool is_crowded(const struct ledger_sqlite *s)
 {
 	return ring_head(s->ring) - ring_tail(s->ring) > ring_records(s->ring) / 2;
 }
 
 /* Return: 0, or -ENOSPC: the room that is left is for others. */
-static int may_take(struct store_sqlite *s, const struct store_request *request)
+static int may_take(struct ledger_sqlite *s, const struct ledger_request *request)
 {
 	bool crowded = is_crowded(s);
 
@@ -130,9 +130,9 @@ static int may_take(struct store_sqlite *s, const struct store_request *request)
 		       : -ENOSPC;
 }
 
-static int sqlite_accepted(struct store *store, const struct store_request *request)
+static int sqlite_accepted(struct ledger *ledger, const struct ledger_request *request)
 {
-	struct store_sqlite *s = self(store);
+	struct ledger_sqlite *s = self(ledger);
 	int err = atomic_load(&s->begun) ? may_take(s, request) : -ENOSPC;
 
 	if (err == 0)
@@ -148,9 +148,9 @@ static int sqlite_accepted(struct store *store, const struct store_request *requ
 	return err;
 }
 
-static void sqlite_finished(struct store *store, const struct store_request *request)
+static void sqlite_finished(struct ledger *ledger, const struct ledger_request *request)
 {
-	struct store_sqlite *s = self(store);
+	struct ledger_sqlite *s = self(ledger);
 
 	if (was_unrecorded(s, request->id))
 		return;
@@ -158,9 +158,9 @@ static void sqlite_finished(struct store *store, const struct store_request *req
 	wake_if_due(s);
 }
 
-int64_t store_sqlite_wall_ns(const struct store *store, uint64_t mono_ns)
+int64_t ledger_wall_ns(const struct ledger *ledger, uint64_t mono_ns)
 {
-	return (int64_t)mono_ns + self(store)->wall_offset_ns;
+	return (int64_t)mono_ns + self(ledger)->wall_offset_ns;
 }
 
 /* --- changes --- */
@@ -184,12 +184,11 @@ static size_t string_bytes(const char *text)
 }
 
 /* Return: a change that owns copies of the strings of vm or event, each of which may be NULL. */
-static struct store_sqlite_change *new_change(struct store_sqlite *s,
-					      enum store_sqlite_change_type type,
-					      const struct store_vm *vm,
-					      const struct store_event *event)
+static struct ledger_change *new_change(struct ledger_sqlite *s, enum ledger_change_type type,
+					const struct ledger_vm *vm,
+					const struct ledger_event *event)
 {
-	struct store_sqlite_change *change;
+	struct ledger_change *change;
 	size_t bytes = vm ? string_bytes(vm->name) + string_bytes(vm->connect) : 0;
 	char *at;
 
@@ -202,7 +201,7 @@ static struct store_sqlite_change *new_change(struct store_sqlite *s,
 		return NULL;
 	at = change->strings;
 	change->type = type;
-	change->wall_ns = store_sqlite_wall_ns(&s->store, util_now_ns());
+	change->wall_ns = ledger_wall_ns(&s->ledger, util_now_ns());
 	if (vm) {
 		change->vm = *vm;
 		change->vm.name = put_string(&at, vm->name);
@@ -219,7 +218,7 @@ static struct store_sqlite_change *new_change(struct store_sqlite *s,
 	return change;
 }
 
-static void queue_change(struct store_sqlite *s, struct store_sqlite_change *change)
+static void queue_change(struct ledger_sqlite *s, struct ledger_change *change)
 {
 	pthread_mutex_lock(&s->lock);
 	STAILQ_INSERT_TAIL(&s->todo, change, link);
@@ -227,13 +226,13 @@ static void queue_change(struct store_sqlite *s, struct store_sqlite_change *cha
 	wake(s);
 }
 
-static void sqlite_event(struct store *store, const struct store_event *event)
+static void sqlite_event(struct ledger *ledger, const struct ledger_event *event)
 {
-	struct store_sqlite *s = self(store);
-	struct store_sqlite_change *change = NULL;
+	struct ledger_sqlite *s = self(ledger);
+	struct ledger_change *change = NULL;
 
-	if (atomic_load(&s->events_queued) < STORE_SQLITE_EVENTS_MOST)
-		change = new_change(s, STORE_SQLITE_EVENT_ADD, NULL, event);
+	if (atomic_load(&s->events_queued) < LEDGER_EVENTS_MOST)
+		change = new_change(s, LEDGER_EVENT_ADD, NULL, event);
 	if (!change) {
 		count(&s->events_dropped);
 		return;
@@ -242,12 +241,12 @@ static void sqlite_event(struct store *store, const struct store_event *event)
 	queue_change(s, change);
 }
 
-static int begin_change(struct store_sqlite *s, enum store_sqlite_change_type type,
-			const struct store_vm *vm, store_sqlite_done *done, void *arg)
+static int begin_change(struct ledger_sqlite *s, enum ledger_change_type type,
+			const struct ledger_vm *vm, ledger_done *done, void *arg)
 {
-	struct store_sqlite_change *change;
+	struct ledger_change *change;
 
-	if (s->changes_under_way >= STORE_SQLITE_CHANGES_MOST)
+	if (s->changes_under_way >= LEDGER_CHANGES_MOST)
 		return -ENOBUFS;
 	change = new_change(s, type, vm, NULL);
 	if (!change)
@@ -259,34 +258,33 @@ static int begin_change(struct store_sqlite *s, enum store_sqlite_change_type ty
 	return 0;
 }
 
-int store_sqlite_vm_put(struct store *store, const struct store_vm *vm, store_sqlite_done *done,
-			void *arg)
+int ledger_vm_put(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done, void *arg)
 {
-	return begin_change(self(store), STORE_SQLITE_VM_CHANGE, vm, done, arg);
+	return begin_change(self(ledger), LEDGER_VM_CHANGE, vm, done, arg);
 }
 
-int store_sqlite_vm_delete(struct store *store, uint32_t id, store_sqlite_done *done, void *arg)
+int ledger_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg)
 {
-	const struct store_vm vm = { .id = id };
+	const struct ledger_vm vm = { .id = id };
 
-	return begin_change(self(store), STORE_SQLITE_VM_REMOVE, &vm, done, arg);
+	return begin_change(self(ledger), LEDGER_VM_REMOVE, &vm, done, arg);
 }
 
-int store_sqlite_flush(struct store *store, store_sqlite_done *done, void *arg)
+int ledger_flush(struct ledger *ledger, ledger_done *done, void *arg)
 {
-	return begin_change(self(store), STORE_SQLITE_FLUSH, NULL, done, arg);
+	return begin_change(self(ledger), LEDGER_FLUSH, NULL, done, arg);
 }
 
-int store_sqlite_fd(const struct store *store)
+int ledger_fd(const struct ledger *ledger)
 {
-	return self(store)->notify_fd;
+	return self(ledger)->notify_fd;
 }
 
-bool store_sqlite_dispatch(struct store *store)
+bool ledger_dispatch(struct ledger *ledger)
 {
-	struct store_sqlite *s = self(store);
-	struct store_sqlite_changes done = STAILQ_HEAD_INITIALIZER(done);
-	struct store_sqlite_change *change;
+	struct ledger_sqlite *s = self(ledger);
+	struct ledger_changes done = STAILQ_HEAD_INITIALIZER(done);
+	struct ledger_change *change;
 	uint64_t count;
 	bool told = read(s->notify_fd, &count, sizeof(count)) > 0;
 
@@ -303,9 +301,9 @@ bool store_sqlite_dispatch(struct store *store)
 	return told;
 }
 
-int store_sqlite_wait(struct store *store, int timeout_ms)
+int ledger_wait(struct ledger *ledger, int timeout_ms)
 {
-	struct store_sqlite *s = self(store);
+	struct ledger_sqlite *s = self(ledger);
 	struct timespec until;
 	int rc = 0;
 
@@ -320,18 +318,18 @@ int store_sqlite_wait(struct store *store, int timeout_ms)
 	while (rc == 0 && (s->doing || !STAILQ_EMPTY(&s->todo)))
 		rc = pthread_cond_timedwait(&s->all_done, &s->lock, &until);
 	pthread_mutex_unlock(&s->lock);
-	store_sqlite_dispatch(store);
+	ledger_dispatch(ledger);
 	return -rc;
 }
 
 /* --- what it knows --- */
 
-void store_sqlite_stats(const struct store *store, struct store_sqlite_stats *stats)
+void ledger_stats(const struct ledger *ledger, struct ledger_stats *stats)
 {
-	struct store_sqlite *s = self(store);
+	struct ledger_sqlite *s = self(ledger);
 
-	*stats = (struct store_sqlite_stats){
-		.state = (enum store_sqlite_state)atomic_load(&s->state),
+	*stats = (struct ledger_stats){
+		.state = (enum ledger_state)atomic_load(&s->state),
 		.rows = atomic_load(&s->rows),
 		.batches = atomic_load(&s->batches),
 		.lost = atomic_load(&s->lost),
@@ -351,10 +349,10 @@ void store_sqlite_stats(const struct store *store, struct store_sqlite_stats *st
 	pthread_mutex_unlock(&s->lock);
 }
 
-void store_sqlite_vm_each(const struct store *store,
-			  void (*each)(void *arg, const struct store_vm *vm), void *arg)
+void ledger_vm_each(const struct ledger *ledger,
+		    void (*each)(void *arg, const struct ledger_vm *vm), void *arg)
 {
-	const struct store_sqlite *s = self(store);
+	const struct ledger_sqlite *s = self(ledger);
 
 	for (size_t i = 0; i < s->vm_num; i++)
 		each(arg, &s->vms[i]);
@@ -363,16 +361,16 @@ void store_sqlite_vm_each(const struct store *store,
 /* --- open and close --- */
 
 /* Whatever of it was set up. */
-static void release(struct store_sqlite *s)
+static void release(struct ledger_sqlite *s)
 {
-	store_sqlite_db_close(&s->db);
+	ledger_db_close(&s->db);
 	if (s->ring)
 		ring_close(s->ring);
-	store_sqlite_batch_free(&s->batch);
-	store_sqlite_vms_forget(s);
+	ledger_batch_free(&s->batch);
+	ledger_vms_forget(s);
 	free(s->vms);
 	free(s->unrecorded);
-	store_sqlite_notes_free(s->notes);
+	ledger_notes_free(s->notes);
 	free((char *)s->config.db_path);
 	free((char *)s->config.ring_path);
 	free((char *)s->config.version);
@@ -389,33 +387,33 @@ static void release(struct store_sqlite *s)
 }
 
 /* A mark that this session ended as it should, so that the next start need not check the file. */
-static void end_session(struct store_sqlite *s)
+static void end_session(struct ledger_sqlite *s)
 {
-	sqlite3_stmt *statement = s->db.statement[STORE_SQLITE_SESSION_END];
+	sqlite3_stmt *statement = s->db.statement[LEDGER_DB_SESSION_END];
 
-	if (!atomic_load(&s->begun) || atomic_load(&s->state) != STORE_SQLITE_OK ||
+	if (!atomic_load(&s->begun) || atomic_load(&s->state) != LEDGER_OK ||
 	    s->committed != ring_head(s->ring))
 		return;
 	sqlite3_bind_int64(statement, 1, (int64_t)s->session.id);
-	sqlite3_bind_int64(statement, 2, store_sqlite_wall_ns(&s->store, util_now_ns()));
-	store_sqlite_db_run(&s->db, STORE_SQLITE_SESSION_END);
+	sqlite3_bind_int64(statement, 2, ledger_wall_ns(&s->ledger, util_now_ns()));
+	ledger_db_run(&s->db, LEDGER_DB_SESSION_END);
 }
 
-static void sqlite_close(struct store *store)
+static void sqlite_close(struct ledger *ledger)
 {
-	struct store_sqlite *s = self(store);
+	struct ledger_sqlite *s = self(ledger);
 
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	pthread_mutex_unlock(&s->lock);
 	wake(s);
 	pthread_join(s->writer, NULL);
-	store_sqlite_dispatch(store);
+	ledger_dispatch(ledger);
 	end_session(s);
 	release(s);
 }
 
-static const struct store_ops sqlite_ops = {
+static const struct ledger_ops sqlite_ops = {
 	.accepted = sqlite_accepted,
 	.finished = sqlite_finished,
 	.event = sqlite_event,
@@ -464,15 +462,15 @@ static char *copy_of(const char *text, bool *failed)
 	return copy;
 }
 
-static struct store_sqlite *new_store(const struct store_sqlite_config *config)
+static struct ledger_sqlite *new_ledger(const struct ledger_config *config)
 {
-	struct store_sqlite *s = calloc(1, sizeof(*s));
+	struct ledger_sqlite *s = calloc(1, sizeof(*s));
 	bool failed = false;
 	pthread_condattr_t monotonic;
 
 	if (!s)
 		return NULL;
-	s->store.ops = &sqlite_ops;
+	s->ledger.ops = &sqlite_ops;
 	s->config = *config;
 	s->config.db_path = copy_of(config->db_path, &failed);
 	s->config.ring_path = copy_of(config->ring_path, &failed);
@@ -493,30 +491,28 @@ static struct store_sqlite *new_store(const struct store_sqlite_config *config)
 	pthread_condattr_destroy(&monotonic);
 	STAILQ_INIT(&s->todo);
 	STAILQ_INIT(&s->done);
-	if (!failed && s->wake_fd >= 0 && s->notify_fd >= 0 &&
-	    store_sqlite_batch_init(&s->batch) == 0)
+	if (!failed && s->wake_fd >= 0 && s->notify_fd >= 0 && ledger_batch_init(&s->batch) == 0)
 		return s;
 	release(s);
 	return NULL;
 }
 
 /* Signals are for the loop thread; SIGXFSZ too, so that a limit is an error and not the end. */
-static int start_writer(struct store_sqlite *s)
+static int start_writer(struct ledger_sqlite *s)
 {
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&s->writer, NULL, store_sqlite_writer, s);
+	err = -pthread_create(&s->writer, NULL, ledger_writer, s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
 
-int store_sqlite_open(struct store **out, const struct store_sqlite_config *config, char *why,
-		      size_t why_len)
+int ledger_open(struct ledger **out, const struct ledger_config *config, char *why, size_t why_len)
 {
-	struct store_sqlite *s = new_store(config);
+	struct ledger_sqlite *s = new_ledger(config);
 	int err = 0;
 
 	if (!s) {
@@ -527,9 +523,9 @@ int store_sqlite_open(struct store **out, const struct store_sqlite_config *conf
 	if (s->lock_fd < 0)
 		err = s->lock_fd;
 	if (err == 0)
-		err = store_sqlite_start(s, why, why_len);
-	if (err == 0 && atomic_load(&s->state) != STORE_SQLITE_OK)
-		store_sqlite_notify(s);
+		err = ledger_start(s, why, why_len);
+	if (err == 0 && atomic_load(&s->state) != LEDGER_OK)
+		ledger_notify(s);
 	if (err == 0) {
 		err = start_writer(s);
 		if (err)
@@ -540,6 +536,6 @@ int store_sqlite_open(struct store **out, const struct store_sqlite_config *conf
 		release(s);
 		return err;
 	}
-	*out = &s->store;
+	*out = &s->ledger;
 	return 0;
 }

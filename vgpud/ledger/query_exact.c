@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store_query_exact.c - statistics that read every row: exact quantiles in bounded memory */
+/* query_exact.c - statistics that read every row: exact quantiles in bounded memory */
 
 /*
  * The first pass over the rows makes the histograms, which say in which bucket each quantile lies
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vgpud/ledger/store_query_private.h"
+#include "vgpud/ledger/query_private.h"
 
 #define PART_BITS 12
 #define PART_NUM (1u << PART_BITS)
@@ -26,20 +26,20 @@ struct search {
 };
 
 struct searches {
-	struct search of[STORE_QUERY_TIME_NUM][STORE_QUERY_QUANTILE_NUM];
+	struct search of[LEDGER_QUERY_TIME_NUM][LEDGER_QUERY_QUANTILE_NUM];
 };
 
 struct exact {
-	struct store_query *query;
-	enum store_query_by by;
-	struct store_query_groups groups;
+	struct ledger_query *query;
+	enum ledger_query_by by;
+	struct ledger_query_groups groups;
 };
 
-static int first_pass(void *arg, const struct store_query_row *row)
+static int first_pass(void *arg, const struct ledger_query_row *row)
 {
 	struct exact *exact = arg;
 
-	return store_query_group_add(&exact->groups, exact->by, row) ? 0 : -ENOMEM;
+	return ledger_query_group_add(&exact->groups, exact->by, row) ? 0 : -ENOMEM;
 }
 
 /* Return: whether there is still something to search. */
@@ -84,33 +84,33 @@ static void begin_search(struct search *search, const struct hist *hist, uint32_
 static int begin_searches(struct exact *exact)
 {
 	for (size_t i = 0; i < exact->groups.group_num; i++) {
-		struct store_query_group *group = exact->groups.group[i];
+		struct ledger_query_group *group = exact->groups.group[i];
 		struct searches *searches = calloc(1, sizeof(*searches));
 
 		if (!searches)
 			return -ENOMEM;
 		group->extra = searches;
-		for (unsigned time = 0; time < STORE_QUERY_TIME_NUM; time++) {
-			for (unsigned q = 0; q < STORE_QUERY_QUANTILE_NUM; q++)
+		for (unsigned time = 0; time < LEDGER_QUERY_TIME_NUM; time++) {
+			for (unsigned q = 0; q < LEDGER_QUERY_QUANTILE_NUM; q++)
 				begin_search(&searches->of[time][q], &group->hist[time],
-					     store_query_quantile_ppm[q]);
+					     ledger_query_quantile_ppm[q]);
 		}
 	}
 	return 0;
 }
 
-static int further_pass(void *arg, const struct store_query_row *row)
+static int further_pass(void *arg, const struct ledger_query_row *row)
 {
 	struct exact *exact = arg;
-	struct store_query_group *group = store_query_group(&exact->groups, row->key[exact->by]);
+	struct ledger_query_group *group = ledger_query_group(&exact->groups, row->key[exact->by]);
 	struct searches *searches = group->extra;
 
-	for (enum store_query_time time = 0; time < STORE_QUERY_TIME_NUM; time++) {
+	for (enum ledger_query_time time = 0; time < LEDGER_QUERY_TIME_NUM; time++) {
 		int64_t ns;
 
-		if (!store_query_row_time(row, time, &ns))
+		if (!ledger_query_row_time(row, time, &ns))
 			continue;
-		for (unsigned q = 0; q < STORE_QUERY_QUANTILE_NUM; q++) {
+		for (unsigned q = 0; q < LEDGER_QUERY_QUANTILE_NUM; q++) {
 			struct search *search = &searches->of[time][q];
 			uint64_t distance = (uint64_t)ns - search->low;
 
@@ -129,8 +129,8 @@ static bool for_searches(struct exact *exact, bool begin)
 	for (size_t i = 0; i < exact->groups.group_num; i++) {
 		struct searches *searches = exact->groups.group[i]->extra;
 
-		for (unsigned time = 0; time < STORE_QUERY_TIME_NUM; time++) {
-			for (unsigned q = 0; q < STORE_QUERY_QUANTILE_NUM; q++) {
+		for (unsigned time = 0; time < LEDGER_QUERY_TIME_NUM; time++) {
+			for (unsigned q = 0; q < LEDGER_QUERY_QUANTILE_NUM; q++) {
 				if (begin)
 					any |= begin_pass(&searches->of[time][q]);
 				else
@@ -141,7 +141,7 @@ static bool for_searches(struct exact *exact, bool begin)
 	return any;
 }
 
-static int64_t found(const struct store_query_group *group, enum store_query_time time,
+static int64_t found(const struct ledger_query_group *group, enum ledger_query_time time,
 		     unsigned which)
 {
 	const struct searches *searches = group->extra;
@@ -149,21 +149,21 @@ static int64_t found(const struct store_query_group *group, enum store_query_tim
 	return (int64_t)searches->of[time][which].low;
 }
 
-int store_query_exact(struct store_query *query, const struct store_query_filter *filter,
-		      enum store_query_by by,
-		      int (*each)(void *arg, const struct store_query_stats *stats), void *arg)
+int ledger_query_exact(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by,
+		       int (*each)(void *arg, const struct ledger_query_stats *stats), void *arg)
 {
 	struct exact exact = { .query = query, .by = by };
-	int err = store_query_scan(query, filter, first_pass, &exact);
+	int err = ledger_query_scan(query, filter, first_pass, &exact);
 
 	if (err == 0)
 		err = begin_searches(&exact);
 	while (err == 0 && for_searches(&exact, true)) {
-		err = store_query_scan(query, filter, further_pass, &exact);
+		err = ledger_query_scan(query, filter, further_pass, &exact);
 		for_searches(&exact, false);
 	}
 	if (err == 0)
-		err = store_query_groups_give(&exact.groups, found, each, arg);
-	store_query_groups_free(&exact.groups);
+		err = ledger_query_groups_give(&exact.groups, found, each, arg);
+	ledger_query_groups_free(&exact.groups);
 	return err;
 }

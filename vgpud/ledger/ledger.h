@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ledger.h - the ledger's door: what the daemon tells it, whatever keeps it */
+
+#ifndef VGPUD_LEDGER_LEDGER_H
+#define VGPUD_LEDGER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
+ */
+struct ledger_request {
+	uint64_t id;	      /* ledger id: unique, and grows with received_ns */
+	uint64_t received_ns; /* when its last byte came; never before that of a lower id */
+	uint64_t wait_ns;     /* received to start of execution, or to its end if it never ran */
+	uint64_t limited_ns;  /* of that, while its VM's limit had no token for it */
+	uint64_t exec_ns;     /* on the executor; 0 if it never ran */
+	uint64_t total_ns;    /* received to answered */
+	uint32_t vm_id;
+	uint32_t guest_request_id; /* REQUEST_ID of the guest */
+	uint32_t opcode;
+	uint32_t status; /* enum vgpu_error */
+	uint16_t request_bytes;
+	uint16_t response_bytes;
+	uint8_t pool;	   /* 'A', 'B' */
+	uint8_t priority;  /* enum vgpu_priority */
+	uint8_t executor;  /* enum vgpu_executor: what ran it */
+	uint8_t transport; /* enum ledger_transport */
+};
+
+/* X(value, NAME, "name") */
+#define LEDGER_TRANSPORT_TABLE(X) X(0, DEVICE, "device") X(1, FILE, "file")
+#define LEDGER_TRANSPORT_ENUM(value, name, text) LEDGER_TRANSPORT_##name = value,
+enum ledger_transport { LEDGER_TRANSPORT_TABLE(LEDGER_TRANSPORT_ENUM) LEDGER_TRANSPORT_NUM };
+#undef LEDGER_TRANSPORT_ENUM
+
+/* Return: "device"; "?": this vgpud knows none of that number. */
+static inline const char *ledger_transport_name(unsigned transport)
+{
+#define LEDGER_TRANSPORT_NAME(value, name, text) \
+	if (transport == (value))                \
+		return text;
+	LEDGER_TRANSPORT_TABLE(LEDGER_TRANSPORT_NAME)
+#undef LEDGER_TRANSPORT_NAME
+	return "?";
+}
+
+/* One line of the audit trail. Strings may be NULL: unknown. */
+struct ledger_event {
+	const char *kind;    /* a short fixed word: "start", "set-priority", "worker-died" */
+	const char *subject; /* what it is about: a VM's or a pool's name */
+	const char *old_value;
+	const char *new_value;
+	const char *text; /* one sentence for people */
+	int64_t uid;	  /* who, -1: the daemon itself */
+	int64_t pid;
+};
+
+struct ledger;
+
+/*
+ * accepted: the request is known and will have exactly one end. Its status is what that will be, as
+ *	far as it is known: while there is little room, what will fail anyway is not to take it from
+ *	others, nor is one VM to take more of it than it leaves. Return: 0, or -ENOSPC when the
+ *ledger cannot promise to record its end too: answer LEDGER_FULL. finished: the end of a request
+ *accepted before; room for it was reserved, so it cannot fail. Once it returns, a kill -9 of the
+ *daemon no longer loses the record. event: best effort, never blocks. close: writes what is pending
+ *and frees it. All are called by the loop thread alone, and none makes it wait for the
+ *database.
+ */
+struct ledger_ops {
+	int (*accepted)(struct ledger *ledger, const struct ledger_request *request);
+	void (*finished)(struct ledger *ledger, const struct ledger_request *request);
+	void (*event)(struct ledger *ledger, const struct ledger_event *event);
+	void (*close)(struct ledger *ledger);
+};
+
+struct ledger {
+	const struct ledger_ops *ops;
+	uint64_t next_id; /* the first ledger id that is free, set at open; the caller counts on */
+};
+
+static inline int ledger_accepted(struct ledger *ledger, const struct ledger_request *request)
+{
+	return ledger->ops->accepted(ledger, request);
+}
+
+static inline void ledger_finished(struct ledger *ledger, const struct ledger_request *request)
+{
+	ledger->ops->finished(ledger, request);
+}
+
+static inline void ledger_event(struct ledger *ledger, const struct ledger_event *event)
+{
+	ledger->ops->event(ledger, event);
+}
+
+static inline void ledger_close(struct ledger *ledger)
+{
+	ledger->ops->close(ledger);
+}
+
+/* A ledger that keeps nothing, for measuring what the real one costs. Return: NULL: no memory. */
+struct ledger *ledger_null_open(void);
+
+/* Strings are copied. What is 0 takes its default, unless 0 has a meaning of its own. */
+struct ledger_config {
+	const char *db_path; /* the lock lies beside it, as PATH.lock */
+	const char *ring_path;
+	uint32_t ring_records;	 /* 0: 65,536, which are 4 MiB */
+	uint32_t batch_ms;	 /* longest that a record waits for its transaction; 0: 50 */
+	uint32_t retention_days; /* of requests and events; 0: for ever */
+	uint32_t minute_days;	 /* of the minutes' statistics; 0: for ever */
+	uint64_t max_bytes;	 /* of the database; 0: no bound */
+	bool lossy;		 /* full: go on without recording, instead of refusing requests */
+	const char *version;	 /* of vgpud */
+	const char *host;	 /* NULL: the machine's name */
+	/* Told what was found wrong and put right at the start, a sentence each; NULL: nobody is.
+	 */
+	void (*say)(const char *sentence);
+};
+
+enum ledger_state {
+	LEDGER_OK,
+	LEDGER_FULL,	/* no space for the database: the ring takes what it can, retried each
+				 second */
+	LEDGER_FAILING, /* another error, see the text: likewise */
+	LEDGER_DAMAGED, /* the database is corrupt; at its next start vgpud begins a new one
+			       */
+	LEDGER_STATE_NUM
+};
+
+/* Numbers since the start. */
+struct ledger_stats {
+	enum ledger_state state;
+	uint64_t rows;
+	uint64_t batches;
+	uint64_t lost;	     /* requests that died with the last vgpud, found at the start */
+	uint64_t duplicates; /* ends of requests that had one already: 0, or something is wrong */
+	uint64_t damaged;    /* records of the ring that were not whole */
+	uint64_t dropped;    /* requests not recorded for want of room, when lossy */
+	uint64_t refused;    /* likewise refused, when strict */
+	uint64_t events_dropped;
+	uint64_t expired;      /* rows removed by retention */
+	uint64_t db_bytes;     /* in use, as of the last look; 0: not looked yet */
+	uint32_t ring_used;    /* records */
+	uint32_t ring_records; /* its size */
+	uint64_t session_id;
+	char error[200]; /* the last one, in words; stays when the state is OK again */
+};
+
+/* A VM as the database keeps it. */
+struct ledger_vm {
+	uint32_t id;
+	const char *name;
+	uint8_t pool;	  /* 'A' to 'Z' */
+	uint8_t priority; /* enum vgpu_priority */
+	bool paused;
+	uint32_t limit_per_s; /* requests a second, 0: no limit */
+	uint32_t limit_burst;
+	bool removed;	     /* it is no more, but its records are */
+	const char *connect; /* where its QEMU listens, NULL: it connects to us */
+	int64_t created_ns;  /* since the Unix epoch; 0: now. Kept when a VM is put again */
+};
+
+/* The end of a change. err: 0: it is on the disk; else -errno and nothing has changed. */
+typedef void ledger_done(void *arg, int err);
+
+/*
+ * Opens the ledger: one vgpud a database. What an earlier vgpud left in the ring is recorded first,
+ * and requests it had not ended become lost ones.
+ * why: on failure, a sentence that names the file and what to do.
+ * Return: 0, -EBUSY: another vgpud has it, or what went wrong.
+ */
+int ledger_open(struct ledger **out, const struct ledger_config *config, char *why, size_t why_len);
+
+/* The functions below are for the loop thread, on a ledger that ledger_open() made. */
+
+/*
+ * Readable when there is something for ledger_dispatch(): changes that are done, or a state
+ * that is not what it was. Level-triggered; the ledger closes it.
+ */
+int ledger_fd(const struct ledger *ledger);
+
+/* Calls the functions of the changes that are done. Return: whether the state may have changed. */
+bool ledger_dispatch(struct ledger *ledger);
+
+void ledger_stats(const struct ledger *ledger, struct ledger_stats *stats);
+
+/* Calls each for all VMs of the database as it was at the start, removed ones too, by ascending id.
+ */
+void ledger_vm_each(const struct ledger *ledger,
+		    void (*each)(void *arg, const struct ledger_vm *vm), void *arg);
+
+/*
+ * Adds a VM, or changes the one with that id. done, if not NULL, is called by
+ * ledger_dispatch(), or at the latest by close.
+ * Return: 0: it is under way, -ENOBUFS: too many changes are, -ENOMEM.
+ */
+int ledger_vm_put(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done, void *arg);
+
+/* Takes a VM out; its requests keep its name. done gets -ENOENT when there was none. */
+int ledger_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg);
+
+/* Done once all that was accepted, finished and told before this call is visible to readers. */
+int ledger_flush(struct ledger *ledger, ledger_done *done, void *arg);
+
+/*
+ * Waits for all changes under way and dispatches them; for start and end, where waiting is right.
+ * Return: 0, or -ETIMEDOUT.
+ */
+int ledger_wait(struct ledger *ledger, int timeout_ms);
+
+/* Return: the version of the sqlite library, 3040001 for 3.40.1. */
+int ledger_sqlite_version(void);
+
+/* Return: a monotonic time on the wall clock of this session, as the ledger records it. */
+int64_t ledger_wall_ns(const struct ledger *ledger, uint64_t mono_ns);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query.h - reads the ledger's database while vgpud writes it */
+
+#ifndef VGPUD_LEDGER_QUERY_H
+#define VGPUD_LEDGER_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgpud/ledger/ledger.h"
+
+/*
+ * A connection of its own that only reads, for one thread of any process. What it sees is what the
+ * writer has committed; ledger_flush() makes that all that has happened. Each function sees
+ * one state of the database from its begin to its end.
+ *
+ * All times are nanoseconds since the Unix epoch. Functions that take a callback stop when it
+ * returns something else than 0, and return that.
+ * Otherwise they return 0, -EINTR after ledger_query_interrupt(), or another -errno, whose words
+ * ledger_query_error() has. Strings in callbacks are valid until they return.
+ */
+
+struct ledger_query;
+
+/* why: on failure, a sentence that names the file. Return: 0, -ENOENT: there is none, or -errno. */
+int ledger_query_open(struct ledger_query **out, const char *db_path, char *why, size_t why_len);
+void ledger_query_close(struct ledger_query *query);
+
+/* From any thread: ends what is running. */
+void ledger_query_interrupt(struct ledger_query *query);
+
+/* Return: the last error in words. */
+const char *ledger_query_error(const struct ledger_query *query);
+
+/* Which requests: those received from since_ns to before until_ns that have all that is not ANY. */
+#define LEDGER_QUERY_ANY INT32_MIN
+#define LEDGER_QUERY_OPCODE_UNKNOWN (-1) /* all that no vgpud knows */
+#define LEDGER_QUERY_STATUS_ERROR (-1)	 /* any but OK; statistics take no status but ANY */
+
+struct ledger_query_filter {
+	int64_t since_ns;
+	int64_t until_ns; /* INT64_MAX: no end, which is faster than a time that is now */
+	int64_t vm_id;
+	int64_t pool; /* 'A' */
+	int64_t priority;
+	int64_t opcode;
+	int64_t status;
+};
+
+#define LEDGER_QUERY_FILTER_ALL                                                     \
+	{                                                                           \
+		0, INT64_MAX, LEDGER_QUERY_ANY, LEDGER_QUERY_ANY, LEDGER_QUERY_ANY, \
+			LEDGER_QUERY_ANY, LEDGER_QUERY_ANY                          \
+	}
+
+/* --- rows --- */
+
+struct ledger_query_request {
+	struct ledger_request request; /* received_ns since the Unix epoch */
+	bool times_known;    /* false: it was lost with a vgpud; wait, exec and total are 0 */
+	const char *vm_name; /* NULL: no VM has that number */
+};
+
+typedef int ledger_query_request_fn(void *arg, const struct ledger_query_request *request);
+
+/* The newest requests, at most limit, newest first. */
+int ledger_query_requests(struct ledger_query *query, const struct ledger_query_filter *filter,
+			  uint64_t limit, ledger_query_request_fn *each, void *arg);
+
+/* The oldest limit requests from after_id + 1 to last_id, oldest first; the filter's times do not
+ * count. */
+int ledger_query_requests_after(struct ledger_query *query,
+				const struct ledger_query_filter *filter, uint64_t after_id,
+				uint64_t last_id, uint64_t limit, ledger_query_request_fn *each,
+				void *arg);
+
+/*
+ * The highest id up to which every request has ended and has its row, for following them without
+ * missing one; those behind it may still come in any order.
+ */
+int ledger_query_settled(struct ledger_query *query, uint64_t *id);
+
+/* One request. Return: also -ENOENT. */
+int ledger_query_request(struct ledger_query *query, uint64_t id, ledger_query_request_fn *each,
+			 void *arg);
+
+struct ledger_query_event {
+	uint64_t id;
+	int64_t time_ns;
+	struct ledger_event event; /* uid -1: vgpud itself */
+};
+
+/*
+ * The newest events, at most limit, newest first.
+ * kind, subject: NULL: any. after_id: 0, or only events behind that one.
+ */
+int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
+			const char *kind, const char *subject, uint64_t after_id, uint64_t limit,
+			int (*each)(void *arg, const struct ledger_query_event *event), void *arg);
+
+struct ledger_query_session {
+	uint64_t id;
+	int64_t started_ns;
+	int64_t ended_ns;		      /* 0: it runs, or ended without a goodbye */
+	const char *boot_id, *version, *host; /* NULL: unknown */
+};
+
+/* All starts of vgpud, newest first. */
+int ledger_query_sessions(struct ledger_query *query,
+			  int (*each)(void *arg, const struct ledger_query_session *session),
+			  void *arg);
+
+struct ledger_query_vm {
+	uint32_t id;
+	const char *name;
+	bool removed;
+};
+
+/* All VMs that ever were, by id. */
+int ledger_query_vms(struct ledger_query *query,
+		     int (*each)(void *arg, const struct ledger_query_vm *vm), void *arg);
+
+/* --- statistics --- */
+
+enum ledger_query_by {
+	LEDGER_QUERY_BY_NOTHING, /* one group of all */
+	LEDGER_QUERY_BY_VM,
+	LEDGER_QUERY_BY_POOL,
+	LEDGER_QUERY_BY_PRIORITY,
+	LEDGER_QUERY_BY_OPCODE
+};
+
+struct ledger_query_times {
+	uint64_t count; /* of requests whose time is known */
+	int64_t sum_ns;
+	int64_t max_ns;
+	int64_t p50_ns, p90_ns, p99_ns, p999_ns;
+};
+
+struct ledger_query_stats {
+	int64_t key; /* the group: id, letter, number; 0 for all */
+	uint64_t count;
+	uint64_t errors;
+	struct ledger_query_times wait, total;
+	struct ledger_query_times exec; /* of those that ran; sum_ns is the GPU time used */
+};
+
+/* What the figures cover. */
+struct ledger_query_window {
+	int64_t since_ns, until_ns;
+	bool widened; /* to a whole minute, whose rows are expired */
+};
+
+/*
+ * Counts, sums and maxima are exact; quantiles are within 1.6 %, from histograms.
+ * exact: read every row instead, quantiles too are then exact; expired rows are not counted.
+ * each: by ascending key; groups without requests are left out.
+ */
+int ledger_query_stats(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by, bool exact, struct ledger_query_window *window,
+		       int (*each)(void *arg, const struct ledger_query_stats *stats), void *arg);
+
+/* --- blame --- */
+
+#define LEDGER_QUERY_NOBODY (-1)
+
+struct ledger_query_share {
+	int64_t vm_id; /* whose requests ran; LEDGER_QUERY_NOBODY: none did */
+	int64_t ns;
+};
+
+struct ledger_query_blame {
+	uint64_t waited;    /* requests of the VM that waited */
+	int64_t wait_ns;    /* their waits added up; shares and limited_ns add up to it exactly */
+	int64_t limited_ns; /* of that, while the VM's limit had no token for them */
+};
+
+/*
+ * Whose requests ran while those of one VM waited. An instant in which n requests ran counts 1/n
+ * for each; one in which m waited counts m times. filter: its vm_id is the VM that waited; times
+ * and priority choose among its requests. pools: letters of the pools that share its GPU; NULL: all
+ * do. each: by descending share. Return: also -E2BIG: more requests than can be weighed, take a
+ * shorter window.
+ */
+int ledger_query_blame(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       const char *pools, struct ledger_query_blame *blame,
+		       int (*each)(void *arg, const struct ledger_query_share *share), void *arg);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query_private.h - what the files that read the ledger share */
+
+#ifndef VGPUD_LEDGER_QUERY_PRIVATE_H
+#define VGPUD_LEDGER_QUERY_PRIVATE_H
+
+#include <sqlite3.h>
+
+#include "vgpud/ledger/hist.h"
+#include "vgpud/ledger/query.h"
+
+#define LEDGER_QUERY_NS_PER_MINUTE INT64_C(60000000000)
+
+struct ledger_query {
+	sqlite3 *conn;
+	char error[256];
+};
+
+/* A row as statistics want it. */
+struct ledger_query_row {
+	uint64_t id;
+	int64_t received_ns;
+	int64_t wait_ns, exec_ns, total_ns;
+	int64_t limited_ns; /* of wait_ns */
+	int64_t key[LEDGER_QUERY_BY_OPCODE +
+		    1]; /* by enum ledger_query_by; opcodes unknown are -1 */
+	uint32_t status;
+	bool times_known;
+	bool ran;
+};
+
+/* Return: -errno for an answer of sqlite, whose words are kept. */
+int ledger_query_fail(struct ledger_query *query, int rc);
+
+/* Return: a statement, or NULL with *err set. */
+sqlite3_stmt *ledger_query_prepare(struct ledger_query *query, const char *sql, int *err);
+
+/* One state of the database from begin to end. end passes err on. */
+int ledger_query_begin(struct ledger_query *query);
+int ledger_query_end(struct ledger_query *query, int err);
+
+/*
+ * The first number of the first row. sql: with up to two parameters.
+ * Return: 0, -ENODATA: there is none or it is NULL, or -errno.
+ */
+int ledger_query_number(struct ledger_query *query, const char *sql, int64_t first, int64_t second,
+			int64_t *number);
+
+/*
+ * Calls each for the spans of ids that hold the requests received from since_ns to before until_ns:
+ * one for each session that has some, newest session first.
+ */
+int ledger_query_ranges(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
+			int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg);
+
+/* Calls each for all rows that the filter lets pass; within a session in order of time. */
+int ledger_query_scan(struct ledger_query *query, const struct ledger_query_filter *filter,
+		      int (*each)(void *arg, const struct ledger_query_row *row), void *arg);
+
+/*
+ * Appends the conditions of a filter on all but time to a query: on table minute, and on rows of
+ * requests, which keep opcodes that nobody knows.
+ */
+void ledger_query_conditions(char *sql, size_t len, const struct ledger_query_filter *filter);
+void ledger_query_row_conditions(char *sql, size_t len, const struct ledger_query_filter *filter);
+
+/* --- groups: statistics under way --- */
+
+/* The times that have quantiles, and which quantiles. */
+enum ledger_query_time {
+	LEDGER_QUERY_WAIT,
+	LEDGER_QUERY_EXEC,
+	LEDGER_QUERY_TOTAL,
+	LEDGER_QUERY_TIME_NUM
+};
+#define LEDGER_QUERY_QUANTILE_NUM 4
+extern const uint32_t ledger_query_quantile_ppm[LEDGER_QUERY_QUANTILE_NUM];
+
+struct ledger_query_group {
+	int64_t key;
+	uint64_t count;
+	uint64_t errors;
+	int64_t sum_ns[LEDGER_QUERY_TIME_NUM];
+	int64_t max_ns[LEDGER_QUERY_TIME_NUM];
+	struct hist hist[LEDGER_QUERY_TIME_NUM];
+	void *extra; /* its user's; freed with the group */
+};
+
+struct ledger_query_groups {
+	struct ledger_query_group **group;
+	size_t group_num;
+	struct ledger_query_group *last; /* found, for the next is mostly the same */
+};
+
+/* Return: the group of that key, a new one if there was none; NULL: no memory. */
+struct ledger_query_group *ledger_query_group(struct ledger_query_groups *groups, int64_t key);
+
+void ledger_query_groups_free(struct ledger_query_groups *groups);
+
+/* Adds one request. Return: the group, or NULL: no memory. */
+struct ledger_query_group *ledger_query_group_add(struct ledger_query_groups *groups,
+						  enum ledger_query_by by,
+						  const struct ledger_query_row *row);
+
+/* Return: whether a row has a time of that kind, with *ns. */
+bool ledger_query_row_time(const struct ledger_query_row *row, enum ledger_query_time time,
+			   int64_t *ns);
+
+/* Gives the groups by ascending key, with the quantiles that a function knows. */
+int ledger_query_groups_give(struct ledger_query_groups *groups,
+			     int64_t (*quantile)(const struct ledger_query_group *group,
+						 enum ledger_query_time time, unsigned which),
+			     int (*each)(void *arg, const struct ledger_query_stats *stats),
+			     void *arg);
+
+/* Return: what the histogram of a group says of a quantile. */
+int64_t ledger_query_group_quantile(const struct ledger_query_group *group,
+				    enum ledger_query_time time, unsigned which);
+
+/* Statistics from the rows alone. */
+int ledger_query_exact(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by,
+		       int (*each)(void *arg, const struct ledger_query_stats *stats), void *arg);
+
+#endif

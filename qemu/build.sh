@@ -4,7 +4,7 @@
 #
 # What it keeps lies in ${XDG_CACHE_HOME:-~/.cache}/vgpu/qemu, for each source TREE:
 #   TREE/src             the source, with the device put into it
-#   TREE/build-CONFIG    the build directory of one configuration, where a changed device is one object to compile
+#   TREE/build-CONFIG    the build directory of one configuration, where a changed device is a few objects to compile
 #   TREE/out-CONFIG-DEVICE  what is installed: build/qemu is a copy of it
 set -euo pipefail
 
@@ -85,8 +85,8 @@ version_options() {
     fi
 }
 
-device_hash=$(hash_of "$here"/{vgpu-stub.c,vgpu-compat.h,Kconfig,trace-events,overlay.sh} \
-    "$top"/common/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
+device_hash=$(hash_of "$here"/{vgpu-*.[ch],Kconfig,trace-events,overlay.sh} \
+    "$top"/common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
 config_hash=$(hash_of "$here/devices.mak" - <<<"${options[*]} $(declare -f version_options) san=$san")
 distro_tree=$cache/distro-$suite # holds the name of the tree that was fetched last
 

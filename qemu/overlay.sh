@@ -4,7 +4,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-files=("$here"/{vgpu-stub.c,vgpu-compat.h,Kconfig,trace-events}
+sources=(vgpu-stub.c vgpu-link.c vgpu-state.c)
+files=("${sources[@]/#/$here/}" "$here"/{vgpu-stub.h,vgpu-link.h,vgpu-state.h,vgpu-compat.h,Kconfig,trace-events}
     "$here"/../common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
 
 fail() {
@@ -52,7 +53,7 @@ system_set=softmmu_ss
 if grep -q '^system_ss = ' "$tree/meson.build"; then
     system_set=system_ss
 fi
-put "$tree/hw/vgpu/meson.build" <<<"$system_set.add(when: 'CONFIG_VGPU_STUB', if_true: files('vgpu-stub.c'))"
+put "$tree/hw/vgpu/meson.build" <<<"$system_set.add(when: 'CONFIG_VGPU_STUB', if_true: files($(printf "'%s', " "${sources[@]}")))"
 
 hook hw/meson.build "subdir('vgpu')" "subdir('usb')"
 hook hw/Kconfig "source vgpu/Kconfig" "source usb/Kconfig"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vgpu-compat.h - lets one vgpu-stub.c build in QEMU 5.0 to 10.2
+ * vgpu-compat.h - lets one source build in QEMU 5.0 to 10.2
  *
  * Each shim names the release that changed the interface. The source uses the
  * newest name; drop a shim when its release is no longer wanted.
@@ -13,6 +13,7 @@
     (QEMU_VERSION_MAJOR < (major) ||                                        \
      (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR < (minor)))
 
+#include "chardev/char-fe.h"
 #include "hw/pci/pci.h"
 #include "qemu/main-loop.h"
 

@@ -10,156 +10,35 @@
  * All of it runs under the big lock, and nothing here waits. What the peer
  * does not take at once stays in a bounded buffer and is sent by a watch.
  *
- * What the link takes in each state (enum VGPULink):
- *   CLOSED   nothing; the chardev is not connected, or the peer was dropped
- *   OPENED   a HELLO, as the answer to ours
- *   REFUSED  nothing; vgpud said in its HELLO why it will close
- *   GREETED  a CONFIG, which makes it UP
- *   UP       CONFIG and RESPONSE; the only state in which requests are sent
- *
- * qemu_chr_fe_write() may find that the peer is gone and raise CHR_EVENT_CLOSED
- * before it returns, with the chardev's write lock held. Hence a caller of
- * vgpu_send() has finished with its own state before or looks at it anew, and
- * the CLOSED handler never writes.
+ * vgpu-link.c is the way to vgpud, vgpu-state.c a reset and a migration.
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
-#include "qemu/error-report.h"
 #include "qemu/log.h"
 #include "qemu/module.h"
 #include "qemu/timer.h"
-#include "chardev/char-fe.h"
 #include "hw/pci/msi.h"
 #include "hw/qdev-properties.h"
-#include "migration/vmstate.h"
-#include "qom/object.h"
 #include "trace.h"
-#include "vgpu-compat.h"
-#include "vgpu_frame.h"
-#include "vgpu_regs.h"
-
-#define TYPE_VGPU_STUB "vgpu-stub"
-OBJECT_DECLARE_SIMPLE_TYPE(VGPUStub, VGPU_STUB)
-
-/*
- * Room for a peer that is slow: several requests that timed out while it did
- * not read, each with its CANCEL.
- */
-#define VGPU_OUT_LEN (4 * VGPU_FRAME_MAX)
-
-#define VGPU_COMPLAINT_INTERVAL_MS 1000
-
-typedef enum VGPULink {
-    VGPU_LINK_CLOSED,
-    VGPU_LINK_OPENED,
-    VGPU_LINK_REFUSED,
-    VGPU_LINK_GREETED,
-    VGPU_LINK_UP,
-} VGPULink;
-
-static const char *const vgpu_link_names[] = {
-    "closed", "opened", "refused", "greeted", "up",
-};
-
-#define VGPU_ERROR_TEXT(value, name, text) [value] = text,
-static const char *const vgpu_error_texts[VGPU_ERROR_NUM] = {
-    VGPU_ERROR_TABLE(VGPU_ERROR_TEXT)
-};
+#include "vgpu-link.h"
+#include "vgpu-state.h"
+#include "vgpu-stub.h"
 
 #define VGPU_PRIORITY_TEXT(value, name, text) [value] = text,
 static const char *const vgpu_priority_names[VGPU_PRIORITY_NUM] = {
     VGPU_PRIORITY_TABLE(VGPU_PRIORITY_TEXT)
 };
 
-/* The guest's side: zero after a reset, and migrated as it is. */
-typedef struct VGPURegs {
-    uint32_t status;
-    uint32_t error_code;
-    uint32_t request_len;
-    uint32_t response_len;
-    uint32_t irq_ctrl;
-    uint32_t irq_status;
-    uint32_t request_id;
-    uint32_t timestamp_hi;      /* latched when the low half is read */
-    uint32_t scratch;
-    uint64_t timestamp_ns;
-    uint8_t request[VGPU_BUF_LEN];
-    uint8_t response[VGPU_BUF_LEN];
-} VGPURegs;
-
-/* The host's side: what vgpud says of this VM; survives a reset. */
-typedef struct VGPUConfig {
-    uint32_t vm_id;
-    uint32_t pool_id;
-    uint32_t priority;
-} VGPUConfig;
-
-/*
- * What migrates of the host's side. It is loaded here and judged before it
- * touches the live state, which the destination's own vgpud may know better.
- */
-typedef struct VGPUSaved {
-    VGPUConfig config;
-    bool link_up;
-    uint32_t request_count;
-    uint64_t sequence;
-} VGPUSaved;
-
-struct VGPUStub {
-    PCIDevice parent_obj;
-
-    /* properties */
-    CharFrontend chr;
-    uint32_t vm_id;
-    char *pool_id;
-    char *priority;
-    uint32_t timeout_ms;
-
-    MemoryRegion mmio;
-    QEMUTimer *timer;
-    VMChangeStateEntry *run_state_entry;
-
-    VGPURegs regs;
-    VGPUConfig config;
-    VGPUSaved saved;
-    uint32_t irq_owed;          /* by a load, until the VM runs */
-    bool notifying;             /* a message is being written */
-
-    uint32_t request_count;     /* numbers requests that have REQUEST_ID 0 */
-    uint64_t sequence;          /* of the newest request; only ever grows */
-    uint32_t in_flight_id;      /* REQUEST_ID of the request while BUSY */
-    uint64_t doorbells_busy;
-
-    VGPULink link;
-    uint32_t refused_status;    /* last one warned of, 0 once the link was up */
-    int64_t complaint_ms;       /* when a protocol error was last reported */
-    struct vgpu_frame_parser parser;
-    uint32_t out_len;
-    guint out_watch;
-    uint8_t out[VGPU_OUT_LEN];
-};
-
-static bool vgpu_busy(const VGPUStub *s)
-{
-    return s->regs.status == VGPU_STATUS_BUSY;
-}
-
-static const char *vgpu_label(const VGPUStub *s)
-{
-    return s->chr.chr ? s->chr.chr->label : "none";
-}
-
 /* ---- interrupts ---- */
 
 /*
- * Shows the interrupt lines what is pending; fresh bits make a message. The
- * guest chooses its address: aimed at DOORBELL, it may complete a request that
- * makes a message again. That one is left out; releases before 8.1 have no
- * guard of their own against going round without end.
+ * The guest chooses where a message is written: aimed at DOORBELL, it may
+ * complete a request that makes a message again. That second one is left out;
+ * releases before 8.1 have no guard of their own against an endless circle.
  */
-static void vgpu_irq_update(VGPUStub *s, uint32_t fresh)
+void vgpu_stub_irq_update(VGPUStub *s, uint32_t fresh)
 {
     PCIDevice *pdev = PCI_DEVICE(s);
     bool msi = msi_enabled(pdev);
@@ -177,96 +56,7 @@ static void vgpu_irq_update(VGPUStub *s, uint32_t fresh)
 static void vgpu_irq_raise(VGPUStub *s, uint32_t bits)
 {
     s->regs.irq_status |= bits;
-    vgpu_irq_update(s, bits);
-}
-
-/* ---- sending ---- */
-
-static void vgpu_out_reset(VGPUStub *s)
-{
-    s->out_len = 0;
-    if (s->out_watch) {
-        g_source_remove(s->out_watch);
-        s->out_watch = 0;
-    }
-}
-
-static void vgpu_out_flush(VGPUStub *s);
-
-static gboolean vgpu_out_ready(VGPUWatchSource *source, GIOCondition cond,
-                               void *opaque)
-{
-    VGPUStub *s = opaque;
-
-    s->out_watch = 0;
-    vgpu_out_flush(s);
-    return G_SOURCE_REMOVE;
-}
-
-static void vgpu_out_flush(VGPUStub *s)
-{
-    while (s->out_len > 0 && !s->out_watch) {
-        int sent = qemu_chr_fe_write(&s->chr, s->out, s->out_len);
-
-        if (s->link == VGPU_LINK_CLOSED) {
-            return;
-        }
-        if (sent > 0) {
-            s->out_len -= sent;
-            memmove(s->out, s->out + sent, s->out_len);
-            continue;
-        }
-        trace_vgpu_stub_out_waits(s->out_len);
-        s->out_watch = qemu_chr_fe_add_watch(&s->chr, G_IO_OUT | G_IO_HUP,
-                                             vgpu_out_ready, s);
-        if (!s->out_watch) {
-            return; /* a broken connection: its CLOSED event follows */
-        }
-    }
-}
-
-/*
- * Queues one frame and sends what the peer takes at once. After it, the link
- * may be closed.
- */
-static void vgpu_send(VGPUStub *s, uint8_t type, uint32_t vm_id,
-                      uint32_t request_id, uint64_t sequence,
-                      const uint8_t *payload, uint32_t len)
-{
-    struct vgpu_frame_header h = {
-        .vm_id = vm_id,
-        .request_id = request_id,
-        .length = len,
-        .pool_id = s->config.pool_id,
-        .priority = s->config.priority,
-        .type = type,
-        .sequence = sequence,
-    };
-
-    g_assert(VGPU_OUT_LEN - s->out_len >= VGPU_FRAME_HEADER_LEN + len);
-    trace_vgpu_stub_frame_out(type, sequence, len);
-    vgpu_frame_put_header(s->out + s->out_len, &h);
-    s->out_len += VGPU_FRAME_HEADER_LEN;
-    if (len) {
-        memcpy(s->out + s->out_len, payload, len);
-        s->out_len += len;
-    }
-    vgpu_out_flush(s);
-}
-
-/* A request takes the room of its CANCEL too, so that one always fits. */
-static bool vgpu_out_has_room(const VGPUStub *s, uint32_t request_len)
-{
-    return VGPU_OUT_LEN - s->out_len >= 2 * VGPU_FRAME_HEADER_LEN + request_len;
-}
-
-static void vgpu_send_cancel(VGPUStub *s)
-{
-    trace_vgpu_stub_cancel(s->sequence);
-    if (s->link == VGPU_LINK_UP) {
-        vgpu_send(s, VGPU_FRAME_CANCEL, s->config.vm_id, s->in_flight_id,
-                  s->sequence, NULL, 0);
-    }
+    vgpu_stub_irq_update(s, bits);
 }
 
 /* ---- a request's life ---- */
@@ -306,23 +96,21 @@ static void vgpu_submit(VGPUStub *s)
         vgpu_fail(s, VGPU_ERR_BAD_LENGTH);
         return;
     }
-    if (s->link != VGPU_LINK_UP) {
+    if (!vgpu_link_is_up(&s->link)) {
         vgpu_fail(s, VGPU_ERR_NO_BACKEND);
         return;
     }
-    if (!vgpu_out_has_room(s, r->request_len)) {
+    if (!vgpu_link_has_room(&s->link, r->request_len)) {
         vgpu_fail(s, VGPU_ERR_QUEUE_FULL);
         return;
     }
 
     s->in_flight_id = r->request_id ? r->request_id : ++s->request_count;
-    s->sequence++;
     r->status = VGPU_STATUS_BUSY;
     timer_mod(s->timer,
               qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + s->timeout_ms);
-    trace_vgpu_stub_submit(s->in_flight_id, s->sequence, r->request_len);
-    vgpu_send(s, VGPU_FRAME_REQUEST, s->config.vm_id, s->in_flight_id,
-              s->sequence, r->request, r->request_len);
+    vgpu_link_send_request(&s->link, s->in_flight_id, r->request,
+                           r->request_len);
 }
 
 /*
@@ -335,10 +123,19 @@ static void vgpu_timed_out(void *opaque)
 {
     VGPUStub *s = opaque;
 
-    trace_vgpu_stub_timeout(s->sequence, s->timeout_ms);
-    vgpu_send_cancel(s);
-    if (vgpu_busy(s)) { /* else the peer was found gone, which ended it */
+    trace_vgpu_stub_timeout(s->link.sequence, s->timeout_ms);
+    vgpu_link_send_cancel(&s->link, s->in_flight_id);
+    if (vgpu_stub_busy(s)) { /* else the peer was found gone, which ended it */
         vgpu_fail(s, VGPU_ERR_TIMEOUT);
+    }
+}
+
+void vgpu_stub_abandon(VGPUStub *s)
+{
+    if (vgpu_stub_busy(s)) {
+        timer_del(s->timer);
+        s->regs.status = VGPU_STATUS_IDLE;
+        vgpu_link_send_cancel(&s->link, s->in_flight_id);
     }
 }
 
@@ -348,7 +145,7 @@ static void vgpu_doorbell(VGPUStub *s, uint32_t value)
         qemu_log_mask(LOG_GUEST_ERROR,
                       "vgpu-stub: %u written to DOORBELL, which knows 0 and 1\n",
                       value);
-    } else if (vgpu_busy(s)) {
+    } else if (vgpu_stub_busy(s)) {
         s->doorbells_busy++;
         trace_vgpu_stub_doorbell_busy(s->doorbells_busy);
         qemu_log_mask(LOG_GUEST_ERROR, "vgpu-stub: DOORBELL while BUSY\n");
@@ -359,22 +156,38 @@ static void vgpu_doorbell(VGPUStub *s, uint32_t value)
     }
 }
 
-/* ---- the link ---- */
+/* ---- what the link tells ---- */
 
-static void vgpu_link_set(VGPUStub *s, VGPULink link)
+static void vgpu_link_configured(void *opaque, bool changed, bool came_up)
 {
-    trace_vgpu_stub_link(vgpu_link_names[s->link], vgpu_link_names[link]);
-    s->link = link;
+    VGPUStub *s = opaque;
+    const VGPUConfig *c = &s->link.config;
+    uint32_t irq = (changed ? VGPU_IRQ_CONFIG : 0) |
+                   (came_up ? VGPU_IRQ_LINK : 0);
+
+    trace_vgpu_stub_config(c->vm_id, c->pool_id, c->priority);
+    if (irq) { /* both in one message */
+        vgpu_irq_raise(s, irq);
+    }
 }
 
-static void vgpu_link_closed(VGPUStub *s)
+static void vgpu_link_response(void *opaque, const uint8_t *message,
+                               uint32_t len)
 {
-    bool was_up = s->link == VGPU_LINK_UP;
+    VGPUStub *s = opaque;
 
-    vgpu_link_set(s, VGPU_LINK_CLOSED);
-    vgpu_frame_reset(&s->parser);
-    vgpu_out_reset(s);
-    if (vgpu_busy(s)) {
+    if (vgpu_stub_busy(s)) {
+        vgpu_complete(s, vgpu_get_le32(message + 4), message, len);
+    } else { /* it timed out or was reset meanwhile */
+        trace_vgpu_stub_late_answer(s->link.sequence, s->link.sequence);
+    }
+}
+
+static void vgpu_link_closed(void *opaque, bool was_up)
+{
+    VGPUStub *s = opaque;
+
+    if (vgpu_stub_busy(s)) {
         vgpu_fail(s, VGPU_ERR_BACKEND_LOST);
     }
     if (was_up) {
@@ -382,221 +195,18 @@ static void vgpu_link_closed(VGPUStub *s)
     }
 }
 
-static void vgpu_link_opened(VGPUStub *s)
-{
-    uint8_t hello[VGPU_HELLO_LEN] = { 0 };
-
-    if (s->link != VGPU_LINK_CLOSED) {
-        vgpu_link_closed(s);
-    }
-    vgpu_link_set(s, VGPU_LINK_OPENED);
-    vgpu_put_le32(hello, VGPU_LINK_VERSION);
-    vgpu_put_le32(hello + 4, VGPU_LINK_VERSION);
-    vgpu_send(s, VGPU_FRAME_HELLO, s->vm_id, 0, 0, hello, sizeof(hello));
-}
-
-/* Drops a peer that cannot be trusted; the chardev may connect again. */
-static void vgpu_protocol_error(VGPUStub *s, const char *what)
-{
-    int64_t now_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
-
-    if (now_ms - s->complaint_ms >= VGPU_COMPLAINT_INTERVAL_MS) {
-        s->complaint_ms = now_ms;
-        warn_report("vgpu-stub: chardev %s: the peer does not speak vgpud's "
-                    "protocol: %s; disconnecting", vgpu_label(s), what);
-    }
-    qemu_chr_fe_disconnect(&s->chr);
-    if (s->link != VGPU_LINK_CLOSED) {
-        vgpu_link_closed(s); /* not every chardev reports that it closes */
-    }
-}
-
-static void vgpu_refused(VGPUStub *s, uint32_t status, const char *why)
-{
-    vgpu_link_set(s, VGPU_LINK_REFUSED);
-    if (status != s->refused_status) {
-        s->refused_status = status;
-        warn_report("vgpu-stub: chardev %s: vgpud refuses this VM (vm_id %u): "
-                    "%s", vgpu_label(s), s->vm_id, why);
-    }
-}
-
-static void vgpu_take_hello(VGPUStub *s, const uint8_t *payload)
-{
-    uint32_t version_min = vgpu_get_le32(payload);
-    uint32_t version_max = vgpu_get_le32(payload + 4);
-    uint32_t status = vgpu_get_le32(payload + 8);
-
-    if (s->link != VGPU_LINK_OPENED) {
-        vgpu_protocol_error(s, "a second HELLO");
-    } else if (status >= VGPU_ERROR_NUM) {
-        vgpu_protocol_error(s, "a HELLO with a status that does not exist");
-    } else if (status != VGPU_ERR_OK) {
-        vgpu_refused(s, status, vgpu_error_texts[status]);
-    } else if (version_min > VGPU_LINK_VERSION ||
-               version_max < VGPU_LINK_VERSION) {
-        vgpu_refused(s, VGPU_ERR_BAD_VERSION,
-                     "it speaks another version of the link; update QEMU's "
-                     "device or vgpud");
-    } else {
-        vgpu_link_set(s, VGPU_LINK_GREETED);
-    }
-}
-
-static bool vgpu_config_ok(const VGPUConfig *c)
-{
-    return c->pool_id >= 'A' && c->pool_id <= 'Z' &&
-           c->priority < VGPU_PRIORITY_NUM;
-}
-
-static bool vgpu_config_equal(const VGPUConfig *a, const VGPUConfig *b)
-{
-    return a->vm_id == b->vm_id && a->pool_id == b->pool_id &&
-           a->priority == b->priority;
-}
-
-static void vgpu_take_config(VGPUStub *s, const uint8_t *payload)
-{
-    VGPUConfig config = {
-        .vm_id = vgpu_get_le32(payload),
-        .pool_id = vgpu_get_le32(payload + 4),
-        .priority = vgpu_get_le32(payload + 8),
-    };
-    uint32_t irq = 0;
-
-    if (s->link != VGPU_LINK_GREETED && s->link != VGPU_LINK_UP) {
-        vgpu_protocol_error(s, "a CONFIG before an accepting HELLO");
-        return;
-    }
-    if (!vgpu_config_ok(&config)) {
-        vgpu_protocol_error(s, "a CONFIG with a bad pool or priority");
-        return;
-    }
-    trace_vgpu_stub_config(config.vm_id, config.pool_id, config.priority);
-    if (!vgpu_config_equal(&config, &s->config)) {
-        s->config = config;
-        irq |= VGPU_IRQ_CONFIG;
-    }
-    if (s->link == VGPU_LINK_GREETED) {
-        vgpu_link_set(s, VGPU_LINK_UP);
-        s->refused_status = VGPU_ERR_OK;
-        irq |= VGPU_IRQ_LINK;
-    }
-    if (irq) {
-        vgpu_irq_raise(s, irq);
-    }
-}
-
-/* Whether a response's fields agree with each other and with its length. */
-static bool vgpu_response_ok(const uint8_t *message, uint32_t len)
-{
-    struct vgpu_response_header h;
-    uint32_t results_end;
-
-    h.version = vgpu_get_le32(message);
-    h.status = vgpu_get_le32(message + 4);
-    h.result_count = vgpu_get_le32(message + 8);
-    h.data_offset = vgpu_get_le32(message + 12);
-    h.data_length = vgpu_get_le32(message + 16);
-
-    if (h.version != VGPU_MSG_VERSION || h.status >= VGPU_ERROR_NUM ||
-        h.result_count > (len - VGPU_MSG_HEADER_LEN) / 4) {
-        return false;
-    }
-    results_end = VGPU_MSG_HEADER_LEN + 4 * h.result_count;
-    if (h.data_length == 0) {
-        return h.data_offset == VGPU_MSG_HEADER_LEN && len == results_end;
-    }
-    return h.data_offset >= results_end && h.data_offset % 4 == 0 &&
-           h.data_offset < len && h.data_length == len - h.data_offset;
-}
-
-static void vgpu_take_response(VGPUStub *s, uint64_t sequence,
-                               const uint8_t *message, uint32_t len)
-{
-    if (s->link != VGPU_LINK_UP) {
-        vgpu_protocol_error(s, "a RESPONSE before CONFIG");
-    } else if (sequence > s->sequence) {
-        vgpu_protocol_error(s, "a RESPONSE to a request never sent");
-    } else if (!vgpu_response_ok(message, len)) {
-        vgpu_protocol_error(s, "a RESPONSE whose fields disagree");
-    } else if (sequence < s->sequence || !vgpu_busy(s)) {
-        trace_vgpu_stub_late_answer(sequence, s->sequence);
-    } else {
-        vgpu_complete(s, vgpu_get_le32(message + 4), message, len);
-    }
-}
-
-static void vgpu_take_frame(VGPUStub *s)
-{
-    struct vgpu_frame_header h;
-    const uint8_t *payload = vgpu_frame_take(&s->parser, &h);
-
-    trace_vgpu_stub_frame_in(h.type, h.sequence, h.length);
-    switch (h.type) {
-    case VGPU_FRAME_HELLO:
-        vgpu_take_hello(s, payload);
-        break;
-    case VGPU_FRAME_CONFIG:
-        vgpu_take_config(s, payload);
-        break;
-    case VGPU_FRAME_RESPONSE:
-        vgpu_take_response(s, h.sequence, payload, h.length);
-        break;
-    default:
-        vgpu_protocol_error(s, "a frame that only the device sends");
-        break;
-    }
-}
-
-/*
- * Any amount would do, since vgpu_chr_read() takes frame after frame; a whole
- * one saves the second turn of the main loop that its payload would cost.
- */
-static int vgpu_chr_can_read(void *opaque)
-{
-    return VGPU_FRAME_MAX;
-}
-
-static void vgpu_chr_read(void *opaque, const uint8_t *bytes, int len)
-{
-    VGPUStub *s = opaque;
-
-    while (len > 0 && s->link != VGPU_LINK_CLOSED) {
-        uint32_t used;
-
-        switch (vgpu_frame_feed(&s->parser, bytes, len, &used)) {
-        case VGPU_FRAME_BAD:
-            vgpu_protocol_error(s, "a malformed frame");
-            return;
-        case VGPU_FRAME_READY:
-            vgpu_take_frame(s);
-            break;
-        case VGPU_FRAME_MORE:
-            break;
-        }
-        bytes += used;
-        len -= used;
-    }
-}
-
-static void vgpu_chr_event(void *opaque, QEMUChrEvent event)
-{
-    VGPUStub *s = opaque;
-
-    if (event == CHR_EVENT_OPENED) {
-        vgpu_link_opened(s);
-    } else if (event == CHR_EVENT_CLOSED && s->link != VGPU_LINK_CLOSED) {
-        vgpu_link_closed(s);
-    }
-}
+static const VGPULinkOps vgpu_link_ops = {
+    .configured = vgpu_link_configured,
+    .response = vgpu_link_response,
+    .closed = vgpu_link_closed,
+};
 
 /* ---- BAR0 ---- */
 
 static uint32_t vgpu_capabilities(const VGPUStub *s)
 {
     return VGPU_CAP_INTERRUPT | VGPU_CAP_CRC32C | VGPU_CAP_LIVE_CONFIG |
-           (s->link == VGPU_LINK_UP ? VGPU_CAP_LINK_UP : 0);
+           (vgpu_link_is_up(&s->link) ? VGPU_CAP_LINK_UP : 0);
 }
 
 static uint32_t vgpu_reg_read(VGPUStub *s, hwaddr addr)
@@ -607,11 +217,11 @@ static uint32_t vgpu_reg_read(VGPUStub *s, hwaddr addr)
     case VGPU_REG_STATUS:
         return r->status;
     case VGPU_REG_POOL_ID:
-        return s->config.pool_id;
+        return s->link.config.pool_id;
     case VGPU_REG_PRIORITY:
-        return s->config.priority;
+        return s->link.config.priority;
     case VGPU_REG_VM_ID:
-        return s->config.vm_id;
+        return s->link.config.vm_id;
     case VGPU_REG_ERROR_CODE:
         return r->error_code;
     case VGPU_REG_REQUEST_LEN:
@@ -645,7 +255,7 @@ static void vgpu_irq_enable(VGPUStub *s, uint32_t value)
     uint32_t before = s->regs.irq_ctrl;
 
     s->regs.irq_ctrl = value & VGPU_IRQ_MASK;
-    vgpu_irq_update(s, s->regs.irq_status & ~before);
+    vgpu_stub_irq_update(s, s->regs.irq_status & ~before);
 }
 
 static void vgpu_reg_write(VGPUStub *s, hwaddr addr, uint32_t value)
@@ -664,7 +274,7 @@ static void vgpu_reg_write(VGPUStub *s, hwaddr addr, uint32_t value)
         break;
     case VGPU_REG_INTERRUPT_STATUS:
         r->irq_status &= ~value;
-        vgpu_irq_update(s, 0);
+        vgpu_stub_irq_update(s, 0);
         break;
     case VGPU_REG_REQUEST_ID:
         r->request_id = value;
@@ -718,12 +328,13 @@ static void vgpu_mmio_write(void *opaque, hwaddr addr, uint64_t value,
 
     if (vgpu_is_reg(addr, size)) {
         vgpu_reg_write(s, addr, value);
-    } else if (vgpu_within(addr, size, VGPU_REQUEST_BUF) && !vgpu_busy(s)) {
+    } else if (vgpu_within(addr, size, VGPU_REQUEST_BUF) &&
+               !vgpu_stub_busy(s)) {
         stn_le_p(s->regs.request + addr - VGPU_REQUEST_BUF, size, value);
     } else {
         qemu_log_mask(LOG_GUEST_ERROR,
                       "vgpu-stub: bad write of %u bytes at 0x%03x%s\n", size,
-                      (unsigned)addr, vgpu_busy(s) ? " while BUSY" : "");
+                      (unsigned)addr, vgpu_stub_busy(s) ? " while BUSY" : "");
     }
 }
 
@@ -741,165 +352,8 @@ static void vgpu_config_write(PCIDevice *pdev, uint32_t addr, uint32_t value,
                               int len)
 {
     pci_default_write_config(pdev, addr, value, len);
-    vgpu_irq_update(VGPU_STUB(pdev), 0);
+    vgpu_stub_irq_update(VGPU_STUB(pdev), 0);
 }
-
-/* ---- reset and migration ---- */
-
-/* Leaves a request that is in flight without an end for the guest. */
-static void vgpu_abandon(VGPUStub *s)
-{
-    if (vgpu_busy(s)) {
-        timer_del(s->timer);
-        s->regs.status = VGPU_STATUS_IDLE;
-        vgpu_send_cancel(s);
-    }
-}
-
-static void vgpu_reset(DeviceState *dev)
-{
-    VGPUStub *s = VGPU_STUB(dev);
-
-    trace_vgpu_stub_reset(vgpu_busy(s));
-    vgpu_abandon(s);
-    memset(&s->regs, 0, sizeof(s->regs));
-    vgpu_irq_update(s, 0);
-}
-
-static int vgpu_pre_save(void *opaque)
-{
-    VGPUStub *s = opaque;
-
-    s->saved.config = s->config;
-    s->saved.link_up = s->link == VGPU_LINK_UP;
-    s->saved.request_count = s->request_count;
-    s->saved.sequence = s->sequence;
-    return 0;
-}
-
-/* A snapshot may be loaded into a device that is at work. */
-static int vgpu_pre_load(void *opaque)
-{
-    vgpu_abandon(opaque);
-    return 0;
-}
-
-/* Return: name of a field that no device can have saved; NULL, all are good. */
-static const char *vgpu_bad_field(const VGPUStub *s)
-{
-    const VGPURegs *r = &s->regs;
-
-    if (r->status > VGPU_STATUS_ERROR) {
-        return "status";
-    }
-    if (r->error_code >= VGPU_ERROR_NUM) {
-        return "error_code";
-    }
-    if (r->response_len > VGPU_BUF_LEN) {
-        return "response_len";
-    }
-    if (r->irq_ctrl & ~VGPU_IRQ_MASK) {
-        return "irq_ctrl";
-    }
-    if (r->irq_status & ~VGPU_IRQ_MASK) {
-        return "irq_status";
-    }
-    if (r->response_len < VGPU_BUF_LEN &&
-        !buffer_is_zero(r->response + r->response_len,
-                        VGPU_BUF_LEN - r->response_len)) {
-        return "response";
-    }
-    if (r->status == VGPU_STATUS_BUSY &&
-        (r->response_len || r->error_code != VGPU_ERR_OK)) {
-        return "status";
-    }
-    if (!vgpu_config_ok(&s->saved.config)) {
-        return "pool_id or priority";
-    }
-    if (s->saved.sequence > INT64_MAX) {
-        return "sequence";
-    }
-    return NULL;
-}
-
-/*
- * The interrupts that a load owes wait until the VM runs: the interrupt
- * controller may be loaded after this device. All that is pending is owed, not
- * only what is new: the source may have been loaded, too, and never have run.
- */
-static int vgpu_post_load(void *opaque, int version_id)
-{
-    VGPUStub *s = opaque;
-    const char *bad = vgpu_bad_field(s);
-    bool link_up = s->link == VGPU_LINK_UP;
-
-    if (bad) {
-        error_report("vgpu-stub: the saved state is not valid: %s", bad);
-        memset(&s->regs, 0, sizeof(s->regs));
-        return -EINVAL;
-    }
-    s->irq_owed = 0;
-    s->request_count = MAX(s->request_count, s->saved.request_count);
-    s->sequence = MAX(s->sequence, s->saved.sequence);
-    if (!link_up) {
-        s->config = s->saved.config;
-    } else if (!vgpu_config_equal(&s->config, &s->saved.config)) {
-        s->irq_owed |= VGPU_IRQ_CONFIG;
-    }
-    if (link_up != s->saved.link_up) {
-        s->irq_owed |= VGPU_IRQ_LINK;
-    }
-    if (vgpu_busy(s)) {
-        s->regs.error_code = VGPU_ERR_BACKEND_LOST;
-        s->regs.timestamp_ns = qemu_clock_get_ns(QEMU_CLOCK_HOST);
-        s->regs.status = VGPU_STATUS_ERROR;
-        s->irq_owed |= VGPU_IRQ_COMPLETION;
-    }
-    s->regs.irq_status |= s->irq_owed;
-    s->irq_owed = s->regs.irq_status;
-    return 0;
-}
-
-static void vgpu_run_state(void *opaque, VGPURunning running, RunState state)
-{
-    VGPUStub *s = opaque;
-
-    if (running && s->irq_owed) {
-        vgpu_irq_update(s, s->irq_owed);
-        s->irq_owed = 0;
-    }
-}
-
-static const VMStateDescription vgpu_vmstate = {
-    .name = TYPE_VGPU_STUB,
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_save = vgpu_pre_save,
-    .pre_load = vgpu_pre_load,
-    .post_load = vgpu_post_load,
-    .fields = (VMStateField[]) {
-        VMSTATE_PCI_DEVICE(parent_obj, VGPUStub),
-        VMSTATE_UINT32(regs.status, VGPUStub),
-        VMSTATE_UINT32(regs.error_code, VGPUStub),
-        VMSTATE_UINT32(regs.request_len, VGPUStub),
-        VMSTATE_UINT32(regs.response_len, VGPUStub),
-        VMSTATE_UINT32(regs.irq_ctrl, VGPUStub),
-        VMSTATE_UINT32(regs.irq_status, VGPUStub),
-        VMSTATE_UINT32(regs.request_id, VGPUStub),
-        VMSTATE_UINT32(regs.timestamp_hi, VGPUStub),
-        VMSTATE_UINT32(regs.scratch, VGPUStub),
-        VMSTATE_UINT64(regs.timestamp_ns, VGPUStub),
-        VMSTATE_UINT8_ARRAY(regs.request, VGPUStub, VGPU_BUF_LEN),
-        VMSTATE_UINT8_ARRAY(regs.response, VGPUStub, VGPU_BUF_LEN),
-        VMSTATE_UINT32(saved.config.vm_id, VGPUStub),
-        VMSTATE_UINT32(saved.config.pool_id, VGPUStub),
-        VMSTATE_UINT32(saved.config.priority, VGPUStub),
-        VMSTATE_BOOL(saved.link_up, VGPUStub),
-        VMSTATE_UINT32(saved.request_count, VGPUStub),
-        VMSTATE_UINT64(saved.sequence, VGPUStub),
-        VMSTATE_END_OF_LIST()
-    },
-};
 
 /* ---- the device's own life ---- */
 
@@ -929,10 +383,10 @@ static bool vgpu_parse_options(VGPUStub *s, Error **errp)
         error_setg(errp, "pool_id must be a capital letter, not '%s'", pool);
         return false;
     }
-    s->config.vm_id = s->vm_id;
-    s->config.pool_id = *pool;
-    s->config.priority = vgpu_parse_priority(priority);
-    if (s->config.priority == VGPU_PRIORITY_NUM) {
+    s->link.config.vm_id = s->link.vm_id;
+    s->link.config.pool_id = *pool;
+    s->link.config.priority = vgpu_parse_priority(priority);
+    if (s->link.config.priority == VGPU_PRIORITY_NUM) {
         error_setg(errp, "priority must be low, medium or high, not '%s'",
                    priority);
         return false;
@@ -965,24 +419,15 @@ static void vgpu_realize(PCIDevice *pdev, Error **errp)
                           TYPE_VGPU_STUB, VGPU_BAR0_LEN);
     pci_register_bar(pdev, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->mmio);
     s->timer = timer_new_ms(QEMU_CLOCK_REALTIME, vgpu_timed_out, s);
-    s->run_state_entry = qemu_add_vm_change_state_handler(vgpu_run_state, s);
-    qemu_chr_fe_set_handlers(&s->chr, vgpu_chr_can_read, vgpu_chr_read,
-                             vgpu_chr_event, NULL, s, NULL, true);
+    s->run_state_entry = qemu_add_vm_change_state_handler(vgpu_state_run, s);
+    vgpu_link_start(&s->link, &vgpu_link_ops, s);
 }
 
-/* Hangs up, so that vgpud sees that the device is gone. */
 static void vgpu_exit(PCIDevice *pdev)
 {
     VGPUStub *s = VGPU_STUB(pdev);
 
-    qemu_chr_fe_set_handlers(&s->chr, NULL, NULL, NULL, NULL, NULL, NULL,
-                             true);
-    if (s->link != VGPU_LINK_CLOSED) {
-        qemu_chr_fe_disconnect(&s->chr);
-    }
-    s->link = VGPU_LINK_CLOSED;
-    vgpu_out_reset(s);
-    qemu_chr_fe_deinit(&s->chr, false);
+    vgpu_link_stop(&s->link);
     qemu_del_vm_change_state_handler(s->run_state_entry);
     timer_del(s->timer);
     timer_free(s->timer);
@@ -995,8 +440,8 @@ static void vgpu_instance_init(Object *obj)
 }
 
 static VGPUProperty vgpu_properties[] = {
-    DEFINE_PROP_CHR("chardev", VGPUStub, chr),
-    DEFINE_PROP_UINT32("vm_id", VGPUStub, vm_id, 0),
+    DEFINE_PROP_CHR("chardev", VGPUStub, link.chr),
+    DEFINE_PROP_UINT32("vm_id", VGPUStub, link.vm_id, 0),
     DEFINE_PROP_STRING("pool_id", VGPUStub, pool_id),
     DEFINE_PROP_STRING("priority", VGPUStub, priority),
     DEFINE_PROP_UINT32("timeout_ms", VGPUStub, timeout_ms, 30000)
@@ -1016,8 +461,8 @@ static void vgpu_class_init(ObjectClass *klass, VGPUClassData *data)
     k->class_id = VGPU_PCI_CLASS_ID;
     k->revision = VGPU_PCI_REVISION;
     dc->desc = "Virtual GPU that vgpud schedules";
-    dc->vmsd = &vgpu_vmstate;
-    device_class_set_legacy_reset(dc, vgpu_reset);
+    dc->vmsd = &vgpu_state_vmsd;
+    device_class_set_legacy_reset(dc, vgpu_state_reset);
     device_class_set_props(dc, vgpu_properties);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vgpu-stub.h - the PCI device's own state, for the files that make it up
+ */
+
+#ifndef VGPU_STUB_H
+#define VGPU_STUB_H
+
+#include "qom/object.h"
+#include "vgpu-compat.h"
+#include "vgpu-link.h"
+#include "vgpu-state.h"
+#include "vgpu_regs.h"
+
+#define TYPE_VGPU_STUB "vgpu-stub"
+OBJECT_DECLARE_SIMPLE_TYPE(VGPUStub, VGPU_STUB)
+
+/* The guest's side: zero after a reset, and migrated as it is. */
+typedef struct VGPURegs {
+    uint32_t status;
+    uint32_t error_code;
+    uint32_t request_len;
+    uint32_t response_len;
+    uint32_t irq_ctrl;
+    uint32_t irq_status;
+    uint32_t request_id;
+    uint32_t timestamp_hi;      /* latched when the low half is read */
+    uint32_t scratch;
+    uint64_t timestamp_ns;
+    uint8_t request[VGPU_BUF_LEN];
+    uint8_t response[VGPU_BUF_LEN];
+} VGPURegs;
+
+struct VGPUStub {
+    PCIDevice parent_obj;
+
+    /* properties; those of the link are in it */
+    char *pool_id;
+    char *priority;
+    uint32_t timeout_ms;
+
+    MemoryRegion mmio;
+    QEMUTimer *timer;
+    VMChangeStateEntry *run_state_entry;
+
+    VGPURegs regs;
+    VGPULink link;              /* the host's side; survives a reset */
+    VGPUSaved saved;
+    uint32_t irq_owed;          /* by a load, until the VM runs */
+    bool notifying;             /* a message is being written */
+
+    uint32_t request_count;     /* numbers requests that have REQUEST_ID 0 */
+    uint32_t in_flight_id;      /* REQUEST_ID of the request while BUSY */
+    uint64_t doorbells_busy;
+};
+
+/* Return: whether a request is in flight. */
+static inline bool vgpu_stub_busy(const VGPUStub *s)
+{
+    return s->regs.status == VGPU_STATUS_BUSY;
+}
+
+/*
+ * Shows the interrupt lines what is pending, after any change of regs.irq_ctrl
+ * or regs.irq_status. fresh: the bits that are pending anew; they make a
+ * message where the guest uses messages.
+ */
+void vgpu_stub_irq_update(VGPUStub *s, uint32_t fresh);
+
+/* Leaves a request that is in flight without an end for the guest. */
+void vgpu_stub_abandon(VGPUStub *s);
+
+#endif

@@ -116,7 +116,7 @@ PROGRAMS := $(B)/bin/vgpud $(B)/bin/vgpuadm $(B)/bin/vgpu-probe $(B)/bin/vgpu-ru
 all: $(PROGRAMS) compile_commands.json
 
 $(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ)
-$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -linih -lseccomp -lpthread -ldl -lm
+$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -lseccomp -lpthread -ldl -lm
 $(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
 $(B)/bin/vgpu-probe: $(call obj,$(PROBE_SRC) $(LIBVGPU_SRC)) $(COMMON_OBJ)

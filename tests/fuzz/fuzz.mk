@@ -20,7 +20,7 @@ $(eval $(call fuzzer,fuzz_request,common/crc32c.c common/names.c common/wire/pro
 $(eval $(call fuzzer,fuzz_response,common/crc32c.c common/wire/proto_check.c))
 $(eval $(call fuzzer,fuzz_pattern,$(PATTERN)))
 $(eval $(call fuzzer,fuzz_timeexpr,common/timeexpr.c common/units.c common/util.c))
-$(eval $(call fuzzer,fuzz_conf,$(CONF),-linih))
+$(eval $(call fuzzer,fuzz_conf,$(CONF)))
 $(eval $(call fuzzer,fuzz_file_request,vgpud/files/format.c common/names.c common/crc32c.c))
 $(eval $(call fuzzer,fuzz_admin_line,vgpud/admin/line.c $(PATTERN),-ljansson))
 $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) $(addprefix vgpuadm/,fail.c field.c output.c out/block.c \

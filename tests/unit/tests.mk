@@ -24,7 +24,7 @@ $(eval $(call unit-test,common/test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/reload.c vgpud/conf/settings.c vgpud/vm/vm.c \
 	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
-$(eval $(call unit-test,conf/test_conf,$(CONF),-linih))
+$(eval $(call unit-test,conf/test_conf,$(CONF)))
 
 $(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
 LEDGER := vgpud/ledger/ring.c vgpud/sched/share.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c vgpud/ledger/hist.c vgpud/ledger/ledger.c \

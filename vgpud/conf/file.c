@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,24 +16,19 @@
 #include "common/cmd/suggest.h"
 #include "vgpud/conf/settings.h"
 
-#define LINE_MAX_BYTES 190 /* inih's line buffer takes 200, end of line included */
-#define SENTENCE_SIZE 1024
-
 /*
- * Theory of operation. inih takes the lines apart, but tells neither their numbers nor sections
- * without settings, and of the lines that it does not understand only the first. So next_line()
- * hands them over one by one and knows which one inih is at; a line that should be a setting and
- * reached no on_setting() was no setting. Behind each section's head it slips in a line "=", a
- * setting without a name, by which on_setting() learns of the section (`entering`).
+ * The file's form is that of ini files: [section], KEY = VALUE or KEY: VALUE, comments behind # or ; at a
+ * line's begin and behind " ;" within it. A line goes on nowhere. Each line is judged by itself, so that
+ * every mistake of a file is told, with its line.
  */
+#define LINE_MAX_BYTES 190
+#define SENTENCE_SIZE 1024
+#define SPACE " \t\r\v\f"
+
 struct reading {
 	struct conf *conf;
-	const char *name; /* of the file */
-	const char *at, *end;
-	unsigned line; /* from 1; the one that inih is at */
-	bool entering; /* the line that inih is at is the "=" behind a section's head */
-	bool enter;    /* and now the next one is */
-	bool awaits;   /* the line that inih is at is a setting, and has not reached on_setting() */
+	const char *name;    /* of the file */
+	unsigned line;	     /* from 1 */
 	const char *section; /* as in conf_settings; NULL: before the first, or in a wrong one */
 	bool any_section;
 	unsigned pool;
@@ -165,101 +159,105 @@ static void take_setting(struct reading *r, const char *key, const char *value)
 		wrong(r, "%s: %s", key, why);
 }
 
-/* inih's: Return: 1, go on. */
-static int on_setting(void *arg, const char *section, const char *key, const char *value)
-{
-	struct reading *r = arg;
-
-	r->awaits = false;
-	if (r->entering)
-		enter_section(r, section);
-	else if (r->section != NULL)
-		take_setting(r, key, value);
-	else if (!r->any_section)
-		wrong(r, "%s: it stands in no section; write one before it, as in [vgpud]", key);
-	return 1;
-}
-
 /* --- lines --- */
 
-/* A section's head: [name], and nothing behind it but a comment. */
-static bool head_ok(const char *line)
+/* Cuts off the space at the text's end. Return: the text without the space before it. */
+static char *trim(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && isspace((unsigned char)text[len - 1]))
+		len--;
+	text[len] = '\0';
+	return text + strspn(text, SPACE);
+}
+
+/* Cuts off a comment: a semicolon after a space, since a value may have one within a word. */
+static void cut_comment(char *line)
+{
+	for (char *c = line + 1; *c != '\0'; c++) {
+		if (*c == ';' && isspace((unsigned char)c[-1])) {
+			*c = '\0';
+			return;
+		}
+	}
+}
+
+/* [name], and nothing behind it but a comment. */
+static void take_head(struct reading *r, char *line)
 {
 	size_t len = strcspn(line + 1, "[]=:;#");
-	const char *rest = line + 1 + len;
+	char *rest = line + 1 + len;
+	char after;
 
-	if (*rest != ']')
-		return false;
-	rest += 1 + strspn(rest + 1, " \t");
-	return *rest == '\0' || *rest == ';' || *rest == '#';
+	after = *rest == ']' ? rest[1 + strspn(rest + 1, SPACE)] : 'x';
+	if (after != '\0' && after != ';' && after != '#') {
+		wrong(r, "%s: expected a section, as in [vgpud]", line);
+		r->any_section = true;
+		r->section = NULL;
+		return;
+	}
+	*rest = '\0';
+	enter_section(r, line + 1);
 }
 
-/* What inih makes of a line. Return: whether it may see it. */
-static bool judge_line(struct reading *r, const char *line, size_t len_bytes)
+static void take_pair(struct reading *r, char *line)
 {
+	char *separator;
+
+	cut_comment(line);
+	separator = strpbrk(line, "=:");
+	if (separator == NULL) {
+		wrong(r, "expected KEY = VALUE");
+		return;
+	}
+	*separator = '\0';
+	line = trim(line);
+	if (r->section != NULL)
+		take_setting(r, line, trim(separator + 1));
+	else if (!r->any_section)
+		wrong(r, "%s: it stands in no section; write one before it, as in [vgpud]", line);
+}
+
+/* bytes: the line without the space around it; it may have any bytes. */
+static void take_line(struct reading *r, const char *bytes, size_t len_bytes)
+{
+	char line[LINE_MAX_BYTES + 1];
+
 	if (len_bytes > LINE_MAX_BYTES) {
 		wrong(r, "the line is longer than %d bytes; shorten it", LINE_MAX_BYTES);
-		return false;
+		return;
 	}
 	for (size_t i = 0; i < len_bytes; i++) {
-		if (line[i] != '\t' && iscntrl((unsigned char)line[i])) {
+		if (bytes[i] != '\t' && iscntrl((unsigned char)bytes[i])) {
 			wrong(r, "the line has a control character in it; remove it");
-			return false;
+			return;
 		}
 	}
-	if (line[0] == '[') {
-		r->enter = head_ok(line);
-		if (!r->enter) {
-			wrong(r, "%s: expected a section, as in [vgpud]", line);
-			r->any_section = true;
-			r->section = NULL;
-		}
-		return r->enter;
-	}
-	r->awaits = line[0] != '\0' && line[0] != '#' && line[0] != ';';
-	return true;
+	memcpy(line, bytes, len_bytes);
+	line[len_bytes] = '\0';
+	if (line[0] == '[')
+		take_head(r, line);
+	else if (line[0] != '\0' && line[0] != '#' && line[0] != ';')
+		take_pair(r, line);
 }
 
-/* Copies the next line, less the space around it. Return: its length, which may be above size. */
-static size_t take_line(struct reading *r, char *out, size_t size)
+static void take_text(struct reading *r, const char *text, size_t len_bytes)
 {
-	const char *newline = memchr(r->at, '\n', (size_t)(r->end - r->at));
-	const char *line = r->at, *end = newline != NULL ? newline : r->end;
-	size_t len;
+	const char *end = text + len_bytes;
 
-	r->at = newline != NULL ? newline + 1 : r->end;
-	while (line < end && isspace((unsigned char)line[0]))
-		line++;
-	while (line < end && isspace((unsigned char)end[-1]))
-		end--;
-	len = (size_t)(end - line) < size ? (size_t)(end - line) : size - 1;
-	memcpy(out, line, len);
-	out[len] = '\0';
-	return (size_t)(end - line);
-}
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		const char *line = text, *line_end = newline != NULL ? newline : end;
 
-/* inih's reader, as fgets(). */
-static char *next_line(char *out, int size, void *arg)
-{
-	struct reading *r = arg;
-	size_t len;
-
-	if (r->awaits)
-		wrong(r, "expected KEY = VALUE");
-	r->awaits = false;
-	r->entering = r->enter;
-	r->enter = false;
-	if (r->entering) {
-		snprintf(out, (size_t)size, "=");
-		return out;
+		text = newline != NULL ? newline + 1 : end;
+		while (line < line_end && isspace((unsigned char)line[0]))
+			line++;
+		while (line < line_end && isspace((unsigned char)line_end[-1]))
+			line_end--;
+		r->line++;
+		take_line(r, line, (size_t)(line_end - line));
 	}
-	if (r->at == r->end)
-		return NULL;
-	r->line++;
-	len = take_line(r, out, (size_t)size);
-	if (!judge_line(r, out, len))
-		out[0] = '\0';
-	return out;
 }
 
 /* --- files --- */
@@ -275,11 +273,10 @@ int conf_file_parse(struct conf *conf, const char *name, const char *text, size_
 	if (r != NULL && wanted != NULL) {
 		*wanted = *conf;
 		*r = (struct reading){ .conf = wanted, .name = name, .report = report, .arg = arg };
-		r->at = text;
-		r->end = text + len_bytes;
 		if (len_bytes >= 3 && memcmp(text, mark, 3) == 0)
-			r->at += 3;
-		ini_parse_stream(next_line, r, on_setting, r);
+			take_text(r, text + 3, len_bytes - 3);
+		else
+			take_text(r, text, len_bytes);
 		err = r->failed ? -EINVAL : 0;
 	} else {
 		report(arg, "out of memory");

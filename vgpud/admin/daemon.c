@@ -37,9 +37,9 @@ static struct totals add_up(const struct broker *broker)
 		sum.limited += vm->sched.limit.rate_per_s > 0;
 		sum.queued += vm->sched.queued;
 		sum.running += vm->sched.started;
-		sum.requests += (json_int_t)vm->counts.received;
+		sum.requests += (json_int_t)vm->figures.received;
 		for (unsigned i = VGPU_ERR_OK + 1; i < VGPU_ERROR_NUM; i++)
-			sum.errors += (json_int_t)vm->counts.ended[i];
+			sum.errors += (json_int_t)vm->figures.ended[i];
 	}
 	return sum;
 }
@@ -309,17 +309,18 @@ static void check_vms(struct admin_call *call)
 			snprintf(remedy, sizeof(remedy), "vgpuadm resume %s", vm->name);
 			check_row(call, "vm", CHECK_WARNING, text, remedy);
 		}
-		if (vm->counts.bad_frames > 0) {
+		if (vm->figures.bad_frames > 0) {
 			snprintf(text, sizeof(text),
 				 "%s: its device was disconnected %llu times for "
 				 "what it sent",
-				 vm->name, (unsigned long long)vm->counts.bad_frames);
+				 vm->name, (unsigned long long)vm->figures.bad_frames);
 			check_row(call, "vm", CHECK_WARNING, text,
 				  "see that its QEMU was built with this version's device");
 		}
-		if (vm->last_error == VGPU_ERR_GPU_FAULT || vm->last_error == VGPU_ERR_GPU_HUNG) {
+		if (vm->figures.last_error == VGPU_ERR_GPU_FAULT ||
+		    vm->figures.last_error == VGPU_ERR_GPU_HUNG) {
 			snprintf(text, sizeof(text), "%s: its last failure was %s", vm->name,
-				 name_error(vm->last_error));
+				 name_error(vm->figures.last_error));
 			snprintf(remedy, sizeof(remedy), "vgpuadm events --subject %s", vm->name);
 			check_row(call, "vm", CHECK_WARNING, text, remedy);
 		}

@@ -47,7 +47,7 @@ static void each_series(struct admin_call *call,
 	const struct vm *vm;
 
 	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
-		SLIST_FOREACH(series, &vm->stats, link)
+		SLIST_FOREACH(series, &vm->figures.stats, link)
 			emit(call, vm, series);
 }
 
@@ -126,16 +126,16 @@ static void emit_vms(struct admin_call *call)
 		"Requests of the VM that may start in a second, 0: no limit.", "%u",
 		vm->sched.limit.rate_per_s);
 	EACH_VM(call, "vgpu_vm_limited_requests_total", "counter",
-		"Requests of the VM that waited for its limit.", "%" PRIu64, vm->counts.limited);
+		"Requests of the VM that waited for its limit.", "%" PRIu64, vm->figures.limited);
 	EACH_VM(call, "vgpu_vm_bad_frames_total", "counter",
 		"Connections of the VM's device closed for what they sent.", "%" PRIu64,
-		vm->counts.bad_frames);
+		vm->figures.bad_frames);
 	EACH_VM(call, "vgpu_vm_refused_peers_total", "counter",
 		"Connections to the VM's socket that were refused.", "%" PRIu64,
-		vm->counts.refused_peers);
+		vm->figures.refused_peers);
 	EACH_VM(call, "vgpu_vm_refused_files_total", "counter",
 		"Files of the VM that were to be requests and are none.", "%" PRIu64,
-		vm->counts.refused_files);
+		vm->figures.refused_files);
 }
 
 static void emit_ledger(struct admin_call *call)

@@ -32,7 +32,7 @@ static uint64_t errors_of(const struct vm *vm)
 	uint64_t errors = 0;
 
 	for (unsigned i = VGPU_ERR_OK + 1; i < VGPU_ERROR_NUM; i++)
-		errors += vm->counts.ended[i];
+		errors += vm->figures.ended[i];
 	return errors;
 }
 
@@ -46,16 +46,20 @@ static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 		admin_pool_name(vm->sched.pool), "priority", name_priority(vm->sched.priority),
 		"paused", vm->sched.paused, "connected", dev_port_connected(vm), "queued",
 		(json_int_t)vm->sched.queued, "running", (json_int_t)vm->sched.started, "requests",
-		(json_int_t)vm->counts.received, "errors", (json_int_t)errors_of(vm), "bad_frames",
-		(json_int_t)vm->counts.bad_frames, "refused_peers",
-		(json_int_t)vm->counts.refused_peers, "last_error",
-		admin_string(vm->last_error != VGPU_ERR_OK ? name_error(vm->last_error) : NULL),
+		(json_int_t)vm->figures.received, "errors", (json_int_t)errors_of(vm), "bad_frames",
+		(json_int_t)vm->figures.bad_frames, "refused_peers",
+		(json_int_t)vm->figures.refused_peers, "last_error",
+		admin_string(vm->figures.last_error != VGPU_ERR_OK
+				     ? name_error(vm->figures.last_error)
+				     : NULL),
 		"last_error_unix_ns",
-		vm->last_error != VGPU_ERR_OK ? admin_wall(daemon, vm->last_error_ns) : json_null(),
+		vm->figures.last_error != VGPU_ERR_OK
+			? admin_wall(daemon, vm->figures.last_error_ns)
+			: json_null(),
 		"limit_per_s",
 		limit->rate_per_s > 0 ? json_integer(limit->rate_per_s) : json_null(),
 		"limit_burst", limit->rate_per_s > 0 ? json_integer(limit->burst) : json_null(),
-		"limited", (json_int_t)vm->counts.limited);
+		"limited", (json_int_t)vm->figures.limited);
 
 	return socket_row(vm, row);
 }
@@ -247,7 +251,7 @@ static void set_paused(struct admin_call *call, bool paused)
 	old = vm->sched.paused;
 	vm->sched.paused = paused;
 	if (!paused)
-		vm->faults = 0;
+		vm->exec.faults = 0;
 	change_word(call, vm, DAEMON_RECORD_PAUSED, "state", words[old], words[paused]);
 }
 

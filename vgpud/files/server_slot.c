@@ -184,8 +184,8 @@ static void submit(struct file_server *server, struct file_slot *slot, struct vm
 
 	slot->state = SLOT_ASKED;
 	slot->sequence = arrival.sequence;
-	if (!vm->by_file) {
-		vm->by_file = true;
+	if (!vm->exec.by_file) {
+		vm->exec.by_file = true;
 		broker_vm_changed(server->broker, vm); /* it needs a place to run, device or not */
 	}
 	if (broker_submit(server->broker, vm, &arrival) != 0)
@@ -195,7 +195,7 @@ static void submit(struct file_server *server, struct file_slot *slot, struct vm
 void file_slot_refuse(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		      enum vgpu_error status, const char *why)
 {
-	vm->counts.refused_files++;
+	vm->figures.refused_files++;
 	file_slot_complain(slot, "refused its request.txt with %s: %s", name_error(status), why);
 	submit(server, slot, vm, NULL, status);
 }

@@ -273,7 +273,7 @@ static bool take_frame(struct dev_port *port)
 	case SESSION_GREET:
 		port->peer->hello_timer = sd_event_source_disable_unref(port->peer->hello_timer);
 		port->peer->greeted = true;
-		port->vm->counts.connects++;
+		port->vm->figures.connects++;
 		peer_send(port, frame, make_hello(frame, port->vm, VGPU_ERR_OK));
 		dev_port_send_config(port->vm);
 		say_comes_or_goes(port, "connected");
@@ -286,7 +286,7 @@ static bool take_frame(struct dev_port *port)
 		port->handler->cancel(port->arg, port->vm, h.sequence);
 		break;
 	case SESSION_REFUSE:
-		port->vm->counts.refused_peers++;
+		port->vm->figures.refused_peers++;
 		complain(port, "refused a device: %s", step.why);
 		port->peer->io = sd_event_source_disable_unref(port->peer->io);
 		dev_refuse(port->event, port->peer->fd, frame,
@@ -294,7 +294,7 @@ static bool take_frame(struct dev_port *port)
 		port->peer->fd = -1;
 		return false;
 	case SESSION_CLOSE:
-		port->vm->counts.bad_frames++;
+		port->vm->figures.bad_frames++;
 		complain(port, "closed the connection to its device: %s", step.why);
 		return false;
 	}
@@ -307,7 +307,7 @@ static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	port->vm->counts.bad_frames++;
+	port->vm->figures.bad_frames++;
 	complain(port, "closed the connection to its device: a frame was begun and not ended");
 	drop_peer(port);
 	return 0;
@@ -341,7 +341,7 @@ static bool take_bytes(struct dev_port *port, const uint8_t *bytes, uint32_t len
 
 		switch (vgpu_frame_feed(&port->peer->parser, bytes, len, &used)) {
 		case VGPU_FRAME_BAD:
-			port->vm->counts.bad_frames++;
+			port->vm->figures.bad_frames++;
 			complain(port, "closed the connection to its device: a frame is malformed");
 			return false;
 		case VGPU_FRAME_MORE:
@@ -406,7 +406,7 @@ static int on_hello_timeout(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	port->vm->counts.refused_peers++;
+	port->vm->figures.refused_peers++;
 	complain(port, "closed a connection that never said hello");
 	drop_peer(port);
 	return 0;
@@ -443,7 +443,7 @@ static void refuse_second(struct dev_port *port, int fd)
 {
 	uint8_t frame[VGPU_FRAME_MAX];
 
-	port->vm->counts.refused_peers++;
+	port->vm->figures.refused_peers++;
 	complain(port, "refused a second device: one is connected already");
 	dev_refuse(port->event, fd, frame, make_hello(frame, port->vm, VGPU_ERR_DENIED));
 }

@@ -96,12 +96,12 @@ static void end_request(struct broker *broker, struct request *request,
 	if (row->executor == VGPU_EXECUTOR_NONE)
 		row->wait_ns = row->total_ns;
 	ledger_finished(broker->ledger, row);
-	vm->counts.ended[row->status]++;
-	vm->counts.limited += row->limited_ns > 0;
-	stats_count(&vm->stats, row);
+	vm->figures.ended[row->status]++;
+	vm->figures.limited += row->limited_ns > 0;
+	stats_count(&vm->figures.stats, row);
 	if (row->status != VGPU_ERR_OK) {
-		vm->last_error = row->status;
-		vm->last_error_ns = row->received_ns + row->total_ns;
+		vm->figures.last_error = row->status;
+		vm->figures.last_error_ns = row->received_ns + row->total_ns;
 	}
 	TAILQ_REMOVE(&vm->requests, request, vm_link);
 	broker->live--;
@@ -176,7 +176,7 @@ void broker_dispatch(struct broker *broker)
 
 		while ((item = sched_pop(&broker->sched, gpu, now_ns)) != NULL) {
 			struct request *request = request_of(item);
-			struct seat *seat = request->vm->seat;
+			struct seat *seat = request->vm->exec.seat;
 			int begins;
 
 			request->job.busy_poll_us = broker->conf->busy_poll_us;

@@ -48,7 +48,7 @@ static void turn_away(struct broker *broker, struct request *request, enum vgpu_
 	uint8_t error[VGPU_MSG_MAX];
 	uint32_t len_bytes = broker_make_error(error, status, request->with_crc);
 
-	request->vm->counts.ended[status]++;
+	request->vm->figures.ended[status]++;
 	request->origin->answer(request, error, len_bytes);
 	broker_request_put(broker, request);
 }
@@ -81,7 +81,7 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	struct request *request = broker_request_take(broker);
 	enum vgpu_error error;
 
-	vm->counts.received++;
+	vm->figures.received++;
 	if (request == NULL)
 		return -ENOMEM;
 	fill_request(broker, request, vm, arrival);

@@ -8,12 +8,12 @@
 
 bool broker_has_no_device(const struct vm *vm)
 {
-	return vm->seat == NULL || seat_trouble(vm->seat) != NULL;
+	return vm->exec.seat == NULL || seat_trouble(vm->exec.seat) != NULL;
 }
 
 void broker_refresh_vm(struct broker *broker, struct vm *vm)
 {
-	vm->sched.stalled = vm->seat == NULL || !seat_ready(vm->seat);
+	vm->sched.stalled = vm->exec.seat == NULL || !seat_ready(vm->exec.seat);
 	if (broker_has_no_device(vm))
 		broker_end_queued(broker, vm, VGPU_ERR_NO_DEVICE);
 }
@@ -27,19 +27,19 @@ void broker_refresh_vm(struct broker *broker, struct vm *vm)
 /* Whether requests may come, so that there should be a worker for them. */
 static bool needs_seat(const struct vm *vm)
 {
-	return dev_port_connected(vm) || vm->by_file;
+	return dev_port_connected(vm) || vm->exec.by_file;
 }
 
 static bool may_come_again(const struct vm *vm)
 {
-	return util_now_ns() < vm->seat_until_ns;
+	return util_now_ns() < vm->exec.seat_until_ns;
 }
 
 /* Whether the VM has a worker of its own that can stay its own. */
 static bool keeps_seat(const struct vm *vm, const char *executor)
 {
-	return vm->seat != NULL && (needs_seat(vm) || may_come_again(vm)) &&
-	       strcmp(seat_executor(vm->seat), executor) == 0;
+	return vm->exec.seat != NULL && (needs_seat(vm) || may_come_again(vm)) &&
+	       strcmp(seat_executor(vm->exec.seat), executor) == 0;
 }
 
 /* The seat where the VM's requests run from now on; what runs elsewhere ends there. */
@@ -48,14 +48,14 @@ static void take_seat(struct broker *broker, struct vm *vm)
 	const char *executor = broker->conf->pool[vm->sched.pool].executor;
 
 	if (!broker->conf->isolation_vm) {
-		vm->seat = broker->pool_seat[vm->sched.pool];
+		vm->exec.seat = broker->pool_seat[vm->sched.pool];
 		return;
 	}
 	if (keeps_seat(vm, executor))
 		return;
-	if (vm->seat != NULL)
-		seat_retire(vm->seat);
-	vm->seat = needs_seat(vm) ? seat_new(broker->executors, executor) : NULL;
+	if (vm->exec.seat != NULL)
+		seat_retire(vm->exec.seat);
+	vm->exec.seat = needs_seat(vm) ? seat_new(broker->executors, executor) : NULL;
 }
 
 void broker_vm_changed(struct broker *broker, struct vm *vm)
@@ -106,11 +106,11 @@ static int on_leaving(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	broker->leaving = sd_event_source_disable_unref(broker->leaving);
 	TAILQ_FOREACH(vm, &broker->vms, link) {
-		if (vm->seat == NULL || needs_seat(vm))
+		if (vm->exec.seat == NULL || needs_seat(vm))
 			continue;
 		take_seat(broker, vm);
 		broker_refresh_vm(broker, vm);
-		more |= vm->seat != NULL;
+		more |= vm->exec.seat != NULL;
 	}
 	if (more)
 		expect_leaving(broker);
@@ -122,7 +122,7 @@ void broker_on_gone(void *arg, struct vm *vm)
 	struct broker *broker = arg;
 
 	if (broker->conf->isolation_vm) {
-		vm->seat_until_ns = util_now_ns() + SEAT_KEPT_NS;
+		vm->exec.seat_until_ns = util_now_ns() + SEAT_KEPT_NS;
 		expect_leaving(broker);
 	}
 	abandon(broker, vm, LEDGER_TRANSPORT_DEVICE);
@@ -136,9 +136,9 @@ unsigned broker_remove_vm(struct broker *broker, struct vm *vm)
 
 	abandon(broker, vm, ANY);
 	dev_port_close(vm);
-	if (broker->conf->isolation_vm && vm->seat != NULL)
-		seat_retire(vm->seat);
-	vm->seat = NULL;
+	if (broker->conf->isolation_vm && vm->exec.seat != NULL)
+		seat_retire(vm->exec.seat);
+	vm->exec.seat = NULL;
 	TAILQ_REMOVE(&broker->vms, vm, link);
 	vm->removed = true;
 	if (vm->sched.started == 0)

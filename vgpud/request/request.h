@@ -10,11 +10,11 @@
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/request_life.h"
 #include "vgpud/sched/sched.h"
+#include "vgpud/vm/vm.h"
 #include "worker/exec.h"
 
 struct request;
 struct seat;
-struct vm;
 
 /* A way by which requests come, and their answers go. */
 struct request_origin {
@@ -41,8 +41,6 @@ struct request {
 	struct ledger_request row; /* what the ledger will know */
 	struct exec_job job;	   /* its message; job.id is row.id */
 };
-
-TAILQ_HEAD(request_list, request);
 
 static inline struct request *request_of(struct sched_item *item)
 {

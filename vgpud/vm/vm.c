@@ -39,7 +39,7 @@ struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t p
 		return NULL;
 	sched_vm_init(&vm->sched, pool, priority, paused);
 	TAILQ_INIT(&vm->requests);
-	stats_init(&vm->stats);
+	stats_init(&vm->figures.stats);
 	vm->id = id;
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	TAILQ_INSERT_TAIL(list, vm, link);
@@ -59,7 +59,7 @@ struct vm_settings vm_settings(const struct vm *vm)
 
 void vm_free(struct vm *vm)
 {
-	stats_free(&vm->stats);
+	stats_free(&vm->figures.stats);
 	free(vm);
 }
 
@@ -121,9 +121,9 @@ bool vm_fault(struct vm *vm, uint64_t now_ns, unsigned limit, uint64_t window_ns
 {
 	uint64_t oldest_ns;
 
-	vm->fault_ns[vm->faults++ % VM_FAULTS_MAX] = now_ns;
-	if (limit == 0 || vm->faults < limit)
+	vm->exec.fault_ns[vm->exec.faults++ % VM_FAULTS_MAX] = now_ns;
+	if (limit == 0 || vm->exec.faults < limit)
 		return false;
-	oldest_ns = vm->fault_ns[(vm->faults - limit) % VM_FAULTS_MAX];
+	oldest_ns = vm->exec.fault_ns[(vm->exec.faults - limit) % VM_FAULTS_MAX];
 	return now_ns - oldest_ns < window_ns;
 }

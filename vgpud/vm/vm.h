@@ -9,22 +9,39 @@
 #include <sys/queue.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/request/request.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/stats.h"
 
 #define VM_NAME_SIZE 33 /* 32 characters and the end */
 #define VM_FAULTS_MAX 16
 
+struct dev_port;
+struct request;
+struct seat;
+
+TAILQ_HEAD(request_list, request);
+
 /* Counts since the daemon's start. */
-struct vm_counts {
+struct vm_figures {
 	uint64_t received;		/* requests */
 	uint64_t ended[VGPU_ERROR_NUM]; /* by status */
 	uint64_t connects;
-	uint64_t refused_peers; /* second ones, and such as failed to say hello */
+	uint64_t refused_peers; /* second ones, and those that failed to say hello */
 	uint64_t bad_frames;	/* connections closed for what they sent */
-	uint64_t refused_files; /* requests by file that were none */
+	uint64_t refused_files; /* files that were to be requests and are none */
 	uint64_t limited;	/* requests that waited for a token of the VM's limit */
+	uint32_t last_error;	/* status of the latest request that failed, 0: none did */
+	uint64_t last_error_ns;
+	struct stats stats;
+};
+
+/* Where the VM's requests run, and what they did there. */
+struct vm_exec {
+	struct seat *seat;	/* NULL: nowhere yet */
+	uint64_t seat_until_ns; /* the seat is kept so long for the device to come again */
+	bool by_file;		/* requests have come by file: they run without a device too */
+	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
+	unsigned faults;
 };
 
 /* What of a VM is for an administrator to change, and for the database to keep. */
@@ -34,23 +51,20 @@ struct vm_settings {
 	uint32_t limit_per_s, limit_burst;
 };
 
+/*
+ * A VM, in parts. Each part is written by its owner alone: sched by vgpud/sched and by who applies a
+ * setting, port by vgpud/link, requests, figures and exec by vgpud/request.
+ */
 struct vm {
 	TAILQ_ENTRY(vm) link;
-	struct sched_vm sched; /* pool, priority, paused, limit */
 	uint32_t id;
 	char name[VM_NAME_SIZE];
+	bool removed; /* it is in no list any more; freed when the last of its requests comes back */
+	struct sched_vm sched;
+	struct dev_port *port;
 	struct request_list requests; /* not yet ended */
-	struct vm_counts counts;
-	struct stats stats;
-	uint32_t last_error; /* status of the latest request that failed, 0: none did */
-	uint64_t last_error_ns;
-	bool removed; /* in no list any more; freed when the last of its requests comes back */
-	struct dev_port *port;	/* its socket: dev_server.c's */
-	struct seat *seat;	/* where its requests run: executors.c's; NULL: nowhere yet */
-	uint64_t seat_until_ns; /* it is kept for the device to come again */
-	bool by_file; /* requests of it have come by file: they run without a device too */
-	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
-	unsigned faults;
+	struct vm_exec exec;
+	struct vm_figures figures;
 	/* What the database has of it, and what is on its way there: daemon_record.c's. */
 	struct vm_settings recorded;
 	unsigned pauses, pauses_recorded; /* by the broker */

@@ -13,6 +13,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 SAN ?= 0
+WERROR ?= 0
 
 # Builds with instruments live beside the plain one: SAN=1 has the address and undefined-behaviour sanitizers,
 # SAN=thread the thread sanitizer, SAN=coverage counts which lines ran.
@@ -28,7 +29,7 @@ OPT ?= -O2
 CFLAGS_ALL := -std=gnu11 -g $(OPT) -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -I. -I$(B) \
-	-DVGPU_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
+	-DVGPU_VERSION='"$(VERSION)"' -MMD -MP $(if $(filter 1,$(WERROR)),-Werror) $(CFLAGS)
 LDFLAGS_ALL := -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 ifeq ($(SAN),1)
 CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=address,undefined \
@@ -325,6 +326,7 @@ compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBV
 		sep=$$',\n'; done; echo; echo ']'; } >$@.$$$$ && mv $@.$$$$ $@
 
 clean:
-	rm -rf build build-san compile_commands.json
+	rm -rf build build-san build-tsan build-cov compile_commands.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: all clean

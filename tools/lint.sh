@@ -4,7 +4,10 @@
 #
 # usage: tools/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck analyzer shell man
 #        tools/lint.sh format
-# It says what each step does and what it found, and ends with a count. LINT_JOBS=N: N files at a time.
+# It says what each step does and what it found, and ends with a count.
+# LINT_JOBS=N: N files at a time. LINT_SECONDS=N: tidy and analyzer begin no file after N seconds each, and say how
+# many they left unread. A file that passed one of these two is not read again while it, all that it includes and the
+# tool's settings stay as they are (~/.cache/vgpu/lint).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +25,7 @@ declare -A what=(
 steps=(form heads banned includes tidy cppcheck analyzer shell man)
 jobs=${LINT_JOBS:-$(nproc)}
 rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
-for room in common vgpud vgpuadm guest tests bench; do [ ! -d $room ] || rooms+=("$room"); done
+for room in common proc softgpu worker vgpud vgpuadm guest examples tests bench; do [ ! -d $room ] || rooms+=("$room"); done
 
 # Files of our rooms with one of these names, as find(1) spells them.
 files() {
@@ -33,7 +36,7 @@ files() {
 
 # Shell scripts by their name or their first line, wherever they are.
 scripts() {
-    find "${rooms[@]}" packaging qemu -type f -not -path '*/corpus/*' | sort | while read -r file; do
+    find "${rooms[@]}" packaging tools qemu -type f -not -path '*/corpus/*' | sort | while read -r file; do
         if [[ $file == *.@(sh|bash) ]] || head -n 1 "$file" | grep -aqE '^#!.*[/ ](ba|da)?sh( |$)'; then
             echo "$file"
         fi
@@ -77,8 +80,46 @@ step_includes() {
     tools/check-includes.py | sed '$d'
 }
 
-# One file, in a process of its own, with the commands in directory $2. Prints findings without the
-# paths that lead to them: `clang-tidy FILE` tells those.
+# Files are read in processes of their own: lint.sh read-one STEP FILE WORK. What passed is kept by content.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/vgpu/lint
+
+# Return: on standard output, what decides whether FILE passes STEP, as one number.
+key_of() {
+    local settings
+    case $1 in
+    tidy) settings="$(clang-tidy --version) $(cat .clang-tidy)" ;;
+    analyzer) settings="$(gcc --version) $(cat tools/analyzer.suppress)" ;;
+    esac
+    # The files of the tree that it includes; the system's headers change with the tools.
+    { echo "$settings" && gcc -MM -MG -D_GNU_SOURCE -I. -Ibuild "$2" | sed 's,[\\],,; s,^[^ ]*: *,,' | xargs -r cat --; } 2>/dev/null |
+        sha256sum | cut -c 1-40
+}
+
+read_one() {
+    local step=$1 file=$2 work=$3 key out
+    key=$step-$(key_of "$step" "$file")
+    if [ -e "$cache/$key" ]; then
+        touch "$cache/$key"
+        return
+    fi
+    if [ -n "${LINT_UNTIL:-}" ] && [ "$(date +%s)" -ge "$LINT_UNTIL" ]; then
+        echo "$file" >>"$work/unread"
+        return
+    fi
+    out=$("${step}_one" "$file" "$work")
+    if [ -n "$out" ]; then echo "$out"; else mkdir -p "$cache" && touch "$cache/$key"; fi
+}
+
+# read_all STEP: the files on standard input. Prints what is found.
+read_all() {
+    [ -z "${LINT_SECONDS:-}" ] || export LINT_UNTIL=$(($(date +%s) + LINT_SECONDS))
+    rm -f "$work/unread"
+    xargs -r -P "$jobs" -I FILE "$0" read-one "$1" FILE "$work"
+    [ ! -e "$work/unread" ] || echo "$(wc -l <"$work/unread") files were not read within ${LINT_SECONDS} s (LINT_SECONDS)" >&3
+}
+
+# One file, with the commands in directory $2. Prints findings without the paths that lead to them:
+# `clang-tidy FILE` tells those.
 tidy_one() {
     local out status=0
     out=$(clang-tidy --quiet -p "$2" "$1" 2>&1) || status=$?
@@ -93,7 +134,7 @@ step_tidy() {
         python3 -c 'import json, sys; print(*(c["file"] for c in json.load(sys.stdin)), sep="\n")' \
             <"$work/compile_commands.json" && files '*.c' | sed -nE '/^(tests|bench)\//p'
     } | sort -u | while read -r file; do if [ -f "$file" ]; then echo "$file"; fi; done |
-        xargs -r -P "$jobs" -I FILE "$0" tidy-one FILE "$work" |
+        read_all tidy |
         sort -u # what is found in a header comes once for each file that includes it
 }
 
@@ -110,7 +151,7 @@ step_cppcheck() {
 }
 
 # One file. Prints findings as `file:line:column: warning: ... [-Wanalyzer-what]`.
-analyze_one() {
+analyzer_one() {
     local out status=0
     out=$(gcc -std=gnu11 -O2 -fanalyzer -fdiagnostics-plain-output -D_GNU_SOURCE -DVGPU_VERSION='"0"' -I. -Ibuild \
         -isystem /usr/local/cuda/include -c "$1" -o /dev/null 2>&1) || status=$?
@@ -120,7 +161,7 @@ analyze_one() {
 
 step_analyzer() {
     # Form of a line there: file: what. Each is for as many findings as there are.
-    files '*.c' | sed -E '/^tests\//d' | xargs -r -P "$jobs" -I FILE "$0" analyze-one FILE | sort -u |
+    files '*.c' | sed -E '/^tests\//d' | read_all analyzer | sort -u |
         awk 'NR == FNR { if ($0 !~ /^(#|$)/) known[$1 " " $2]; next }
             { split($0, part, ":"); match($0, /-Wanalyzer-[a-z-]+/)
               if (!((part[1] ": " substr($0, RSTART, RLENGTH)) in known)) print }' tools/analyzer.suppress -
@@ -142,16 +183,14 @@ format)
     files '*.[ch]' | xargs -r clang-format -i
     exit
     ;;
-analyze-one)
-    analyze_one "$2"
-    exit
-    ;;
-tidy-one)
-    tidy_one "$2" "$3"
+read-one)
+    read_one "$2" "$3" "$4"
     exit
     ;;
 esac
 
+exec 3>&2
+find "$cache" -type f -mtime +60 -delete 2>/dev/null || true
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 found=$work/found

@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-#include "guest/libvgpu/slot.h"
 #include "guest/libvgpu/fail.h"
+#include "guest/libvgpu/slot.h"
 
 #define FIND_MAX 64 /* devices of one guest; further ones are not looked at */
 

@@ -8,8 +8,8 @@
 
 #include "common/wire/vgpu_proto.h"
 #include "guest/libvgpu/device.h"
-#include "guest/libvgpu/wait.h"
 #include "guest/libvgpu/fail.h"
+#include "guest/libvgpu/wait.h"
 
 struct request {
 	uint32_t len_bytes; /* what goes into REQUEST_LEN */

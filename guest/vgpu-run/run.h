@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "guest/libvgpu/device.h"
+#include "guest/libvgpu/fail.h"
 #include "guest/libvgpu/submit.h"
 #include "guest/libvgpu/wait.h"
-#include "guest/libvgpu/fail.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/samples.h"
 

@@ -42,4 +42,18 @@ const char *name_executor(uint32_t executor);
 int name_to_opcode(const char *name);
 int name_to_priority(const char *name);
 
+#define NAME_POOLS 26 /* pools are 'A' to 'Z' */
+
+/* Return: the letter of a pool's index, 'A' for 0. */
+static inline char name_pool(unsigned index)
+{
+	return (char)('A' + index);
+}
+
+/* letter: any character. Return: a pool's index, or -1: it is none. */
+static inline int name_to_pool(int letter)
+{
+	return letter >= 'A' && letter <= 'Z' ? letter - 'A' : -1;
+}
+
 #endif

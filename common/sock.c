@@ -3,6 +3,7 @@
 
 #include "common/sock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +12,9 @@
 #include <unistd.h>
 
 #define BACKLOG 128
+
+static_assert(SOCK_PATH_SIZE == sizeof(((struct sockaddr_un *)0)->sun_path),
+	      "as the kernel has it");
 
 static int make_address(struct sockaddr_un *address, const char *path)
 {

@@ -6,6 +6,8 @@
 
 #include <sys/types.h>
 
+#define SOCK_PATH_SIZE 108 /* bytes of a socket's path, end included: sockaddr_un has no more */
+
 /*
  * Listens at path, close-on-exec and non-blocking. A socket file that nobody listens at any more is
  * replaced; anything else there is left alone.

@@ -33,7 +33,7 @@ static bool fits_name(const char *text)
 
 static bool fits_pool(const char *text)
 {
-	return text[0] >= 'A' && text[0] <= 'Z' && text[1] == '\0';
+	return name_to_pool(text[0]) >= 0 && text[1] == '\0';
 }
 
 static bool fits_id(const char *text)

@@ -108,7 +108,7 @@ static void decode_error(const struct regs *regs, char *text)
 
 static void decode_pool(uint32_t pool, char *text)
 {
-	const bool is_letter = pool >= 'A' && pool <= 'Z';
+	const bool is_letter = name_to_pool((int)pool) >= 0;
 
 	snprintf(text, REGS_TEXT_LEN, "%c", is_letter ? (char)pool : '?');
 }

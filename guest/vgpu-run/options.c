@@ -171,7 +171,7 @@ static const char *parse_vm(const char *text)
 
 static char parse_pool(const char *text)
 {
-	if (text[0] < 'A' || text[0] > 'Z' || text[1] != '\0')
+	if (name_to_pool(text[0]) < 0 || text[1] != '\0')
 		options_refuse("--pool %s: must be a letter from A to Z", text);
 	return text[0];
 }

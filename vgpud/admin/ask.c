@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/ledger/ledger.h"
@@ -30,7 +31,7 @@ static json_t *sharing_pools(const struct admin_call *call)
 		return json_null();
 	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
 		if (sched->pool[i].exists && sched->pool[i].gpu == sched->pool[vm->sched.pool].gpu)
-			letters[n++] = (char)('A' + i);
+			letters[n++] = name_pool(i);
 	return json_string(letters);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/cmd/suggest.h"
+#include "common/names.h"
 
 admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_STATUS] = admin_status,
@@ -61,10 +62,10 @@ struct vm *admin_vm_arg(struct admin_call *call)
 int admin_pool_arg(struct admin_call *call)
 {
 	const char *name = admin_arg(call, "pool");
+	int pool = name_to_pool(name[0]);
 
-	if (name[0] >= 'A' && name[0] <= 'Z' && name[1] == '\0' &&
-	    call->daemon->conf->pool[name[0] - 'A'].exists)
-		return name[0] - 'A';
+	if (pool >= 0 && name[1] == '\0' && call->daemon->conf->pool[pool].exists)
+		return pool;
 	admin_fail(call, ADMIN_ERROR_NOT_FOUND, "%s: no such pool (vgpuadm pools shows them)",
 		   name);
 	return -1;
@@ -96,7 +97,7 @@ json_t *admin_string(const char *text)
 
 json_t *admin_pool_name(unsigned index)
 {
-	char name[2] = { (char)('A' + index), '\0' };
+	char name[2] = { name_pool(index), '\0' };
 
 	return json_string(name);
 }

@@ -70,7 +70,7 @@ struct admin_server {
 	unsigned clients_num;
 	TAILQ_HEAD(admin_client_list, admin_client) clients;
 	struct log_limit complaints;
-	char path[108];
+	char path[SOCK_PATH_SIZE];
 };
 
 static void take_lines(struct admin_client *client);

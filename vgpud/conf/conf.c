@@ -27,9 +27,11 @@ static bool next_field(const char **text, char *field)
 
 static int parse_pool(const struct conf *conf, const char *text, uint8_t *pool)
 {
-	if (text[0] < 'A' || text[0] > 'Z' || text[1] != '\0' || !conf->pool[text[0] - 'A'].exists)
+	int index = name_to_pool(text[0]);
+
+	if (index < 0 || text[1] != '\0' || !conf->pool[index].exists)
 		return -EINVAL;
-	*pool = (uint8_t)(text[0] - 'A');
+	*pool = (uint8_t)index;
 	return 0;
 }
 
@@ -119,7 +121,7 @@ bool conf_executor_ok(const char *text)
 
 int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why_size)
 {
-	bool one = text[0] >= 'A' && text[0] <= 'Z' && text[1] == '=';
+	bool one = name_to_pool(text[0]) >= 0 && text[1] == '=';
 	const char *executor = one ? text + 2 : text;
 
 	if (!conf_executor_ok(executor)) {
@@ -129,7 +131,7 @@ int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why
 	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
 		struct conf_pool *pool = &conf->pool[i];
 
-		if (one ? i != (unsigned)(text[0] - 'A') : !pool->exists)
+		if (one ? i != (unsigned)name_to_pool(text[0]) : !pool->exists)
 			continue;
 		pool->exists = true;
 		snprintf(pool->executor, sizeof(pool->executor), "%s", executor);
@@ -155,8 +157,9 @@ static int check_executors(const struct conf *conf, char *why, size_t why_size)
 	snprintf(why, why_size,
 		 "pool %c's executor is auto and pool %c's %s, which may be one and the same GPU; "
 		 "name the executor of each, as in %s for pool %c",
-		 'A' + has_auto, 'A' + has_cuda, conf->pool[has_cuda].executor,
-		 conf->pool[has_cuda].executor, 'A' + has_auto);
+		 name_pool((unsigned)has_auto), name_pool((unsigned)has_cuda),
+		 conf->pool[has_cuda].executor, conf->pool[has_cuda].executor,
+		 name_pool((unsigned)has_auto));
 	return -EINVAL;
 }
 
@@ -175,7 +178,7 @@ int conf_check(const struct conf *conf, char *why, size_t why_size)
 					why, why_size,
 					"%s and %s have the same number %u: give one another, as in "
 					"%s:%c:%s:NUMBER",
-					a->name, b->name, a->id, b->name, 'A' + b->pool,
+					a->name, b->name, a->id, b->name, name_pool(b->pool),
 					name_priority(b->priority));
 				return -EINVAL;
 			}

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/sock.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
 
@@ -17,8 +18,8 @@
 #define CONF_PATH_SIZE 1024
 #define CONF_GROUP_SIZE 33
 
-/* A socket's path has 108 bytes, and longest is RUNTIME-DIR/vm/NAME.sock. */
-#define CONF_RUNTIME_DIR_SIZE (108 - sizeof("/vm/.sock") - (VM_NAME_SIZE - 1) + 1)
+/* The longest path of a socket is RUNTIME-DIR/vm/NAME.sock. */
+#define CONF_RUNTIME_DIR_SIZE (SOCK_PATH_SIZE - sizeof("/vm/.sock") - (VM_NAME_SIZE - 1) + 1)
 
 struct conf_pool {
 	bool exists;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cmd/suggest.h"
+#include "common/names.h"
 #include "vgpud/conf/settings.h"
 
 /*
@@ -58,10 +59,9 @@ static void __attribute__((format(printf, 2, 3))) wrong(struct reading *r, const
 /* "pool B". Return: its index, or -1. */
 static int pool_of(const char *section)
 {
-	if (strncmp(section, "pool ", 5) != 0 || section[5] < 'A' || section[5] > 'Z' ||
-	    section[6] != '\0')
+	if (strncmp(section, "pool ", 5) != 0 || section[5] == '\0' || section[6] != '\0')
 		return -1;
-	return section[5] - 'A';
+	return name_to_pool(section[5]);
 }
 
 static void wrong_section(struct reading *r, const char *section)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "vgpud/conf/settings.h"
 
 /* One setting, of one pool if it is a pool's. Return: whether it differs. */
@@ -25,7 +26,7 @@ static bool diff_setting(const struct conf_setting *setting, unsigned pool,
 	if (strcmp(from, to) == 0)
 		return false;
 	if (conf_setting_of_pool(setting))
-		snprintf(section, sizeof(section), "pool %c", 'A' + (int)pool);
+		snprintf(section, sizeof(section), "pool %c", name_pool(pool));
 	else
 		snprintf(section, sizeof(section), "%s", setting->section);
 	on_change(arg, &change);
@@ -45,7 +46,7 @@ static bool diff_pool_exists(unsigned pool, const struct conf *running, const st
 
 	if (exists == wanted->pool[pool].exists)
 		return false;
-	snprintf(section, sizeof(section), "pool %c", 'A' + (int)pool);
+	snprintf(section, sizeof(section), "pool %c", name_pool(pool));
 	on_change(arg, &change);
 	return true;
 }

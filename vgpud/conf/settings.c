@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "common/units.h"
 #include "common/util.h"
 #include "vgpud/ledger/ring.h"
@@ -352,7 +353,7 @@ static void print_section(unsigned first, unsigned end, const struct conf *conf,
 	const char *gap = first > 0 || pool > 0 ? "\n" : "";
 
 	if (pool >= 0)
-		fprintf(out, "%s[pool %c]\n", gap, 'A' + pool);
+		fprintf(out, "%s[pool %c]\n", gap, name_pool((unsigned)pool));
 	else
 		fprintf(out, "%s[%s]\n", gap, conf_settings[first].section);
 	for (unsigned i = first; i < end; i++)

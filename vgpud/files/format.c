@@ -50,7 +50,7 @@ static const char *parse_line(struct cursor *c, struct file_request *out)
 {
 	int64_t priority, vm_id, a, b;
 
-	if (c->at == c->end || *c->at < 'A' || *c->at > 'Z')
+	if (c->at == c->end || name_to_pool(*c->at) < 0)
 		return "its pool is not a letter from A to Z";
 	out->pool = *c->at++;
 	if (!take_char(c, ':') || !take_number(c, 0, VGPU_PRIORITY_HIGH, &priority))

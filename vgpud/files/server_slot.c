@@ -144,9 +144,9 @@ static bool compare(struct file_server *server, struct file_slot *slot, const st
 		tell_once(server, slot, TOLD_VM_ID, "file-vm-id", claimed, holds);
 		return false;
 	}
-	if (request->pool != 'A' + vm->sched.pool) {
+	if (request->pool != name_pool(vm->sched.pool)) {
 		snprintf(claimed, sizeof(claimed), "%c", request->pool);
-		snprintf(holds, sizeof(holds), "%c", 'A' + vm->sched.pool);
+		snprintf(holds, sizeof(holds), "%c", name_pool(vm->sched.pool));
 		tell_once(server, slot, TOLD_POOL, "file-pool", claimed, holds);
 	}
 	if (request->priority != vm->sched.priority)

@@ -77,7 +77,7 @@ vgpud/exec := executors worker
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch clock db hist ledger null query query_blame query_exact query_groups query_rows query_stats ring ring_file \
 	room set_aside start vms writer
-vgpud/link := dev_door dev_refuse dev_server session
+vgpud/link := door peer port refuse session
 vgpud/request := broker broker_arrival broker_vm request_life
 vgpud/sched := limit sched share
 vgpud/vm := stats vm

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -28,7 +27,7 @@
 #include "vgpud/daemon_record.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
-#include "vgpud/link/dev_server.h"
+#include "vgpud/link/port.h"
 #include "vgpud/request/broker.h"
 
 /* --- start --- */
@@ -54,7 +53,7 @@ static int make_dir(const char *path, mode_t mode, const char *option, const str
 
 static int make_dirs(const struct conf *conf, const struct identity *owner)
 {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char path[SOCK_PATH_SIZE];
 	int len = snprintf(path, sizeof(path), "%s/vm", conf->runtime_dir);
 
 	if (len < 0 || (size_t)len >= sizeof(path) - VM_NAME_SIZE) {
@@ -319,7 +318,7 @@ static int watch_signals(struct daemon *daemon)
 
 static int open_admin(struct daemon *daemon, struct admin_server_config config)
 {
-	char path[DAEMON_PATH_SIZE];
+	char path[SOCK_PATH_SIZE];
 	int err;
 
 	daemon_path(daemon, "admin.sock", path);

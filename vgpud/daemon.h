@@ -12,8 +12,6 @@
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
-#define DAEMON_PATH_SIZE 108 /* of a socket */
-
 struct admin_call;
 struct admin_server;
 struct admin_server_config;
@@ -76,7 +74,7 @@ static inline bool daemon_has_ledger(const struct daemon *daemon)
 /* Return: the VM as the database is to keep it; its strings are the VM's. */
 struct ledger_vm daemon_stored_vm(const struct vm *vm);
 
-/* The socket's path. path: DAEMON_PATH_SIZE bytes. */
+/* The socket's path. path: SOCK_PATH_SIZE bytes. */
 void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path);
 
 #endif

@@ -16,7 +16,7 @@ void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, c
 /* Return: what to do about an error of sock_listen(). */
 const char *daemon_port_error(int err);
 
-/* The path of a file in the runtime directory. path: DAEMON_PATH_SIZE bytes. */
+/* The path of a file in the runtime directory. path: SOCK_PATH_SIZE bytes. */
 void daemon_path(const struct daemon *daemon, const char *name, char *path);
 
 /*

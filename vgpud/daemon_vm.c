@@ -28,8 +28,8 @@ const char *daemon_port_error(int err)
 /* That the name fits, make_dirs() saw to at the start. */
 void daemon_path(const struct daemon *daemon, const char *name, char *path)
 {
-	if (snprintf(path, DAEMON_PATH_SIZE, "%s/%s", daemon->conf->runtime_dir, name) >=
-	    DAEMON_PATH_SIZE)
+	if (snprintf(path, SOCK_PATH_SIZE, "%s/%s", daemon->conf->runtime_dir, name) >=
+	    SOCK_PATH_SIZE)
 		path[0] = '\0';
 }
 
@@ -44,19 +44,23 @@ void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *
 int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
 		     size_t why_size)
 {
-	char path[DAEMON_PATH_SIZE];
+	char path[SOCK_PATH_SIZE];
+	struct port_config config = {
+		.event = daemon->event,
+		.path = connect != NULL ? connect : path,
+		.listen = connect == NULL,
+		.name = vm->name,
+		.vm = { .id = vm->id, .pool = vm->sched.pool, .priority = vm->sched.priority },
+		.handler = &broker_port_handler,
+		.arg = &daemon->broker,
+		.handler_vm = vm,
+	};
 	int err;
 
 	daemon_socket_path(daemon, vm->name, path);
-	if (connect == NULL)
-		err = dev_port_open(vm, daemon->event, path, true, &broker_dev_handler,
-				    &daemon->broker);
-	else
-		err = dev_port_open(vm, daemon->event, connect, false, &broker_dev_handler,
-				    &daemon->broker);
+	err = port_open(&vm->port, &config);
 	if (err != 0)
-		snprintf(why, why_size, "cannot open %s: %s", connect != NULL ? connect : path,
-			 daemon_port_error(err));
+		snprintf(why, why_size, "cannot open %s: %s", config.path, daemon_port_error(err));
 	return err;
 }
 
@@ -193,7 +197,7 @@ struct ledger_vm daemon_stored_vm(const struct vm *vm)
 		.pool = (uint8_t)('A' + vm->sched.pool),
 		.priority = vm->sched.priority,
 		.paused = vm->sched.paused,
-		.connect = dev_port_listens(vm) ? NULL : dev_port_path(vm),
+		.connect = port_listens(vm->port) ? NULL : port_path(vm->port),
 		.limit_per_s = vm->sched.limit.rate_per_s,
 		.limit_burst = vm->sched.limit.burst,
 	};

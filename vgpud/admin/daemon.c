@@ -32,7 +32,7 @@ static struct totals add_up(const struct broker *broker)
 
 	TAILQ_FOREACH(vm, &broker->vms, link) {
 		sum.vms++;
-		sum.connected += dev_port_connected(vm);
+		sum.connected += port_connected(vm->port);
 		sum.paused += vm->sched.paused;
 		sum.limited += vm->sched.limit.rate_per_s > 0;
 		sum.queued += vm->sched.queued;
@@ -280,7 +280,7 @@ static void check_pools(struct admin_call *call)
 			continue;
 		info = executors_info(daemon->broker.executors, conf->executor);
 		trouble = executors_trouble(daemon->broker.executors, conf->executor);
-		snprintf(name, sizeof(name), "pool %c", 'A' + i);
+		snprintf(name, sizeof(name), "pool %c", name_pool((unsigned)i));
 		snprintf(text, sizeof(text), "%s: %s", conf->executor,
 			 trouble != NULL ? trouble : info->name);
 		if (trouble != NULL)
@@ -309,11 +309,11 @@ static void check_vms(struct admin_call *call)
 			snprintf(remedy, sizeof(remedy), "vgpuadm resume %s", vm->name);
 			check_row(call, "vm", CHECK_WARNING, text, remedy);
 		}
-		if (vm->figures.bad_frames > 0) {
+		if (port_counts(vm->port)->broke > 0) {
 			snprintf(text, sizeof(text),
 				 "%s: its device was disconnected %llu times for "
 				 "what it sent",
-				 vm->name, (unsigned long long)vm->figures.bad_frames);
+				 vm->name, (unsigned long long)port_counts(vm->port)->broke);
 			check_row(call, "vm", CHECK_WARNING, text,
 				  "see that its QEMU was built with this version's device");
 		}

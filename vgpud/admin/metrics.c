@@ -113,7 +113,7 @@ static void emit_total(struct admin_call *call, const struct vm *vm,
 static void emit_vms(struct admin_call *call)
 {
 	EACH_VM(call, "vgpu_vm_connected", "gauge", "Whether the VM's device is connected.", "%d",
-		dev_port_connected(vm));
+		port_connected(vm->port));
 	EACH_VM(call, "vgpu_vm_paused", "gauge", "Whether the VM is paused.", "%d",
 		vm->sched.paused);
 	EACH_VM(call, "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
@@ -129,10 +129,10 @@ static void emit_vms(struct admin_call *call)
 		"Requests of the VM that waited for its limit.", "%" PRIu64, vm->figures.limited);
 	EACH_VM(call, "vgpu_vm_bad_frames_total", "counter",
 		"Connections of the VM's device closed for what they sent.", "%" PRIu64,
-		vm->figures.bad_frames);
+		port_counts(vm->port)->broke);
 	EACH_VM(call, "vgpu_vm_refused_peers_total", "counter",
 		"Connections to the VM's socket that were refused.", "%" PRIu64,
-		vm->figures.refused_peers);
+		port_counts(vm->port)->refused);
 	EACH_VM(call, "vgpu_vm_refused_files_total", "counter",
 		"Files of the VM that were to be requests and are none.", "%" PRIu64,
 		vm->figures.refused_files);

@@ -21,9 +21,9 @@
 
 static json_t *socket_row(const struct vm *vm, json_t *row)
 {
-	json_object_set_new(row, "socket", admin_string(dev_port_path(vm)));
+	json_object_set_new(row, "socket", admin_string(port_path(vm->port)));
 	json_object_set_new(row, "socket_mode",
-			    json_string(dev_port_listens(vm) ? "listen" : "connect"));
+			    json_string(port_listens(vm->port) ? "listen" : "connect"));
 	return row;
 }
 
@@ -44,11 +44,11 @@ static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 		"s:I}",
 		"vm", vm->name, "vm_id", (json_int_t)vm->id, "pool",
 		admin_pool_name(vm->sched.pool), "priority", name_priority(vm->sched.priority),
-		"paused", vm->sched.paused, "connected", dev_port_connected(vm), "queued",
+		"paused", vm->sched.paused, "connected", port_connected(vm->port), "queued",
 		(json_int_t)vm->sched.queued, "running", (json_int_t)vm->sched.started, "requests",
 		(json_int_t)vm->figures.received, "errors", (json_int_t)errors_of(vm), "bad_frames",
-		(json_int_t)vm->figures.bad_frames, "refused_peers",
-		(json_int_t)vm->figures.refused_peers, "last_error",
+		(json_int_t)port_counts(vm->port)->broke, "refused_peers",
+		(json_int_t)port_counts(vm->port)->refused, "last_error",
 		admin_string(vm->figures.last_error != VGPU_ERR_OK
 				     ? name_error(vm->figures.last_error)
 				     : NULL),
@@ -323,9 +323,9 @@ static bool name_is_free(struct admin_call *call, const char *name)
 static json_t *added_row(const struct vm *vm)
 {
 	char options[512];
-	const char *path = dev_port_path(vm);
+	const char *path = port_path(vm->port);
 
-	if (dev_port_listens(vm))
+	if (port_listens(vm->port))
 		snprintf(options, sizeof(options),
 			 "-chardev socket,id=vg0,path=%s,reconnect=1 -device vgpu-stub,chardev=vg0",
 			 path);
@@ -404,7 +404,7 @@ void admin_remove_vm(struct admin_call *call)
 
 	if (vm == NULL)
 		return;
-	if (dev_port_connected(vm) && !admin_flag(call, "force")) {
+	if (port_connected(vm->port) && !admin_flag(call, "force")) {
 		admin_fail(call, ADMIN_ERROR_REFUSED,
 			   "%s: its device is connected; end the VM first, or use --force",
 			   vm->name);

@@ -191,7 +191,7 @@ void broker_dispatch(struct broker *broker)
 			request->row.executor = (uint8_t)seat_info(seat)->executor;
 			request->row.wait_ns = item->started_ns - request->row.received_ns;
 			request->row.limited_ns = item->limited_ns;
-			request->row.pool = (uint8_t)('A' + item->pool);
+			request->row.pool = (uint8_t)name_pool(item->pool);
 			request->row.priority = request->vm->sched.priority;
 			broker_expect_expiry(
 				broker, now_ns + broker->sched.pool[item->pool].exec_deadline_ns);
@@ -499,7 +499,7 @@ void broker_close(struct broker *broker)
 	end_all_started(broker);
 	while ((vm = TAILQ_FIRST(&broker->vms)) != NULL) {
 		broker_end_queued(broker, vm, VGPU_ERR_BACKEND_LOST);
-		dev_port_close(vm);
+		port_close(vm->port);
 		TAILQ_REMOVE(&broker->vms, vm, link);
 		vm_free(vm);
 	}

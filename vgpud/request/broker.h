@@ -10,7 +10,7 @@
 #include "vgpud/conf/conf.h"
 #include "vgpud/exec/executors.h"
 #include "vgpud/ledger/ledger.h"
-#include "vgpud/link/dev_server.h"
+#include "vgpud/link/port.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
 
@@ -61,8 +61,8 @@ void broker_close(struct broker *broker);
 /* Takes over what may change in *conf while the broker works. */
 void broker_conf_changed(struct broker *broker);
 
-/* For dev_port_open(), with the broker as its argument. */
-extern const struct dev_handler broker_dev_handler;
+/* For port_open(), with the broker as its argument. */
+extern const struct port_handler broker_port_handler;
 
 /* A request as it comes. */
 struct broker_arrival {

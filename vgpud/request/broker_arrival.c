@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "common/util.h"
 #include "common/wire/proto_check.h"
 #include "vgpud/request/broker_private.h"
@@ -33,7 +34,7 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 		.guest_request_id = arrival->request_id,
 		.opcode = has_header ? vgpu_get_le32(arrival->msg + 4) : UINT32_MAX,
 		.request_bytes = (uint16_t)arrival->len_bytes,
-		.pool = (uint8_t)('A' + vm->sched.pool),
+		.pool = (uint8_t)name_pool(vm->sched.pool),
 		.priority = vm->sched.priority,
 		.transport = (uint8_t)arrival->origin->transport,
 	};
@@ -111,8 +112,8 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 
 static void answer_device(const struct request *request, const uint8_t *msg, uint32_t len_bytes)
 {
-	dev_port_send_response(request->vm, request->sequence, request->row.guest_request_id, msg,
-			       len_bytes);
+	port_send_response(request->vm->port, request->sequence, request->row.guest_request_id, msg,
+			   len_bytes);
 }
 
 static const struct request_origin device_origin = {
@@ -133,8 +134,8 @@ static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header 
 	uint8_t error[VGPU_MSG_MAX];
 
 	if (broker_submit(arg, vm, &arrival) != 0)
-		dev_port_send_response(vm, h->sequence, h->request_id, error,
-				       broker_make_error(error, VGPU_ERR_INTERNAL, false));
+		port_send_response(vm->port, h->sequence, h->request_id, error,
+				   broker_make_error(error, VGPU_ERR_INTERNAL, false));
 }
 
 static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
@@ -150,7 +151,7 @@ static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
 	broker_advance(broker, request, LIFE_ABANDON, VGPU_ERR_CANCELLED);
 }
 
-const struct dev_handler broker_dev_handler = {
+const struct port_handler broker_port_handler = {
 	.request = on_request,
 	.cancel = on_cancel,
 	.connected = broker_on_connected,

@@ -43,7 +43,7 @@ bool broker_has_no_device(const struct vm *vm);
 /* Looks again at what can run the VM's requests; if nothing ever will, ends them. */
 void broker_refresh_vm(struct broker *broker, struct vm *vm);
 
-/* Of struct dev_handler. */
+/* Of struct port_handler. */
 void broker_on_connected(void *arg, struct vm *vm);
 void broker_on_gone(void *arg, struct vm *vm);
 

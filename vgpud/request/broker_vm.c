@@ -27,7 +27,7 @@ void broker_refresh_vm(struct broker *broker, struct vm *vm)
 /* Whether requests may come, so that there should be a worker for them. */
 static bool needs_seat(const struct vm *vm)
 {
-	return dev_port_connected(vm) || vm->exec.by_file;
+	return port_connected(vm->port) || vm->exec.by_file;
 }
 
 static bool may_come_again(const struct vm *vm)
@@ -62,7 +62,7 @@ void broker_vm_changed(struct broker *broker, struct vm *vm)
 {
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);
-	dev_port_send_config(vm);
+	port_send_config(vm->port, vm->sched.pool, vm->sched.priority);
 	broker_dispatch(broker);
 }
 
@@ -135,7 +135,8 @@ unsigned broker_remove_vm(struct broker *broker, struct vm *vm)
 	unsigned ended = vm->sched.queued + vm->sched.started;
 
 	abandon(broker, vm, ANY);
-	dev_port_close(vm);
+	port_close(vm->port);
+	vm->port = NULL;
 	if (broker->conf->isolation_vm && vm->exec.seat != NULL)
 		seat_retire(vm->exec.seat);
 	vm->exec.seat = NULL;

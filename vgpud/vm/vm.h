@@ -15,7 +15,7 @@
 #define VM_NAME_SIZE 33 /* 32 characters and the end */
 #define VM_FAULTS_MAX 16
 
-struct dev_port;
+struct port;
 struct request;
 struct seat;
 
@@ -25,12 +25,9 @@ TAILQ_HEAD(request_list, request);
 struct vm_figures {
 	uint64_t received;		/* requests */
 	uint64_t ended[VGPU_ERROR_NUM]; /* by status */
-	uint64_t connects;
-	uint64_t refused_peers; /* second ones, and those that failed to say hello */
-	uint64_t bad_frames;	/* connections closed for what they sent */
-	uint64_t refused_files; /* files that were to be requests and are none */
-	uint64_t limited;	/* requests that waited for a token of the VM's limit */
-	uint32_t last_error;	/* status of the latest request that failed, 0: none did */
+	uint64_t refused_files;		/* files that were to be requests and are none */
+	uint64_t limited;		/* requests that waited for a token of the VM's limit */
+	uint32_t last_error;		/* status of the latest request that failed, 0: none did */
 	uint64_t last_error_ns;
 	struct stats stats;
 };
@@ -61,7 +58,7 @@ struct vm {
 	char name[VM_NAME_SIZE];
 	bool removed; /* it is in no list any more; freed when the last of its requests comes back */
 	struct sched_vm sched;
-	struct dev_port *port;
+	struct port *port;
 	struct request_list requests; /* not yet ended */
 	struct vm_exec exec;
 	struct vm_figures figures;

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dev_door.c - listening sockets that take nobody in for as long as descriptors run short */
+/* door.c - listening sockets that accept nothing for as long as descriptors run short */
 
-#include "vgpud/link/dev_door.h"
+#include "vgpud/link/door.h"
 
 #include <time.h>
 
-/* For descriptors that nobody tells of: those of workers and administrators, or a limit raised. */
+/* door_freed() tells of the VMs' descriptors; not of workers' and administrators', nor of a raised limit. */
 #define SHUT_MOST_USEC 1000000ull
 
-static TAILQ_HEAD(door_list, dev_door) shut = TAILQ_HEAD_INITIALIZER(shut);
+static TAILQ_HEAD(door_list, door) shut_doors = TAILQ_HEAD_INITIALIZER(shut_doors);
 
-void dev_door_drop(struct dev_door *door)
+void door_drop(struct door *door)
 {
 	if (!door->shut)
 		return;
 	door->shut = false;
 	door->timer = sd_event_source_disable_unref(door->timer);
-	TAILQ_REMOVE(&shut, door, link);
+	TAILQ_REMOVE(&shut_doors, door, link);
 }
 
-static void open_again(struct dev_door *door)
+static void open_again(struct door *door)
 {
-	dev_door_drop(door);
+	door_drop(door);
 	sd_event_source_set_enabled(door->listen_io, SD_EVENT_ON);
 }
 
@@ -33,18 +33,18 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-void dev_door_shut(struct dev_door *door, sd_event_source *listen_io)
+void door_shut(struct door *door, sd_event_source *listen_io)
 {
 	door->shut = true;
 	door->listen_io = listen_io;
-	TAILQ_INSERT_TAIL(&shut, door, link);
+	TAILQ_INSERT_TAIL(&shut_doors, door, link);
 	sd_event_source_set_enabled(listen_io, SD_EVENT_OFF);
 	sd_event_add_time_relative(sd_event_source_get_event(listen_io), &door->timer,
 				   CLOCK_MONOTONIC, SHUT_MOST_USEC, 0, on_timer, door);
 }
 
-void dev_door_freed(void)
+void door_freed(void)
 {
-	if (!TAILQ_EMPTY(&shut))
-		open_again(TAILQ_FIRST(&shut));
+	if (!TAILQ_EMPTY(&shut_doors))
+		open_again(TAILQ_FIRST(&shut_doors));
 }

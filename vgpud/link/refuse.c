@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dev_refuse.c - turns a connection away so that the other end learns why */
+/* refuse.c - turns a connection away so that the other end learns why */
 
-#include "vgpud/link/dev_refuse.h"
+#include "vgpud/link/refuse.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vgpud/link/dev_door.h"
+#include "vgpud/link/door.h"
 
 #define LINGER_USEC 1000000ull
 #define LINGER_MAX 32 /* connections at once; what is beyond is closed at once */
@@ -26,7 +26,7 @@ static void refused_free(struct refused *refused)
 	sd_event_source_disable_unref(refused->timer);
 	sd_event_source_disable_unref(refused->io);
 	close(refused->fd);
-	dev_door_freed();
+	door_freed();
 	free(refused);
 }
 
@@ -50,7 +50,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-void dev_refuse(sd_event *event, int fd, const uint8_t *frame, uint32_t len_bytes)
+void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t len_bytes)
 {
 	struct refused *refused = lingering < LINGER_MAX ? calloc(1, sizeof(*refused)) : NULL;
 
@@ -58,7 +58,7 @@ void dev_refuse(sd_event *event, int fd, const uint8_t *frame, uint32_t len_byte
 	    shutdown(fd, SHUT_WR) < 0) {
 		free(refused);
 		close(fd);
-		dev_door_freed();
+		door_freed();
 		return;
 	}
 	lingering++;

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_port.c - a VM's socket: one device at a time, whichever side listens */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/sock.h"
+#include "common/wire/vgpu_frame.h"
+#include "common/wire/vgpu_regs.h"
+#include "tests/unit/scratch.h"
+#include "vgpud/link/port.h"
+
+#define TURNS_MOST 1000
+#define PATIENCE_USEC 20000000ull
+
+struct house {
+	sd_event *event;
+	char dir[64];
+	char path[SOCK_PATH_SIZE];
+	struct port *port;
+	unsigned connected, gone, requests, cancels;
+};
+
+static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header *h,
+		       const uint8_t *msg)
+{
+	struct house *house = arg;
+
+	assert_ptr_equal(vm, house); /* what port_config.handler_vm was */
+	assert_non_null(msg);
+	house->requests++;
+	port_send_response(house->port, h->sequence, h->request_id, msg, h->length);
+}
+
+static void on_cancel(void *arg, struct vm *vm, uint64_t sequence)
+{
+	struct house *house = arg;
+
+	(void)vm;
+	(void)sequence;
+	house->cancels++;
+}
+
+static void on_connected(void *arg, struct vm *vm)
+{
+	struct house *house = arg;
+
+	(void)vm;
+	assert_true(port_connected(house->port));
+	house->connected++;
+}
+
+static void on_gone(void *arg, struct vm *vm)
+{
+	struct house *house = arg;
+
+	(void)vm;
+	assert_false(port_connected(house->port));
+	house->gone++;
+}
+
+static const struct port_handler handler = {
+	.request = on_request,
+	.cancel = on_cancel,
+	.connected = on_connected,
+	.gone = on_gone,
+};
+
+static int setup(void **state)
+{
+	struct house *house = test_calloc(1, sizeof(*house));
+
+	assert_int_equal(sd_event_new(&house->event), 0);
+	snprintf(house->dir, sizeof(house->dir), "/tmp/vgpu-port.XXXXXX");
+	assert_non_null(mkdtemp(house->dir));
+	snprintf(house->path, sizeof(house->path), "%s/vm7.sock", house->dir);
+	*state = house;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct house *house = *state;
+
+	port_close(house->port);
+	for (int turn = 0; turn < TURNS_MOST && sd_event_run(house->event, 0) > 0; turn++)
+		;
+	sd_event_unref(house->event);
+	scratch_remove(house->dir);
+	test_free(house);
+	return 0;
+}
+
+static int open_at(struct house *house, const char *path, bool listen)
+{
+	const struct port_config config = {
+		.event = house->event,
+		.path = path,
+		.listen = listen,
+		.name = "vm7",
+		.vm = { .id = 7, .pool = 0, .priority = VGPU_PRIORITY_MEDIUM },
+		.handler = &handler,
+		.arg = house,
+		.handler_vm = (struct vm *)house,
+	};
+
+	return port_open(&house->port, &config);
+}
+
+static void settle(struct house *house)
+{
+	int turn = 0;
+
+	while (sd_event_run(house->event, 0) > 0)
+		assert_in_range(++turn, 1, TURNS_MOST);
+}
+
+/* --- a device --- */
+
+static int device_connect(struct house *house)
+{
+	int fd = sock_connect(house->path);
+
+	assert_true(fd >= 0);
+	settle(house);
+	return fd;
+}
+
+static void device_says(struct house *house, int fd, uint8_t type, uint64_t sequence,
+			const uint8_t *payload, uint32_t len)
+{
+	struct vgpu_frame_header h = {
+		.vm_id = 7, .length = len, .type = type, .sequence = sequence
+	};
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	vgpu_frame_put_header(frame, &h);
+	memcpy(frame + VGPU_FRAME_HEADER_LEN, payload, len);
+	assert_int_equal(send(fd, frame, VGPU_FRAME_HEADER_LEN + len, MSG_NOSIGNAL),
+			 VGPU_FRAME_HEADER_LEN + len);
+	settle(house);
+}
+
+static void device_greets(struct house *house, int fd)
+{
+	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
+
+	vgpu_put_le32(hello, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION);
+	device_says(house, fd, VGPU_FRAME_HELLO, 0, hello, sizeof(hello));
+}
+
+/* Takes one frame of that type. out: its payload's first words. */
+static void device_hears(int fd, uint8_t type, uint32_t *out, unsigned words)
+{
+	uint8_t frame[VGPU_FRAME_MAX];
+	struct vgpu_frame_header h;
+
+	assert_int_equal(recv(fd, frame, VGPU_FRAME_HEADER_LEN, 0), VGPU_FRAME_HEADER_LEN);
+	vgpu_frame_get_header(frame, &h);
+	assert_int_equal(h.type, type);
+	assert_int_equal(recv(fd, frame, h.length, 0), h.length);
+	for (unsigned i = 0; i < words; i++)
+		out[i] = vgpu_get_le32(frame + 4 * i);
+}
+
+static void device_is_welcome(int fd)
+{
+	uint32_t words[3];
+
+	device_hears(fd, VGPU_FRAME_HELLO, words, 3);
+	assert_int_equal(words[2], VGPU_ERR_OK);
+	device_hears(fd, VGPU_FRAME_CONFIG, words, 3);
+	assert_int_equal(words[0], 7);
+	assert_int_equal(words[1], 'A');
+}
+
+static void device_is_denied(int fd)
+{
+	uint32_t words[3];
+	char byte;
+
+	device_hears(fd, VGPU_FRAME_HELLO, words, 3);
+	assert_int_equal(words[2], VGPU_ERR_DENIED);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+}
+
+/* --- tests --- */
+
+static void a_device_comes_works_and_goes(void **state)
+{
+	struct house *house = *state;
+	uint8_t msg[40] = { 0 };
+	int fd;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	assert_string_equal(port_path(house->port), house->path);
+	assert_true(port_listens(house->port));
+	fd = device_connect(house);
+	assert_false(port_connected(house->port)); /* it has not said hello */
+	device_greets(house, fd);
+	device_is_welcome(fd);
+	assert_int_equal(house->connected, 1);
+	device_says(house, fd, VGPU_FRAME_REQUEST, 1, msg, sizeof(msg));
+	device_hears(fd, VGPU_FRAME_RESPONSE, NULL, 0);
+	device_says(house, fd, VGPU_FRAME_CANCEL, 1, msg, 0);
+	assert_int_equal(house->requests, 1);
+	assert_int_equal(house->cancels, 1);
+	close(fd);
+	settle(house);
+	assert_int_equal(house->gone, 1);
+	assert_int_equal(port_counts(house->port)->connects, 1);
+	assert_int_equal(port_counts(house->port)->refused, 0);
+	assert_int_equal(port_counts(house->port)->broke, 0);
+}
+
+static void only_owner_and_group_may_connect(void **state)
+{
+	struct house *house = *state;
+	struct stat st;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	assert_int_equal(stat(house->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+}
+
+static void a_second_device_does_not_displace_the_first(void **state)
+{
+	struct house *house = *state;
+	int first, second;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	first = device_connect(house);
+	device_greets(house, first);
+	device_is_welcome(first);
+	second = device_connect(house);
+	device_is_denied(second);
+	assert_true(port_connected(house->port));
+	assert_int_equal(house->gone, 0);
+	assert_int_equal(port_counts(house->port)->refused, 1);
+	close(second);
+	port_send_config(house->port, 1, VGPU_PRIORITY_LOW);
+	device_hears(first, VGPU_FRAME_CONFIG, NULL, 0);
+	close(first);
+}
+
+static void a_restarted_qemu_does_not_find_its_predecessor(void **state)
+{
+	struct house *house = *state;
+	int first, second;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	first = device_connect(house);
+	device_greets(house, first);
+	/* Both happen before the loop's next turn, so that it may see either first. */
+	close(first);
+	second = sock_connect(house->path);
+	assert_true(second >= 0);
+	settle(house);
+	device_greets(house, second);
+	device_is_welcome(second);
+	assert_int_equal(house->gone, 1);
+	assert_int_equal(house->connected, 2);
+	assert_int_equal(port_counts(house->port)->refused, 0);
+	close(second);
+}
+
+static void a_change_is_told_now_and_to_who_comes_later(void **state)
+{
+	struct house *house = *state;
+	uint32_t words[3];
+	int fd;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	port_send_config(house->port, 2, VGPU_PRIORITY_HIGH);
+	fd = device_connect(house);
+	device_greets(house, fd);
+	device_hears(fd, VGPU_FRAME_HELLO, NULL, 0);
+	device_hears(fd, VGPU_FRAME_CONFIG, words, 3);
+	assert_int_equal(words[1], 'C');
+	assert_int_equal(words[2], VGPU_PRIORITY_HIGH);
+	port_send_config(house->port, 3, VGPU_PRIORITY_LOW);
+	device_hears(fd, VGPU_FRAME_CONFIG, words, 3);
+	assert_int_equal(words[1], 'D');
+	assert_int_equal(words[2], VGPU_PRIORITY_LOW);
+	close(fd);
+}
+
+static void a_device_that_breaks_the_stream_is_counted(void **state)
+{
+	struct house *house = *state;
+	int fd;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	fd = device_connect(house);
+	assert_int_equal(send(fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 36, 0), 36);
+	settle(house);
+	assert_int_equal(port_counts(house->port)->broke, 1);
+	assert_int_equal(house->gone, 0); /* it never was a device */
+	close(fd);
+}
+
+static void where_qemu_listens_we_connect_until_it_does(void **state)
+{
+	struct house *house = *state;
+	int listener, fd = -1;
+
+	assert_int_equal(open_at(house, house->path, false), 0);
+	assert_false(port_listens(house->port));
+	settle(house); /* the first try, which finds no socket */
+	listener = sock_listen(house->path, 0600);
+	assert_true(listener >= 0);
+	while (fd < 0) {
+		assert_int_not_equal(sd_event_run(house->event, PATIENCE_USEC), 0);
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	device_greets(house, fd);
+	device_is_welcome(fd);
+	close(fd);
+	fd = -1;
+	while (fd < 0) {
+		assert_int_not_equal(sd_event_run(house->event, PATIENCE_USEC), 0);
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	assert_int_equal(house->gone, 1);
+	close(fd);
+	close(listener);
+}
+
+static void a_socket_goes_with_its_port(void **state)
+{
+	struct house *house = *state;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	port_close(house->port);
+	house->port = NULL;
+	assert_int_equal(access(house->path, F_OK), -1);
+	assert_false(port_connected(NULL));
+	port_close(NULL);
+}
+
+static void paths_that_will_not_do(void **state)
+{
+	struct house *house = *state;
+	char longer[SOCK_PATH_SIZE + 1];
+	FILE *file;
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[0] = '/';
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(open_at(house, longer, true), -ENAMETOOLONG);
+	assert_int_equal(open_at(house, longer, false), -ENAMETOOLONG);
+	file = fopen(house->path, "w");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(open_at(house, house->path, true), -EEXIST);
+	assert_null(house->port);
+	assert_int_equal(access(house->path, F_OK), 0); /* and is left alone */
+}
+
+int main(void)
+{
+#define PORT_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		PORT_TEST(a_device_comes_works_and_goes),
+		PORT_TEST(only_owner_and_group_may_connect),
+		PORT_TEST(a_second_device_does_not_displace_the_first),
+		PORT_TEST(a_restarted_qemu_does_not_find_its_predecessor),
+		PORT_TEST(a_change_is_told_now_and_to_who_comes_later),
+		PORT_TEST(a_device_that_breaks_the_stream_is_counted),
+		PORT_TEST(where_qemu_listens_we_connect_until_it_does),
+		PORT_TEST(a_socket_goes_with_its_port),
+		PORT_TEST(paths_that_will_not_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

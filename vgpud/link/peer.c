@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* peer.c - one device's connection: bytes in, frames out */
+
+#include "vgpud/link/peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/names.h"
+#include "common/wire/vgpu_frame.h"
+#include "vgpud/link/door.h"
+#include "vgpud/link/refuse.h"
+#include "vgpud/link/session.h"
+
+/*
+ * Theory of operation: bytes go through the frame parser, frames through the session, and what the
+ * session says is done here. Nothing waits: what the socket does not take is kept, up to OUT_MAX
+ * bytes; a peer that lets more than that pile up is closed, since a device has no use for answers
+ * that it does not read. A device may be silent for as long as it likes, but not in the middle of a
+ * frame.
+ *
+ * The handler's ended() may free the peer. Therefore it is called last in each event, and functions
+ * below that may find the end return whether the peer stays; nothing of the peer is touched once
+ * they say no.
+ */
+
+#define OUT_MAX (64u * 1024) /* bytes kept for a peer that does not read */
+#define IN_CHUNK 16384	     /* bytes taken at a time */
+#define HELLO_TIMEOUT_USEC 5000000ull
+#define FRAME_TIMEOUT_USEC 5000000ull /* from a frame's first byte to its last */
+
+struct peer {
+	int fd; /* -1: refuse_connection() has it */
+	sd_event *event;
+	const struct peer_vm *vm;
+	const struct peer_handler *handler;
+	void *arg;
+	sd_event_source *io;
+	sd_event_source *hello_timer; /* until it said hello */
+	sd_event_source *frame_timer; /* NULL, or on while a frame lacks some bytes */
+	bool greeted;
+	struct session session;
+	struct vgpu_frame_parser parser;
+	uint8_t *out; /* OUT_MAX bytes, NULL until the socket is full for the first time */
+	uint32_t out_len;
+	char unread[96]; /* why no more can be sent; "" while it can */
+};
+
+/* Return: false, the peer does not stay. */
+static bool end(struct peer *peer, enum peer_end how, const char *why)
+{
+	peer->handler->ended(peer->arg, how, why);
+	return false;
+}
+
+/* --- to the peer --- */
+
+/* Return: bytes that the socket took, 0 if it is full, -errno if the peer has gone. */
+static ssize_t send_some(struct peer *peer, const uint8_t *bytes, uint32_t len)
+{
+	ssize_t sent = send(peer->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (sent >= 0)
+		return sent;
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+/* Keeps what the socket did not take. Return: 0, -ENOBUFS too much, -ENOMEM. */
+static int keep(struct peer *peer, const uint8_t *bytes, uint32_t len)
+{
+	if (peer->out == NULL && (peer->out = malloc(OUT_MAX)) == NULL)
+		return -ENOMEM;
+	if (len > OUT_MAX - peer->out_len)
+		return -ENOBUFS;
+	memcpy(peer->out + peer->out_len, bytes, len);
+	peer->out_len += len;
+	return sd_event_source_set_io_events(peer->io, EPOLLIN | EPOLLOUT);
+}
+
+static void note_unread(struct peer *peer, uint32_t unsent_bytes, int err)
+{
+	if (err == -ENOBUFS)
+		snprintf(peer->unread, sizeof(peer->unread),
+			 "%u bytes of them wait here, behind a full socket, and no more are kept",
+			 unsent_bytes);
+	else
+		snprintf(peer->unread, sizeof(peer->unread), "%u bytes of them cannot be kept: %s",
+			 unsent_bytes, strerror(-err));
+}
+
+/*
+ * A send that fails does not end the peer here, deep inside of a caller's work: the shut socket
+ * makes the loop find it.
+ */
+static void peer_send(struct peer *peer, const uint8_t *bytes, uint32_t len)
+{
+	ssize_t sent = 0;
+	int err = 0;
+
+	if (peer->out_len == 0)
+		sent = send_some(peer, bytes, len);
+	if (sent >= 0 && (uint32_t)sent < len)
+		err = keep(peer, bytes + sent, len - (uint32_t)sent);
+	if (sent >= 0 && err >= 0)
+		return;
+	if (err < 0 && peer->unread[0] == '\0')
+		note_unread(peer, peer->out_len + len - (uint32_t)sent, err);
+	peer->out_len = 0;
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
+/* frame: VGPU_FRAME_MAX bytes. Return: bytes of the frame. */
+static uint32_t make_frame(uint8_t *frame, const struct peer_vm *vm, uint8_t type,
+			   uint64_t sequence, uint32_t request_id, const uint8_t *payload,
+			   uint32_t len)
+{
+	struct vgpu_frame_header h = {
+		.vm_id = vm->id,
+		.request_id = request_id,
+		.length = len,
+		.pool_id = (uint8_t)name_pool(vm->pool),
+		.priority = vm->priority,
+		.type = type,
+		.sequence = sequence,
+	};
+
+	vgpu_frame_put_header(frame, &h);
+	memcpy(frame + VGPU_FRAME_HEADER_LEN, payload, len);
+	return VGPU_FRAME_HEADER_LEN + len;
+}
+
+uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, enum vgpu_error status)
+{
+	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
+
+	vgpu_put_le32(hello, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + 8, status);
+	return make_frame(frame, vm, VGPU_FRAME_HELLO, 0, 0, hello, sizeof(hello));
+}
+
+void peer_send_config(struct peer *peer)
+{
+	uint8_t config[VGPU_CONFIG_LEN] = { 0 };
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	vgpu_put_le32(config, peer->vm->id);
+	vgpu_put_le32(config + 4, (uint32_t)name_pool(peer->vm->pool));
+	vgpu_put_le32(config + 8, peer->vm->priority);
+	peer_send(peer, frame,
+		  make_frame(frame, peer->vm, VGPU_FRAME_CONFIG, 0, 0, config, sizeof(config)));
+}
+
+void peer_send_response(struct peer *peer, uint64_t sequence, uint32_t request_id,
+			const uint8_t *msg, uint32_t len_bytes)
+{
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	peer_send(peer, frame,
+		  make_frame(frame, peer->vm, VGPU_FRAME_RESPONSE, sequence, request_id, msg,
+			     len_bytes));
+}
+
+/* --- from the peer --- */
+
+static void greet(struct peer *peer)
+{
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	peer->hello_timer = sd_event_source_disable_unref(peer->hello_timer);
+	peer->greeted = true;
+	peer_send(peer, frame, peer_make_hello(frame, peer->vm, VGPU_ERR_OK));
+	peer_send_config(peer);
+	peer->handler->greeted(peer->arg);
+}
+
+/* Return: whether the peer stays. */
+static bool refuse(struct peer *peer, enum vgpu_error status, const char *why)
+{
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	peer->io = sd_event_source_disable_unref(peer->io);
+	refuse_connection(peer->event, peer->fd, frame, peer_make_hello(frame, peer->vm, status));
+	peer->fd = -1;
+	return end(peer, PEER_REFUSED, why);
+}
+
+/* Return: whether the peer stays. */
+static bool take_frame(struct peer *peer)
+{
+	struct vgpu_frame_header h;
+	const uint8_t *payload = vgpu_frame_take(&peer->parser, &h);
+	struct session_step step = session_frame(&peer->session, &h, payload);
+
+	switch (step.act) {
+	case SESSION_IGNORE:
+		break;
+	case SESSION_GREET:
+		greet(peer);
+		break;
+	case SESSION_SUBMIT:
+		peer->handler->request(peer->arg, &h, payload);
+		break;
+	case SESSION_CANCEL:
+		peer->handler->cancel(peer->arg, h.sequence);
+		break;
+	case SESSION_REFUSE:
+		return refuse(peer, step.status, step.why);
+	case SESSION_CLOSE:
+		return end(peer, PEER_BROKE, step.why);
+	}
+	return true;
+}
+
+static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	end(arg, PEER_BROKE, "a frame was begun and not ended");
+	return 0;
+}
+
+/* The last frame that was begun lacks some bytes: from now on there is a bound for the rest. */
+static void expect_rest(struct peer *peer)
+{
+	int on = SD_EVENT_OFF;
+
+	if (!peer->greeted || peer->parser.have == 0)
+		return;
+	if (peer->frame_timer == NULL) {
+		sd_event_add_time_relative(peer->event, &peer->frame_timer, CLOCK_MONOTONIC,
+					   FRAME_TIMEOUT_USEC, 0, on_frame_timeout, peer);
+		return;
+	}
+	sd_event_source_get_enabled(peer->frame_timer, &on);
+	if (on != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(peer->frame_timer, FRAME_TIMEOUT_USEC);
+	sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_ONESHOT);
+}
+
+/* Return: whether the peer stays. */
+static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len)
+{
+	while (len > 0) {
+		uint32_t used;
+
+		switch (vgpu_frame_feed(&peer->parser, bytes, len, &used)) {
+		case VGPU_FRAME_BAD:
+			return end(peer, PEER_BROKE, "a frame is malformed");
+		case VGPU_FRAME_MORE:
+			expect_rest(peer);
+			return true;
+		case VGPU_FRAME_READY:
+			if (peer->frame_timer != NULL)
+				sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_OFF);
+			if (!take_frame(peer))
+				return false;
+			break;
+		}
+		bytes += used;
+		len -= used;
+	}
+	return true;
+}
+
+/* The connection is no more. Return: whether the peer stays. */
+static bool hung_up(struct peer *peer)
+{
+	if (peer->unread[0] != '\0') /* it was we who shut it */
+		return end(peer, PEER_UNREAD, peer->unread);
+	return end(peer, PEER_HUNG_UP, NULL);
+}
+
+/* Return: whether the peer stays. */
+static bool peer_read(struct peer *peer)
+{
+	uint8_t bytes[IN_CHUNK];
+	ssize_t len = recv(peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (len > 0)
+		return take_bytes(peer, bytes, (uint32_t)len);
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	return hung_up(peer);
+}
+
+/* Return: whether the peer stays. */
+static bool peer_write(struct peer *peer)
+{
+	ssize_t sent = send_some(peer, peer->out, peer->out_len);
+
+	if (sent < 0)
+		return hung_up(peer);
+	peer->out_len -= (uint32_t)sent;
+	memmove(peer->out, peer->out + sent, peer->out_len);
+	if (peer->out_len > 0 || sd_event_source_set_io_events(peer->io, EPOLLIN) >= 0)
+		return true;
+	return hung_up(peer);
+}
+
+static int on_peer(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)source;
+	(void)fd;
+	if ((revents & EPOLLOUT) && peer->out_len > 0 && !peer_write(peer))
+		return 0;
+	if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		peer_read(peer);
+	return 0;
+}
+
+static int on_hello_timeout(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	end(arg, PEER_SILENT, "it never said hello");
+	return 0;
+}
+
+static bool has_hung_up(const struct peer *peer)
+{
+	struct pollfd at_end = { .fd = peer->fd, .events = 0 };
+
+	return poll(&at_end, 1, 0) == 1;
+}
+
+/*
+ * The socket says that the other end has gone even while there are still bytes in it. Those are
+ * taken first, and are not many, as there will be no more.
+ */
+void peer_look(struct peer *peer)
+{
+	while (has_hung_up(peer))
+		if (!peer_read(peer))
+			return;
+}
+
+/* --- its life --- */
+
+int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *vm,
+	     const struct peer_handler *handler, void *arg)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	int err;
+
+	if (peer == NULL) {
+		close(fd);
+		door_freed();
+		return -ENOMEM;
+	}
+	peer->fd = fd;
+	peer->event = event;
+	peer->vm = vm;
+	peer->handler = handler;
+	peer->arg = arg;
+	session_init(&peer->session, vm->id);
+	err = sd_event_add_io(event, &peer->io, fd, EPOLLIN, on_peer, peer);
+	if (err >= 0)
+		err = sd_event_add_time_relative(event, &peer->hello_timer, CLOCK_MONOTONIC,
+						 HELLO_TIMEOUT_USEC, 0, on_hello_timeout, peer);
+	if (err < 0) {
+		peer_free(peer);
+		return err;
+	}
+	*out = peer;
+	return 0;
+}
+
+void peer_free(struct peer *peer)
+{
+	sd_event_source_disable_unref(peer->hello_timer);
+	sd_event_source_disable_unref(peer->frame_timer);
+	sd_event_source_disable_unref(peer->io);
+	if (peer->fd >= 0) {
+		close(peer->fd);
+		door_freed();
+	}
+	free(peer->out);
+	free(peer);
+}
+
+bool peer_greeted(const struct peer *peer)
+{
+	return peer->greeted;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* peer.h - one device's connection: bytes in, frames out */
+
+#ifndef VGPUD_LINK_PEER_H
+#define VGPUD_LINK_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/wire/vgpu_proto.h"
+
+struct peer;
+
+/* What frames say of the VM. It is the port's, and may change while a peer is there. */
+struct peer_vm {
+	uint32_t id;
+	uint8_t pool; /* index */
+	uint8_t priority;
+};
+
+enum peer_end {
+	PEER_HUNG_UP, /* it closed the connection */
+	PEER_BROKE,   /* what came makes no sense: the stream cannot be trusted any more */
+	PEER_REFUSED, /* it was told in a HELLO why it may not come in */
+	PEER_SILENT,  /* it never said hello */
+	PEER_UNREAD   /* it does not read its answers */
+};
+
+/* Called from the event loop. All functions are required. */
+struct peer_handler {
+	/* It said hello, and was told the VM's configuration. */
+	void (*greeted)(void *arg);
+	/* A request came; msg, h->length bytes, is valid during the call. */
+	void (*request)(void *arg, const struct vgpu_frame_header *h, const uint8_t *msg);
+	/* The device no longer waits for the request with this sequence. */
+	void (*cancel)(void *arg, uint64_t sequence);
+	/*
+	 * The connection has ended; peer_free() is the only call that remains, and may be made here.
+	 * why: a phrase for the log, valid during the call; NULL with PEER_HUNG_UP.
+	 */
+	void (*ended)(void *arg, enum peer_end end, const char *why);
+};
+
+/*
+ * Serves a connection.
+ * fd: a stream socket; the peer's from now on, whatever the result.
+ * vm, handler, arg: must outlive the peer.
+ * Return: 0 or -errno.
+ */
+int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *vm,
+	     const struct peer_handler *handler, void *arg);
+
+/* Closes the connection, without a call of the handler. */
+void peer_free(struct peer *peer);
+
+/* Return: whether it has said hello. */
+bool peer_greeted(const struct peer *peer);
+
+/* Ends the peer if it has hung up already, after what it had sent was taken: calls the handler. */
+void peer_look(struct peer *peer);
+
+/* Tells it what pool and priority the VM has. */
+void peer_send_config(struct peer *peer);
+
+/* msg: a response message. */
+void peer_send_response(struct peer *peer, uint64_t sequence, uint32_t request_id,
+			const uint8_t *msg, uint32_t len_bytes);
+
+/* frame: VGPU_FRAME_MAX bytes. Return: bytes of the HELLO that was made there. */
+uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, enum vgpu_error status);
+
+#endif

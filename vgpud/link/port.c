@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* port.c - a VM's socket: the device in its QEMU connects to it, or is connected to */
+
+#include "vgpud/link/port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sock.h"
+#include "common/util.h"
+#include "proc/descriptors.h"
+#include "vgpud/link/door.h"
+#include "vgpud/link/refuse.h"
+
+/*
+ * Theory of operation: a port has one peer or none. A second device is told DENIED and closed; it
+ * cannot displace the first. But the first is looked at before, so that a QEMU that was just
+ * restarted does not find its own dead predecessor there.
+ *
+ * Where descriptors run short, devices wait in the backlog until another one goes (door.h), so that
+ * administrators can still come in (descriptors.h).
+ *
+ * What a device can provoke is logged at most once a second, and its coming and going as a sum once
+ * it does so in a circle.
+ */
+
+#define CONNECT_RETRY_USEC 1000000ull
+
+struct port {
+	struct port_config config; /* but path */
+	char path[SOCK_PATH_SIZE];
+	int listen_fd; /* or -1 */
+	sd_event_source *listen_io;
+	struct door door;
+	sd_event_source *retry; /* connect again */
+	struct peer *peer;	/* or NULL */
+	struct port_counts counts;
+	struct log_limit complaints;
+	struct log_flood comings; /* and goings */
+	sd_event_source *sum;	  /* of them, is told when it fires; or NULL */
+};
+
+static void connect_later(struct port *port);
+
+/* --- the log --- */
+
+__attribute__((format(printf, 2, 3))) static void complain(struct port *port, const char *format,
+							   ...)
+{
+	unsigned held_back;
+	char text[256];
+	va_list args;
+
+	if (!log_limit_pass(&port->complaints, util_now_ns(), &held_back))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (held_back > 0)
+		log_warning("%s: %s (and %u more messages)", port->config.name, text, held_back);
+	else
+		log_warning("%s: %s", port->config.name, text);
+}
+
+static int on_sum(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct port *port = arg;
+	unsigned over_s, times = log_flood_sum(&port->comings, util_now_ns(), &over_s);
+
+	(void)source;
+	(void)usec;
+	port->sum = sd_event_source_disable_unref(port->sum);
+	log_info("%s: its device connected or disconnected %u times more in the last %u s, and is "
+		 "%s now",
+		 port->config.name, times, over_s,
+		 port_connected(port) ? "connected" : "not connected");
+	return 0;
+}
+
+static void say_comes_or_goes(struct port *port, const char *what)
+{
+	if (log_flood_pass(&port->comings, util_now_ns()))
+		log_info("%s: its device %s", port->config.name, what);
+	else if (port->sum == NULL)
+		sd_event_add_time(port->config.event, &port->sum, CLOCK_MONOTONIC,
+				  log_flood_due_ns(&port->comings) / UTIL_NS_PER_US, 0, on_sum,
+				  port);
+}
+
+static void count_and_say(struct port *port, enum peer_end end, const char *why)
+{
+	switch (end) {
+	case PEER_HUNG_UP:
+		break;
+	case PEER_BROKE:
+		port->counts.broke++;
+		complain(port, "closed the connection to its device: %s", why);
+		break;
+	case PEER_REFUSED:
+		port->counts.refused++;
+		complain(port, "refused a device: %s", why);
+		break;
+	case PEER_SILENT:
+		port->counts.refused++;
+		complain(port, "closed a connection that never said hello");
+		break;
+	case PEER_UNREAD:
+		/* Not held back as complaints are: no other line tells why the device is then gone. */
+		log_warning("%s: its device does not read its answers: %s; closing the connection",
+			    port->config.name, why);
+		break;
+	}
+}
+
+/* --- the peer's news --- */
+
+static void on_greeted(void *arg)
+{
+	struct port *port = arg;
+
+	port->counts.connects++;
+	say_comes_or_goes(port, "connected");
+	port->config.handler->connected(port->config.arg, port->config.handler_vm);
+}
+
+static void on_request(void *arg, const struct vgpu_frame_header *h, const uint8_t *msg)
+{
+	struct port *port = arg;
+
+	port->config.handler->request(port->config.arg, port->config.handler_vm, h, msg);
+}
+
+static void on_cancel(void *arg, uint64_t sequence)
+{
+	struct port *port = arg;
+
+	port->config.handler->cancel(port->config.arg, port->config.handler_vm, sequence);
+}
+
+static void on_ended(void *arg, enum peer_end end, const char *why)
+{
+	struct port *port = arg;
+	bool was_connected = port_connected(port);
+
+	count_and_say(port, end, why);
+	peer_free(port->peer);
+	port->peer = NULL;
+	if (!port->config.listen)
+		connect_later(port);
+	if (!was_connected)
+		return;
+	say_comes_or_goes(port, "disconnected");
+	port->config.handler->gone(port->config.arg, port->config.handler_vm);
+}
+
+static const struct peer_handler peer_handler = {
+	.greeted = on_greeted,
+	.request = on_request,
+	.cancel = on_cancel,
+	.ended = on_ended,
+};
+
+static int add_peer(struct port *port, int fd)
+{
+	return peer_new(&port->peer, port->config.event, fd, &port->config.vm, &peer_handler, port);
+}
+
+/* --- listening --- */
+
+static void refuse_second(struct port *port, int fd)
+{
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	port->counts.refused++;
+	complain(port, "refused a second device: one is connected already");
+	refuse_connection(port->config.event, fd, frame,
+			  peer_make_hello(frame, &port->config.vm, VGPU_ERR_DENIED));
+}
+
+/* There is no descriptor for the device that connects. */
+static void shut_door(struct port *port, const char *why)
+{
+	complain(port, "cannot accept a device: %s; it waits until another one has gone", why);
+	door_shut(&port->door, port->listen_io);
+}
+
+static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
+{
+	struct port *port = arg;
+	int fd;
+
+	(void)source;
+	(void)revents;
+	if (!descriptors_left(listen_fd, DESCRIPTORS_OF_HOST)) {
+		shut_door(port, DESCRIPTORS_REMEDY);
+		return 0;
+	}
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			shut_door(port, strerror(errno));
+		return 0;
+	}
+	if (port->peer != NULL)
+		peer_look(port->peer); /* which ends it if it has gone */
+	if (port->peer != NULL)
+		refuse_second(port, fd);
+	else if (add_peer(port, fd) < 0)
+		complain(port, "cannot serve a device: out of memory or descriptors");
+	return 0;
+}
+
+static int start_listening(struct port *port)
+{
+	if (!descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
+		return -EMFILE;
+	/* The right to connect is the VM's identity: only owner and group, QEMU's user, have it. */
+	port->listen_fd = sock_listen(port->path, 0660);
+	if (port->listen_fd < 0)
+		return port->listen_fd;
+	return sd_event_add_io(port->config.event, &port->listen_io, port->listen_fd, EPOLLIN,
+			       on_accept, port);
+}
+
+/* --- connecting --- */
+
+static int on_connect(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct port *port = arg;
+	int fd = -EMFILE;
+
+	(void)source;
+	(void)usec;
+	port->retry = sd_event_source_disable_unref(port->retry);
+	if (descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
+		fd = sock_connect(port->path);
+	else
+		complain(port, "cannot connect to its device: " DESCRIPTORS_REMEDY
+			       "; trying again each second");
+	if (fd < 0 || add_peer(port, fd) < 0)
+		connect_later(port);
+	return 0;
+}
+
+static int connect_after(struct port *port, uint64_t usec)
+{
+	return sd_event_add_time_relative(port->config.event, &port->retry, CLOCK_MONOTONIC, usec,
+					  0, on_connect, port);
+}
+
+static void connect_later(struct port *port)
+{
+	connect_after(port, CONNECT_RETRY_USEC);
+}
+
+/* --- its life --- */
+
+int port_open(struct port **out, const struct port_config *config)
+{
+	struct port *port = calloc(1, sizeof(*port));
+	int err;
+
+	if (port == NULL)
+		return -ENOMEM;
+	port->config = *config;
+	port->listen_fd = -1;
+	err = snprintf(port->path, sizeof(port->path), "%s", config->path);
+	if ((size_t)err >= sizeof(port->path))
+		err = -ENAMETOOLONG;
+	else
+		err = config->listen ? start_listening(port) : connect_after(port, 0);
+	if (err < 0) {
+		port_close(port);
+		return err;
+	}
+	*out = port;
+	return 0;
+}
+
+void port_close(struct port *port)
+{
+	if (port == NULL)
+		return;
+	if (port->peer != NULL)
+		peer_free(port->peer);
+	door_drop(&port->door);
+	sd_event_source_disable_unref(port->retry);
+	sd_event_source_disable_unref(port->sum);
+	sd_event_source_disable_unref(port->listen_io);
+	if (port->listen_fd >= 0) {
+		unlink(port->path);
+		close(port->listen_fd);
+		door_freed();
+	}
+	free(port);
+}
+
+const char *port_path(const struct port *port)
+{
+	return port->path;
+}
+
+bool port_listens(const struct port *port)
+{
+	return port->config.listen;
+}
+
+bool port_connected(const struct port *port)
+{
+	return port != NULL && port->peer != NULL && peer_greeted(port->peer);
+}
+
+const struct port_counts *port_counts(const struct port *port)
+{
+	return &port->counts;
+}
+
+/* --- to the device --- */
+
+void port_send_config(struct port *port, uint8_t pool, uint8_t priority)
+{
+	port->config.vm.pool = pool;
+	port->config.vm.priority = priority;
+	if (port_connected(port))
+		peer_send_config(port->peer);
+}
+
+void port_send_response(struct port *port, uint64_t sequence, uint32_t request_id,
+			const uint8_t *msg, uint32_t len_bytes)
+{
+	peer_send_response(port->peer, sequence, request_id, msg, len_bytes);
+}

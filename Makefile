@@ -75,8 +75,9 @@ vgpud/admin := ask daemon handlers job line metrics query query_out query_rows q
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker
 vgpud/files := dir format scan server server_slot
-vgpud/ledger := batch clock db hist ledger null query query_blame query_exact query_groups query_rows query_stats ring ring_file \
-	room set_aside start vms writer
+vgpud/ledger := batch book changes clock db db_open events health hist ledger migrate names notes null query \
+	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file room set_aside \
+	settle start vms wake writer
 vgpud/link := door peer port refuse session
 vgpud/request := broker broker_arrival broker_vm request_life
 vgpud/sched := limit sched share

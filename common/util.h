@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define UTIL_NS_PER_DAY (86400 * UTIL_NS_PER_S)
+#define UTIL_NS_PER_MINUTE (60 * UTIL_NS_PER_S)
 #define UTIL_NS_PER_S 1000000000ull
 #define UTIL_NS_PER_MS 1000000ull
 #define UTIL_NS_PER_US 1000ull
@@ -18,6 +20,15 @@ static inline uint64_t util_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * UTIL_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Return: CLOCK_REALTIME in nanoseconds, since the Unix epoch. */
+static inline int64_t util_wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
 }
 
 /*

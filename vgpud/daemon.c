@@ -425,7 +425,7 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 		return -EIO;
 	err = broker_init(&daemon->broker, daemon->conf, daemon->event, ledger, &broker_callbacks,
 			  daemon);
-	if (err == 0 && daemon_has_ledger(daemon))
+	if (err == 0)
 		err = sd_event_add_io(daemon->event, NULL, ledger_fd(ledger), EPOLLIN, on_ledger,
 				      daemon);
 	if (err < 0)

@@ -65,12 +65,6 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
 		     size_t why_size);
 
-/* Return: whether a ledger, and so a database, is kept. */
-static inline bool daemon_has_ledger(const struct daemon *daemon)
-{
-	return daemon->conf->ledger;
-}
-
 /* Return: the VM as the database is to keep it; its strings are the VM's. */
 struct ledger_vm daemon_stored_vm(const struct vm *vm);
 

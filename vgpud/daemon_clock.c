@@ -47,6 +47,7 @@ static int on_clock_step(sd_event_source *source, int fd, uint32_t revents, void
 	daemon->clock_steps++;
 	snprintf(text, sizeof(text), "the wall clock stepped by %+.3f s", (double)step_ms / 1000);
 	log_warning("%s; durations are not touched", text);
+	ledger_clock_stepped(daemon->broker.ledger, step_ms * (int64_t)UTIL_NS_PER_MS);
 	daemon_tell(daemon, "clock-step", NULL, text);
 	return 0;
 }

@@ -278,14 +278,8 @@ static int add_change(struct daemon *daemon, struct vm *vm, enum daemon_record_f
 void daemon_record_change(struct daemon *daemon, struct vm *vm, enum daemon_record_field field,
 			  daemon_record_done *done, void *arg)
 {
-	int err;
+	int err = add_change(daemon, vm, field, done, arg);
 
-	if (!daemon_has_ledger(daemon)) {
-		daemon_record_known(vm);
-		done(arg, 0);
-		return;
-	}
-	err = add_change(daemon, vm, field, done, arg);
 	if (err == 0 && vm->writing == NULL)
 		begin(vm->next);
 	if (err != 0) {
@@ -302,8 +296,6 @@ bool daemon_record_pending(const struct vm *vm, enum daemon_record_field field)
 
 void daemon_record_pause(struct daemon *daemon, struct vm *vm)
 {
-	if (!daemon_has_ledger(daemon))
-		return;
 	vm->pauses++;
 	if (vm->writing == NULL)
 		go_on(daemon, vm, 0);
@@ -392,12 +384,8 @@ static int begin_delete(struct daemon *daemon, uint32_t id, const char *name,
 void daemon_record_delete(struct daemon *daemon, uint32_t id, const char *name,
 			  daemon_record_done *done, void *arg)
 {
-	int err = 0;
+	int err = begin_delete(daemon, id, name, done, arg);
 
-	if (!daemon_has_ledger(daemon))
-		done(arg, 0);
-	else
-		err = begin_delete(daemon, id, name, done, arg);
 	if (err != 0)
 		done(arg, err);
 }

@@ -175,15 +175,14 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 	if (vm == NULL)
 		return -EIO;
 	daemon_record_known(vm);
-	return daemon_has_ledger(daemon) ? keep_vm(daemon, &stored) : 0;
+	return keep_vm(daemon, &stored);
 }
 
 int daemon_add_vms(struct daemon *daemon)
 {
 	int err = 0;
 
-	if (daemon_has_ledger(daemon))
-		ledger_vm_each(daemon->broker.ledger, add_stored_vm, daemon);
+	ledger_vm_each(daemon->broker.ledger, add_stored_vm, daemon);
 	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
 		err = add_option_vm(daemon, &daemon->conf->vm[i]);
 	return err;

@@ -30,9 +30,12 @@ CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/relo
 $(eval $(call unit-test,conf/test_conf,$(CONF)))
 
 $(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
-LEDGER := vgpud/ledger/ring.c vgpud/sched/share.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c vgpud/ledger/hist.c vgpud/ledger/ledger.c \
-	vgpud/ledger/batch.c vgpud/ledger/clock.c vgpud/ledger/db.c vgpud/ledger/room.c \
-	vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/writer.c $(B)/vgpud/ledger/schema.o common/crc32c.c
+LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/ledger/clock.c vgpud/ledger/db.c \
+	vgpud/ledger/db_open.c vgpud/ledger/events.c vgpud/ledger/health.c vgpud/ledger/hist.c vgpud/ledger/ledger.c \
+	vgpud/ledger/migrate.c vgpud/ledger/names.c vgpud/ledger/notes.c vgpud/ledger/remains.c vgpud/ledger/retention.c \
+	vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/room.c vgpud/ledger/set_aside.c vgpud/ledger/settle.c \
+	vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/wake.c vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c \
+	$(B)/vgpud/ledger/schema.o
 $(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
 $(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,ledger/test_ledger,$(LEDGER) vgpud/ledger/null.c,-lsqlite3))

@@ -71,9 +71,11 @@ static void on_flushed(void *arg, int err)
 
 void admin_query(struct admin_call *call)
 {
-	if (!daemon_has_ledger(call->daemon))
+	int err = ledger_flush(call->daemon->broker.ledger, on_flushed, call);
+
+	if (err == -EOPNOTSUPP)
 		admin_fail(call, ADMIN_ERROR_REFUSED,
 			   "no ledger is kept (vgpud was started with --no-ledger)");
-	else if (ledger_flush(call->daemon->broker.ledger, on_flushed, call) != 0)
-		on_flushed(call, -EBUSY);
+	else if (err != 0)
+		on_flushed(call, err);
 }

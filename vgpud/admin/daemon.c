@@ -44,49 +44,28 @@ static struct totals add_up(const struct broker *broker)
 	return sum;
 }
 
-static const char *ledger_word(enum ledger_state state)
+/* What is not known is null: of a ledger that is off, all. */
+static json_t *known(const struct ledger_stats *stats, uint64_t number)
 {
-	switch (state) {
-	case LEDGER_OK:
-		return "ok";
-	case LEDGER_FULL:
-		return "full";
-	case LEDGER_DAMAGED:
-		return "damaged";
-	case LEDGER_FAILING:
-	case LEDGER_STATE_NUM:
-		break;
-	}
-	return "failing";
+	return stats->state == LEDGER_OFF ? json_null() : json_integer((json_int_t)number);
 }
 
 static void add_ledger(const struct daemon *daemon, json_t *row)
 {
-	static const char *const unknown[] = {
-		"ledger_error",	  "ledger_path",    "ledger_bytes", "ledger_rows",  "ledger_lost",
-		"ledger_dropped", "ledger_refused", "ring_used",    "ring_records",
-	};
 	struct ledger_stats stats;
-	char path[PATH_MAX];
 
-	if (!daemon_has_ledger(daemon)) {
-		json_object_set_new(row, "ledger", json_string("off"));
-		for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
-			json_object_set_new(row, unknown[i], json_null());
-		return;
-	}
 	ledger_stats(daemon->broker.ledger, &stats);
-	snprintf(path, sizeof(path), "%s/vgpud.db", daemon->conf->state_dir);
 	json_object_update_new(
 		row,
-		json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ledger",
-			  ledger_word(stats.state), "ledger_error",
+		json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ledger",
+			  ledger_state_name(stats.state), "ledger_error",
 			  admin_string(stats.error[0] != '\0' ? stats.error : NULL), "ledger_path",
-			  path, "ledger_bytes", (json_int_t)stats.db_bytes, "ledger_rows",
-			  (json_int_t)stats.rows, "ledger_lost", (json_int_t)stats.lost,
-			  "ledger_dropped", (json_int_t)stats.dropped, "ledger_refused",
-			  (json_int_t)stats.refused, "ring_used", (json_int_t)stats.ring_used,
-			  "ring_records", (json_int_t)stats.ring_records));
+			  admin_string(stats.path), "ledger_bytes", known(&stats, stats.db_bytes),
+			  "ledger_rows", known(&stats, stats.rows), "ledger_lost",
+			  known(&stats, stats.lost), "ledger_dropped", known(&stats, stats.dropped),
+			  "ledger_refused", known(&stats, stats.refused), "ring_used",
+			  known(&stats, stats.ring_used), "ring_records",
+			  known(&stats, stats.ring_records)));
 }
 
 void admin_status(struct admin_call *call)
@@ -180,59 +159,57 @@ static void check_row(struct admin_call *call, const char *check, enum check_res
 				  "text", text, "remedy", admin_string(remedy)));
 }
 
+/* How bad a state of the ledger is, and what helps. */
+static const struct {
+	enum check_result result;
+	const char *remedy;
+} ledger_checks[] = {
+	[LEDGER_OK] = { CHECK_OK, NULL },
+	[LEDGER_FULL] = { CHECK_ERROR, "free disk space, or bound the database with max_size and "
+				       "retention_days in vgpud.conf; work resumes by itself" },
+	[LEDGER_FAILING] = { CHECK_ERROR,
+			     "see that the state directory is on a local disk and writable for "
+			     "vgpud" },
+	[LEDGER_DAMAGED] = { CHECK_ERROR,
+			     "restart vgpud: it sets the damaged database aside and begins a new "
+			     "one" },
+	[LEDGER_OFF] = { CHECK_WARNING, "start vgpud without --no-ledger" },
+};
+
+_Static_assert(sizeof(ledger_checks) / sizeof(ledger_checks[0]) == LEDGER_STATE_NUM,
+	       "each state of the ledger has its remedy");
+
 static void check_ledger(struct admin_call *call)
 {
 	struct ledger_stats stats;
 	char text[320];
 
-	if (!daemon_has_ledger(call->daemon)) {
-		check_row(call, "ledger", CHECK_WARNING, "no ledger is kept",
-			  "start vgpud without --no-ledger");
-		return;
-	}
 	ledger_stats(call->daemon->broker.ledger, &stats);
-	snprintf(text, sizeof(text), "%s, %llu rows since the start%s%s", ledger_word(stats.state),
-		 (unsigned long long)stats.rows, stats.error[0] != '\0' ? "; last error: " : "",
-		 stats.error);
-	switch (stats.state) {
-	case LEDGER_OK:
-		check_row(call, "ledger", CHECK_OK, text, NULL);
-		break;
-	case LEDGER_FULL:
-		check_row(
-			call, "ledger", CHECK_ERROR, text,
-			"free disk space, or bound the database with max_size and retention_days in "
-			"vgpud.conf; work resumes by itself");
-		break;
-	case LEDGER_DAMAGED:
-		check_row(call, "ledger", CHECK_ERROR, text,
-			  "restart vgpud: it sets the damaged database aside and begins a new one");
-		break;
-	case LEDGER_FAILING:
-	case LEDGER_STATE_NUM:
-		check_row(call, "ledger", CHECK_ERROR, text,
-			  "see that the state directory is on a local disk and writable for vgpud");
-		break;
-	}
-	if (stats.lost > 0) {
-		snprintf(text, sizeof(text),
-			 "%llu requests were under way when the last vgpud died",
-			 (unsigned long long)stats.lost);
-		check_row(
-			call, "last end", CHECK_WARNING, text,
-			"vgpuadm requests --status BACKEND_LOST shows them; look into the journal "
-			"for why it died");
-	}
+	snprintf(text, sizeof(text), "%s, %llu rows since the start%s%s",
+		 ledger_state_name(stats.state), (unsigned long long)stats.rows,
+		 stats.error[0] != '\0' ? "; last error: " : "", stats.error);
+	check_row(call, "ledger", ledger_checks[stats.state].result,
+		  stats.state == LEDGER_OFF ? "no ledger is kept" : text,
+		  ledger_checks[stats.state].remedy);
+	if (stats.lost == 0)
+		return;
+	snprintf(text, sizeof(text), "%llu requests were under way when the last vgpud died",
+		 (unsigned long long)stats.lost);
+	check_row(call, "last end", CHECK_WARNING, text,
+		  "vgpuadm requests --status BACKEND_LOST shows them; look into the journal for "
+		  "why it died");
 }
 
 static void check_space(struct admin_call *call)
 {
 	const char *dir = call->daemon->conf->state_dir;
+	struct ledger_stats stats;
 	struct statvfs fs;
 	uint64_t free_bytes;
 	char text[PATH_MAX + 64];
 
-	if (!daemon_has_ledger(call->daemon))
+	ledger_stats(call->daemon->broker.ledger, &stats);
+	if (stats.path == NULL)
 		return;
 	if (statvfs(dir, &fs) < 0) {
 		snprintf(text, sizeof(text), "%s: %s", dir, strerror(errno));

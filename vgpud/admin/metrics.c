@@ -142,9 +142,9 @@ static void emit_ledger(struct admin_call *call)
 {
 	struct ledger_stats stats;
 
-	if (!daemon_has_ledger(call->daemon))
-		return;
 	ledger_stats(call->daemon->broker.ledger, &stats);
+	if (stats.state == LEDGER_OFF)
+		return; /* a series of nothing is none */
 	head(call, "vgpu_ledger_up", "gauge", "Whether the ledger takes records.");
 	line(call, "vgpu_ledger_up %d", stats.state == LEDGER_OK);
 	head(call, "vgpu_ledger_rows_total", "counter", "Requests recorded.");

@@ -5,18 +5,20 @@
  * Within a session time is the monotonic clock's, so nothing that is done to the wall clock makes a
  * row older. From one session to the next there is only the wall clock, and one that is wrong could
  * empty the ledger at once. So a start that comes long after all that the last session left does
- * not count the time in between as age, for as long as it may take until somebody has seen the
- * message: a host that was off for that time deletes a little later, which harms nobody. The
- * events tell later starts of it.
+ * not count the time in between as age for a week, in which an administrator may see the message. A
+ * host that was off for that time deletes a week later, which harms no one. The events tell later
+ * starts of it.
  */
+
+#include "vgpud/ledger/clock.h"
 
 #include <errno.h>
 #include <time.h>
 
-#include "vgpud/ledger/ledger_private.h"
+#include "common/util.h"
 
-#define NS_PER_S INT64_C(1000000000)
-#define NS_PER_DAY (86400 * NS_PER_S)
+#define NS_PER_S ((int64_t)UTIL_NS_PER_S)
+#define NS_PER_DAY ((int64_t)UTIL_NS_PER_DAY)
 #define GAP_NS NS_PER_DAY	  /* shorter ones count */
 #define DOUBT_NS (7 * NS_PER_DAY) /* for so long longer ones do not */
 
@@ -30,9 +32,9 @@ static void write_time(int64_t ns, char *out, size_t len)
 }
 
 /* What the last session left, on its clock; 0: there was none. Return: 0 or -errno. */
-static int newest_entry(struct ledger_sqlite *s, int64_t *newest_ns)
+static int newest_entry(struct ledger_db *db, int64_t *newest_ns)
 {
-	int err = ledger_db_number(&s->db, LEDGER_DB_NEWEST, newest_ns);
+	int err = ledger_db_number(db, LEDGER_DB_NEWEST, newest_ns);
 
 	if (err != -ENODATA)
 		return err;
@@ -40,38 +42,37 @@ static int newest_entry(struct ledger_sqlite *s, int64_t *newest_ns)
 	return 0;
 }
 
-int ledger_clock_look(struct ledger_sqlite *s, struct ledger_clock *clock)
+int ledger_clock_look(struct ledger_clock *clock, struct ledger_db *db, int64_t now_ns,
+		      struct ledger_clock_doubt *doubt)
 {
-	sqlite3_stmt *statement = s->db.statement[LEDGER_DB_AHEAD];
-	int64_t now_ns = s->session.wall_ns, newest_ns = 0, gap_ns, since_ns = 0;
-	int err = newest_entry(s, &newest_ns);
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_AHEAD];
+	int64_t newest_ns = 0, gap_ns, since_ns = 0;
+	int err = newest_entry(db, &newest_ns);
 
+	*doubt = (struct ledger_clock_doubt){ 0 };
 	*clock = (struct ledger_clock){ 0 };
-	s->age_lag_ns = 0;
 	if (err)
 		return err;
 	gap_ns = newest_ns == 0 ? 0 : now_ns - newest_ns;
 	sqlite3_bind_int64(statement, 1, now_ns - DOUBT_NS);
 	sqlite3_bind_int64(statement, 2, now_ns);
 	if (sqlite3_step(statement) == SQLITE_ROW) {
-		s->age_lag_ns = sqlite3_column_int64(statement, 0) * NS_PER_S;
+		clock->lag_ns = sqlite3_column_int64(statement, 0) * NS_PER_S;
 		since_ns = sqlite3_column_int64(statement, 1);
 	}
 	sqlite3_reset(statement);
 	if (gap_ns > GAP_NS) {
-		s->age_lag_ns += gap_ns;
+		clock->lag_ns += gap_ns;
 		since_ns = now_ns;
-		write_time(newest_ns, clock->newest, sizeof(clock->newest));
-		write_time(now_ns, clock->now, sizeof(clock->now));
-		clock->days = gap_ns / NS_PER_DAY;
+		write_time(newest_ns, doubt->newest, sizeof(doubt->newest));
+		write_time(now_ns, doubt->now, sizeof(doubt->now));
+		doubt->days = gap_ns / NS_PER_DAY;
 	}
-	s->age_lag_until_ns = since_ns + DOUBT_NS;
+	clock->lag_until_ns = since_ns + DOUBT_NS;
 	return 0;
 }
 
-int64_t ledger_clock_age_ns(const struct ledger_sqlite *s, uint64_t mono_ns)
+int64_t ledger_clock_age_ns(const struct ledger_clock *clock, int64_t now_ns)
 {
-	int64_t now_ns = ledger_wall_ns(&s->ledger, mono_ns);
-
-	return now_ns < s->age_lag_until_ns ? now_ns - s->age_lag_ns : now_ns;
+	return now_ns < clock->lag_until_ns ? now_ns - clock->lag_ns : now_ns;
 }

@@ -4,15 +4,12 @@
 #ifndef VGPUD_LEDGER_DB_H
 #define VGPUD_LEDGER_DB_H
 
-#include <limits.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What this vgpud reads and writes: PRAGMA user_version and application_id of schema.sql. */
-#define LEDGER_SCHEMA_VERSION 2
-#define LEDGER_APPLICATION_ID 0x76677075
+#define LEDGER_DB_BUSY_MS 1000 /* an administrator's sqlite3(1) may hold a lock */
 
 /* X(NAME, SQL): the statements of the writer, prepared once. */
 #define LEDGER_DB_STATEMENTS(X)                                                                 \
@@ -77,38 +74,17 @@ struct ledger_db {
 	int wal_pages_done; /* those of them that were there at the last checkpoint */
 };
 
-/* What opening found out, for the audit trail. */
-struct ledger_db_report {
-	char set_aside[PATH_MAX]; /* the damaged database's new name; empty: it was sound */
-	char reason[256];	  /* what was wrong with it, or why it was not checked to the end */
-	unsigned vms_saved;	  /* VMs taken over from a damaged one */
-	char migrated[PATH_MAX + 128]; /* a sentence; empty: it had this schema already */
-	bool check_cut_short;
-	bool fresh; /* it was created now */
-};
-
-/*
- * Opens, checks after an unclean end, migrates, or creates the database.
- * db: zeros, or what an attempt before left.
- * why: on failure, a sentence that names the file and what to do.
- * Return: 0, -EUCLEAN: it is damaged, as report->reason says, or another -errno.
- */
-int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_report *report,
-		   char *why, size_t why_len);
-
-/*
- * For a database that turned out to be damaged, open or not: sets it aside and begins a new one
- * with the VMs that can be read from it.
- * report: its reason is kept. why: as above. Return: 0 or -errno; then it is closed.
- */
-int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger_db_report *report,
-			   char *why, size_t why_len);
-
-/* Fills table name; what is there already is not written again. Return: 0 or -errno. */
-int ledger_db_fill_names(struct ledger_db *db);
-
 /* With nobody else connected, everything is in the one file afterwards. */
 void ledger_db_close(struct ledger_db *db);
+
+/* Prepares the statements above. Return: 0 or -errno. */
+int ledger_db_prepare(struct ledger_db *db);
+
+/* Runs SQL that returns no row. Return: 0 or -errno. */
+int ledger_db_exec(sqlite3 *conn, const char *sql);
+
+/* The first n numbers of the one row that a query gives. Return: 0, -ENODATA: no row, or -errno. */
+int ledger_db_numbers(struct ledger_db *db, const char *sql, int64_t *numbers, int n);
 
 /* Runs a bound statement that returns no row, and resets it. Return: 0 or -errno. */
 int ledger_db_run(struct ledger_db *db, enum ledger_db_statement which);

@@ -8,8 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
+/*
+ * Two instances stand behind the door: ledger_open() keeps all in a ring file and a sqlite database,
+ * ledger_null_open() keeps nothing. Both have every function, so no caller asks which one it has.
+ *
+ * All functions are for the loop thread alone, and none but ledger_wait() and ledger_close() makes
+ * it wait for the disk.
  */
+
+/* --- requests --- */
+
+/* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it. */
 struct ledger_request {
 	uint64_t id;	      /* ledger id: unique, and grows with received_ns */
 	uint64_t received_ns; /* when its last byte came; never before that of a lower id */
@@ -46,6 +55,8 @@ static inline const char *ledger_transport_name(unsigned transport)
 	return "?";
 }
 
+/* --- events and VMs --- */
+
 /* One line of the audit trail. Strings may be NULL: unknown. */
 struct ledger_event {
 	const char *kind;    /* a short fixed word: "start", "set-priority", "worker-died" */
@@ -55,99 +66,6 @@ struct ledger_event {
 	const char *text; /* one sentence for people */
 	int64_t uid;	  /* who, -1: the daemon itself */
 	int64_t pid;
-};
-
-struct ledger;
-
-/*
- * accepted: the request is known and will have exactly one end. Its status is what that will be, as
- *	far as it is known: while there is little room, what will fail anyway is not to take it from
- *	others, nor is one VM to take more of it than it leaves. Return: 0, or -ENOSPC when the
- *ledger cannot promise to record its end too: answer LEDGER_FULL. finished: the end of a request
- *accepted before; room for it was reserved, so it cannot fail. Once it returns, a kill -9 of the
- *daemon no longer loses the record. event: best effort, never blocks. close: writes what is pending
- *and frees it. All are called by the loop thread alone, and none makes it wait for the
- *database.
- */
-struct ledger_ops {
-	int (*accepted)(struct ledger *ledger, const struct ledger_request *request);
-	void (*finished)(struct ledger *ledger, const struct ledger_request *request);
-	void (*event)(struct ledger *ledger, const struct ledger_event *event);
-	void (*close)(struct ledger *ledger);
-};
-
-struct ledger {
-	const struct ledger_ops *ops;
-	uint64_t next_id; /* the first ledger id that is free, set at open; the caller counts on */
-};
-
-static inline int ledger_accepted(struct ledger *ledger, const struct ledger_request *request)
-{
-	return ledger->ops->accepted(ledger, request);
-}
-
-static inline void ledger_finished(struct ledger *ledger, const struct ledger_request *request)
-{
-	ledger->ops->finished(ledger, request);
-}
-
-static inline void ledger_event(struct ledger *ledger, const struct ledger_event *event)
-{
-	ledger->ops->event(ledger, event);
-}
-
-static inline void ledger_close(struct ledger *ledger)
-{
-	ledger->ops->close(ledger);
-}
-
-/* A ledger that keeps nothing, for measuring what the real one costs. Return: NULL: no memory. */
-struct ledger *ledger_null_open(void);
-
-/* Strings are copied. What is 0 takes its default, unless 0 has a meaning of its own. */
-struct ledger_config {
-	const char *db_path; /* the lock lies beside it, as PATH.lock */
-	const char *ring_path;
-	uint32_t ring_records;	 /* 0: 65,536, which are 4 MiB */
-	uint32_t batch_ms;	 /* longest that a record waits for its transaction; 0: 50 */
-	uint32_t retention_days; /* of requests and events; 0: for ever */
-	uint32_t minute_days;	 /* of the minutes' statistics; 0: for ever */
-	uint64_t max_bytes;	 /* of the database; 0: no bound */
-	bool lossy;		 /* full: go on without recording, instead of refusing requests */
-	const char *version;	 /* of vgpud */
-	const char *host;	 /* NULL: the machine's name */
-	/* Told what was found wrong and put right at the start, a sentence each; NULL: nobody is.
-	 */
-	void (*say)(const char *sentence);
-};
-
-enum ledger_state {
-	LEDGER_OK,
-	LEDGER_FULL,	/* no space for the database: the ring takes what it can, retried each
-				 second */
-	LEDGER_FAILING, /* another error, see the text: likewise */
-	LEDGER_DAMAGED, /* the database is corrupt; at its next start vgpud begins a new one
-			       */
-	LEDGER_STATE_NUM
-};
-
-/* Numbers since the start. */
-struct ledger_stats {
-	enum ledger_state state;
-	uint64_t rows;
-	uint64_t batches;
-	uint64_t lost;	     /* requests that died with the last vgpud, found at the start */
-	uint64_t duplicates; /* ends of requests that had one already: 0, or something is wrong */
-	uint64_t damaged;    /* records of the ring that were not whole */
-	uint64_t dropped;    /* requests not recorded for want of room, when lossy */
-	uint64_t refused;    /* likewise refused, when strict */
-	uint64_t events_dropped;
-	uint64_t expired;      /* rows removed by retention */
-	uint64_t db_bytes;     /* in use, as of the last look; 0: not looked yet */
-	uint32_t ring_used;    /* records */
-	uint32_t ring_records; /* its size */
-	uint64_t session_id;
-	char error[200]; /* the last one, in words; stays when the state is OK again */
 };
 
 /* A VM as the database keeps it. */
@@ -167,6 +85,204 @@ struct ledger_vm {
 /* The end of a change. err: 0: it is on the disk; else -errno and nothing has changed. */
 typedef void ledger_done(void *arg, int err);
 
+/* --- how it is --- */
+
+/* X(NAME, "word") */
+#define LEDGER_STATE_TABLE(X)                                                                \
+	X(OK, "ok")                                                                          \
+	X(FULL, "full")	      /* no space for the database: the ring takes what it can */    \
+	X(FAILING, "failing") /* another error, see the text; tried again each second */     \
+	X(DAMAGED, "damaged") /* the database is corrupt; the next start begins a new one */ \
+	X(OFF, "off")	      /* nothing is kept */
+#define LEDGER_STATE_ENUM(name, text) LEDGER_##name,
+enum ledger_state { LEDGER_STATE_TABLE(LEDGER_STATE_ENUM) LEDGER_STATE_NUM };
+#undef LEDGER_STATE_ENUM
+
+/* Return: "ok" */
+static inline const char *ledger_state_name(enum ledger_state state)
+{
+#define LEDGER_STATE_NAME(name, text) [LEDGER_##name] = text,
+	static const char *const names[] = { LEDGER_STATE_TABLE(LEDGER_STATE_NAME) };
+#undef LEDGER_STATE_NAME
+
+	return state < LEDGER_STATE_NUM ? names[state] : "?";
+}
+
+/* Numbers since the start. */
+struct ledger_stats {
+	enum ledger_state state;
+	uint64_t rows;
+	uint64_t batches;
+	uint64_t lost;	     /* requests that died with the last vgpud, found at the start */
+	uint64_t duplicates; /* ends of requests that had one already: 0, or something is wrong */
+	uint64_t damaged;    /* records of the ring that were not whole */
+	uint64_t dropped;    /* requests not recorded for want of room, when lossy */
+	uint64_t refused;    /* requests refused for want of room, when strict */
+	uint64_t events_dropped;
+	uint64_t expired;      /* rows removed by retention */
+	uint64_t db_bytes;     /* in use, as of the last look; 0: not looked yet */
+	uint32_t ring_used;    /* records */
+	uint32_t ring_records; /* its size; 0: not known yet, or there is none */
+	uint64_t session_id;
+	const char *path; /* of the database, valid until close; NULL: there is none */
+	char error[200];  /* the last one, in words; stays when the state is OK again */
+};
+
+/* --- the door --- */
+
+struct ledger;
+
+struct ledger_ops {
+	int (*accepted)(struct ledger *ledger, const struct ledger_request *request);
+	void (*finished)(struct ledger *ledger, const struct ledger_request *request);
+	void (*event)(struct ledger *ledger, const struct ledger_event *event);
+	void (*clock_stepped)(struct ledger *ledger, int64_t step_ns);
+	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done,
+		      void *arg);
+	int (*vm_delete)(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg);
+	void (*vm_each)(const struct ledger *ledger,
+			void (*each)(void *arg, const struct ledger_vm *vm), void *arg);
+	int (*flush)(struct ledger *ledger, ledger_done *done, void *arg);
+	int (*fd)(const struct ledger *ledger);
+	bool (*dispatch)(struct ledger *ledger);
+	int (*wait)(struct ledger *ledger, int timeout_ms);
+	void (*stats)(const struct ledger *ledger, struct ledger_stats *stats);
+	void (*close)(struct ledger *ledger);
+};
+
+struct ledger {
+	const struct ledger_ops *ops; /* all of them */
+	uint64_t next_id; /* the first ledger id that is free, set at open; the caller counts on */
+	int64_t wall_offset_ns; /* wall clock of the session = CLOCK_MONOTONIC + this */
+};
+
+/*
+ * The request is known and will have exactly one end. Its status is what that will be, as far as it
+ * is known: while there is little room, what will fail anyway takes none from others, and no VM
+ * takes more of it than it leaves.
+ * Return: 0, or -ENOSPC: the ledger cannot promise to record its end too: answer LEDGER_FULL.
+ */
+static inline int ledger_accepted(struct ledger *ledger, const struct ledger_request *request)
+{
+	return ledger->ops->accepted(ledger, request);
+}
+
+/*
+ * The end of a request that was accepted; room for it was reserved, so it cannot fail. Once this
+ * returns, a kill -9 of the daemon no longer loses the record.
+ */
+static inline void ledger_finished(struct ledger *ledger, const struct ledger_request *request)
+{
+	ledger->ops->finished(ledger, request);
+}
+
+/* Best effort: an event that finds no room is counted as dropped. */
+static inline void ledger_event(struct ledger *ledger, const struct ledger_event *event)
+{
+	ledger->ops->event(ledger, event);
+}
+
+/* The wall clock was set while the session runs, forward when step_ns > 0. Best effort. */
+static inline void ledger_clock_stepped(struct ledger *ledger, int64_t step_ns)
+{
+	ledger->ops->clock_stepped(ledger, step_ns);
+}
+
+/*
+ * Adds a VM, or changes the one with that id. done, if not NULL, is called by ledger_dispatch(), or
+ * at the latest by ledger_close().
+ * Return: 0: it is under way, -ENOBUFS: too many changes are, -ENOMEM.
+ */
+static inline int ledger_vm_put(struct ledger *ledger, const struct ledger_vm *vm,
+				ledger_done *done, void *arg)
+{
+	return ledger->ops->vm_put(ledger, vm, done, arg);
+}
+
+/*
+ * Takes a VM out; its requests keep its name. done gets -ENOENT when there was none.
+ * Return: as ledger_vm_put().
+ */
+static inline int ledger_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg)
+{
+	return ledger->ops->vm_delete(ledger, id, done, arg);
+}
+
+/* Calls each for all VMs as they were at the start, removed ones too, by ascending id. */
+static inline void ledger_vm_each(const struct ledger *ledger,
+				  void (*each)(void *arg, const struct ledger_vm *vm), void *arg)
+{
+	ledger->ops->vm_each(ledger, each, arg);
+}
+
+/*
+ * Done once all that was accepted, finished and told before this call is visible to readers.
+ * Return: as ledger_vm_put(), and -EOPNOTSUPP: there will never be anything to read.
+ */
+static inline int ledger_flush(struct ledger *ledger, ledger_done *done, void *arg)
+{
+	return ledger->ops->flush(ledger, done, arg);
+}
+
+/*
+ * Return: a descriptor that is readable when there is something for ledger_dispatch(): changes that
+ * are done, or a state that is not what it was. Level-triggered; the ledger closes it.
+ */
+static inline int ledger_fd(const struct ledger *ledger)
+{
+	return ledger->ops->fd(ledger);
+}
+
+/* Calls the functions of the changes that are done. Return: whether the state may have changed. */
+static inline bool ledger_dispatch(struct ledger *ledger)
+{
+	return ledger->ops->dispatch(ledger);
+}
+
+/*
+ * Waits for all changes under way and dispatches them; for start and end, where waiting is right.
+ * Return: 0, or -ETIMEDOUT.
+ */
+static inline int ledger_wait(struct ledger *ledger, int timeout_ms)
+{
+	return ledger->ops->wait(ledger, timeout_ms);
+}
+
+static inline void ledger_stats(const struct ledger *ledger, struct ledger_stats *stats)
+{
+	ledger->ops->stats(ledger, stats);
+}
+
+/* Return: a monotonic time on the wall clock of this session, as the ledger records it. */
+static inline int64_t ledger_wall_ns(const struct ledger *ledger, uint64_t mono_ns)
+{
+	return (int64_t)mono_ns + ledger->wall_offset_ns;
+}
+
+/* Writes what is pending, ends all changes, and frees the ledger. */
+static inline void ledger_close(struct ledger *ledger)
+{
+	ledger->ops->close(ledger);
+}
+
+/* --- the two instances --- */
+
+/* Strings are copied. What is 0 takes its default, unless 0 has a meaning of its own. */
+struct ledger_config {
+	const char *db_path; /* the lock lies beside it, as PATH.lock */
+	const char *ring_path;
+	uint32_t ring_records;	 /* 0: 65,536, which are 8 MiB */
+	uint32_t batch_ms;	 /* longest that a record waits for its transaction; 0: 50 */
+	uint32_t retention_days; /* of requests and events; 0: for ever */
+	uint32_t minute_days;	 /* of the minutes' statistics; 0: for ever */
+	uint64_t max_bytes;	 /* of the database; 0: no bound */
+	bool lossy;		 /* full: go on without recording, instead of refusing requests */
+	const char *version;	 /* of vgpud */
+	const char *host;	 /* NULL: the machine's name */
+	/* Told what was found wrong and put right at the start, a sentence each; or NULL. */
+	void (*say)(const char *sentence);
+};
+
 /*
  * Opens the ledger: one vgpud a database. What an earlier vgpud left in the ring is recorded first,
  * and requests it had not ended become lost ones.
@@ -175,47 +291,13 @@ typedef void ledger_done(void *arg, int err);
  */
 int ledger_open(struct ledger **out, const struct ledger_config *config, char *why, size_t why_len);
 
-/* The functions below are for the loop thread, on a ledger that ledger_open() made. */
-
 /*
- * Readable when there is something for ledger_dispatch(): changes that are done, or a state
- * that is not what it was. Level-triggered; the ledger closes it.
+ * A ledger that keeps nothing: changes of VMs succeed, and are forgotten with it.
+ * Return: NULL: no memory, or no descriptor.
  */
-int ledger_fd(const struct ledger *ledger);
-
-/* Calls the functions of the changes that are done. Return: whether the state may have changed. */
-bool ledger_dispatch(struct ledger *ledger);
-
-void ledger_stats(const struct ledger *ledger, struct ledger_stats *stats);
-
-/* Calls each for all VMs of the database as it was at the start, removed ones too, by ascending id.
- */
-void ledger_vm_each(const struct ledger *ledger,
-		    void (*each)(void *arg, const struct ledger_vm *vm), void *arg);
-
-/*
- * Adds a VM, or changes the one with that id. done, if not NULL, is called by
- * ledger_dispatch(), or at the latest by close.
- * Return: 0: it is under way, -ENOBUFS: too many changes are, -ENOMEM.
- */
-int ledger_vm_put(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done, void *arg);
-
-/* Takes a VM out; its requests keep its name. done gets -ENOENT when there was none. */
-int ledger_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg);
-
-/* Done once all that was accepted, finished and told before this call is visible to readers. */
-int ledger_flush(struct ledger *ledger, ledger_done *done, void *arg);
-
-/*
- * Waits for all changes under way and dispatches them; for start and end, where waiting is right.
- * Return: 0, or -ETIMEDOUT.
- */
-int ledger_wait(struct ledger *ledger, int timeout_ms);
+struct ledger *ledger_null_open(void);
 
 /* Return: the version of the sqlite library, 3040001 for 3.40.1. */
 int ledger_sqlite_version(void);
-
-/* Return: a monotonic time on the wall clock of this session, as the ledger records it. */
-int64_t ledger_wall_ns(const struct ledger *ledger, uint64_t mono_ns);
 
 #endif

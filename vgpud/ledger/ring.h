@@ -103,6 +103,9 @@ uint64_t ring_id(const struct ring *ring);
 /* Return: whether records were found damaged or missing between others when it was opened. */
 bool ring_damaged(const struct ring *ring);
 
+/* Return: whether a vgpud of before wrote it: it can be read, and takes nothing. */
+bool ring_is_old(const struct ring *ring);
+
 /* Only while the ring is empty: from here on its records are of this session. */
 void ring_set_session(struct ring *ring, const struct ring_session *session);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* room.c - whether the disk has room for records, and when the log goes into the
- * database */
+/* room.c - whether the disk has room for records, and when the log goes into the database */
 
 /*
  * A batch takes room twice: in the log, and in the database file once the log goes there. A log
@@ -16,11 +15,11 @@
  * the log go into the file.
  */
 
+#include "vgpud/ledger/room.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
-
-#include "vgpud/ledger/ledger_private.h"
 
 #define PAGE_BYTES 4096u
 #define LOG_PAGES_LEAST 64u  /* 256 KiB */
@@ -29,84 +28,83 @@
 #define LOG_TIMES_LEFT 4     /* its file is cut to so many times that, once it was longer */
 #define RESERVE_BYTES (512u << 10)
 
-static uint64_t log_pages(const struct ledger_sqlite *s)
+static uint64_t log_pages(const struct ledger_room *room)
 {
-	uint64_t pages = s->config.max_bytes / LOG_PART / PAGE_BYTES;
+	uint64_t pages = room->max_bytes / LOG_PART / PAGE_BYTES;
 
-	if (s->config.max_bytes == 0 || pages > LOG_PAGES_MOST)
+	if (room->max_bytes == 0 || pages > LOG_PAGES_MOST)
 		return LOG_PAGES_MOST;
 	return pages < LOG_PAGES_LEAST ? LOG_PAGES_LEAST : pages;
 }
 
 /* Beside the database. Where that cannot be told there is always room. */
-static uint64_t free_bytes(const struct ledger_sqlite *s)
+static uint64_t free_bytes(const struct ledger_room *room)
 {
 	struct statvfs disk;
 
-	if (fstatvfs(s->lock_fd, &disk) != 0)
+	if (fstatvfs(room->disk_fd, &disk) != 0)
 		return UINT64_MAX;
 	return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
 /* What is in the log and not yet in the file. */
-static uint64_t log_bytes(const struct ledger_sqlite *s)
+static uint64_t log_bytes(const struct ledger_room *room)
 {
-	return (uint64_t)(s->db.wal_pages - s->db.wal_pages_done) * PAGE_BYTES;
+	return (uint64_t)(room->db->wal_pages - room->db->wal_pages_done) * PAGE_BYTES;
 }
 
-void ledger_room_set_up(struct ledger_sqlite *s)
+void ledger_room_set_up(struct ledger_room *room)
 {
 	char sql[64];
 
 	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %llu",
-		 (unsigned long long)log_pages(s) * PAGE_BYTES * LOG_TIMES_LEFT);
-	sqlite3_exec(s->db.conn, sql, NULL, NULL, NULL);
+		 (unsigned long long)log_pages(room) * PAGE_BYTES * LOG_TIMES_LEFT);
+	sqlite3_exec(room->db->conn, sql, NULL, NULL, NULL);
 }
 
-void ledger_room_checkpoint(struct ledger_sqlite *s)
+bool ledger_room_checkpoint(struct ledger_room *room)
 {
-	uint64_t bytes = log_bytes(s);
+	uint64_t bytes = log_bytes(room);
 
-	if (bytes < log_pages(s) * PAGE_BYTES && (bytes == 0 || bytes < free_bytes(s) / 2))
-		return;
+	if (bytes < log_pages(room) * PAGE_BYTES && (bytes == 0 || bytes < free_bytes(room) / 2))
+		return false;
 	/* What fails now is tried again after the next batches. */
-	if (ledger_db_checkpoint(&s->db, false) == 0)
-		s->retention_due_ns = 0; /* the file may have grown */
+	return ledger_db_checkpoint(room->db, false) == 0;
 }
 
-void ledger_room_make(struct ledger_sqlite *s)
+void ledger_room_make(struct ledger_room *room)
 {
-	ledger_db_checkpoint(&s->db, true);
+	ledger_db_checkpoint(room->db, true);
 }
 
 /* In a file of which nothing waits in the log. */
-static bool has_room(struct ledger_sqlite *s)
+static bool has_room(struct ledger_room *room)
 {
-	uint64_t bytes = free_bytes(s);
+	uint64_t bytes = free_bytes(room);
 	int64_t unused_pages = 0;
 
 	if (bytes >= RESERVE_BYTES)
 		return true;
 	if (bytes < RESERVE_BYTES / 2 ||
-	    ledger_db_number(&s->db, LEDGER_DB_UNUSED, &unused_pages) != 0)
+	    ledger_db_number(room->db, LEDGER_DB_UNUSED, &unused_pages) != 0)
 		return false;
 	return bytes + (uint64_t)unused_pages * PAGE_BYTES >= RESERVE_BYTES;
 }
 
-int ledger_room_ask(struct ledger_sqlite *s)
+int ledger_room_ask(struct ledger_room *room)
 {
-	s->no_room = false;
-	if (free_bytes(s) >= RESERVE_BYTES + 2 * log_bytes(s))
+	room->none = false;
+	if (free_bytes(room) >= RESERVE_BYTES + 2 * log_bytes(room))
 		return 0;
-	s->no_room = ledger_db_checkpoint(&s->db, true) == -ENOSPC || !has_room(s);
-	return s->no_room ? -ENOSPC : 0;
+	room->none = ledger_db_checkpoint(room->db, true) == -ENOSPC || !has_room(room);
+	return room->none ? -ENOSPC : 0;
 }
 
-void ledger_room_words(const struct ledger_sqlite *s, int err, char *out, size_t len)
+void ledger_room_words(const struct ledger_room *room, int err, char *out, size_t len)
 {
-	if (err == -ENOSPC && s->no_room)
+	if (err == -ENOSPC && room->none)
 		snprintf(out, len, "the disk is full (its last %u KiB are for what removes rows)",
 			 RESERVE_BYTES >> 10);
 	else
-		ledger_db_words(s->db.conn, err, out, len);
+		ledger_db_words(room->db->conn, err, out, len);
 }

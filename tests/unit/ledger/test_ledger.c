@@ -1194,18 +1194,50 @@ static void test_bad_places_are_refused(void **state)
 	assert_refused(-EINVAL, "records");
 }
 
-static void test_null_store(void **state)
+static void note_end(void *arg, int err)
+{
+	*(int *)arg = err;
+}
+
+/* A caller cannot tell it from the other: each function is there, and ends come from the loop. */
+static void test_a_ledger_that_keeps_nothing(void **state)
 {
 	struct ledger *ledger = ledger_null_open();
 	struct ledger_request request = request_of(ledger, 1);
 	const struct ledger_event event = { .kind = "start" };
+	const struct ledger_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	struct pollfd pfd = { .fd = ledger_fd(ledger), .events = POLLIN };
+	struct ledger_stats stats;
+	int put = 1, deleted = 1;
+	unsigned vms = 0;
 
 	(void)state;
 	assert_int_equal(ledger->next_id, 1);
 	assert_int_equal(ledger_accepted(ledger, &request), 0);
 	ledger_finished(ledger, &request);
 	ledger_event(ledger, &event);
+	ledger_clock_stepped(ledger, 5);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, note_end, &put), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL), 0);
+	assert_int_equal(put, 1);
+	assert_int_equal(poll(&pfd, 1, 0), 1);
+	assert_false(ledger_dispatch(ledger));
+	assert_int_equal(put, 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
+	assert_int_equal(ledger_flush(ledger, note_end, &put), -EOPNOTSUPP);
+	ledger_vm_each(ledger, count_vm, &vms);
+	assert_int_equal(vms, 0);
+	ledger_stats(ledger, &stats);
+	assert_int_equal(stats.state, LEDGER_OFF);
+	assert_null(stats.path);
+	assert_in_range((uint64_t)ledger_wall_ns(ledger, util_now_ns()),
+			(uint64_t)util_wall_ns() - UTIL_NS_PER_MINUTE,
+			(uint64_t)util_wall_ns() + UTIL_NS_PER_MINUTE);
+	assert_int_equal(ledger_vm_delete(ledger, 1, note_end, &deleted), 0);
 	ledger_close(ledger);
+	assert_int_equal(deleted, 0);
 }
 
 int main(void)
@@ -1248,7 +1280,7 @@ int main(void)
 		LEDGER_TEST(test_newer_and_foreign_databases_are_refused),
 		LEDGER_TEST(test_second_daemon_is_refused),
 		LEDGER_TEST(test_bad_places_are_refused),
-		LEDGER_TEST(test_null_store),
+		LEDGER_TEST(test_a_ledger_that_keeps_nothing),
 #undef LEDGER_TEST
 	};
 

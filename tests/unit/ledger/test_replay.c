@@ -41,7 +41,7 @@
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/ledger/ledger_private.h"
+#include "vgpud/ledger/start.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -91,7 +91,12 @@ struct file {
 };
 
 struct lives {
-	struct ledger_sqlite s;
+	struct ledger_config config;
+	struct ledger_health health;
+	struct ledger_book book;
+	struct ledger_start start;
+	struct ledger_vms vms;
+	uint64_t next_id;
 	struct written written[POSITIONS_MOST]; /* of this life, from position `base` on */
 	struct ledger_request open[RECORDS_MOST];
 	unsigned open_num;
@@ -193,16 +198,16 @@ static void note_written(struct lives *l, enum ring_type type, const struct ledg
 	written->type = type;
 	written->request = *request;
 	l->head++;
-	CHECK(l, ring_head(l->s.ring) == l->head);
+	CHECK(l, ring_head(l->book.ring) == l->head);
 }
 
 static void do_accept(struct lives *l)
 {
-	struct ledger_request request = request_of(l, l->s.ledger.next_id);
+	struct ledger_request request = request_of(l, l->next_id);
 
-	if (ring_accept(l->s.ring, &request) != 0)
+	if (ring_accept(l->book.ring, &request) != 0)
 		return;
-	l->s.ledger.next_id++;
+	l->next_id++;
 	note_written(l, RING_ACCEPTED, &request);
 	l->open[l->open_num++] = request;
 }
@@ -215,7 +220,7 @@ static void do_finish(struct lives *l)
 		return;
 	i = draw(l, l->open_num);
 	end_of(l, &l->open[i]);
-	ring_finish(l->s.ring, &l->open[i]);
+	ring_finish(l->book.ring, &l->open[i]);
 	note_written(l, RING_FINISHED, &l->open[i]);
 	l->open[i] = l->open[--l->open_num];
 }
@@ -224,15 +229,16 @@ static void do_finish(struct lives *l)
 static void do_take(struct lives *l, bool release)
 {
 	struct ledger_batch_result result;
-	uint64_t damaged = l->s.batch.damaged;
+	uint64_t damaged = l->book.batch.damaged;
 
-	ledger_batch_read(&l->s.batch, l->s.ring);
-	CHECK(l, ledger_batch_write(&l->s.batch, &l->s.db, ring_id(l->s.ring), &result) == 0);
-	CHECK(l, result.duplicates == 0 && l->s.batch.damaged == damaged);
-	l->taken = l->s.batch.position;
+	ledger_batch_read(&l->book.batch, l->book.ring);
+	CHECK(l,
+	      ledger_batch_write(&l->book.batch, &l->book.db, ring_id(l->book.ring), &result) == 0);
+	CHECK(l, result.duplicates == 0 && l->book.batch.damaged == damaged);
+	l->taken = l->book.batch.position;
 	CHECK(l, l->taken == l->head);
 	if (release)
-		ring_release(l->s.ring, l->taken);
+		ring_release(l->book.ring, l->taken);
 }
 
 /* forget: with the host, the database's last commits die, though the ring was told of them. */
@@ -254,7 +260,7 @@ static void live(struct lives *l)
 		else if (i < forget_from)
 			do_take(l, true);
 		else
-			ring_release(l->s.ring, l->head);
+			ring_release(l->book.ring, l->head);
 	}
 	/* It dies with the batch committed, and the ring not yet told. */
 	if (!forget && draw(l, 8) == 0)
@@ -265,10 +271,10 @@ static void live(struct lives *l)
 
 static void life_begins(struct lives *l)
 {
-	l->base = l->head = l->taken = ring_head(l->s.ring);
-	l->records = (unsigned)ring_records(l->s.ring);
-	l->first_id = l->s.ledger.next_id;
-	l->wall_offset_ns = l->s.wall_offset_ns;
+	l->base = l->head = l->taken = ring_head(l->book.ring);
+	l->records = (unsigned)ring_records(l->book.ring);
+	l->first_id = l->next_id;
+	l->wall_offset_ns = l->book.wall_offset_ns;
 	l->open_num = 0;
 	read_file(l, &l->before);
 }
@@ -276,15 +282,10 @@ static void life_begins(struct lives *l)
 /* As kill -9 leaves it: what the kernel has, stays. */
 static void drop(struct lives *l)
 {
-	ledger_db_close(&l->s.db);
-	if (l->s.ring)
-		ring_close(l->s.ring);
-	l->s.ring = NULL;
-	for (size_t i = 0; i < l->s.vm_num; i++)
-		free((char *)l->s.vms[i].name);
-	free(l->s.vms);
-	l->s.vms = NULL;
-	l->s.vm_num = 0;
+	ledger_book_close(&l->book);
+	ledger_start_free(&l->start);
+	ledger_vms_free(&l->vms);
+	ledger_health_close(&l->health);
 }
 
 /* --- the tear --- */
@@ -437,7 +438,7 @@ static int64_t number(struct lives *l, const char *sql, uint64_t arg)
 	sqlite3_stmt *statement;
 	int64_t value;
 
-	CHECK(l, sqlite3_prepare_v2(l->s.db.conn, sql, -1, &statement, NULL) == SQLITE_OK);
+	CHECK(l, sqlite3_prepare_v2(l->book.db.conn, sql, -1, &statement, NULL) == SQLITE_OK);
 	if (sqlite3_bind_parameter_count(statement))
 		sqlite3_bind_int64(statement, 1, (int64_t)arg);
 	CHECK(l, sqlite3_step(statement) == SQLITE_ROW);
@@ -501,7 +502,7 @@ static void check_rows(struct lives *l, const struct fate *fate, uint64_t end_id
 	uint64_t next = l->first_id;
 
 	CHECK(l,
-	      sqlite3_prepare_v2(l->s.db.conn,
+	      sqlite3_prepare_v2(l->book.db.conn,
 				 "SELECT id, received_ns, vm_id, guest_request_id, opcode, pool, "
 				 "priority, transport, request_bytes, wait_ns, exec_ns, total_ns, "
 				 "status, executor, response_bytes, limited_ns FROM request "
@@ -516,7 +517,7 @@ static void check_rows(struct lives *l, const struct fate *fate, uint64_t end_id
 			CHECK(l, !fate[next - l->first_id].began_surely &&
 					 !fate[next - l->first_id].ended_surely);
 		check_row(l, row, &fate[id - l->first_id]);
-		CHECK(l, l->s.ledger.next_id > id);
+		CHECK(l, l->next_id > id);
 		next++;
 	}
 	sqlite3_finalize(row);
@@ -528,24 +529,25 @@ static void check_rows(struct lives *l, const struct fate *fate, uint64_t end_id
 	CHECK(l, number(l, "SELECT count(*) FROM pending", 0) == 0);
 	CHECK(l, l->start_killed ||
 			 number(l, "SELECT count(*) FROM request WHERE id >= ?1 AND status = 7",
-				l->first_id) == (int64_t)l->s.lost);
-	CHECK(l, l->s.duplicates == 0);
+				l->first_id) == (int64_t)l->health.lost);
+	CHECK(l, l->health.duplicates == 0);
 }
 
 /* --- starts --- */
 
 static bool start(struct lives *l)
 {
-	struct ledger_config *config = &l->s.config;
-
-	*config = (struct ledger_config){ .db_path = db_path,
-					  .ring_path = ring_path,
-					  .ring_records = l->records,
-					  .version = "test",
-					  .host = "test" };
-	l->s.rows = l->s.duplicates = 0;
-	l->s.batch.damaged = 0;
-	return ledger_start(&l->s, why, sizeof(why)) == 0;
+	l->config = (struct ledger_config){ .db_path = db_path,
+					    .ring_path = ring_path,
+					    .ring_records = l->records,
+					    .version = "test",
+					    .host = "test" };
+	ledger_health_open(&l->health);
+	if (ledger_book_open(&l->book, &l->config, &l->health, -1) != 0 ||
+	    ledger_start(&l->start, &l->book, &l->vms, why, sizeof(why)) != 0)
+		return false;
+	l->next_id = l->start.next_id;
+	return true;
 }
 
 static unsigned statements_left;
@@ -615,7 +617,7 @@ static void next_life(struct lives *l)
 	l->rows_before = number(l, "SELECT count(*) FROM request", 0);
 	life_begins(l);
 	live(l);
-	end_id = l->s.ledger.next_id;
+	end_id = l->next_id;
 	drop(l);
 	tear_file(l);
 	tell_fates(l, fate);
@@ -634,7 +636,7 @@ static void next_life(struct lives *l)
 	if (draw(l, 4) == 0) {
 		drop(l);
 		start_surely(l);
-		CHECK(l, l->s.lost == 0 && l->s.rows == 0);
+		CHECK(l, l->health.lost == 0 && l->health.rows == 0);
 		l->start_killed = true; /* as then, an earlier start counted the lost */
 		check_rows(l, fate, end_id);
 		reached.again++;
@@ -699,12 +701,10 @@ static void test_random_lives_as_the_model(void **state)
 	unsigned num = seed ? 1 : many ? (unsigned)strtoul(many, NULL, 10) : LEDGERS;
 
 	(void)state;
-	assert_int_equal(ledger_batch_init(&l.s.batch), 0);
 	for (uint32_t seed0 = first; seed0 < first + num; seed0++) {
 		live_many_lives(&l, seed0, seed != NULL);
 		remove_ledger();
 	}
-	ledger_batch_free(&l.s.batch);
 	printf("# %u lives, %u laps, %u starts killed, %u once more; rows: %u as answered, %u lost; "
 	       "ends torn away: %u, of an older lap: %u\n",
 	       reached.lives, reached.laps, reached.killed_starts, reached.again, reached.answered,

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* changes.c - what the loop thread asks of the writer, and the answers: a mailbox of two lists */
+
+#include "vgpud/ledger/changes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+int ledger_changes_open(struct ledger_changes *changes)
+{
+	pthread_condattr_t monotonic;
+
+	*changes = (struct ledger_changes){ .notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	pthread_mutex_init(&changes->lock, NULL);
+	/* A wait is not longer, nor shorter, because the wall clock is set meanwhile. */
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&changes->all_done, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	STAILQ_INIT(&changes->todo);
+	STAILQ_INIT(&changes->done);
+	return changes->notify_fd < 0 ? -errno : 0;
+}
+
+void ledger_changes_close(struct ledger_changes *changes)
+{
+	if (changes->notify_fd >= 0)
+		close(changes->notify_fd);
+	pthread_mutex_destroy(&changes->lock);
+	pthread_cond_destroy(&changes->all_done);
+}
+
+void ledger_changes_notify(struct ledger_changes *changes)
+{
+	uint64_t one = 1;
+
+	/* Only a full counter makes it fail, and that is readable too. */
+	if (write(changes->notify_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* --- the loop thread's --- */
+
+static char *put_string(char **at, const char *text)
+{
+	char *copy = *at;
+	size_t bytes;
+
+	if (!text)
+		return NULL;
+	bytes = strlen(text) + 1;
+	memcpy(copy, text, bytes);
+	*at += bytes;
+	return copy;
+}
+
+static size_t string_bytes(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static struct ledger_change *new_change(enum ledger_change_type type, int64_t wall_ns, size_t bytes)
+{
+	struct ledger_change *change = calloc(1, sizeof(*change) + bytes);
+
+	if (!change)
+		return NULL;
+	change->type = type;
+	change->wall_ns = wall_ns;
+	return change;
+}
+
+static void queue(struct ledger_changes *changes, struct ledger_change *change)
+{
+	pthread_mutex_lock(&changes->lock);
+	STAILQ_INSERT_TAIL(&changes->todo, change, link);
+	pthread_mutex_unlock(&changes->lock);
+}
+
+int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type type,
+		       const struct ledger_vm *vm, int64_t wall_ns, ledger_done *done, void *arg)
+{
+	struct ledger_change *change;
+	char *at;
+
+	if (changes->under_way >= LEDGER_CHANGES_MOST)
+		return -ENOBUFS;
+	change = new_change(type, wall_ns,
+			    vm ? string_bytes(vm->name) + string_bytes(vm->connect) : 0);
+	if (!change)
+		return -ENOMEM;
+	at = change->strings;
+	if (vm) {
+		change->vm = *vm;
+		change->vm.name = put_string(&at, vm->name);
+		change->vm.connect = put_string(&at, vm->connect);
+	}
+	change->done = done;
+	change->arg = arg;
+	changes->under_way++;
+	queue(changes, change);
+	return 0;
+}
+
+/* Events, and steps of the clock, are bounded together. */
+static int queue_event(struct ledger_changes *changes, struct ledger_change *change)
+{
+	if (!change)
+		return -ENOMEM;
+	atomic_fetch_add(&changes->events_queued, 1);
+	queue(changes, change);
+	return 0;
+}
+
+int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,
+			     int64_t wall_ns)
+{
+	struct ledger_change *change;
+	char *at;
+
+	if (atomic_load(&changes->events_queued) >= LEDGER_EVENTS_MOST)
+		return -ENOBUFS;
+	change = new_change(LEDGER_CHANGE_EVENT, wall_ns,
+			    string_bytes(event->kind) + string_bytes(event->subject) +
+				    string_bytes(event->old_value) +
+				    string_bytes(event->new_value) + string_bytes(event->text));
+	if (change) {
+		at = change->strings;
+		change->event = *event;
+		change->event.kind = put_string(&at, event->kind);
+		change->event.subject = put_string(&at, event->subject);
+		change->event.old_value = put_string(&at, event->old_value);
+		change->event.new_value = put_string(&at, event->new_value);
+		change->event.text = put_string(&at, event->text);
+	}
+	return queue_event(changes, change);
+}
+
+int ledger_changes_add_clock(struct ledger_changes *changes, int64_t step_ns, int64_t wall_ns)
+{
+	struct ledger_change *change;
+
+	if (atomic_load(&changes->events_queued) >= LEDGER_EVENTS_MOST)
+		return -ENOBUFS;
+	change = new_change(LEDGER_CHANGE_CLOCK, wall_ns, 0);
+	if (change)
+		change->step_ns = step_ns;
+	return queue_event(changes, change);
+}
+
+bool ledger_changes_dispatch(struct ledger_changes *changes)
+{
+	struct ledger_change_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct ledger_change *change;
+	uint64_t count;
+	bool told = read(changes->notify_fd, &count, sizeof(count)) > 0;
+
+	pthread_mutex_lock(&changes->lock);
+	STAILQ_CONCAT(&done, &changes->done);
+	pthread_mutex_unlock(&changes->lock);
+	while ((change = STAILQ_FIRST(&done))) {
+		STAILQ_REMOVE_HEAD(&done, link);
+		changes->under_way--;
+		if (change->done)
+			change->done(change->arg, change->err);
+		free(change);
+	}
+	return told;
+}
+
+int ledger_changes_wait(struct ledger_changes *changes, int timeout_ms)
+{
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&changes->lock);
+	while (rc == 0 && (changes->doing || !STAILQ_EMPTY(&changes->todo)))
+		rc = pthread_cond_timedwait(&changes->all_done, &changes->lock, &until);
+	pthread_mutex_unlock(&changes->lock);
+	ledger_changes_dispatch(changes);
+	return -rc;
+}
+
+void ledger_changes_stop(struct ledger_changes *changes)
+{
+	pthread_mutex_lock(&changes->lock);
+	changes->stop = true;
+	pthread_mutex_unlock(&changes->lock);
+}
+
+/* --- the writer's --- */
+
+bool ledger_changes_take(struct ledger_changes *changes, struct ledger_change_list *list)
+{
+	bool stop;
+
+	STAILQ_INIT(list);
+	pthread_mutex_lock(&changes->lock);
+	STAILQ_CONCAT(list, &changes->todo);
+	changes->doing = !STAILQ_EMPTY(list);
+	stop = changes->stop;
+	pthread_mutex_unlock(&changes->lock);
+	return stop;
+}
+
+bool ledger_changes_pending(struct ledger_changes *changes)
+{
+	bool there;
+
+	pthread_mutex_lock(&changes->lock);
+	there = !STAILQ_EMPTY(&changes->todo) || changes->stop;
+	pthread_mutex_unlock(&changes->lock);
+	return there;
+}
+
+static bool is_event(const struct ledger_change *change)
+{
+	return change->type == LEDGER_CHANGE_EVENT || change->type == LEDGER_CHANGE_CLOCK;
+}
+
+/* No one waits for its end, so it is tried until it can be written. */
+static bool is_tried_again(const struct ledger_change *change)
+{
+	return is_event(change) || (change->done == NULL && change->type != LEDGER_CHANGE_FLUSH);
+}
+
+void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_change_list *list,
+			      int err, int flush_err)
+{
+	struct ledger_change_list again = STAILQ_HEAD_INITIALIZER(again);
+	struct ledger_change *change;
+	bool answers = false;
+
+	pthread_mutex_lock(&changes->lock);
+	while ((change = STAILQ_FIRST(list))) {
+		STAILQ_REMOVE_HEAD(list, link);
+		if (err && !changes->stop && is_tried_again(change)) {
+			STAILQ_INSERT_TAIL(&again, change, link);
+			continue;
+		}
+		if (is_event(change)) {
+			atomic_fetch_sub(&changes->events_queued, 1);
+			free(change);
+			continue;
+		}
+		if (change->type == LEDGER_CHANGE_FLUSH)
+			change->err = flush_err;
+		if (err)
+			change->err = err;
+		STAILQ_INSERT_TAIL(&changes->done, change, link);
+		answers = true;
+	}
+	STAILQ_CONCAT(&again, &changes->todo);
+	STAILQ_CONCAT(&changes->todo, &again);
+	changes->doing = false;
+	pthread_cond_broadcast(&changes->all_done);
+	pthread_mutex_unlock(&changes->lock);
+	if (answers)
+		ledger_changes_notify(changes);
+}

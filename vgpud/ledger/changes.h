@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* changes.h - what the loop thread asks of the writer, and the answers: a mailbox of two lists */
+
+#ifndef VGPUD_LEDGER_CHANGES_H
+#define VGPUD_LEDGER_CHANGES_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "vgpud/ledger/ledger.h"
+
+#define LEDGER_EVENTS_MOST 1024u /* told and not yet written */
+#define LEDGER_CHANGES_MOST 256u /* under way */
+
+enum ledger_change_type {
+	LEDGER_CHANGE_EVENT,
+	LEDGER_CHANGE_CLOCK, /* step_ns */
+	LEDGER_CHANGE_VM_PUT,
+	LEDGER_CHANGE_VM_DELETE,
+	LEDGER_CHANGE_FLUSH
+};
+
+/* It belongs to whose list it is on. */
+struct ledger_change {
+	STAILQ_ENTRY(ledger_change) link;
+	enum ledger_change_type type;
+	int err;	   /* how it ended */
+	ledger_done *done; /* may be NULL */
+	void *arg;
+	int64_t wall_ns;	   /* when it was asked for */
+	int64_t step_ns;	   /* of the clock */
+	struct ledger_vm vm;	   /* its strings lie in strings */
+	struct ledger_event event; /* its strings, too */
+	char strings[];
+};
+
+STAILQ_HEAD(ledger_change_list, ledger_change);
+
+struct ledger_changes {
+	unsigned under_way; /* the loop thread's: changes that will be answered */
+	_Atomic unsigned events_queued;
+	int notify_fd; /* readable: there is something to dispatch */
+
+	/* Under lock, which is held for a few instructions and never while another is taken. */
+	pthread_mutex_t lock;
+	pthread_cond_t all_done;	/* `todo` and `doing` are empty */
+	struct ledger_change_list todo; /* for the writer */
+	struct ledger_change_list done; /* for the loop thread */
+	bool doing;			/* the writer has some in hand */
+	bool stop;
+};
+
+/* Return: 0 or -errno; then too, ledger_changes_close() is right. */
+int ledger_changes_open(struct ledger_changes *changes);
+
+/* No change may be on a list any more. */
+void ledger_changes_close(struct ledger_changes *changes);
+
+/* --- the loop thread's --- */
+
+/*
+ * vm: of a VM_PUT; of a VM_DELETE its id counts. NULL: another type. Strings are copied.
+ * Return: 0, -ENOBUFS, -ENOMEM.
+ */
+int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type type,
+		       const struct ledger_vm *vm, int64_t wall_ns, ledger_done *done, void *arg);
+
+/* Return: 0, -ENOBUFS, -ENOMEM: it is dropped. */
+int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,
+			     int64_t wall_ns);
+int ledger_changes_add_clock(struct ledger_changes *changes, int64_t step_ns, int64_t wall_ns);
+
+/* As ledger_dispatch() and ledger_wait() say. */
+bool ledger_changes_dispatch(struct ledger_changes *changes);
+int ledger_changes_wait(struct ledger_changes *changes, int timeout_ms);
+
+/* The writer shall end once it has done what is there. */
+void ledger_changes_stop(struct ledger_changes *changes);
+
+/* --- the writer's --- */
+
+/* Takes all that there is into an empty list. Return: whether the writer shall end afterwards. */
+bool ledger_changes_take(struct ledger_changes *changes, struct ledger_change_list *list);
+
+/* Return: whether there is one to take, or the writer shall end. */
+bool ledger_changes_pending(struct ledger_changes *changes);
+
+/*
+ * Hands back what was taken; the list is empty afterwards. err: 0, or why all of them failed: then
+ * those whose end no one waits for go back in front of what came meanwhile, to be tried again.
+ * flush_err: how flushes ended.
+ */
+void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_change_list *list,
+			      int err, int flush_err);
+
+/* Has the loop thread dispatch. */
+void ledger_changes_notify(struct ledger_changes *changes);
+
+#endif

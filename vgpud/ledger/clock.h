@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clock.h - how far the clock may be believed that rows' age is counted by */
+
+#ifndef VGPUD_LEDGER_CLOCK_H
+#define VGPUD_LEDGER_CLOCK_H
+
+#include <stdint.h>
+
+#include "vgpud/ledger/db.h"
+
+/* Times are nanoseconds since the Unix epoch. */
+struct ledger_clock {
+	int64_t lag_ns;	      /* does not count as age */
+	int64_t lag_until_ns; /* on the session's clock; from then on it does */
+};
+
+/* A start at which the clock is long after all that the last session left; days 0: it is not. */
+struct ledger_clock_doubt {
+	char newest[32], now[32]; /* as text, UTC */
+	int64_t days;
+};
+
+/*
+ * Before a session's row is there: decides what counts as age in it.
+ * now_ns: the session's start. Return: 0 or -errno.
+ */
+int ledger_clock_look(struct ledger_clock *clock, struct ledger_db *db, int64_t now_ns,
+		      struct ledger_clock_doubt *doubt);
+
+/* Return: the time that a row's age is counted by, when the session's clock says now_ns. */
+int64_t ledger_clock_age_ns(const struct ledger_clock *clock, int64_t now_ns);
+
+#endif

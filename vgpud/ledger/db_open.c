@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* db_open.c - opens the ledger's database: sound, damaged, old, new or not there yet */
+
+#include "vgpud/ledger/db_open.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "vgpud/ledger/migrate.h"
+#include "vgpud/ledger/schema.h"
+#include "vgpud/ledger/set_aside.h"
+
+#define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */
+#define CHECK_S 20u /* longest that the check after an unclean end may delay the start */
+
+static int count_wal_pages(void *arg, sqlite3 *conn, const char *name, int pages)
+{
+	struct ledger_db *db = arg;
+
+	(void)conn;
+	(void)name;
+	db->wal_pages = pages;
+	/* It began anew: all that was in it is in the database file. */
+	if (pages < db->wal_pages_done)
+		db->wal_pages_done = 0;
+	return SQLITE_OK;
+}
+
+/* Return: 0, -EOPNOTSUPP: this file system has no shared memory to offer, or another error. */
+static int use_log(struct ledger_db *db)
+{
+	sqlite3_stmt *statement;
+	const char *mode = NULL;
+	bool on = false;
+	int rc = sqlite3_prepare_v2(db->conn, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return ledger_db_prepare_errno(db->conn, rc);
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		mode = (const char *)sqlite3_column_text(statement, 0);
+	on = mode && strcmp(mode, "wal") == 0;
+	sqlite3_finalize(statement);
+	if (rc != SQLITE_ROW)
+		return ledger_db_prepare_errno(db->conn, rc);
+	return on ? 0 : -EOPNOTSUPP;
+}
+
+static int set_up(struct ledger_db *db, const char *path)
+{
+	static const char settings[] = "PRAGMA synchronous = NORMAL;"
+				       "PRAGMA wal_autocheckpoint = 0;"
+				       "PRAGMA mmap_size = 0;"
+				       "PRAGMA temp_store = MEMORY;";
+	char limit[64];
+	int persist = 1;
+	int rc = sqlite3_open_v2(path, &db->conn,
+				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+					 SQLITE_OPEN_EXRESCODE,
+				 NULL);
+	int err;
+
+	if (rc != SQLITE_OK)
+		return db->conn ? ledger_db_errno(db->conn, rc) : -ENOMEM;
+	sqlite3_busy_timeout(db->conn, LEDGER_DB_BUSY_MS);
+	/* The index of the log stays, as the room that the next start needs on a full disk. */
+	sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+	err = use_log(db);
+	if (err == 0)
+		err = ledger_db_exec(db->conn, settings);
+	if (err)
+		return err;
+	snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %d", LOG_LIMIT_BYTES);
+	err = ledger_db_exec(db->conn, limit);
+	sqlite3_wal_hook(db->conn, count_wal_pages, db);
+	return err;
+}
+
+static int create_tables(struct ledger_db *db)
+{
+	int err = ledger_db_exec(db->conn, "BEGIN IMMEDIATE");
+
+	if (err == 0)
+		err = ledger_db_exec(db->conn, schema_sql);
+	return err ? err : ledger_db_exec(db->conn, "COMMIT");
+}
+
+/*
+ * Makes the tables, or looks at whose they are. Return: 0 with the version of the schema; -ENOTSUP
+ * with why: not for us to touch; or another error.
+ */
+static int adopt(struct ledger_db *db, const char *path, int64_t *schema,
+		 struct ledger_db_report *report, char *why, size_t why_len)
+{
+	int64_t application = 0, version = 0, tables = 0;
+	int err = ledger_db_numbers(db, "PRAGMA application_id", &application, 1);
+
+	if (err == 0)
+		err = ledger_db_numbers(db, "PRAGMA user_version", &version, 1);
+	if (err == 0)
+		err = ledger_db_numbers(db, "SELECT count(*) FROM sqlite_schema", &tables, 1);
+	if (err)
+		return err;
+	report->fresh = tables == 0;
+	*schema = report->fresh ? SCHEMA_VERSION : version;
+	if (report->fresh)
+		return create_tables(db);
+	if (application != SCHEMA_APPLICATION_ID || version < 1) {
+		snprintf(why, why_len,
+			 "%s: a database, but not vgpud's; move it away, or name another directory "
+			 "with --state-dir",
+			 path);
+		return -ENOTSUP;
+	}
+	if (version > SCHEMA_VERSION) {
+		snprintf(why, why_len,
+			 "%s: made by a newer vgpud (schema %lld, this one knows %d); "
+			 "upgrade vgpud, or move the file away",
+			 path, (long long)version, SCHEMA_VERSION);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int out_of_time(void *arg)
+{
+	const uint64_t *end_ns = arg;
+
+	return util_now_ns() > *end_ns;
+}
+
+/*
+ * A page that could not be read is the disk's fault, or memory's, and says nothing of the database.
+ * Where the file is too short, sqlite reads zeros.
+ */
+static bool is_about_reading(const char *answer)
+{
+	return strstr(answer, "unable to get the page") != NULL ||
+	       strstr(answer, "failed to get page") != NULL;
+}
+
+/* After an unclean end. Return: 0, -EUCLEAN with report->reason, or another error. */
+static int check(struct ledger_db *db, struct ledger_db_report *report)
+{
+	uint64_t end_ns = util_now_ns() + CHECK_S * UTIL_NS_PER_S;
+	int64_t unclean = 0;
+	sqlite3_stmt *statement;
+	int rc, err;
+
+	err = ledger_db_numbers(db, "SELECT ended_ns IS NULL FROM session ORDER BY id DESC LIMIT 1",
+				&unclean, 1);
+	if (err || !unclean)
+		return err == -ENODATA ? 0 : err;
+	rc = sqlite3_prepare_v2(db->conn, "PRAGMA quick_check(1)", -1, &statement, NULL);
+	if (rc != SQLITE_OK)
+		return ledger_db_errno(db->conn, rc);
+	sqlite3_progress_handler(db->conn, 10000, out_of_time, &end_ns);
+	rc = sqlite3_step(statement);
+	sqlite3_progress_handler(db->conn, 0, NULL, NULL);
+	if (rc == SQLITE_ROW) {
+		const char *answer = (const char *)sqlite3_column_text(statement, 0);
+
+		snprintf(report->reason, sizeof(report->reason), "%s", answer ? answer : "?");
+		for (char *c = report->reason; *c != '\0'; c++)
+			if (*c == '\n')
+				*c = ' '; /* it goes into one line of a log */
+	}
+	sqlite3_finalize(statement);
+	if (rc == SQLITE_ROW && is_about_reading(report->reason))
+		return -EIO;
+	if (rc == SQLITE_ROW && strcmp(report->reason, "ok") != 0)
+		return -EUCLEAN;
+	report->reason[0] = '\0'; /* of what may go wrong later, "ok" is no reason */
+	if (rc == SQLITE_ROW)
+		return 0;
+	err = ledger_db_errno(db->conn, rc);
+	if (err != -EINTR)
+		return err;
+	report->check_cut_short = true;
+	return 0;
+}
+
+/* Leaves its log as it is: a damaged one changes no more. */
+static void abandon(struct ledger_db *db)
+{
+	if (db->conn)
+		sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	ledger_db_close(db);
+}
+
+int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_report *report,
+		   char *why, size_t why_len)
+{
+	char words[256];
+	int64_t version = 0;
+	int err;
+
+	abandon(db);
+	*report = (struct ledger_db_report){ 0 };
+	why[0] = '\0';
+	err = set_up(db, path);
+	if (err == 0)
+		err = adopt(db, path, &version, report, why, why_len);
+	if (err == 0 && !report->fresh)
+		err = check(db, report);
+	if (err == 0 && version < SCHEMA_VERSION)
+		err = ledger_migrate(db, path, version, report->migrated, sizeof(report->migrated),
+				     why, why_len);
+	if (err == 0)
+		err = ledger_db_prepare(db);
+	if (err == 0)
+		return 0;
+	if (report->reason[0] == '\0')
+		ledger_db_words(db->conn, err, report->reason, sizeof(report->reason));
+	snprintf(words, sizeof(words), "%s", report->reason);
+	if (why[0] == '\0')
+		snprintf(why, why_len, "%s: cannot open the ledger: %s%s", path, words,
+			 err == -ENOSPC	  ? "; free some space"
+			 : err == -EACCES ? "; it and its directory must be writable for vgpud"
+			 : err == -EBUSY  ? "; end the program that holds it"
+			 : err == -EIO
+				 ? "; the disk does not do what it should, see the kernel's log"
+				 : "");
+	abandon(db);
+	return err;
+}
+
+/* --- what a damaged database still has --- */
+
+/*
+ * The VMs are few, and all that an administrator would have to enter again.
+ * Return: how many could be copied.
+ */
+static unsigned copy_vms(sqlite3 *from, sqlite3 *to)
+{
+	static const char get_sql[] = "SELECT id, name, pool, priority, paused, created_ns, "
+				      "removed_ns, connect, limit_per_s, limit_burst FROM vm";
+	/* Of schema 1. */
+	static const char get_old_sql[] = "SELECT id, name, pool, priority, paused, created_ns, "
+					  "removed_ns, connect, NULL, NULL FROM vm";
+	static const char put_sql[] =
+		"INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, created_ns, "
+		"removed_ns, connect, limit_per_s, limit_burst) "
+		"VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
+	sqlite3_stmt *get = NULL, *put = NULL;
+	unsigned copied = 0;
+
+	if ((sqlite3_prepare_v2(from, get_sql, -1, &get, NULL) == SQLITE_OK ||
+	     sqlite3_prepare_v2(from, get_old_sql, -1, &get, NULL) == SQLITE_OK) &&
+	    sqlite3_prepare_v2(to, put_sql, -1, &put, NULL) == SQLITE_OK) {
+		while (sqlite3_step(get) == SQLITE_ROW) {
+			for (int i = 0; i < 10; i++)
+				sqlite3_bind_value(put, i + 1, sqlite3_column_value(get, i));
+			copied += sqlite3_step(put) == SQLITE_DONE;
+			sqlite3_reset(put);
+		}
+	}
+	sqlite3_finalize(get);
+	sqlite3_finalize(put);
+	return copied;
+}
+
+/* Return: a database in memory with what could be read of the VMs, or NULL. */
+static sqlite3 *save_vms(const char *path)
+{
+	sqlite3 *memory = NULL, *damaged = NULL;
+
+	if (sqlite3_open(":memory:", &memory) == SQLITE_OK &&
+	    sqlite3_open_v2(path, &damaged, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+	    sqlite3_exec(memory,
+			 "CREATE TABLE vm (id INTEGER PRIMARY KEY, name, pool, priority, paused, "
+			 "created_ns, removed_ns, connect, limit_per_s, limit_burst)",
+			 NULL, NULL, NULL) == SQLITE_OK)
+		copy_vms(damaged, memory);
+	sqlite3_close(damaged);
+	return memory;
+}
+
+int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger_db_report *report,
+			   char *why, size_t why_len)
+{
+	static const char *const companions[] = { "-wal", "-shm", NULL };
+	struct ledger_db_report was = { 0 };
+	sqlite3 *saved;
+	int err;
+
+	abandon(db);
+	snprintf(was.reason, sizeof(was.reason), "%s", report->reason);
+	saved = save_vms(path);
+	err = set_aside(path, companions, was.set_aside, sizeof(was.set_aside));
+	if (err)
+		snprintf(why, why_len, "%s: damaged (%s), and cannot be moved aside: %s", path,
+			 was.reason, strerror(-err));
+	else
+		err = ledger_db_open(db, path, report, why, why_len);
+	if (err == 0 && saved)
+		was.vms_saved = copy_vms(saved, db->conn);
+	sqlite3_close(saved);
+	if (err == 0) {
+		was.fresh = report->fresh;
+		*report = was;
+	}
+	return err;
+}

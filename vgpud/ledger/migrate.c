@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migrate.c - a database of an older schema gets this one */
+
+#include "vgpud/ledger/migrate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "vgpud/ledger/schema.h"
+
+/*
+ * What each version of the schema added to the one before. Views are made anew from schema.sql. So
+ * that a database may also be stepped back, and migrated again (see vgpud(8)), versions only add
+ * columns, each with a default, and a column that is there already is passed over.
+ */
+static const struct migration {
+	int version;
+	const char *table, *column, *definition;
+} migrations[] = {
+	{ 2, "vm", "limit_per_s", "INTEGER" },
+	{ 2, "vm", "limit_burst", "INTEGER" },
+	{ 2, "request", "limited_ns", "INTEGER NOT NULL DEFAULT 0" },
+};
+
+/* Return: 0, or -errno. */
+static int add_column(struct ledger_db *db, const struct migration *add)
+{
+	char sql[256];
+	int64_t there = 0;
+	int err;
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM pragma_table_info('%s') WHERE name = '%s'",
+		 add->table, add->column);
+	err = ledger_db_numbers(db, sql, &there, 1);
+	if (err || there > 0)
+		return err;
+	snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s %s", add->table, add->column,
+		 add->definition);
+	return ledger_db_exec(db->conn, sql);
+}
+
+/* They stand at the end of schema.sql, behind all tables. */
+static int renew_views(sqlite3 *conn)
+{
+	const char *create = strstr(schema_sql, "\nCREATE VIEW");
+	char drop[128];
+	int err = 0;
+
+	for (const char *at = create; err == 0 && at; at = strstr(at + 1, "\nCREATE VIEW")) {
+		char name[64] = "";
+
+		sscanf(at, " CREATE VIEW %63[a-z_]", name);
+		snprintf(drop, sizeof(drop), "DROP VIEW IF EXISTS %s", name);
+		err = ledger_db_exec(conn, drop);
+	}
+	return err ? err : ledger_db_exec(conn, create);
+}
+
+/* The audit trail tells of it from the same moment on. */
+static int tell_migration(sqlite3 *conn, int64_t version, const char *text)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(conn,
+				    "INSERT INTO event (time_ns, kind, old_value, new_value, text) "
+				    "VALUES (?1, 'ledger-migrated', ?2, ?3, ?4)",
+				    -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return ledger_db_prepare_errno(conn, rc);
+	sqlite3_bind_int64(statement, 1, util_wall_ns());
+	sqlite3_bind_int64(statement, 2, version); /* a TEXT column: stored as text */
+	sqlite3_bind_int64(statement, 3, SCHEMA_VERSION);
+	sqlite3_bind_text(statement, 4, text, -1, SQLITE_STATIC);
+	rc = sqlite3_step(statement);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);
+}
+
+/* All of it in one transaction: a vgpud that is killed meanwhile leaves the database as it was. */
+static int migrate_tables(struct ledger_db *db, int64_t version, const char *text)
+{
+	sqlite3 *conn = db->conn;
+	char bump[64];
+	int err = ledger_db_exec(conn, "BEGIN IMMEDIATE");
+
+	for (size_t i = 0; i < sizeof(migrations) / sizeof(migrations[0]) && err == 0; i++)
+		if (migrations[i].version > version)
+			err = add_column(db, &migrations[i]);
+	if (err == 0)
+		err = renew_views(conn);
+	if (err == 0)
+		err = tell_migration(conn, version, text);
+	snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", SCHEMA_VERSION);
+	if (err == 0)
+		err = ledger_db_exec(conn, bump);
+	return err ? err : ledger_db_exec(conn, "COMMIT");
+}
+
+static int sync_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0 || fsync(fd) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/*
+ * Keeps the database as it is as PATH.schema-N. One that is there already is taken for that: the
+ * last start was killed, or the administrator wants none.
+ */
+static int keep_copy(sqlite3 *conn, const char *path, int64_t version, char *copy, size_t copy_len,
+		     bool *old)
+{
+	char part[PATH_MAX];
+	sqlite3_stmt *statement;
+	int rc, err;
+
+	if ((size_t)snprintf(copy, copy_len, "%s.schema-%d", path, (int)version) >= copy_len ||
+	    (size_t)snprintf(part, sizeof(part), "%s.new", copy) >= sizeof(part))
+		return -ENAMETOOLONG;
+	*old = access(copy, F_OK) == 0;
+	if (*old)
+		return 0;
+	if (unlink(part) < 0 && errno != ENOENT)
+		return -errno;
+	rc = sqlite3_prepare_v2(conn, "VACUUM INTO ?1", -1, &statement, NULL);
+	if (rc != SQLITE_OK)
+		return ledger_db_prepare_errno(conn, rc);
+	sqlite3_bind_text(statement, 1, part, -1, SQLITE_STATIC);
+	errno = 0;
+	rc = sqlite3_step(statement);
+	err = rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);
+	sqlite3_finalize(statement);
+	if (err == 0)
+		err = sync_file(part);
+	if (err == 0 && rename(part, copy) < 0)
+		err = -errno;
+	if (err)
+		unlink(part);
+	return err;
+}
+
+int ledger_migrate(struct ledger_db *db, const char *path, int64_t version, char *told,
+		   size_t told_len, char *why, size_t why_len)
+{
+	char copy[PATH_MAX] = "";
+	bool old = false;
+	int err = keep_copy(db->conn, path, version, copy, sizeof(copy), &old);
+
+	if (err && err != -EUCLEAN) {
+		snprintf(
+			why, why_len,
+			"%s: it has schema %d and is to get %d, but no copy of it as it is can be kept "
+			"as %s: %s; give it as much space as it has now, or make an empty file of that "
+			"name to go without",
+			path, (int)version, SCHEMA_VERSION, copy, strerror(-err));
+		return err;
+	}
+	snprintf(told, told_len, "the database had schema %d and has %d now; %s%s", (int)version,
+		 SCHEMA_VERSION,
+		 old ? "no copy was made, for there is a " : "as it was it is kept as ", copy);
+	if (err == 0)
+		err = migrate_tables(db, version, told);
+	if (err)
+		told[0] = '\0';
+	return err;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* retention.c - removes what is too old, or too much */
+
+#include "vgpud/ledger/retention.h"
+
+#include <errno.h>
+
+#include "common/util.h"
+
+#define RETENTION_S 60u	     /* between looks for what is too old */
+#define EXPIRE_ROWS 1000     /* in one transaction */
+#define EXPIRE_ROWS_FULL 100 /* in one transaction on a full disk */
+
+/* Deletes a few rows older than a limit. Return: how many, or -errno. */
+static int expire(struct ledger_book *book, enum ledger_db_statement which, int64_t before)
+{
+	sqlite3_stmt *statement = book->db.statement[which];
+	int err;
+
+	sqlite3_bind_int64(statement, 1, before);
+	sqlite3_bind_int(statement, 2,
+			 atomic_load(&book->health->state) == LEDGER_OK ? EXPIRE_ROWS
+									: EXPIRE_ROWS_FULL);
+	err = ledger_db_run(&book->db, which);
+	return err ? err : sqlite3_changes(book->db.conn);
+}
+
+static int expire_requests(struct ledger_book *book, int64_t before_ns)
+{
+	int n = expire(book, LEDGER_DB_EXPIRE, before_ns);
+
+	if (n > 0)
+		ledger_health_count(&book->health->expired, (uint64_t)n);
+	return n;
+}
+
+static int expire_by_age(struct ledger_book *book)
+{
+	int64_t now_ns = ledger_clock_age_ns(&book->clock,
+					     ledger_book_wall_ns(book, util_now_ns()));
+	int64_t rows_ns = now_ns - book->config->retention_days * (int64_t)UTIL_NS_PER_DAY;
+	int64_t minutes_ns = now_ns - book->config->minute_days * (int64_t)UTIL_NS_PER_DAY;
+	int n = 0;
+
+	if (book->config->retention_days) {
+		n = expire_requests(book, rows_ns);
+		if (n == 0)
+			n = expire(book, LEDGER_DB_EXPIRE_EVENT, rows_ns);
+	}
+	if (n == 0 && book->config->minute_days)
+		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns / (int64_t)UTIL_NS_PER_MINUTE);
+	return n;
+}
+
+/* The oldest requests go first; only when there is none left, what is kept longer. */
+static int expire_by_size(struct ledger_book *book)
+{
+	int64_t bytes = 0;
+	int n = ledger_db_number(&book->db, LEDGER_DB_SIZE, &bytes);
+
+	if (n)
+		return n;
+	atomic_store_explicit(&book->health->db_bytes, (uint64_t)bytes, memory_order_relaxed);
+	if (book->config->max_bytes == 0 || (uint64_t)bytes <= book->config->max_bytes)
+		return 0;
+	n = expire_requests(book, INT64_MAX);
+	if (n == 0)
+		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, INT64_MAX);
+	if (n == 0)
+		n = expire(book, LEDGER_DB_EXPIRE_EVENT, INT64_MAX);
+	return n;
+}
+
+bool ledger_retention_step(struct ledger_retention *retention, struct ledger_book *book, int err)
+{
+	uint64_t now_ns = util_now_ns();
+	char words[200];
+	int n = 0;
+
+	if (err == 0 ? now_ns < retention->due_ns : err != -ENOSPC)
+		return false;
+	if (err)
+		ledger_room_make(&book->room);
+	if (atomic_load(&book->health->begun)) /* else it is not known yet what counts as age */
+		n = expire_by_age(book);
+	if (n == 0)
+		n = expire_by_size(book);
+	ledger_room_checkpoint(&book->room);
+	if (n > 0)
+		return true;
+	if (n < 0) {
+		ledger_room_words(&book->room, n, words, sizeof(words));
+		ledger_health_error(book->health, words);
+	}
+	retention->due_ns = now_ns + RETENTION_S * UTIL_NS_PER_S;
+	return false;
+}

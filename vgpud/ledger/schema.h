@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* schema.h - the text of schema.sql, which the program carries */
+
+#ifndef VGPUD_LEDGER_SCHEMA_H
+#define VGPUD_LEDGER_SCHEMA_H
+
+/* What this vgpud reads and writes: PRAGMA user_version and application_id of schema.sql. */
+#define SCHEMA_VERSION 2
+#define SCHEMA_APPLICATION_ID 0x76677075
+
+extern const char schema_sql[]; /* schema.S */
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vms.h - the table of the VMs: read at the start, written at each change */
+
+#ifndef VGPUD_LEDGER_VMS_H
+#define VGPUD_LEDGER_VMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgpud/ledger/db.h"
+#include "vgpud/ledger/ledger.h"
+
+/* As they were at the start. Zeros are none. */
+struct ledger_vms {
+	struct ledger_vm *vm; /* their strings are ours */
+	size_t num;
+};
+
+/* Reads the VMs, in the place of those that were read before. Return: 0 or -errno. */
+int ledger_vms_load(struct ledger_vms *vms, struct ledger_db *db);
+
+void ledger_vms_free(struct ledger_vms *vms);
+
+/*
+ * In the transaction that is open. wall_ns: when it was asked for, since the Unix epoch.
+ * Return: 0, -EEXIST: another VM has that name, or another -errno.
+ */
+int ledger_vms_put(struct ledger_db *db, const struct ledger_vm *vm, int64_t wall_ns);
+
+/* In the transaction that is open. Return: 0, -ENOENT, or another -errno. */
+int ledger_vms_delete(struct ledger_db *db, uint32_t id, int64_t wall_ns);
+
+#endif

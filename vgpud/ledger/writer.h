@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* writer.h - the thread that owns the ledger's database */
+
+#ifndef VGPUD_LEDGER_WRITER_H
+#define VGPUD_LEDGER_WRITER_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "vgpud/ledger/book.h"
+#include "vgpud/ledger/changes.h"
+#include "vgpud/ledger/retention.h"
+#include "vgpud/ledger/start.h"
+#include "vgpud/ledger/wake.h"
+
+struct ledger_writer {
+	pthread_t thread;
+	struct ledger_book *book;
+	struct ledger_start *start;
+	struct ledger_changes *changes;
+	struct ledger_wake *wake;
+	struct ledger_retention retention;
+};
+
+/* From here on book and start are the writer's. Return: 0 or -errno. */
+int ledger_writer_start(struct ledger_writer *writer);
+
+/* Has it do what is there, and waits for its end; then book and start are the caller's. */
+void ledger_writer_stop(struct ledger_writer *writer);
+
+#endif

@@ -13,7 +13,6 @@
 
 #define LINE_MAX_BYTES 1024
 #define FLOOD_PASS 8 /* messages in a minute that are none */
-#define FLOOD_MINUTE_NS (60 * UTIL_NS_PER_S)
 
 static const char *log_program = "vgpu";
 static bool log_verbose;
@@ -88,7 +87,7 @@ bool log_flood_pass(struct log_flood *flood, uint64_t now_ns)
 {
 	if (flood->held_back == 0 && now_ns >= flood->quiet_ns)
 		*flood = (struct log_flood){
-			.quiet_ns = now_ns + FLOOD_MINUTE_NS,
+			.quiet_ns = now_ns + UTIL_NS_PER_MINUTE,
 			.pause_ns = UTIL_NS_PER_S,
 		};
 	if (flood->held_back == 0 && flood->passed < FLOOD_PASS) {
@@ -97,7 +96,7 @@ bool log_flood_pass(struct log_flood *flood, uint64_t now_ns)
 	}
 	if (flood->held_back++ == 0)
 		flood->since_ns = now_ns;
-	flood->quiet_ns = now_ns + FLOOD_MINUTE_NS;
+	flood->quiet_ns = now_ns + UTIL_NS_PER_MINUTE;
 	return false;
 }
 
@@ -113,7 +112,7 @@ unsigned log_flood_sum(struct log_flood *flood, uint64_t now_ns, unsigned *over_
 	*over_s = (unsigned)((now_ns - flood->since_ns + UTIL_NS_PER_S - 1) / UTIL_NS_PER_S);
 	flood->held_back = 0;
 	flood->pause_ns *= 2;
-	if (flood->pause_ns > FLOOD_MINUTE_NS)
-		flood->pause_ns = FLOOD_MINUTE_NS;
+	if (flood->pause_ns > UTIL_NS_PER_MINUTE)
+		flood->pause_ns = UTIL_NS_PER_MINUTE;
 	return held_back;
 }

@@ -68,7 +68,4 @@ int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, 
 /* Return: the VM as the database is to keep it; its strings are the VM's. */
 struct ledger_vm daemon_stored_vm(const struct vm *vm);
 
-/* The socket's path. path: SOCK_PATH_SIZE bytes. */
-void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path);
-
 #endif

@@ -148,9 +148,10 @@ step_cppcheck() {
     # Tests are left to clang-tidy: this one stumbles over their tables and macros. Without these
     # two headers it takes TAILQ_FOREACH and json_array_foreach for syntax errors.
     local headers
+    mkdir -p "$cache/cppcheck"
     mapfile -t headers < <(printf '#include <%s>\n' sys/queue.h jansson.h | cc -E -x c - |
         sed -nE 's/^# [0-9]+ "(.*\/(sys\/queue|jansson)\.h)".*/--include=\1/p' | sort -u)
-    files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" \
+    files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" --cppcheck-build-dir="$cache/cppcheck" \
         --enable=warning,performance,portability --suppressions-list=tools/cppcheck.suppress \
         --inline-suppr --std=c11 --library=posix --library=gnu "${headers[@]}" -I. -D_GNU_SOURCE \
         -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1

@@ -70,7 +70,7 @@ endif
 common := busy_poll crc32c log names sock timeexpr units util
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
-vgpud := daemon daemon_clock daemon_record daemon_vm main
+vgpud := daemon daemon_clock daemon_log daemon_record daemon_vm main
 vgpud/admin := ask daemon handlers job line metrics query query_out query_rows query_stats server vm
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker

@@ -24,13 +24,10 @@
 #include "vgpud/admin/server.h"
 #include "vgpud/conf/reload.h"
 #include "vgpud/daemon_private.h"
-#include "vgpud/daemon_record.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/link/port.h"
 #include "vgpud/request/broker.h"
-
-#define LOG_END_MS 1000 /* for the last messages to leave */
 
 /* --- start --- */
 
@@ -208,7 +205,9 @@ static void on_drained(void *arg)
 /* The broker paused a VM; that must outlive a restart, as an administrator's pause does. */
 static void on_paused(void *arg, struct vm *vm)
 {
-	daemon_record_pause(arg, vm);
+	struct daemon *daemon = arg;
+
+	recording_pause(&daemon->recording, vm);
 }
 
 static const struct broker_handler broker_callbacks = {
@@ -405,8 +404,6 @@ static int start_loop(struct daemon *daemon)
 	if (err >= 0)
 		err = watch_signals(daemon);
 	if (err >= 0)
-		err = daemon_watch_log(daemon);
-	if (err >= 0)
 		err = daemon_watch_clock(daemon);
 	if (err >= 0)
 		err = sd_event_add_child(daemon->event, NULL, daemon->starter, WEXITED,
@@ -464,7 +461,9 @@ static void end(struct daemon *daemon)
 	if (daemon->admin != NULL)
 		admin_server_close(daemon->admin);
 	if (daemon->broker.ledger != NULL) {
-		daemon_record_close(daemon);
+		daemon->record_retry = sd_event_source_disable_unref(daemon->record_retry);
+		if (daemon->recording.handler != NULL)
+			recording_close(&daemon->recording);
 		broker_close(&daemon->broker);
 	}
 	file_server_close(daemon->files); /* through which some of that is answered */
@@ -499,6 +498,5 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 		}
 	}
 	end(&daemon);
-	log_end(LOG_END_MS);
 	return status;
 }

@@ -11,12 +11,12 @@
 #include "vgpud/conf/conf.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
+#include "vgpud/vm/recording.h"
 
 struct admin_call;
 struct admin_server;
 struct admin_server_config;
 struct file_server;
-struct record_doomed;
 
 struct daemon {
 	struct broker broker;
@@ -25,12 +25,8 @@ struct daemon {
 	void *read_again_arg;
 	sd_event *event;
 	struct vm_past_list past; /* VMs that were removed */
-	/* daemon_record.c's: removed, but still in the database; when to try again; it is the last
-	 * time
-	 */
-	SLIST_HEAD(record_doomed_list, record_doomed) doomed;
-	sd_event_source *record_retry;
-	bool recording_ends;
+	struct recording recording;
+	sd_event_source *record_retry; /* NULL: it has nothing to try again */
 	struct admin_server *admin;
 	struct file_server *files; /* NULL: off */
 	void (*drained)(
@@ -57,15 +53,13 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 	       const struct admin_server_config *admin);
 
 /*
- * Opens the VM's port: QEMU's socket at connect, or if that is NULL, our own in the runtime
- * directory.
+ * Opens the VM's port as its settings say: in the runtime directory, or QEMU's socket. A device that
+ * comes waits until port_begin().
  * why: on failure a sentence.
  * Return: 0 or -errno.
  */
-int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
-		     size_t why_size);
+int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
 
-/* Return: the VM as the database is to keep it; its strings are the VM's. */
-struct ledger_vm daemon_stored_vm(const struct vm *vm);
+void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path);
 
 #endif

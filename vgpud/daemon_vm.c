@@ -10,7 +10,7 @@
 #include "common/util.h"
 #include "proc/descriptors.h"
 #include "vgpud/daemon_private.h"
-#include "vgpud/daemon_record.h"
+#include "vgpud/daemon_settings.h"
 
 #define LEDGER_WAIT_MS 60000
 
@@ -33,8 +33,7 @@ void daemon_path(const struct daemon *daemon, const char *name, char *path)
 		path[0] = '\0';
 }
 
-/* path: SOCK_PATH_SIZE bytes. */
-static void socket_path(const struct daemon *daemon, const char *vm_name, char *path)
+void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path)
 {
 	char name[VM_NAME_SIZE + 16];
 
@@ -42,14 +41,15 @@ static void socket_path(const struct daemon *daemon, const char *vm_name, char *
 	daemon_path(daemon, name, path);
 }
 
-int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, char *why,
-		     size_t why_size)
+int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size)
 {
+	const char *connect = vm->settings.connect;
 	char path[SOCK_PATH_SIZE];
 	struct port_config config = {
 		.event = daemon->event,
-		.path = connect != NULL ? connect : path,
-		.listen = connect == NULL,
+		.path = connect[0] != '\0' ? connect : path,
+		.listen = connect[0] == '\0',
+		.held = true,
 		.name = vm->name,
 		.vm = { .id = vm->id, .pool = vm->sched.pool, .priority = vm->sched.priority },
 		.handler = &broker_port_handler,
@@ -58,48 +58,101 @@ int daemon_open_port(struct daemon *daemon, struct vm *vm, const char *connect, 
 	};
 	int err;
 
-	socket_path(daemon, vm->name, path);
+	daemon_socket_path(daemon, vm->name, path);
 	err = port_open(&vm->port, &config);
 	if (err != 0)
 		snprintf(why, why_size, "cannot open %s: %s", config.path, daemon_port_error(err));
 	return err;
 }
 
+/* --- what becomes of changes --- */
+
+static void on_changed(void *arg, struct vm *vm, const struct vm_settings *old)
+{
+	daemon_settings_apply(arg, vm, old);
+}
+
+static void on_added(void *arg, struct vm *vm)
+{
+	struct daemon *daemon = arg;
+
+	TAILQ_INSERT_TAIL(&daemon->broker.vms, vm, link);
+	daemon_settings_apply(daemon, vm, NULL);
+	port_begin(vm->port);
+}
+
+static unsigned on_dropped(void *arg, struct vm *vm)
+{
+	struct daemon *daemon = arg;
+
+	if (vm_find_id(&daemon->broker.vms, vm->id) == vm) {
+		vm_past_add(&daemon->past, vm->name, vm->id);
+		return broker_remove_vm(&daemon->broker, vm);
+	}
+	port_close(vm->port); /* it was to be added */
+	vm_free(vm);
+	return 0;
+}
+
+#define RETRY_USEC 1000000ull
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)source;
+	(void)usec;
+	daemon->record_retry = sd_event_source_disable_unref(daemon->record_retry);
+	recording_retry(&daemon->recording);
+	return 0;
+}
+
+static void retry_later(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	if (daemon->record_retry == NULL)
+		sd_event_add_time_relative(daemon->event, &daemon->record_retry, CLOCK_MONOTONIC,
+					   RETRY_USEC, 0, on_retry, daemon);
+}
+
+static const struct recording_handler recording_handler = {
+	.changed = on_changed,
+	.added = on_added,
+	.dropped = on_dropped,
+	.retry_later = retry_later,
+};
+
+/* --- the VMs at the start --- */
+
 /*
  * Adds a VM at the start. One that cannot be opened is logged and left out: the others must not
  * suffer for it.
  */
-static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id, uint8_t pool,
-			 uint8_t priority, bool paused, const char *connect)
+static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id,
+			 const struct vm_settings *settings)
 {
-	struct vm *vm = vm_new(&daemon->broker.vms, name, id, pool, priority, paused);
+	struct vm *vm = vm_new(name, id, settings);
 	char why[256];
 
 	if (vm == NULL) {
 		log_error("%s: out of memory", name);
 		return NULL;
 	}
-	if (daemon_open_port(daemon, vm, connect, why, sizeof(why)) != 0) {
+	if (daemon_open_port(daemon, vm, why, sizeof(why)) != 0) {
 		log_error("%s: %s", name, why);
-		broker_remove_vm(&daemon->broker, vm);
+		vm_free(vm);
 		return NULL;
 	}
-	broker_vm_changed(&daemon->broker, vm);
+	on_added(daemon, vm);
 	return vm;
-}
-
-/* A number of the database, which anybody's hands may have been at. */
-static uint32_t limited(uint32_t number, uint32_t most)
-{
-	return number == 0 ? 1 : number < most ? number : most;
 }
 
 /* A VM from the database. */
 static void add_stored_vm(void *arg, const struct ledger_vm *stored)
 {
 	struct daemon *daemon = arg;
-	unsigned pool = stored->pool - 'A';
-	struct vm *vm;
+	struct vm_settings settings = stored->settings;
 
 	if (stored->removed) {
 		vm_past_add(&daemon->past, stored->name, stored->id);
@@ -110,30 +163,23 @@ static void add_stored_vm(void *arg, const struct ledger_vm *stored)
 			    stored->id);
 		return;
 	}
-	if (pool >= SCHED_POOL_MAX || !daemon->conf->pool[pool].exists) {
+	if (!daemon->conf->pool[settings.pool].exists) {
 		log_warning(
 			"%s: its pool %c is not in the configuration any more; it is in pool A now",
-			stored->name, stored->pool);
-		pool = 0;
+			stored->name, name_pool((unsigned)settings.pool));
+		settings.pool = 0;
 	}
-	vm = add_vm(daemon, stored->name, stored->id, (uint8_t)pool, stored->priority,
-		    stored->paused, stored->connect);
-	if (vm == NULL)
-		return;
-	if (stored->limit_per_s > 0)
-		sched_vm_limit(&vm->sched, limited(stored->limit_per_s, LIMIT_RATE_MOST),
-			       limited(stored->limit_burst, LIMIT_BURST_MOST), util_now_ns());
-	daemon_record_known(vm);
+	add_vm(daemon, stored->name, stored->id, &settings);
 }
 
 /* A command line may name more than the ledger takes at once: then it gets the time it needs. */
 static int keep_vm(struct daemon *daemon, const struct ledger_vm *stored)
 {
 	struct ledger *ledger = daemon->broker.ledger;
-	int err = ledger_vm_put(ledger, stored, NULL, NULL);
+	int err = ledger_vm_put(ledger, stored, NULL, NULL, NULL);
 
 	if (err == -ENOBUFS && ledger_wait(ledger, LEDGER_WAIT_MS) == 0)
-		err = ledger_vm_put(ledger, stored, NULL, NULL);
+		err = ledger_vm_put(ledger, stored, NULL, NULL, NULL);
 	if (err != 0)
 		log_error("%s: cannot be stored: %s", stored->name, strerror(-err));
 	return err;
@@ -144,14 +190,13 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 {
 	struct vm_list *vms = &daemon->broker.vms;
 	struct vm *other = vm_find_id(vms, conf->id), *vm = vm_find(vms, conf->name);
-	struct ledger_vm stored = {
-		.id = conf->id,
-		.name = conf->name,
-		.pool = (uint8_t)('A' + conf->pool),
-		.priority = conf->priority,
-		.connect = conf->connect,
-	};
+	struct ledger_vm stored = { .id = conf->id, .name = conf->name };
 
+	vm_settings_standard(&stored.settings);
+	stored.settings.pool = conf->pool;
+	stored.settings.priority = conf->priority;
+	snprintf(stored.settings.connect, sizeof(stored.settings.connect), "%s",
+		 conf->connect != NULL ? conf->connect : "");
 	if (vm != NULL) {
 		log_info("%s: known already, as pool %c, priority %s; --vm changes nothing",
 			 vm->name, 'A' + vm->sched.pool, name_priority(vm->sched.priority));
@@ -172,10 +217,8 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 			name_priority(conf->priority));
 		return -EEXIST;
 	}
-	vm = add_vm(daemon, conf->name, conf->id, conf->pool, conf->priority, false, conf->connect);
-	if (vm == NULL)
+	if (add_vm(daemon, conf->name, conf->id, &stored.settings) == NULL)
 		return -EIO;
-	daemon_record_known(vm);
 	return keep_vm(daemon, &stored);
 }
 
@@ -183,22 +226,10 @@ int daemon_add_vms(struct daemon *daemon)
 {
 	int err = 0;
 
+	recording_init(&daemon->recording, daemon->broker.ledger, &daemon->broker.vms,
+		       &recording_handler, daemon);
 	ledger_vm_each(daemon->broker.ledger, add_stored_vm, daemon);
 	for (unsigned i = 0; err == 0 && i < daemon->conf->vm_num; i++)
 		err = add_option_vm(daemon, &daemon->conf->vm[i]);
 	return err;
-}
-
-struct ledger_vm daemon_stored_vm(const struct vm *vm)
-{
-	return (struct ledger_vm){
-		.id = vm->id,
-		.name = vm->name,
-		.pool = (uint8_t)('A' + vm->sched.pool),
-		.priority = vm->sched.priority,
-		.paused = vm->sched.paused,
-		.connect = port_listens(vm->port) ? NULL : port_path(vm->port),
-		.limit_per_s = vm->sched.limit.rate_per_s,
-		.limit_burst = vm->sched.limit.burst,
-	};
 }

@@ -120,6 +120,5 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_init("vgpud", conf.verbose);
-	log_never_wait();
 	return daemon_run(&conf, read_again, &line, &admin);
 }

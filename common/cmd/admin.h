@@ -4,6 +4,8 @@
 #ifndef VGPU_COMMON_CMD_ADMIN_H
 #define VGPU_COMMON_CMD_ADMIN_H
 
+#include "common/vm_settings.h"
+
 /*
  * JSON, one object a line, over a Unix stream socket.
  *

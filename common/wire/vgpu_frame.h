@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vgpu_frame.h - takes a byte stream apart into frames, and puts frames together */
+/* vgpu_frame.h - takes a byte stream apart into frames, and puts frames together; used on both ends
+ */
 
 #ifndef VGPU_FRAME_H
 #define VGPU_FRAME_H

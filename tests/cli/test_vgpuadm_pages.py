@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from lib import paths, tap  # noqa: E402
+from lib import adminclient, paths, tap  # noqa: E402
 
 PAGES = ("vgpuadm.8", "vgpuadm-output.7", "vgpu-protocol.7")
 
@@ -26,9 +26,7 @@ def words(text):
 
 def commands():
     """Return: the pattern of each command."""
-    text = (paths.ROOT / "common/cmd/admin_cmds.def").read_text()
-    found = re.findall(r'^ADMIN_CMD\((?:\w+),\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),', text, re.MULTILINE)
-    return {name: "".join(re.findall(r'"([^"]*)"', pattern)) for name, pattern in found}
+    return {command.name: command.pattern for command in adminclient.commands()}
 
 
 def entries(page):

@@ -166,10 +166,10 @@ static void answer(void *arg, int err)
 /* A change of a VM is answered while the disk is full, too; it may be small enough to fit. */
 static void assert_change_is_answered(struct ledger *ledger)
 {
-	const struct ledger_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 1, .name = "vm1" };
 	int err = 1;
 
-	assert_int_equal(ledger_vm_put(ledger, &vm, answer, &err), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, answer, &err), 0);
 	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
 	assert_true(err == 0 || err == -ENOSPC);
 	assert_int_equal(number("SELECT count(*) FROM vm"), err == 0);
@@ -241,7 +241,7 @@ static void test_strict(void **state)
 /* On a full disk: requests are refused; what nobody waits for is written once there is room. */
 static void assert_comes_up_full(struct ledger *ledger)
 {
-	const struct ledger_vm vm = { .id = 9, .name = "vm9", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 9, .name = "vm9" };
 	const struct ledger_event event = { .kind = "test", .uid = -1, .pid = -1 };
 	struct ledger_stats stats;
 	int err = 0;
@@ -249,9 +249,9 @@ static void assert_comes_up_full(struct ledger *ledger)
 	assert_int_equal(state_of(ledger, &stats), LEDGER_FULL);
 	assert_non_null(strstr(stats.error, "full"));
 	assert_int_equal(do_request(ledger), -ENOSPC);
-	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL, NULL), 0);
 	ledger_event(ledger, &event);
-	assert_int_equal(ledger_vm_delete(ledger, 8, answer, &err), 0);
+	assert_int_equal(ledger_vm_delete(ledger, 8, NULL, answer, &err), 0);
 	for (int i = 0; i < WAIT_MS && err == 0; i++) {
 		poll(NULL, 0, 1);
 		ledger_dispatch(ledger);

@@ -248,9 +248,11 @@ class Vms(Changes):
 
     def test_numbers(self):
         self.start("vm3:A:high")
-        for name, options, number in (("vm7", {}, 7), ("a", {}, 1), ("b", {}, 2), ("c", {}, 4), ("other3", {}, 5),
+        for name, options, number in (("vm7", {}, 7), ("a", {}, 1), ("b", {}, 2), ("c", {}, 4), ("other3", {"id": "5"}, 5),
                                       ("d", {"id": "4294967295"}, 4294967295), ("vm8", {"id": "80"}, 80)):
             self.assertEqual(self.admin.row("add-vm", name=name, **options)["vm_id"], number, name)
+        self.refuses("refused", "3 is the number of vm3; give other-3 another with --id", "add-vm", name="other-3")
+        self.refuses("refused", "1 is the number of a; give vm1 another with --id", "add-vm", name="vm1")
         self.refuses("refused", "vm3", "add-vm", name="x", id="3")
         self.refuses("refused", "vm7", "add-vm", name="x", id="7")
         for number in ("0", "4294967296", "-1", "0x10", "1.0", ""):
@@ -275,7 +277,7 @@ class Vms(Changes):
         self.refuses("refused", "vm2.sock", "add-vm", name="vm2")
         self.vgpud.socket("vm2").unlink()
         self.admin.row("add-vm", name="vm2")
-        self.refuses("refused", "", "add-vm", name="vm3", connect="/" + "x" * 120)
+        self.refuses("usage", "at most 107 bytes", "add-vm", name="vm3", connect="/" + "x" * 120)
         self.assertEqual([row["vm"] for row in self.admin.rows("list")], ["vm1", "vm2"])
 
     def test_one_whose_qemu_listens(self):

@@ -37,13 +37,23 @@ class Command(NamedTuple):
     where: str  # DAEMON, QUERY, CLIENT
 
 
+def _strings(text):
+    return "".join(re.findall(r'"([^"]*)"', text))
+
+
 def commands():
-    """Return: all lines of admin_cmds.def, in their order."""
+    """Return: all lines of admin_cmds.def, in their order, with the commands that the table of settings makes."""
     text = (paths.ROOT / "common/cmd/admin_cmds.def").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    settings = re.search(r"define VM_SETTING_TABLE\(X\)(.*?)\n#endif", (paths.ROOT / "common/vm_settings.h").read_text(),
+                         re.DOTALL)[1].replace("\\\n", "\n")
+    options = "".join(re.findall(r'"( \[--[^"]*)"', settings))
+    made = re.findall(r'SET\(\w+,\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),', settings)
+    text = text.replace("VM_SETTING_TABLE(ADD_VM_OPTION)", f'"{options}"')
+    text = text.replace("VM_SETTING_TABLE(ADMIN_CMD_OF)", "".join(f'ADMIN_CMD(X, "{name}", {pattern}, CHANGE, DAEMON, "")\n'
+                                                                  for name, pattern in made))
     lines = re.findall(r'ADMIN_CMD\(\s*\w+,\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),\s*(\w+),\s*(\w+),', text)
-    return [Command(name, "".join(re.findall(r'"([^"]*)"', pattern)), role, where)
-            for name, pattern, role, where in lines]
+    return [Command(name, _strings(pattern), role, where) for name, pattern, role, where in lines]
 
 
 class AdminClient:

@@ -21,6 +21,27 @@
 	{                                                                        \
 		.key = (k), .heading = (h), .stack = (s), .kind = FIELD_DURATION \
 	}
+/* How people read the kinds of a VM's settings. */
+#define READ_POOL FIELD_TEXT, TONE_NONE
+#define READ_PRIORITY FIELD_TEXT, TONE_NONE
+#define READ_HALT FIELD_BOOL, TONE_TRUE_WARNS
+#define READ_SWITCH FIELD_BOOL, TONE_NONE
+#define READ_NUMBER FIELD_COUNT, TONE_NONE
+#define READ_PERCENT FIELD_COUNT, TONE_NONE
+#define READ_SIZE FIELD_BYTES, TONE_NONE
+#define READ_TEXT FIELD_TEXT, TONE_NONE
+
+/* A setting's field in `list` and in `show`; without a heading only JSON has it. */
+#define SETTING(key_, heading_, kind_, tone_, width_)                         \
+	{                                                                     \
+		.key = (key_), .heading = (heading_), .kind = kind_, .tone = tone_, .width = (width_) \
+	}
+#define WIDTH_OF(heading) ((heading) == NULL ? 0 : sizeof(heading) - 1)
+#define SETTING_AS(key, heading, read, width) SETTING(key, heading, read, width)
+#define LIST_SETTING(NAME, name, KIND, least, most, standard, list, show, option, command) \
+	SETTING_AS(#name, list, READ_##KIND, WIDTH_OF(list)),
+#define SHOW_SETTING(NAME, name, KIND, least, most, standard, list, show, option, command) \
+	SETTING_AS(#name, show, READ_##KIND, 0),
 #define END                 \
 	{                   \
 		.key = NULL \
@@ -63,9 +84,7 @@ static const struct field status_fields[] = {
 static const struct field list_fields[] = {
 	FIELD("vm", "VM", TEXT, 12),
 	FIELD("vm_id", "ID", COUNT, 4),
-	FIELD("pool", "POOL", TEXT, 4),
-	FIELD("priority", "PRIORITY", TEXT, 8),
-	FIELD("paused", "PAUSED", BOOL, 6, .tone = TONE_TRUE_WARNS),
+	VM_SETTING_TABLE(LIST_SETTING)
 	FIELD("connected", "CONNECTED", BOOL, 9, .tone = TONE_FALSE_DIM),
 	FIELD("queued", "QUEUED", COUNT, 6),
 	FIELD("running", "RUNNING", COUNT, 7),
@@ -77,8 +96,6 @@ static const struct field list_fields[] = {
 	HIDDEN("refused_peers"),
 	HIDDEN("socket"),
 	HIDDEN("socket_mode"),
-	HIDDEN("limit_per_s"),
-	HIDDEN("limit_burst"),
 	HIDDEN("limited"),
 	END,
 };
@@ -86,12 +103,8 @@ static const struct field list_fields[] = {
 static const struct field vm_fields[] = {
 	FIELD("vm", "VM", TEXT, 0),
 	FIELD("vm_id", "number", COUNT, 0),
-	FIELD("pool", "pool", TEXT, 0),
-	FIELD("priority", "priority", TEXT, 0),
-	FIELD("paused", "paused", BOOL, 0, .tone = TONE_TRUE_WARNS),
+	VM_SETTING_TABLE(SHOW_SETTING)
 	FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
-	FIELD("limit_per_s", "requests a second", COUNT, 0),
-	FIELD("limit_burst", "and at once", COUNT, 0),
 	FIELD("limited", "waited for that", COUNT, 0),
 	FIELD("queued", "requests waiting", COUNT, 0),
 	FIELD("running", "requests running", COUNT, 0),
@@ -311,10 +324,12 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_REMOVE_VM] = { .fields = remove_vm_fields,
 				  .layout = LAYOUT_SAY,
 				  .say = say_remove_vm },
-	[ADMIN_CMD_SET_PRIORITY] = { .fields = change_fields,
-				     .layout = LAYOUT_SAY,
-				     .say = say_change },
-	[ADMIN_CMD_SET_POOL] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+#define SHAPE_SET(id, name, pattern, what) \
+	[ADMIN_CMD_##id] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+#define SHAPE_OTHER
+#define SHAPE(NAME, name, KIND, least, most, standard, list, show, option, command) SHAPE_##command
+	VM_SETTING_TABLE(SHAPE)
+#undef SHAPE
 	[ADMIN_CMD_SET_LIMIT] = { .fields = change_fields,
 				  .layout = LAYOUT_SAY,
 				  .say = say_change },

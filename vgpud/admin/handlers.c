@@ -17,9 +17,13 @@ admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_QUEUE] = admin_queue,
 	[ADMIN_CMD_ADD_VM] = admin_add_vm,
 	[ADMIN_CMD_REMOVE_VM] = admin_remove_vm,
-	[ADMIN_CMD_SET_PRIORITY] = admin_set_priority,
-	[ADMIN_CMD_SET_POOL] = admin_set_pool,
-	[ADMIN_CMD_SET_LIMIT] = admin_set_limit,
+#define HANDLER_SET(id, name, pattern, what) [ADMIN_CMD_##id] = admin_set,
+#define HANDLER_OTHER
+#define HANDLER(NAME, name, KIND, least, most, standard, list, show, option, command) \
+	HANDLER_##command
+	VM_SETTING_TABLE(HANDLER)
+#undef HANDLER
+		[ADMIN_CMD_SET_LIMIT] = admin_set_limit,
 	[ADMIN_CMD_PAUSE] = admin_pause,
 	[ADMIN_CMD_RESUME] = admin_resume,
 	[ADMIN_CMD_DRAIN] = admin_drain,

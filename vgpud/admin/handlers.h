@@ -11,12 +11,12 @@
 extern admin_handler *const admin_handlers[ADMIN_CMD_NUM];
 
 /* The handlers; what each row holds stands in vgpu-protocol(7). */
-admin_handler admin_status, admin_pools, admin_checks;			     /* admin/daemon.c */
-admin_handler admin_list, admin_add_vm, admin_remove_vm, admin_set_priority; /* admin/vm.c */
-admin_handler admin_set_pool, admin_set_limit, admin_pause, admin_resume;
-admin_handler admin_queue, admin_cancel, admin_drain; /* admin/job.c */
-admin_handler admin_query;			      /* admin/ask.c */
-admin_handler admin_metrics;			      /* admin/metrics.c */
+admin_handler admin_status, admin_pools, admin_checks;		     /* admin/daemon.c */
+admin_handler admin_list, admin_add_vm, admin_remove_vm;	     /* admin/vm.c */
+admin_handler admin_set, admin_set_limit, admin_pause, admin_resume; /* admin/set.c */
+admin_handler admin_queue, admin_cancel, admin_drain;		     /* admin/job.c */
+admin_handler admin_query;					     /* admin/ask.c */
+admin_handler admin_metrics;					     /* admin/metrics.c */
 
 /* Return: the VM that the argument "vm" names, NULL after the call was failed with NOT_FOUND. */
 struct vm *admin_vm_arg(struct admin_call *call);

@@ -8,16 +8,10 @@
 
 #include "common/log.h"
 #include "common/names.h"
-#include "common/units.h"
 #include "common/util.h"
 #include "common/wire/vgpu_regs.h"
+#include "vgpud/admin/change.h"
 #include "vgpud/admin/handlers.h"
-#include "vgpud/daemon_record.h"
-
-/*
- * A change takes effect at once, and is answered when it is in the database, so that what the
- * administrator was told survives a crash. If the database does not take it, it is undone.
- */
 
 static json_t *socket_row(const struct vm *vm, json_t *row)
 {
@@ -36,31 +30,50 @@ static uint64_t errors_of(const struct vm *vm)
 	return errors;
 }
 
+static json_t *setting_value(const struct vm_setting *setting, const struct vm_settings *settings)
+{
+	char text[VM_SETTING_TEXT_SIZE];
+
+	if (vm_setting_is_none(setting, settings))
+		return json_null();
+	switch (setting->kind) {
+	case VM_SETTING_KIND_HALT:
+	case VM_SETTING_KIND_SWITCH:
+		return json_boolean(vm_setting_number(setting, settings) != 0);
+	case VM_SETTING_KIND_NUMBER:
+	case VM_SETTING_KIND_PERCENT:
+	case VM_SETTING_KIND_SIZE:
+		return json_integer((json_int_t)vm_setting_number(setting, settings));
+	case VM_SETTING_KIND_POOL:
+	case VM_SETTING_KIND_PRIORITY:
+	case VM_SETTING_KIND_TEXT:
+		break;
+	}
+	vm_setting_format(setting, settings, text);
+	return admin_string(text);
+}
+
 static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 {
-	const struct limit *limit = &vm->sched.limit;
-	json_t *row = json_pack(
-		"{s:s, s:I, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, "
-		"s:I}",
-		"vm", vm->name, "vm_id", (json_int_t)vm->id, "pool",
-		admin_pool_name(vm->sched.pool), "priority", name_priority(vm->sched.priority),
-		"paused", vm->sched.paused, "connected", port_connected(vm->port), "queued",
-		(json_int_t)vm->sched.queued, "running", (json_int_t)vm->sched.started, "requests",
-		(json_int_t)vm->figures.received, "errors", (json_int_t)errors_of(vm), "bad_frames",
-		(json_int_t)port_counts(vm->port)->broke, "refused_peers",
-		(json_int_t)port_counts(vm->port)->refused, "last_error",
-		admin_string(vm->figures.last_error != VGPU_ERR_OK
-				     ? name_error(vm->figures.last_error)
-				     : NULL),
-		"last_error_unix_ns",
-		vm->figures.last_error != VGPU_ERR_OK
-			? admin_wall(daemon, vm->figures.last_error_ns)
-			: json_null(),
-		"limit_per_s",
-		limit->rate_per_s > 0 ? json_integer(limit->rate_per_s) : json_null(),
-		"limit_burst", limit->rate_per_s > 0 ? json_integer(limit->burst) : json_null(),
-		"limited", (json_int_t)vm->figures.limited);
+	const struct vm_figures *figures = &vm->figures;
+	bool failed = figures->last_error != VGPU_ERR_OK;
+	json_t *row = json_pack("{s:s, s:I}", "vm", vm->name, "vm_id", (json_int_t)vm->id);
 
+	for (unsigned i = 0; i < VM_SETTING_NUM; i++)
+		json_object_set_new(row, vm_settings_table[i].name,
+				    setting_value(&vm_settings_table[i], &vm->settings));
+	json_object_update_new(
+		row,
+		json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "connected",
+			  port_connected(vm->port), "queued", (json_int_t)vm->sched.queued,
+			  "running", (json_int_t)vm->sched.started, "requests",
+			  (json_int_t)figures->received, "errors", (json_int_t)errors_of(vm),
+			  "bad_frames", (json_int_t)port_counts(vm->port)->broke, "refused_peers",
+			  (json_int_t)port_counts(vm->port)->refused, "last_error",
+			  admin_string(failed ? name_error(figures->last_error) : NULL),
+			  "last_error_unix_ns",
+			  failed ? admin_wall(daemon, figures->last_error_ns) : json_null(),
+			  "limited", (json_int_t)figures->limited));
 	return socket_row(vm, row);
 }
 
@@ -97,184 +110,42 @@ void admin_list(struct admin_call *call)
 	admin_end(call, NULL);
 }
 
-/* --- changes --- */
+/* --- VMs come and go --- */
 
-static void refuse(struct admin_call *call, int err)
+static bool id_is_free(const struct admin_call *call, const char *name, uint32_t id)
 {
-	if (err == -ECANCELED)
-		admin_fail(call, ADMIN_ERROR_REFUSED, "the vm was removed meanwhile");
-	else if (err == -ENOMEM || err == -ENOBUFS)
-		admin_fail(call, ADMIN_ERROR_REFUSED, "cannot store the change: %s",
-			   strerror(-err));
+	const struct daemon *daemon = call->daemon;
+
+	return vm_id_is_free(&daemon->broker.vms, &daemon->past, name, id) &&
+	       recording_adding(&daemon->recording, "", id) == NULL;
+}
+
+static void refuse_id(struct admin_call *call, const char *name, uint32_t id)
+{
+	const struct vm *other = vm_find_id(&call->daemon->broker.vms, id);
+
+	if (other == NULL)
+		other = recording_adding(&call->daemon->recording, "", id);
+	if (other != NULL)
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "%u is the number of %s; give %s another with --id", id, other->name,
+			   name);
 	else
-		admin_fail(call, ADMIN_ERROR_DEGRADED,
-			   "the database does not take the change, which is undone: %s; vgpuadm "
-			   "doctor says more",
-			   strerror(-err));
-}
-
-/* arg: the call; its data is the answer. */
-static void on_stored(void *arg, int err)
-{
-	struct admin_call *call = arg;
-
-	if (err == 0) {
-		admin_row(call, call->data);
-		admin_end(call, NULL);
-	} else {
-		json_decref(call->data);
-		refuse(call, err);
-	}
-}
-
-/* Applies what is in vm by now, has it stored, and answers with row, which becomes ours. */
-static void commit(struct admin_call *call, struct vm *vm, enum daemon_record_field field,
-		   json_t *row)
-{
-	call->data = row;
-	broker_vm_changed(&call->daemon->broker, vm);
-	daemon_record_change(call->daemon, vm, field, on_stored, call);
-}
-
-static json_t *change_row(const struct vm *vm, const char *what, const char *old, const char *new)
-{
-	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:b}", "vm", vm->name, "vm_id",
-			 (json_int_t)vm->id, "what", what, "old", old, "new", new, "queued",
-			 (json_int_t)vm->sched.queued, "changed", strcmp(old, new) != 0);
+		admin_fail(
+			call, ADMIN_ERROR_REFUSED,
+			"%u was the number of a VM that was removed, and its records bear it; give "
+			"%s another with --id",
+			id, name);
 }
 
 /*
- * One word of a VM became another: tells the ledger's events, commits, answers. If it is what it
- * was, but only by a change that is not recorded yet, it shares that one's fate.
+ * The number that is asked for, else the one at the end of the name, else the first that is free.
+ * Return: the id that a new VM gets, 0 after the call was failed.
  */
-static void change_word(struct admin_call *call, struct vm *vm, enum daemon_record_field field,
-			const char *what, const char *old, const char *new)
-{
-	bool same = strcmp(old, new) == 0;
-
-	if (same && !daemon_record_pending(vm, field)) {
-		admin_row(call, change_row(vm, what, old, new));
-		admin_end(call, NULL);
-		return;
-	}
-	if (!same) {
-		admin_event(call, admin_cmds[call->cmd].name, vm->name, old, new, NULL);
-		log_info("%s: %s %s, was %s (uid %u)", vm->name, what, new, old, call->peer.uid);
-	}
-	commit(call, vm, field, change_row(vm, what, old, new));
-}
-
-void admin_set_priority(struct admin_call *call)
-{
-	int priority = name_to_priority(admin_arg(call, "priority"));
-	struct vm *vm = admin_vm_arg(call);
-	uint8_t old;
-
-	if (vm == NULL)
-		return;
-	old = vm->sched.priority;
-	vm->sched.priority = (uint8_t)priority;
-	change_word(call, vm, DAEMON_RECORD_PRIORITY, "priority", name_priority(old),
-		    name_priority(vm->sched.priority));
-}
-
-void admin_set_pool(struct admin_call *call)
-{
-	struct vm *vm = admin_vm_arg(call);
-	int pool = vm != NULL ? admin_pool_arg(call) : -1;
-	char old[2] = "", new[2] = "";
-
-	if (pool < 0)
-		return;
-	old[0] = (char)('A' + vm->sched.pool);
-	new[0] = (char)('A' + pool);
-	vm->sched.pool = (uint8_t)pool;
-	change_word(call, vm, DAEMON_RECORD_POOL, "pool", old, new);
-}
-
-/* "200/s burst 50", "off" */
-static void describe_limit(const struct limit *limit, char *out, size_t size)
-{
-	if (limit->rate_per_s == 0)
-		snprintf(out, size, "off");
-	else
-		snprintf(out, size, "%u/s burst %u", limit->rate_per_s, limit->burst);
-}
-
-/* Return: the burst, 0 after the call was failed. */
-static uint32_t burst_arg(struct admin_call *call, uint32_t rate_per_s)
-{
-	const char *text = admin_arg(call, "burst");
-	uint64_t burst = rate_per_s; /* a second's worth */
-
-	if (text != NULL && util_parse_u64(text, 1, LIMIT_BURST_MOST, &burst) != 0) {
-		admin_fail(call, ADMIN_ERROR_USAGE, "--burst: %s: expected 1 to %u", text,
-			   LIMIT_BURST_MOST);
-		return 0;
-	}
-	return (uint32_t)burst;
-}
-
-void admin_set_limit(struct admin_call *call)
-{
-	struct vm *vm = admin_vm_arg(call);
-	uint32_t rate_per_s = 0, burst = 0;
-	char old[48], new[48];
-
-	_Static_assert(UNITS_RATE_MOST <= LIMIT_RATE_MOST, "what is a rate is a limit");
-	if (vm == NULL)
-		return;
-	if (strcmp(admin_arg(call, "limit"), "off") != 0) {
-		units_parse_rate(admin_arg(call, "limit"), &rate_per_s); /* its form was checked */
-		burst = burst_arg(call, rate_per_s);
-		if (burst == 0)
-			return;
-	} else if (admin_arg(call, "burst") != NULL) {
-		admin_fail(call, ADMIN_ERROR_USAGE,
-			   "set-limit: off and --burst exclude each other");
-		return;
-	}
-	describe_limit(&vm->sched.limit, old, sizeof(old));
-	sched_vm_limit(&vm->sched, rate_per_s, burst, util_now_ns());
-	describe_limit(&vm->sched.limit, new, sizeof(new));
-	change_word(call, vm, DAEMON_RECORD_LIMIT, "limit", old, new);
-}
-
-static void set_paused(struct admin_call *call, bool paused)
-{
-	static const char *const words[] = { "running", "paused" };
-	struct vm *vm = admin_vm_arg(call);
-	bool old;
-
-	if (vm == NULL)
-		return;
-	old = vm->sched.paused;
-	vm->sched.paused = paused;
-	if (!paused)
-		vm->exec.faults = 0;
-	change_word(call, vm, DAEMON_RECORD_PAUSED, "state", words[old], words[paused]);
-}
-
-void admin_pause(struct admin_call *call)
-{
-	set_paused(call, true);
-}
-
-void admin_resume(struct admin_call *call)
-{
-	set_paused(call, false);
-}
-
-/* --- VMs come and go --- */
-
-/* Return: the id that a new VM gets, 0 after the call was failed. */
 static uint32_t new_id(struct admin_call *call, const char *name)
 {
-	const struct vm_list *vms = &call->daemon->broker.vms;
-	const struct vm_past_list *past = &call->daemon->past;
 	const char *text = admin_arg(call, "id");
 	uint32_t id = vm_id_from_name(name);
-	const struct vm *other;
 	uint64_t given;
 
 	if (text != NULL) {
@@ -284,22 +155,13 @@ static uint32_t new_id(struct admin_call *call, const char *name)
 			return 0;
 		}
 		id = (uint32_t)given;
-	} else if (id == 0 || !vm_id_is_free(vms, past, name, id)) {
-		for (id = 1; !vm_id_is_free(vms, past, name, id); id++)
-			;
 	}
-	if (vm_id_is_free(vms, past, name, id))
+	if (id == 0)
+		for (id = 1; !id_is_free(call, name, id); id++)
+			;
+	if (id_is_free(call, name, id))
 		return id;
-	other = vm_find_id(vms, id);
-	if (other != NULL)
-		admin_fail(call, ADMIN_ERROR_REFUSED,
-			   "%u is the number of %s; give another with --id", id, other->name);
-	else
-		admin_fail(
-			call, ADMIN_ERROR_REFUSED,
-			"%u was the number of a VM that was removed, and its records bear it; give "
-			"another with --id",
-			id);
+	refuse_id(call, name, id);
 	return 0;
 }
 
@@ -312,7 +174,8 @@ static bool name_is_free(struct admin_call *call, const char *name)
 			"%s: a VM's name is 1 to %d letters, digits, '.', '_' and '-', begins with "
 			"a letter or digit, and is no number",
 			name, VM_NAME_SIZE - 1);
-	else if (vm_find(&call->daemon->broker.vms, name) != NULL)
+	else if (vm_find(&call->daemon->broker.vms, name) != NULL ||
+		 recording_adding(&call->daemon->recording, name, 0) != NULL)
 		admin_fail(call, ADMIN_ERROR_REFUSED,
 			   "%s: there is such a vm already (vgpuadm show %s)", name, name);
 	else
@@ -340,67 +203,95 @@ static json_t *added_row(const struct vm *vm)
 					"qemu_options", options));
 }
 
+static void on_added(void *arg, const struct recording_end *end)
+{
+	struct admin_call *call = arg;
+
+	if (end->err != 0 || end->vm == NULL) {
+		admin_change_refuse(call, end->err != 0 ? end->err : -ECANCELED);
+		return;
+	}
+	log_info("%s: added (uid %u)", end->vm->name, call->peer.uid);
+	admin_row(call, added_row(end->vm));
+	admin_end(call, NULL);
+}
+
+/* Return: 0, or -errno after the call was failed. */
+static int settings_args(struct admin_call *call, struct vm_settings *settings)
+{
+	int err = 0;
+
+	vm_settings_standard(settings);
+	for (unsigned i = 0; err == 0 && i < VM_SETTING_NUM; i++) {
+		const struct vm_setting *setting = &vm_settings_table[i];
+		const char *text = admin_arg(call, setting->name);
+
+		if (text != NULL)
+			err = admin_setting_arg(call, setting, text, settings);
+	}
+	return err;
+}
+
 void admin_add_vm(struct admin_call *call)
 {
-	const char *name = admin_arg(call, "name"), *word = admin_arg(call, "priority");
-	const char *connect = admin_arg(call, "connect");
-	int priority = word != NULL ? name_to_priority(word) : VGPU_PRIORITY_MEDIUM;
+	const char *name = admin_arg(call, "name");
+	const struct recording_wish wish = {
+		.kind = "add-vm",
+		.uid = call->peer.uid,
+		.pid = call->peer.pid,
+		.done = on_added,
+		.arg = call,
+	};
+	struct vm_settings settings;
 	char why[256];
 	struct vm *vm;
 	uint32_t id;
-	int pool;
 
-	if (!name_is_free(call, name))
+	if (!name_is_free(call, name) || settings_args(call, &settings) != 0)
 		return;
-	if (connect != NULL && connect[0] != '/') {
-		admin_fail(call, ADMIN_ERROR_USAGE,
-			   "--connect: %s: expected a path from the root on", connect);
-		return;
-	}
-	pool = admin_arg(call, "pool") != NULL ? admin_pool_arg(call) : 0;
-	id = pool >= 0 ? new_id(call, name) : 0;
+	id = new_id(call, name);
 	if (id == 0)
 		return;
-	vm = vm_new(&call->daemon->broker.vms, name, id, (uint8_t)pool, (uint8_t)priority, false);
+	vm = vm_new(name, id, &settings);
 	if (vm == NULL) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 		return;
 	}
-	if (daemon_open_port(call->daemon, vm, connect, why, sizeof(why)) != 0) {
-		broker_remove_vm(&call->daemon->broker, vm);
+	if (daemon_open_port(call->daemon, vm, why, sizeof(why)) != 0) {
+		vm_free(vm);
 		admin_fail(call, ADMIN_ERROR_REFUSED, "%s: %s", name, why);
 		return;
 	}
-	admin_event(call, "add-vm", name, NULL, NULL, NULL);
-	log_info("%s: added (uid %u)", name, call->peer.uid);
-	commit(call, vm, DAEMON_RECORD_NEW, added_row(vm));
+	recording_add(&call->daemon->recording, vm, &wish);
 }
 
-static void on_deleted(void *arg, int err)
+/* The call's data is the row. */
+static void on_removed(void *arg, const struct recording_end *end)
 {
 	struct admin_call *call = arg;
 
-	if (err == 0) {
-		admin_row(call, call->data);
-		admin_end(call, NULL);
-	} else {
+	if (end->err != 0) {
 		json_decref(call->data);
-		admin_fail(call, ADMIN_ERROR_DEGRADED,
-			   "the VM is gone, but the database still has it: %s; vgpud goes on "
-			   "trying, and a start before it succeeds brings the VM back; vgpuadm "
-			   "doctor says more",
-			   strerror(-err));
+		admin_change_refuse(call, end->err);
+		return;
 	}
+	json_object_set_new(call->data, "cancelled", json_integer(end->requests));
+	log_info("%s: removed (uid %u)", json_string_value(json_object_get(call->data, "vm")),
+		 call->peer.uid);
+	admin_row(call, call->data);
+	admin_end(call, NULL);
 }
 
 void admin_remove_vm(struct admin_call *call)
 {
-	struct daemon *daemon = call->daemon;
+	const struct recording_wish wish = {
+		.kind = "remove-vm",
+		.uid = call->peer.uid,
+		.pid = call->peer.pid,
+		.done = on_removed,
+		.arg = call,
+	};
 	struct vm *vm = admin_vm_arg(call);
-	struct vm_write *waiting;
-	char name[VM_NAME_SIZE];
-	uint32_t id;
-	json_t *row;
 
 	if (vm == NULL)
 		return;
@@ -410,15 +301,6 @@ void admin_remove_vm(struct admin_call *call)
 			   vm->name);
 		return;
 	}
-	id = vm->id;
-	snprintf(name, sizeof(name), "%s", vm->name);
-	admin_event(call, "remove-vm", name, NULL, NULL, NULL);
-	log_info("%s: removed (uid %u)", name, call->peer.uid);
-	vm_past_add(&daemon->past, name, id);
-	row = json_pack("{s:s, s:I}", "vm", name, "vm_id", (json_int_t)id);
-	waiting = daemon_record_detach(vm);
-	json_object_set_new(row, "cancelled", json_integer(broker_remove_vm(&daemon->broker, vm)));
-	call->data = row;
-	daemon_record_delete(daemon, id, name, on_deleted, call);
-	daemon_record_cancel(waiting);
+	call->data = json_pack("{s:s, s:I}", "vm", vm->name, "vm_id", (json_int_t)vm->id);
+	recording_remove(&call->daemon->recording, vm, &wish);
 }

@@ -81,8 +81,26 @@ static void queue(struct ledger_changes *changes, struct ledger_change *change)
 	pthread_mutex_unlock(&changes->lock);
 }
 
+static size_t event_bytes(const struct ledger_event *event)
+{
+	return string_bytes(event->kind) + string_bytes(event->subject) +
+	       string_bytes(event->old_value) + string_bytes(event->new_value) +
+	       string_bytes(event->text);
+}
+
+static void put_event(struct ledger_change *change, char **at, const struct ledger_event *event)
+{
+	change->event = *event;
+	change->event.kind = put_string(at, event->kind);
+	change->event.subject = put_string(at, event->subject);
+	change->event.old_value = put_string(at, event->old_value);
+	change->event.new_value = put_string(at, event->new_value);
+	change->event.text = put_string(at, event->text);
+}
+
 int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type type,
-		       const struct ledger_vm *vm, int64_t wall_ns, ledger_done *done, void *arg)
+		       const struct ledger_vm *vm, const struct ledger_event *event,
+		       int64_t wall_ns, ledger_done *done, void *arg)
 {
 	struct ledger_change *change;
 	char *at;
@@ -90,15 +108,16 @@ int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type t
 	if (changes->under_way >= LEDGER_CHANGES_MOST)
 		return -ENOBUFS;
 	change = new_change(type, wall_ns,
-			    vm ? string_bytes(vm->name) + string_bytes(vm->connect) : 0);
+			    (vm ? string_bytes(vm->name) : 0) + (event ? event_bytes(event) : 0));
 	if (!change)
 		return -ENOMEM;
 	at = change->strings;
 	if (vm) {
 		change->vm = *vm;
 		change->vm.name = put_string(&at, vm->name);
-		change->vm.connect = put_string(&at, vm->connect);
 	}
+	if (event)
+		put_event(change, &at, event);
 	change->done = done;
 	change->arg = arg;
 	changes->under_way++;
@@ -124,18 +143,10 @@ int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger
 
 	if (atomic_load(&changes->events_queued) >= LEDGER_EVENTS_MOST)
 		return -ENOBUFS;
-	change = new_change(LEDGER_CHANGE_EVENT, wall_ns,
-			    string_bytes(event->kind) + string_bytes(event->subject) +
-				    string_bytes(event->old_value) +
-				    string_bytes(event->new_value) + string_bytes(event->text));
+	change = new_change(LEDGER_CHANGE_EVENT, wall_ns, event_bytes(event));
 	if (change) {
 		at = change->strings;
-		change->event = *event;
-		change->event.kind = put_string(&at, event->kind);
-		change->event.subject = put_string(&at, event->subject);
-		change->event.old_value = put_string(&at, event->old_value);
-		change->event.new_value = put_string(&at, event->new_value);
-		change->event.text = put_string(&at, event->text);
+		put_event(change, &at, event);
 	}
 	return queue_event(changes, change);
 }

@@ -33,7 +33,7 @@ struct ledger_change {
 	int64_t wall_ns;	   /* when it was asked for */
 	int64_t step_ns;	   /* of the clock */
 	struct ledger_vm vm;	   /* its strings lie in strings */
-	struct ledger_event event; /* its strings, too */
+	struct ledger_event event; /* its strings, too; kind NULL: there is none */
 	char strings[];
 };
 
@@ -62,11 +62,13 @@ void ledger_changes_close(struct ledger_changes *changes);
 /* --- the loop thread's --- */
 
 /*
- * vm: of a VM_PUT; of a VM_DELETE its id counts. NULL: another type. Strings are copied.
+ * vm: of a VM_PUT; of a VM_DELETE its id counts. NULL: another type. event: NULL, or what tells of
+ * the change, for the same transaction. Strings are copied.
  * Return: 0, -ENOBUFS, -ENOMEM.
  */
 int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type type,
-		       const struct ledger_vm *vm, int64_t wall_ns, ledger_done *done, void *arg);
+		       const struct ledger_vm *vm, const struct ledger_event *event,
+		       int64_t wall_ns, ledger_done *done, void *arg);
 
 /* Return: 0, -ENOBUFS, -ENOMEM: it is dropped. */
 int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,

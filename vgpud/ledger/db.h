@@ -9,7 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/vm_settings.h"
+
 #define LEDGER_DB_BUSY_MS 1000 /* an administrator's sqlite3(1) may hold a lock */
+
+/* The columns of table vm that are settings, their parameters (from ?4 on), and what sets them. */
+#define LEDGER_DB_VM_COLUMN(NAME, name, ...) ", " #name
+#define LEDGER_DB_VM_VALUE(NAME, name, ...) ", :" #name
+#define LEDGER_DB_VM_SET(NAME, name, ...) ", " #name " = :" #name
+#define LEDGER_DB_VM_COLUMNS VM_SETTING_TABLE(LEDGER_DB_VM_COLUMN)
+#define LEDGER_DB_VM_VALUES VM_SETTING_TABLE(LEDGER_DB_VM_VALUE)
+#define LEDGER_DB_VM_SETS VM_SETTING_TABLE(LEDGER_DB_VM_SET)
 
 /* X(NAME, SQL): the statements of the writer, prepared once. */
 #define LEDGER_DB_STATEMENTS(X)                                                                 \
@@ -39,11 +49,10 @@
 		    "last_request_id = max(last_request_id, ?3)")                               \
 	X(EVENT, "INSERT INTO event (time_ns, kind, subject, old_value, new_value, text, uid, " \
 		 "pid) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")                                       \
-	X(VM_PUT, "INSERT INTO vm (id, name, pool, priority, paused, created_ns, connect, "     \
-		  "limit_per_s, limit_burst) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) "              \
-		  "ON CONFLICT (id) DO UPDATE SET name = ?2, pool = ?3, priority = ?4, "        \
-		  "paused = ?5, connect = ?7, removed_ns = NULL, limit_per_s = ?8, "            \
-		  "limit_burst = ?9")                                                           \
+	X(VM_PUT,                                                                               \
+	  "INSERT INTO vm (id, name, created_ns" LEDGER_DB_VM_COLUMNS                           \
+	  ") VALUES (?1, ?2, ?3" LEDGER_DB_VM_VALUES                                            \
+	  ") ON CONFLICT (id) DO UPDATE SET name = ?2, removed_ns = NULL" LEDGER_DB_VM_SETS)    \
 	X(VM_DELETE, "UPDATE vm SET removed_ns = ?2 WHERE id = ?1 AND removed_ns IS NULL")      \
 	X(SESSION_END, "UPDATE session SET ended_ns = ?2 WHERE id = ?1")                        \
 	X(NEWEST, "SELECT max(started_ns, coalesce(ended_ns, 0), coalesce((SELECT received_ns " \

@@ -11,6 +11,7 @@
 #include "vgpud/ledger/migrate.h"
 #include "vgpud/ledger/schema.h"
 #include "vgpud/ledger/set_aside.h"
+#include "vgpud/ledger/vms.h"
 
 #define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */
 #define CHECK_S 20u /* longest that the check after an unclean end may delay the start */
@@ -209,6 +210,8 @@ int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_repo
 		err = ledger_migrate(db, path, version, report->migrated, sizeof(report->migrated),
 				     why, why_len);
 	if (err == 0)
+		err = ledger_vms_add_columns(db);
+	if (err == 0)
 		err = ledger_db_prepare(db);
 	if (err == 0)
 		return 0;
@@ -229,55 +232,6 @@ int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_repo
 
 /* --- what a damaged database still has --- */
 
-/*
- * The VMs are few, and all that an administrator would have to enter again.
- * Return: how many could be copied.
- */
-static unsigned copy_vms(sqlite3 *from, sqlite3 *to)
-{
-	static const char get_sql[] = "SELECT id, name, pool, priority, paused, created_ns, "
-				      "removed_ns, connect, limit_per_s, limit_burst FROM vm";
-	/* Of schema 1. */
-	static const char get_old_sql[] = "SELECT id, name, pool, priority, paused, created_ns, "
-					  "removed_ns, connect, NULL, NULL FROM vm";
-	static const char put_sql[] =
-		"INSERT OR IGNORE INTO vm (id, name, pool, priority, paused, created_ns, "
-		"removed_ns, connect, limit_per_s, limit_burst) "
-		"VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
-	sqlite3_stmt *get = NULL, *put = NULL;
-	unsigned copied = 0;
-
-	if ((sqlite3_prepare_v2(from, get_sql, -1, &get, NULL) == SQLITE_OK ||
-	     sqlite3_prepare_v2(from, get_old_sql, -1, &get, NULL) == SQLITE_OK) &&
-	    sqlite3_prepare_v2(to, put_sql, -1, &put, NULL) == SQLITE_OK) {
-		while (sqlite3_step(get) == SQLITE_ROW) {
-			for (int i = 0; i < 10; i++)
-				sqlite3_bind_value(put, i + 1, sqlite3_column_value(get, i));
-			copied += sqlite3_step(put) == SQLITE_DONE;
-			sqlite3_reset(put);
-		}
-	}
-	sqlite3_finalize(get);
-	sqlite3_finalize(put);
-	return copied;
-}
-
-/* Return: a database in memory with what could be read of the VMs, or NULL. */
-static sqlite3 *save_vms(const char *path)
-{
-	sqlite3 *memory = NULL, *damaged = NULL;
-
-	if (sqlite3_open(":memory:", &memory) == SQLITE_OK &&
-	    sqlite3_open_v2(path, &damaged, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-	    sqlite3_exec(memory,
-			 "CREATE TABLE vm (id INTEGER PRIMARY KEY, name, pool, priority, paused, "
-			 "created_ns, removed_ns, connect, limit_per_s, limit_burst)",
-			 NULL, NULL, NULL) == SQLITE_OK)
-		copy_vms(damaged, memory);
-	sqlite3_close(damaged);
-	return memory;
-}
-
 int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger_db_report *report,
 			   char *why, size_t why_len)
 {
@@ -288,7 +242,7 @@ int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger
 
 	abandon(db);
 	snprintf(was.reason, sizeof(was.reason), "%s", report->reason);
-	saved = save_vms(path);
+	saved = ledger_vms_save(path);
 	err = set_aside(path, companions, was.set_aside, sizeof(was.set_aside));
 	if (err)
 		snprintf(why, why_len, "%s: damaged (%s), and cannot be moved aside: %s", path,
@@ -296,7 +250,7 @@ int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger
 	else
 		err = ledger_db_open(db, path, report, why, why_len);
 	if (err == 0 && saved)
-		was.vms_saved = copy_vms(saved, db->conn);
+		was.vms_saved = ledger_vms_copy(saved, db->conn);
 	sqlite3_close(saved);
 	if (err == 0) {
 		was.fresh = report->fresh;

@@ -190,32 +190,33 @@ static void sqlite_clock_stepped(struct ledger *ledger, int64_t step_ns)
 }
 
 static int change(struct ledger *ledger, enum ledger_change_type type, const struct ledger_vm *vm,
-		  ledger_done *done, void *arg)
+		  const struct ledger_event *event, ledger_done *done, void *arg)
 {
 	struct ledger_sqlite *s = self(ledger);
-	int err = ledger_changes_add(&s->changes, type, vm, wall_now_ns(s), done, arg);
+	int err = ledger_changes_add(&s->changes, type, vm, event, wall_now_ns(s), done, arg);
 
 	if (err == 0)
 		ledger_wake_now(&s->wake);
 	return err;
 }
 
-static int sqlite_vm_put(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done,
-			 void *arg)
+static int sqlite_vm_put(struct ledger *ledger, const struct ledger_vm *vm,
+			 const struct ledger_event *event, ledger_done *done, void *arg)
 {
-	return change(ledger, LEDGER_CHANGE_VM_PUT, vm, done, arg);
+	return change(ledger, LEDGER_CHANGE_VM_PUT, vm, event, done, arg);
 }
 
-static int sqlite_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg)
+static int sqlite_vm_delete(struct ledger *ledger, uint32_t id, const struct ledger_event *event,
+			    ledger_done *done, void *arg)
 {
 	const struct ledger_vm vm = { .id = id };
 
-	return change(ledger, LEDGER_CHANGE_VM_DELETE, &vm, done, arg);
+	return change(ledger, LEDGER_CHANGE_VM_DELETE, &vm, event, done, arg);
 }
 
 static int sqlite_flush(struct ledger *ledger, ledger_done *done, void *arg)
 {
-	return change(ledger, LEDGER_CHANGE_FLUSH, NULL, done, arg);
+	return change(ledger, LEDGER_CHANGE_FLUSH, NULL, NULL, done, arg);
 }
 
 static int sqlite_fd(const struct ledger *ledger)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/vm_settings.h"
+
 /*
  * Two instances stand behind the door: ledger_open() keeps all in a ring file and a sqlite database,
  * ledger_null_open() keeps nothing. Both have every function, so no caller asks which one it has.
@@ -72,14 +74,9 @@ struct ledger_event {
 struct ledger_vm {
 	uint32_t id;
 	const char *name;
-	uint8_t pool;	  /* 'A' to 'Z' */
-	uint8_t priority; /* enum vgpu_priority */
-	bool paused;
-	uint32_t limit_per_s; /* requests a second, 0: no limit */
-	uint32_t limit_burst;
-	bool removed;	     /* it is no more, but its records are */
-	const char *connect; /* where its QEMU listens, NULL: it connects to us */
-	int64_t created_ns;  /* since the Unix epoch; 0: now. Kept when a VM is put again */
+	bool removed;	    /* it is no more, but its records are */
+	int64_t created_ns; /* since the Unix epoch; 0: now. Kept when a VM is put again */
+	struct vm_settings settings;
 };
 
 /* The end of a change. err: 0: it is on the disk; else -errno and nothing has changed. */
@@ -137,9 +134,10 @@ struct ledger_ops {
 	void (*finished)(struct ledger *ledger, const struct ledger_request *request);
 	void (*event)(struct ledger *ledger, const struct ledger_event *event);
 	void (*clock_stepped)(struct ledger *ledger, int64_t step_ns);
-	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done,
-		      void *arg);
-	int (*vm_delete)(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg);
+	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm,
+		      const struct ledger_event *event, ledger_done *done, void *arg);
+	int (*vm_delete)(struct ledger *ledger, uint32_t id, const struct ledger_event *event,
+			 ledger_done *done, void *arg);
 	void (*vm_each)(const struct ledger *ledger,
 			void (*each)(void *arg, const struct ledger_vm *vm), void *arg);
 	int (*flush)(struct ledger *ledger, ledger_done *done, void *arg);
@@ -189,23 +187,25 @@ static inline void ledger_clock_stepped(struct ledger *ledger, int64_t step_ns)
 }
 
 /*
- * Adds a VM, or changes the one with that id. done, if not NULL, is called by ledger_dispatch(), or
+ * Adds a VM, or changes the one with that id. event: NULL, or what tells of it: recorded with it, or
+ * not at all. done, if not NULL, is called by ledger_dispatch(), or
  * at the latest by ledger_close().
  * Return: 0: it is under way, -ENOBUFS: too many changes are, -ENOMEM.
  */
 static inline int ledger_vm_put(struct ledger *ledger, const struct ledger_vm *vm,
-				ledger_done *done, void *arg)
+				const struct ledger_event *event, ledger_done *done, void *arg)
 {
-	return ledger->ops->vm_put(ledger, vm, done, arg);
+	return ledger->ops->vm_put(ledger, vm, event, done, arg);
 }
 
 /*
  * Takes a VM out; its requests keep its name. done gets -ENOENT when there was none.
  * Return: as ledger_vm_put().
  */
-static inline int ledger_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg)
+static inline int ledger_vm_delete(struct ledger *ledger, uint32_t id,
+				   const struct ledger_event *event, ledger_done *done, void *arg)
 {
-	return ledger->ops->vm_delete(ledger, id, done, arg);
+	return ledger->ops->vm_delete(ledger, id, event, done, arg);
 }
 
 /* Calls each for all VMs as they were at the start, removed ones too, by ascending id. */

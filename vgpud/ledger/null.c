@@ -47,7 +47,7 @@ static int change(struct ledger *ledger, enum ledger_change_type type, ledger_do
 {
 	struct ledger_changes *changes = &self(ledger)->changes;
 	struct ledger_change_list list;
-	int err = ledger_changes_add(changes, type, NULL, 0, done, arg);
+	int err = ledger_changes_add(changes, type, NULL, NULL, 0, done, arg);
 
 	if (err)
 		return err;
@@ -56,16 +56,19 @@ static int change(struct ledger *ledger, enum ledger_change_type type, ledger_do
 	return 0;
 }
 
-static int null_vm_put(struct ledger *ledger, const struct ledger_vm *vm, ledger_done *done,
-		       void *arg)
+static int null_vm_put(struct ledger *ledger, const struct ledger_vm *vm,
+		       const struct ledger_event *event, ledger_done *done, void *arg)
 {
 	(void)vm;
+	(void)event;
 	return change(ledger, LEDGER_CHANGE_VM_PUT, done, arg);
 }
 
-static int null_vm_delete(struct ledger *ledger, uint32_t id, ledger_done *done, void *arg)
+static int null_vm_delete(struct ledger *ledger, uint32_t id, const struct ledger_event *event,
+			  ledger_done *done, void *arg)
 {
 	(void)id;
+	(void)event;
 	return change(ledger, LEDGER_CHANGE_VM_DELETE, done, arg);
 }
 

@@ -30,4 +30,19 @@ int ledger_vms_put(struct ledger_db *db, const struct ledger_vm *vm, int64_t wal
 /* In the transaction that is open. Return: 0, -ENOENT, or another -errno. */
 int ledger_vms_delete(struct ledger_db *db, uint32_t id, int64_t wall_ns);
 
+/*
+ * The settings of a VM that the database has no column for get one: it was made before they came.
+ * Return: 0 or -errno.
+ */
+int ledger_vms_add_columns(struct ledger_db *db);
+
+/*
+ * The VMs are few, and all that an administrator would have to enter again when a database is
+ * damaged. Return: how many could be copied.
+ */
+unsigned ledger_vms_copy(sqlite3 *from, sqlite3 *to);
+
+/* Return: a database in memory with what can be read of the VMs in the file, or NULL. */
+sqlite3 *ledger_vms_save(const char *path);
+
 #endif

@@ -63,15 +63,24 @@ static bool is_refusal(int err)
 	return err == -ENOENT || err == -EEXIST;
 }
 
+/* What happened to a VM stands there with the change, or neither does. err: of the change. */
+static int write_told(struct ledger_db *db, const struct ledger_change *change, int err)
+{
+	if (err == 0 && change->event.kind)
+		err = ledger_events_write(db, change->wall_ns, &change->event);
+	return err;
+}
+
 static int write_change(struct ledger_db *db, const struct ledger_change *change)
 {
 	switch (change->type) {
 	case LEDGER_CHANGE_EVENT:
 		return ledger_events_write(db, change->wall_ns, &change->event);
 	case LEDGER_CHANGE_VM_PUT:
-		return ledger_vms_put(db, &change->vm, change->wall_ns);
+		return write_told(db, change, ledger_vms_put(db, &change->vm, change->wall_ns));
 	case LEDGER_CHANGE_VM_DELETE:
-		return ledger_vms_delete(db, change->vm.id, change->wall_ns);
+		return write_told(db, change,
+				  ledger_vms_delete(db, change->vm.id, change->wall_ns));
 	case LEDGER_CHANGE_CLOCK:
 	case LEDGER_CHANGE_FLUSH:
 		break;

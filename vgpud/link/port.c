@@ -219,14 +219,19 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 
 static int start_listening(struct port *port)
 {
+	int err;
+
 	if (!descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
 		return -EMFILE;
 	/* The right to connect is the VM's identity: only owner and group, QEMU's user, have it. */
 	port->listen_fd = sock_listen(port->path, 0660);
 	if (port->listen_fd < 0)
 		return port->listen_fd;
-	return sd_event_add_io(port->config.event, &port->listen_io, port->listen_fd, EPOLLIN,
-			       on_accept, port);
+	err = sd_event_add_io(port->config.event, &port->listen_io, port->listen_fd, EPOLLIN,
+			      on_accept, port);
+	if (err >= 0 && port->config.held)
+		err = sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
+	return err;
 }
 
 /* --- connecting --- */
@@ -274,14 +279,27 @@ int port_open(struct port **out, const struct port_config *config)
 	err = snprintf(port->path, sizeof(port->path), "%s", config->path);
 	if ((size_t)err >= sizeof(port->path))
 		err = -ENAMETOOLONG;
+	else if (config->listen)
+		err = start_listening(port);
 	else
-		err = config->listen ? start_listening(port) : connect_after(port, 0);
+		err = config->held ? 0 : connect_after(port, 0);
 	if (err < 0) {
 		port_close(port);
 		return err;
 	}
 	*out = port;
 	return 0;
+}
+
+void port_begin(struct port *port)
+{
+	if (!port->config.held)
+		return;
+	port->config.held = false;
+	if (port->config.listen)
+		sd_event_source_set_enabled(port->listen_io, SD_EVENT_ON);
+	else
+		connect_after(port, 0);
 }
 
 void port_close(struct port *port)

@@ -34,6 +34,7 @@ struct port_config {
 	sd_event *event;
 	const char *path;  /* of the socket; copied */
 	bool listen;	   /* false: QEMU listens there, and we connect until it answers */
+	bool held;	   /* a device that comes waits until port_begin() */
 	const char *name;  /* of the VM, for the log; outlives the port */
 	struct peer_vm vm; /* what the device is told */
 	const struct port_handler *handler;
@@ -50,6 +51,9 @@ struct port_counts {
 
 /* Return: 0; -EMFILE no descriptor is left; else -errno as sock_listen() has them. */
 int port_open(struct port **out, const struct port_config *config);
+
+/* Serves the device of a port that was opened as held. */
+void port_begin(struct port *port);
 
 /* Closes port and peer without a call of the handler, and removes the socket file. port: or NULL. */
 void port_close(struct port *port);

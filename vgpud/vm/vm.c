@@ -30,31 +30,21 @@ uint32_t vm_id_from_name(const char *name)
 	return util_parse_u64(digits, 1, UINT32_MAX, &id) == 0 ? (uint32_t)id : 0;
 }
 
-struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t pool,
-		  uint8_t priority, bool paused)
+struct vm *vm_new(const char *name, uint32_t id, const struct vm_settings *settings)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	if (vm == NULL)
 		return NULL;
-	sched_vm_init(&vm->sched, pool, priority, paused);
+	vm->settings = *settings;
+	sched_vm_init(&vm->sched, (uint8_t)settings->pool, (uint8_t)settings->priority,
+		      settings->paused);
+	STAILQ_INIT(&vm->recording.queue);
 	TAILQ_INIT(&vm->requests);
 	stats_init(&vm->figures.stats);
 	vm->id = id;
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
-	TAILQ_INSERT_TAIL(list, vm, link);
 	return vm;
-}
-
-struct vm_settings vm_settings(const struct vm *vm)
-{
-	return (struct vm_settings){
-		.pool = vm->sched.pool,
-		.priority = vm->sched.priority,
-		.paused = vm->sched.paused,
-		.limit_per_s = vm->sched.limit.rate_per_s,
-		.limit_burst = vm->sched.limit.burst,
-	};
 }
 
 void vm_free(struct vm *vm)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "common/vm_settings.h"
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/stats.h"
@@ -16,6 +17,7 @@
 #define VM_FAULTS_MAX 16
 
 struct port;
+struct recording_change;
 struct request;
 struct seat;
 
@@ -41,32 +43,33 @@ struct vm_exec {
 	unsigned faults;
 };
 
-/* What of a VM is for an administrator to change, and for the database to keep. */
-struct vm_settings {
-	uint8_t pool, priority;
-	bool paused;
-	uint32_t limit_per_s, limit_burst;
+/* Its changes on their way to the database: recording.c's alone. */
+struct vm_recording {
+	STAILQ_HEAD(recording_queue, recording_change) queue; /* in the order in which they came */
+	bool under_way;					      /* the ledger has the first of them */
+	bool busy;					      /* the next one is being looked for */
+	bool failed;					      /* the last one did */
+	unsigned pauses, pauses_recorded;		      /* by the broker */
+	bool pause_late; /* it was said that such a pause is not recorded yet */
 };
 
 /*
- * A VM, in parts. Each part is written by its owner alone: sched by vgpud/sched and by who applies a
- * setting, port by vgpud/link, requests, figures and exec by vgpud/request.
+ * A VM, in parts. Each part is written by its owner alone: settings and recording by recording.c,
+ * sched by vgpud/sched and by what applies a setting, port by vgpud/link, requests, figures and exec
+ * by vgpud/request.
  */
 struct vm {
 	TAILQ_ENTRY(vm) link;
 	uint32_t id;
 	char name[VM_NAME_SIZE];
 	bool removed; /* it is in no list any more; freed when the last of its requests comes back */
+	struct vm_settings settings; /* in force */
 	struct sched_vm sched;
 	struct port *port;
 	struct request_list requests; /* not yet ended */
 	struct vm_exec exec;
 	struct vm_figures figures;
-	/* What the database has of it, and what is on its way there: daemon_record.c's. */
-	struct vm_settings recorded;
-	unsigned pauses, pauses_recorded; /* by the broker */
-	bool pause_late;		  /* it was said that such a pause is not recorded yet */
-	struct vm_write *writing, *next;  /* under way, and what waits for its end; or NULL */
+	struct vm_recording recording;
 };
 
 TAILQ_HEAD(vm_list, vm);
@@ -90,11 +93,11 @@ bool vm_name_ok(const char *name);
  */
 uint32_t vm_id_from_name(const char *name);
 
-/* Return: a new VM, in the list; NULL: no memory. The caller has checked name and id. */
-struct vm *vm_new(struct vm_list *list, const char *name, uint32_t id, uint8_t pool,
-		  uint8_t priority, bool paused);
-
-struct vm_settings vm_settings(const struct vm *vm);
+/*
+ * Return: a new VM with these settings, in no list yet, none of them applied; NULL: no memory. The
+ * caller has checked name and id.
+ */
+struct vm *vm_new(const char *name, uint32_t id, const struct vm_settings *settings);
 
 /* The VM is in no list and has no requests any more. */
 void vm_free(struct vm *vm);

@@ -229,10 +229,12 @@ static void test_a_request_becomes_a_row(void **state)
 static void test_views_speak_names(void **state)
 {
 	struct ledger *ledger = open_ledger();
-	const struct ledger_vm vm = { .id = 1, .name = "vm1", .pool = 'B', .priority = 1 };
+	const struct ledger_vm vm = { .id = 1,
+				      .name = "vm1",
+				      .settings = { .pool = 1, .priority = 1 } };
 
 	(void)state;
-	ledger_vm_put(ledger, &vm, NULL, NULL);
+	ledger_vm_put(ledger, &vm, NULL, NULL, NULL);
 	do_requests(ledger, 10);
 	flush(ledger);
 	assert_int_equal(
@@ -563,11 +565,11 @@ static void check_vm(void *arg, const struct ledger_vm *vm)
 
 	if (vm->id == 2) {
 		assert_string_equal(vm->name, "vm2");
-		assert_int_equal(vm->pool, 'B');
-		assert_int_equal(vm->priority, VGPU_PRIORITY_HIGH);
-		assert_true(vm->paused);
+		assert_int_equal(vm->settings.pool, 1);
+		assert_int_equal(vm->settings.priority, VGPU_PRIORITY_HIGH);
+		assert_true(vm->settings.paused);
 		assert_int_equal(vm->created_ns, 12345);
-		assert_string_equal(vm->connect, "/run/q.sock");
+		assert_string_equal(vm->settings.connect, "/run/q.sock");
 		assert_false(vm->removed);
 	} else if (vm->id == 3) {
 		assert_string_equal(vm->name, "vm3"); /* its old requests keep it */
@@ -576,7 +578,7 @@ static void check_vm(void *arg, const struct ledger_vm *vm)
 		assert_int_equal(vm->id, 5);
 		assert_string_equal(vm->name, "vm3");
 		assert_false(vm->removed);
-		assert_null(vm->connect);
+		assert_string_equal(vm->settings.connect, "");
 		assert_true(vm->created_ns > INT64_C(1600000000000000000));
 	}
 	(*seen)++;
@@ -585,26 +587,28 @@ static void check_vm(void *arg, const struct ledger_vm *vm)
 static void test_vms_last(void **state)
 {
 	struct ledger *ledger = open_ledger();
-	struct ledger_vm vm = { .id = 2, .name = "vm2", .pool = 'A', .created_ns = 12345 };
+	struct ledger_vm vm = { .id = 2, .name = "vm2", .created_ns = 12345 };
 	int put = 1, change = 1, same_name = 1, removed = 1, unknown = 1;
 	unsigned seen = 0;
 
 	(void)state;
-	assert_int_equal(ledger_vm_put(ledger, &vm, flush_done, &put), 0);
-	vm.pool = 'B';
-	vm.priority = VGPU_PRIORITY_HIGH;
-	vm.paused = true;
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, flush_done, &put), 0);
+	vm.settings = (struct vm_settings){
+		.pool = 1,
+		.priority = VGPU_PRIORITY_HIGH,
+		.paused = true,
+		.connect = "/run/q.sock",
+	};
 	vm.created_ns = 0;
-	vm.connect = "/run/q.sock";
-	assert_int_equal(ledger_vm_put(ledger, &vm, flush_done, &change), 0);
-	vm = (struct ledger_vm){ .id = 3, .name = "vm2", .pool = 'A' };
-	assert_int_equal(ledger_vm_put(ledger, &vm, flush_done, &same_name), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, flush_done, &change), 0);
+	vm = (struct ledger_vm){ .id = 3, .name = "vm2" };
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, flush_done, &same_name), 0);
 	vm.name = "vm3";
-	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL), 0);
-	assert_int_equal(ledger_vm_delete(ledger, 3, flush_done, &removed), 0);
-	assert_int_equal(ledger_vm_delete(ledger, 4, flush_done, &unknown), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL, NULL), 0);
+	assert_int_equal(ledger_vm_delete(ledger, 3, NULL, flush_done, &removed), 0);
+	assert_int_equal(ledger_vm_delete(ledger, 4, NULL, flush_done, &unknown), 0);
 	vm.id = 5;
-	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL, NULL), 0);
 	assert_int_equal(ledger_wait(ledger, WAIT_MS), 0);
 	assert_int_equal(put, 0);
 	assert_int_equal(change, 0);
@@ -625,11 +629,11 @@ static void test_vms_last(void **state)
 static void test_answers_come_at_close(void **state)
 {
 	struct ledger *ledger = open_ledger();
-	const struct ledger_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 1, .name = "vm1" };
 	int err = 1;
 
 	(void)state;
-	assert_int_equal(ledger_vm_put(ledger, &vm, flush_done, &err), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, flush_done, &err), 0);
 	ledger_close(ledger);
 	assert_int_equal(err, 0);
 }
@@ -834,9 +838,9 @@ static void overwrite(const char *path, off_t at, size_t len)
 
 static void add_vm_and_requests(struct ledger *ledger)
 {
-	const struct ledger_vm vm = { .id = 4, .name = "vm4", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 4, .name = "vm4" };
 
-	ledger_vm_put(ledger, &vm, NULL, NULL);
+	ledger_vm_put(ledger, &vm, NULL, NULL, NULL);
 	do_requests(ledger, 2000);
 	ledger_flush(ledger, NULL, NULL);
 	ledger_wait(ledger, WAIT_MS);
@@ -1205,7 +1209,7 @@ static void test_a_ledger_that_keeps_nothing(void **state)
 	struct ledger *ledger = ledger_null_open();
 	struct ledger_request request = request_of(ledger, 1);
 	const struct ledger_event event = { .kind = "start" };
-	const struct ledger_vm vm = { .id = 1, .name = "vm1", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 1, .name = "vm1" };
 	struct pollfd pfd = { .fd = ledger_fd(ledger), .events = POLLIN };
 	struct ledger_stats stats;
 	int put = 1, deleted = 1;
@@ -1218,8 +1222,8 @@ static void test_a_ledger_that_keeps_nothing(void **state)
 	ledger_event(ledger, &event);
 	ledger_clock_stepped(ledger, 5);
 	assert_int_equal(poll(&pfd, 1, 0), 0);
-	assert_int_equal(ledger_vm_put(ledger, &vm, note_end, &put), 0);
-	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, note_end, &put), 0);
+	assert_int_equal(ledger_vm_put(ledger, &vm, NULL, NULL, NULL), 0);
 	assert_int_equal(put, 1);
 	assert_int_equal(poll(&pfd, 1, 0), 1);
 	assert_false(ledger_dispatch(ledger));
@@ -1235,7 +1239,7 @@ static void test_a_ledger_that_keeps_nothing(void **state)
 	assert_in_range((uint64_t)ledger_wall_ns(ledger, util_now_ns()),
 			(uint64_t)util_wall_ns() - UTIL_NS_PER_MINUTE,
 			(uint64_t)util_wall_ns() + UTIL_NS_PER_MINUTE);
-	assert_int_equal(ledger_vm_delete(ledger, 1, note_end, &deleted), 0);
+	assert_int_equal(ledger_vm_delete(ledger, 1, NULL, note_end, &deleted), 0);
 	ledger_close(ledger);
 	assert_int_equal(deleted, 0);
 }

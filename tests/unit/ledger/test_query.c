@@ -470,7 +470,7 @@ static int check_named(void *arg, const struct ledger_query_request *request)
 static void test_follow_and_one(void **state)
 {
 	const struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
-	const struct ledger_vm vm = { .id = 2, .name = "vm2", .pool = 'A' };
+	const struct ledger_vm vm = { .id = 2, .name = "vm2" };
 	struct ledger_request open_one = random_request(util_now_ns());
 	struct listed listed = { .num = 0 };
 	struct ledger *ledger = open_ledger();
@@ -478,7 +478,7 @@ static void test_follow_and_one(void **state)
 	uint64_t id;
 
 	(void)state;
-	ledger_vm_put(ledger, &vm, NULL, NULL);
+	ledger_vm_put(ledger, &vm, NULL, NULL, NULL);
 	for (unsigned i = 0; i < 10; i++)
 		record(ledger, random_request(util_now_ns()));
 	open_one.id = ledger->next_id++;
@@ -545,7 +545,7 @@ static int check_vm(void *arg, const struct ledger_query_vm *vm)
 static void test_events_sessions_vms(void **state)
 {
 	struct ledger_event event = { .kind = "kind-a", .uid = -1, .pid = -1 };
-	struct ledger_vm vm = { .id = 0, .name = "vm0", .pool = 'A' };
+	struct ledger_vm vm = { .id = 0, .name = "vm0" };
 	struct ledger *ledger = open_ledger();
 	unsigned n = 0;
 
@@ -558,10 +558,10 @@ static void test_events_sessions_vms(void **state)
 	ledger_event(ledger, &event);
 	event.subject = "vm9";
 	ledger_event(ledger, &event);
-	ledger_vm_put(ledger, &vm, NULL, NULL);
-	vm = (struct ledger_vm){ .id = 1, .name = "vm1", .pool = 'B' };
-	ledger_vm_put(ledger, &vm, NULL, NULL);
-	ledger_vm_delete(ledger, 1, NULL, NULL);
+	ledger_vm_put(ledger, &vm, NULL, NULL, NULL);
+	vm = (struct ledger_vm){ .id = 1, .name = "vm1", .settings = { .pool = 1 } };
+	ledger_vm_put(ledger, &vm, NULL, NULL, NULL);
+	ledger_vm_delete(ledger, 1, NULL, NULL, NULL);
 	flush(ledger);
 	open_query();
 	assert_int_equal(

@@ -70,7 +70,7 @@ endif
 common := busy_poll crc32c log names sock timeexpr units util vm_settings
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
-vgpud := daemon daemon_clock daemon_settings daemon_vm main
+vgpud := daemon daemon_clock daemon_log daemon_settings daemon_vm main
 vgpud/admin := ask daemon handlers job line metrics query query_out query_rows query_stats server set vm
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors worker
@@ -213,6 +213,14 @@ torture: all $(STORM)
 	@[[ "$(TORTURE_ARGS)" == *--short* ]] || $(MAKE) --no-print-directory SAN=1 build-san/bin/vgpud
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin python3 tests/torture/torture.py $(TORTURE_ARGS)
 
+# The counts that take hours: SOAK_PARTS='fuzz_frame replay' for some, SOAK_PERCENT=1 for a hundredth.
+.PHONY: soak
+soak: all unit fuzz $(STORM)
+	@tools/prerequisites.sh test
+	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *torture* ]] || { qemu/build.sh && qemu/build.sh --san && \
+		$(MAKE) --no-print-directory SAN=0 guest-image && $(MAKE) --no-print-directory SAN=1 build-san/bin/vgpud; }
+	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin tools/soak.sh $(SOAK_PARTS)
+
 # --- benchmarks --------------------------------------------------------------------------------------
 
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
@@ -312,6 +320,7 @@ help:
 	@echo 'make coverage   the tests again, and which lines and branches they ran'
 	@echo 'make valgrind   the unit tests and the short torture table under valgrind'
 	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
+	@echo 'make soak       the counts that take hours: fuzzers, replay, torture (SOAK_PARTS=..., SOAK_PERCENT=1)'
 	@echo 'make bench      measure, beside a baseline from the same run   (BENCH_ARGS=--short: a minute of it)'
 	@echo 'make bundle     one directory to take to a host with a GPU'
 	@echo 'make qemu       QEMU with the device           (QEMU_SRC=DIR: from that source tree)'

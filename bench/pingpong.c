@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pingpong.c - the baseline: 64 bytes there and back between two blocking processes, by Unix socket
- */
+/* pingpong.c - the baseline: 64 bytes there and back between two processes, by Unix socket */
 
 #include <errno.h>
 #include <sched.h>

@@ -19,8 +19,24 @@ enum log_level {
 void log_init(const char *program, bool verbose);
 
 /*
- * One line each; errno stays as it was. Under systemd (JOURNAL_STREAM is set) lines carry their
- * level in the "<N>" form that the journal reads.
+ * For a process that must never wait for who reads its messages: from now on a line that standard
+ * error does not take at once is kept, up to a bound; what is beyond is counted and told of once
+ * there is room. Call it before rights are given up: a terminal may be opened only by its user.
+ */
+void log_never_wait(void);
+
+/* Return: descriptor to wait for room at while log_flush() says that lines are kept; -1: none. */
+int log_fd(void);
+
+/* Lets out what can leave now. Return: whether lines are still kept. */
+bool log_flush(void);
+
+/* The last call: lets out what is kept, for at most so long. */
+void log_end(unsigned timeout_ms);
+
+/*
+ * One line each; errno stays as it was. Where systemd's journal reads them (JOURNAL_STREAM names
+ * standard error), lines carry their level in the "<N>" form that it knows.
  */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -10,9 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S INT64_C(1000000000)
+#include "common/util.h"
+
 #define S_PER_DAY INT64_C(86400)
-#define MOST_S (INT64_MAX / NS_PER_S) /* in April 2262 */
+#define MOST_S (INT64_MAX / UTIL_NS_PER_S) /* in April 2262 */
 #define YEAR_LEAST 1970
 #define YEAR_MOST 2261
 #define NS_DIGITS 9
@@ -63,7 +64,7 @@ static int whole(const char **text, int64_t *out)
 /* ".25", or nothing. What is below a nanosecond is cut off. */
 static bool fraction(const char **text, int64_t *ns)
 {
-	int64_t unit_ns = NS_PER_S;
+	int64_t unit_ns = UTIL_NS_PER_S;
 
 	*ns = 0;
 	if (!literal(text, '.'))
@@ -82,7 +83,7 @@ static int combine(int64_t s, int64_t ns, int64_t *out_ns)
 {
 	if (s < 0 || s >= MOST_S)
 		return -ERANGE;
-	*out_ns = s * NS_PER_S + ns;
+	*out_ns = s * UTIL_NS_PER_S + ns;
 	return 0;
 }
 
@@ -116,7 +117,7 @@ static int64_t from_local(int64_t clock_s)
 /* Midnight of today, in what local clocks show. */
 static int64_t midnight_clock_s(const struct timeexpr_base *base)
 {
-	int64_t now_s = base->now_ns / NS_PER_S;
+	int64_t now_s = base->now_ns / UTIL_NS_PER_S;
 	int64_t clock_s = now_s + offset_s(now_s);
 
 	return clock_s - clock_s % S_PER_DAY;
@@ -165,12 +166,12 @@ static int parse_ago(const char *text, const struct timeexpr_base *base, int64_t
 		if (err != 0 || count > MOST_S / unit_s[unit - units])
 			return -ERANGE;
 		ago_s += count * unit_s[unit - units];
-		if (ago_s > base->now_ns / NS_PER_S)
+		if (ago_s > base->now_ns / UTIL_NS_PER_S)
 			return -ERANGE;
 		next = unit + 1;
 		text++;
 	}
-	*out_ns = base->now_ns - ago_s * NS_PER_S;
+	*out_ns = base->now_ns - ago_s * UTIL_NS_PER_S;
 	return 0;
 }
 
@@ -279,13 +280,13 @@ int timeexpr_parse(const char *text, const struct timeexpr_base *base, int64_t *
 
 void timeexpr_format(char *out, size_t size, int64_t time_ns, unsigned digits)
 {
-	int64_t ns = time_ns % NS_PER_S, zone_min;
-	time_t s = (time_t)(time_ns / NS_PER_S);
+	int64_t ns = time_ns % UTIL_NS_PER_S, zone_min;
+	time_t s = (time_t)(time_ns / UTIL_NS_PER_S);
 	char text[32], part[NS_DIGITS + 2] = "";
 	struct tm tm;
 
 	if (ns < 0) { /* before 1970 */
-		ns += NS_PER_S;
+		ns += UTIL_NS_PER_S;
 		s--;
 	}
 	localtime_r(&s, &tm);

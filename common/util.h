@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <time.h>
 
-#define UTIL_NS_PER_DAY (86400 * UTIL_NS_PER_S)
-#define UTIL_NS_PER_MINUTE (60 * UTIL_NS_PER_S)
-#define UTIL_NS_PER_S 1000000000ull
-#define UTIL_NS_PER_MS 1000000ull
-#define UTIL_NS_PER_US 1000ull
+#define UTIL_NS_PER_DAY INT64_C(86400000000000)
+#define UTIL_NS_PER_MINUTE INT64_C(60000000000)
+#define UTIL_NS_PER_S INT64_C(1000000000)
+#define UTIL_NS_PER_MS INT64_C(1000000)
+#define UTIL_NS_PER_US INT64_C(1000)
 
 /* Return: CLOCK_MONOTONIC in nanoseconds. */
 static inline uint64_t util_now_ns(void)
@@ -28,7 +28,7 @@ static inline int64_t util_wall_ns(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
+	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec;
 }
 
 /*

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lint.sh - reads the sources as a strict colleague would; `make lint` runs it, `make format` puts form right
 #
-# usage: tools/lint.sh [STEP...]      all steps, or form heads banned includes tidy cppcheck analyzer shell man
+# usage: tools/lint.sh [STEP...]      all steps, or form heads banned includes exports tidy cppcheck analyzer shell man
 #        tools/lint.sh format
 # It says what each step does and what it found, and ends with a count.
 # LINT_JOBS=N: N files at a time. LINT_SECONDS=N: tidy and analyzer begin no file after N seconds each, and say how
@@ -19,10 +19,11 @@ declare -A what=(
     [tidy]="clang-tidy: likely bugs and long functions (.clang-tidy says which; the slowest step)"
     [cppcheck]="cppcheck: likely bugs, less those that tools/cppcheck.suppress explains"
     [analyzer]="gcc -fanalyzer: likely bugs along paths, less those that tools/analyzer.suppress explains"
+    [exports]="exports: names that no other file uses, less those that tools/exports.known explains"
     [shell]="shellcheck: shell scripts"
     [man]="mandoc: manual pages"
 )
-steps=(form heads banned includes tidy cppcheck analyzer shell man)
+steps=(form heads banned includes exports tidy cppcheck analyzer shell man)
 jobs=${LINT_JOBS:-$(nproc)}
 rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
 for room in common proc softgpu worker vgpud vgpuadm guest examples tests bench; do [ ! -d $room ] || rooms+=("$room"); done
@@ -118,6 +119,11 @@ read_all() {
     [ ! -e "$work/unread" ] || echo "$(wc -l <"$work/unread") files were not read within ${LINT_SECONDS} s (LINT_SECONDS)" >&3
 }
 
+# What is compiled says it: make has nothing to do where all is built.
+step_exports() {
+    make --no-print-directory -s -j "$jobs" all unit >&2 && tools/check-exports.sh build
+}
+
 # One file, with the commands in directory $2. Prints findings without the paths that lead to them:
 # `clang-tidy FILE` tells those.
 tidy_one() {
@@ -142,9 +148,10 @@ step_cppcheck() {
     # Tests are left to clang-tidy: this one stumbles over their tables and macros. Without these
     # two headers it takes TAILQ_FOREACH and json_array_foreach for syntax errors.
     local headers
+    mkdir -p "$cache/cppcheck"
     mapfile -t headers < <(printf '#include <%s>\n' sys/queue.h jansson.h | cc -E -x c - |
         sed -nE 's/^# [0-9]+ "(.*\/(sys\/queue|jansson)\.h)".*/--include=\1/p' | sort -u)
-    files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" \
+    files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" --cppcheck-build-dir="$cache/cppcheck" \
         --enable=warning,performance,portability --suppressions-list=tools/cppcheck.suppress \
         --inline-suppr --std=c11 --library=posix --library=gnu "${headers[@]}" -I. -D_GNU_SOURCE \
         -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1

@@ -29,6 +29,8 @@
 #include "vgpud/link/port.h"
 #include "vgpud/request/broker.h"
 
+#define LOG_END_MS 1000 /* for the last messages to leave */
+
 /* --- start --- */
 
 /* owner: of what is made. Return: 0, or -errno after having said what is wrong. */
@@ -404,6 +406,8 @@ static int start_loop(struct daemon *daemon)
 	if (err >= 0)
 		err = watch_signals(daemon);
 	if (err >= 0)
+		err = daemon_watch_log(daemon);
+	if (err >= 0)
 		err = daemon_watch_clock(daemon);
 	if (err >= 0)
 		err = sd_event_add_child(daemon->event, NULL, daemon->starter, WEXITED,
@@ -498,5 +502,6 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 		}
 	}
 	end(&daemon);
+	log_end(LOG_END_MS);
 	return status;
 }

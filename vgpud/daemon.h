@@ -60,6 +60,5 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
  */
 int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
 
-void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path);
 
 #endif

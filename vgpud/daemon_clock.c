@@ -17,7 +17,7 @@ int64_t daemon_wall_offset_ns(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec - (int64_t)util_now_ns();
+	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec - (int64_t)util_now_ns();
 }
 
 /* Armed for the end of time, this timer only ever ends because the wall clock was set. */
@@ -40,14 +40,14 @@ static int on_clock_step(sd_event_source *source, int fd, uint32_t revents, void
 	if (read(fd, &expirations, sizeof(expirations)) >= 0 || errno != ECANCELED)
 		return 0;
 	arm_clock_timer(fd);
-	step_ms = (offset_ns - daemon->clock_offset_ns) / (int64_t)UTIL_NS_PER_MS;
+	step_ms = (offset_ns - daemon->clock_offset_ns) / UTIL_NS_PER_MS;
 	daemon->clock_offset_ns = offset_ns;
 	if (step_ms == 0)
 		return 0;
 	daemon->clock_steps++;
 	snprintf(text, sizeof(text), "the wall clock stepped by %+.3f s", (double)step_ms / 1000);
 	log_warning("%s; durations are not touched", text);
-	ledger_clock_stepped(daemon->broker.ledger, step_ms * (int64_t)UTIL_NS_PER_MS);
+	ledger_clock_stepped(daemon->broker.ledger, step_ms * UTIL_NS_PER_MS);
 	daemon_tell(daemon, "clock-step", NULL, text);
 	return 0;
 }

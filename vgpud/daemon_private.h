@@ -33,4 +33,9 @@ int64_t daemon_wall_offset_ns(void);
 /* Return: 0 or -errno. */
 int daemon_watch_clock(struct daemon *daemon);
 
+/* daemon_log.c */
+
+/* Lets messages out that had to wait, from the loop. Return: 0 or -errno. */
+int daemon_watch_log(struct daemon *daemon);
+
 #endif

@@ -33,7 +33,8 @@ void daemon_path(const struct daemon *daemon, const char *name, char *path)
 		path[0] = '\0';
 }
 
-void daemon_socket_path(const struct daemon *daemon, const char *vm_name, char *path)
+/* path: SOCK_PATH_SIZE bytes. */
+static void socket_path(const struct daemon *daemon, const char *vm_name, char *path)
 {
 	char name[VM_NAME_SIZE + 16];
 
@@ -58,7 +59,7 @@ int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why
 	};
 	int err;
 
-	daemon_socket_path(daemon, vm->name, path);
+	socket_path(daemon, vm->name, path);
 	err = port_open(&vm->port, &config);
 	if (err != 0)
 		snprintf(why, why_size, "cannot open %s: %s", config.path, daemon_port_error(err));

@@ -120,5 +120,6 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_init("vgpud", conf.verbose);
+	log_never_wait();
 	return daemon_run(&conf, read_again, &line, &admin);
 }

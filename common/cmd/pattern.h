@@ -75,7 +75,8 @@ struct pattern_next {
 void pattern_next(const struct admin_cmd *cmd, int argc, char *const argv[], const char *word,
 		  struct pattern_next *next);
 
-/* "set-priority VM PRIORITY": the command as it stands in a usage line behind the program's name.
+/*
+ * "set-priority VM PRIORITY": the command as it stands in a usage line behind the program's name.
  */
 void pattern_usage(const struct admin_cmd *cmd, char *out, size_t size);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vgpu_frame.h - takes a byte stream apart into frames, and puts frames together; used on both ends
- */
+/* vgpu_frame.h - takes a byte stream apart into frames, and puts frames together */
 
 #ifndef VGPU_FRAME_H
 #define VGPU_FRAME_H

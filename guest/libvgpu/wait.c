@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "common/util.h"
 #include "common/wire/vgpu_regs.h"
 
 /*
@@ -22,17 +23,6 @@
 /* A stop or a lost interrupt is noticed after this long at the latest. */
 #define IRQ_SLICE_MS 1000u
 
-#define NS_PER_S 1000000000u
-#define NS_PER_MS 1000000u
-
-uint64_t wait_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -46,9 +36,9 @@ static void pause_for(uint64_t elapsed_ns, uint64_t rest_ns)
 		gap_ns = GAP_MIN_NS;
 	gap_ns = min_u64(min_u64(gap_ns, GAP_MAX_NS), rest_ns);
 	if (elapsed_ns < SPIN_UP_TO_NS) {
-		const uint64_t until_ns = wait_now_ns() + gap_ns;
+		const uint64_t until_ns = util_now_ns() + gap_ns;
 
-		while (wait_now_ns() < until_ns)
+		while (util_now_ns() < until_ns)
 			;
 		return;
 	}
@@ -64,14 +54,15 @@ static int wait_once(const struct wait *wait, uint64_t elapsed_ns, uint64_t rest
 	case WAIT_SPIN:
 		return 0;
 	case WAIT_IRQ:
-		return irq_wait(wait->irq, (int)min_u64(rest_ns / NS_PER_MS + 1, IRQ_SLICE_MS));
+		return irq_wait(wait->irq,
+				(int)min_u64(rest_ns / UTIL_NS_PER_MS + 1, IRQ_SLICE_MS));
 	}
 	return -EINVAL;
 }
 
 int wait_ended(struct vgpu_device *device, const struct wait *wait, uint32_t *status)
 {
-	const uint64_t start_ns = wait_now_ns();
+	const uint64_t start_ns = util_now_ns();
 
 	for (;;) {
 		uint64_t elapsed_ns, rest_ns;
@@ -82,7 +73,7 @@ int wait_ended(struct vgpu_device *device, const struct wait *wait, uint32_t *st
 			return 0;
 		if (wait->stop && *wait->stop)
 			return -EINTR;
-		elapsed_ns = wait_now_ns() - start_ns;
+		elapsed_ns = util_now_ns() - start_ns;
 		if (wait->timeout_ns && elapsed_ns >= wait->timeout_ns)
 			return -ETIMEDOUT;
 		rest_ns = wait->timeout_ns ? wait->timeout_ns - elapsed_ns : UINT64_MAX;

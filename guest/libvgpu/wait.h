@@ -23,9 +23,6 @@ struct wait {
 	const atomic_int *stop; /* not 0 once the caller wants to end; or NULL */
 };
 
-/* The monotonic clock. */
-uint64_t wait_now_ns(void);
-
 /*
  * status: STATUS as it stands once it is not BUSY.
  * Return: 0, -ETIMEDOUT, -EINTR when stop went up, -EIO when the interrupt's driver went away.

@@ -9,9 +9,8 @@
 #include <time.h>
 
 #include "common/names.h"
+#include "common/util.h"
 #include "common/wire/vgpu_proto.h"
-
-#define NS_PER_S 1000000000u
 
 #define INFO_ROW(offset, name, access, text) [(offset) / 4] = { offset, #name, access },
 const struct regs_info regs_info[VGPU_REG_NUM] = { VGPU_REG_TABLE(INFO_ROW) };
@@ -83,7 +82,7 @@ static void decode_bits(const struct bit_name *bits, uint32_t value, char *text)
 
 static void decode_timestamp(uint64_t timestamp_ns, char *text)
 {
-	const time_t seconds = (time_t)(timestamp_ns / NS_PER_S);
+	const time_t seconds = (time_t)(timestamp_ns / UTIL_NS_PER_S);
 	char date[32] = "?";
 	struct tm tm;
 
@@ -93,7 +92,8 @@ static void decode_timestamp(uint64_t timestamp_ns, char *text)
 	}
 	if (gmtime_r(&seconds, &tm))
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-	snprintf(text, REGS_TEXT_LEN, "%s.%09u UTC", date, (unsigned int)(timestamp_ns % NS_PER_S));
+	snprintf(text, REGS_TEXT_LEN, "%s.%09u UTC", date,
+		 (unsigned int)(timestamp_ns % UTIL_NS_PER_S));
 }
 
 static void decode_error(const struct regs *regs, char *text)

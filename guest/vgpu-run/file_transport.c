@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/names.h"
+#include "common/util.h"
 
 /*
  * Theory of operation. With the directory locked, an old response is removed and the request put
@@ -38,8 +39,6 @@
 #define LOCK ".vgpu-run.lock"
 #define LINE_SIZE 64
 #define PAUSE_LEAST_NS 5000000u
-#define NS_PER_MS 1000000u
-#define NS_PER_S 1000000000u
 #define LOOK_NS 50000000u	  /* between two looks of the caller at the thread */
 #define HANG_LEAST_NS 2000000000u /* besides the timeout: a busy machine is slow too */
 
@@ -174,14 +173,14 @@ struct pause {
 
 static struct pause pause_begin(const struct file_transport *transport)
 {
-	return (struct pause){ transport, wait_now_ns(), PAUSE_LEAST_NS };
+	return (struct pause){ transport, util_now_ns(), PAUSE_LEAST_NS };
 }
 
 /* Return: 0 after a pause, -EINTR, -ETIMEDOUT. */
 static int pause_once(struct pause *pause)
 {
-	const uint64_t most_ns = (uint64_t)pause->transport->poll_ms * NS_PER_MS;
-	const uint64_t passed_ns = wait_now_ns() - pause->start_ns;
+	const uint64_t most_ns = (uint64_t)pause->transport->poll_ms * UTIL_NS_PER_MS;
+	const uint64_t passed_ns = util_now_ns() - pause->start_ns;
 	uint64_t gap_ns = pause->gap_ns < most_ns ? pause->gap_ns : most_ns;
 
 	if (pause->transport->stop != NULL && *pause->transport->stop)
@@ -190,9 +189,9 @@ static int pause_once(struct pause *pause)
 		return -ETIMEDOUT;
 	if (gap_ns > pause->transport->timeout_ns - passed_ns)
 		gap_ns = pause->transport->timeout_ns - passed_ns;
-	atomic_store(&errand.busy_ns, wait_now_ns() + gap_ns);
-	nanosleep(&(struct timespec){ .tv_sec = (time_t)(gap_ns / NS_PER_S),
-				      .tv_nsec = (long)(gap_ns % NS_PER_S) },
+	atomic_store(&errand.busy_ns, util_now_ns() + gap_ns);
+	nanosleep(&(struct timespec){ .tv_sec = (time_t)(gap_ns / UTIL_NS_PER_S),
+				      .tv_nsec = (long)(gap_ns % UTIL_NS_PER_S) },
 		  NULL);
 	pause->gap_ns += pause->gap_ns / 2;
 	return 0;
@@ -394,7 +393,7 @@ static int judge(struct run *run, const struct place *place, const struct job *j
 static int run_once(struct run *run, struct place *place, const struct file_transport *transport,
 		    const struct job *job)
 {
-	const uint64_t start_ns = wait_now_ns();
+	const uint64_t start_ns = util_now_ns();
 	char text[LINE_SIZE];
 	int err = wait_for_room(run, place, transport);
 
@@ -406,7 +405,7 @@ static int run_once(struct run *run, struct place *place, const struct file_tran
 		err = wait_response(run, place, transport, text, sizeof(text));
 	if (err != 0)
 		return err;
-	samples_add(&run->latency_ns, wait_now_ns() - start_ns);
+	samples_add(&run->latency_ns, util_now_ns() - start_ns);
 	err = judge(run, place, job, text);
 	if (err < 0)
 		return err;
@@ -427,7 +426,7 @@ static void *run_errand(void *arg)
 	if (err == 0)
 		err = lock_place(run, &place, errand.transport);
 	for (uint32_t i = 0; err == 0 && i < errand.count; i++) {
-		atomic_store(&errand.busy_ns, wait_now_ns());
+		atomic_store(&errand.busy_ns, util_now_ns());
 		err = run_once(run, &place, errand.transport, errand.job);
 	}
 	close_place(&place);
@@ -449,7 +448,7 @@ static bool wait_for_thread(const struct file_transport *transport)
 
 	while (!atomic_load(&errand.ended)) {
 		struct timespec until;
-		uint64_t now_ns = wait_now_ns(), busy_ns = atomic_load(&errand.busy_ns);
+		uint64_t now_ns = util_now_ns(), busy_ns = atomic_load(&errand.busy_ns);
 
 		if (stopped(transport) && !told) {
 			/* It may sleep, and the signal may have come to this thread alone. */
@@ -462,8 +461,8 @@ static bool wait_for_thread(const struct file_transport *transport)
 		if (now_ns > busy_ns && now_ns - busy_ns > most_ns)
 			return false;
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += (until.tv_nsec + look.tv_nsec) / NS_PER_S;
-		until.tv_nsec = (until.tv_nsec + look.tv_nsec) % NS_PER_S;
+		until.tv_sec += (until.tv_nsec + look.tv_nsec) / UTIL_NS_PER_S;
+		until.tv_nsec = (until.tv_nsec + look.tv_nsec) % UTIL_NS_PER_S;
 		if (pthread_timedjoin_np(errand.thread, NULL, &until) == 0)
 			return true;
 	}
@@ -485,7 +484,7 @@ static void fail_hanging(struct run *run, const struct file_transport *transport
 void file_transport_run(struct run *run, const struct file_transport *transport,
 			const struct job *job, uint32_t count)
 {
-	const uint64_t start_ns = wait_now_ns();
+	const uint64_t start_ns = util_now_ns();
 	int err;
 
 	errand.run = *run;
@@ -509,5 +508,5 @@ void file_transport_run(struct run *run, const struct file_transport *transport,
 		run->exec_us = (struct samples){ 0 };
 		fail_hanging(run, transport);
 	}
-	run->total_ns = wait_now_ns() - start_ns;
+	run->total_ns = util_now_ns() - start_ns;
 }

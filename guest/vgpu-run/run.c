@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "common/util.h"
+
 int run_init(struct run *run, uint32_t count)
 {
 	*run = (struct run){ .error = VGPU_ERR_OK };
@@ -64,12 +66,12 @@ static int judge(struct run *run, const struct vgpu_device *device, const struct
 static int run_once(struct run *run, struct vgpu_device *device, const struct job *job,
 		    const struct wait *wait)
 {
-	const uint64_t start_ns = wait_now_ns();
+	const uint64_t start_ns = util_now_ns();
 	int err = submit(device, &job->request, wait, &run->reply, &run->fail);
 
 	if (err < 0)
 		return err;
-	samples_add(&run->latency_ns, wait_now_ns() - start_ns);
+	samples_add(&run->latency_ns, util_now_ns() - start_ns);
 	err = judge(run, device, job);
 	if (err < 0)
 		return err;
@@ -84,7 +86,7 @@ void run_job(struct run *run, struct vgpu_device *device, const struct job *job,
 	     const struct wait *wait)
 {
 	const uint64_t accesses_before = device->bar.accesses;
-	const uint64_t start_ns = wait_now_ns();
+	const uint64_t start_ns = util_now_ns();
 
 	for (uint32_t i = 0; i < count; i++) {
 		if (wait->stop && *wait->stop) {
@@ -95,7 +97,7 @@ void run_job(struct run *run, struct vgpu_device *device, const struct job *job,
 		if (run_once(run, device, job, wait) < 0)
 			break;
 	}
-	run->total_ns = wait_now_ns() - start_ns;
+	run->total_ns = util_now_ns() - start_ns;
 	run->accesses = device->bar.accesses - accesses_before;
 	run->interrupts = wait->irq ? wait->irq->count : 0;
 	run->request_id = device->request_id;

@@ -11,7 +11,8 @@
 #include "vgpuadm/view/shape.h"
 #include "vgpuadm/words.h"
 
-/* Input: a byte whose upper two bits choose the format and whose others the command, then its rows.
+/*
+ * Input: a byte whose upper two bits choose the format and whose others the command, then its rows.
  */
 static const enum output_format formats[] = { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV, OUTPUT_TABLE };
 

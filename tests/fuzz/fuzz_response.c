@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz_response.c - any bytes as a response: judged, and written down again
- */
+/* fuzz_response.c - any bytes as a response: judged, and written down again */
 
 #include <errno.h>
 

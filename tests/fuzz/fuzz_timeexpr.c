@@ -45,7 +45,8 @@ static void check_time(const char *text, const struct timeexpr_base *base)
 	timeexpr_format(out, sizeof(out), ns, 9);
 	REQUIRE(strlen(out) == strlen("2026-11-21T07:30:00.123456789+01:00"));
 	err = timeexpr_parse(out, base, &again);
-	/* 2262 has begun, but not yet ended; and Liberia's clocks were 44 minutes 30 seconds off.
+	/*
+	 * 2262 has begun, but not yet ended; and Liberia's clocks were 44 minutes 30 seconds off.
 	 */
 	REQUIRE(err == 0 || (err == -ERANGE && strncmp(out, "2262", 4) == 0) ||
 		(err == -ERANGE && ns < INT64_C(3600) * 24 * 1000000000));

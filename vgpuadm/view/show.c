@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/util.h"
 #include "vgpuadm/view/shape.h"
 #include "vgpuadm/view/sparkline.h"
 #include "vgpuadm/view/view_private.h"
 
 #define MINUTES 60 /* that sparklines and statistics look back */
-#define NS_PER_MINUTE INT64_C(60000000000)
 
 /* ---- a VM ---- */
 
@@ -57,7 +57,7 @@ static void fill_minutes(const json_t *rates, int64_t last_minute, double *rate,
 	}
 	json_array_foreach(rates, i, row) {
 		int64_t minute = json_integer_value(json_object_get(row, "minute_unix_ns")) /
-				 NS_PER_MINUTE;
+				 UTIL_NS_PER_MINUTE;
 		int64_t m = minute - last_minute + MINUTES - 1;
 		const json_t *p99 = json_object_get(row, "total_p99_ns");
 
@@ -86,7 +86,7 @@ static void put_sparklines(const struct about *about)
 
 	if (until_ns == 0 || json_array_size(about->rates) == 0)
 		return;
-	fill_minutes(about->rates, (until_ns - 1) / NS_PER_MINUTE, rate, p99_ns);
+	fill_minutes(about->rates, (until_ns - 1) / UTIL_NS_PER_MINUTE, rate, p99_ns);
 	puts("\nthe last hour, minute by minute");
 	fputs("rate       ", stdout);
 	put_highest(sparkline_put(stdout, rate, MINUTES), FIELD_RATE);

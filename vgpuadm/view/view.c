@@ -29,8 +29,9 @@ void view_disconnect(struct view *view)
 	view->client = NULL;
 }
 
-int view_ask(struct view *view, const char *command, json_t *args, client_row_fn row, void *context,
-	     json_t **end, struct fail *fail)
+/* As client_call(), connecting first. */
+static int view_ask(struct view *view, const char *command, json_t *args, client_row_fn row,
+		    void *context, json_t **end, struct fail *fail)
 {
 	if (view_connect(view, fail) != 0)
 		return fail->status;

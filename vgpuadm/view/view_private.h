@@ -26,10 +26,6 @@ int view_connect(struct view *view, struct fail *fail);
 /* Hangs up: the next question connects anew. */
 void view_disconnect(struct view *view);
 
-/* As client_call(), connecting first. */
-int view_ask(struct view *view, const char *command, json_t *args, client_row_fn row, void *context,
-	     json_t **end, struct fail *fail);
-
 /* The rows as an array, to be decref'd. Return: NULL: fail says why. end: as client_call() has it.
  */
 json_t *view_rows(struct view *view, const char *command, json_t *args, json_t **end,

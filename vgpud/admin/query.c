@@ -31,7 +31,7 @@ static int64_t clock_ns(clockid_t clock)
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * (int64_t)UTIL_NS_PER_S + now.tv_nsec;
+	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec;
 }
 
 /* The form was checked; what is left can only be a moment that does not exist. */

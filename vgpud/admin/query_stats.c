@@ -10,7 +10,6 @@
 #include "common/util.h"
 #include "vgpud/admin/query_private.h"
 
-#define NS_PER_MINUTE INT64_C(60000000000)
 #define RATES_DEFAULT_MINUTES 60
 #define RATES_MOST_MINUTES (7 * 24 * 60)
 
@@ -297,18 +296,18 @@ void query_rates(struct query *q)
 	until_ns = q->filter.until_ns < q->now_ns ? q->filter.until_ns : q->now_ns;
 	at_ns = q->filter.since_ns;
 	if (query_arg(q, "since") == NULL)
-		at_ns = until_ns - RATES_DEFAULT_MINUTES * NS_PER_MINUTE;
-	if ((until_ns - at_ns) / NS_PER_MINUTE > RATES_MOST_MINUTES) {
+		at_ns = until_ns - RATES_DEFAULT_MINUTES * UTIL_NS_PER_MINUTE;
+	if ((until_ns - at_ns) / UTIL_NS_PER_MINUTE > RATES_MOST_MINUTES) {
 		query_fail(q, "usage", "the window has more than %d minutes, which is a week",
 			   RATES_MOST_MINUTES);
 		return;
 	}
-	for (at_ns -= at_ns % NS_PER_MINUTE; at_ns < until_ns; at_ns += NS_PER_MINUTE) {
+	for (at_ns -= at_ns % UTIL_NS_PER_MINUTE; at_ns < until_ns; at_ns += UTIL_NS_PER_MINUTE) {
 		struct minute minute = { .q = q, .start_ns = at_ns };
 		struct ledger_query_window window;
 
 		q->filter.since_ns = at_ns;
-		q->filter.until_ns = at_ns + NS_PER_MINUTE;
+		q->filter.until_ns = at_ns + UTIL_NS_PER_MINUTE;
 		if (query_check(q,
 				ledger_query_stats(q->ledger, &q->filter, LEDGER_QUERY_BY_NOTHING,
 						   false, &window, show_minute, &minute)) != 0)

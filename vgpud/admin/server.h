@@ -15,7 +15,8 @@
 struct daemon;
 struct admin_server;
 
-/* One command that is being answered. A handler ends it with exactly one of the last three calls.
+/*
+ * One command that is being answered. A handler ends it with exactly one of the last three calls.
  */
 struct admin_call {
 	struct daemon *daemon;

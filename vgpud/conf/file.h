@@ -11,7 +11,8 @@
 #define CONF_FILE_DEFAULT "/etc/vgpud/vgpud.conf"
 #define CONF_FILE_MAX (1024 * 1024) /* bytes */
 
-/* Takes one sentence about what is wrong: thing and remedy, with the file and line if it has one.
+/*
+ * Takes one sentence about what is wrong: thing and remedy, with the file and line if it has one.
  */
 typedef void conf_report(void *arg, const char *sentence);
 

@@ -26,7 +26,8 @@ static bool take_char(struct cursor *c, char wanted)
 	return true;
 }
 
-/* One number from least to most, as printf() writes it: no sign but '-', no space, no zero before.
+/*
+ * One number from least to most, as printf() writes it: no sign but '-', no space, no zero before.
  */
 static bool take_number(struct cursor *c, int64_t least, int64_t most, int64_t *out)
 {

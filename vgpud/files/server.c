@@ -324,8 +324,9 @@ static void look_after_process(struct file_server *server)
 			start_process(server);
 		return;
 	}
-	if (server->hung || now_ns - server->scanned_ns <
-				    HUNG_NS + 3 * conf->file_poll_interval_ms * UTIL_NS_PER_MS)
+	if (server->hung ||
+	    now_ns - server->scanned_ns <
+		    HUNG_NS + 3 * (uint64_t)conf->file_poll_interval_ms * UTIL_NS_PER_MS)
 		return;
 	server->hung = true;
 	log_warning("file transport: %s does not answer for %llu s now; if it is on NFS, look at "

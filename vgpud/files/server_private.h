@@ -72,9 +72,6 @@ void file_slot_complain(struct file_slot *slot, const char *format, ...)
 void file_slot_answer(const struct file_server *server, struct file_slot *slot, uint32_t status,
 		      int32_t sum);
 
-/* One that does not get through now is sent with a later tick, or to the next process. */
-void file_slot_send(const struct file_server *server, struct file_slot *slot);
-
 /* What a note of kind REQUEST holds: has it run, or refused. The slot is idle. */
 void file_slot_request(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		       const struct file_note *note);
@@ -83,7 +80,8 @@ void file_slot_request(struct file_server *server, struct file_slot *slot, struc
 void file_slot_refuse(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		      enum vgpu_error status, const char *why);
 
-/* Ends the slots whose VM, and so whose request, was removed; sends answers that did not get out.
+/*
+ * Ends the slots whose VM, and so whose request, was removed; sends answers that did not get out.
  */
 void file_slot_look_after(struct file_server *server);
 

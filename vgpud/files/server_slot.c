@@ -62,7 +62,8 @@ void file_slot_complain(struct file_slot *slot, const char *format, ...)
 
 /* --- answers --- */
 
-void file_slot_send(const struct file_server *server, struct file_slot *slot)
+/* One that does not get through now is sent with a later tick, or to the next process. */
+static void send_answer(const struct file_server *server, struct file_slot *slot)
 {
 	struct file_order_answer answer = { .kind = FILE_ORDER_ANSWER,
 					    .len_bytes = (uint32_t)slot->len_bytes,
@@ -79,7 +80,7 @@ void file_slot_answer(const struct file_server *server, struct file_slot *slot, 
 	slot->state = SLOT_ANSWERED;
 	slot->again = false;
 	slot->len_bytes = file_format_answer(slot->answer, status, sum);
-	file_slot_send(server, slot);
+	send_answer(server, slot);
 }
 
 void file_slot_answer_request(const struct request *request, const uint8_t *msg, uint32_t len_bytes)
@@ -241,7 +242,7 @@ void file_slot_look_after(struct file_server *server)
 		    (vm == NULL || !has_request(vm, slot, &server->origin)))
 			file_slot_answer(server, slot, VGPU_ERR_CANCELLED, 0);
 		if (slot->state == SLOT_ANSWERED && !slot->sent)
-			file_slot_send(server, slot);
+			send_answer(server, slot);
 		if (vm == NULL && slot->state == SLOT_IDLE) {
 			TAILQ_REMOVE(&server->slots, slot, link);
 			free(slot);

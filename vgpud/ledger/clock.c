@@ -17,14 +17,12 @@
 
 #include "common/util.h"
 
-#define NS_PER_S ((int64_t)UTIL_NS_PER_S)
-#define NS_PER_DAY ((int64_t)UTIL_NS_PER_DAY)
-#define GAP_NS NS_PER_DAY	  /* shorter ones count */
-#define DOUBT_NS (7 * NS_PER_DAY) /* for so long longer ones do not */
+#define GAP_NS UTIL_NS_PER_DAY	       /* shorter ones count */
+#define DOUBT_NS (7 * UTIL_NS_PER_DAY) /* for so long longer ones do not */
 
 static void write_time(int64_t ns, char *out, size_t len)
 {
-	time_t seconds = (time_t)(ns / NS_PER_S);
+	time_t seconds = (time_t)(ns / UTIL_NS_PER_S);
 	struct tm utc;
 
 	if (gmtime_r(&seconds, &utc) == NULL || strftime(out, len, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
@@ -57,7 +55,7 @@ int ledger_clock_look(struct ledger_clock *clock, struct ledger_db *db, int64_t 
 	sqlite3_bind_int64(statement, 1, now_ns - DOUBT_NS);
 	sqlite3_bind_int64(statement, 2, now_ns);
 	if (sqlite3_step(statement) == SQLITE_ROW) {
-		clock->lag_ns = sqlite3_column_int64(statement, 0) * NS_PER_S;
+		clock->lag_ns = sqlite3_column_int64(statement, 0) * UTIL_NS_PER_S;
 		since_ns = sqlite3_column_int64(statement, 1);
 	}
 	sqlite3_reset(statement);
@@ -66,7 +64,7 @@ int ledger_clock_look(struct ledger_clock *clock, struct ledger_db *db, int64_t 
 		since_ns = now_ns;
 		write_time(newest_ns, doubt->newest, sizeof(doubt->newest));
 		write_time(now_ns, doubt->now, sizeof(doubt->now));
-		doubt->days = gap_ns / NS_PER_DAY;
+		doubt->days = gap_ns / UTIL_NS_PER_DAY;
 	}
 	clock->lag_until_ns = since_ns + DOUBT_NS;
 	return 0;

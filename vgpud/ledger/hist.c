@@ -37,12 +37,6 @@ uint64_t hist_width(uint32_t index)
 	return UINT64_C(1) << bucket_shift(index);
 }
 
-void hist_merge(struct hist *to, const struct hist *from)
-{
-	for (uint32_t i = 0; i < HIST_BUCKET_NUM; i++)
-		to->count[i] += from->count[i];
-}
-
 uint64_t hist_total(const struct hist *hist)
 {
 	uint64_t total = 0;

@@ -37,8 +37,6 @@ static inline void hist_add(struct hist *hist, uint64_t value)
 	hist->count[hist_index(value)]++;
 }
 
-void hist_merge(struct hist *to, const struct hist *from);
-
 /* Return: how many values it holds. */
 uint64_t hist_total(const struct hist *hist);
 

@@ -21,8 +21,6 @@ int ledger_query_fail(struct ledger_query *query, int rc)
 {
 	snprintf(query->error, sizeof(query->error), "%s", sqlite3_errmsg(query->conn));
 	switch (rc & 0xff) {
-	case SQLITE_INTERRUPT:
-		return -EINTR;
 	case SQLITE_NOMEM:
 		return -ENOMEM;
 	case SQLITE_BUSY:
@@ -71,11 +69,6 @@ void ledger_query_close(struct ledger_query *query)
 {
 	sqlite3_close(query->conn);
 	free(query);
-}
-
-void ledger_query_interrupt(struct ledger_query *query)
-{
-	sqlite3_interrupt(query->conn);
 }
 
 const char *ledger_query_error(const struct ledger_query *query)

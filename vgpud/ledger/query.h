@@ -17,8 +17,7 @@
  *
  * All times are nanoseconds since the Unix epoch. Functions that take a callback stop when it
  * returns something else than 0, and return that.
- * Otherwise they return 0, -EINTR after ledger_query_interrupt(), or another -errno, whose words
- * ledger_query_error() has. Strings in callbacks are valid until they return.
+ * Otherwise they return 0, or -errno, whose words ledger_query_error() has. Strings in callbacks are valid until they return.
  */
 
 struct ledger_query;
@@ -26,9 +25,6 @@ struct ledger_query;
 /* why: on failure, a sentence that names the file. Return: 0, -ENOENT: there is none, or -errno. */
 int ledger_query_open(struct ledger_query **out, const char *db_path, char *why, size_t why_len);
 void ledger_query_close(struct ledger_query *query);
-
-/* From any thread: ends what is running. */
-void ledger_query_interrupt(struct ledger_query *query);
 
 /* Return: the last error in words. */
 const char *ledger_query_error(const struct ledger_query *query);

@@ -38,8 +38,8 @@ static int expire_by_age(struct ledger_book *book)
 {
 	int64_t now_ns = ledger_clock_age_ns(&book->clock,
 					     ledger_book_wall_ns(book, util_now_ns()));
-	int64_t rows_ns = now_ns - book->config->retention_days * (int64_t)UTIL_NS_PER_DAY;
-	int64_t minutes_ns = now_ns - book->config->minute_days * (int64_t)UTIL_NS_PER_DAY;
+	int64_t rows_ns = now_ns - book->config->retention_days * UTIL_NS_PER_DAY;
+	int64_t minutes_ns = now_ns - book->config->minute_days * UTIL_NS_PER_DAY;
 	int n = 0;
 
 	if (book->config->retention_days) {
@@ -48,7 +48,7 @@ static int expire_by_age(struct ledger_book *book)
 			n = expire(book, LEDGER_DB_EXPIRE_EVENT, rows_ns);
 	}
 	if (n == 0 && book->config->minute_days)
-		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns / (int64_t)UTIL_NS_PER_MINUTE);
+		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns / UTIL_NS_PER_MINUTE);
 	return n;
 }
 

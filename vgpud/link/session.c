@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session.c - one device's conversation with the daemon: what each frame means, and when it may
- * come */
+/* session.c - one device's conversation: what each frame means, and when it may come */
 
 #include "vgpud/link/session.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session.h - one device's conversation with the daemon: what each frame means, and when it may
- * come */
+/* session.h - one device's conversation: what each frame means, and when it may come */
 
 #ifndef VGPUD_LINK_SESSION_H
 #define VGPUD_LINK_SESSION_H

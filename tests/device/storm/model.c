@@ -198,7 +198,8 @@ static void read_piece(uint32_t offset, const uint8_t *bytes, uint32_t size)
 	}
 }
 
-/* Nothing past its length, and the whole of one answer, which is none that the device had to drop.
+/*
+ * Nothing past its length, and the whole of one answer, which is none that the device had to drop.
  */
 static void judge_response(uint32_t status_after)
 {

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_log.c - what of a flood of messages passes, and that its sum leaves none out */
+/* test_log.c - what of a flood passes, that its sum leaves none out, and that nothing waits */
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -85,6 +90,96 @@ static void after_a_minute_of_quiet_messages_pass_again(void **state)
 	assert_true(log_flood_pass(&flood, end_ns + 2 * MINUTE));
 }
 
+/* --- a reader that does not read --- */
+
+#define MESSAGES 3000u
+
+struct reader {
+	int fd;
+	char line[256];
+	size_t len;
+	unsigned next; /* number of the message that comes next */
+	unsigned lost, came;
+};
+
+static void take_line(struct reader *reader)
+{
+	unsigned number, lost;
+
+	if (sscanf(reader->line, "vgpu: message %u", &number) == 1) {
+		assert_int_equal(number, reader->next); /* in order; a gap is told where it is */
+		reader->next++;
+		reader->came++;
+		return;
+	}
+	assert_int_equal(sscanf(reader->line, "vgpu: %u messages are lost here", &lost), 1);
+	reader->next += lost;
+	reader->lost += lost;
+}
+
+/* Takes what is there. */
+static void read_all(struct reader *reader)
+{
+	char byte;
+
+	while (read(reader->fd, &byte, 1) == 1) {
+		assert_true(reader->len < sizeof(reader->line) - 1);
+		if (byte != '\n') {
+			reader->line[reader->len++] = byte;
+			continue;
+		}
+		reader->line[reader->len] = '\0';
+		reader->len = 0;
+		take_line(reader);
+	}
+}
+
+/* Logs into one end while the other is not read, then reads. pair: its read end first. */
+static void nothing_waits_and_what_is_lost_is_told(int pair[2])
+{
+	struct reader reader = { .fd = pair[0] };
+	int saved = dup(STDERR_FILENO);
+	bool kept;
+
+	assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(dup2(pair[1], STDERR_FILENO), STDERR_FILENO);
+	close(pair[1]);
+	log_never_wait();
+	for (unsigned i = 0; i < MESSAGES; i++)
+		log_info("message %u of so many that no buffer between the two takes them all", i);
+	kept = log_flush();
+	do
+		read_all(&reader);
+	while (log_flush());
+	read_all(&reader);
+	log_info("message %u", MESSAGES);
+	read_all(&reader);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(pair[0]);
+	assert_true(kept);
+	assert_in_range(reader.lost, 1, MESSAGES - 1);
+	assert_int_equal(reader.came + reader.lost, MESSAGES + 1);
+}
+
+static void a_pipe_that_is_not_read(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(pipe(pair), 0);
+	nothing_waits_and_what_is_lost_is_told(pair);
+}
+
+static void a_socket_that_is_not_read(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	nothing_waits_and_what_is_lost_is_told(pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +187,8 @@ int main(void)
 		cmocka_unit_test(a_flood_is_a_line_a_minute_and_none_is_left_out),
 		cmocka_unit_test(what_comes_seldom_passes),
 		cmocka_unit_test(after_a_minute_of_quiet_messages_pass_again),
+		cmocka_unit_test(a_pipe_that_is_not_read),
+		cmocka_unit_test(a_socket_that_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_conf.c - settings: standards, the file, its errors, print-back, options, what SIGHUP changes
- */
+/* test_conf.c - settings: standards, file, errors, print-back, options, reload */
 
 #include <setjmp.h>
 #include <stdarg.h>

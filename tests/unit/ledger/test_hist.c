@@ -113,24 +113,6 @@ static void test_of_nothing_and_of_one(void **state)
 	assert_true(hist_quantile(&hist, 1000000, UINT64_MAX) >= HIST_VALUE_MAX / 64 * 63);
 }
 
-static void test_merge_is_addition(void **state)
-{
-	static struct hist a, b, both;
-
-	(void)state;
-	memset(&a, 0, sizeof(a));
-	memset(&b, 0, sizeof(b));
-	memset(&both, 0, sizeof(both));
-	for (unsigned i = 0; i < 10000; i++) {
-		uint64_t value = random_duration();
-
-		hist_add(i % 3 ? &a : &b, value);
-		hist_add(&both, value);
-	}
-	hist_merge(&a, &b);
-	assert_memory_equal(&a, &both, sizeof(a));
-}
-
 static void test_coding_round_trip(void **state)
 {
 	static uint8_t bytes[HIST_ENCODED_MAX];
@@ -216,7 +198,6 @@ int main(void)
 		cmocka_unit_test(test_quantiles_match_sorted_values),
 		cmocka_unit_test(test_rank),
 		cmocka_unit_test(test_of_nothing_and_of_one),
-		cmocka_unit_test(test_merge_is_addition),
 		cmocka_unit_test(test_coding_round_trip),
 		cmocka_unit_test(test_decode_adds),
 		cmocka_unit_test(test_garbage_is_refused),

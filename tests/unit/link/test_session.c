@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_session.c - every frame in every state of the link, bad order, replays, wrong VM, versions
- */
+/* test_session.c - every frame in every state, bad order, replays, wrong VM, versions */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -51,3 +51,7 @@ include tests/crash/tests.mk
 
 $(eval $(call unit-test,proc/test_spawn,proc/spawn.c proc/starter.c common/util.c))
 $(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))
+
+# All of vgpuadm but what talks to vgpud, to readline and to the shell: the test answers in vgpud's place.
+VGPUADM_VIEWS := $(filter-out vgpuadm/client.c vgpuadm/main.c vgpuadm/shell.c vgpuadm/complete.c vgpuadm/history_file.c,$(VGPUADM_SRC))
+$(eval $(call unit-test,vgpuadm/test_view,$(VGPUADM_VIEWS) $(COMMON_SRC),-ljansson -lsmartcols -lm))

@@ -52,7 +52,8 @@ $(PREREQ): tools/prerequisites.sh tools/debian-packages
 	@tools/prerequisites.sh build
 	@touch $@
 
-# CUDA: with nvcc the daemon can run the cuda executor; without, only cpu. No CUDA library is linked.
+# CUDA: with nvcc the daemon has kernels, and can run the cuda executor; without, only cpu. All C compiles without a
+# toolkit, and no CUDA library is linked.
 NVCC ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
 CUDA ?= $(if $(NVCC),1,0)
 ifeq ($(CUDA),1)
@@ -73,17 +74,17 @@ common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
 vgpud := daemon daemon_clock daemon_log daemon_settings daemon_vm main
 vgpud/admin := ask daemon handlers job line metrics query query_out query_rows query_stats server set vm
 vgpud/conf := conf file options reload settings
-vgpud/exec := executors worker
+vgpud/exec := executors pool process seat
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health hist ledger migrate names notes null query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file room set_aside \
 	settle start vms wake writer
 vgpud/link := door peer port refuse session
-vgpud/request := broker broker_arrival broker_vm request_life
+vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := limit sched share
 vgpud/vm := recording stats vm
-proc := confine confine_files descriptors identity spawn starter
-worker := exec exec_cpu worker_main
+proc := confine confine_files descriptors identity inherit spawn spawn_wire starter
+worker := cuda_driver exec exec_cpu exec_cuda main
 vgpuadm := client complete fail history_file main options refusal screen shell words
 vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help say shape show snippet \
@@ -106,12 +107,7 @@ RUN_SRC := $(call src,guest/vgpu-run)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 COMMON_OBJ := $(call obj,$(COMMON_SRC))
-VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/ledger/schema.o
-ifeq ($(CUDA),1)
-VGPUD_OBJ += $(B)/worker/exec_cuda.o $(B)/worker/exec_cuda_kernels.o
-$(B)/worker/%.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
-$(B)/worker/exec_cuda.o: CFLAGS_ALL += $(CUDA_INC)
-endif
+VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/ledger/schema.o $(B)/worker/exec_cuda_kernels.o
 
 PROGRAMS := $(B)/bin/vgpud $(B)/bin/vgpuadm $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
 
@@ -145,9 +141,10 @@ $(B)/%.fatbin: %.cu | $(PREREQ)
 	@echo "  NVCC  $<"
 	@$(NVCC) -fatbin $(CUDA_GENCODE) -I. -o $@ $<
 .PRECIOUS: $(B)/%.fatbin
-$(B)/%_kernels.o: %_kernels.S $(B)/%_kernels.fatbin
+$(B)/%_kernels.o: %_kernels.S $(if $(filter 1,$(CUDA)),$(B)/%_kernels.fatbin) | $(PREREQ)
+	@mkdir -p $(@D)
 	@echo "  AS    $<"
-	@$(CC) -c -I$(B) -o $@ $<
+	@$(CC) -c -I$(B) $(if $(filter 1,$(CUDA)),-DVGPU_WITH_NVCC) -o $@ $<
 
 # --- tests ----------------------------------------------------------------------------------------
 
@@ -231,15 +228,10 @@ $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
 $(B)/bin/bench-echo: $(call obj,bench/echo.c common/wire/proto_check.c common/crc32c.c common/sock.c)
 $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
-$(B)/bin/bench-native: $(call obj,bench/native.c worker/exec.c worker/exec_cpu.c common/wire/proto_check.c \
-	common/crc32c.c common/util.c common/log.c)
-ifeq ($(CUDA),1)
-$(B)/bench/native.o: CFLAGS_ALL += -DVGPU_WITH_CUDA
-$(B)/bench/native_cuda.o: CFLAGS_ALL += $(CUDA_INC)
 $(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
-$(B)/bin/bench-native: $(B)/worker/exec_cuda.o $(B)/worker/exec_cuda_kernels.o $(B)/bench/native_cuda.o \
-	$(B)/bench/native_kernels.o
-endif
+$(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda_driver.c worker/exec.c worker/exec_cpu.c \
+	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \
+	$(B)/worker/exec_cuda_kernels.o $(B)/bench/native_kernels.o
 $(BENCH):
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -330,9 +322,9 @@ help:
 	@echo 'make clean      remove what was built'
 
 compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(PROBE_SRC) $(RUN_SRC)
-	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),worker/exec_cuda.c); do \
+	@{ echo '['; sep=''; for f in $(filter %.c,$^); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
-		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) $(CUDA_INC) -c $$f" | sed 's/"/\\"/g')"; \
+		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) -c $$f" | sed 's/"/\\"/g')"; \
 		sep=$$',\n'; done; echo; echo ']'; } >$@.$$$$ && mv $@.$$$$ $@
 
 clean:

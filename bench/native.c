@@ -5,34 +5,30 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bench/native_cuda.h"
 #include "bench/samples.h"
 #include "common/util.h"
 #include "common/wire/proto_check.h"
 #include "worker/exec_cpu.h"
-#ifdef VGPU_WITH_CUDA
-#include "bench/native_cuda.h"
 #include "worker/exec_cuda.h"
-#endif
 
 #define WARM_UP 1000
 
 static struct exec *open_executor(const char *name)
 {
 	struct exec *exec = NULL;
-#ifdef VGPU_WITH_CUDA
 	char why[256];
 	uint64_t device;
 
 	if (strncmp(name, "cuda:", 5) == 0 && util_parse_u64(name + 5, 0, 1023, &device) == 0 &&
 	    exec_cuda_open(&exec, (int)device, why, sizeof(why)) != 0)
 		fprintf(stderr, "bench-native: %s: %s\n", name, why);
-#endif
 	if (strcmp(name, "cpu") == 0)
 		exec = exec_cpu_open();
 	return exec;
 }
 
-static struct exec_job make_job(enum vgpu_opcode opcode)
+static struct worker_job make_job(enum vgpu_opcode opcode)
 {
 	uint8_t params[8];
 	struct proto_request request = {
@@ -40,7 +36,7 @@ static struct exec_job make_job(enum vgpu_opcode opcode)
 		.param_count = opcode == VGPU_OP_CUDA_KERNEL ? 2 : 0,
 		.params = params,
 	};
-	struct exec_job job = { .id = 1 };
+	struct worker_job job = { .id = 1 };
 
 	vgpu_put_le32(params, 100);
 	vgpu_put_le32(params + 4, 200);
@@ -52,8 +48,8 @@ static struct exec_job make_job(enum vgpu_opcode opcode)
 static int measure(struct exec *exec, const char *name, enum vgpu_opcode opcode,
 		   uint64_t *sample_ns, uint64_t rounds)
 {
-	struct exec_job job = make_job(opcode);
-	struct exec_done done;
+	struct worker_job job = make_job(opcode);
+	struct worker_done done;
 	int err = 0;
 
 	for (uint64_t i = 0; err == 0 && i < rounds + WARM_UP; i++) {
@@ -73,15 +69,10 @@ static int measure(struct exec *exec, const char *name, enum vgpu_opcode opcode,
 /* The ways that only a GPU has. Return: 0 or -errno. */
 static int measure_others(const char *name, uint64_t *sample_ns, uint64_t rounds)
 {
-#ifdef VGPU_WITH_CUDA
 	uint64_t device;
 
 	if (strncmp(name, "cuda:", 5) == 0 && util_parse_u64(name + 5, 0, 1023, &device) == 0)
 		return native_cuda_measure((int)device, sample_ns, rounds);
-#endif
-	(void)name;
-	(void)sample_ns;
-	(void)rounds;
 	return 0;
 }
 

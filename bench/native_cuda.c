@@ -3,8 +3,6 @@
 
 #include "bench/native_cuda.h"
 
-#include <cuda.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,36 +11,13 @@
 #include "bench/native_mailbox.h"
 #include "bench/samples.h"
 #include "common/util.h"
+#include "worker/cuda_driver.h"
 
 #define WARM_UP 100
 #define ANSWER_WITHIN_NS (5 * UTIL_NS_PER_S)
 
-/* The driver's functions, by the names that libcuda.so.1 exports; see worker/exec_cuda.c. */
-#define CUDA_API(X)                                                                               \
-	X(init, "cuInit", (unsigned))                                                             \
-	X(device_get, "cuDeviceGet", (CUdevice *, int))                                           \
-	X(context_retain, "cuDevicePrimaryCtxRetain", (CUcontext *, CUdevice))                    \
-	X(context_release, "cuDevicePrimaryCtxRelease_v2", (CUdevice))                            \
-	X(context_use, "cuCtxSetCurrent", (CUcontext))                                            \
-	X(module_load, "cuModuleLoadData", (CUmodule *, const void *))                            \
-	X(module_function, "cuModuleGetFunction", (CUfunction *, CUmodule, const char *))         \
-	X(stream_create, "cuStreamCreate", (CUstream *, unsigned))                                \
-	X(stream_wait, "cuStreamSynchronize", (CUstream))                                         \
-	X(alloc, "cuMemAlloc_v2", (CUdeviceptr *, size_t))                                        \
-	X(free, "cuMemFree_v2", (CUdeviceptr))                                                    \
-	X(copy_in, "cuMemcpyHtoD_v2", (CUdeviceptr, const void *, size_t))                        \
-	X(copy_out, "cuMemcpyDtoH_v2", (void *, CUdeviceptr, size_t))                             \
-	X(host_alloc, "cuMemHostAlloc", (void **, size_t, unsigned))                              \
-	X(host_device_pointer, "cuMemHostGetDevicePointer_v2", (CUdeviceptr *, void *, unsigned)) \
-	X(launch, "cuLaunchKernel",                                                               \
-	  (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,      \
-	   CUstream, void **, void **))                                                           \
-	X(error_name, "cuGetErrorName", (CUresult, const char **))
-
 struct cuda {
-#define CUDA_API_FIELD(field, symbol, arguments) CUresult(*field) arguments;
-	CUDA_API(CUDA_API_FIELD)
-#undef CUDA_API_FIELD
+	struct cuda_calls calls;
 	CUdevice device;
 	CUstream stream;
 	CUfunction add, persistent;
@@ -59,31 +34,19 @@ static bool fine(const struct cuda *cuda, const char *what, CUresult result)
 
 	if (result == CUDA_SUCCESS)
 		return true;
-	cuda->error_name(result, &name);
+	cuda->calls.error_name(result, &name);
 	fprintf(stderr, "bench-native: %s failed: %s\n", what, name ? name : "unknown CUDA error");
 	return false;
 }
 
 static bool load_driver(struct cuda *cuda)
 {
-	void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+	char why[256];
 
-	if (library == NULL) {
-		fprintf(stderr, "bench-native: no NVIDIA driver here (%s)\n", dlerror());
-		return false;
-	}
-#define CUDA_API_LOAD(field, symbol, arguments)                                      \
-	*(void **)&cuda->field = dlsym(library, symbol);                             \
-	if (cuda->field == NULL) {                                                   \
-		fprintf(stderr,                                                      \
-			"bench-native: libcuda.so.1 has no %s: the driver is older " \
-			"than CUDA 11\n",                                            \
-			symbol);                                                     \
-		return false;                                                        \
-	}
-	CUDA_API(CUDA_API_LOAD)
-#undef CUDA_API_LOAD
-	return true;
+	if (cuda_driver_load(&cuda->calls, why, sizeof(why)) == 0)
+		return true;
+	fprintf(stderr, "bench-native: %s\n", why);
+	return false;
 }
 
 static bool prepare(struct cuda *cuda, int device)
@@ -92,20 +55,22 @@ static bool prepare(struct cuda *cuda, int device)
 	CUmodule module;
 	void *memory = NULL;
 
-	if (!fine(cuda, "starting CUDA", cuda->init(0)) ||
-	    !fine(cuda, "finding the GPU", cuda->device_get(&cuda->device, device)) ||
-	    !fine(cuda, "taking its context", cuda->context_retain(&context, cuda->device)) ||
-	    !fine(cuda, "using its context", cuda->context_use(context)) ||
-	    !fine(cuda, "loading kernels", cuda->module_load(&module, native_kernels)) ||
+	if (!fine(cuda, "starting CUDA", cuda->calls.init(0)) ||
+	    !fine(cuda, "finding the GPU", cuda->calls.device_get(&cuda->device, device)) ||
+	    !fine(cuda, "taking its context", cuda->calls.context_retain(&context, cuda->device)) ||
+	    !fine(cuda, "using its context", cuda->calls.context_use(context)) ||
+	    !fine(cuda, "loading kernels", cuda->calls.module_load(&module, native_kernels)) ||
 	    !fine(cuda, "finding bench_add",
-		  cuda->module_function(&cuda->add, module, "bench_add")) ||
+		  cuda->calls.module_function(&cuda->add, module, "bench_add")) ||
 	    !fine(cuda, "finding bench_persistent",
-		  cuda->module_function(&cuda->persistent, module, "bench_persistent")) ||
+		  cuda->calls.module_function(&cuda->persistent, module, "bench_persistent")) ||
 	    !fine(cuda, "making a stream",
-		  cuda->stream_create(&cuda->stream, CU_STREAM_NON_BLOCKING)) ||
+		  cuda->calls.stream_create(&cuda->stream, CU_STREAM_NON_BLOCKING)) ||
 	    !fine(cuda, "allocating pinned memory",
-		  cuda->host_alloc(&memory, sizeof(*cuda->mailbox), CU_MEMHOSTALLOC_DEVICEMAP)) ||
-	    !fine(cuda, "mapping it", cuda->host_device_pointer(&cuda->mailbox_on_gpu, memory, 0)))
+		  cuda->calls.host_alloc(&memory, sizeof(*cuda->mailbox),
+					 CU_MEMHOSTALLOC_DEVICEMAP)) ||
+	    !fine(cuda, "mapping it",
+		  cuda->calls.host_device_pointer(&cuda->mailbox_on_gpu, memory, 0)))
 		return false;
 	memset(memory, 0, sizeof(*cuda->mailbox));
 	cuda->mailbox = memory;
@@ -114,7 +79,7 @@ static bool prepare(struct cuda *cuda, int device)
 
 static CUresult launch(struct cuda *cuda, CUfunction function, void **arguments)
 {
-	return cuda->launch(function, 1, 1, 1, 1, 1, 1, 0, cuda->stream, arguments, NULL);
+	return cuda->calls.launch(function, 1, 1, 1, 1, 1, 1, 0, cuda->stream, arguments, NULL);
 }
 
 /* As who has never heard of anything else does it. */
@@ -124,17 +89,17 @@ static bool allocate_copy_launch_free(struct cuda *cuda, unsigned a, unsigned b)
 	void *arguments[] = { &operands[0], &operands[1], &sum };
 	unsigned result = 0;
 
-	if (!fine(cuda, "allocating", cuda->alloc(&operands[0], sizeof(a))) ||
-	    !fine(cuda, "allocating", cuda->alloc(&operands[1], sizeof(b))) ||
-	    !fine(cuda, "allocating", cuda->alloc(&sum, sizeof(result))) ||
-	    !fine(cuda, "copying in", cuda->copy_in(operands[0], &a, sizeof(a))) ||
-	    !fine(cuda, "copying in", cuda->copy_in(operands[1], &b, sizeof(b))) ||
+	if (!fine(cuda, "allocating", cuda->calls.memory_alloc(&operands[0], sizeof(a))) ||
+	    !fine(cuda, "allocating", cuda->calls.memory_alloc(&operands[1], sizeof(b))) ||
+	    !fine(cuda, "allocating", cuda->calls.memory_alloc(&sum, sizeof(result))) ||
+	    !fine(cuda, "copying in", cuda->calls.copy_in(operands[0], &a, sizeof(a))) ||
+	    !fine(cuda, "copying in", cuda->calls.copy_in(operands[1], &b, sizeof(b))) ||
 	    !fine(cuda, "launching", launch(cuda, cuda->add, arguments)) ||
-	    !fine(cuda, "the kernel", cuda->stream_wait(cuda->stream)) ||
-	    !fine(cuda, "copying out", cuda->copy_out(&result, sum, sizeof(result))) ||
-	    !fine(cuda, "freeing", cuda->free(operands[0])) ||
-	    !fine(cuda, "freeing", cuda->free(operands[1])) ||
-	    !fine(cuda, "freeing", cuda->free(sum)))
+	    !fine(cuda, "the kernel", cuda->calls.stream_wait(cuda->stream)) ||
+	    !fine(cuda, "copying out", cuda->calls.copy_out(&result, sum, sizeof(result))) ||
+	    !fine(cuda, "freeing", cuda->calls.memory_free(operands[0])) ||
+	    !fine(cuda, "freeing", cuda->calls.memory_free(operands[1])) ||
+	    !fine(cuda, "freeing", cuda->calls.memory_free(sum)))
 		return false;
 	if (result == a + b)
 		return true;
@@ -190,7 +155,7 @@ static bool measure_persistent(struct cuda *cuda, uint64_t *sample_ns, uint64_t 
 	good = measure(cuda, "native-persistent", sample_ns, rounds, ask_mailbox);
 	cuda->mailbox->request = NATIVE_MAILBOX_STOP;
 	/* One that does not answer would not end either; it goes with the process. */
-	return good && fine(cuda, "bench_persistent", cuda->stream_wait(cuda->stream));
+	return good && fine(cuda, "bench_persistent", cuda->calls.stream_wait(cuda->stream));
 }
 
 int native_cuda_measure(int device, uint64_t *sample_ns, uint64_t rounds)
@@ -201,6 +166,6 @@ int native_cuda_measure(int device, uint64_t *sample_ns, uint64_t rounds)
 	    !measure(&cuda, "native-allocate", sample_ns, rounds, allocate_copy_launch_free) ||
 	    !measure_persistent(&cuda, sample_ns, rounds))
 		return -EIO;
-	cuda.context_release(cuda.device);
+	cuda.calls.context_release(cuda.device);
 	return 0;
 }

@@ -6,24 +6,51 @@
 
 #include <stdint.h>
 
-#include "proc/spawn.h"
-#include "worker/exec.h"
+#include "common/wire/vgpu_proto.h"
 
 /*
- * Both are the same program, so structures travel as they lie in memory, one to a message of a
- * SOCK_SEQPACKET pair. First the worker sends one worker_hello. Then the broker sends exec_jobs and
- * the worker answers each with an exec_done, in order, before it looks at the next: so when a
- * worker dies, the first job without an answer is the one that it was running. Jobs and answers
- * travel without the unused end of their msg.
+ * Both ends come out of the same file, so structures travel as they lie in memory, one to a message
+ * of a SOCK_SEQPACKET pair. First the worker sends one worker_hello. Then the broker sends
+ * worker_jobs and the worker answers each with a worker_done, in order, before it looks at the
+ * next: so when a worker dies, the first job without an answer is the one that it was running. Jobs
+ * and answers travel without the unused end of their msg.
  */
 
-#define WORKER_FD SPAWN_FD /* the worker's end of the pair */
+#define WORKER_SOCKET "requests" /* the name of the worker's end of the pair: spawn_fd() */
+#define WORKER_NAME_LEN 96
 #define WORKER_WHY_SIZE 256
+
+/* What an executor runs on; DEVICE_INFO answers with it. */
+struct worker_info {
+	uint32_t executor; /* enum vgpu_executor */
+	uint32_t cc_major; /* compute capability */
+	uint32_t cc_minor;
+	uint32_t memory_mib;
+	uint32_t multiprocessors;
+	uint32_t driver_version;
+	char name[WORKER_NAME_LEN]; /* of the device */
+};
 
 struct worker_hello {
 	int32_t error; /* 0: ready; else -errno, and why says it in words */
-	struct exec_info info;
+	struct worker_info info;
 	char why[WORKER_WHY_SIZE]; /* with error 0: what `auto` could not use, or empty */
+};
+
+/* One request to run. */
+struct worker_job {
+	uint64_t id;
+	uint32_t busy_poll_us; /* how long to look for the next job at most, before sleeping */
+	uint32_t len_bytes;
+	uint8_t msg[VGPU_MSG_MAX]; /* a request message that proto_check_request() accepted */
+};
+
+/* One request that ran. */
+struct worker_done {
+	uint64_t id;
+	uint64_t exec_ns;
+	uint32_t len_bytes;
+	uint8_t msg[VGPU_MSG_MAX]; /* its response message */
 };
 
 #endif

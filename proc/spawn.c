@@ -20,18 +20,10 @@
 
 extern char **environ;
 
-const char *const spawn_name[SPAWN_ROLE_NUM] = {
-	[SPAWN_STARTER] = "vgpud-starter",
-	[SPAWN_WORKER] = "vgpud-worker",
-	[SPAWN_QUERY] = "vgpud-query",
-	[SPAWN_FILES] = "vgpud-files",
-	[SPAWN_COMMAND] = "sh",
-};
-
 static int starter_fd = -1;
 static pid_t starter_pid;
 
-/* fd: becomes SPAWN_FD. Return: 0 or -errno. */
+/* fd: becomes SPAWN_FD_FIRST. Return: 0 or -errno. */
 static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 {
 	const char *name = spawn_name[SPAWN_STARTER];
@@ -48,7 +40,7 @@ static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	*pid = fork();
 	if (*pid == 0) {
-		if (dup2(fd, SPAWN_FD) == SPAWN_FD)
+		if (dup2(fd, SPAWN_FD_FIRST) == SPAWN_FD_FIRST)
 			fexecve(program, argv, environ);
 		starter_cannot_run(SPAWN_STARTER);
 	}
@@ -68,7 +60,7 @@ int spawn_open(pid_t *pid, const struct spawn_fixed *fixed)
 		return -errno;
 	/* dup2 onto itself would leave close-on-exec set: start from a number that is not the
 	 * target. */
-	copy = fcntl(pair[1], F_DUPFD_CLOEXEC, SPAWN_FD + 1);
+	copy = fcntl(pair[1], F_DUPFD_CLOEXEC, SPAWN_FD_FIRST + 1);
 	if (copy < 0 ||
 	    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
@@ -95,28 +87,58 @@ void spawn_close(void)
 	starter_fd = -1;
 }
 
-/* fd: -1, or sent along. Return: 0 or -errno. */
-static int send_order(enum spawn_role role, const char *argument, int fd)
+/* Writes what stands before the argument. Return: 0, or -EINVAL: the caller's mistake. */
+static int name_descriptors(struct starter_order *order, const struct spawn_fd *fds, unsigned num)
 {
-	uint32_t number = role;
-	struct iovec part[] = { { &number, sizeof(number) },
+	if (num > SPAWN_FDS_MAX)
+		return -EINVAL;
+	order->fd_num = num;
+	for (unsigned i = 0; i < num; i++) {
+		if (strlen(fds[i].name) >= SPAWN_FD_NAME_SIZE)
+			return -EINVAL;
+		memcpy(order->fd_name[i], fds[i].name, strlen(fds[i].name) + 1);
+	}
+	return 0;
+}
+
+/* The descriptors go along with the message. */
+static void attach_descriptors(struct msghdr *msg, const struct spawn_fd *fds, unsigned num)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(msg);
+
+	control->cmsg_level = SOL_SOCKET;
+	control->cmsg_type = SCM_RIGHTS;
+	control->cmsg_len = CMSG_LEN(num * sizeof(int));
+	for (unsigned i = 0; i < num; i++)
+		memcpy(CMSG_DATA(control) + i * sizeof(int), &fds[i].fd, sizeof(int));
+	msg->msg_controllen = CMSG_SPACE(num * sizeof(int));
+}
+
+/* Return: 0 or -errno. */
+static int send_order(enum spawn_role role, const char *argument, const struct spawn_fd *fds,
+		      unsigned num)
+{
+	static struct starter_order
+		order; /* but for its argument, which is sent from where it is */
+	struct iovec part[] = { { &order, offsetof(struct starter_order, argument) },
 				{ (char *)argument, strlen(argument) + 1 } };
 	union {
 		struct cmsghdr first; /* for its alignment */
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(SPAWN_FDS_MAX * sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct msghdr msg = { .msg_iov = part, .msg_iovlen = 2 };
+	int err = name_descriptors(&order, fds, num);
 	ssize_t sent;
 
+	if (err != 0)
+		return err;
 	if (part[1].iov_len > STARTER_ARGUMENT_MAX)
 		return -E2BIG;
-	if (fd >= 0) {
+	order.role = role;
+	if (num > 0) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = sizeof(control.bytes);
-		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-							 .cmsg_type = SCM_RIGHTS,
-							 .cmsg_len = CMSG_LEN(sizeof(int)) };
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
+		attach_descriptors(&msg, fds, num);
 	}
 	do
 		sent = sendmsg(starter_fd, &msg, MSG_NOSIGNAL);
@@ -138,13 +160,14 @@ static int read_answer(void)
 	return len < 0 && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 }
 
-int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, int fd)
+int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const struct spawn_fd *fds,
+		unsigned num)
 {
 	int room = fcntl(starter_fd, F_DUPFD_CLOEXEC, 0), result;
 
 	if (room < 0)
 		return -errno;
-	result = send_order(role, argument != NULL ? argument : "", fd);
+	result = send_order(role, argument != NULL ? argument : "", fds, num);
 	if (result == 0)
 		result = read_answer();
 	/* An answer that comes later would be taken for the next one's. */

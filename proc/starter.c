@@ -7,13 +7,17 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proc/inherit.h"
 
 /*
  * Theory of operation. vgpud confines itself, and whatever it started would be confined likewise,
@@ -21,8 +25,8 @@
  * there before, does nothing else, and has nothing but its socket, its own program's file and the
  * standard descriptors:
  *
- *   vgpud -- role, argument, descriptor --> starter -- clone, exec --> child of vgpud
- *         <-- pid ------------------------
+ *   vgpud -- role, argument, descriptors --> starter -- clone, exec --> child of vgpud
+ *         <-- pid -------------------------
  *
  * CLONE_PARENT makes it vgpud's child, which is told of its end, and reaps it, as if it had started
  * it by itself. An order can only name a role, and for a worker or a query their argument: whoever
@@ -44,10 +48,36 @@ _Noreturn void starter_cannot_run(enum spawn_role role)
 	_exit(EXIT_NO_PROGRAM);
 }
 
-/* In the child. The socket to vgpud either gives way to fd or is closed by exec. */
-static _Noreturn void become(enum spawn_role role, const char *argument, const char *confine,
-			     int program, int fd)
+/*
+ * The descriptors take their places, and the environment has their names. The socket to vgpud, which
+ * is where the first belongs, gives way to it or is closed by exec.
+ * Return: 0, -1 and errno.
+ */
+static int place_descriptors(const struct starter_order *order, int *fds)
 {
+	char names[SPAWN_FDS_MAX * SPAWN_FD_NAME_SIZE] = "";
+	size_t len = 0;
+
+	/* First all out of each other's way. */
+	for (unsigned i = 0; i < order->fd_num; i++) {
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, SPAWN_FD_FIRST + SPAWN_FDS_MAX);
+		if (fds[i] < 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < order->fd_num; i++) {
+		if (dup2(fds[i], SPAWN_FD_FIRST + (int)i) < 0)
+			return -1;
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i > 0 ? ":" : "",
+					order->fd_name[i]);
+	}
+	return order->fd_num > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
+}
+
+/* In the child. program: its own file, out of the way of its descriptors. */
+static _Noreturn void become(const struct starter_order *order, const char *argument,
+			     const char *confine, int program, int *fds)
+{
+	enum spawn_role role = (enum spawn_role)order->role;
 	const char *name = spawn_name[role];
 	char *const shell[] = { (char *)name, (char *)"-c", (char *)argument, NULL };
 	char *const ours[] = { (char *)name, (char *)name, (char *)argument, (char *)confine,
@@ -55,8 +85,7 @@ static _Noreturn void become(enum spawn_role role, const char *argument, const c
 	sigset_t none;
 
 	sigemptyset(&none);
-	if ((fd < 0 || dup2(fd, SPAWN_FD) == SPAWN_FD) &&
-	    sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
+	if (place_descriptors(order, fds) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
 		if (role == SPAWN_COMMAND)
 			execve("/bin/sh", shell, environ);
 		else
@@ -67,7 +96,7 @@ static _Noreturn void become(enum spawn_role role, const char *argument, const c
 
 /* program: its own file. Return: the child's pid or -errno. */
 static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
-		 int fd)
+		 int *fds)
 {
 	const char *argument = order->argument;
 	long pid;
@@ -83,59 +112,82 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 	/* Not fork(), whose children are one's own. */
 	pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0)
-		become((enum spawn_role)order->role, argument, fixed->confine, program, fd);
+		become(order, argument, fixed->confine, program, fds);
 	return pid < 0 ? -errno : (int)pid;
 }
 
+/* Takes the descriptors that came along. Return: how many, at most SPAWN_FDS_MAX. */
+static unsigned take_descriptors(struct msghdr *msg, int *fds)
+{
+	const struct cmsghdr *with = CMSG_FIRSTHDR(msg);
+	unsigned num;
+
+	if (with == NULL || with->cmsg_level != SOL_SOCKET || with->cmsg_type != SCM_RIGHTS)
+		return 0;
+	num = (unsigned)((with->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(fds, CMSG_DATA(with), num * sizeof(int));
+	return num;
+}
+
+/* Return: whether the order is one that spawn_start() makes. */
+static bool well_formed(const struct starter_order *order, size_t len, int flags)
+{
+	if (len <= offsetof(struct starter_order, argument) || (flags & MSG_TRUNC) ||
+	    ((const char *)order)[len - 1] != '\0' || order->fd_num > SPAWN_FDS_MAX)
+		return false;
+	for (unsigned i = 0; i < order->fd_num; i++)
+		if (memchr(order->fd_name[i], '\0', SPAWN_FD_NAME_SIZE) == NULL)
+			return false;
+	return true;
+}
+
 /*
- * fd: what came along, or -1; -errno if it could not be taken.
+ * fds: what came along, *fd_num of them; fewer than order->fd_num where they could not be taken.
  * Return: 1; 0: vgpud has gone, or has sent what it never does.
  */
-static int read_order(struct starter_order *order, int *fd)
+static int read_order(struct starter_order *order, int *fds, unsigned *fd_num)
 {
 	struct iovec part = { order, sizeof(*order) };
 	union {
 		struct cmsghdr first; /* for its alignment */
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(SPAWN_FDS_MAX * sizeof(int))];
 	} control;
 	struct msghdr msg = { .msg_iov = &part,
 			      .msg_iovlen = 1,
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof(control.bytes) };
-	const struct cmsghdr *with;
 	ssize_t len;
 
 	do
-		len = recvmsg(SPAWN_FD, &msg, MSG_CMSG_CLOEXEC);
+		len = recvmsg(SPAWN_FD_FIRST, &msg, MSG_CMSG_CLOEXEC);
 	while (len < 0 && errno == EINTR);
-	if (len <= (ssize_t)offsetof(struct starter_order, argument) ||
-	    (msg.msg_flags & MSG_TRUNC) || ((const char *)order)[len - 1] != '\0')
+	*fd_num = 0;
+	if (len < 0)
 		return 0;
-	*fd = -1;
-	with = CMSG_FIRSTHDR(&msg);
-	if (with != NULL && with->cmsg_level == SOL_SOCKET && with->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(with), sizeof(*fd));
-	else if (msg.msg_flags & MSG_CTRUNC)
-		*fd = -EMFILE;
-	return 1;
+	*fd_num = take_descriptors(&msg, fds);
+	return well_formed(order, (size_t)len, msg.msg_flags);
 }
 
 int starter_main(const struct spawn_fixed *fixed)
 {
 	static struct starter_order order;
-	int program = starter_program(), fd;
+	int opened = starter_program();
+	int program = fcntl(opened, F_DUPFD_CLOEXEC, SPAWN_FD_FIRST + SPAWN_FDS_MAX);
+	int fds[SPAWN_FDS_MAX];
+	unsigned fd_num;
 
+	close(opened);
 	/* Both: vgpud's end closes the socket, which also holds where it ended before this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	fcntl(SPAWN_FD, F_SETFD, FD_CLOEXEC);
-	while (read_order(&order, &fd) == 1) {
-		struct starter_answer answer = {
-			.pid = fd < -1 ? fd : start(fixed, &order, program, fd)
-		};
+	fcntl(SPAWN_FD_FIRST, F_SETFD, FD_CLOEXEC);
+	while (read_order(&order, fds, &fd_num) == 1) {
+		struct starter_answer answer = { .pid = -EMFILE };
 
-		if (fd >= 0)
-			close(fd);
-		if (send(SPAWN_FD, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
+		if (fd_num == order.fd_num)
+			answer.pid = start(fixed, &order, program, fds);
+		for (unsigned i = 0; i < fd_num; i++)
+			close(fds[i]);
+		if (send(SPAWN_FD_FIRST, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
 			break;
 	}
 	return 0;

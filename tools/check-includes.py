@@ -53,7 +53,7 @@ FOLDERS = {
 BOUND = {
     "sqlite3.h":      ("vgpud/ledger/*", "ask the ledger"),
     "readline/*":     ("vgpuadm/shell*.c", "only the shell links readline's licence in"),
-    "dlfcn.h":        ("worker/exec_cuda.c worker/gpu_*.c worker/nvml*.c", "only a worker loads the driver"),
+    "dlfcn.h":        ("worker/cuda_driver.c worker/gpu_*.c worker/nvml*.c", "only a worker loads the driver"),
     "pci/*":          ("guest/libvgpu/*", "ask guest/libvgpu"),
     "libsmartcols/*": ("vgpuadm/out/*", "say what to show; vgpuadm/out decides how"),
     "seccomp.h":      ("proc/confine*", "say what a role may in proc/confine.c"),
@@ -65,7 +65,7 @@ BOUND = {
 }
 
 # No I/O, clock, threads or log in these.
-PURE = "vgpud/sched/* vgpud/vm/stats.* vgpud/ledger/hist.* vgpud/link/session.* vgpud/request/request_life.* " \
+PURE = "vgpud/sched/* vgpud/vm/stats.* vgpud/ledger/hist.* vgpud/link/session.* vgpud/request/life.* " \
        "vgpud/exec/pool.* vgpud/files/format.* common/busy_poll.*".split()
 IMPURE = "unistd.h fcntl.h poll.h time.h pthread.h threads.h signal.h dirent.h spawn.h syslog.h sys/socket.h " \
          "sys/stat.h sys/mman.h sys/time.h sys/epoll.h systemd/* common/log.h common/sock.h".split()

@@ -149,7 +149,7 @@ static void run_command(struct daemon *daemon)
 	pid_t pid;
 	int err;
 
-	err = -spawn_start(&pid, SPAWN_COMMAND, NULL, -1);
+	err = -spawn_start(&pid, SPAWN_COMMAND, NULL, NULL, 0);
 	if (err == 0)
 		err = -sd_event_add_child(daemon->event, NULL, pid, WEXITED, on_command_exit,
 					  daemon);

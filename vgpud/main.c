@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "proc/confine.h"
-#include "proc/spawn.h"
+#include "proc/inherit.h"
+#include "proc/role.h"
+#include "proc/spawn_wire.h"
 #include "proc/starter.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/admin/query.h"
@@ -17,7 +18,6 @@
 #include "vgpud/conf/options.h"
 #include "vgpud/conf/settings.h"
 #include "vgpud/daemon.h"
-#include "vgpud/exec/worker.h"
 #include "vgpud/files/scan.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
@@ -68,7 +68,7 @@ static int starter(char **argv)
 static int run_role(int argc, char **argv)
 {
 	static int (*const role_main[SPAWN_ROLE_NUM])(const char *argument) = {
-		[SPAWN_WORKER] = worker_main,
+		[SPAWN_WORKER] = role_worker,
 		[SPAWN_QUERY] = query_main,
 		[SPAWN_FILES] = file_scan_main,
 	};
@@ -79,7 +79,7 @@ static int run_role(int argc, char **argv)
 		if (argc != (is_starter ? 5 : 4) || strcmp(argv[1], spawn_name[role]) != 0 ||
 		    (!is_starter && role_main[role] == NULL))
 			continue;
-		close_range(SPAWN_FD + 1, ~0u, 0);
+		inherit_close_others();
 		prctl(PR_SET_NAME, spawn_name[role]);
 		if (is_starter)
 			return starter(argv);

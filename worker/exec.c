@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-void exec_respond_info(const struct exec_info *info, struct proto_response *response)
+void exec_respond_info(const struct worker_info *info, struct proto_response *response)
 {
 	*response = (struct proto_response){
 		.status = VGPU_ERR_OK,
@@ -23,7 +23,7 @@ void exec_respond_info(const struct exec_info *info, struct proto_response *resp
 	};
 }
 
-void exec_complete(struct exec_done *done, const struct proto_request *request,
+void exec_complete(struct worker_done *done, const struct proto_request *request,
 		   struct proto_response *response, uint64_t exec_ns)
 {
 	uint64_t exec_us = exec_ns / 1000;

@@ -16,7 +16,7 @@
 struct exec_cpu {
 	struct exec exec;
 	bool full; /* done waits to be reaped */
-	struct exec_done done;
+	struct worker_done done;
 };
 
 /* Sums as the GPU does: modulo 2^32, which is what int32 in two's complement wraps to. */
@@ -40,7 +40,7 @@ static void __attribute__((noreturn)) die_of_address(void)
 	abort();
 }
 
-static int cpu_submit(struct exec *exec, const struct exec_job *job)
+static int cpu_submit(struct exec *exec, const struct worker_job *job)
 {
 	struct exec_cpu *cpu = (struct exec_cpu *)exec;
 	uint64_t started_ns = util_now_ns();
@@ -78,7 +78,7 @@ static int cpu_submit(struct exec *exec, const struct exec_job *job)
 	return 0;
 }
 
-static int cpu_reap(struct exec *exec, struct exec_done *done)
+static int cpu_reap(struct exec *exec, struct worker_done *done)
 {
 	struct exec_cpu *cpu = (struct exec_cpu *)exec;
 
@@ -136,7 +136,7 @@ struct exec *exec_cpu_open(void)
 	if (cpu == NULL)
 		return NULL;
 	cpu->exec.ops = &cpu_ops;
-	cpu->exec.info = (struct exec_info){
+	cpu->exec.info = (struct worker_info){
 		.executor = VGPU_EXECUTOR_CPU,
 		.memory_mib = (uint32_t)((uint64_t)sysconf(_SC_PHYS_PAGES) * page_kib / 1024),
 		.multiprocessors = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),

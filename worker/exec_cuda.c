@@ -3,8 +3,6 @@
 
 #include "worker/exec_cuda.h"
 
-#include <cuda.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "worker/cuda_driver.h"
 
 /*
  * Theory of operation: operands and sums lie in one piece of pinned host memory that the GPU reads
@@ -21,40 +20,6 @@
  * leaves the context unusable ("sticky"), so reap then says that the executor is broken, and the
  * process ends.
  */
-
-/*
- * The driver's functions, by the names that libcuda.so.1 exports (cuda.h renames some of them to
- * their newest version; the suffix here is that of the version whose arguments we pass).
- */
-#define CUDA_API(X)                                                                               \
-	X(init, "cuInit", (unsigned))                                                             \
-	X(driver_version, "cuDriverGetVersion", (int *))                                          \
-	X(device_get, "cuDeviceGet", (CUdevice *, int))                                           \
-	X(device_count, "cuDeviceGetCount", (int *))                                              \
-	X(device_name, "cuDeviceGetName", (char *, int, CUdevice))                                \
-	X(device_memory, "cuDeviceTotalMem_v2", (size_t *, CUdevice))                             \
-	X(device_attribute, "cuDeviceGetAttribute", (int *, CUdevice_attribute, CUdevice))        \
-	X(context_flags, "cuDevicePrimaryCtxSetFlags_v2", (CUdevice, unsigned))                   \
-	X(context_retain, "cuDevicePrimaryCtxRetain", (CUcontext *, CUdevice))                    \
-	X(context_release, "cuDevicePrimaryCtxRelease_v2", (CUdevice))                            \
-	X(context_use, "cuCtxSetCurrent", (CUcontext))                                            \
-	X(module_load, "cuModuleLoadData", (CUmodule *, const void *))                            \
-	X(module_function, "cuModuleGetFunction", (CUfunction *, CUmodule, const char *))         \
-	X(stream_create, "cuStreamCreate", (CUstream *, unsigned))                                \
-	X(stream_wait, "cuStreamSynchronize", (CUstream))                                         \
-	X(host_alloc, "cuMemHostAlloc", (void **, size_t, unsigned))                              \
-	X(host_device_pointer, "cuMemHostGetDevicePointer_v2", (CUdeviceptr *, void *, unsigned)) \
-	X(launch, "cuLaunchKernel",                                                               \
-	  (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,      \
-	   CUstream, void **, void **))                                                           \
-	X(error_name, "cuGetErrorName", (CUresult, const char **))                                \
-	X(error_text, "cuGetErrorString", (CUresult, const char **))
-
-struct cuda_api {
-#define CUDA_API_FIELD(field, symbol, arguments) CUresult(*field) arguments;
-	CUDA_API(CUDA_API_FIELD)
-#undef CUDA_API_FIELD
-};
 
 #define OPERAND_WORDS (PROTO_DATA_MAX / 8)
 #define BLOCK_THREADS 128u
@@ -69,7 +34,7 @@ struct cuda_shared {
 
 struct exec_cuda {
 	struct exec exec;
-	struct cuda_api api;
+	struct cuda_calls calls;
 	CUdevice device;
 	CUcontext context;
 	CUstream stream;
@@ -78,29 +43,20 @@ struct exec_cuda {
 	CUdeviceptr shared_on_gpu;
 	bool busy;
 	uint64_t started_ns;
-	struct exec_job job; /* the one that runs, while busy */
+	struct worker_job job; /* the one that runs, while busy */
 	struct proto_request request;
 };
 
+/* exec_cuda_kernels.S: what nvcc made; of no length in a build without nvcc. */
 extern const unsigned char exec_cuda_kernels[];
-
-/* "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)". */
-static const char *cuda_error(const struct cuda_api *api, CUresult result, char *text, size_t size)
-{
-	const char *name = NULL, *words = NULL;
-
-	api->error_name(result, &name);
-	api->error_text(result, &words);
-	snprintf(text, size, "%s (%s)", name ? name : "unknown CUDA error", words ? words : "?");
-	return text;
-}
+extern const uint64_t exec_cuda_kernels_len;
 
 static int broken(const struct exec_cuda *cuda, const char *what, CUresult result)
 {
 	char text[256];
 
 	log_error("%s: %s failed: %s", cuda->exec.info.name, what,
-		  cuda_error(&cuda->api, result, text, sizeof(text)));
+		  cuda_driver_error(&cuda->calls, result, text, sizeof(text)));
 	return -EIO;
 }
 
@@ -112,8 +68,8 @@ static CUresult launch_vector_add(struct exec_cuda *cuda, unsigned n)
 	CUdeviceptr sum = cuda->shared_on_gpu + offsetof(struct cuda_shared, sum);
 	void *arguments[] = { &a, &b, &sum, &n };
 
-	return cuda->api.launch(cuda->vector_add, (n + BLOCK_THREADS - 1) / BLOCK_THREADS, 1, 1,
-				BLOCK_THREADS, 1, 1, 0, cuda->stream, arguments, NULL);
+	return cuda->calls.launch(cuda->vector_add, (n + BLOCK_THREADS - 1) / BLOCK_THREADS, 1, 1,
+				  BLOCK_THREADS, 1, 1, 0, cuda->stream, arguments, NULL);
 }
 
 static CUresult launch_test_fault(struct exec_cuda *cuda)
@@ -121,15 +77,15 @@ static CUresult launch_test_fault(struct exec_cuda *cuda)
 	CUdeviceptr nowhere = 16;
 	void *arguments[] = { &nowhere };
 
-	return cuda->api.launch(cuda->test_fault, 1, 1, 1, 1, 1, 1, 0, cuda->stream, arguments,
-				NULL);
+	return cuda->calls.launch(cuda->test_fault, 1, 1, 1, 1, 1, 1, 0, cuda->stream, arguments,
+				  NULL);
 }
 
 /* Takes the whole GPU, which is the hardest to take it back from. */
 static CUresult launch_test_hang(struct exec_cuda *cuda)
 {
-	return cuda->api.launch(cuda->test_hang, cuda->exec.info.multiprocessors, 1, 1,
-				HANG_BLOCK_THREADS, 1, 1, 0, cuda->stream, NULL, NULL);
+	return cuda->calls.launch(cuda->test_hang, cuda->exec.info.multiprocessors, 1, 1,
+				  HANG_BLOCK_THREADS, 1, 1, 0, cuda->stream, NULL, NULL);
 }
 
 static CUresult launch(struct exec_cuda *cuda)
@@ -139,7 +95,7 @@ static CUresult launch(struct exec_cuda *cuda)
 
 	switch ((enum vgpu_opcode)request->opcode) {
 	case VGPU_OP_NOP:
-		return cuda->api.launch(cuda->nop, 1, 1, 1, 1, 1, 1, 0, cuda->stream, NULL, NULL);
+		return cuda->calls.launch(cuda->nop, 1, 1, 1, 1, 1, 1, 0, cuda->stream, NULL, NULL);
 	case VGPU_OP_CUDA_KERNEL:
 		cuda->shared->a[0] = proto_param(request, 0);
 		cuda->shared->b[0] = proto_param(request, 1);
@@ -158,7 +114,7 @@ static CUresult launch(struct exec_cuda *cuda)
 	return CUDA_SUCCESS;
 }
 
-static int cuda_submit(struct exec *exec, const struct exec_job *job)
+static int cuda_submit(struct exec *exec, const struct worker_job *job)
 {
 	struct exec_cuda *cuda = (struct exec_cuda *)exec;
 	CUresult result;
@@ -176,7 +132,7 @@ static int cuda_submit(struct exec *exec, const struct exec_job *job)
 	return 0;
 }
 
-static int cuda_reap(struct exec *exec, struct exec_done *done)
+static int cuda_reap(struct exec *exec, struct worker_done *done)
 {
 	struct exec_cuda *cuda = (struct exec_cuda *)exec;
 	struct proto_response response = { .status = VGPU_ERR_OK };
@@ -185,7 +141,7 @@ static int cuda_reap(struct exec *exec, struct exec_done *done)
 	if (!cuda->busy)
 		return 0;
 	cuda->busy = false;
-	result = cuda->api.stream_wait(cuda->stream);
+	result = cuda->calls.stream_wait(cuda->stream);
 	if (result != CUDA_SUCCESS)
 		return broken(cuda, "a kernel", result);
 	switch ((enum vgpu_opcode)cuda->request.opcode) {
@@ -224,7 +180,7 @@ static void cuda_close(struct exec *exec)
 	struct exec_cuda *cuda = (struct exec_cuda *)exec;
 
 	if (cuda->context != NULL)
-		cuda->api.context_release(cuda->device);
+		cuda->calls.context_release(cuda->device);
 	free(cuda);
 }
 
@@ -235,48 +191,26 @@ static const struct exec_ops cuda_ops = {
 	.close = cuda_close,
 };
 
-static int load_driver(struct cuda_api *api, char *why, size_t why_size)
-{
-	void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-
-	if (library == NULL) {
-		snprintf(why, why_size, "no NVIDIA driver here (%s)", dlerror());
-		return -ENOENT;
-	}
-#define CUDA_API_LOAD(field, symbol, arguments)                                                         \
-	*(void **)&api->field = dlsym(library, symbol);                                                 \
-	if (api->field == NULL) {                                                                       \
-		snprintf(                                                                               \
-			why, why_size,                                                                  \
-			"the NVIDIA driver is too old: libcuda.so.1 has no %s (need CUDA 11 or later)", \
-			symbol);                                                                        \
-		return -ENOENT;                                                                         \
-	}
-	CUDA_API(CUDA_API_LOAD)
-#undef CUDA_API_LOAD
-	return 0;
-}
-
 static int attribute(const struct exec_cuda *cuda, CUdevice_attribute which)
 {
 	int value = 0;
 
-	cuda->api.device_attribute(&value, which, cuda->device);
+	cuda->calls.device_attribute(&value, which, cuda->device);
 	return value;
 }
 
 static CUresult read_info(struct exec_cuda *cuda)
 {
-	struct exec_info *info = &cuda->exec.info;
+	struct worker_info *info = &cuda->exec.info;
 	size_t memory_bytes = 0;
 	int version = 0;
 	CUresult result;
 
 	info->executor = VGPU_EXECUTOR_CUDA;
-	if ((result = cuda->api.driver_version(&version)) != CUDA_SUCCESS ||
-	    (result = cuda->api.device_name(info->name, sizeof(info->name), cuda->device)) !=
+	if ((result = cuda->calls.driver_version(&version)) != CUDA_SUCCESS ||
+	    (result = cuda->calls.device_name(info->name, sizeof(info->name), cuda->device)) !=
 		    CUDA_SUCCESS ||
-	    (result = cuda->api.device_memory(&memory_bytes, cuda->device)) != CUDA_SUCCESS)
+	    (result = cuda->calls.device_memory(&memory_bytes, cuda->device)) != CUDA_SUCCESS)
 		return result;
 	info->driver_version = (uint32_t)version;
 	info->memory_mib = (uint32_t)(memory_bytes >> 20);
@@ -289,38 +223,39 @@ static CUresult read_info(struct exec_cuda *cuda)
 /* Context, kernels, stream and memory: all that requests will use. */
 static CUresult prepare(struct exec_cuda *cuda, const char **step)
 {
-	struct cuda_api *api = &cuda->api;
+	const struct cuda_calls *calls = &cuda->calls;
 	CUmodule module;
 	CUresult result;
 
 	/* Spinning answers microseconds sooner than sleeping, and kernels here are short. */
 	*step = "taking the GPU's context";
-	if ((result = api->context_flags(cuda->device, CU_CTX_SCHED_SPIN)) != CUDA_SUCCESS ||
-	    (result = api->context_retain(&cuda->context, cuda->device)) != CUDA_SUCCESS ||
-	    (result = api->context_use(cuda->context)) != CUDA_SUCCESS)
+	if ((result = calls->context_flags(cuda->device, CU_CTX_SCHED_SPIN)) != CUDA_SUCCESS ||
+	    (result = calls->context_retain(&cuda->context, cuda->device)) != CUDA_SUCCESS ||
+	    (result = calls->context_use(cuda->context)) != CUDA_SUCCESS)
 		return result;
 	*step = "loading the kernels";
-	if ((result = api->module_load(&module, exec_cuda_kernels)) != CUDA_SUCCESS ||
-	    (result = api->module_function(&cuda->nop, module, "vgpu_nop")) != CUDA_SUCCESS ||
-	    (result = api->module_function(&cuda->vector_add, module, "vgpu_vector_add")) !=
+	if ((result = calls->module_load(&module, exec_cuda_kernels)) != CUDA_SUCCESS ||
+	    (result = calls->module_function(&cuda->nop, module, "vgpu_nop")) != CUDA_SUCCESS ||
+	    (result = calls->module_function(&cuda->vector_add, module, "vgpu_vector_add")) !=
 		    CUDA_SUCCESS ||
-	    (result = api->module_function(&cuda->test_fault, module, "vgpu_test_fault")) !=
+	    (result = calls->module_function(&cuda->test_fault, module, "vgpu_test_fault")) !=
 		    CUDA_SUCCESS ||
-	    (result = api->module_function(&cuda->test_hang, module, "vgpu_test_hang")) !=
+	    (result = calls->module_function(&cuda->test_hang, module, "vgpu_test_hang")) !=
 		    CUDA_SUCCESS)
 		return result;
 	*step = "allocating pinned memory";
-	if ((result = api->stream_create(&cuda->stream, CU_STREAM_NON_BLOCKING)) != CUDA_SUCCESS ||
-	    (result = api->host_alloc((void **)&cuda->shared, sizeof(*cuda->shared),
-				      CU_MEMHOSTALLOC_DEVICEMAP)) != CUDA_SUCCESS ||
-	    (result = api->host_device_pointer(&cuda->shared_on_gpu, cuda->shared, 0)) !=
+	if ((result = calls->stream_create(&cuda->stream, CU_STREAM_NON_BLOCKING)) !=
+		    CUDA_SUCCESS ||
+	    (result = calls->host_alloc((void **)&cuda->shared, sizeof(*cuda->shared),
+					CU_MEMHOSTALLOC_DEVICEMAP)) != CUDA_SUCCESS ||
+	    (result = calls->host_device_pointer(&cuda->shared_on_gpu, cuda->shared, 0)) !=
 		    CUDA_SUCCESS)
 		return result;
 	/* The first launch loads code onto the GPU; let that happen before a guest waits for it. */
 	*step = "a first launch";
 	if ((result = launch_vector_add(cuda, 1)) != CUDA_SUCCESS)
 		return result;
-	return api->stream_wait(cuda->stream);
+	return calls->stream_wait(cuda->stream);
 }
 
 static int open_device(struct exec_cuda *cuda, int ordinal, char *why, size_t why_size)
@@ -328,17 +263,17 @@ static int open_device(struct exec_cuda *cuda, int ordinal, char *why, size_t wh
 	const char *step = "starting CUDA";
 	int count = 0;
 	char text[256];
-	CUresult result = cuda->api.init(0);
+	CUresult result = cuda->calls.init(0);
 
 	if (result == CUDA_SUCCESS)
-		result = cuda->api.device_count(&count);
+		result = cuda->calls.device_count(&count);
 	if (result == CUDA_ERROR_NO_DEVICE || (result == CUDA_SUCCESS && ordinal >= count)) {
 		snprintf(why, why_size, "there is no GPU number %d: the driver sees %d", ordinal,
 			 count);
 		return -ENODEV;
 	}
 	if (result == CUDA_SUCCESS)
-		result = cuda->api.device_get(&cuda->device, ordinal);
+		result = cuda->calls.device_get(&cuda->device, ordinal);
 	if (result == CUDA_SUCCESS) {
 		step = "asking the GPU what it is";
 		result = read_info(cuda);
@@ -348,21 +283,26 @@ static int open_device(struct exec_cuda *cuda, int ordinal, char *why, size_t wh
 	if (result == CUDA_SUCCESS)
 		return 0;
 	snprintf(why, why_size, "%s failed: %s", step,
-		 cuda_error(&cuda->api, result, text, sizeof(text)));
+		 cuda_driver_error(&cuda->calls, result, text, sizeof(text)));
 	return -EIO;
 }
 
 int exec_cuda_open(struct exec **out, int device, char *why, size_t why_size)
 {
-	struct exec_cuda *cuda = calloc(1, sizeof(*cuda));
+	struct exec_cuda *cuda;
 	int err;
 
+	if (exec_cuda_kernels_len == 0) {
+		snprintf(why, why_size, "this vgpud was built without CUDA (no nvcc was there)");
+		return -ENOENT;
+	}
+	cuda = calloc(1, sizeof(*cuda));
 	if (cuda == NULL) {
 		snprintf(why, why_size, "out of memory");
 		return -ENOMEM;
 	}
 	cuda->exec.ops = &cuda_ops;
-	err = load_driver(&cuda->api, why, why_size);
+	err = cuda_driver_load(&cuda->calls, why, why_size);
 	if (err == 0)
 		err = open_device(cuda, device, why, why_size);
 	if (err != 0) {

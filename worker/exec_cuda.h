@@ -4,6 +4,8 @@
 #ifndef VGPU_WORKER_EXEC_CUDA_H
 #define VGPU_WORKER_EXEC_CUDA_H
 
+#include <stddef.h>
+
 #include "worker/exec.h"
 
 /*

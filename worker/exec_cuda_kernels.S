@@ -4,7 +4,14 @@
 	.section .rodata
 	.balign 64
 	.global exec_cuda_kernels
+	.global exec_cuda_kernels_len
 exec_cuda_kernels:
+#ifdef VGPU_WITH_NVCC
 	.incbin "worker/exec_cuda_kernels.fatbin"
+#endif
+.Lend:
 	.byte 0
+	.balign 8
+exec_cuda_kernels_len:
+	.quad .Lend - exec_cuda_kernels
 	.section .note.GNU-stack, "", @progbits

@@ -76,8 +76,8 @@ static void run(const uint8_t *msg, uint32_t len, const struct proto_request *r)
 {
 	static struct exec *exec;
 	static uint64_t id;
-	struct exec_job job;
-	struct exec_done done;
+	struct worker_job job;
+	struct worker_done done;
 	struct proto_response answer;
 
 	if (exec == NULL)

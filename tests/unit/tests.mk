@@ -10,7 +10,7 @@ $(eval $(call unit-test,common/test_frame,))
 $(eval $(call unit-test,common/test_log,common/log.c))
 $(eval $(call unit-test,sched/test_limit,vgpud/sched/limit.c))
 $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
-$(eval $(call unit-test,request/test_request_life,vgpud/request/request_life.c))
+$(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
 PEER := vgpud/link/peer.c vgpud/link/door.c vgpud/link/refuse.c vgpud/link/session.c
 $(eval $(call unit-test,link/test_peer,$(PEER),-lsystemd))
@@ -49,7 +49,15 @@ LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/quer
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
 
-$(eval $(call unit-test,proc/test_spawn,proc/spawn.c proc/starter.c common/util.c))
+$(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
+EXEC := vgpud/exec/executors.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
+	proc/spawn_wire.c proc/starter.c common/log.c common/names.c common/util.c
+$(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
+$(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
+$(eval $(call unit-test,common/test_cuda_abi,))
+$(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)
+
+$(eval $(call unit-test,proc/test_spawn,proc/inherit.c proc/spawn.c proc/spawn_wire.c proc/starter.c common/util.c))
 $(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))
 
 # All of vgpuadm but what talks to vgpud, to readline and to the shell: the test answers in vgpud's place.

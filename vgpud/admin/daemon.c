@@ -95,7 +95,7 @@ void admin_status(struct admin_call *call)
 
 /* --- pools --- */
 
-static json_t *capability(const struct exec_info *info)
+static json_t *capability(const struct worker_info *info)
 {
 	char text[24];
 
@@ -108,7 +108,7 @@ static json_t *capability(const struct exec_info *info)
 static json_t *pool_row(const struct daemon *daemon, unsigned i)
 {
 	const struct conf_pool *conf = &daemon->conf->pool[i];
-	const struct exec_info *info = executors_info(daemon->broker.executors, conf->executor);
+	const struct worker_info *info = executors_info(daemon->broker.executors, conf->executor);
 	const char *trouble = executors_trouble(daemon->broker.executors, conf->executor);
 	json_int_t vms = 0, queued = 0, running = 0;
 	const char *state = "ready";
@@ -250,7 +250,7 @@ static void check_pools(struct admin_call *call)
 
 	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
 		const struct conf_pool *conf = &daemon->conf->pool[i];
-		const struct exec_info *info;
+		const struct worker_info *info;
 		const char *trouble;
 
 		if (!conf->exists)

@@ -17,6 +17,7 @@
 #include "common/timeexpr.h"
 #include "common/util.h"
 #include "proc/confine.h"
+#include "proc/spawn_wire.h"
 #include "vgpud/admin/query_private.h"
 
 const char *query_arg(const struct query *q, const char *key)

@@ -4,9 +4,7 @@
 #ifndef VGPUD_ADMIN_QUERY_H
 #define VGPUD_ADMIN_QUERY_H
 
-#include "proc/spawn.h"
-
-#define QUERY_FD SPAWN_FD /* the administrator's socket */
+#define QUERY_SOCKET "client" /* the name of its administrator's socket: inherit_fd() */
 
 /*
  * What the process does, from main().

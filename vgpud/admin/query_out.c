@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "proc/inherit.h"
 #include "vgpud/admin/query.h"
 #include "vgpud/admin/query_private.h"
 
@@ -21,11 +22,11 @@
  */
 static int write_all(const char *bytes, size_t len, unsigned patience_s)
 {
-	struct pollfd ready = { .fd = QUERY_FD, .events = POLLOUT };
+	struct pollfd ready = { .fd = inherit_fd(QUERY_SOCKET), .events = POLLOUT };
 	uint64_t end_ns = util_now_ns() + patience_s * UTIL_NS_PER_S;
 
 	while (len > 0) {
-		ssize_t sent = send(QUERY_FD, bytes, len, MSG_NOSIGNAL);
+		ssize_t sent = send(inherit_fd(QUERY_SOCKET), bytes, len, MSG_NOSIGNAL);
 		uint64_t now_ns = util_now_ns();
 
 		if (sent < 0 && errno != EAGAIN && errno != EINTR)
@@ -113,7 +114,7 @@ void query_fail(struct query *q, const char *code, const char *format, ...)
 
 bool query_client_stays(const struct query *q, int timeout_ms)
 {
-	struct pollfd gone = { .fd = QUERY_FD, .events = 0 };
+	struct pollfd gone = { .fd = inherit_fd(QUERY_SOCKET), .events = 0 };
 
 	return !q->broken && poll(&gone, 1, timeout_ms) == 0;
 }

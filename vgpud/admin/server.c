@@ -21,6 +21,7 @@
 #include "proc/descriptors.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/line.h"
+#include "vgpud/admin/query.h"
 
 /*
  * Theory of operation: a client's lines are answered one after the other. The next line is looked
@@ -280,9 +281,13 @@ void admin_hand_over(struct admin_call *call, const char *query)
 {
 	sd_event_source *child = NULL;
 	pid_t pid;
-	int err = call->client != NULL ? spawn_start(&pid, SPAWN_QUERY, query, call->client->fd)
-				       : -EPIPE;
+	int err = -EPIPE;
 
+	if (call->client != NULL) {
+		const struct spawn_fd client = { QUERY_SOCKET, call->client->fd };
+
+		err = spawn_start(&pid, SPAWN_QUERY, query, &client, 1);
+	}
 	if (err == 0) {
 		err = sd_event_add_child(call->client->server->config.event, &child, pid, WEXITED,
 					 on_query_exit, call);

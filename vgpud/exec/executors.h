@@ -1,39 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* executors.h - the worker processes: who runs what, warm spares, replacement of the dead */
+/* executors.h - the executors: what each runs on, and its workers until they have a seat */
 
 #ifndef VGPUD_EXEC_EXECUTORS_H
 #define VGPUD_EXEC_EXECUTORS_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
-#include "vgpud/request/request.h"
-#include "worker/exec.h"
+#include "common/worker_wire.h"
+#include "vgpud/exec/process.h"
 
-/*
- * A seat is a place where one worker runs the requests of one pool, or of one VM. When its worker
- * dies, the warm spare of the same kind takes the seat and another spare is started.
- */
+/* An executor is what runs requests: "cpu", "cuda:0", "auto". */
+struct executor;
 struct executors;
-struct seat;
 
-/* All are called from the event loop, never from within a call of executors.h. */
+/* Called from the event loop, never from within a call of executors.h. */
 struct executors_handler {
-	/* The request ran; done is its answer, checked for its shape only. */
-	void (*done)(void *arg, struct request *request, const struct exec_done *done);
-	/* Those before it are done, and now it runs. */
-	void (*began)(void *arg, struct request *request);
-	/* Its worker died while it ran. */
-	void (*died)(void *arg, struct request *request);
-	/* Its worker died before it began. */
-	void (*unstarted)(void *arg, struct request *request);
-	/* A seat became ready, or stopped being so. */
+	/* An executor's state has changed: a worker got a seat, or there is trouble or no more. */
 	void (*changed)(void *arg);
 };
 
 /*
  * start_deadline_ns: from a worker's start until it is ready; past it, it is killed.
- * Return: 0 or -errno.
+ * Return: 0 or -ENOMEM.
  */
 int executors_new(struct executors **out, sd_event *event, uint64_t start_deadline_ns,
 		  const struct executors_handler *handler, void *arg);
@@ -41,50 +32,54 @@ int executors_new(struct executors **out, sd_event *event, uint64_t start_deadli
 /* Counts for workers that are started from now on. */
 void executors_set_start_deadline(struct executors *executors, uint64_t start_deadline_ns);
 
-/* Ends all workers without calling the handler. */
+/* Ends all workers that have no seat, without calling a handler. The seats are gone before. */
 void executors_free(struct executors *executors);
 
-/* Has a worker of this kind ready as a spare. spec: "cpu", "cuda:N", "auto". Return: 0 or -ENOMEM.
+/*
+ * Return: the executor of that name, NULL: no memory. A new one starts a worker, as its spare.
+ * spec: "cpu", "cuda:N", "auto".
  */
-int executors_warm(struct executors *executors, const char *spec);
+struct executor *executors_get(struct executors *executors, const char *spec);
 
 /*
- * Of an executor by its name. info: executor NONE until a worker of its kind was ready once.
- * trouble: why it cannot be started, NULL while there is hope.
+ * Of an executor by its name. info: executor NONE until a worker of it was ready once. trouble: why
+ * it cannot be started, NULL while there is hope.
  */
-const struct exec_info *executors_info(const struct executors *executors, const char *spec);
+const struct worker_info *executors_info(const struct executors *executors, const char *spec);
 const char *executors_trouble(const struct executors *executors, const char *spec);
 
-/* Return: whether each kind has once said what it runs on, or why it cannot. */
+/* Return: whether each has once said what it runs on, or why it cannot. */
 bool executors_settled(const struct executors *executors);
 
-/* Return: a new seat whose worker is on its way, NULL: no memory. spec: "cpu", "cuda:N", "auto". */
-struct seat *seat_new(struct executors *executors, const char *spec);
+/* --- for the seats --- */
 
-/* Frees it and ends its worker, at once or when the last request that it has came back. */
-void seat_retire(struct seat *seat);
+/* A seat in want of a worker; it embeds one. */
+struct executor_claim {
+	TAILQ_ENTRY(executor_claim) link;
+	bool waits;
+	/* The worker is the seat's now; it ends with executor_bury(). */
+	void (*take)(struct executor_claim *claim, struct process *process);
+};
 
-/* Return: the name of its executor, as seat_new() was told. */
-const char *seat_executor(const struct seat *seat);
+/* Waits for a worker; take() comes from the loop, or before this returns. */
+void executor_claim(struct executor *executor, struct executor_claim *claim);
 
-bool seat_ready(const struct seat *seat);
+/* Waits no more, if it did. */
+void executor_unclaim(struct executor *executor, struct executor_claim *claim);
 
-/* Return: why its executor cannot be started, NULL while there is hope. */
-const char *seat_trouble(const struct seat *seat);
+/* A seat's worker answered. */
+void executor_answered(struct executor *executor);
 
-/* Return: what it runs on; executor NONE until a worker of its kind was ready once. */
-const struct exec_info *seat_info(const struct seat *seat);
+/* Ends a seat's worker. idle_died: it died by itself, and ran nothing. */
+void executor_bury(struct executor *executor, struct process *process, bool idle_died);
 
-/*
- * The seat is ready. Return: 1: it begins now; 0: the worker has others before it, and began()
- * tells when they are done; -EAGAIN: not now.
- */
-int seat_submit(struct seat *seat, struct request *request);
+/* Has the handler called: a seat has changed. */
+void executor_changed(struct executor *executor);
 
-/*
- * Kills the worker of a request that runs too long. The request is the caller's again; what waited
- * behind it comes back through unstarted() before this returns.
- */
-void seat_kill(struct seat *seat, struct request *hung);
+const char *executor_spec(const struct executor *executor);
+const struct worker_info *executor_info(const struct executor *executor);
+
+/* Return: why it cannot be started, NULL while there is hope. */
+const char *executor_trouble(const struct executor *executor);
 
 #endif

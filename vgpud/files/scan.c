@@ -18,6 +18,7 @@
 
 #include "common/util.h"
 #include "proc/confine.h"
+#include "proc/inherit.h"
 #include "vgpud/files/dir.h"
 
 /*
@@ -94,7 +95,8 @@ static bool try_to_tell(enum file_note_kind kind, const char *name, uint32_t sta
 	snprintf(note.name, sizeof(note.name), "%s", name);
 	memcpy(note.text, text, len_bytes);
 	note.len_bytes = (uint32_t)len_bytes;
-	return send(FILE_FD, &note, sizeof(note), MSG_NOSIGNAL) >= 0 || errno == EINTR;
+	return send(inherit_fd(FILE_SOCKET), &note, sizeof(note), MSG_NOSIGNAL) >= 0 ||
+	       errno == EINTR;
 }
 
 /* Without vgpud there is nothing to do. */
@@ -370,7 +372,7 @@ static bool take_order(struct scan *scan)
 		struct file_order_vms vms;
 		struct file_order_answer answer;
 	} order;
-	ssize_t len = recv(FILE_FD, &order, sizeof(order), MSG_DONTWAIT);
+	ssize_t len = recv(inherit_fd(FILE_SOCKET), &order, sizeof(order), MSG_DONTWAIT);
 
 	/* A reset comes before what was sent in front of it, which counts. */
 	if (len < 0)
@@ -434,7 +436,7 @@ static void run(struct scan *scan)
 	bool goes_on = true;
 
 	while (goes_on) {
-		struct pollfd ready[] = { { .fd = FILE_FD, .events = POLLIN },
+		struct pollfd ready[] = { { .fd = inherit_fd(FILE_SOCKET), .events = POLLIN },
 					  { .fd = scan->inotify_fd, .events = POLLIN } };
 		uint64_t now_ns = util_now_ns();
 		int wait_ms = next_ns > now_ns ? (int)((next_ns - now_ns) / UTIL_NS_PER_MS) + 1 : 0;

@@ -241,7 +241,8 @@ static void start_process(struct file_server *server)
 		log_error("file transport: cannot start its process: %s", strerror(errno));
 		return;
 	}
-	started = spawn_start(&server->pid, SPAWN_FILES, NULL, pair[1]);
+	started = spawn_start(&server->pid, SPAWN_FILES, NULL,
+			      &(struct spawn_fd){ FILE_SOCKET, pair[1] }, 1);
 	close(pair[1]);
 	server->fd = pair[0];
 	err = started;

@@ -6,7 +6,6 @@
 
 #include <stdint.h>
 
-#include "proc/spawn.h"
 #include "vgpud/files/format.h"
 #include "vgpud/vm/vm.h"
 
@@ -17,7 +16,7 @@
  * one request of a VM on its way, and each side can bound what it keeps.
  */
 
-#define FILE_FD SPAWN_FD /* the process's end of the pair */
+#define FILE_SOCKET "orders" /* the name of the process's end of the pair: inherit_fd() */
 #define FILE_TEXT_SIZE 160
 #define FILE_VM_MAX 1024 /* VMs whose directories are looked at */
 

@@ -9,8 +9,10 @@
 #include "common/busy_poll.h"
 #include "vgpud/conf/conf.h"
 #include "vgpud/exec/executors.h"
+#include "vgpud/exec/seat.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/link/port.h"
+#include "vgpud/request/request.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
 
@@ -28,6 +30,7 @@ struct broker {
 	sd_event *event;
 	struct ledger *ledger;
 	struct executors *executors;
+	struct seat_set *seats;
 	struct sched sched;
 	struct vm_list vms;
 	struct seat *pool_seat[SCHED_POOL_MAX]; /* with a worker for each pool */

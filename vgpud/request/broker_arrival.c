@@ -38,9 +38,9 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 		.priority = vm->sched.priority,
 		.transport = (uint8_t)arrival->origin->transport,
 	};
-	request->job.id = request->row.id;
-	request->job.len_bytes = arrival->len_bytes;
-	memcpy(request->job.msg, arrival->msg, arrival->len_bytes);
+	request->job.wire.id = request->row.id;
+	request->job.wire.len_bytes = arrival->len_bytes;
+	memcpy(request->job.wire.msg, arrival->msg, arrival->len_bytes);
 }
 
 /* Answers a request that cannot even be recorded. */
@@ -59,8 +59,8 @@ static enum vgpu_error judge(const struct broker *broker, const struct request *
 			     enum vgpu_error refused)
 {
 	struct proto_request parsed;
-	enum vgpu_error error = proto_check_request(request->job.msg, request->job.len_bytes,
-						    &parsed);
+	enum vgpu_error error = proto_check_request(request->job.wire.msg,
+						    request->job.wire.len_bytes, &parsed);
 
 	if (refused != VGPU_ERR_OK)
 		return refused;

@@ -11,9 +11,6 @@
 /* Notes that a request or an answer has come, once it is counted. */
 void broker_message_came(struct broker *broker, uint64_t now_ns);
 
-/* Starts what may start now, on each GPU. */
-void broker_dispatch(struct broker *broker);
-
 /* Return: a request to fill in, NULL: no memory. */
 struct request *broker_request_take(struct broker *broker);
 void broker_request_put(struct broker *broker, struct request *request);
@@ -29,11 +26,26 @@ uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc);
 void broker_advance(struct broker *broker, struct request *request, enum life_event event,
 		    uint32_t status);
 
+/* A worker has given the request back with this answer, well-formed and of this status. */
+void broker_returned(struct broker *broker, struct request *request, uint32_t status,
+		     const uint8_t *msg, uint32_t len_bytes);
+
 /* Has deadlines and tokens looked at no later than at_ns. */
 void broker_expect_expiry(struct broker *broker, uint64_t at_ns);
 
 /* Ends all that the VM has waiting. */
 void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status);
+
+/* broker_run.c */
+
+/* Starts what may start now, on each GPU. */
+void broker_dispatch(struct broker *broker);
+
+/* The timer's: ends what is past its deadline. */
+int broker_on_expiry(sd_event_source *source, uint64_t usec, void *arg);
+
+extern const struct seat_handler broker_seat_handler;
+extern const struct executors_handler broker_executors_handler;
 
 /* broker_arrival.c, broker_vm.c */
 

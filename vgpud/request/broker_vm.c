@@ -55,7 +55,7 @@ static void take_seat(struct broker *broker, struct vm *vm)
 		return;
 	if (vm->exec.seat != NULL)
 		seat_retire(vm->exec.seat);
-	vm->exec.seat = needs_seat(vm) ? seat_new(broker->executors, executor) : NULL;
+	vm->exec.seat = needs_seat(vm) ? seat_new(broker->seats, executor) : NULL;
 }
 
 void broker_vm_changed(struct broker *broker, struct vm *vm)

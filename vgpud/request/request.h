@@ -5,16 +5,14 @@
 #define VGPUD_REQUEST_REQUEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
+#include "vgpud/exec/seat.h"
 #include "vgpud/ledger/ledger.h"
-#include "vgpud/request/request_life.h"
+#include "vgpud/request/life.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
-#include "worker/exec.h"
-
-struct request;
-struct seat;
 
 /* A way by which requests come, and their answers go. */
 struct request_origin {
@@ -28,23 +26,25 @@ struct request_origin {
  * scheduler and seats hold it in their lists meanwhile.
  */
 struct request {
-	struct sched_item
-		item; /* the scheduler's part; first, so that one pointer leads to the other */
-	TAILQ_ENTRY(request) vm_link;	/* among its VM's requests */
-	TAILQ_ENTRY(request) seat_link; /* among what its seat's worker has, while started */
+	struct sched_item item;	      /* the scheduler's part */
+	struct seat_job job;	      /* its seat's part, and its message; the id is row.id */
+	TAILQ_ENTRY(request) vm_link; /* among its VM's requests */
 	struct vm *vm;
-	struct seat *seat; /* where it runs, while started */
 	const struct request_origin *origin;
 	uint64_t sequence; /* the origin's own number for it */
 	enum life_state life;
 	bool with_crc;		   /* the answer needs a checksum too */
 	struct ledger_request row; /* what the ledger will know */
-	struct exec_job job;	   /* its message; job.id is row.id */
 };
 
 static inline struct request *request_of(struct sched_item *item)
 {
-	return (struct request *)item;
+	return (struct request *)((char *)item - offsetof(struct request, item));
+}
+
+static inline struct request *request_of_job(struct seat_job *job)
+{
+	return (struct request *)((char *)job - offsetof(struct request, job));
 }
 
 #endif

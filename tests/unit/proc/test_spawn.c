@@ -20,17 +20,20 @@
 #include <cmocka.h>
 
 #include "common/util.h"
+#include "proc/inherit.h"
 #include "proc/starter.h"
 
 #define ROUNDS 200
+#define REPORT "report" /* the descriptor where a role writes its report */
 
-/* What a role of this test's own says of itself, on its SPAWN_FD. */
+/* What a role of this test's own says of itself. */
 struct report {
 	pid_t pid, parent;
 	size_t argument_len;
 	char argument[64], confine[8];
 	int blocked;	 /* signals */
-	int descriptors; /* above SPAWN_FD */
+	int descriptors; /* besides the standard ones and those with a name */
+	int other;	 /* the one with the name "other" */
 };
 
 static pid_t starter;
@@ -45,11 +48,12 @@ static int report_main(char **argv)
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (int i = 1; i < NSIG; i++)
 		report.blocked += sigismember(&mask, i) == 1;
-	for (int fd = SPAWN_FD + 1; fd < 256; fd++)
+	for (int fd = SPAWN_FD_FIRST + 1 + (inherit_fd("other") >= 0); fd < 256; fd++)
 		report.descriptors += fcntl(fd, F_GETFD) >= 0;
+	report.other = inherit_fd("other");
 	snprintf(report.argument, sizeof(report.argument), "%s", argv[2]);
 	snprintf(report.confine, sizeof(report.confine), "%s", argv[3]);
-	return write(SPAWN_FD, &report, sizeof(report)) == sizeof(report) ? 7 : 1;
+	return write(inherit_fd(REPORT), &report, sizeof(report)) == sizeof(report) ? 7 : 1;
 }
 
 static void open_starter(const char *command)
@@ -83,7 +87,8 @@ static void start(enum spawn_role role, const char *argument, struct report *rep
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(spawn_start(&pid, role, argument, pair[1]), 0);
+	assert_int_equal(
+		spawn_start(&pid, role, argument, &(struct spawn_fd){ REPORT, pair[1] }, 1), 0);
 	close(pair[1]);
 	assert_int_equal(recv(pair[0], report, sizeof(*report), 0), sizeof(*report));
 	close(pair[0]);
@@ -115,7 +120,7 @@ static void test_what_is_fixed(void **arg)
 	open_starter("exit 5");
 	start(SPAWN_FILES, "1:p:/etc", &report);
 	assert_string_equal(report.argument, "1000:p:/srv/requests");
-	assert_int_equal(spawn_start(&pid, SPAWN_COMMAND, "exit 6", -1), 0);
+	assert_int_equal(spawn_start(&pid, SPAWN_COMMAND, "exit 6", NULL, 0), 0);
 	assert_int_equal(exit_status(pid), 5);
 	close_starter();
 }
@@ -126,11 +131,11 @@ static void test_what_is_refused(void **arg)
 
 	(void)arg;
 	open_starter("");
-	assert_int_equal(spawn_start(&pid, SPAWN_COMMAND, "exit 6", -1), -EINVAL);
-	assert_int_equal(spawn_start(&pid, SPAWN_STARTER, "yes", -1), -EINVAL);
-	assert_int_equal(spawn_start(&pid, SPAWN_ROLE_NUM, "yes", -1), -EINVAL);
-	assert_int_equal(spawn_start(&pid, (enum spawn_role) - 1, "yes", -1), -EINVAL);
-	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "", -1), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_COMMAND, "exit 6", NULL, 0), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_STARTER, "yes", NULL, 0), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_ROLE_NUM, "yes", NULL, 0), -EINVAL);
+	assert_int_equal(spawn_start(&pid, (enum spawn_role) - 1, "yes", NULL, 0), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "", NULL, 0), -EINVAL);
 	close_starter();
 }
 
@@ -146,12 +151,70 @@ static void test_length(void **arg)
 	memset(text, 'q', STARTER_ARGUMENT_MAX);
 	text[STARTER_ARGUMENT_MAX] = '\0';
 	open_starter("");
-	assert_int_equal(spawn_start(&pid, SPAWN_QUERY, text, -1), -E2BIG);
+	assert_int_equal(spawn_start(&pid, SPAWN_QUERY, text, NULL, 0), -E2BIG);
 	text[STARTER_ARGUMENT_MAX - 1] = '\0';
 	start(SPAWN_QUERY, text, &report);
 	assert_int_equal(report.argument_len, STARTER_ARGUMENT_MAX - 1);
 	close_starter();
 	free(text);
+}
+
+/* Each is what its name says, in whatever order they come and whatever their numbers are. */
+static void test_descriptors_by_name(void **arg)
+{
+	int report_pair[2], other_pair[2];
+	struct report report;
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report_pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, other_pair), 0);
+	for (int turned = 0; turned < 2; turned++) {
+		struct spawn_fd fds[2];
+
+		fds[turned] = (struct spawn_fd){ REPORT, report_pair[1] };
+		fds[!turned] = (struct spawn_fd){ "other", other_pair[1] };
+		assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", fds, 2), 0);
+		assert_int_equal(recv(report_pair[0], &report, sizeof(report), 0), sizeof(report));
+		assert_int_equal(report.other, SPAWN_FD_FIRST + !turned);
+		assert_int_equal(report.descriptors, 0);
+		assert_int_equal(exit_status(pid), 7);
+	}
+	for (int i = 0; i < 2; i++) {
+		close(report_pair[i]);
+		close(other_pair[i]);
+	}
+	close_starter();
+}
+
+/* The caller's mistakes are told, and start nothing. */
+static void test_bad_descriptors(void **arg)
+{
+	const struct spawn_fd many[SPAWN_FDS_MAX + 1] = { { "a", 0 } };
+	const struct spawn_fd long_name = { "abcdefghijklmnop", 0 };
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", many, SPAWN_FDS_MAX + 1), -EINVAL);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", &long_name, 1), -EINVAL);
+	close_starter();
+}
+
+static void test_names(void **arg)
+{
+	(void)arg;
+	setenv(INHERIT_FD_NAMES, "one:three:t", 1);
+	assert_int_equal(inherit_fd("one"), SPAWN_FD_FIRST);
+	assert_int_equal(inherit_fd("three"), SPAWN_FD_FIRST + 1);
+	assert_int_equal(inherit_fd("t"), SPAWN_FD_FIRST + 2);
+	assert_int_equal(inherit_fd("th"), -1);
+	assert_int_equal(inherit_fd(""), -1);
+	setenv(INHERIT_FD_NAMES, "", 1);
+	assert_int_equal(inherit_fd("one"), -1);
+	unsetenv(INHERIT_FD_NAMES);
+	assert_int_equal(inherit_fd("one"), -1);
 }
 
 static void test_it_dies(void **arg)
@@ -162,7 +225,7 @@ static void test_it_dies(void **arg)
 	open_starter("");
 	kill(starter, SIGKILL);
 	assert_int_equal(exit_status(starter), -SIGKILL);
-	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", -1), -EPIPE);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", NULL, 0), -EPIPE);
 	spawn_close();
 }
 
@@ -174,7 +237,7 @@ static void test_it_hangs(void **arg)
 	(void)arg;
 	open_starter("");
 	kill(starter, SIGSTOP);
-	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", -1), -ETIMEDOUT);
+	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", NULL, 0), -ETIMEDOUT);
 	assert_int_equal(exit_status(starter), -SIGKILL);
 	spawn_close();
 }
@@ -210,10 +273,14 @@ static void test_no_descriptors(void **arg)
 	few.rlim_cur = 3;
 	setrlimit(RLIMIT_NOFILE, &few);
 	/* One that could not be watched is not started. */
-	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", pair[1]), -EMFILE);
+	assert_int_equal(
+		spawn_start(&pid, SPAWN_WORKER, "cpu", &(struct spawn_fd){ REPORT, pair[1] }, 1),
+		-EMFILE);
 	setrlimit(RLIMIT_NOFILE, &before);
 	assert_int_equal(prlimit(starter, RLIMIT_NOFILE, &few, NULL), 0);
-	assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", pair[1]), -EMFILE);
+	assert_int_equal(
+		spawn_start(&pid, SPAWN_WORKER, "cpu", &(struct spawn_fd){ REPORT, pair[1] }, 1),
+		-EMFILE);
 	assert_int_equal(prlimit(starter, RLIMIT_NOFILE, &before, NULL), 0);
 	close(pair[0]);
 	close(pair[1]);
@@ -246,7 +313,7 @@ static void test_how_long(void **arg)
 	for (int i = 0; i < ROUNDS; i++) {
 		uint64_t before_ns = util_now_ns(), took_ns;
 
-		assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", -1), 0);
+		assert_int_equal(spawn_start(&pid, SPAWN_WORKER, "cpu", NULL, 0), 0);
 		took_ns = util_now_ns() - before_ns;
 		sum_ns += took_ns;
 		if (took_ns > most_ns)
@@ -265,17 +332,24 @@ static void test_how_long(void **arg)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whose_child),	cmocka_unit_test(test_what_is_fixed),
-		cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_length),
-		cmocka_unit_test(test_it_dies),		cmocka_unit_test(test_it_hangs),
-		cmocka_unit_test(test_signals),		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_whose_child),
+		cmocka_unit_test(test_what_is_fixed),
+		cmocka_unit_test(test_what_is_refused),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_descriptors_by_name),
+		cmocka_unit_test(test_bad_descriptors),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_it_dies),
+		cmocka_unit_test(test_it_hangs),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_how_long),
 	};
 
 	if (argc == 5 && strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
 		const struct spawn_fixed fixed = { argv[2], argv[3], argv[4] };
 
-		close_range(SPAWN_FD + 1, ~0u, 0);
+		inherit_close_others();
 		return starter_main(&fixed);
 	}
 	if (argc == 4)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* request_life.h - what becomes of a request, whatever happens to it and in whatever order */
+/* life.h - what becomes of a request, whatever happens to it and in whatever order */
 
-#ifndef VGPUD_REQUEST_REQUEST_LIFE_H
-#define VGPUD_REQUEST_REQUEST_LIFE_H
+#ifndef VGPUD_REQUEST_LIFE_H
+#define VGPUD_REQUEST_LIFE_H
 
 #include <stdint.h>
 

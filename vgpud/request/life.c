@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* request_life.c - what becomes of a request, whatever happens to it and in whatever order */
+/* life.c - what becomes of a request, whatever happens to it and in whatever order */
 
-#include "vgpud/request/request_life.h"
+#include "vgpud/request/life.h"
 
 #include "common/wire/vgpu_proto.h"
 

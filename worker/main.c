@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* worker_main.c - the worker process: opens an executor and runs what the broker sends */
+/* main.c - the worker process: opens an executor and runs what the broker sends */
 
 #include <errno.h>
 #include <signal.h>
@@ -14,12 +14,15 @@
 #include "common/busy_poll.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "common/worker_wire.h"
 #include "proc/confine.h"
+#include "proc/inherit.h"
+#include "proc/role.h"
+#include "proc/spawn_wire.h"
 #include "worker/exec_cpu.h"
-#ifdef VGPU_WITH_CUDA
 #include "worker/exec_cuda.h"
-#endif
-#include "vgpud/exec/worker.h"
+
+static int socket_fd; /* to the broker */
 
 static int open_cpu(struct exec **out, char *why, size_t why_size)
 {
@@ -30,18 +33,6 @@ static int open_cpu(struct exec **out, char *why, size_t why_size)
 	return -ENOMEM;
 }
 
-static int open_cuda(struct exec **out, int device, char *why, size_t why_size)
-{
-#ifdef VGPU_WITH_CUDA
-	return exec_cuda_open(out, device, why, why_size);
-#else
-	(void)out;
-	(void)device;
-	snprintf(why, why_size, "this vgpud was built without CUDA (no nvcc was there)");
-	return -ENOENT;
-#endif
-}
-
 /* why: with success, what `auto` could not use. */
 static int open_executor(struct exec **out, const char *spec, char *why, size_t why_size)
 {
@@ -50,9 +41,9 @@ static int open_executor(struct exec **out, const char *spec, char *why, size_t 
 	if (strcmp(spec, "cpu") == 0)
 		return open_cpu(out, why, why_size);
 	if (strncmp(spec, "cuda:", 5) == 0 && util_parse_u64(spec + 5, 0, 1023, &device) == 0)
-		return open_cuda(out, (int)device, why, why_size);
+		return exec_cuda_open(out, (int)device, why, why_size);
 	if (strcmp(spec, "auto") == 0) {
-		if (open_cuda(out, 0, why, why_size) == 0)
+		if (exec_cuda_open(out, 0, why, why_size) == 0)
 			return 0;
 		return open_cpu(out, why, why_size);
 	}
@@ -65,33 +56,33 @@ static bool greet(const struct exec *exec, struct worker_hello *hello)
 {
 	if (exec != NULL)
 		hello->info = exec->info;
-	return send(WORKER_FD, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
+	return send(socket_fd, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
 }
 
 /* Waits for the broker's next message. Return: its length; 0: the broker has gone. */
-static ssize_t receive(struct exec_job *job, struct busy_poll *poll, uint64_t most_ns)
+static ssize_t receive(struct worker_job *job, struct busy_poll *poll, uint64_t most_ns)
 {
 	ssize_t len;
 
 	for (;;) {
 		bool look = busy_poll_look(poll, util_now_ns(), most_ns);
 
-		len = recv(WORKER_FD, job, sizeof(*job), look ? MSG_DONTWAIT : 0);
+		len = recv(socket_fd, job, sizeof(*job), look ? MSG_DONTWAIT : 0);
 		if (len >= 0 || (errno != EAGAIN && errno != EINTR))
 			return len;
 	}
 }
 
 /* Return: 1 *job is the next, 0 the broker has gone, -1 it sent what it never does. */
-static int next_job(struct exec_job *job, struct busy_poll *poll, uint64_t most_ns)
+static int next_job(struct worker_job *job, struct busy_poll *poll, uint64_t most_ns)
 {
 	ssize_t len = receive(job, poll, most_ns);
 
 	if (len <= 0)
 		return 0;
 	busy_poll_came(poll, util_now_ns(), most_ns);
-	if ((size_t)len < offsetof(struct exec_job, msg) || job->len_bytes > VGPU_MSG_MAX ||
-	    (size_t)len != offsetof(struct exec_job, msg) + job->len_bytes)
+	if ((size_t)len < offsetof(struct worker_job, msg) || job->len_bytes > VGPU_MSG_MAX ||
+	    (size_t)len != offsetof(struct worker_job, msg) + job->len_bytes)
 		return -1;
 	return 1;
 }
@@ -99,8 +90,8 @@ static int next_job(struct exec_job *job, struct busy_poll *poll, uint64_t most_
 static int serve(struct exec *exec)
 {
 	struct busy_poll poll = { .next = BUSY_POLL_REQUEST };
-	struct exec_job job = { .busy_poll_us = 0 };
-	struct exec_done done;
+	struct worker_job job = { .busy_poll_us = 0 };
+	struct worker_done done;
 	int more;
 
 	while ((more = next_job(&job, &poll, job.busy_poll_us * UTIL_NS_PER_US)) == 1) {
@@ -110,7 +101,7 @@ static int serve(struct exec *exec)
 			;
 		if (more < 0)
 			return 1;
-		if (send(WORKER_FD, &done, offsetof(struct exec_done, msg) + done.len_bytes,
+		if (send(socket_fd, &done, offsetof(struct worker_done, msg) + done.len_bytes,
 			 MSG_NOSIGNAL) < 0)
 			return 0;
 		busy_poll_expect(&poll, BUSY_POLL_REQUEST, util_now_ns());
@@ -124,16 +115,17 @@ static int serve(struct exec *exec)
  */
 static void __attribute__((noreturn)) die(void)
 {
-	close(WORKER_FD);
+	close(socket_fd);
 	_exit(1);
 }
 
-int worker_main(const char *spec)
+int role_worker(const char *spec)
 {
 	struct worker_hello hello = { .error = 0 };
 	struct exec *exec = NULL;
 	int status = 1;
 
+	socket_fd = inherit_fd(WORKER_SOCKET);
 	log_init(spawn_name[SPAWN_WORKER], false);
 	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
 	 */

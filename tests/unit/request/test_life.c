@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_request_life.c - every order of events for one request, and for some that share a worker */
+/* test_life.c - every order of events for one request, and for some that share a worker */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/request/request_life.h"
+#include "vgpud/request/life.h"
 
 /* --- one request, any events at all --- */
 
@@ -323,5 +323,5 @@ int main(void)
 		cmocka_unit_test(all_at_one_worker_each_end_once_and_run_once),
 	};
 
-	return cmocka_run_group_tests_name("request_life", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("life", tests, NULL, NULL);
 }

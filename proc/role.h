@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* role.h - what this program's file can be started as, where its room is not vgpud's own */
+
+#ifndef VGPU_PROC_ROLE_H
+#define VGPU_PROC_ROLE_H
+
+/*
+ * The entries lie here, below both sides: vgpud's main() starts a role without seeing anything of
+ * the room that it lives in, so nothing of a worker's can get into the broker by an include.
+ */
+
+/*
+ * The worker process: opens its executor and runs what the broker sends (worker/main.c).
+ * spec: "cpu", "cuda:N" or "auto". Return: the process's exit status.
+ */
+int role_worker(const char *spec);
+
+#endif

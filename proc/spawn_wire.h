@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* spawn_wire.h - the roles that processes of ours have, and what vgpud says to its starter */
+
+#ifndef VGPU_PROC_SPAWN_WIRE_H
+#define VGPU_PROC_SPAWN_WIRE_H
+
+#include <stdint.h>
+
+#define SPAWN_FD_FIRST 3      /* where the descriptors of a process of ours begin */
+#define SPAWN_FDS_MAX 4	      /* so many at most, besides the standard ones */
+#define SPAWN_FD_NAME_SIZE 16 /* the end included */
+
+/* What this program can be started as besides vgpud; main() knows it by argv[1] (argv[0] is for
+ * ps, and whatever runs a program under itself, as valgrind does, sets it as it likes). */
+enum spawn_role {
+	SPAWN_STARTER,
+	SPAWN_WORKER,
+	SPAWN_QUERY,
+	SPAWN_FILES,
+	SPAWN_COMMAND, /* which is a shell */
+	SPAWN_ROLE_NUM
+};
+
+extern const char *const spawn_name[SPAWN_ROLE_NUM];
+
+/* What the starter is told at its own start, so that nobody can talk it into anything else. */
+struct spawn_fixed {
+	const char *confine; /* the last argument of each role: how it confines itself */
+	const char *files;   /* the first argument of SPAWN_FILES; "": there is none */
+	const char *command; /* of SPAWN_COMMAND; "": there is none */
+};
+
+#define STARTER_ARGUMENT_MAX (128 << 10) /* end included: what execve() takes in one word */
+
+/*
+ * vgpud to starter, with fd_num descriptors as SCM_RIGHTS, in the order of their names. It travels
+ * without the unused end of its argument.
+ */
+struct starter_order {
+	uint32_t role; /* enum spawn_role */
+	uint32_t fd_num;
+	char fd_name[SPAWN_FDS_MAX][SPAWN_FD_NAME_SIZE];
+	char argument[STARTER_ARGUMENT_MAX];
+};
+
+/* Starter to vgpud, for each order. */
+struct starter_answer {
+	int32_t pid; /* or -errno */
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_cuda_abi.c - our tables of the CUDA driver API against the toolkit's headers */
+
+#include <stdio.h>
+
+#if __has_include(<cuda.h>) && __has_include(<cudaTypedefs.h>)
+
+#include <cuda.h>
+#include <cudaTypedefs.h>
+
+#include "common/cuda/cuda_calls.h"
+
+/* That this file compiles is the test. */
+
+#define SAME(a, b) __builtin_types_compatible_p(a, b)
+
+#define CHECK_NUMBER(name, value) _Static_assert((name) == (value), #name);
+CUDA_ABI_RESULTS(CHECK_NUMBER)
+CUDA_ABI_ATTRIBUTES(CHECK_NUMBER)
+CUDA_ABI_FLAGS(CHECK_NUMBER)
+
+_Static_assert(SAME(CUdevice, int), "CUdevice");
+_Static_assert(SAME(CUdeviceptr, unsigned long long), "CUdeviceptr");
+_Static_assert(SAME(CUcontext, struct CUctx_st *), "CUcontext");
+_Static_assert(SAME(CUmodule, struct CUmod_st *), "CUmodule");
+_Static_assert(SAME(CUfunction, struct CUfunc_st *), "CUfunction");
+_Static_assert(SAME(CUstream, struct CUstream_st *), "CUstream");
+_Static_assert(sizeof(CUresult) == sizeof(int), "CUresult");
+_Static_assert(sizeof(CUdevice_attribute) == sizeof(int), "CUdevice_attribute");
+
+/* Under the name that libcuda.so.1 exports, and as of the CUDA version that brought it. */
+#define CHECK_CALL(field, name, suffix, version, arguments)                            \
+	_Static_assert(SAME(__typeof__(&name##suffix), CUresult(*) arguments), #name); \
+	_Static_assert(SAME(PFN_##name##_v##version, CUresult(*) arguments), #version);
+CUDA_CALLS(CHECK_CALL)
+
+int main(void)
+{
+	puts("1..1\nok 1 - the tables are those of the toolkit");
+	return 0;
+}
+
+#else
+
+int main(void)
+{
+	puts("1..0 # SKIP no CUDA toolkit here");
+	return 0;
+}
+
+#endif

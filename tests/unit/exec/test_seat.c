@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_seat.c - what becomes of a seat's jobs, and of the seat, whatever its worker does */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/exec/double.h"
+#include "vgpud/exec/seat.h"
+
+#define JOBS 8
+
+enum fate { NONE, BEGAN, DONE, DIED, UNSTARTED };
+
+/* What the handler was told of each job, by its id; began is counted beside. */
+static enum fate fate[JOBS];
+static int began[JOBS], changed;
+static uint64_t exec_ns[JOBS];
+static struct executors *executors;
+static struct seat_set *set;
+static struct seat_job jobs[JOBS];
+
+static void on_done(void *arg, struct seat_job *job, const struct worker_done *done)
+{
+	assert_ptr_equal(arg, fate);
+	assert_int_equal(fate[job->wire.id], NONE);
+	fate[job->wire.id] = DONE;
+	exec_ns[job->wire.id] = done->exec_ns;
+}
+
+static void on_began(void *arg, struct seat_job *job)
+{
+	(void)arg;
+	assert_int_equal(fate[job->wire.id], NONE);
+	began[job->wire.id]++;
+}
+
+static void on_died(void *arg, struct seat_job *job)
+{
+	(void)arg;
+	assert_int_equal(fate[job->wire.id], NONE);
+	fate[job->wire.id] = DIED;
+}
+
+static void on_unstarted(void *arg, struct seat_job *job)
+{
+	(void)arg;
+	assert_int_equal(fate[job->wire.id], NONE);
+	fate[job->wire.id] = UNSTARTED;
+}
+
+static const struct seat_handler handler = {
+	.done = on_done,
+	.began = on_began,
+	.died = on_died,
+	.unstarted = on_unstarted,
+};
+
+static void on_changed(void *arg)
+{
+	(void)arg;
+	changed++;
+}
+
+static int open_house(void **state)
+{
+	static const struct executors_handler callbacks = { .changed = on_changed };
+
+	(void)state;
+	memset(fate, 0, sizeof(fate));
+	memset(began, 0, sizeof(began));
+	changed = 0;
+	if (executors_new(&executors, double_event, 30 * UTIL_NS_PER_S, &callbacks, NULL) != 0)
+		return 1;
+	set = seat_set_new(executors, &handler, fate);
+	return set == NULL;
+}
+
+static int close_house(void **state)
+{
+	(void)state;
+	seat_set_free(set);
+	executors_free(executors);
+	return 0;
+}
+
+static struct seat *ready_seat(void)
+{
+	struct seat *seat = seat_new(set, DOUBLE_GOOD);
+
+	assert_non_null(seat);
+	assert_true(DOUBLE_UNTIL(seat_ready(seat)));
+	return seat;
+}
+
+/* Return: what seat_submit() says. */
+static int give(struct seat *seat, uint64_t id, enum double_deed deed)
+{
+	jobs[id].wire = (struct worker_job){ .id = id, .busy_poll_us = deed, .len_bytes = 40 };
+	return seat_submit(seat, &jobs[id]);
+}
+
+/* It has a worker again, which works. */
+static void works(struct seat *seat)
+{
+	assert_true(DOUBLE_UNTIL(seat_ready(seat)));
+	assert_int_equal(give(seat, JOBS - 1, DOUBLE_ANSWERS), 1);
+	assert_true(DOUBLE_UNTIL(fate[JOBS - 1] != NONE));
+	assert_int_equal(fate[JOBS - 1], DONE);
+}
+
+static void test_jobs_in_their_order(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	assert_int_equal(give(seat, 0, DOUBLE_ANSWERS), 1);
+	assert_int_equal(give(seat, 1, DOUBLE_ANSWERS), 0);
+	assert_int_equal(give(seat, 2, DOUBLE_ANSWERS), 0);
+	assert_true(DOUBLE_UNTIL(fate[2] == DONE));
+	assert_true(fate[0] == DONE && fate[1] == DONE);
+	assert_true(began[0] == 0 && began[1] == 1 && began[2] == 1);
+	assert_string_equal(seat_executor(seat), DOUBLE_GOOD);
+	assert_string_equal(seat_info(seat)->name, "double");
+	assert_null(seat_trouble(seat));
+}
+
+static void test_a_job_kills_the_worker(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	give(seat, 0, DOUBLE_ANSWERS);
+	give(seat, 1, DOUBLE_DIES);
+	give(seat, 2, DOUBLE_ANSWERS);
+	assert_true(DOUBLE_UNTIL(fate[2] != NONE));
+	assert_true(fate[0] == DONE && fate[1] == DIED && fate[2] == UNSTARTED);
+	works(seat);
+}
+
+static void test_a_worker_forks_and_ends(void **arg)
+{
+	struct seat *seat = ready_seat();
+	pid_t escaped;
+
+	(void)arg;
+	give(seat, 0, DOUBLE_FORKS);
+	assert_true(DOUBLE_UNTIL(fate[0] == DONE));
+	escaped = (pid_t)exec_ns[0];
+	assert_true(escaped > 1);
+	/* Its child would answer; the seat gets another worker all the same. */
+	assert_true(DOUBLE_UNTIL(!seat_ready(seat) || changed > 1));
+	works(seat);
+	kill(escaped, SIGKILL);
+}
+
+static void test_the_running_job_is_killed(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	give(seat, 0, DOUBLE_WAITS);
+	give(seat, 1, DOUBLE_ANSWERS);
+	seat_kill(seat, &jobs[0]);
+	assert_true(fate[0] == NONE && fate[1] == UNSTARTED);
+	works(seat);
+}
+
+/* Of one that waited behind it, the worker's running job is told as died. */
+static void test_a_waiting_job_is_killed(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	give(seat, 0, DOUBLE_WAITS);
+	give(seat, 1, DOUBLE_ANSWERS);
+	seat_kill(seat, &jobs[1]);
+	assert_true(fate[0] == DIED && fate[1] == NONE);
+	works(seat);
+}
+
+static void test_retired_with_a_job(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	give(seat, 0, DOUBLE_ANSWERS);
+	seat_retire(seat);
+	assert_true(DOUBLE_UNTIL(fate[0] != NONE));
+	assert_int_equal(fate[0], DONE);
+}
+
+static void test_retired_with_a_job_that_kills_its_worker(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	give(seat, 0, DOUBLE_DIES);
+	seat_retire(seat);
+	assert_true(DOUBLE_UNTIL(fate[0] != NONE));
+	assert_int_equal(fate[0], DIED);
+}
+
+static void test_retired_while_it_waits(void **arg)
+{
+	struct seat *seat = seat_new(set, DOUBLE_HANGS);
+
+	(void)arg;
+	assert_false(seat_ready(seat));
+	seat_retire(seat);
+}
+
+static void test_each_seat_has_a_worker_of_its_own(void **arg)
+{
+	struct seat *first = ready_seat(), *second = ready_seat();
+
+	(void)arg;
+	give(first, 0, DOUBLE_WAITS);
+	give(second, 1, DOUBLE_ANSWERS);
+	assert_true(DOUBLE_UNTIL(fate[1] == DONE));
+	assert_int_equal(fate[0], NONE);
+}
+
+static void test_trouble(void **arg)
+{
+	struct seat *seat = seat_new(set, DOUBLE_REFUSES);
+
+	(void)arg;
+	assert_false(executors_settled(executors));
+	assert_true(DOUBLE_UNTIL(seat_trouble(seat) != NULL));
+	assert_string_equal(seat_trouble(seat), "it does not want to");
+	assert_string_equal(executors_trouble(executors, DOUBLE_REFUSES), "it does not want to");
+	assert_null(executors_trouble(executors, DOUBLE_GOOD));
+	assert_true(executors_settled(executors));
+	assert_true(changed > 0);
+}
+
+static void test_late(void **arg)
+{
+	struct seat *seat;
+
+	(void)arg;
+	executors_set_start_deadline(executors, UTIL_NS_PER_S / 10);
+	seat = seat_new(set, DOUBLE_HANGS);
+	assert_true(DOUBLE_UNTIL(seat_trouble(seat) != NULL));
+	assert_non_null(strstr(seat_trouble(seat), "not ready in time"));
+}
+
+static void test_silent(void **arg)
+{
+	struct seat *seat = seat_new(set, DOUBLE_ENDS);
+
+	(void)arg;
+	assert_true(DOUBLE_UNTIL(seat_trouble(seat) != NULL));
+	assert_string_equal(seat_trouble(seat), "the worker process ended as it started");
+}
+
+#define SEAT_TEST(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		SEAT_TEST(test_jobs_in_their_order),
+		SEAT_TEST(test_a_job_kills_the_worker),
+		SEAT_TEST(test_a_worker_forks_and_ends),
+		SEAT_TEST(test_the_running_job_is_killed),
+		SEAT_TEST(test_a_waiting_job_is_killed),
+		SEAT_TEST(test_retired_with_a_job),
+		SEAT_TEST(test_retired_with_a_job_that_kills_its_worker),
+		SEAT_TEST(test_retired_while_it_waits),
+		SEAT_TEST(test_each_seat_has_a_worker_of_its_own),
+		SEAT_TEST(test_trouble),
+		SEAT_TEST(test_late),
+		SEAT_TEST(test_silent),
+	};
+	int status = double_role(argc, argv);
+
+	if (status >= 0)
+		return status;
+	return cmocka_run_group_tests_name("seat", tests, double_set_up, double_tear_down);
+}

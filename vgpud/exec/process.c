@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* process.c - one worker process: its start, its messages, its end */
+
+#include "vgpud/exec/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "proc/descriptors.h"
+#include "proc/spawn.h"
+
+static void free_process(struct process *process)
+{
+	sd_event_source_disable_unref(process->io);
+	sd_event_source_disable_unref(process->end);
+	sd_event_source_disable_unref(process->child);
+	if (process->fd >= 0)
+		close(process->fd);
+	free(process);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct process *process = arg;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	process->heard(process, process->heard_arg);
+	return 0;
+}
+
+/* A time that has passed, since a deferred source would go before all others each time. */
+static int on_end(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct process *process = arg;
+
+	(void)usec;
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	process->heard(process, process->heard_arg);
+	return 0;
+}
+
+/* The loop reaps the child when this returns. */
+static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct process *process = arg;
+
+	(void)source;
+	process->ended = true;
+	if (si->si_code == CLD_EXITED)
+		log_debug("worker %d ended with status %d", si->si_pid, si->si_status);
+	else
+		log_debug("worker %d ended by signal %d", si->si_pid, si->si_status);
+	if (process->heard == NULL) {
+		process->buried(process, process->buried_arg);
+		free_process(process);
+	} else {
+		/* Its last answers may still be in the socket: it is heard until it is closed. */
+		sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
+/* fd: the worker's end of the pair. Return: 0 or -errno. */
+static int spawn_worker(pid_t *pid, const char *spec, int fd)
+{
+	const struct spawn_fd fds[] = { { WORKER_SOCKET, fd } };
+
+	/* The next descriptor will watch the process. */
+	if (!descriptors_left(fd, DESCRIPTORS_OF_ADMINS))
+		return -EMFILE;
+	return spawn_start(pid, SPAWN_WORKER, spec, fds, 1);
+}
+
+/* Return: 0 or -errno. */
+static int watch(struct process *process, sd_event *event)
+{
+	int err = sd_event_add_child(event, &process->child, process->pid, WEXITED, on_child_exit,
+				     process);
+
+	if (err >= 0)
+		err = sd_event_add_io(event, &process->io, process->fd, EPOLLIN, on_readable,
+				      process);
+	if (err >= 0)
+		err = sd_event_add_time(event, &process->end, CLOCK_MONOTONIC, 0, 1, on_end,
+					process);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(process->end, SD_EVENT_OFF);
+	return err < 0 ? err : 0;
+}
+
+int process_start(struct process **out, sd_event *event, const char *spec, process_buried *buried,
+		  void *buried_arg)
+{
+	struct process *process = calloc(1, sizeof(*process));
+	int pair[2], err;
+
+	if (process == NULL)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err = -errno;
+		free(process);
+		return err;
+	}
+	process->fd = pair[0];
+	process->buried = buried;
+	process->buried_arg = buried_arg;
+	err = spawn_worker(&process->pid, spec, pair[1]);
+	close(pair[1]);
+	if (err == 0) {
+		err = watch(process, event);
+		if (err != 0)
+			spawn_abandon(process->pid);
+	}
+	if (err != 0) {
+		free_process(process);
+		return err;
+	}
+	*out = process;
+	return 0;
+}
+
+void process_listen(struct process *process, process_heard *heard, void *arg)
+{
+	process->heard = heard;
+	process->heard_arg = arg;
+}
+
+/*
+ * A worker that ends with jobs unread in its socket resets the connection, and the kernel tells that
+ * before it gives out what the worker had sent: so the error is taken away, and what came is read.
+ */
+static ssize_t receive(const struct process *process, void *message, size_t size)
+{
+	ssize_t len = recv(process->fd, message, size, MSG_DONTWAIT);
+
+	if (len < 0 && errno == ECONNRESET)
+		len = recv(process->fd, message, size, MSG_DONTWAIT);
+	return len;
+}
+
+int process_greet(struct process *process, struct worker_hello *hello)
+{
+	ssize_t len = receive(process, hello, sizeof(*hello));
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR) && !process->ended)
+		return 0;
+	if (len != sizeof(*hello)) {
+		*hello = (struct worker_hello){ .error = -EPIPE };
+		snprintf(hello->why, sizeof(hello->why), "the worker process ended as it started");
+		return hello->error;
+	}
+	hello->why[sizeof(hello->why) - 1] = '\0';
+	hello->info.name[sizeof(hello->info.name) - 1] = '\0';
+	if (hello->error != 0)
+		return hello->error < 0 ? hello->error : -EPROTO;
+	return 1;
+}
+
+int process_submit(struct process *process, const struct worker_job *job)
+{
+	size_t len = offsetof(struct worker_job, msg) + job->len_bytes;
+
+	if (process->ended)
+		return -EPIPE;
+	if (send(process->fd, job, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
+}
+
+int process_reap(struct process *process, struct worker_done *done)
+{
+	ssize_t len = receive(process, done, sizeof(*done));
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return process->ended ? -EPIPE : 0;
+	if (len < 0)
+		return -errno;
+	if (len == 0)
+		return -EPIPE;
+	if ((size_t)len < offsetof(struct worker_done, msg) || done->len_bytes > VGPU_MSG_MAX ||
+	    (size_t)len != offsetof(struct worker_done, msg) + done->len_bytes)
+		return -EPROTO;
+	return 1;
+}
+
+/* By its pidfd, where there is one: a number may be another's by now, that of a child is not. */
+static void kill_process(struct process *process)
+{
+	if (!process->ended && process->child != NULL)
+		sd_event_source_send_child_signal(process->child, SIGKILL, NULL, 0);
+}
+
+bool process_close(struct process *process)
+{
+	if (process->ended) {
+		free_process(process);
+		return false;
+	}
+	kill_process(process);
+	process->io = sd_event_source_disable_unref(process->io);
+	process->end = sd_event_source_disable_unref(process->end);
+	close(process->fd);
+	process->fd = -1;
+	process->heard = NULL;
+	return true;
+}
+
+void process_abandon(struct process *process)
+{
+	kill_process(process);
+	free_process(process);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* seat.c - a place where one worker runs the requests of one pool, or of one VM */
+
+#include "vgpud/exec/seat.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+
+struct seat {
+	TAILQ_ENTRY(seat) link;
+	struct seat_set *set;
+	struct executor *executor;
+	struct process *process; /* NULL: it waits for one, by its claim */
+	struct executor_claim claim;
+	bool retiring;			     /* ends with its last job */
+	TAILQ_HEAD(job_list, seat_job) jobs; /* what the worker has, oldest first */
+};
+
+struct seat_set {
+	struct executors *executors;
+	const struct seat_handler *handler;
+	void *arg;
+	TAILQ_HEAD(seat_list, seat) seats;
+};
+
+static struct seat *seat_of(struct executor_claim *claim)
+{
+	return (struct seat *)((char *)claim - offsetof(struct seat, claim));
+}
+
+static void free_seat(struct seat *seat)
+{
+	if (seat->process != NULL)
+		executor_bury(seat->executor, seat->process, false);
+	executor_unclaim(seat->executor, &seat->claim);
+	TAILQ_REMOVE(&seat->set->seats, seat, link);
+	free(seat);
+}
+
+static void retire_if_idle(struct seat *seat)
+{
+	if (seat->retiring && TAILQ_EMPTY(&seat->jobs))
+		free_seat(seat);
+}
+
+/* The worker is gone, or not to be trusted. What it was running is the oldest that it has. */
+static void vacate(struct seat *seat, bool oldest_ran, bool idle_died)
+{
+	struct executor *executor = seat->executor;
+	const struct seat_set *set = seat->set;
+	struct seat_job *job;
+
+	executor_bury(executor, seat->process, idle_died);
+	seat->process = NULL;
+	while ((job = TAILQ_FIRST(&seat->jobs)) != NULL) {
+		TAILQ_REMOVE(&seat->jobs, job, link);
+		if (oldest_ran)
+			set->handler->died(set->arg, job);
+		else
+			set->handler->unstarted(set->arg, job);
+		oldest_ran = false;
+	}
+	if (seat->retiring)
+		free_seat(seat);
+	else
+		executor_claim(executor, &seat->claim);
+	executor_changed(executor);
+}
+
+static void take_answer(struct seat *seat, const struct worker_done *done)
+{
+	const struct seat_set *set = seat->set;
+	struct seat_job *job = TAILQ_FIRST(&seat->jobs);
+
+	executor_answered(seat->executor);
+	TAILQ_REMOVE(&seat->jobs, job, link);
+	if (!TAILQ_EMPTY(&seat->jobs))
+		set->handler->began(set->arg, TAILQ_FIRST(&seat->jobs));
+	set->handler->done(set->arg, job, done);
+	retire_if_idle(seat);
+}
+
+static void on_heard(struct process *process, void *arg)
+{
+	struct seat *seat = arg;
+	const struct seat_job *oldest = TAILQ_FIRST(&seat->jobs);
+	struct worker_done done;
+	int result = process_reap(process, &done);
+
+	if (result == 0)
+		return;
+	if (result == 1 && oldest != NULL && done.id == oldest->wire.id) {
+		take_answer(seat, &done);
+		return;
+	}
+	log_warning("worker %d (%s) %s%s; replacing it", process->pid,
+		    executor_spec(seat->executor),
+		    result == 1 ? "answered what it was not asked" : "died",
+		    oldest != NULL ? " while it ran a request" : "");
+	vacate(seat, true, oldest == NULL);
+}
+
+static void on_take(struct executor_claim *claim, struct process *process)
+{
+	struct seat *seat = seat_of(claim);
+
+	seat->process = process;
+	process_listen(process, on_heard, seat);
+}
+
+struct seat_set *seat_set_new(struct executors *executors, const struct seat_handler *handler,
+			      void *arg)
+{
+	struct seat_set *set = calloc(1, sizeof(*set));
+
+	if (set == NULL)
+		return NULL;
+	set->executors = executors;
+	set->handler = handler;
+	set->arg = arg;
+	TAILQ_INIT(&set->seats);
+	return set;
+}
+
+void seat_set_free(struct seat_set *set)
+{
+	struct seat *seat;
+
+	while ((seat = TAILQ_FIRST(&set->seats)) != NULL)
+		free_seat(seat);
+	free(set);
+}
+
+struct seat *seat_new(struct seat_set *set, const char *spec)
+{
+	struct executor *executor = executors_get(set->executors, spec);
+	struct seat *seat = calloc(1, sizeof(*seat));
+
+	if (executor == NULL || seat == NULL) {
+		free(seat);
+		return NULL;
+	}
+	seat->set = set;
+	seat->executor = executor;
+	seat->claim.take = on_take;
+	TAILQ_INIT(&seat->jobs);
+	TAILQ_INSERT_TAIL(&set->seats, seat, link);
+	executor_claim(executor, &seat->claim);
+	return seat;
+}
+
+void seat_retire(struct seat *seat)
+{
+	seat->retiring = true;
+	retire_if_idle(seat);
+}
+
+const char *seat_executor(const struct seat *seat)
+{
+	return executor_spec(seat->executor);
+}
+
+bool seat_ready(const struct seat *seat)
+{
+	return seat->process != NULL;
+}
+
+const char *seat_trouble(const struct seat *seat)
+{
+	return seat->process != NULL ? NULL : executor_trouble(seat->executor);
+}
+
+const struct worker_info *seat_info(const struct seat *seat)
+{
+	return executor_info(seat->executor);
+}
+
+int seat_submit(struct seat *seat, struct seat_job *job)
+{
+	/* If the worker has died, its socket or its pid says so too, and the loop finds that next. */
+	if (process_submit(seat->process, &job->wire) != 0)
+		return -EAGAIN;
+	job->seat = seat;
+	TAILQ_INSERT_TAIL(&seat->jobs, job, link);
+	return TAILQ_FIRST(&seat->jobs) == job;
+}
+
+void seat_kill(struct seat *seat, struct seat_job *hung)
+{
+	bool oldest = TAILQ_FIRST(&seat->jobs) == hung;
+
+	log_warning("worker %d (%s) ran a request past its time; killing and replacing it",
+		    seat->process->pid, executor_spec(seat->executor));
+	TAILQ_REMOVE(&seat->jobs, hung, link);
+	vacate(seat, !oldest, false);
+}

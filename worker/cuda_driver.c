@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cuda_driver.c - the host's CUDA driver, loaded when it is wanted */
+
+#include "worker/cuda_driver.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+
+/* What is wanted of the library, and where its address goes. */
+struct symbol {
+	const char *name;
+	size_t offset; /* in struct cuda_calls */
+	int version;   /* of CUDA, that brought it */
+};
+
+static const struct symbol symbols[] = {
+#define SYMBOL(field, name, suffix, version, arguments) \
+	{ #name #suffix, offsetof(struct cuda_calls, field), version },
+	CUDA_CALLS(SYMBOL)
+#undef SYMBOL
+};
+
+int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size)
+{
+	void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+
+	if (library == NULL) {
+		snprintf(why, why_size, "no NVIDIA driver here (%s)", dlerror());
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+		void *address = dlsym(library, symbols[i].name);
+
+		if (address == NULL) {
+			snprintf(
+				why, why_size,
+				"the NVIDIA driver is too old: libcuda.so.1 has no %s (CUDA %d.%d; "
+				"need CUDA 11 or later)",
+				symbols[i].name, symbols[i].version / 1000,
+				symbols[i].version % 1000 / 10);
+			return -ENOENT;
+		}
+		*(void **)((char *)calls + symbols[i].offset) = address;
+	}
+	return 0;
+}
+
+const char *cuda_driver_error(const struct cuda_calls *calls, CUresult result, char *text,
+			      size_t size)
+{
+	const char *name = NULL, *words = NULL;
+
+	calls->error_name(result, &name);
+	calls->error_text(result, &words);
+	snprintf(text, size, "%s (%s)", name ? name : "unknown CUDA error", words ? words : "?");
+	return text;
+}

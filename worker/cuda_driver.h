@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cuda_driver.h - the host's CUDA driver, loaded when it is wanted */
+
+#ifndef VGPU_WORKER_CUDA_DRIVER_H
+#define VGPU_WORKER_CUDA_DRIVER_H
+
+#include "common/cuda/cuda_calls.h"
+
+/*
+ * Loads libcuda.so.1 into this process, for good. Only a worker process (or a benchmark) does:
+ * some CUDA errors end only with the process.
+ * why: on failure a sentence for people, why_size bytes.
+ * Return: 0, -ENOENT: there is no driver, or it is too old.
+ */
+int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size);
+
+/*
+ * Puts an error into words: "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was
+ * encountered)". Return: text, of size bytes.
+ */
+const char *cuda_driver_error(const struct cuda_calls *calls, CUresult result, char *text,
+			      size_t size);
+
+#endif

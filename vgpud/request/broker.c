@@ -112,7 +112,7 @@ static void reschedule(struct broker *broker, struct request *request)
 	if (item->state == SCHED_STARTED && request->life == LIFE_WAITING)
 		sched_requeue(&broker->sched, item);
 	else if (item->state == SCHED_STARTED && request->life == LIFE_OVER)
-		sched_finish(&broker->sched, item);
+		sched_finish(&broker->sched, item, request->row.exec_ns, util_now_ns());
 	else if (item->state == SCHED_QUEUED && request->life == LIFE_OVER)
 		sched_remove(&broker->sched, item);
 }

@@ -41,6 +41,12 @@ struct sched_pool {
 
 enum sched_state { SCHED_NONE, SCHED_QUEUED, SCHED_STARTED };
 
+/* What an item is. Which of the rules hold for each kind, a table in sched.c says. */
+enum sched_kind {
+	SCHED_REQUEST, /* one request of a guest: all rules */
+	SCHED_KIND_NUM
+};
+
 struct sched_vm;
 
 /* What is scheduled; the owner of a request embeds one. All fields are sched.c's to write. */
@@ -51,7 +57,9 @@ struct sched_item {
 	uint64_t arrived_ns;
 	uint64_t started_ns;
 	uint64_t limited_ns; /* rule 8: see sched_limited_ns() */
+	uint64_t used_ns;    /* of the GPU, once it is finished: see sched_finish() */
 	enum sched_state state;
+	enum sched_kind kind;
 	uint8_t pool; /* where it started; a VM's move leaves what runs where it is */
 	bool late;    /* its deadline was reported while it ran */
 	bool behind;  /* others run before it where it was started */
@@ -68,7 +76,8 @@ struct sched_vm {
 	struct sched_list queue;    /* in order of arrival */
 	unsigned queued;
 	unsigned started;
-	struct limit limit;  /* rule 8 */
+	uint64_t used_ns[SCHED_KIND_NUM]; /* of the GPU, by what has finished */
+	struct limit limit;		  /* rule 8 */
 	uint64_t limited_ns; /* how long its queue has waited for tokens, spans that are over */
 	uint64_t limited_since_ns; /* it waits for one since then; SCHED_NEVER: it does not */
 	uint64_t token_ns;	   /* and gets it then */
@@ -110,7 +119,8 @@ uint64_t sched_limited_ns(const struct sched_item *item, uint64_t now_ns);
 bool sched_full(const struct sched *s, const struct sched_vm *vm);
 
 /* Rule 5. Return: 0, or -EDQUOT: the VM's queue is full. */
-int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns);
+int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, enum sched_kind kind,
+	       uint64_t now_ns);
 
 /* Rules 1 to 4, 6 and 8. Return: the request that starts now on this GPU, or NULL. */
 struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
@@ -123,8 +133,11 @@ bool sched_before(const struct sched *s, const struct sched_item *a, const struc
 void sched_behind(struct sched_item *item);
 void sched_begin(struct sched_item *item, uint64_t now_ns);
 
-/* A started request has ended. */
-void sched_finish(struct sched *s, struct sched_item *item);
+/*
+ * A started item has ended. used_ns: how much of the GPU's time it says that it took; what is above
+ * the time since it began is not believed. item->used_ns is what was counted for its VM.
+ */
+void sched_finish(struct sched *s, struct sched_item *item, uint64_t used_ns, uint64_t now_ns);
 
 /* A started request did not begin after all: it waits again, in its old place. */
 void sched_requeue(struct sched *s, struct sched_item *item);

@@ -21,6 +21,7 @@
 
 #include "common/util.h"
 #include "proc/inherit.h"
+#include "proc/spawn.h"
 #include "proc/starter.h"
 
 #define ROUNDS 200

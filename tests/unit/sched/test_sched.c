@@ -40,7 +40,7 @@ static void start(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns)
 
 static void push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns)
 {
-	assert_int_equal(sched_push(s, vm, item, now_ns), 0);
+	assert_int_equal(sched_push(s, vm, item, SCHED_REQUEST, now_ns), 0);
 	assert_int_equal(item->state, SCHED_QUEUED);
 }
 
@@ -55,7 +55,7 @@ static void runs_next(struct sched *s, struct sched_item *want, uint64_t now_ns)
 	assert_int_equal(got->state, SCHED_STARTED);
 	assert_int_equal(got->started_ns, now_ns);
 	assert_int_equal(got->pool, got->vm->pool);
-	sched_finish(s, got);
+	sched_finish(s, got, 0, now_ns);
 	assert_int_equal(got->state, SCHED_NONE);
 }
 
@@ -96,7 +96,7 @@ static void rule1_a_pause_leaves_the_started_alone(void **state)
 	assert_ptr_equal(sched_pop(&s, 0, 2), &item[0]);
 	vm.paused = true;
 	assert_int_equal(vm.started, 1);
-	sched_finish(&s, &item[0]);
+	sched_finish(&s, &item[0], 0, 0);
 	assert_null(sched_pop(&s, 0, 3));
 	assert_int_equal(vm.queued, 1);
 }
@@ -204,7 +204,7 @@ static void rule4_the_window(void **state)
 	assert_null(sched_pop(&s, 0, 2));
 	assert_ptr_equal(sched_pop(&s, 1, 2), &item[4]); /* another GPU, another window */
 	assert_null(sched_pop(&s, 1, 2));
-	sched_finish(&s, &item[1]);
+	sched_finish(&s, &item[1], 0, 0);
 	assert_ptr_equal(sched_pop(&s, 0, 3), &item[2]);
 	assert_null(sched_pop(&s, 0, 3));
 	assert_int_equal(vm[0].started, 2);
@@ -231,9 +231,9 @@ static void rule4_windows_of_pools_on_one_gpu(void **state)
 	assert_ptr_equal(sched_pop(&s, 0, 2), &item[1]);
 	push(&s, &a, &item[3], 3);
 	assert_null(sched_pop(&s, 0, 4));
-	sched_finish(&s, &item[0]);
+	sched_finish(&s, &item[0], 0, 0);
 	assert_null(sched_pop(&s, 0, 4));
-	sched_finish(&s, &item[1]);
+	sched_finish(&s, &item[1], 0, 0);
 	assert_ptr_equal(sched_pop(&s, 0, 4), &item[3]);
 	assert_ptr_equal(sched_pop(&s, 0, 4), &item[2]);
 }
@@ -250,17 +250,17 @@ static void rule5_a_vms_queue_is_bounded(void **state)
 	sched_vm_init(&vm[1], POOL_A, LOW, false);
 	push(&s, &vm[0], &item[0], 1);
 	push(&s, &vm[0], &item[1], 1);
-	assert_int_equal(sched_push(&s, &vm[0], &extra, 1), -EDQUOT);
+	assert_int_equal(sched_push(&s, &vm[0], &extra, SCHED_REQUEST, 1), -EDQUOT);
 	assert_int_equal(extra.state, SCHED_NONE);
 	assert_int_equal(vm[0].queued, 2);
 	push(&s, &vm[1], &item[2], 1); /* another VM has its own bound */
 	assert_ptr_equal(sched_pop(&s, 0, 2), &item[0]);
 	push(&s, &vm[0], &item[3], 3); /* what runs is not queued */
-	assert_int_equal(sched_push(&s, &vm[0], &extra, 3), -EDQUOT);
+	assert_int_equal(sched_push(&s, &vm[0], &extra, SCHED_REQUEST, 3), -EDQUOT);
 	sched_remove(&s, &item[1]);
 	assert_int_equal(item[1].state, SCHED_NONE);
 	push(&s, &vm[0], &extra, 4);
-	sched_finish(&s, &item[0]);
+	sched_finish(&s, &item[0], 0, 0);
 	runs_next(&s, &item[2], 5);
 	runs_next(&s, &item[3], 5);
 	runs_next(&s, &extra, 5);
@@ -375,7 +375,7 @@ static void rule7_running_past_the_deadline(void **state)
 	expires(&s, 130, &item, SCHED_EXPIRED_HUNG);
 	assert_int_equal(item.state, SCHED_STARTED);
 	assert_int_equal(vm.started, 1);
-	sched_finish(&s, &item);
+	sched_finish(&s, &item, 0, 0);
 	expires(&s, 1000, NULL, 0);
 	assert_true(sched_next_expiry_ns(&s) == SCHED_NEVER);
 	/* The item is as good as new: nothing of its first life remains. */
@@ -402,7 +402,7 @@ static void rule7_time_behind_others_is_not_on_the_gpu(void **state)
 	assert_ptr_equal(sched_pop(&s, 0, 50), &item[1]);
 	sched_behind(&item[1]);
 	expires(&s, 129, NULL, 0);
-	sched_finish(&s, &item[0]);
+	sched_finish(&s, &item[0], 0, 0);
 	assert_true(sched_next_expiry_ns(&s) == 1010);
 	expires(&s, 130, NULL, 0);
 	sched_begin(&item[1], 130);
@@ -440,7 +440,7 @@ static void a_move_to_another_pool_counts_at_once(void **state)
 	assert_true(sched_next_expiry_ns(&s) == 90);
 	assert_int_equal(s.started_on[0], 1);
 	assert_int_equal(s.started_on[1], 1);
-	sched_finish(&s, &item[0]);
+	sched_finish(&s, &item[0], 0, 0);
 	assert_int_equal(s.started_on[0], 0);
 	assert_int_equal(s.started_on[1], 1);
 	sched_requeue(&s, &item[1]);
@@ -567,7 +567,7 @@ static void rule8_counts_only_the_want_of_a_token(void **state)
 	push(&s, &vm[1], &item[2], 0);
 	assert_ptr_equal(sched_pop(&s, 0, 0), &item[0]);
 	assert_null(sched_pop(&s, 0, 5 * US));
-	sched_finish(&s, &item[0]);
+	sched_finish(&s, &item[0], 0, 0);
 	runs_next(&s, &item[1], 6 * US);
 	assert_int_equal(item[1].limited_ns, 0);
 	vm[1].paused = true;
@@ -581,6 +581,41 @@ static void rule8_counts_only_the_want_of_a_token(void **state)
 	assert_int_equal(item[2].limited_ns, 6 * US);
 	runs_next(&s, NULL, 25 * US);
 	assert_int_equal(sched_limited_ns(&item[3], 26 * US), 1 * US);
+}
+
+/* What an item took is counted for its VM, and never more than there was. */
+static void what_an_item_took_is_bounded_and_saturates(void **arg)
+{
+	struct sched_item item[3];
+	struct sched_vm vm;
+	struct sched s;
+
+	(void)arg;
+	start(&s, 8, 0);
+	s.pool[POOL_A].window = 3;
+	sched_vm_init(&vm, POOL_A, HIGH, false);
+	for (unsigned i = 0; i < LEN(item); i++) {
+		push(&s, &vm, &item[i], 0);
+		assert_ptr_equal(sched_pop(&s, 0, 100), &item[i]);
+	}
+	sched_finish(&s, &item[0], 30, 150);
+	assert_int_equal(item[0].used_ns, 30);
+	assert_int_equal(vm.used_ns[SCHED_REQUEST], 30);
+	sched_finish(&s, &item[1], UINT64_MAX, 150); /* a worker may say what it likes */
+	assert_int_equal(item[1].used_ns, 50);
+	assert_int_equal(vm.used_ns[SCHED_REQUEST], 80);
+	sched_behind(&item[2]);
+	sched_finish(&s, &item[2], 10, 150); /* it never began */
+	assert_int_equal(item[2].used_ns, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		push(&s, &vm, &item[i], 200);
+		assert_ptr_equal(sched_pop(&s, 0, 200), &item[i]);
+	}
+	sched_finish(&s, &item[0], 5, 199); /* a clock that went back */
+	assert_int_equal(item[0].used_ns, 0);
+	vm.used_ns[SCHED_REQUEST] = UINT64_MAX - 2;
+	sched_finish(&s, &item[1], 5, 300);
+	assert_int_equal(vm.used_ns[SCHED_REQUEST], UINT64_MAX);
 }
 
 /* --- random histories against the model ----------------------------------------------------------
@@ -799,6 +834,7 @@ struct history {
 	struct sched_vm vm[MODEL_VMS];
 	struct sched_item item[MODEL_ITEMS];
 	uint64_t now_ns;
+	uint64_t used_ns[MODEL_VMS]; /* what sched_finish() was told and may believe */
 	uint32_t seed0, seed;
 	int step;
 	const char *doing;
@@ -880,7 +916,7 @@ static void do_push(struct history *h)
 		return;
 	h->doing = "push";
 	want = model_push(&h->m, vm, h->now_ns);
-	rc = sched_push(&h->s, &h->vm[vm], item, h->now_ns);
+	rc = sched_push(&h->s, &h->vm[vm], item, SCHED_REQUEST, h->now_ns);
 	CHECK(h, rc == (want < 0 ? -EDQUOT : 0));
 	h->refused += rc != 0;
 }
@@ -916,7 +952,7 @@ static void do_expire(struct history *h)
 		CHECK(h, model_expire(&h->m, (int)(got - h->item), h->now_ns, &want_how));
 		CHECK(h, how == want_how);
 		if (how == SCHED_EXPIRED_HUNG)
-			sched_finish(&h->s, got);
+			sched_finish(&h->s, got, 0, h->now_ns);
 		h->expired[how]++;
 	}
 	for (int i = 0; i < h->m.items; i++)
@@ -925,13 +961,19 @@ static void do_expire(struct history *h)
 
 static void do_end(struct history *h)
 {
-	int i = draw_item(h, SCHED_STARTED);
+	int i = draw_item(h, SCHED_STARTED), vm;
+	uint64_t used_ns, since_ns;
 
 	h->doing = "finish";
 	if (i < 0)
 		return;
+	vm = h->m.item[i].vm;
 	h->m.item[i].state = SCHED_NONE;
-	sched_finish(&h->s, &h->item[i]);
+	used_ns = draw(h, 4) == 0 ? UINT64_MAX : draw(h, 2000);
+	since_ns = h->now_ns - h->item[i].started_ns;
+	h->used_ns[vm] += used_ns < since_ns ? used_ns : since_ns;
+	sched_finish(&h->s, &h->item[i], used_ns, h->now_ns);
+	CHECK(h, h->vm[vm].used_ns[SCHED_REQUEST] == h->used_ns[vm]);
 }
 
 static void do_requeue(struct history *h)
@@ -1005,11 +1047,12 @@ static void do_remove_vm(struct history *h)
 		if (item->state == SCHED_QUEUED)
 			sched_remove(&h->s, &h->item[i]);
 		else
-			sched_finish(&h->s, &h->item[i]);
+			sched_finish(&h->s, &h->item[i], 0, h->now_ns);
 		item->state = SCHED_NONE;
 	}
 	CHECK(h, h->vm[vm].queued == 0 && h->vm[vm].started == 0);
 	memset(&h->vm[vm], 0xee, sizeof(h->vm[vm]));
+	h->used_ns[vm] = 0;
 	h->m.vm[vm] = (struct model_vm){ .pool = (int)draw(h, 3),
 					 .priority = (int)draw(h, 3),
 					 .at_ns = h->now_ns };
@@ -1175,6 +1218,7 @@ int main(void)
 		cmocka_unit_test(rule8_waiting_for_a_token_ends_at_the_deadline),
 		cmocka_unit_test(rule8_a_requeued_request_has_its_token),
 		cmocka_unit_test(rule8_counts_only_the_want_of_a_token),
+		cmocka_unit_test(what_an_item_took_is_bounded_and_saturates),
 		cmocka_unit_test(random_histories_as_the_model),
 	};
 

@@ -3,6 +3,9 @@
 
 #include "common/crc32c.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 /* Remainders of each byte by the polynomial 0x1edc6f41, both bit-reversed. */
 static const uint32_t remainders[256] = {
 	0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c, 0x26a1e7e8,
@@ -44,12 +47,52 @@ static const uint32_t remainders[256] = {
 	0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351,
 };
 
-uint32_t crc32c(uint32_t crc, const void *buf, size_t len_bytes)
+static uint32_t by_table(uint32_t crc, const uint8_t *at, size_t len_bytes)
 {
-	const uint8_t *at = buf;
-
-	crc = ~crc;
 	for (size_t i = 0; i < len_bytes; i++)
 		crc = remainders[(crc ^ at[i]) & 0xff] ^ (crc >> 8);
-	return ~crc;
+	return crc;
+}
+
+#ifdef __x86_64__
+
+/* The processor's own instruction, which computes this very polynomial: eight bytes at a time. */
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const uint8_t *at,
+								 size_t len_bytes)
+{
+	uint64_t wide = crc, eight;
+
+	for (; len_bytes >= sizeof(eight); at += sizeof(eight), len_bytes -= sizeof(eight)) {
+		memcpy(&eight, at, sizeof(eight));
+		wide = __builtin_ia32_crc32di(wide, eight);
+	}
+	crc = (uint32_t)wide;
+	for (; len_bytes > 0; at++, len_bytes--)
+		crc = __builtin_ia32_crc32qi(crc, *at);
+	return crc;
+}
+
+static bool has_instruction(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+
+#else
+
+static uint32_t by_instruction(uint32_t crc, const uint8_t *at, size_t len_bytes)
+{
+	return by_table(crc, at, len_bytes);
+}
+
+static bool has_instruction(void)
+{
+	return false;
+}
+
+#endif
+
+uint32_t crc32c(uint32_t crc, const void *buf, size_t len_bytes)
+{
+	return ~(has_instruction() ? by_instruction(~crc, buf, len_bytes)
+				   : by_table(~crc, buf, len_bytes));
 }

@@ -13,7 +13,7 @@
 -- counted since, so within a session it never jumps, and durations are exact.
 
 PRAGMA application_id = 0x76677075; -- "vgpu"
-PRAGMA user_version = 2;            -- of this schema
+PRAGMA user_version = 3;            -- of this schema
 
 -- One row for each start of vgpud.
 CREATE TABLE session (
@@ -24,7 +24,11 @@ CREATE TABLE session (
 	boot_id          TEXT,             -- which boot of the host
 	version          TEXT,             -- of vgpud
 	host             TEXT,
-	first_request_id INTEGER NOT NULL  -- its requests have this id or a higher one
+	first_request_id INTEGER NOT NULL, -- its requests have this id or a higher one
+	clock_ahead_ns   INTEGER NOT NULL DEFAULT 0, -- it started so long after all that the session before left, if that is doubtful
+	clock_behind_ns  INTEGER NOT NULL DEFAULT 0, -- or so long before the newest of that
+	clock_steps      INTEGER NOT NULL DEFAULT 0, -- how often the wall clock was set meanwhile
+	clock_step_ns    INTEGER NOT NULL DEFAULT 0  -- and by how much in all; the times here do not follow
 ) STRICT;
 
 -- The virtual machines. A removed one stays, so that old requests keep a name.
@@ -60,7 +64,7 @@ CREATE TABLE request (
 	transport        INTEGER NOT NULL, -- how it came; see name
 	request_bytes    INTEGER NOT NULL,
 	response_bytes   INTEGER NOT NULL,
-	limited_ns       INTEGER NOT NULL DEFAULT 0 -- of wait_ns, for want of a token of the VM's limit; within 1.6 % of wait_ns
+	limited_ns       INTEGER NOT NULL DEFAULT 0 -- of wait_ns, for want of a token of the VM's limit
 ) STRICT;
 
 -- Requests that are queued or running, if they are so for longer than a batch of the writer takes.

@@ -184,7 +184,7 @@ static void bench(uint64_t rows)
 	char why[512];
 	uint64_t base_ns = util_now_ns();
 
-	if (!null || ledger_open(&ledger, &config, why, sizeof(why)))
+	if (!null || ledger_sqlite_open(&ledger, &config, why, sizeof(why)))
 		die(why);
 	null_ns = time_burst(null, base_ns);
 	ring_ns = time_burst(ledger, base_ns);

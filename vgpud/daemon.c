@@ -126,7 +126,7 @@ static int open_ledger(const struct conf *conf, struct ledger **ledger)
 	snprintf(ring, sizeof(ring), "%s/vgpud.ring", conf->state_dir);
 	config.db_path = db;
 	config.ring_path = ring;
-	if (ledger_open(ledger, &config, why, sizeof(why)) == 0)
+	if (ledger_sqlite_open(ledger, &config, why, sizeof(why)) == 0)
 		return 0;
 	log_error("%s", why);
 	return -EIO;

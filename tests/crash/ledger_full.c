@@ -77,7 +77,7 @@ static struct ledger *open_ledger(void)
 {
 	struct ledger *ledger;
 
-	if (ledger_open(&ledger, &config, why, sizeof(why)))
+	if (ledger_sqlite_open(&ledger, &config, why, sizeof(why)))
 		fail_msg("%s", why);
 	return ledger;
 }
@@ -445,7 +445,7 @@ static void test_no_room_for_a_database(void **state)
 	ledger_close(ledger);
 	unlink(db_path);
 	lay_ballast(0);
-	assert_int_equal(ledger_open(&ledger, &config, why, sizeof(why)), -ENOSPC);
+	assert_int_equal(ledger_sqlite_open(&ledger, &config, why, sizeof(why)), -ENOSPC);
 	assert_non_null(strstr(why, db_path));
 	assert_non_null(strstr(why, "disk"));
 	assert_non_null(strstr(why, "free some space"));
@@ -458,7 +458,7 @@ static void test_no_room_for_the_ring(void **state)
 	(void)state;
 	mount_small_disk();
 	lay_ballast(64 << 10);
-	assert_int_equal(ledger_open(&ledger, &config, why, sizeof(why)), -ENOSPC);
+	assert_int_equal(ledger_sqlite_open(&ledger, &config, why, sizeof(why)), -ENOSPC);
 	assert_non_null(strstr(why, ring_path));
 	assert_non_null(strstr(why, "free some space"));
 	assert_int_equal(access(ring_path, F_OK), -1);

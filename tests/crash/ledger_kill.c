@@ -98,7 +98,7 @@ static void play_loop_thread(int fd)
 	struct ledger *ledger;
 	char why[512];
 
-	if (ledger_open(&ledger, &config, why, sizeof(why))) {
+	if (ledger_sqlite_open(&ledger, &config, why, sizeof(why))) {
 		fprintf(stderr, "ledger_kill: %s\n", why);
 		_exit(1);
 	}
@@ -252,7 +252,7 @@ static void check(void)
 	char why[512];
 	int64_t rows, n;
 
-	if (ledger_open(&ledger, &config, why, sizeof(why))) {
+	if (ledger_sqlite_open(&ledger, &config, why, sizeof(why))) {
 		fprintf(stderr, "ledger_kill: %s\n", why);
 		exit(99);
 	}

@@ -65,7 +65,7 @@ class Upgrade(unittest.TestCase):
                 oldledger.make(self.vgpud.database, ended=ended)
                 _, before = oldledger.look(self.vgpud.database)
                 admin = self.start()
-                self.says("had schema 1 and has 2 now; as it was it is kept as .*vgpud.db.schema-1")
+                self.says("had schema 1 and has 3 now; as it was it is kept as .*vgpud.db.schema-1")
                 self.assertEqual([(row["vm"], row["pool"], row["priority"], row["paused"], row["limit_per_s"])
                                   for row in admin.rows("list")],
                                  [("vm1", "A", "high", False, None), ("vm2", "B", "low", True, None)])
@@ -78,14 +78,30 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(self.vgpud.rows("SELECT vm, limited_ns FROM request_v WHERE id IN (1, 301)"),
                                  [("vm2", 0), ("vm1", 0)])
                 self.assertEqual(self.vgpud.rows("SELECT old_value, new_value FROM event "
-                                                 "WHERE kind = 'ledger-migrated'"), [("1", "2")])
+                                                 "WHERE kind = 'ledger-migrated'"), [("1", "3")])
                 self.assertEqual(oldledger.look(self.copy), (1, before))
                 self.assertEqual(self.copy.stat().st_mode & 0o007, 0)
                 schema, after = oldledger.look(self.vgpud.database)
-                self.assertEqual((schema, after["request"][:300]), (2, before["request"]))
+                self.assertEqual((schema, after["request"][:300]), (oldledger.SCHEMA_NOW, before["request"]))
                 admin = self.start()  # nothing is left to be done
                 self.assertEqual(admin.vm("vm2")["limit_per_s"], 9)
                 self.assertEqual(len(self.vgpud.rows("SELECT 1 FROM event WHERE kind = 'ledger-migrated'")), 1)
+
+    def test_what_a_killed_one_left_is_all_there(self):
+        for name, schema in (("schema-1-ring-1", 1), ("schema-2-ring-1", 2)):
+            with self.subTest(name):
+                self.setUp()
+                oldledger.unpack(name, self.vgpud.database.parent)
+                admin = self.start()
+                self.says(f"had schema {schema} and has {oldledger.SCHEMA_NOW} now")
+                rows = admin.rows("requests", limit="100")
+                self.assertEqual(sorted(row["guest_request_id"] for row in rows),
+                                 sorted([*range(100, 105)] * 2 + [*range(200, 206), 299, 300]))
+                self.assertEqual([row["guest_request_id"] for row in rows if row["status"] == "BACKEND_LOST"], [300])
+                self.assertTrue(admin.vm("vm2")["paused"])
+                self.works()
+                self.assertEqual(self.vgpud.stop(), 0)
+                self.assertEqual(self.vgpud.rows("SELECT count(*) FROM request"), [(19,)])
 
     def test_the_tables_are_those_of_a_new_database(self):
         oldledger.make(self.vgpud.database)
@@ -121,7 +137,7 @@ class Upgrade(unittest.TestCase):
         self.start()
         self.assertEqual(self.vgpud.stop(), 0)
         self.says("no copy was made, for there is a .*schema-1")
-        self.assertEqual((self.copy.stat().st_size, oldledger.look(self.vgpud.database)[0]), (0, 2))
+        self.assertEqual((self.copy.stat().st_size, oldledger.look(self.vgpud.database)[0]), (0, oldledger.SCHEMA_NOW))
 
     def test_no_room_for_the_copy(self):
         oldledger.make(self.vgpud.database, 3000)
@@ -162,8 +178,8 @@ class Upgrade(unittest.TestCase):
         self.start()
         self.assertEqual(self.vgpud.stop(), 0)
         with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database:
-            database.execute("PRAGMA user_version = 3")
-        self.refused(r"made by a newer vgpud \(schema 3, this one knows 2\); upgrade vgpud, or move the file away")
+            database.execute("PRAGMA user_version = 4")
+        self.refused(r"made by a newer vgpud \(schema 4, this one knows 3\); upgrade vgpud, or move the file away")
 
 
 if __name__ == "__main__":

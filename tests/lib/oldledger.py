@@ -3,13 +3,16 @@
 
 import contextlib
 import sqlite3
+import tarfile
 from pathlib import Path
 
+ARCHIVES = Path(__file__).with_name("oldledgers")
 SCHEMA = Path(__file__).with_name("schema-1.sql").read_text()
+SCHEMA_NOW = 3  # of the vgpud under test
 START_NS = 1_790_000_000_000_000_000
 MINUTE_NS = 60_000_000_000
 OLD_COLUMNS = {
-    "session": "*",
+    "session": "id, started_ns, started_mono_ns, ended_ns, boot_id, version, host, first_request_id",
     "vm": "id, name, pool, priority, paused, connect, created_ns, removed_ns",
     "request": "id, received_ns, wait_ns, exec_ns, total_ns, vm_id, guest_request_id, opcode, status, pool, priority, "
                "executor, transport, request_bytes, response_bytes",
@@ -47,3 +50,9 @@ def look(path):
                     for table, columns in OLD_COLUMNS.items()}
         contents["session"] = contents["session"][:1]  # the others are of whoever looked meanwhile
         return database.execute("PRAGMA user_version").fetchone()[0], contents
+
+
+def unpack(name, directory):
+    """Puts what a vgpud of its time left there when it was killed into a state directory; see oldledgers/README."""
+    with tarfile.open(ARCHIVES / f"{name}.tar.xz") as archive:
+        archive.extractall(directory, filter="data")

@@ -44,7 +44,7 @@ def judge(state, before):
     except Exception as error:
         return str(error)
     left = [path.name for path in state.iterdir() if path.name.endswith(".new") or ".corrupt-" in path.name]
-    if (schema, after) != (2, before):
+    if (schema, after) != (oldledger.SCHEMA_NOW, before):
         return "not all that was in it"
     if copy != (1, before):
         return "another copy"

@@ -90,7 +90,7 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 		"of the database, as in 500M or 10G; the oldest rows go first; 0: no bound",
 		BYTES(INT64_MAX)),
 	SETTING("ledger", "ring_records", ring_records, "65536", RESTART,
-		"room in the ring file, 64 bytes each",
+		"room in the ring file, 128 bytes each",
 		NUMBER(RING_RECORDS_LEAST, RING_RECORDS_MOST)),
 	SETTING("ledger", "batch_ms", batch_ms, "50", RESTART,
 		"how long a record waits at most for its transaction", NUMBER(1, 60000)),

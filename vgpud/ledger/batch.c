@@ -123,7 +123,8 @@ static int write_pending(struct ledger_batch *batch, struct ledger_db *db)
 	for (uint32_t i = 0; i < batch->entry_num && err == 0; i++) {
 		const struct ring_entry *entry = &batch->entries[i];
 
-		if (entry->type != RING_ACCEPTED || *find_accepted(batch, entry->request.id) != i)
+		if (entry->kind != RING_REQUEST_ACCEPTED ||
+		    *find_accepted(batch, entry->request.id) != i)
 			continue;
 		bind_request(statement, &entry->request, batch->wall_offset_ns);
 		err = ledger_db_run(db, LEDGER_DB_PENDING);
@@ -193,7 +194,7 @@ static int write_rows(struct ledger_batch *batch, struct ledger_db *db,
 	for (uint32_t i = 0; i < batch->entry_num && err == 0; i++) {
 		uint16_t *accepted = find_accepted(batch, batch->entries[i].request.id);
 
-		if (batch->entries[i].type == RING_ACCEPTED) {
+		if (batch->entries[i].kind == RING_REQUEST_ACCEPTED) {
 			*accepted = (uint16_t)i;
 			continue;
 		}
@@ -390,7 +391,7 @@ static int read_pending(struct ledger_batch *batch, struct ledger_db *db)
 		const unsigned char *pool = sqlite3_column_text(statement, 5);
 
 		batch->entries[batch->entry_num++] = (struct ring_entry){
-			.type = RING_FINISHED,
+			.kind = RING_REQUEST_FINISHED,
 			.request = {
 				.id = (uint64_t)sqlite3_column_int64(statement, 0),
 				.received_ns = (uint64_t)sqlite3_column_int64(statement, 1),

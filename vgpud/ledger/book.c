@@ -54,14 +54,15 @@ int ledger_book_take(struct ledger_book *book)
 }
 
 int ledger_book_insert_session(struct ledger_book *book, const struct ring_session *session,
-			       const char *boot_id, const char *version, const char *host)
+			       const struct ledger_session_about *about)
 {
 	sqlite3 *conn = book->db.conn;
 	sqlite3_stmt *statement;
 	int rc = sqlite3_prepare_v2(
 		conn,
 		"INSERT OR IGNORE INTO session (id, started_ns, started_mono_ns, boot_id, version, "
-		"host, first_request_id) SELECT ?1,?2,?3,?4,?5,?6, last_request_id + 1 FROM ledger",
+		"host, clock_ahead_ns, clock_behind_ns, first_request_id) "
+		"SELECT ?1,?2,?3,?4,?5,?6,?7,?8, last_request_id + 1 FROM ledger",
 		-1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
@@ -69,9 +70,11 @@ int ledger_book_insert_session(struct ledger_book *book, const struct ring_sessi
 	sqlite3_bind_int64(statement, 1, (int64_t)session->id);
 	sqlite3_bind_int64(statement, 2, session->wall_ns);
 	sqlite3_bind_int64(statement, 3, (int64_t)session->mono_ns);
-	sqlite3_bind_text(statement, 4, boot_id, -1, SQLITE_STATIC);
-	sqlite3_bind_text(statement, 5, version, -1, SQLITE_STATIC);
-	sqlite3_bind_text(statement, 6, host, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 4, about->boot_id, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 5, about->version, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 6, about->host, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 7, about->clock_ahead_ns);
+	sqlite3_bind_int64(statement, 8, about->clock_behind_ns);
 	rc = sqlite3_step(statement);
 	sqlite3_finalize(statement);
 	return rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);

@@ -47,12 +47,15 @@ int64_t ledger_book_wall_ns(const struct ledger_book *book, uint64_t mono_ns);
  */
 int ledger_book_take(struct ledger_book *book);
 
-/*
- * Inserts the row of a session, unless it is there. Texts may be NULL.
- * Return: 0 or -errno.
- */
+/* What the row of a session says beside its times. Zeros: nothing is known. */
+struct ledger_session_about {
+	const char *boot_id, *version, *host; /* NULL: unknown */
+	int64_t clock_ahead_ns, clock_behind_ns;
+};
+
+/* Inserts the row of a session, unless it is there. Return: 0 or -errno. */
 int ledger_book_insert_session(struct ledger_book *book, const struct ring_session *session,
-			       const char *boot_id, const char *version, const char *host);
+			       const struct ledger_session_about *about);
 
 /*
  * From here on the database knows this ring, and how far it has taken it. last_id: the highest id

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vgpud/ledger/ledger.h"
-
 static const char *const statement_sql[] = {
 #define STATEMENT_SQL(name, text) [LEDGER_DB_##name] = text,
 	LEDGER_DB_STATEMENTS(STATEMENT_SQL)
@@ -184,9 +182,4 @@ void ledger_db_close(struct ledger_db *db)
 		sqlite3_finalize(db->statement[i]);
 	sqlite3_close(db->conn);
 	*db = (struct ledger_db){ 0 };
-}
-
-int ledger_sqlite_version(void)
-{
-	return sqlite3_libversion_number();
 }

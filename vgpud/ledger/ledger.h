@@ -11,7 +11,7 @@
 #include "common/vm_settings.h"
 
 /*
- * Two instances stand behind the door: ledger_open() keeps all in a ring file and a sqlite database,
+ * Two instances stand behind the door: ledger_sqlite_open() keeps all in a ring file and a sqlite database,
  * ledger_null_open() keeps nothing. Both have every function, so no caller asks which one it has.
  *
  * All functions are for the loop thread alone, and none but ledger_wait() and ledger_close() makes
@@ -289,7 +289,8 @@ struct ledger_config {
  * why: on failure, a sentence that names the file and what to do.
  * Return: 0, -EBUSY: another vgpud has it, or what went wrong.
  */
-int ledger_open(struct ledger **out, const struct ledger_config *config, char *why, size_t why_len);
+int ledger_sqlite_open(struct ledger **out, const struct ledger_config *config, char *why,
+		       size_t why_len);
 
 /*
  * A ledger that keeps nothing: changes of VMs succeed, and are forgotten with it.

@@ -19,17 +19,37 @@
  * that a database may also be stepped back, and migrated again (see vgpud(8)), versions only add
  * columns, each with a default, and a column that is there already is passed over.
  */
-static const struct migration {
+static const struct addition {
 	int version;
 	const char *table, *column, *definition;
-} migrations[] = {
+} additions[] = {
 	{ 2, "vm", "limit_per_s", "INTEGER" },
 	{ 2, "vm", "limit_burst", "INTEGER" },
 	{ 2, "request", "limited_ns", "INTEGER NOT NULL DEFAULT 0" },
+	{ 3, "session", "clock_ahead_ns", "INTEGER NOT NULL DEFAULT 0" },
+	{ 3, "session", "clock_behind_ns", "INTEGER NOT NULL DEFAULT 0" },
+	{ 3, "session", "clock_steps", "INTEGER NOT NULL DEFAULT 0" },
+	{ 3, "session", "clock_step_ns", "INTEGER NOT NULL DEFAULT 0" },
+};
+
+/*
+ * What the new columns are to say of old rows, once they are all there.
+ * 3: that a start was ahead of the ledger stood in the texts of an event, written in the same
+ * transaction as the session's row and at its time.
+ */
+static const struct filling {
+	int version;
+	const char *sql;
+} fillings[] = {
+	{ 3, "UPDATE session SET clock_ahead_ns = coalesce((SELECT sum(strftime('%s', new_value) - "
+	     "strftime('%s', old_value)) * 1000000000 FROM event WHERE kind = 'clock-ahead' AND "
+	     "time_ns >= session.started_ns AND time_ns < coalesce((SELECT started_ns FROM "
+	     "session AS next WHERE next.id > session.id ORDER BY next.id LIMIT 1), "
+	     "9223372036854775807)), 0) WHERE clock_ahead_ns = 0" },
 };
 
 /* Return: 0, or -errno. */
-static int add_column(struct ledger_db *db, const struct migration *add)
+static int add_column(struct ledger_db *db, const struct addition *add)
 {
 	char sql[256];
 	int64_t there = 0;
@@ -89,9 +109,12 @@ static int migrate_tables(struct ledger_db *db, int64_t version, const char *tex
 	char bump[64];
 	int err = ledger_db_exec(conn, "BEGIN IMMEDIATE");
 
-	for (size_t i = 0; i < sizeof(migrations) / sizeof(migrations[0]) && err == 0; i++)
-		if (migrations[i].version > version)
-			err = add_column(db, &migrations[i]);
+	for (size_t i = 0; i < sizeof(additions) / sizeof(additions[0]) && err == 0; i++)
+		if (additions[i].version > version)
+			err = add_column(db, &additions[i]);
+	for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]) && err == 0; i++)
+		if (fillings[i].version > version)
+			err = ledger_db_exec(conn, fillings[i].sql);
 	if (err == 0)
 		err = renew_views(conn);
 	if (err == 0)

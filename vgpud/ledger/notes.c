@@ -4,6 +4,7 @@
 #include "vgpud/ledger/notes.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "common/util.h"
 #include "vgpud/ledger/events.h"
@@ -40,19 +41,40 @@ static int note(struct ledger_book *book, bool aloud, const char *kind, const ch
 	return note_change(book, aloud, kind, NULL, new_value, text);
 }
 
-static int note_clock(struct ledger_book *book, bool aloud, const struct ledger_clock_doubt *clock)
+static void write_time(int64_t ns, char *out, size_t len)
 {
-	char text[512];
+	time_t seconds = (time_t)(ns / (int64_t)UTIL_NS_PER_S);
+	struct tm utc;
 
-	if (clock->days == 0)
-		return 0;
-	snprintf(
-		text, sizeof(text),
-		"the clock says %s, %lld days after all that is in the ledger (%s): for a week "
-		"these do not count as age; if the host was not off for so long, set its clock and "
-		"restart vgpud",
-		clock->now, (long long)clock->days, clock->newest);
-	return note_change(book, aloud, "clock-ahead", clock->newest, clock->now, text);
+	if (gmtime_r(&seconds, &utc) == NULL || strftime(out, len, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		out[0] = '\0';
+}
+
+static int note_clock(struct ledger_book *book, bool aloud)
+{
+	const struct ledger_clock *clock = &book->clock;
+	char newest[32], now[32], text[512];
+	int err = 0;
+
+	write_time(clock->newest_ns, newest, sizeof(newest));
+	write_time(book->session.wall_ns, now, sizeof(now));
+	if (clock->ahead_ns > 0) {
+		snprintf(text, sizeof(text),
+			 "the clock says %s, %lld days after all that is in the ledger (%s): for a "
+			 "week these do not count as age; if the host was not off for so long, set "
+			 "its clock and restart vgpud",
+			 now, (long long)(clock->ahead_ns / (int64_t)UTIL_NS_PER_DAY), newest);
+		err = note_change(book, aloud, "clock-ahead", newest, now, text);
+	}
+	if (err == 0 && clock->behind_ns > 0) {
+		snprintf(text, sizeof(text),
+			 "the clock says %s, %lld days before the newest entry of the ledger (%s): "
+			 "entries from the future count as of now when old ones are removed; if it "
+			 "is the clock that is wrong, set it and restart vgpud",
+			 now, (long long)(clock->behind_ns / (int64_t)UTIL_NS_PER_DAY), newest);
+		err = note_change(book, aloud, "clock-behind", newest, now, text);
+	}
+	return err;
 }
 
 /* --- the database, the ring, the requests --- */
@@ -122,6 +144,6 @@ int ledger_notes_tell(const struct ledger_notes *notes, struct ledger_book *book
 	if (err == 0)
 		err = note_lost(book, aloud, notes->lost);
 	if (err == 0)
-		err = note_clock(book, aloud, &notes->clock);
+		err = note_clock(book, aloud);
 	return err;
 }

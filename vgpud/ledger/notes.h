@@ -14,7 +14,6 @@
 struct ledger_notes {
 	struct ring_report ring;
 	struct ledger_db_report db;
-	struct ledger_clock_doubt clock;
 	int64_t lost;
 	char remains[PATH_MAX + 256]; /* of a database that is no more, a sentence; or empty */
 	char remains_aside[PATH_MAX]; /* what was left of it, or empty */

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* retention.c - removes what is too old, or too much */
 
+/*
+ * Requests and events are looked through from the lowest id on, which is the oldest, a few at a
+ * time. Entries that are dated after now are of a session whose clock was ahead. They would stand
+ * before all that came later until their date is reached, and nothing would be removed meanwhile;
+ * so their age is counted from the start that found them (clock.c).
+ */
+
 #include "vgpud/ledger/retention.h"
 
 #include <errno.h>
@@ -12,15 +19,16 @@
 #define EXPIRE_ROWS_FULL 100 /* in one transaction on a full disk */
 
 /* Deletes a few rows older than a limit. Return: how many, or -errno. */
-static int expire(struct ledger_book *book, enum ledger_db_statement which, int64_t before)
+static int expire(struct ledger_book *book, enum ledger_db_statement which, int64_t before_ns)
 {
 	sqlite3_stmt *statement = book->db.statement[which];
 	int err;
 
-	sqlite3_bind_int64(statement, 1, before);
+	sqlite3_bind_int64(statement, 1, before_ns);
 	sqlite3_bind_int(statement, 2,
 			 atomic_load(&book->health->state) == LEDGER_OK ? EXPIRE_ROWS
 									: EXPIRE_ROWS_FULL);
+	sqlite3_bind_int64(statement, 3, ledger_book_wall_ns(book, util_now_ns()));
 	err = ledger_db_run(&book->db, which);
 	return err ? err : sqlite3_changes(book->db.conn);
 }
@@ -48,7 +56,7 @@ static int expire_by_age(struct ledger_book *book)
 			n = expire(book, LEDGER_DB_EXPIRE_EVENT, rows_ns);
 	}
 	if (n == 0 && book->config->minute_days)
-		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns / UTIL_NS_PER_MINUTE);
+		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns);
 	return n;
 }
 

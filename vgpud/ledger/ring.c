@@ -8,7 +8,7 @@
  * the process loses nothing of it, and no system call is made for a record. Its blocks are
  * allocated beforehand; a sparse file would kill the daemon with SIGBUS on a full disk.
  *
- * A header page, then records of 64 bytes. The record at position p lies in slot p % records, and
+ * A header page, then records of 128 bytes, each of a kind (ring_private.h). The record at position p lies in slot p % records, and
  * carries a sequence made of p. The sequence is stored last, so a record is there as a whole or not
  * at all; the checksum, which covers the position too, is against damage of the file. Nobody stores
  * the head: at start it is where the sequences end. A sequence of this lap beyond the head means
@@ -26,65 +26,89 @@
  * A power failure is another matter: what the kernel had not yet written back is lost (30 s by
  * default). Nothing is synced here for that, since it would cost each request a disk's latency.
  *
- * Host byte order: the file never leaves its machine.
+ * Host byte order: the file never leaves its machine. A ring in the format of an older vgpud is read
+ * where it lies, and replaced by a new one once the database has all of it; should vgpud be killed
+ * between the two, the database knows that it has the records, and the next start takes none twice.
  */
 
 #include "vgpud/ledger/ring.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/crc32c.h"
 #include "vgpud/ledger/ring_private.h"
 
-static void put_48(uint16_t *at, uint64_t value)
+static bool is_known(const void *record)
 {
-	if (value >> 48)
-		value = (UINT64_C(1) << 48) - 1;
-	at[0] = (uint16_t)value;
-	at[1] = (uint16_t)(value >> 16);
-	at[2] = (uint16_t)(value >> 32);
+	uint32_t kind = ((const struct ring_record *)record)->kind;
+
+	return kind == RING_REQUEST_ACCEPTED || kind == RING_REQUEST_FINISHED;
 }
 
-static uint64_t get_48(const uint16_t *at)
+static void read_record(const void *at, struct ring_entry *entry)
 {
-	return at[0] | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 32;
+	const struct ring_record *record = at;
+	const struct ring_request *request = &record->body.request;
+
+	*entry = (struct ring_entry){
+		.kind = (enum ring_kind)record->kind,
+		.request = {
+			.id = request->id,
+			.received_ns = request->received_ns,
+			.wait_ns = request->wait_ns,
+			.limited_ns = request->limited_ns,
+			.exec_ns = request->exec_ns,
+			.total_ns = request->total_ns,
+			.vm_id = request->vm_id,
+			.guest_request_id = request->guest_request_id,
+			.opcode = request->opcode,
+			.status = request->status,
+			.request_bytes = request->request_bytes,
+			.response_bytes = request->response_bytes,
+			.pool = request->pool,
+			.priority = request->priority,
+			.executor = request->executor,
+			.transport = request->transport,
+		},
+	};
 }
 
-/*
- * There is room for six bits of limited_ns: how many 63rds of wait_ns, rounded, but something stays
- * something. So it is within 1.6 % of wait_ns, and rings of before it was known read as 0.
- */
-#define LIMITED_PARTS 63u
+const struct ring_format ring_format_2 = {
+	.version = 2,
+	.record_bytes = RING_RECORD_BYTES,
+	.is_known = is_known,
+	.read = read_record,
+};
 
-static uint8_t put_limited(const struct ring_record *record, uint64_t limited_ns)
-{
-	uint64_t wait_ns = get_48(record->wait_ns), parts;
+/* What every format's record begins with. */
+struct record_head {
+	_Atomic uint32_t sequence;
+	uint32_t crc;
+};
 
-	if (limited_ns == 0 || wait_ns == 0)
-		return 0;
-	if (limited_ns >= wait_ns)
-		return LIMITED_PARTS;
-	parts = (limited_ns * LIMITED_PARTS + wait_ns / 2) / wait_ns;
-	return (uint8_t)(parts > 0 ? parts : 1);
-}
+_Static_assert(offsetof(struct ring_record, sequence) == offsetof(struct record_head, sequence) &&
+		       offsetof(struct ring_record, crc) == offsetof(struct record_head, crc),
+	       "a record begins with its head");
 
-static uint64_t get_limited_ns(const struct ring_record *record)
-{
-	uint64_t parts = record->transport >> 2;
-
-	return (get_48(record->wait_ns) * parts + LIMITED_PARTS - 1) / LIMITED_PARTS;
-}
-
-static uint32_t record_crc(const struct ring_record *record, uint64_t position)
+static uint32_t record_crc(const struct ring *ring, const void *record, uint64_t position)
 {
 	uint32_t crc = crc32c(0, &position, sizeof(position));
 
-	return crc32c(crc, &record->id, RING_RECORD_BYTES - offsetof(struct ring_record, id));
+	return crc32c(crc, (const char *)record + sizeof(struct record_head),
+		      ring->format->record_bytes - sizeof(struct record_head));
 }
 
-static struct ring_record *slot(const struct ring *ring, uint64_t position)
+static void *slot(const struct ring *ring, uint64_t position)
 {
-	return &ring->records[position % ring->record_num];
+	return ring->records + position % ring->record_num * ring->format->record_bytes;
+}
+
+static uint32_t sequence_in(const struct ring *ring, uint64_t slot_index)
+{
+	const struct record_head *head = slot(ring, slot_index);
+
+	return atomic_load_explicit(&head->sequence, memory_order_acquire);
 }
 
 /* Never 0, which is what a slot holds that was not used or is being written. */
@@ -95,16 +119,12 @@ static uint32_t sequence_of(uint64_t position)
 
 bool ring_sequence_matches(const struct ring *ring, uint64_t position)
 {
-	uint32_t sequence = atomic_load_explicit(&slot(ring, position)->sequence,
-						 memory_order_acquire);
-
-	return sequence == sequence_of(position);
+	return sequence_in(ring, position) == sequence_of(position);
 }
 
 uint64_t ring_position_in(const struct ring *ring, uint64_t slot, uint64_t near)
 {
-	uint32_t sequence = atomic_load_explicit(&ring->records[slot].sequence,
-						 memory_order_acquire);
+	uint32_t sequence = sequence_in(ring, slot);
 	uint64_t ahead = ((uint64_t)sequence + UINT32_MAX - sequence_of(near)) % UINT32_MAX;
 
 	return sequence != 0 && ahead < UINT32_MAX / 2 ? near + ahead : UINT64_MAX;
@@ -112,14 +132,13 @@ uint64_t ring_position_in(const struct ring *ring, uint64_t slot, uint64_t near)
 
 bool ring_whole(const struct ring *ring, uint64_t position)
 {
-	const struct ring_record *record = slot(ring, position);
+	const struct record_head *head = slot(ring, position);
 
 	return ring_sequence_matches(ring, position) &&
-	       record->crc == record_crc(record, position) &&
-	       (record->type == RING_ACCEPTED || record->type == RING_FINISHED);
+	       head->crc == record_crc(ring, head, position) && ring->format->is_known(head);
 }
 
-static void push(struct ring *ring, enum ring_type type, const struct ledger_request *request)
+static void push(struct ring *ring, enum ring_kind kind, const struct ledger_request *request)
 {
 	uint64_t position = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	struct ring_record *record = slot(ring, position);
@@ -127,26 +146,30 @@ static void push(struct ring *ring, enum ring_type type, const struct ledger_req
 	/* What is half overwritten must not pass for the record of the last lap. */
 	atomic_store_explicit(&record->sequence, 0, memory_order_relaxed);
 	atomic_signal_fence(memory_order_release);
-	record->id = request->id;
-	record->received_ns = request->received_ns;
-	record->vm_id = request->vm_id;
-	record->guest_request_id = request->guest_request_id;
-	record->opcode = request->opcode;
-	record->request_bytes = request->request_bytes;
-	record->response_bytes = request->response_bytes;
-	record->type = (uint8_t)type;
-	record->status = (uint8_t)request->status;
-	record->pool = request->pool;
-	record->priority = request->priority;
-	record->executor = request->executor;
-	put_48(record->wait_ns, request->wait_ns);
-	record->transport = (uint8_t)(request->transport | put_limited(record, request->limited_ns)
-								   << 2);
-	put_48(record->exec_ns, request->exec_ns);
-	put_48(record->total_ns, request->total_ns);
-	record->crc = record_crc(record, position);
+	memset(&record->body, 0, sizeof(record->body));
+	record->kind = kind;
+	record->reserved = 0;
+	record->body.request = (struct ring_request){
+		.id = request->id,
+		.received_ns = request->received_ns,
+		.wait_ns = request->wait_ns,
+		.limited_ns = request->limited_ns,
+		.exec_ns = request->exec_ns,
+		.total_ns = request->total_ns,
+		.vm_id = request->vm_id,
+		.guest_request_id = request->guest_request_id,
+		.opcode = request->opcode,
+		.status = request->status,
+		.request_bytes = request->request_bytes,
+		.response_bytes = request->response_bytes,
+		.pool = request->pool,
+		.priority = request->priority,
+		.executor = request->executor,
+		.transport = request->transport,
+	};
+	record->crc = record_crc(ring, record, position);
 	atomic_store_explicit(&record->sequence, sequence_of(position), memory_order_release);
-	/* Ordered against the writer's going to sleep, see ledger.c. */
+	/* Ordered against the writer's going to sleep, see wake.c. */
 	atomic_store_explicit(&ring->head, position + 1, memory_order_seq_cst);
 }
 
@@ -160,7 +183,7 @@ int ring_accept(struct ring *ring, const struct ledger_request *request)
 			return -ENOSPC;
 	}
 	ring->reserved++;
-	push(ring, RING_ACCEPTED, request);
+	push(ring, RING_REQUEST_ACCEPTED, request);
 	return 0;
 }
 
@@ -175,36 +198,14 @@ uint64_t ring_room(struct ring *ring)
 void ring_finish(struct ring *ring, const struct ledger_request *request)
 {
 	ring->reserved--;
-	push(ring, RING_FINISHED, request);
+	push(ring, RING_REQUEST_FINISHED, request);
 }
 
 int ring_get(const struct ring *ring, uint64_t position, struct ring_entry *entry)
 {
-	const struct ring_record *record = slot(ring, position);
-
 	if (!ring_whole(ring, position))
 		return -EBADMSG;
-	*entry = (struct ring_entry){
-		.type = record->type,
-		.request = {
-			.id = record->id,
-			.received_ns = record->received_ns,
-			.wait_ns = get_48(record->wait_ns),
-			.exec_ns = get_48(record->exec_ns),
-			.total_ns = get_48(record->total_ns),
-			.vm_id = record->vm_id,
-			.guest_request_id = record->guest_request_id,
-			.opcode = record->opcode,
-			.status = record->status,
-			.request_bytes = record->request_bytes,
-			.response_bytes = record->response_bytes,
-			.pool = record->pool,
-			.priority = record->priority,
-			.executor = record->executor,
-			.transport = record->transport & 3,
-			.limited_ns = get_limited_ns(record),
-		},
-	};
+	ring->format->read(slot(ring, position), entry);
 	return 0;
 }
 
@@ -292,6 +293,5 @@ int ring_get_session(const struct ring *ring, struct ring_session *session)
 
 bool ring_is_old(const struct ring *ring)
 {
-	(void)ring;
-	return false;
+	return ring->format != &ring_format_2;
 }

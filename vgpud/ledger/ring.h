@@ -12,21 +12,37 @@
 
 #include "vgpud/ledger/ledger.h"
 
-#define RING_RECORD_BYTES 64
+#define RING_RECORD_BYTES 128
 #define RING_RECORDS_LEAST 16u
 #define RING_RECORDS_MOST (1u << 24)
-#define RING_RECORDS_DEFAULT 65536u /* 4 MiB */
+#define RING_RECORDS_DEFAULT 65536u /* 8 MiB */
 
 /*
  * Positions count records from the ring's creation on, and never wrap. One thread produces
  * (accept, finish), one consumes (get, release); neither takes a lock.
  */
 
-enum ring_type { RING_ACCEPTED = 1, RING_FINISHED = 2 };
+/* What a record is about. The numbers are the file's: never renumber. */
+enum ring_kind {
+	RING_REQUEST_ACCEPTED = 1, /* a request of version 1 is known, and will end */
+	RING_REQUEST_FINISHED = 2, /* it has ended */
+	/*
+	 * Kept for the records of guests' programs: work submitted, and a program's beginning and
+	 * end. This vgpud neither writes nor reads them; a ring that has some was written by a newer
+	 * one, and is set aside as a whole rather than read in part.
+	 */
+	RING_SUBMISSION_ACCEPTED = 3,
+	RING_SUBMISSION_FINISHED = 4,
+	RING_PROGRAM_BEGUN = 5,
+	RING_PROGRAM_ENDED = 6,
+};
 
+/* A record as it is read. */
 struct ring_entry {
-	enum ring_type type;
-	struct ledger_request request;
+	enum ring_kind kind;
+	union {
+		struct ledger_request request; /* of the two kinds about requests */
+	};
 };
 
 /* Whose records these are: what turns their monotonic times into wall time. */
@@ -55,9 +71,9 @@ int ring_open(struct ring **out, const char *path, uint64_t record_num, struct r
 	      char *why, size_t why_len);
 
 /*
- * Puts a new, empty ring in the place of this one, whose records have all been taken. On failure
- * *ring is NULL.
+ * Puts a new, empty ring in the place of this one, whose records have all been taken.
  * keep: set the old file aside, for it was damaged.
+ * Return: 0; or -errno with why: *ring is as it was, and it may be tried again.
  */
 int ring_replace(struct ring **ring, uint64_t record_num, bool keep, struct ring_report *report,
 		 char *why, size_t why_len);
@@ -103,7 +119,10 @@ uint64_t ring_id(const struct ring *ring);
 /* Return: whether records were found damaged or missing between others when it was opened. */
 bool ring_damaged(const struct ring *ring);
 
-/* Return: whether a vgpud of before wrote it: it can be read, and takes nothing. */
+/*
+ * Return: whether the ring has the format of an older vgpud. Such a ring can be read and released;
+ * ring_replace() comes before the first record of this vgpud.
+ */
 bool ring_is_old(const struct ring *ring);
 
 /* Only while the ring is empty: from here on its records are of this session. */

@@ -17,11 +17,10 @@
 #include "vgpud/ledger/set_aside.h"
 
 #define RING_MAGIC "VGPURING"
-#define RING_VERSION 1u
 
-static size_t file_bytes(uint64_t record_num)
+static size_t file_bytes(const struct ring_format *format, uint64_t record_num)
 {
-	return RING_HEADER_BYTES + record_num * RING_RECORD_BYTES;
+	return RING_HEADER_BYTES + record_num * format->record_bytes;
 }
 
 static uint32_t header_crc(const struct ring_header *header)
@@ -29,15 +28,17 @@ static uint32_t header_crc(const struct ring_header *header)
 	return crc32c(0, header, offsetof(struct ring_header, crc));
 }
 
-static int map(struct ring *ring, int fd, uint64_t record_num)
+static int map(struct ring *ring, int fd, const struct ring_format *format, uint64_t record_num)
 {
-	void *at = mmap(NULL, file_bytes(record_num), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	size_t bytes = file_bytes(format, record_num);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (at == MAP_FAILED)
 		return -errno;
 	ring->header = at;
-	ring->records = (struct ring_record *)((char *)at + RING_HEADER_BYTES);
-	ring->map_bytes = file_bytes(record_num);
+	ring->format = format;
+	ring->records = (char *)at + RING_HEADER_BYTES;
+	ring->map_bytes = bytes;
 	ring->record_num = record_num;
 	return 0;
 }
@@ -48,19 +49,32 @@ static void unmap(struct ring *ring)
 	ring->header = NULL;
 }
 
+/* Return: the format of a ring with this header, or NULL: no vgpud up to this one wrote it. */
+static const struct ring_format *format_of(const struct ring_header *header)
+{
+	static const struct ring_format *const formats[] = { &ring_format_2, &ring_format_1 };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (header->version == formats[i]->version &&
+		    header->record_bytes == formats[i]->record_bytes)
+			return formats[i];
+	return NULL;
+}
+
 /* Return: what is wrong with the header, or NULL. */
 static const char *judge_header(const struct ring_header *header, uint64_t file_len)
 {
+	const struct ring_format *format = format_of(header);
 	uint64_t tail = atomic_load(&header->tail), again = atomic_load(&header->tail_again);
 
 	if (memcmp(header->magic, RING_MAGIC, sizeof(header->magic)) != 0)
 		return "it is no ring file";
 	if (header->crc != header_crc(header))
 		return "its header is damaged";
-	if (header->version != RING_VERSION || header->record_bytes != RING_RECORD_BYTES)
-		return "another version of vgpud made it";
+	if (!format)
+		return "a newer vgpud made it";
 	if (header->record_num < RING_RECORDS_LEAST || header->record_num > RING_RECORDS_MOST ||
-	    file_bytes(header->record_num) != file_len)
+	    file_bytes(format, header->record_num) != file_len)
 		return "its length is wrong";
 	if (tail < again || tail - again > header->record_num)
 		return "its position is damaged";
@@ -115,13 +129,13 @@ static int load(struct ring *ring, int fd, const char **reason)
 	if (fstat(fd, &st) != 0)
 		return -errno;
 	*reason = "it is too short";
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < file_bytes(RING_RECORDS_LEAST))
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < RING_HEADER_BYTES)
 		return -EBADMSG;
 	header = mmap(NULL, RING_HEADER_BYTES, PROT_READ, MAP_SHARED, fd, 0);
 	if (header == MAP_FAILED)
 		return -errno;
 	*reason = judge_header(header, (uint64_t)st.st_size);
-	err = *reason ? -EBADMSG : map(ring, fd, header->record_num);
+	err = *reason ? -EBADMSG : map(ring, fd, format_of(header), header->record_num);
 	munmap(header, RING_HEADER_BYTES);
 	if (err == 0)
 		scan(ring);
@@ -146,23 +160,34 @@ static int fill_header(struct ring *ring)
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		return -errno;
 	memcpy(header->magic, RING_MAGIC, sizeof(header->magic));
-	header->version = RING_VERSION;
-	header->record_bytes = RING_RECORD_BYTES;
+	header->version = ring_format_2.version;
+	header->record_bytes = ring_format_2.record_bytes;
 	header->record_num = ring->record_num;
 	header->id = id >> 1 | 1;
 	header->crc = header_crc(header);
 	return 0;
 }
 
-/* A new ring appears at its path whole, or not at all. */
-static int create(struct ring *ring, uint64_t record_num, char *why, size_t why_len)
+/* Return: 0; or -errno with why. */
+static int explain_new(const struct ring *ring, int err, size_t bytes, char *why, size_t why_len)
 {
-	char path[PATH_MAX + 4];
-	size_t bytes = file_bytes(record_num);
-	int fd, err;
+	if (err)
+		snprintf(why, why_len, "%s: cannot set up the ledger's ring of %zu bytes: %s%s",
+			 ring->path, bytes, strerror(-err),
+			 err == -ENOSPC || err == -EDQUOT
+				 ? "; free some space, or make the ring smaller"
+			 : err == -EFBIG ? "; raise the limit (ulimit -f, LimitFSIZE=)"
+					 : "");
+	return err;
+}
 
-	snprintf(path, sizeof(path), "%s.new", ring->path);
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+/* Makes a new ring at PATH.new, on the disk as a whole, and maps it. On failure there is none. */
+static int make(struct ring *ring, const char *path, uint64_t record_num, char *why, size_t why_len)
+{
+	size_t bytes = file_bytes(&ring_format_2, record_num);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int err;
+
 	if (fd < 0) {
 		err = -errno;
 		snprintf(why, why_len, "%s: cannot create the ledger's ring: %s", path,
@@ -171,10 +196,10 @@ static int create(struct ring *ring, uint64_t record_num, char *why, size_t why_
 	}
 	err = allocate(fd, bytes);
 	if (err == 0)
-		err = map(ring, fd, record_num);
+		err = map(ring, fd, &ring_format_2, record_num);
 	if (err == 0)
 		err = fill_header(ring);
-	if (err == 0 && (fsync(fd) != 0 || rename(path, ring->path) != 0))
+	if (err == 0 && fsync(fd) != 0)
 		err = -errno;
 	close(fd);
 	if (err == 0)
@@ -182,22 +207,45 @@ static int create(struct ring *ring, uint64_t record_num, char *why, size_t why_
 	unlink(path);
 	if (ring->header)
 		unmap(ring);
-	snprintf(why, why_len, "%s: cannot set up the ledger's ring of %zu bytes: %s%s", ring->path,
-		 bytes, strerror(-err),
-		 err == -ENOSPC || err == -EDQUOT ? "; free some space, or make the ring smaller"
-		 : err == -EFBIG		  ? "; raise the limit (ulimit -f, LimitFSIZE=)"
-						  : "");
-	return err;
+	return explain_new(ring, err, bytes, why, why_len);
 }
 
-static int keep_old(struct ring *ring, struct ring_report *report, char *why, size_t why_len)
+/* The file may have been moved aside already, by an attempt before. */
+static int keep_old(const struct ring *ring, struct ring_report *report, char *why, size_t why_len)
 {
 	static const char *const companions[] = { NULL };
 	int err = set_aside(ring->path, companions, report->set_aside, sizeof(report->set_aside));
 
+	if (err == -ENOENT)
+		return 0;
 	if (err)
 		snprintf(why, why_len, "%s: damaged, and cannot be moved aside: %s; move it away",
 			 ring->path, strerror(-err));
+	return err;
+}
+
+/*
+ * A new ring appears at its path as a whole, or not at all.
+ * keep: the file that is there is set aside; else it is overwritten.
+ */
+static int create(struct ring *ring, uint64_t record_num, bool keep, struct ring_report *report,
+		  char *why, size_t why_len)
+{
+	char path[PATH_MAX + 4];
+	int err;
+
+	snprintf(path, sizeof(path), "%s.new", ring->path);
+	err = make(ring, path, record_num, why, why_len);
+	if (err)
+		return err;
+	if (keep)
+		err = keep_old(ring, report, why, why_len);
+	if (err == 0 && rename(path, ring->path) != 0)
+		err = explain_new(ring, -errno, ring->map_bytes, why, why_len);
+	if (err == 0)
+		return 0;
+	unlink(path);
+	unmap(ring);
 	return err;
 }
 
@@ -210,20 +258,30 @@ static int open_or_create(struct ring *ring, uint64_t record_num, struct ring_re
 	if (fd < 0) {
 		report->created = errno == ENOENT;
 		if (report->created)
-			return create(ring, record_num, why, why_len);
+			return create(ring, record_num, false, report, why, why_len);
 		err = -errno;
 	} else {
 		err = load(ring, fd, &report->reason);
 		close(fd);
 	}
-	if (err == -EBADMSG) {
-		err = keep_old(ring, report, why, why_len);
-		return err ? err : create(ring, record_num, why, why_len);
-	}
+	if (err == -EBADMSG)
+		return create(ring, record_num, true, report, why, why_len);
 	if (err)
 		snprintf(why, why_len, "%s: cannot open the ledger's ring: %s", ring->path,
 			 strerror(-err));
 	return err;
+}
+
+/* Return: a ring with no file yet, or NULL: no memory. */
+static struct ring *new_ring(const char *path)
+{
+	struct ring *ring = aligned_alloc(_Alignof(struct ring), sizeof(*ring));
+
+	if (!ring)
+		return NULL;
+	memset(ring, 0, sizeof(*ring));
+	snprintf(ring->path, sizeof(ring->path), "%s", path);
+	return ring;
 }
 
 int ring_open(struct ring **out, const char *path, uint64_t record_num, struct ring_report *report,
@@ -242,13 +300,11 @@ int ring_open(struct ring **out, const char *path, uint64_t record_num, struct r
 		snprintf(why, why_len, "the ring's path is too long");
 		return -ENAMETOOLONG;
 	}
-	ring = aligned_alloc(_Alignof(struct ring), sizeof(*ring));
+	ring = new_ring(path);
 	if (!ring) {
 		snprintf(why, why_len, "%s: no memory", path);
 		return -ENOMEM;
 	}
-	memset(ring, 0, sizeof(*ring));
-	memcpy(ring->path, path, strlen(path));
 	err = open_or_create(ring, record_num, report, why, why_len);
 	if (err) {
 		free(ring);
@@ -261,25 +317,22 @@ int ring_open(struct ring **out, const char *path, uint64_t record_num, struct r
 int ring_replace(struct ring **ring, uint64_t record_num, bool keep, struct ring_report *report,
 		 char *why, size_t why_len)
 {
-	struct ring *old = *ring;
-	int err = 0;
+	struct ring *new = new_ring((*ring)->path);
+	int err;
 
-	*ring = NULL;
-	unmap(old);
+	if (!new) {
+		snprintf(why, why_len, "%s: no memory", (*ring)->path);
+		return -ENOMEM;
+	}
 	*report = (struct ring_report){ .reason = "records in it are damaged" };
-	if (keep)
-		err = keep_old(old, report, why, why_len);
-	old->head = 0;
-	old->tail_seen = 0;
-	old->reserved = 0;
-	old->damaged = false;
-	if (err == 0)
-		err = create(old, record_num, why, why_len);
-	if (err)
-		free(old);
-	else
-		*ring = old;
-	return err;
+	err = create(new, record_num, keep, report, why, why_len);
+	if (err) {
+		free(new);
+		return err;
+	}
+	ring_close(*ring);
+	*ring = new;
+	return 0;
 }
 
 void ring_close(struct ring *ring)

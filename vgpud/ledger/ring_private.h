@@ -1,40 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ring_private.h - how the ring lies in its file; for ring.c and ring_file.c alone */
+/* ring_private.h - how the ring lies in its file; for the ring*.c files alone */
 
 #ifndef VGPUD_LEDGER_RING_PRIVATE_H
 #define VGPUD_LEDGER_RING_PRIVATE_H
 
 #include <stdatomic.h>
 
-#include "common/wire/vgpu_proto.h"
 #include "vgpud/ledger/ring.h"
 
 #define RING_HEADER_BYTES 4096u
 
-struct ring_record {
-	_Atomic uint32_t sequence; /* of its position; 0: no record */
-	uint32_t crc;		   /* of the position, then of all that follows */
+/* One of struct ring_record's bodies: what the ledger knows of one request of version 1. */
+struct ring_request {
 	uint64_t id;
 	uint64_t received_ns;
+	uint64_t wait_ns;
+	uint64_t limited_ns;
+	uint64_t exec_ns;
+	uint64_t total_ns;
 	uint32_t vm_id;
 	uint32_t guest_request_id;
 	uint32_t opcode;
+	uint32_t status;
 	uint16_t request_bytes;
 	uint16_t response_bytes;
-	uint8_t type; /* enum ring_type */
-	uint8_t status;
 	uint8_t pool;
 	uint8_t priority;
 	uint8_t executor;
-	uint8_t transport;   /* low two bits; above them limited_ns in parts of wait_ns */
-	uint16_t wait_ns[3]; /* 48 bits each, low part first: 78 hours */
-	uint16_t exec_ns[3];
-	uint16_t total_ns[3];
+	uint8_t transport;
 };
 
-_Static_assert(sizeof(struct ring_record) == RING_RECORD_BYTES, "a record has 64 bytes");
-_Static_assert(LEDGER_TRANSPORT_NUM <= 4, "a transport fits two bits");
-_Static_assert(VGPU_ERROR_NUM <= UINT8_MAX, "a status fits its byte");
+#define RING_BODY_BYTES 112u
+
+/* kind says which body it is; what a body does not use is 0. */
+struct ring_record {
+	_Atomic uint32_t sequence; /* of its position; 0: no record */
+	uint32_t crc;		   /* of the position, then of all that follows */
+	uint32_t kind;		   /* enum ring_kind */
+	uint32_t reserved;
+	union {
+		struct ring_request request;
+		uint8_t bytes[RING_BODY_BYTES];
+	} body;
+};
+
+_Static_assert(sizeof(struct ring_record) == RING_RECORD_BYTES, "a record has 128 bytes");
+_Static_assert(offsetof(struct ring_record, body) == 16, "bodies are aligned");
+_Static_assert(sizeof(struct ring_request) <= RING_BODY_BYTES, "a request fits the body");
+_Static_assert(sizeof(struct ring_request) == 72, "a request has no holes");
+
+/*
+ * How records lie in a ring. In each format a record begins with its sequence and its checksum, as
+ * above, so that finding records is the same for all; only the newest one is written.
+ */
+struct ring_format {
+	uint32_t version;
+	uint32_t record_bytes;
+	bool (*is_known)(const void *record); /* whether this vgpud can read its kind */
+	void (*read)(const void *record, struct ring_entry *entry);
+};
+
+extern const struct ring_format ring_format_1; /* ring_format_1.c: 64 bytes, requests alone */
+extern const struct ring_format ring_format_2; /* ring.c */
 
 struct ring_session_slot {
 	struct ring_session session;
@@ -61,7 +88,8 @@ _Static_assert(sizeof(struct ring_header) <= RING_HEADER_BYTES, "the header fits
 
 struct ring {
 	struct ring_header *header; /* the mapping */
-	struct ring_record *records;
+	const struct ring_format *format;
+	char *records;
 	size_t map_bytes;
 	uint64_t record_num;
 	bool damaged;

@@ -95,6 +95,7 @@ static int find_position(struct ledger_book *book, uint64_t *position)
  */
 static int replay(struct ledger_book *book, uint64_t position)
 {
+	const struct ledger_session_about nothing = { 0 };
 	struct ring_session session;
 	uint64_t head = ring_head(book->ring);
 	int err = 0;
@@ -103,7 +104,7 @@ static int replay(struct ledger_book *book, uint64_t position)
 	if (position < head) {
 		err = last_session(book, &session);
 		if (err == 0)
-			err = ledger_book_insert_session(book, &session, NULL, NULL, NULL);
+			err = ledger_book_insert_session(book, &session, &nothing);
 		book->batch.wall_offset_ns = session.wall_ns - (int64_t)session.mono_ns;
 	}
 	while (err == 0 && book->batch.position < head)

@@ -71,6 +71,13 @@ static int write_session(struct ledger_start *start)
 {
 	struct ledger_book *book = start->book;
 	char boot_id[64], host[256] = "";
+	const struct ledger_session_about about = {
+		.boot_id = boot_id,
+		.version = book->config->version,
+		.host = host,
+		.clock_ahead_ns = book->clock.ahead_ns,
+		.clock_behind_ns = book->clock.behind_ns,
+	};
 	int err;
 
 	read_boot_id(boot_id, sizeof(boot_id));
@@ -78,8 +85,7 @@ static int write_session(struct ledger_start *start)
 		snprintf(host, sizeof(host), "%s", book->config->host);
 	else
 		gethostname(host, sizeof(host) - 1);
-	err = ledger_book_insert_session(book, &book->session, boot_id, book->config->version,
-					 host);
+	err = ledger_book_insert_session(book, &book->session, &about);
 	if (err == 0)
 		err = ledger_book_know_ring(book, book->committed, 0);
 	if (err == 0)
@@ -93,8 +99,7 @@ static int begin_session(struct ledger_start *start)
 	int err = book->session.id != 0 ? 0 : choose_session(start, 0);
 
 	if (err == 0)
-		err = ledger_clock_look(&book->clock, &book->db, book->session.wall_ns,
-					&start->notes->clock);
+		err = ledger_clock_look(&book->clock, &book->db, book->session.wall_ns);
 	if (err)
 		return err;
 	book->batch.wall_offset_ns = book->wall_offset_ns;

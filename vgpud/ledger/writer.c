@@ -71,8 +71,10 @@ static int write_told(struct ledger_db *db, const struct ledger_change *change, 
 	return err;
 }
 
-static int write_change(struct ledger_db *db, const struct ledger_change *change)
+static int write_change(struct ledger_book *book, const struct ledger_change *change)
 {
+	struct ledger_db *db = &book->db;
+
 	switch (change->type) {
 	case LEDGER_CHANGE_EVENT:
 		return ledger_events_write(db, change->wall_ns, &change->event);
@@ -82,25 +84,26 @@ static int write_change(struct ledger_db *db, const struct ledger_change *change
 		return write_told(db, change,
 				  ledger_vms_delete(db, change->vm.id, change->wall_ns));
 	case LEDGER_CHANGE_CLOCK:
+		return ledger_clock_step(db, book->session.id, change->step_ns);
 	case LEDGER_CHANGE_FLUSH:
 		break;
 	}
 	return 0;
 }
 
-static int write_changes(struct ledger_db *db, struct ledger_change_list *list)
+static int write_changes(struct ledger_book *book, struct ledger_change_list *list)
 {
 	struct ledger_change *change;
-	int err = ledger_db_begin(db);
+	int err = ledger_db_begin(&book->db);
 
 	STAILQ_FOREACH(change, list, link) {
 		if (err)
 			break;
-		change->err = write_change(db, change);
+		change->err = write_change(book, change);
 		if (change->err && !is_refusal(change->err))
 			err = change->err;
 	}
-	return ledger_db_end(db, err);
+	return ledger_db_end(&book->db, err);
 }
 
 static bool touches_vms(const struct ledger_change_list *list)
@@ -115,13 +118,14 @@ static bool touches_vms(const struct ledger_change_list *list)
 }
 
 /* A change of a VM is on the disk when it is answered, so that one commit waits for it. */
-static int write_changes_synced(struct ledger_db *db, struct ledger_change_list *list)
+static int write_changes_synced(struct ledger_book *book, struct ledger_change_list *list)
 {
+	struct ledger_db *db = &book->db;
 	bool sync = touches_vms(list);
 	int err = sync ? ledger_db_sync(db, true) : 0;
 
 	if (err == 0)
-		err = write_changes(db, list);
+		err = write_changes(book, list);
 	if (sync)
 		ledger_db_sync(db, false);
 	return err;
@@ -134,9 +138,8 @@ static int run_changes(struct ledger_writer *writer, struct ledger_change_list *
 
 	if (STAILQ_EMPTY(list))
 		return 0;
-	err = atomic_load(&writer->book->health->begun)
-		      ? write_changes_synced(&writer->book->db, list)
-		      : drain_err;
+	err = atomic_load(&writer->book->health->begun) ? write_changes_synced(writer->book, list)
+							: drain_err;
 	if (err)
 		set_state(writer, err);
 	else if (drain_err == 0)

@@ -78,7 +78,7 @@ static struct ledger *open_ledger(void)
 {
 	struct ledger *ledger;
 
-	if (ledger_open(&ledger, &config, why, sizeof(why)))
+	if (ledger_sqlite_open(&ledger, &config, why, sizeof(why)))
 		fail_msg("%s", why);
 	return ledger;
 }

@@ -81,7 +81,7 @@ enum tear {
 /* A record as it was put into the ring. */
 struct written {
 	uint8_t image[RING_RECORD_BYTES];
-	enum ring_type type;
+	enum ring_kind kind;
 	struct ledger_request request;
 };
 
@@ -167,7 +167,7 @@ static void end_of(struct lives *l, struct ledger_request *request)
 	request->wait_ns = draw(l, 1000000);
 	request->exec_ns = request->executor == VGPU_EXECUTOR_NONE ? 0 : draw(l, 1000000);
 	request->total_ns = request->wait_ns + request->exec_ns;
-	request->limited_ns = draw(l, 2) ? 0 : request->wait_ns;
+	request->limited_ns = draw(l, 2) ? 0 : draw(l, (uint32_t)request->wait_ns + 1);
 	request->response_bytes = (uint16_t)draw(l, VGPU_MSG_MAX);
 }
 
@@ -187,7 +187,7 @@ static const uint8_t *slot(const struct lives *l, const struct file *file, uint6
 }
 
 /* The newest record, as it lies in the file. */
-static void note_written(struct lives *l, enum ring_type type, const struct ledger_request *request)
+static void note_written(struct lives *l, enum ring_kind kind, const struct ledger_request *request)
 {
 	struct written *written = &l->written[l->head - l->base];
 	off_t at = (off_t)(HEADER_BYTES + l->head % l->records * RING_RECORD_BYTES);
@@ -195,7 +195,7 @@ static void note_written(struct lives *l, enum ring_type type, const struct ledg
 
 	CHECK(l, pread(fd, written->image, RING_RECORD_BYTES, at) == RING_RECORD_BYTES);
 	close(fd);
-	written->type = type;
+	written->kind = kind;
 	written->request = *request;
 	l->head++;
 	CHECK(l, ring_head(l->book.ring) == l->head);
@@ -208,7 +208,7 @@ static void do_accept(struct lives *l)
 	if (ring_accept(l->book.ring, &request) != 0)
 		return;
 	l->next_id++;
-	note_written(l, RING_ACCEPTED, &request);
+	note_written(l, RING_REQUEST_ACCEPTED, &request);
 	l->open[l->open_num++] = request;
 }
 
@@ -221,7 +221,7 @@ static void do_finish(struct lives *l)
 	i = draw(l, l->open_num);
 	end_of(l, &l->open[i]);
 	ring_finish(l->book.ring, &l->open[i]);
-	note_written(l, RING_FINISHED, &l->open[i]);
+	note_written(l, RING_REQUEST_FINISHED, &l->open[i]);
 	l->open[i] = l->open[--l->open_num];
 }
 
@@ -420,13 +420,13 @@ static void tell_fates(struct lives *l, struct fate *fate)
 		bool there = at < l->taken || is_there(l, at, RING_RECORD_BYTES);
 		bool surely = there && (at < l->taken || at >= oldest);
 
-		if (there && written->type == RING_ACCEPTED)
+		if (there && written->kind == RING_REQUEST_ACCEPTED)
 			f->began = &written->request;
-		if (there && written->type == RING_FINISHED)
+		if (there && written->kind == RING_REQUEST_FINISHED)
 			f->ended = &written->request;
-		f->began_surely |= surely && written->type == RING_ACCEPTED;
-		f->ended_surely |= surely && written->type == RING_FINISHED;
-		reached.taken_by_tears += !there && written->type == RING_FINISHED;
+		f->began_surely |= surely && written->kind == RING_REQUEST_ACCEPTED;
+		f->ended_surely |= surely && written->kind == RING_REQUEST_FINISHED;
+		reached.taken_by_tears += !there && written->kind == RING_REQUEST_FINISHED;
 		reached.not_sure += there && !surely;
 	}
 }

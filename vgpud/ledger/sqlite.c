@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ledger.c - the ledger as a ring file and a sqlite database: the loop thread's side */
+/* sqlite.c - the ledger as a ring file and a sqlite database: the loop thread's side */
 
 /*
  * Theory of operation
@@ -393,7 +393,8 @@ static int start_writer(struct ledger_sqlite *s, char *why, size_t why_len)
 	return err;
 }
 
-int ledger_open(struct ledger **out, const struct ledger_config *config, char *why, size_t why_len)
+int ledger_sqlite_open(struct ledger **out, const struct ledger_config *config, char *why,
+		       size_t why_len)
 {
 	struct ledger_sqlite *s = new_ledger(config);
 	int err;
@@ -420,4 +421,9 @@ int ledger_open(struct ledger **out, const struct ledger_config *config, char *w
 	}
 	*out = &s->ledger;
 	return 0;
+}
+
+int ledger_sqlite_version(void)
+{
+	return sqlite3_libversion_number();
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_retention.c - what is removed: by age, by size, after clocks that were wrong */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+
+#include "tests/unit/ledger/fixture.h"
+
+static void test_retention_by_age(void **state)
+{
+	struct ledger_stats stats;
+	struct ledger *ledger = fixture_open();
+	const struct ledger_event event = { .kind = "old", .uid = -1, .pid = -1 };
+
+	(void)state;
+	fixture_do_requests(ledger, 5000);
+	ledger_event(ledger, &event);
+	ledger_close(ledger);
+	fixture_write_sql(
+		"UPDATE request SET received_ns = received_ns - 2 * 86400000000000 WHERE id <= 3500;"
+		"UPDATE event SET time_ns = time_ns - 2 * 86400000000000;"
+		"UPDATE minute SET minute = minute - 20 * 1440");
+	fixture.config.retention_days = 1;
+	fixture.config.minute_days = 30;
+	ledger = fixture_open();
+	fixture_wait_until("SELECT count(*) FROM request", 1500);
+	fixture_wait_until("SELECT count(*) FROM event WHERE kind = 'old'", 0);
+	assert_int_equal(fixture_number("SELECT min(id) FROM request"), 3501);
+	assert_int_equal(fixture_number("SELECT sum(count) FROM minute"), 5000);
+	ledger_close(ledger);
+	fixture.config.minute_days = 10;
+	ledger = fixture_open();
+	fixture_wait_until("SELECT count(*) FROM minute", 0);
+	ledger_stats(ledger, &stats);
+	assert_int_equal(stats.expired, 0);
+	ledger_close(ledger);
+}
+
+static void shift_all(int days)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql),
+		 "UPDATE request SET received_ns = received_ns - %d * 86400000000000;"
+		 "UPDATE session SET started_ns = started_ns - %d * 86400000000000, "
+		 "ended_ns = ended_ns - %d * 86400000000000;"
+		 "UPDATE event SET time_ns = time_ns - %d * 86400000000000;"
+		 "UPDATE minute SET minute = minute - %d * 1440",
+		 days, days, days, days, days);
+	fixture_write_sql(sql);
+}
+
+static void open_and_retain(void)
+{
+	struct ledger_stats stats = { 0 };
+	struct ledger *ledger = fixture_open();
+
+	/* The size is looked at when nothing is left to do. */
+	for (int i = 0; i < FIXTURE_WAIT_MS / 10 && stats.db_bytes == 0; i++) {
+		poll(NULL, 0, 10);
+		ledger_stats(ledger, &stats);
+	}
+	assert_true(stats.db_bytes > 0);
+	ledger_close(ledger);
+}
+
+/* As a ledger looks whose last session was long ago, by a clock that may be wrong. */
+static void test_retention_doubts_a_clock_ahead(void **state)
+{
+	struct ledger *ledger = fixture_open();
+
+	(void)state;
+	fixture_do_requests(ledger, 3000);
+	ledger_close(ledger);
+	fixture_write_sql(
+		"UPDATE request SET received_ns = received_ns - 2 * 86400000000000 WHERE id <= "
+		"1000");
+	shift_all(800);
+	fixture.config.retention_days = 1;
+	fixture.config.minute_days = 30;
+	/* What was due before still goes. */
+	for (int i = 0; i < 2; i++) {
+		open_and_retain();
+		assert_int_equal(fixture_number("SELECT count(*) FROM request"), 2000);
+		assert_int_equal(fixture_number("SELECT min(id) FROM request"), 1001);
+		assert_int_equal(fixture_number("SELECT sum(count) FROM minute"), 3000);
+		assert_int_equal(
+			fixture_number(
+				"SELECT count(*) FROM event WHERE kind = 'clock-ahead' AND "
+				"strftime('%s', new_value) - strftime('%s', old_value) BETWEEN 799 "
+				"* 86400 AND 801 * 86400"),
+			1);
+		assert_int_equal(
+			fixture_number("SELECT count(*) FROM session WHERE clock_ahead_ns / "
+				       "86400000000000 BETWEEN 799 AND 801"),
+			1);
+	}
+	/* The text of the audit trail is for people: nothing is read back from it. */
+	fixture_write_sql("DELETE FROM event");
+	open_and_retain();
+	assert_int_equal(fixture_number("SELECT count(*) FROM request"), 2000);
+	/* A week later it is believed. */
+	fixture_write_sql("UPDATE session SET started_ns = started_ns - 8 * 86400000000000");
+	open_and_retain();
+	assert_int_equal(fixture_number("SELECT count(*) FROM request"), 0);
+	assert_int_equal(fixture_number("SELECT count(*) FROM minute"), 0);
+}
+
+/*
+ * A session's clock was ahead for years, and is right again: what it left would stand before all
+ * that comes later until its date is reached. Its age counts from the start that found it.
+ */
+static void test_retention_after_a_clock_ahead(void **state)
+{
+	struct ledger *ledger = fixture_open();
+	const struct ledger_event event = { .kind = "future", .uid = -1 };
+
+	(void)state;
+	ledger_event(ledger, &event);
+	fixture_do_requests(ledger, 2500);
+	ledger_close(ledger);
+	shift_all(-800);
+	fixture.config.retention_days = 1;
+	fixture.config.minute_days = 2;
+	open_and_retain();
+	assert_int_equal(fixture_number("SELECT count(*) FROM request"), 2500);
+	assert_int_equal(fixture_events("clock-ahead"), 0);
+	assert_int_equal(fixture_events("clock-behind"), 1);
+	assert_int_equal(fixture_number("SELECT count(*) FROM session WHERE clock_behind_ns / "
+					"86400000000000 BETWEEN 799 AND 801"),
+			 1);
+	ledger = fixture_open();
+	fixture_do_requests(ledger, 100);
+	ledger_close(ledger);
+	/* It was found so long ago that its requests are due, and its minutes not yet. */
+	fixture_write_sql("UPDATE session SET started_ns = started_ns - 129600000000000 "
+			  "WHERE clock_behind_ns > 0");
+	open_and_retain();
+	assert_int_equal(fixture_number("SELECT count(*) FROM request"), 100);
+	assert_int_equal(fixture_number("SELECT min(id) FROM request"), 2501);
+	assert_int_equal(fixture_events("future"), 0);
+	assert_int_equal(fixture_number("SELECT sum(count) FROM minute"), 2600);
+	assert_int_equal(fixture_events("clock-behind"), 1);
+	fixture_write_sql("UPDATE session SET started_ns = started_ns - 129600000000000 "
+			  "WHERE clock_behind_ns > 0");
+	open_and_retain();
+	assert_int_equal(fixture_number("SELECT count(*) FROM request"), 100);
+	assert_int_equal(fixture_number("SELECT sum(count) FROM minute"), 100);
+}
+
+/* A second clock that is ahead does not have its entries removed for the first one's sake. */
+static void test_retention_after_two_clocks_ahead(void **state)
+{
+	struct ledger *ledger = fixture_open();
+
+	(void)state;
+	fixture.config.retention_days = 1;
+	for (int i = 0; i < 2; i++) {
+		fixture_do_requests(ledger, 10);
+		ledger_close(ledger);
+		fixture_write_sql(
+			"UPDATE request SET received_ns = received_ns + 800 * 86400000000000 "
+			"WHERE id > (SELECT count(*) FROM request) - 10;"
+			"UPDATE session SET ended_ns = ended_ns + 800 * 86400000000000 "
+			"WHERE id = (SELECT max(id) FROM session)");
+		open_and_retain();
+		if (i == 0)
+			fixture_write_sql(
+				"UPDATE session SET started_ns = started_ns - 2 * 86400000000000 "
+				"WHERE clock_behind_ns > 0");
+		ledger = fixture_open();
+	}
+	assert_int_equal(fixture_events("clock-behind"), 2);
+	assert_int_equal(fixture_number("SELECT min(id) FROM request"), 11);
+	assert_int_equal(fixture_number("SELECT count(*) FROM request"), 10);
+	ledger_close(ledger);
+}
+
+static void test_retention_by_size(void **state)
+{
+	struct ledger *ledger = fixture_open();
+	int64_t bytes;
+
+	(void)state;
+	fixture_do_requests(ledger, 20000);
+	ledger_close(ledger);
+	bytes = fixture_number(
+		"SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+	fixture.config.max_bytes = (uint64_t)bytes / 2;
+	ledger = fixture_open();
+	fixture_wait_until("SELECT (page_count - freelist_count) * page_size <= "
+			   "page_count * page_size / 2 FROM pragma_page_count, "
+			   "pragma_freelist_count, pragma_page_size",
+			   1);
+	assert_in_range(fixture_number("SELECT count(*) FROM request"), 5000, 15000);
+	assert_int_equal(fixture_number("SELECT max(id) FROM request"), 20000);
+	/* All expired: ids go on. */
+	ledger_close(ledger);
+	fixture_write_sql("DELETE FROM request");
+	ledger = fixture_open();
+	assert_int_equal(ledger->next_id, 20001);
+	ledger_close(ledger);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define FIXTURE_TEST(f) cmocka_unit_test_setup_teardown(f, fixture_set_up, fixture_tear_down)
+		FIXTURE_TEST(test_retention_by_age),
+		FIXTURE_TEST(test_retention_doubts_a_clock_ahead),
+		FIXTURE_TEST(test_retention_after_a_clock_ahead),
+		FIXTURE_TEST(test_retention_after_two_clocks_ahead),
+		FIXTURE_TEST(test_retention_by_size),
+#undef FIXTURE_TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* access.h - who may talk to the admin socket, and what he may say there */
+
+#ifndef VGPUD_ADMIN_ACCESS_H
+#define VGPUD_ADMIN_ACCESS_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "common/cmd/admin.h"
+#include "vgpud/conf/conf.h"
+
+/* The groups of the configuration as numbers. */
+struct access {
+	gid_t admin_gid, read_gid;
+};
+
+/* Looks the groups up. What that asks may be on the network: the caller waits for it. */
+void access_find(struct access *access, const struct conf *conf);
+
+/*
+ * fd: of a client's socket, which bears who connected.
+ * Return: 0 or -errno; peer, role: who it is, and what he may do.
+ */
+int access_identify(const struct access *access, int fd, struct ucred *peer, enum admin_role *role);
+
+#define ACCESS_TEXT_SIZE 320
+
+/* "uid 7 may not talk to vgpud: it takes root, ...": for a client without any role. */
+void access_turned_away(const struct conf *conf, uid_t uid, char *text, size_t size);
+
+/* "it takes root or the group vgpu-admin (usermod ...)": for a command that takes that role. */
+void access_takes(const struct conf *conf, enum admin_role role, char *text, size_t size);
+
+#endif

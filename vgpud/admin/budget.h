@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* budget.h - how much of the loop's time may go to those who only read */
+
+#ifndef VGPUD_ADMIN_BUDGET_H
+#define VGPUD_ADMIN_BUDGET_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Pure. A user who reads gets a tenth of the loop's time, all of them together three tenths: work
+ * that took t is followed by a pause of 9 t for its user and of 7/3 t for all. So whatever readers
+ * ask and however often, VMs and administrators keep the rest.
+ */
+#define BUDGET_USERS 64u
+
+struct budget {
+	uint64_t all_ns; /* when the next reader's work may begin */
+	struct {
+		uid_t uid;
+		uint64_t next_ns; /* the same for one user; 0: no entry */
+	} user[BUDGET_USERS];
+};
+
+/* Return: the monotonic time from which on the user's work may begin; it may be past. */
+uint64_t budget_due_ns(const struct budget *budget, uid_t uid);
+
+/* The user's work took spent_ns and ended now. */
+void budget_charge(struct budget *budget, uid_t uid, uint64_t now_ns, uint64_t spent_ns);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* call.h - a command that is being answered */
+
+#ifndef VGPUD_ADMIN_CALL_H
+#define VGPUD_ADMIN_CALL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "common/cmd/admin.h"
+
+struct admin_client;
+struct daemon;
+
+/*
+ * A handler ends its call with exactly one of admin_end(), admin_fail() and admin_hand_over(), at
+ * once or later. Rows come before that.
+ */
+struct admin_call {
+	struct daemon *daemon;
+	struct admin_client *client; /* NULL once it has gone: what is said goes nowhere */
+	struct ucred peer;	     /* who it is */
+	json_t *args;		     /* object; values are strings, or true for a flag */
+	json_int_t id;		     /* the client's number for it */
+	enum admin_cmd_id cmd;
+	unsigned rows; /* sent so far */
+	bool cut;      /* rows were left out, since there is no room for more */
+	void *data;    /* the handler's, if it answers later */
+	/* Or NULL; called when the client goes before the end, which is still to be made. */
+	void (*gone)(struct admin_call *call);
+	/* Or NULL; makes the next part of a long answer, as admin_in_parts() has it. */
+	void (*part)(struct admin_call *call);
+};
+
+typedef void admin_handler(struct admin_call *call);
+
+/* Return: the argument's text, NULL: it was not given. */
+const char *admin_arg(const struct admin_call *call, const char *key);
+bool admin_flag(const struct admin_call *call, const char *key);
+
+/* row: an object, which becomes the call's. */
+void admin_row(struct admin_call *call, json_t *row);
+
+/* The same as a row {"text": text}, for answers of very many. text: ASCII. */
+void admin_row_text(struct admin_call *call, const char *text);
+
+/*
+ * The answer is long: part() is called from the loop, again and again until it makes the end.
+ * Between two parts others have their turn, and the client has taken what there was. A part is some
+ * hundred rows.
+ */
+void admin_in_parts(struct admin_call *call, void (*part)(struct admin_call *call));
+
+/* The answer is complete. extra: more for the "end" object, or NULL; becomes the call's. */
+void admin_end(struct admin_call *call, json_t *extra);
+
+/* The command failed. */
+void admin_fail(struct admin_call *call, enum admin_error error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Return: the line that says so. */
+json_t *admin_error_object(json_int_t id, enum admin_error error, const char *text);
+
+/*
+ * Hands the client's socket to a process of ours (query.h) that writes the rest of the answer
+ * itself.
+ */
+void admin_hand_over(struct admin_call *call, const char *query);
+
+#endif

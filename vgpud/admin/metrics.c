@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/names.h"
 #include "common/util.h"
@@ -13,7 +15,35 @@
 /*
  * Names and units by Prometheus's conventions: base units (seconds, bytes), counters end in _total.
  * VM names hold no character that a label would have to escape (vm_name_ok()).
+ *
+ * The answer is long, 60 lines for each series of each VM, so it is made in parts. What it is made
+ * of is copied before the first of them: all lines are of one instant, and VMs may come and go
+ * meanwhile.
  */
+
+#define PART_ROWS 256u
+
+/* One VM as it was. */
+struct vm_shot {
+	char name[VM_NAME_SIZE];
+	uint32_t id;
+	char pool;
+	uint8_t priority;
+	bool connected, paused;
+	unsigned queued, running;
+	uint32_t limit_per_s; /* 0: none */
+	uint64_t limited, bad_frames, refused_peers, refused_files;
+	const struct stats_series *series;
+	size_t series_num;
+};
+
+struct shot {
+	struct vm_shot *vm;
+	size_t vm_num;
+	struct stats_series *series; /* of all VMs */
+	unsigned family;	     /* index of the one that is being told */
+	size_t at;		     /* the VM that comes next in it */
+};
 
 __attribute__((format(printf, 2, 3))) static void line(struct admin_call *call, const char *format,
 						       ...)
@@ -24,7 +54,7 @@ __attribute__((format(printf, 2, 3))) static void line(struct admin_call *call, 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	admin_row(call, json_pack("{s:s}", "text", text));
+	admin_row_text(call, text);
 }
 
 static void head(struct admin_call *call, const char *name, const char *type, const char *help)
@@ -38,32 +68,55 @@ static double seconds(uint64_t ns)
 	return (double)ns / (double)UTIL_NS_PER_S;
 }
 
-/* Calls emit for each series of each VM. */
-static void each_series(struct admin_call *call,
-			void (*emit)(struct admin_call *call, const struct vm *vm,
-				     const struct stats_series *series))
-{
-	const struct stats_series *series;
-	const struct vm *vm;
+/* --- the families of each VM --- */
 
-	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
-		SLIST_FOREACH(series, &vm->figures.stats, link)
-			emit(call, vm, series);
+/* One number for each VM. */
+#define VM_NUMBER(emit, metric, format, value)                              \
+	static void emit(struct admin_call *call, const struct vm_shot *vm) \
+	{                                                                   \
+		line(call, metric "{vm=\"%s\"} " format, vm->name, value);  \
+	}
+
+VM_NUMBER(emit_connected, "vgpu_vm_connected", "%d", vm->connected)
+VM_NUMBER(emit_paused, "vgpu_vm_paused", "%d", vm->paused)
+VM_NUMBER(emit_priority, "vgpu_vm_priority", "%u", vm->priority)
+VM_NUMBER(emit_queued, "vgpu_vm_requests_queued", "%u", vm->queued)
+VM_NUMBER(emit_running, "vgpu_vm_requests_running", "%u", vm->running)
+VM_NUMBER(emit_limited, "vgpu_vm_limited_requests_total", "%" PRIu64, vm->limited)
+VM_NUMBER(emit_bad_frames, "vgpu_vm_bad_frames_total", "%" PRIu64, vm->bad_frames)
+VM_NUMBER(emit_refused_peers, "vgpu_vm_refused_peers_total", "%" PRIu64, vm->refused_peers)
+VM_NUMBER(emit_refused_files, "vgpu_vm_refused_files_total", "%" PRIu64, vm->refused_files)
+
+static void emit_info(struct admin_call *call, const struct vm_shot *vm)
+{
+	line(call, "vgpu_vm_info{vm=\"%s\",vm_id=\"%u\",pool=\"%c\",priority=\"%s\"} 1", vm->name,
+	     vm->id, vm->pool, name_priority(vm->priority));
 }
 
-static void emit_requests(struct admin_call *call, const struct vm *vm,
-			  const struct stats_series *series)
+/* No limit is no number: 0 would look like the tightest of all. */
+static void emit_limit(struct admin_call *call, const struct vm_shot *vm)
 {
-	for (unsigned i = 0; i < VGPU_ERROR_NUM; i++)
-		if (series->ended[i] > 0)
-			line(call,
-			     "vgpu_requests_total{vm=\"%s\",pool=\"%c\",priority=\"%s\",status=\"%s\"} "
-			     "%" PRIu64,
-			     vm->name, series->pool, name_priority(series->priority), name_error(i),
-			     series->ended[i]);
+	if (vm->limit_per_s > 0)
+		line(call, "vgpu_vm_limit_requests_per_second{vm=\"%s\"} %u", vm->name,
+		     vm->limit_per_s);
 }
 
-static void emit_histogram(struct admin_call *call, const char *name, const struct vm *vm,
+static void emit_requests(struct admin_call *call, const struct vm_shot *vm)
+{
+	for (size_t s = 0; s < vm->series_num; s++) {
+		const struct stats_series *series = &vm->series[s];
+
+		for (unsigned i = 0; i < VGPU_ERROR_NUM; i++)
+			if (series->ended[i] > 0)
+				line(call,
+				     "vgpu_requests_total{vm=\"%s\",pool=\"%c\",priority=\"%s\","
+				     "status=\"%s\"} %" PRIu64,
+				     vm->name, series->pool, name_priority(series->priority),
+				     name_error(i), series->ended[i]);
+	}
+}
+
+static void emit_histogram(struct admin_call *call, const char *name, const struct vm_shot *vm,
 			   const struct stats_series *series,
 			   const struct stats_histogram *histogram)
 {
@@ -83,59 +136,129 @@ static void emit_histogram(struct admin_call *call, const char *name, const stru
 	line(call, "%s_count{%s} %" PRIu64, name, labels, below);
 }
 
-static void emit_wait(struct admin_call *call, const struct vm *vm,
-		      const struct stats_series *series)
+static void emit_wait(struct admin_call *call, const struct vm_shot *vm)
 {
-	emit_histogram(call, "vgpu_request_wait_seconds", vm, series, &series->wait);
+	for (size_t s = 0; s < vm->series_num; s++)
+		emit_histogram(call, "vgpu_request_wait_seconds", vm, &vm->series[s],
+			       &vm->series[s].wait);
 }
 
-static void emit_exec(struct admin_call *call, const struct vm *vm,
-		      const struct stats_series *series)
+static void emit_exec(struct admin_call *call, const struct vm_shot *vm)
 {
-	emit_histogram(call, "vgpu_request_execution_seconds", vm, series, &series->exec);
+	for (size_t s = 0; s < vm->series_num; s++)
+		emit_histogram(call, "vgpu_request_execution_seconds", vm, &vm->series[s],
+			       &vm->series[s].exec);
 }
 
-static void emit_total(struct admin_call *call, const struct vm *vm,
-		       const struct stats_series *series)
+static void emit_total(struct admin_call *call, const struct vm_shot *vm)
 {
-	emit_histogram(call, "vgpu_request_duration_seconds", vm, series, &series->total);
+	for (size_t s = 0; s < vm->series_num; s++)
+		emit_histogram(call, "vgpu_request_duration_seconds", vm, &vm->series[s],
+			       &vm->series[s].total);
 }
 
-/* One number for each VM. */
-#define EACH_VM(call, metric, type, help, format, value)                           \
-	do {                                                                       \
-		const struct vm *vm;                                               \
-		head(call, metric, type, help);                                    \
-		TAILQ_FOREACH(vm, &(call)->daemon->broker.vms, link)               \
-			line(call, metric "{vm=\"%s\"} " format, vm->name, value); \
-	} while (0)
+static const struct family {
+	const char *name, *type, *help;
+	void (*emit)(struct admin_call *call, const struct vm_shot *vm);
+} families[] = {
+	{ "vgpu_vm_info", "gauge", "The VM, its number, pool and priority.", emit_info },
+	{ "vgpu_vm_connected", "gauge", "Whether the VM's device is connected.", emit_connected },
+	{ "vgpu_vm_paused", "gauge", "Whether the VM is paused.", emit_paused },
+	{ "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
+	  emit_priority },
+	{ "vgpu_vm_requests_queued", "gauge", "Requests of the VM that wait.", emit_queued },
+	{ "vgpu_vm_requests_running", "gauge", "Requests of the VM that run.", emit_running },
+	{ "vgpu_vm_limit_requests_per_second", "gauge",
+	  "Requests of the VM that may start in a second; VMs without a limit have no sample.",
+	  emit_limit },
+	{ "vgpu_vm_limited_requests_total", "counter",
+	  "Requests of the VM that waited for its limit.", emit_limited },
+	{ "vgpu_vm_bad_frames_total", "counter",
+	  "Connections of the VM's device closed for what they sent.", emit_bad_frames },
+	{ "vgpu_vm_refused_peers_total", "counter",
+	  "Connections to the VM's socket that were refused.", emit_refused_peers },
+	{ "vgpu_vm_refused_files_total", "counter",
+	  "Files of the VM that were to be requests and are none.", emit_refused_files },
+	{ "vgpu_requests_total", "counter", "Requests by how they ended.", emit_requests },
+	{ "vgpu_request_wait_seconds", "histogram", "From arrival to start of execution.",
+	  emit_wait },
+	{ "vgpu_request_execution_seconds", "histogram", "On the executor.", emit_exec },
+	{ "vgpu_request_duration_seconds", "histogram", "From arrival to answer.", emit_total },
+};
 
-static void emit_vms(struct admin_call *call)
+#define FAMILY_NUM (sizeof(families) / sizeof(families[0]))
+
+/* --- the daemon's own --- */
+
+static void emit_daemon(struct admin_call *call)
 {
-	EACH_VM(call, "vgpu_vm_connected", "gauge", "Whether the VM's device is connected.", "%d",
-		port_connected(vm->port));
-	EACH_VM(call, "vgpu_vm_paused", "gauge", "Whether the VM is paused.", "%d",
-		vm->sched.paused);
-	EACH_VM(call, "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
-		"%u", vm->sched.priority);
-	EACH_VM(call, "vgpu_vm_requests_queued", "gauge", "Requests of the VM that wait.", "%u",
-		vm->sched.queued);
-	EACH_VM(call, "vgpu_vm_requests_running", "gauge", "Requests of the VM that run.", "%u",
-		vm->sched.started);
-	EACH_VM(call, "vgpu_vm_limit_requests_per_second", "gauge",
-		"Requests of the VM that may start in a second, 0: no limit.", "%u",
-		vm->sched.limit.rate_per_s);
-	EACH_VM(call, "vgpu_vm_limited_requests_total", "counter",
-		"Requests of the VM that waited for its limit.", "%" PRIu64, vm->figures.limited);
-	EACH_VM(call, "vgpu_vm_bad_frames_total", "counter",
-		"Connections of the VM's device closed for what they sent.", "%" PRIu64,
-		port_counts(vm->port)->broke);
-	EACH_VM(call, "vgpu_vm_refused_peers_total", "counter",
-		"Connections to the VM's socket that were refused.", "%" PRIu64,
-		port_counts(vm->port)->refused);
-	EACH_VM(call, "vgpu_vm_refused_files_total", "counter",
-		"Files of the VM that were to be requests and are none.", "%" PRIu64,
-		vm->figures.refused_files);
+	head(call, "vgpu_build_info", "gauge", "The daemon's version.");
+	line(call, "vgpu_build_info{version=\"%s\"} 1", VGPU_VERSION);
+	head(call, "vgpu_start_time_seconds", "gauge", "Start of the daemon since the Unix epoch.");
+	line(call, "vgpu_start_time_seconds %.3f",
+	     seconds((uint64_t)((int64_t)call->daemon->started_ns + call->daemon->wall_offset_ns)));
+	head(call, "vgpu_draining", "gauge", "Whether new requests are refused.");
+	line(call, "vgpu_draining %d", call->daemon->broker.draining);
+	head(call, "vgpu_admin_clients", "gauge", "Connections to the admin socket.");
+	line(call, "vgpu_admin_clients %u", admin_server_clients(call->daemon->admin));
+}
+
+/* One number for each pool. value: of the pool with this index. */
+static void each_pool(struct admin_call *call, const char *name, const char *help,
+		      unsigned (*value)(const struct daemon *daemon, unsigned pool))
+{
+	const struct daemon *daemon = call->daemon;
+
+	head(call, name, "gauge", help);
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
+		if (daemon->conf->pool[i].exists)
+			line(call, "%s{pool=\"%c\",executor=\"%s\"} %u", name, name_pool(i),
+			     daemon->conf->pool[i].executor, value(daemon, i));
+}
+
+static unsigned pool_ready(const struct daemon *daemon, unsigned pool)
+{
+	const char *executor = daemon->conf->pool[pool].executor;
+
+	return executors_trouble(daemon->broker.executors, executor) == NULL &&
+	       executors_info(daemon->broker.executors, executor)->executor != VGPU_EXECUTOR_NONE;
+}
+
+static unsigned pool_window(const struct daemon *daemon, unsigned pool)
+{
+	return daemon->conf->pool[pool].window;
+}
+
+static unsigned pool_queued(const struct daemon *daemon, unsigned pool)
+{
+	const struct vm *vm;
+	unsigned queued = 0;
+
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
+		queued += vm->sched.pool == pool ? vm->sched.queued : 0;
+	return queued;
+}
+
+static unsigned pool_running(const struct daemon *daemon, unsigned pool)
+{
+	const struct vm *vm;
+	unsigned running = 0;
+
+	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
+		running += vm->sched.pool == pool ? vm->sched.started : 0;
+	return running;
+}
+
+static void emit_pools(struct admin_call *call)
+{
+	each_pool(call, "vgpu_pool_ready", "Whether the pool's executor can run requests.",
+		  pool_ready);
+	each_pool(call, "vgpu_pool_window_requests", "Requests that may be on the GPU at once.",
+		  pool_window);
+	each_pool(call, "vgpu_pool_requests_queued", "Requests of the pool that wait.",
+		  pool_queued);
+	each_pool(call, "vgpu_pool_requests_running", "Requests of the pool that run.",
+		  pool_running);
 }
 
 static void emit_ledger(struct admin_call *call)
@@ -159,26 +282,118 @@ static void emit_ledger(struct admin_call *call)
 	head(call, "vgpu_ledger_ring_records", "gauge",
 	     "Records in the ring that wait for the database.");
 	line(call, "vgpu_ledger_ring_records %u", stats.ring_used);
+	head(call, "vgpu_ledger_ring_size_records", "gauge", "Records that the ring has room for.");
+	line(call, "vgpu_ledger_ring_size_records %u", stats.ring_records);
+	head(call, "vgpu_ledger_lost_total", "counter",
+	     "Requests that died with the vgpud before this one.");
+	line(call, "vgpu_ledger_lost_total %" PRIu64, stats.lost);
+}
+
+/* --- the copy, and its parts --- */
+
+static void shot_free(struct shot *shot)
+{
+	free(shot->series);
+	free(shot->vm);
+	free(shot);
+}
+
+static void take_vm(struct vm_shot *shot, const struct vm *vm, struct stats_series *series)
+{
+	const struct stats_series *one;
+	size_t num = 0;
+
+	SLIST_FOREACH(one, &vm->figures.stats, link)
+		series[num++] = *one;
+	*shot = (struct vm_shot){
+		.id = vm->id,
+		.pool = name_pool(vm->sched.pool),
+		.priority = vm->sched.priority,
+		.connected = port_connected(vm->port),
+		.paused = vm->sched.paused,
+		.queued = vm->sched.queued,
+		.running = vm->sched.started,
+		.limit_per_s = vm->sched.limit.rate_per_s,
+		.limited = vm->figures.limited,
+		.bad_frames = port_counts(vm->port)->broke,
+		.refused_peers = port_counts(vm->port)->refused,
+		.refused_files = vm->figures.refused_files,
+		.series = series,
+		.series_num = num,
+	};
+	memcpy(shot->name, vm->name, sizeof(shot->name));
+}
+
+/* Return: NULL: no memory. */
+static struct shot *shot_take(const struct broker *broker)
+{
+	struct shot *shot = calloc(1, sizeof(*shot));
+	const struct stats_series *series;
+	size_t vm_num = 0, series_num = 0;
+	const struct vm *vm;
+
+	if (shot == NULL)
+		return NULL;
+	TAILQ_FOREACH(vm, &broker->vms, link) {
+		vm_num++;
+		SLIST_FOREACH(series, &vm->figures.stats, link)
+			series_num++;
+	}
+	shot->vm = calloc(vm_num + 1, sizeof(*shot->vm));
+	shot->series = calloc(series_num + 1, sizeof(*shot->series));
+	if (shot->vm == NULL || shot->series == NULL) {
+		shot_free(shot);
+		return NULL;
+	}
+	series_num = 0;
+	TAILQ_FOREACH(vm, &broker->vms, link) {
+		struct vm_shot *one = &shot->vm[shot->vm_num++];
+
+		take_vm(one, vm, shot->series + series_num);
+		series_num += one->series_num;
+	}
+	return shot;
+}
+
+static void metrics_end(struct admin_call *call)
+{
+	shot_free(call->data);
+	admin_end(call, NULL);
+}
+
+static void metrics_part(struct admin_call *call)
+{
+	struct shot *shot = call->data;
+	const unsigned until = call->rows + PART_ROWS;
+
+	while (call->rows < until && shot->family < FAMILY_NUM) {
+		const struct family *family = &families[shot->family];
+
+		if (shot->at == 0)
+			head(call, family->name, family->type, family->help);
+		if (shot->at < shot->vm_num)
+			family->emit(call, &shot->vm[shot->at++]);
+		if (shot->at == shot->vm_num) {
+			shot->family++;
+			shot->at = 0;
+		}
+	}
+	if (shot->family == FAMILY_NUM)
+		metrics_end(call);
 }
 
 void admin_metrics(struct admin_call *call)
 {
-	head(call, "vgpu_build_info", "gauge", "The daemon's version.");
-	line(call, "vgpu_build_info{version=\"%s\"} 1", VGPU_VERSION);
-	head(call, "vgpu_start_time_seconds", "gauge", "Start of the daemon since the Unix epoch.");
-	line(call, "vgpu_start_time_seconds %.3f",
-	     seconds((uint64_t)((int64_t)call->daemon->started_ns + call->daemon->wall_offset_ns)));
-	head(call, "vgpu_draining", "gauge", "Whether new requests are refused.");
-	line(call, "vgpu_draining %d", call->daemon->broker.draining);
-	emit_vms(call);
-	head(call, "vgpu_requests_total", "counter", "Requests by how they ended.");
-	each_series(call, emit_requests);
-	head(call, "vgpu_request_wait_seconds", "histogram", "From arrival to start of execution.");
-	each_series(call, emit_wait);
-	head(call, "vgpu_request_execution_seconds", "histogram", "On the executor.");
-	each_series(call, emit_exec);
-	head(call, "vgpu_request_duration_seconds", "histogram", "From arrival to answer.");
-	each_series(call, emit_total);
+	struct shot *shot = shot_take(&call->daemon->broker);
+
+	if (shot == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	call->data = shot;
+	call->gone = metrics_end;
+	emit_daemon(call);
+	emit_pools(call);
 	emit_ledger(call);
-	admin_end(call, NULL);
+	admin_in_parts(call, metrics_part);
 }

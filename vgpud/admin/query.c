@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "common/cmd/admin.h"
@@ -19,6 +20,8 @@
 #include "proc/confine.h"
 #include "proc/spawn_wire.h"
 #include "vgpud/admin/query_private.h"
+
+#define QUERY_NICE 10
 
 const char *query_arg(const struct query *q, const char *key)
 {
@@ -208,6 +211,8 @@ int query_main(const char *text)
 	log_init(spawn_name[SPAWN_QUERY], false);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Requests come first: workers and broker need the processors that a query would take. */
+	setpriority(PRIO_PROCESS, 0, QUERY_NICE);
 	confine(CONFINE_QUERY);
 	if (read_query(&q, object, &db) != 0) {
 		json_decref(object);

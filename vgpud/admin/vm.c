@@ -84,30 +84,81 @@ static int by_name(const void *a, const void *b)
 	return strverscmp((*left)->name, (*right)->name);
 }
 
-void admin_list(struct admin_call *call)
+/* The VMs that a list is of, by number: one may go before its row is made. */
+struct listing {
+	size_t num, at;
+	uint32_t id[];
+};
+
+#define LIST_PART_ROWS 32
+
+static void list_end(struct admin_call *call)
 {
-	const char *only = admin_arg(call, "vm");
+	free(call->data);
+	admin_end(call, NULL);
+}
+
+static void list_part(struct admin_call *call)
+{
+	struct listing *listing = call->data;
+
+	for (unsigned i = 0; i < LIST_PART_ROWS && listing->at < listing->num; i++) {
+		const struct vm *vm = vm_find_id(&call->daemon->broker.vms,
+						 listing->id[listing->at++]);
+
+		if (vm != NULL)
+			admin_row(call, vm_row(call->daemon, vm));
+	}
+	if (listing->at == listing->num)
+		list_end(call);
+}
+
+/* Return: NULL: no memory. */
+static struct listing *list_all(const struct vm_list *list)
+{
+	struct listing *listing;
 	const struct vm **vms, *vm;
 	size_t n = 0;
 
-	if (only != NULL && admin_vm_arg(call) == NULL)
-		return;
-	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
+	TAILQ_FOREACH(vm, list, link)
 		n++;
 	vms = calloc(n + 1, sizeof(const struct vm *));
-	if (vms == NULL) {
+	listing = malloc(sizeof(*listing) + n * sizeof(listing->id[0]));
+	if (vms != NULL && listing != NULL) {
+		*listing = (struct listing){ .num = n };
+		n = 0;
+		TAILQ_FOREACH(vm, list, link)
+			vms[n++] = vm;
+		qsort(vms, n, sizeof(const struct vm *), by_name);
+		for (size_t i = 0; i < n; i++)
+			listing->id[i] = vms[i]->id;
+	} else {
+		free(listing);
+		listing = NULL;
+	}
+	free(vms);
+	return listing;
+}
+
+void admin_list(struct admin_call *call)
+{
+	const struct vm *only;
+
+	if (admin_arg(call, "vm") != NULL) {
+		only = admin_vm_arg(call);
+		if (only == NULL)
+			return;
+		admin_row(call, vm_row(call->daemon, only));
+		admin_end(call, NULL);
+		return;
+	}
+	call->data = list_all(&call->daemon->broker.vms);
+	if (call->data == NULL) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 		return;
 	}
-	n = 0;
-	TAILQ_FOREACH(vm, &call->daemon->broker.vms, link)
-		if (only == NULL || strcmp(only, vm->name) == 0)
-			vms[n++] = vm;
-	qsort(vms, n, sizeof(const struct vm *), by_name);
-	for (size_t i = 0; i < n; i++)
-		admin_row(call, vm_row(call->daemon, vms[i]));
-	free(vms);
-	admin_end(call, NULL);
+	call->gone = list_end;
+	admin_in_parts(call, list_part);
 }
 
 /* --- VMs come and go --- */

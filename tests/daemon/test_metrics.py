@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_metrics.py - what Prometheus reads is what its format allows, and says what is so
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+from collections import defaultdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from lib import paths, proto, tap  # noqa: E402
+from lib.adminclient import AdminClient  # noqa: E402
+from lib.linkclient import LinkClient  # noqa: E402
+from lib.proto import Err, Op  # noqa: E402
+from lib.vgpud import PATIENT, Vgpud  # noqa: E402
+
+SAMPLE = re.compile(r'(?P<name>[a-z_:][a-z0-9_:]*)(?:\{(?P<labels>[^{}]*)\})? (?P<value>[0-9.e+-]+|\+Inf)$')
+LABEL = re.compile(r'([a-z_][a-z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
+PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
+
+
+def parse(lines):
+    """Return: families: name -> (type, {(sample's name, labels): value}). Raises AssertionError as promtool complains."""
+    families, helped, current = {}, set(), None
+    for text in lines:
+        if text.startswith("# HELP "):
+            name, words = text[7:].split(" ", 1)
+            assert name not in helped, f"{name}: a second HELP"
+            assert words and not words.startswith(name), text
+            helped.add(name)
+        elif text.startswith("# TYPE "):
+            name, kind = text[7:].split(" ")
+            assert name in helped and name not in families, f"{name}: TYPE without HELP, or twice"
+            assert kind in ("counter", "gauge", "histogram"), text
+            assert (kind == "counter") == name.endswith("_total"), f"{name} is a {kind}"
+            families[name] = kind, {}
+            current = name
+        else:
+            match = SAMPLE.match(text)
+            assert match, text
+            labels = match["labels"] or ""
+            pairs = tuple(LABEL.findall(labels))
+            assert ",".join(f'{key}="{value}"' for key, value in pairs) == labels, text
+            base = re.sub(r"_(bucket|sum|count)$", "", match["name"]) if families[current][0] == "histogram" else match["name"]
+            assert base == current, f"{match['name']} stands among {current}"
+            samples = families[current][1]
+            assert (match["name"], pairs) not in samples, f"twice: {text}"
+            samples[match["name"], pairs] = float(match["value"])
+    return families
+
+
+class Metrics(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.vgpud = cls.enterClassContext(Vgpud("vm1:A:high", "vm2:B:low", executor="cpu", options=PATIENT))
+        cls.admin = cls.enterClassContext(AdminClient(cls.vgpud.admin_socket))
+        with LinkClient(cls.vgpud.socket("vm1")) as device:
+            device.handshake()
+            for _ in range(5):
+                assert device.call(proto.request(Op.NOP)).status == Err.OK
+            assert device.call(proto.request(0x7777)).status == Err.BAD_OPCODE
+        cls.admin.row("set-limit", vm="vm2", limit="7")
+        cls.lines = [row["text"] for row in cls.admin.rows("metrics")]
+
+    def test_the_format(self):
+        families = parse(self.lines)
+        histograms = 0
+        for name, (kind, samples) in families.items():
+            if kind != "histogram":
+                continue
+            series = defaultdict(list)
+            for (sample, labels), value in samples.items():
+                others = tuple(pair for pair in labels if pair[0] != "le")
+                if sample == f"{name}_bucket":
+                    series[others].append((float(dict(labels)["le"]), value))
+            for labels, buckets in series.items():
+                histograms += 1
+                self.assertEqual(buckets, sorted(buckets), "bounds and counts grow together")
+                self.assertEqual(buckets[-1], (float("inf"), samples[f"{name}_count", labels]))
+                self.assertIn((f"{name}_sum", labels), samples)
+        self.assertGreater(histograms, 0)
+
+    @unittest.skipUnless(PROMTOOL, "no promtool (Debian's package prometheus has it)")
+    def test_promtool_finds_nothing(self):
+        run = subprocess.run([PROMTOOL, "check", "metrics"], input="\n".join(self.lines) + "\n", capture_output=True, text=True,
+                             timeout=60)
+        self.assertEqual((run.returncode, run.stdout + run.stderr), (0, ""))
+
+    def test_what_a_vm_is(self):
+        families = parse(self.lines)
+        self.assertEqual(families["vgpu_vm_info"][1], {
+            ("vgpu_vm_info", (("vm", "vm1"), ("vm_id", "1"), ("pool", "A"), ("priority", "high"))): 1,
+            ("vgpu_vm_info", (("vm", "vm2"), ("vm_id", "2"), ("pool", "B"), ("priority", "low"))): 1})
+        self.assertEqual(families["vgpu_vm_limit_requests_per_second"][1],
+                         {("vgpu_vm_limit_requests_per_second", (("vm", "vm2"),)): 7}, "no limit is no number")
+        self.assertEqual(families["vgpu_pool_ready"][1], {
+            ("vgpu_pool_ready", (("pool", pool), ("executor", "cpu"))): 1 for pool in "AB"})
+
+
+if __name__ == "__main__":
+    tap.main()

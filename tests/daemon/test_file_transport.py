@@ -291,6 +291,30 @@ class OrdinaryUser(Files):
         self.assertEqual(self.answer(), "3\n")
 
 
+class NoOwners(Files):
+    """A file system that knows no owners or modes: CIFS, FUSE."""
+
+    error = "EOPNOTSUPP"
+
+    def daemon(self, config):
+        config.write_text("[vgpud]\nconfine = no\n" + config.read_text())
+        calls = "fchown,fchmod" # which vgpud itself does not use
+        return Vgpud(*self.vms, executor="cpu", options=("--config", config, *self.options),
+                     launcher=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
+                               f"inject={calls}:error={self.error}"))
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(os.kill, self.admin().row("status")["pid"], signal.SIGTERM)
+
+    def test_an_answer_comes(self):
+        self.works()
+
+
+class NoOwnersAtAll(NoOwners):
+    error = "ENOSYS"
+
+
 class SeparateWorkers(Files):
     options = (*PATIENT, "--isolation", "vm")
 
@@ -466,6 +490,31 @@ class Hostile(Files):
         self.assertEqual(self.answer(), "ERROR INTERNAL\n")
         self.request.unlink()
         (taken / "x").unlink()
+        self.works()
+
+    def test_a_directory_that_comes_and_goes_without_end_is_summed_up_in_the_log(self):
+        self.works()
+        aside = self.scratch / "aside"
+        told = 0
+
+        def flip():
+            """What a guest does with its own directory; root is kept out by no mode, so that it is another's name here."""
+            nonlocal told
+            if aside.exists():
+                self.place.unlink()
+                aside.rename(self.place)
+            else:
+                self.place.rename(aside)
+                self.place.symlink_to(aside)
+            told += 1
+            return "times more in the last" in self.vgpud.log.read_text()
+
+        wait_until(flip, "a sum to be told", interval_s=2 * POLL_MS / 1000)
+        log = self.vgpud.log.read_text()
+        self.assertLessEqual(log.count("vm1: cannot look there") + log.count("vm1: looking there again"), 8)
+        self.assertGreater(told, 8)
+        if aside.exists():
+            flip()
         self.works()
 
     def test_a_guest_that_swaps_files_all_the_time(self):

@@ -250,7 +250,7 @@ bool file_dir_left(int dir_fd)
 /* --- answering --- */
 
 /* Return: descriptor of a new file, or -errno. name: TEMPORARY_SIZE bytes, filled in. */
-static int open_new(int dir_fd, char *name)
+static int open_new(int dir_fd, mode_t mode, char *name)
 {
 	int fd = -EEXIST;
 
@@ -260,28 +260,13 @@ static int open_new(int dir_fd, char *name)
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return -EIO;
 		snprintf(name, TEMPORARY_SIZE, ".vgpud.%016llx", (unsigned long long)number);
-		fd = open_beneath(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		fd = open_beneath(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, mode);
 	}
 	return fd;
 }
 
-/*
- * The response belongs to whom the directory belongs, so that clients can empty it, which some do
- * when they have read it. Where that is not for us to do, it is at least readable.
- */
-static int give_to_owner(int dir_fd, int fd)
-{
-	struct stat st;
-
-	if (fstat(dir_fd, &st) < 0)
-		return -errno;
-	if (fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM && errno != EINVAL)
-		return -errno;
-	return fchmod(fd, (st.st_mode & 0666) | 0400) < 0 ? -errno : 0;
-}
-
 /* Return: 0 or -errno. Closes fd. */
-static int write_new(int dir_fd, int fd, const char *text, size_t len_bytes)
+static int write_new(const struct stat *dir, int fd, const char *text, size_t len_bytes)
 {
 	ssize_t written = write(fd, text, len_bytes);
 	int err = 0;
@@ -290,8 +275,13 @@ static int write_new(int dir_fd, int fd, const char *text, size_t len_bytes)
 		err = -errno;
 	else if ((size_t)written < len_bytes)
 		err = -ENOSPC;
-	if (err == 0)
-		err = give_to_owner(dir_fd, fd);
+	/*
+	 * The response belongs to the directory's owner, so that clients can empty it, which some do
+	 * when they have read it. Where that is not for us to do, or the file system knows no owners
+	 * (CIFS, FUSE), it can still be read: its mode came with its creation.
+	 */
+	if (err == 0 && fchown(fd, dir->st_uid, dir->st_gid) < 0)
+		err = 0;
 	if (close(fd) < 0 && err == 0) /* where NFS says that the server did not take it */
 		err = -errno;
 	return err;
@@ -300,10 +290,15 @@ static int write_new(int dir_fd, int fd, const char *text, size_t len_bytes)
 int file_dir_answer(int dir_fd, const char *text, size_t len_bytes)
 {
 	char name[TEMPORARY_SIZE];
-	int fd = open_new(dir_fd, name), err;
+	struct stat dir;
+	int fd, err;
 
+	if (fstat(dir_fd, &dir) < 0)
+		fd = -errno;
+	else
+		fd = open_new(dir_fd, (dir.st_mode & 0666) | 0400, name);
 	if (fd >= 0) {
-		err = write_new(dir_fd, fd, text, len_bytes);
+		err = write_new(&dir, fd, text, len_bytes);
 		if (err == 0)
 			err = move(dir_fd, name, FILE_DIR_RESPONSE);
 		if (err != 0)

@@ -48,30 +48,55 @@ int file_server_send(const struct file_server *server, const void *order, size_t
 
 /* --- what the process says --- */
 
-/* For file_server_check(); empty when it is over. */
-static void keep_trouble(struct file_server *server, const struct file_note *note)
+/*
+ * A guest whose directory it is can shut and open it a thousand times a second: like a device that
+ * comes and goes, it is told of a few times, then as a sum.
+ */
+static void on_trouble(struct file_server *server, const struct file_note *note)
 {
 	const struct vm *vm = vm_find(&server->broker->vms, note->name);
 	struct file_slot *slot = vm != NULL ? file_slot_take(server, vm) : NULL;
+	struct log_flood *flood = slot != NULL ? &slot->troubles : &server->troubles;
+	const char *dir = server->broker->conf->file_dir;
+	const char *slash = note->name[0] != '\0' ? "/" : "";
 
+	/* For file_server_check(); empty when it is over. */
 	if (note->name[0] == '\0')
 		memcpy(server->trouble, note->text, sizeof(server->trouble));
 	else if (slot != NULL)
 		memcpy(slot->trouble, note->text, sizeof(slot->trouble));
-}
-
-static void on_trouble(struct file_server *server, const struct file_note *note)
-{
-	const char *dir = server->broker->conf->file_dir;
-	const char *slash = note->name[0] != '\0' ? "/" : "";
-
-	keep_trouble(server, note);
+	if (!log_flood_pass(flood, util_now_ns()))
+		return;
 	if (note->len_bytes > 0)
 		log_warning("file transport: %s%s%s: cannot look there: %s; it is tried again all "
 			    "the time",
 			    dir, slash, note->name, note->text);
 	else
 		log_info("file transport: %s%s%s: looking there again", dir, slash, note->name);
+}
+
+/* name: of the VM, "" for the directory above all. */
+static void tell_sum(const struct file_server *server, struct log_flood *flood, const char *name,
+		     const char *trouble)
+{
+	unsigned times, over_s;
+
+	if (log_flood_due_ns(flood) > util_now_ns())
+		return;
+	times = log_flood_sum(flood, util_now_ns(), &over_s);
+	log_warning("file transport: %s%s%s: could not be looked at, or could again, %u times more "
+		    "in the last %u s; now it can%s%s",
+		    server->broker->conf->file_dir, name[0] != '\0' ? "/" : "", name, times, over_s,
+		    trouble[0] != '\0' ? "not: " : "", trouble);
+}
+
+static void tell_sums(struct file_server *server)
+{
+	struct file_slot *slot;
+
+	tell_sum(server, &server->troubles, "", server->trouble);
+	TAILQ_FOREACH(slot, &server->slots, link)
+		tell_sum(server, &slot->troubles, slot->name, slot->trouble);
 }
 
 static void on_answered(struct file_slot *slot, const struct file_note *note)
@@ -87,9 +112,8 @@ static void on_answered(struct file_slot *slot, const struct file_note *note)
 
 static void on_left(struct file_server *server, struct file_slot *slot)
 {
-	log_warning("%s: a request that was taken before vgpud ended was not answered; it ends "
-		    "with BACKEND_LOST",
-		    slot->name);
+	file_slot_complain(slot, "a request that was taken before vgpud ended was not answered; it "
+				 "ends with BACKEND_LOST");
 	file_slot_answer(server, slot, VGPU_ERR_BACKEND_LOST, 0);
 }
 
@@ -344,6 +368,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	look_after_process(server);
 	file_slot_look_after(server);
+	tell_sums(server);
 	send_vms(server);
 	if (tick_ms < TICK_LEAST_MS)
 		tick_ms = TICK_LEAST_MS;

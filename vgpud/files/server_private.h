@@ -23,7 +23,8 @@ struct file_slot {
 	char answer[FILE_FORMAT_ANSWER_SIZE];
 	unsigned told;
 	struct log_limit complaints;
-	char trouble[FILE_TEXT_SIZE];	     /* why its directory cannot be looked at, or empty */
+	struct log_flood troubles;    /* its directory could not be looked at, or could again */
+	char trouble[FILE_TEXT_SIZE]; /* why its directory cannot be looked at, or empty */
 	char answer_trouble[FILE_TEXT_SIZE]; /* why its last answer could not be written */
 };
 
@@ -44,6 +45,7 @@ struct file_server {
 	uint64_t next_start_ns;	      /* of the process, while there is none */
 	uint64_t scanned_ns;	      /* when it last was through */
 	bool hung;		      /* was said */
+	struct log_flood troubles;    /* as a slot's */
 	char trouble[FILE_TEXT_SIZE]; /* as a slot's, of the directory above all of them */
 	unsigned strangers;	      /* directories that are no VM's, of which some are kept */
 	char stranger[FILE_STRANGERS_KEPT][VM_NAME_SIZE];

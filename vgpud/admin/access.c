@@ -19,7 +19,7 @@ static gid_t find_group(const char *name)
 	return group != NULL ? group->gr_gid : NO_GROUP;
 }
 
-void access_find(struct access *access, const struct conf *conf)
+void admin_access_find(struct admin_access *access, const struct conf *conf)
 {
 	access->admin_gid = find_group(conf->admin_group);
 	access->read_gid = find_group(conf->read_group);
@@ -37,7 +37,8 @@ static bool in_group(gid_t group, gid_t primary, const gid_t *groups, size_t gro
 	return false;
 }
 
-int access_identify(const struct access *access, int fd, struct ucred *peer, enum admin_role *role)
+int admin_access_identify(const struct admin_access *access, int fd, struct ucred *peer,
+			  enum admin_role *role)
 {
 	gid_t groups[GROUPS_MAX];
 	socklen_t size = sizeof(*peer);
@@ -65,7 +66,7 @@ static void describe_group(const char *group, char *out, size_t size)
 		snprintf(out, size, " (usermod -aG %s USER, then log in again)", group);
 }
 
-void access_turned_away(const struct conf *conf, uid_t uid, char *text, size_t size)
+void admin_access_turned_away(const struct conf *conf, uid_t uid, char *text, size_t size)
 {
 	char help[160], reads[80] = "";
 
@@ -78,7 +79,7 @@ void access_turned_away(const struct conf *conf, uid_t uid, char *text, size_t s
 		 help);
 }
 
-void access_takes(const struct conf *conf, enum admin_role role, char *text, size_t size)
+void admin_access_takes(const struct conf *conf, enum admin_role role, char *text, size_t size)
 {
 	const char *group = role == ADMIN_ROLE_CHANGE ? conf->admin_group : conf->read_group;
 	char help[160];

@@ -12,25 +12,26 @@
 #include "vgpud/conf/conf.h"
 
 /* The groups of the configuration as numbers. */
-struct access {
+struct admin_access {
 	gid_t admin_gid, read_gid;
 };
 
 /* Looks the groups up. What that asks may be on the network: the caller waits for it. */
-void access_find(struct access *access, const struct conf *conf);
+void admin_access_find(struct admin_access *access, const struct conf *conf);
 
 /*
  * fd: of a client's socket, which bears who connected.
  * Return: 0 or -errno; peer, role: who it is, and what he may do.
  */
-int access_identify(const struct access *access, int fd, struct ucred *peer, enum admin_role *role);
+int admin_access_identify(const struct admin_access *access, int fd, struct ucred *peer,
+			  enum admin_role *role);
 
-#define ACCESS_TEXT_SIZE 320
+#define ADMIN_ACCESS_TEXT_SIZE 320
 
 /* "uid 7 may not talk to vgpud: it takes root, ...": for a client without any role. */
-void access_turned_away(const struct conf *conf, uid_t uid, char *text, size_t size);
+void admin_access_turned_away(const struct conf *conf, uid_t uid, char *text, size_t size);
 
 /* "it takes root or the group vgpu-admin (usermod ...)": for a command that takes that role. */
-void access_takes(const struct conf *conf, enum admin_role role, char *text, size_t size);
+void admin_access_takes(const struct conf *conf, enum admin_role role, char *text, size_t size);
 
 #endif

@@ -5,20 +5,20 @@
 
 #include <stddef.h>
 
-uint64_t budget_due_ns(const struct budget *budget, uid_t uid)
+uint64_t admin_budget_due_ns(const struct admin_budget *budget, uid_t uid)
 {
-	for (unsigned i = 0; i < BUDGET_USERS; i++)
+	for (unsigned i = 0; i < ADMIN_BUDGET_USERS; i++)
 		if (budget->user[i].next_ns > budget->all_ns && budget->user[i].uid == uid)
 			return budget->user[i].next_ns;
 	return budget->all_ns;
 }
 
 /* Return: the user's entry, or the one that is over soonest. */
-static unsigned entry_of(const struct budget *budget, uid_t uid)
+static unsigned entry_of(const struct admin_budget *budget, uid_t uid)
 {
 	unsigned first = 0;
 
-	for (unsigned i = 0; i < BUDGET_USERS; i++) {
+	for (unsigned i = 0; i < ADMIN_BUDGET_USERS; i++) {
 		if (budget->user[i].next_ns > 0 && budget->user[i].uid == uid)
 			return i;
 		if (budget->user[i].next_ns < budget->user[first].next_ns)
@@ -27,7 +27,7 @@ static unsigned entry_of(const struct budget *budget, uid_t uid)
 	return first;
 }
 
-void budget_charge(struct budget *budget, uid_t uid, uint64_t now_ns, uint64_t spent_ns)
+void admin_budget_charge(struct admin_budget *budget, uid_t uid, uint64_t now_ns, uint64_t spent_ns)
 {
 	unsigned at = entry_of(budget, uid);
 

@@ -12,20 +12,21 @@
  * that took t is followed by a pause of 9 t for its user and of 7/3 t for all. So whatever readers
  * ask and however often, VMs and administrators keep the rest.
  */
-#define BUDGET_USERS 64u
+#define ADMIN_BUDGET_USERS 64u
 
-struct budget {
+struct admin_budget {
 	uint64_t all_ns; /* when the next reader's work may begin */
 	struct {
 		uid_t uid;
 		uint64_t next_ns; /* the same for one user; 0: no entry */
-	} user[BUDGET_USERS];
+	} user[ADMIN_BUDGET_USERS];
 };
 
 /* Return: the monotonic time from which on the user's work may begin; it may be past. */
-uint64_t budget_due_ns(const struct budget *budget, uid_t uid);
+uint64_t admin_budget_due_ns(const struct admin_budget *budget, uid_t uid);
 
 /* The user's work took spent_ns and ended now. */
-void budget_charge(struct budget *budget, uid_t uid, uint64_t now_ns, uint64_t spent_ns);
+void admin_budget_charge(struct admin_budget *budget, uid_t uid, uint64_t now_ns,
+			 uint64_t spent_ns);
 
 #endif

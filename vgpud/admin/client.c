@@ -102,7 +102,7 @@ static uint64_t turn_due_ns(const struct admin_client *client)
 {
 	return client->role == ADMIN_ROLE_CHANGE
 		       ? 0
-		       : budget_due_ns(&client->clients->budget, client->peer.uid);
+		       : admin_budget_due_ns(&client->clients->budget, client->peer.uid);
 }
 
 /* Sets what the loop waits for; whatever changes the client's state ends with it. */
@@ -215,9 +215,9 @@ void admin_client_answered(struct admin_client *client)
 
 static void deny(struct admin_call *call, const struct admin_cmd *cmd)
 {
-	char takes[ACCESS_TEXT_SIZE];
+	char takes[ADMIN_ACCESS_TEXT_SIZE];
 
-	access_takes(call->client->clients->conf, cmd->role, takes, sizeof(takes));
+	admin_access_takes(call->client->clients->conf, cmd->role, takes, sizeof(takes));
 	admin_fail(call, ADMIN_ERROR_DENIED, "%s: uid %u may not: %s", cmd->name, call->peer.uid,
 		   takes);
 }
@@ -291,8 +291,8 @@ static void work(struct admin_client *client)
 	}
 	now_ns = util_now_ns();
 	if (client->role != ADMIN_ROLE_CHANGE)
-		budget_charge(&client->clients->budget, client->peer.uid, now_ns,
-			      now_ns - began_ns);
+		admin_budget_charge(&client->clients->budget, client->peer.uid, now_ns,
+				    now_ns - began_ns);
 }
 
 /* Return: whether the client stays. */

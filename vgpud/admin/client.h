@@ -21,7 +21,7 @@ struct admin_clients {
 	struct daemon *daemon; /* for the handlers */
 	admin_handler *const
 		*handlers; /* indexed by enum admin_cmd_id; NULL: vgpuadm does it itself */
-	struct budget budget;
+	struct admin_budget budget;
 	unsigned num;
 	struct admin_client_list list;
 };

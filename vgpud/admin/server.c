@@ -28,7 +28,7 @@
 
 struct admin_server {
 	struct admin_clients clients;
-	struct access access;
+	struct admin_access access;
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* while there are no descriptors left */
@@ -46,7 +46,7 @@ static void complain(struct admin_server *server, const char *what)
 
 void admin_server_find_groups(struct admin_server *server)
 {
-	access_find(&server->access, server->clients.conf);
+	admin_access_find(&server->access, server->clients.conf);
 }
 
 /* Return: whether there is a place for one more; else text says why not. */
@@ -80,10 +80,10 @@ static bool has_place(const struct admin_server *server, const struct ucred *pee
 /* Takes fd over. Return: 0 or -errno. */
 static int add_client(struct admin_server *server, int fd)
 {
-	char text[ACCESS_TEXT_SIZE];
+	char text[ADMIN_ACCESS_TEXT_SIZE];
 	enum admin_role role;
 	struct ucred peer;
-	int err = access_identify(&server->access, fd, &peer, &role);
+	int err = admin_access_identify(&server->access, fd, &peer, &role);
 
 	if (err != 0) {
 		close(fd);
@@ -91,7 +91,7 @@ static int add_client(struct admin_server *server, int fd)
 	}
 	/* One who may not even read is told so and not kept: he takes no place. */
 	if (role == ADMIN_ROLE_NONE) {
-		access_turned_away(server->clients.conf, peer.uid, text, sizeof(text));
+		admin_access_turned_away(server->clients.conf, peer.uid, text, sizeof(text));
 		admin_client_refuse(fd, ADMIN_ERROR_DENIED, text);
 		return 0;
 	}

@@ -15,7 +15,7 @@
 #define WORK_NS 10000u
 
 /* Lets users who always want to work do so for a while. Return: time that went to them. */
-static uint64_t spend(struct budget *budget, unsigned users, uint64_t *of_first)
+static uint64_t spend(struct admin_budget *budget, unsigned users, uint64_t *of_first)
 {
 	uint64_t now_ns = 1, spent_ns = 0;
 
@@ -24,12 +24,12 @@ static uint64_t spend(struct budget *budget, unsigned users, uint64_t *of_first)
 		bool worked = false;
 
 		for (uid_t uid = 0; uid < users; uid++) {
-			if (budget_due_ns(budget, uid) > now_ns)
+			if (admin_budget_due_ns(budget, uid) > now_ns)
 				continue;
 			now_ns += WORK_NS;
 			spent_ns += WORK_NS;
 			*of_first += uid == 0 ? WORK_NS : 0;
-			budget_charge(budget, uid, now_ns, WORK_NS);
+			admin_budget_charge(budget, uid, now_ns, WORK_NS);
 			worked = true;
 		}
 		if (!worked)
@@ -40,15 +40,15 @@ static uint64_t spend(struct budget *budget, unsigned users, uint64_t *of_first)
 
 static void who_never_worked_may_begin(void **state)
 {
-	struct budget budget = { 0 };
+	struct admin_budget budget = { 0 };
 
 	(void)state;
-	assert_int_equal(budget_due_ns(&budget, 1000), 0);
+	assert_int_equal(admin_budget_due_ns(&budget, 1000), 0);
 }
 
 static void one_gets_a_tenth(void **state)
 {
-	struct budget budget = { 0 };
+	struct admin_budget budget = { 0 };
 	uint64_t first_ns, all_ns = spend(&budget, 1, &first_ns);
 
 	(void)state;
@@ -57,7 +57,7 @@ static void one_gets_a_tenth(void **state)
 
 static void two_get_a_tenth_each(void **state)
 {
-	struct budget budget = { 0 };
+	struct admin_budget budget = { 0 };
 	uint64_t first_ns, all_ns = spend(&budget, 2, &first_ns);
 
 	(void)state;
@@ -70,8 +70,8 @@ static void many_get_three_tenths_together(void **state)
 	uint64_t first_ns, all_ns;
 
 	(void)state;
-	for (unsigned users = 4; users <= 3 * BUDGET_USERS; users *= 3) {
-		struct budget budget = { 0 };
+	for (unsigned users = 4; users <= 3 * ADMIN_BUDGET_USERS; users *= 3) {
+		struct admin_budget budget = { 0 };
 
 		all_ns = spend(&budget, users, &first_ns);
 		assert_in_range(all_ns, RUN_NS / 4, 3 * RUN_NS / 10 + WORK_NS);
@@ -80,12 +80,12 @@ static void many_get_three_tenths_together(void **state)
 
 static void a_long_piece_is_paid_for_afterwards(void **state)
 {
-	struct budget budget = { 0 };
+	struct admin_budget budget = { 0 };
 
 	(void)state;
-	budget_charge(&budget, 7, 5000, 1000);
-	assert_int_equal(budget_due_ns(&budget, 7), 5000 + 9 * 1000);
-	assert_int_equal(budget_due_ns(&budget, 8), 5000 + 7 * 1000 / 3);
+	admin_budget_charge(&budget, 7, 5000, 1000);
+	assert_int_equal(admin_budget_due_ns(&budget, 7), 5000 + 9 * 1000);
+	assert_int_equal(admin_budget_due_ns(&budget, 8), 5000 + 7 * 1000 / 3);
 }
 
 int main(void)

@@ -46,7 +46,7 @@ endif
 
 # Targets that need no package of ours decide for themselves; all others check first what is missing
 # (and install it when they may). The answer is kept until the list of packages changes.
-PREREQ := $(B)/.prerequisites
+PREREQ := $(if $(MAKECMDGOALS),$(if $(filter-out %install-guest,$(MAKECMDGOALS)),$(B)/.prerequisites),$(B)/.prerequisites)
 $(PREREQ): tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
 	@tools/prerequisites.sh build
@@ -125,6 +125,14 @@ $(PROGRAMS):
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(LDLIBS)
+
+# The one path that is compiled in; what was built for another is built anew.
+$(B)/vgpud/conf/%.o: CFLAGS_ALL += -DVGPU_SYSCONFDIR='"$(SYSCONFDIR)"'
+$(call obj,$(call src,vgpud/conf)): $(B)/.sysconfdir
+$(B)/.sysconfdir: force
+	@mkdir -p $(@D)
+	@echo '$(SYSCONFDIR)' | cmp -s - $@ || echo '$(SYSCONFDIR)' >$@
+.PHONY: force
 
 $(B)/%.o: %.c | $(PREREQ)
 	@mkdir -p $(@D)
@@ -289,21 +297,53 @@ format:
 
 # --- the rest --------------------------------------------------------------------------------------
 
-.PHONY: install help
-install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vgpu \
-		$(DESTDIR)$(PREFIX)/share/man/man{1,5,7,8} $(DESTDIR)$(PREFIX)/lib/systemd/system \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(SYSCONFDIR)/vgpud
-	install -m 755 $(B)/bin/vgpud $(B)/bin/vgpuadm $(DESTDIR)$(PREFIX)/sbin
-	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(DESTDIR)$(PREFIX)/bin
-	install -m 644 schema.sql packaging/60-vgpu.rules $(DESTDIR)$(PREFIX)/share/vgpu
-	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' packaging/vgpud.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/vgpud.service
-	install -m 644 packaging/vgpud.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/vgpud.conf
-	for page in man/*.[1578]; do \
-		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} || exit 1; done
-	[ -e $(DESTDIR)$(SYSCONFDIR)/vgpud/vgpud.conf ] || \
-		install -m 644 packaging/vgpud.conf $(DESTDIR)$(SYSCONFDIR)/vgpud/vgpud.conf
+.PHONY: install uninstall install-guest uninstall-guest help
+
+# Where what is installed lies; uninstall takes away the same.
+SBIN := $(DESTDIR)$(PREFIX)/sbin
+BIN := $(DESTDIR)$(PREFIX)/bin
+SHARE := $(DESTDIR)$(PREFIX)/share
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+ETC := $(DESTDIR)$(SYSCONFDIR)/vgpud
+HOST_PAGES := vgpuadm-output.7 vgpuadm.8 vgpud.8 vgpud.conf.5 vgpu-protocol.7
+GUEST_PAGES := vgpu-probe.1 vgpu-run.1 vgpu-stub.7
+
+# install-pages PAGES
+install-pages = for page in $(1); do dir=$(SHARE)/man/man$${page\#\#*.}; \
+	install -d $$dir && install -m 644 man/$$page $$dir || exit 1; done
+
+install: all install-guest
+	install -d $(SBIN) $(BIN) $(UNITS) $(USERS) $(ETC) $(SHARE)/vgpu $(SHARE)/doc/vgpu \
+		$(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
+	install -m 755 $(B)/bin/vgpud $(SBIN)
+	install -m 755 $(B)/bin/vgpuadm $(BIN)
+	install -m 644 schema.sql $(SHARE)/vgpu
+	install -m 644 README.md COPYING docs/*.md packaging/vgpud.conf $(SHARE)/doc/vgpu
+	$(B)/bin/vgpuadm completion bash >$(SHARE)/bash-completion/completions/vgpuadm
+	$(B)/bin/vgpuadm completion zsh >$(SHARE)/zsh/site-functions/_vgpuadm
+	sed 's|/usr/local/|$(PREFIX)/|' packaging/vgpud.service >$(UNITS)/vgpud.service
+	install -m 644 packaging/vgpud.sysusers $(USERS)/vgpud.conf
+	@$(call install-pages,$(HOST_PAGES))
+	[ -e $(ETC)/vgpud.conf ] || install -m 644 packaging/vgpud.conf $(ETC)/vgpud.conf
+
+# Configuration, ledger, user and groups stay: they are the administrator's.
+uninstall: uninstall-guest
+	rm -f $(SBIN)/vgpud $(BIN)/vgpuadm $(UNITS)/vgpud.service $(USERS)/vgpud.conf \
+		$(SHARE)/bash-completion/completions/vgpuadm $(SHARE)/zsh/site-functions/_vgpuadm \
+		$(foreach page,$(HOST_PAGES),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
+	rm -rf $(SHARE)/vgpu $(SHARE)/doc/vgpu
+
+# In a guest. This takes a C compiler and libpci, nothing else.
+install-guest: $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
+	install -d $(BIN) $(SHARE)/vgpu
+	install -m 755 $^ $(BIN)
+	install -m 644 packaging/60-vgpu.rules $(SHARE)/vgpu
+	@$(call install-pages,$(GUEST_PAGES))
+
+uninstall-guest:
+	rm -f $(BIN)/vgpu-probe $(BIN)/vgpu-run $(SHARE)/vgpu/60-vgpu.rules \
+		$(foreach page,$(GUEST_PAGES),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
 
 help:
 	@echo 'make            build the programs in build/bin'
@@ -318,7 +358,8 @@ help:
 	@echo 'make qemu       QEMU with the device           (QEMU_SRC=DIR: from that source tree)'
 	@echo 'make lint       format, static analysis, include rules, manual pages'
 	@echo 'make format     put the sources into the form of .clang-format'
-	@echo 'make install    install                        (DESTDIR=, PREFIX=, SYSCONFDIR=)'
+	@echo 'make install    install                        (DESTDIR=, PREFIX=, SYSCONFDIR=); make uninstall takes it away'
+	@echo 'make install-guest  in a guest: the tools; it takes a C compiler and libpci'
 	@echo 'make clean      remove what was built'
 
 compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(PROBE_SRC) $(RUN_SRC)

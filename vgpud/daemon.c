@@ -278,8 +278,9 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 
 	(void)source;
 	(void)si;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
+	if (daemon->ready) /* else READY=1 below would say what is not so yet */
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+			   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
 	if (wanted == NULL || daemon->read_again(daemon->read_again_arg, wanted) != 0) {
 		log_error("reload: the configuration was not taken; all stays as it was");
 	} else {
@@ -292,7 +293,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 		daemon_tell(daemon, "reload", NULL, "the configuration was read again");
 	}
 	free(wanted);
-	sd_notify(0, "READY=1");
+	if (daemon->ready)
+		sd_notify(0, "READY=1");
 	return 0;
 }
 
@@ -405,6 +407,8 @@ static int start_loop(struct daemon *daemon)
 
 	if (err >= 0)
 		err = watch_signals(daemon);
+	if (err >= 0)
+		err = sd_event_set_watchdog(daemon->event, true); /* WatchdogSec= of the unit */
 	if (err >= 0)
 		err = daemon_watch_log(daemon);
 	if (err >= 0)

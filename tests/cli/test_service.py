@@ -63,7 +63,16 @@ class Service(unittest.TestCase):
         effective = subprocess.run([paths.program("vgpud"), "-nv", "--config", "/dev/null"], capture_output=True, text=True,
                                    env=paths.environment(), check=True).stdout
         groups = set(re.findall(r"^(?:read_)?group = (\S+)$", effective, re.MULTILINE))
-        self.assertEqual(created, groups | {dict(self.settings())["User"]})
+        settings = dict(self.settings())
+        self.assertEqual(created, groups | {settings["User"], settings["Group"]})
+        self.assertNotIn(settings["Group"], groups | {settings["User"]}, "QEMU's group opens sockets and nothing else")
+        self.assertEqual(settings["StateDirectoryMode"], "0700")
+
+    def test_it_is_watched_and_stops_in_bounded_time(self):
+        settings = dict(self.settings())
+        self.assertGreater(int(settings["WatchdogSec"]), 0)
+        drain = re.search(r"vgpuadm drain --timeout (\d+)$", settings["ExecStop"])
+        self.assertLess(int(drain[1]), int(settings["TimeoutStopSec"]))
 
 
 if __name__ == "__main__":

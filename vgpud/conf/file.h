@@ -8,7 +8,10 @@
 
 #include "vgpud/conf/conf.h"
 
-#define CONF_FILE_DEFAULT "/etc/vgpud/vgpud.conf"
+#ifndef VGPU_SYSCONFDIR
+#define VGPU_SYSCONFDIR "/etc" /* the Makefile's SYSCONFDIR */
+#endif
+#define CONF_FILE_DEFAULT VGPU_SYSCONFDIR "/vgpud/vgpud.conf"
 #define CONF_FILE_MAX (1024 * 1024) /* bytes */
 
 /*

@@ -67,7 +67,7 @@ static int make_dirs(const struct conf *conf, const struct identity *owner)
 	if (make_dir(conf->runtime_dir, 0755, "--runtime-dir", owner) != 0 ||
 	    make_dir(path, 0755, "--runtime-dir", owner) != 0)
 		return -EACCES;
-	return conf->ledger ? make_dir(conf->state_dir, 0750, "--state-dir", owner) : 0;
+	return conf->ledger ? make_dir(conf->state_dir, 0700, "--state-dir", owner) : 0;
 }
 
 /* One that was there already may belong to somebody else; that is not for root to change. */
@@ -79,6 +79,28 @@ static int check_dir(const char *path, const struct identity *who)
 		  "root",
 		  who->name, path, strerror(errno), who->name, path);
 	return -EACCES;
+}
+
+/*
+ * The group that lets QEMUs connect must not come to the ledger. A directory that an older vgpud
+ * made let it in; one in which no ledger is yet may have another purpose too, and is left alone.
+ */
+static void tighten_state_dir(const struct conf *conf)
+{
+	char database[PATH_MAX];
+	struct stat st;
+
+	if (stat(conf->state_dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) == 0)
+		return;
+	snprintf(database, sizeof(database), "%s/vgpud.db", conf->state_dir);
+	if (access(database, F_OK) != 0)
+		return;
+	if (chmod(conf->state_dir, 0700) != 0)
+		log_warning("%s: others than vgpud's user can look into it, and it cannot be "
+			    "closed to them: %s; chmod 0700 it",
+			    conf->state_dir, strerror(errno));
+	else
+		log_info("%s: was open to others, its mode is 0700 now", conf->state_dir);
 }
 
 /* The captive command is its caller's, who remains who he is. */
@@ -95,6 +117,8 @@ static int become_user(const struct conf *conf)
 		err = check_dir(conf->runtime_dir, &who);
 	if (err == 0 && conf->ledger)
 		err = check_dir(conf->state_dir, &who);
+	if (err == 0 && conf->ledger)
+		tighten_state_dir(conf);
 	return err;
 }
 
@@ -218,6 +242,21 @@ static const struct broker_handler broker_callbacks = {
 	.paused = on_paused,
 };
 
+/* The event is written once the ledger can be. */
+static void tell_ledger_state(struct daemon *daemon, const struct ledger_stats *stats)
+{
+	const struct ledger_event event = {
+		.kind = "ledger-state",
+		.old_value = ledger_state_name((enum ledger_state)daemon->ledger_state),
+		.new_value = ledger_state_name(stats->state),
+		.text = stats->state == LEDGER_OK ? "it takes records again" : stats->error,
+		.uid = -1,
+		.pid = -1,
+	};
+
+	ledger_event(daemon->broker.ledger, &event);
+}
+
 static int on_ledger(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -231,6 +270,7 @@ static int on_ledger(sd_event_source *source, int fd, uint32_t revents, void *ar
 	ledger_stats(daemon->broker.ledger, &stats);
 	if (stats.state == daemon->ledger_state)
 		return 0;
+	tell_ledger_state(daemon, &stats);
 	daemon->ledger_state = stats.state;
 	if (stats.state == LEDGER_OK)
 		log_info("the ledger takes records again");
@@ -428,7 +468,7 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 
 	if (become_user(daemon->conf) != 0 || open_starter(daemon) != 0 || start_loop(daemon) != 0)
 		return -EIO;
-	umask(0027); /* the ledger is not for everybody; sockets set their own modes */
+	umask(0027); /* sockets and the ledger set their own modes */
 	confine_broker(daemon->conf);
 	if (open_ledger(daemon->conf, &ledger) != 0)
 		return -EIO;

@@ -151,7 +151,7 @@ class Upgrade(unittest.TestCase):
         config = self.vgpud.directory / "small.conf"  # a ring that fits
         config.write_text("[ledger]\nring_records = 64\n")
         self.vgpud._arguments += ["--config", config]
-        self.refused(r"no copy of it as it is can be kept as .*schema-1: No space left on device; give it as much",
+        self.refused(r"no copy of it as it is can be kept as .*schema-1: File too large; give it as much",
                      preexec_fn=small_files)
         self.assertEqual(sorted(path.name for path in self.copy.parent.glob("*schema*")), [])
         self.assertEqual(oldledger.look(self.vgpud.database), before)

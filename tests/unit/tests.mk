@@ -39,8 +39,8 @@ LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/
 	vgpud/ledger/names.c vgpud/ledger/notes.c vgpud/ledger/remains.c vgpud/ledger/retention.c vgpud/ledger/ring.c \
 	vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/room.c vgpud/ledger/set_aside.c \
 	vgpud/ledger/settle.c vgpud/ledger/sqlite.c vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/wake.c \
-	vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c common/names.c common/units.c common/util.c \
-	common/vm_settings.c $(B)/vgpud/ledger/schema.o
+	vgpud/ledger/watch.c vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c common/names.c common/units.c \
+	common/util.c common/vm_settings.c $(B)/vgpud/ledger/schema.o
 $(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
 $(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,ledger/test_batch,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
@@ -50,6 +50,7 @@ $(eval $(call unit-test,ledger/test_null,tests/unit/ledger/fixture.c $(LEDGER) v
 $(eval $(call unit-test,ledger/test_retention,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_settle,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_upgrade,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
+$(eval $(call unit-test,ledger/test_watch,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_start,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_replay,$(LEDGER),-lsqlite3))
 LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/query_groups.c \

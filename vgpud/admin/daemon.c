@@ -165,11 +165,15 @@ static const struct {
 	const char *remedy;
 } ledger_checks[] = {
 	[LEDGER_OK] = { CHECK_OK, NULL },
-	[LEDGER_FULL] = { CHECK_ERROR, "free disk space, or bound the database with max_size and "
-				       "retention_days in vgpud.conf; work resumes by itself" },
+	[LEDGER_FULL] = { CHECK_ERROR,
+			  "free disk space (or the user's quota), or bound the database with max_size and "
+			  "retention_days in vgpud.conf; work resumes by itself" },
 	[LEDGER_FAILING] = { CHECK_ERROR,
 			     "see that the state directory is on a local disk and writable for "
 			     "vgpud" },
+	[LEDGER_MISSING] = { CHECK_ERROR,
+			     "put the file back where it was and work resumes by itself; or restart "
+			     "vgpud, which begins a new one" },
 	[LEDGER_DAMAGED] = { CHECK_ERROR,
 			     "restart vgpud: it sets the damaged database aside and begins a new "
 			     "one" },

@@ -13,10 +13,17 @@ static const char *const statement_sql[] = {
 #undef STATEMENT_SQL
 };
 
+/* A quota, or a limit on the length of files, fills up like a disk. */
+static bool is_full(int system)
+{
+	return system == EDQUOT || system == EFBIG || system == ENOSPC;
+}
+
 int ledger_db_errno(sqlite3 *conn, int rc)
 {
-	/* A commit that fails leaves it in errno alone. */
-	int system = conn && sqlite3_system_errno(conn) ? sqlite3_system_errno(conn) : errno;
+	/* A commit that fails leaves it in errno alone, and sqlite with that of an earlier failure. */
+	int kept = conn ? sqlite3_system_errno(conn) : 0;
+	int system = is_full(errno) || kept == 0 ? errno : kept;
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -36,12 +43,9 @@ int ledger_db_errno(sqlite3 *conn, int rc)
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_CANTOPEN:
-		return system == ENOSPC ? -ENOSPC : -EACCES;
+		return is_full(system) ? -system : -EACCES;
 	case SQLITE_IOERR:
-		/* A quota or a limit on the length of files fills up like a disk. */
-		if (system == EDQUOT || system == EFBIG || system == ENOSPC)
-			return -ENOSPC;
-		return -EIO;
+		return is_full(system) ? -system : -EIO;
 	default:
 		return -EIO;
 	}
@@ -55,7 +59,8 @@ static bool has_words(int rc)
 
 const char *ledger_db_words(sqlite3 *conn, int err, char *out, size_t len)
 {
-	int system = conn ? sqlite3_system_errno(conn) : -err;
+	int kept = conn ? sqlite3_system_errno(conn) : 0;
+	int system = is_full(-err) || kept == 0 ? -err : kept;
 	int rc = conn ? sqlite3_errcode(conn) & 0xff : SQLITE_OK;
 	bool file = rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN || rc == SQLITE_FULL;
 

@@ -4,8 +4,12 @@
 #include "vgpud/ledger/db_open.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/util.h"
 #include "vgpud/ledger/migrate.h"
@@ -49,6 +53,33 @@ static int use_log(struct ledger_db *db)
 	return on ? 0 : -EOPNOTSUPP;
 }
 
+/*
+ * Only vgpud's own user may read the database: it has all VMs' records, and a lock on its log's
+ * index, for which reading is enough, would stop the writer. One that an older vgpud made loses what
+ * others could do with it. sqlite gives the log and its index the mode of the database.
+ * Return: 0, or -errno.
+ */
+static int keep_private(const char *path)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd); /* before sqlite opens it: no lock of this process is lost by that */
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char name[PATH_MAX];
+		struct stat st;
+
+		if ((size_t)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]) >= sizeof(name))
+			return -ENAMETOOLONG;
+		if (stat(name, &st) == 0 && (st.st_mode & 077) != 0 && chmod(name, 0600) != 0 &&
+		    errno != EPERM)
+			return -errno;
+	}
+	return 0;
+}
+
 static int set_up(struct ledger_db *db, const char *path)
 {
 	static const char settings[] = "PRAGMA synchronous = NORMAL;"
@@ -56,13 +87,15 @@ static int set_up(struct ledger_db *db, const char *path)
 				       "PRAGMA mmap_size = 0;"
 				       "PRAGMA temp_store = MEMORY;";
 	char limit[64];
-	int persist = 1;
-	int rc = sqlite3_open_v2(path, &db->conn,
-				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-					 SQLITE_OPEN_EXRESCODE,
-				 NULL);
-	int err;
+	int persist = 1, rc, err;
 
+	err = keep_private(path);
+	if (err)
+		return err;
+	rc = sqlite3_open_v2(path, &db->conn,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+				     SQLITE_OPEN_EXRESCODE,
+			     NULL);
 	if (rc != SQLITE_OK)
 		return db->conn ? ledger_db_errno(db->conn, rc) : -ENOMEM;
 	sqlite3_busy_timeout(db->conn, LEDGER_DB_BUSY_MS);
@@ -213,6 +246,9 @@ int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_repo
 		err = ledger_vms_add_columns(db);
 	if (err == 0)
 		err = ledger_db_prepare(db);
+	/* So that the file alone is a database, should someone copy it without its log. */
+	if (err == 0 && (report->fresh || report->migrated[0]))
+		err = ledger_db_checkpoint(db, true);
 	if (err == 0)
 		return 0;
 	if (report->reason[0] == '\0')
@@ -221,6 +257,8 @@ int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_repo
 	if (why[0] == '\0')
 		snprintf(why, why_len, "%s: cannot open the ledger: %s%s", path, words,
 			 err == -ENOSPC	  ? "; free some space"
+			 : err == -EDQUOT ? "; free some of the user's quota, or raise it"
+			 : err == -EFBIG  ? "; raise the limit (ulimit -f, LimitFSIZE=)"
 			 : err == -EACCES ? "; it and its directory must be writable for vgpud"
 			 : err == -EBUSY  ? "; end the program that holds it"
 			 : err == -EIO

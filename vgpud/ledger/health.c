@@ -27,10 +27,11 @@ void ledger_health_error(struct ledger_health *health, const char *words)
 
 bool ledger_health_set(struct ledger_health *health, int err, const char *words)
 {
-	int state = err == 0	      ? LEDGER_OK
-		    : err == -ENOSPC  ? LEDGER_FULL
-		    : err == -EUCLEAN ? LEDGER_DAMAGED
-				      : LEDGER_FAILING;
+	int state = err == 0		  ? LEDGER_OK
+		    : ledger_is_full(err) ? LEDGER_FULL
+		    : err == -ESTALE	  ? LEDGER_MISSING
+		    : err == -EUCLEAN	  ? LEDGER_DAMAGED
+					  : LEDGER_FAILING;
 
 	if (words)
 		ledger_health_error(health, words);

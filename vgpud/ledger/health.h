@@ -4,6 +4,7 @@
 #ifndef VGPUD_LEDGER_HEALTH_H
 #define VGPUD_LEDGER_HEALTH_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,6 +23,15 @@ struct ledger_health {
 	pthread_mutex_t lock; /* of the error, held for a copy */
 	char error[200];
 };
+
+/*
+ * Return: whether there is no room: on the disk, in the user's quota, or for a file of that length.
+ * They are told apart in words, and treated alike.
+ */
+static inline bool ledger_is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
 
 void ledger_health_open(struct ledger_health *health);
 void ledger_health_close(struct ledger_health *health);

@@ -89,6 +89,7 @@ typedef void ledger_done(void *arg, int err);
 	X(OK, "ok")                                                                          \
 	X(FULL, "full")	      /* no space for the database: the ring takes what it can */    \
 	X(FAILING, "failing") /* another error, see the text; tried again each second */     \
+	X(MISSING, "missing") /* a file of it was removed or renamed: nothing is recorded */ \
 	X(DAMAGED, "damaged") /* the database is corrupt; the next start begins a new one */ \
 	X(OFF, "off")	      /* nothing is kept */
 #define LEDGER_STATE_ENUM(name, text) LEDGER_##name,

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -163,6 +164,8 @@ static int keep_copy(sqlite3 *conn, const char *path, int64_t version, char *cop
 	rc = sqlite3_step(statement);
 	err = rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);
 	sqlite3_finalize(statement);
+	if (err == 0 && chmod(part, 0600) < 0)
+		err = -errno;
 	if (err == 0)
 		err = sync_file(part);
 	if (err == 0 && rename(part, copy) < 0)

@@ -85,7 +85,7 @@ bool ledger_retention_step(struct ledger_retention *retention, struct ledger_boo
 	char words[200];
 	int n = 0;
 
-	if (err == 0 ? now_ns < retention->due_ns : err != -ENOSPC)
+	if (err == 0 ? now_ns < retention->due_ns : !ledger_is_full(err))
 		return false;
 	if (err)
 		ledger_room_make(&book->room);

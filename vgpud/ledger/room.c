@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
+#include "vgpud/ledger/health.h"
+
 #define PAGE_BYTES 4096u
 #define LOG_PAGES_LEAST 64u  /* 256 KiB */
 #define LOG_PAGES_MOST 4000u /* 16 MiB */
@@ -96,7 +98,7 @@ int ledger_room_ask(struct ledger_room *room)
 	room->none = false;
 	if (free_bytes(room) >= RESERVE_BYTES + 2 * log_bytes(room))
 		return 0;
-	room->none = ledger_db_checkpoint(room->db, true) == -ENOSPC || !has_room(room);
+	room->none = ledger_is_full(ledger_db_checkpoint(room->db, true)) || !has_room(room);
 	return room->none ? -ENOSPC : 0;
 }
 

@@ -130,10 +130,12 @@ void ledger_settle_explain(const struct ledger_book *book, int err, const char *
 
 	ledger_room_words(&book->room, err, words, sizeof(words));
 	snprintf(why, why_len, "%s: %s: %s%s", book->config->db_path, what, words,
-		 err == -ENOSPC	 ? "; free some space"
-		 : err == -EBUSY ? "; end the program that holds it"
-		 : err == -EIO	 ? "; the disk does not do what it should, see the kernel's log"
-				 : "");
+		 err == -ENOSPC	  ? "; free some space"
+		 : err == -EDQUOT ? "; free some of the user's quota, or raise it"
+		 : err == -EFBIG  ? "; raise the limit (ulimit -f, LimitFSIZE=)"
+		 : err == -EBUSY  ? "; end the program that holds it"
+		 : err == -EIO	  ? "; the disk does not do what it should, see the kernel's log"
+				  : "");
 }
 
 bool ledger_settle_fits(struct ledger_book *book)

@@ -131,10 +131,19 @@ static int may_take(struct ledger_sqlite *s, const struct ledger_request *reques
 		       : -ENOSPC;
 }
 
+/*
+ * Not before the session has begun; nor while its files are not where they were: the ring may be
+ * what is missing, and what is promised now could not be kept.
+ */
+static bool takes_records(const struct ledger_sqlite *s)
+{
+	return atomic_load(&s->health.begun) && atomic_load(&s->health.state) != LEDGER_MISSING;
+}
+
 static int sqlite_accepted(struct ledger *ledger, const struct ledger_request *request)
 {
 	struct ledger_sqlite *s = self(ledger);
-	int err = atomic_load(&s->health.begun) ? may_take(s, request) : -ENOSPC;
+	int err = takes_records(s) ? may_take(s, request) : -ENOSPC;
 
 	if (err == 0)
 		err = ring_accept(s->book.ring, request);

@@ -148,7 +148,8 @@ static bool may_begin_later(const struct ledger_start *start)
 	return book->db.conn && book->ring && !start->notes->db.fresh && ledger_settle_fits(book);
 }
 
-static int begin_later(struct ledger_start *start, const char *why)
+/* full: why there is no room. */
+static int begin_later(struct ledger_start *start, int full, const char *why)
 {
 	struct ledger_book *book = start->book;
 	struct ring_entry entry;
@@ -162,7 +163,7 @@ static int begin_later(struct ledger_start *start, const char *why)
 	err = choose_session(start, highest);
 	if (err)
 		return err;
-	ledger_health_set(book->health, -ENOSPC, why);
+	ledger_health_set(book->health, full, why);
 	return 0;
 }
 
@@ -179,7 +180,7 @@ static int begin_now_or_later(struct ledger_start *start, char *why, size_t why_
 		return err;
 	}
 	err = settle_and_begin(start, why, why_len);
-	return err == -ENOSPC && may_begin_later(start) ? begin_later(start, why) : err;
+	return ledger_is_full(err) && may_begin_later(start) ? begin_later(start, err, why) : err;
 }
 
 static int open_and_begin(struct ledger_start *start, char *why, size_t why_len)

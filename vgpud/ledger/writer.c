@@ -11,6 +11,13 @@
 #include "vgpud/ledger/vms.h"
 
 #define RETRY_MS 1000 /* between attempts while the database cannot be written */
+#define WATCH_MS 2000 /* between looks whether the files are where they were, while idle */
+
+static void say_state(struct ledger_writer *writer, int err, const char *words)
+{
+	if (ledger_health_set(writer->book->health, err, words))
+		ledger_changes_notify(writer->changes);
+}
 
 /* How the last attempt to write ended; 0: all is well. */
 static void set_state(struct ledger_writer *writer, int err)
@@ -19,8 +26,22 @@ static void set_state(struct ledger_writer *writer, int err)
 
 	if (err)
 		ledger_room_words(&writer->book->room, err, words, sizeof(words));
-	if (ledger_health_set(writer->book->health, err, err ? words : NULL))
-		ledger_changes_notify(writer->changes);
+	say_state(writer, err, err ? words : NULL);
+}
+
+/*
+ * A file that is not where it was takes nothing more: what was accepted waits in the ring, for the
+ * file to come back, or for the database that the next start begins.
+ * Return: 0 or -ESTALE.
+ */
+static int watch(struct ledger_writer *writer)
+{
+	char words[200] = "";
+	int err = ledger_watch_look(&writer->watch, util_now_ns(), words, sizeof(words));
+
+	if (err && words[0] != '\0')
+		say_state(writer, err, words);
+	return err;
 }
 
 /* What the log held may have made the file larger than max_size allows. */
@@ -44,6 +65,9 @@ static int drain(struct ledger_writer *writer)
 
 	while ((book->committed < head || atomic_load(&book->health->state) != LEDGER_OK) &&
 	       err == 0) {
+		err = watch(writer);
+		if (err)
+			break;
 		err = ledger_book_take(book);
 		if (err == 0) {
 			ring_release(book->ring, book->committed);
@@ -138,11 +162,12 @@ static int run_changes(struct ledger_writer *writer, struct ledger_change_list *
 
 	if (STAILQ_EMPTY(list))
 		return 0;
-	err = atomic_load(&writer->book->health->begun) ? write_changes_synced(writer->book, list)
-							: drain_err;
-	if (err)
+	err = atomic_load(&writer->book->health->begun) && drain_err != -ESTALE
+		      ? write_changes_synced(writer->book, list)
+		      : drain_err;
+	if (err && err != -ESTALE)
 		set_state(writer, err);
-	else if (drain_err == 0)
+	else if (err == 0 && drain_err == 0)
 		set_state(writer, 0);
 	ledger_changes_hand_back(writer->changes, list, err, drain_err);
 	return err;
@@ -161,8 +186,8 @@ static void rest(struct ledger_writer *writer, int err)
 	}
 	if (ledger_changes_pending(writer->changes))
 		return;
-	ledger_wake_sleep(writer->wake, book->ring, book->committed + 1, -1);
-	if (ledger_changes_pending(writer->changes))
+	ledger_wake_sleep(writer->wake, book->ring, book->committed + 1, WATCH_MS);
+	if (ledger_changes_pending(writer->changes) || ring_head(book->ring) == book->committed)
 		return;
 	/* Something came: let more come, so that they share a transaction. */
 	if (many > LEDGER_BATCH_RECORDS)
@@ -171,15 +196,24 @@ static void rest(struct ledger_writer *writer, int err)
 			  (int)book->config->batch_ms);
 }
 
-/* Return: 0: the session has begun, or -errno. */
+static void arm(struct ledger_writer *writer)
+{
+	const struct ledger_config *config = writer->book->config;
+
+	ledger_watch_arm(&writer->watch, config->db_path, config->ring_path);
+}
+
+/* Return: 0: the session has begun and its files are there, or -errno. */
 static int begin_if_due(struct ledger_writer *writer)
 {
 	int err;
 
 	if (atomic_load(&writer->book->health->begun))
-		return 0;
+		return watch(writer);
 	err = ledger_start_begin(writer->start);
 	set_state(writer, err);
+	if (err == 0)
+		arm(writer);
 	return err;
 }
 
@@ -199,7 +233,8 @@ static void *run(void *arg)
 		if (stop)
 			return NULL;
 		checkpoint(writer);
-		more = ledger_retention_step(&writer->retention, writer->book, err);
+		more = err != -ESTALE &&
+		       ledger_retention_step(&writer->retention, writer->book, err);
 		if (!more)
 			rest(writer, err ? err : changes_err);
 	}
@@ -211,6 +246,8 @@ int ledger_writer_start(struct ledger_writer *writer)
 	sigset_t all, old;
 	int err;
 
+	if (atomic_load(&writer->book->health->begun))
+		arm(writer);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = -pthread_create(&writer->thread, NULL, run, writer);

@@ -12,6 +12,7 @@
 #include "vgpud/ledger/retention.h"
 #include "vgpud/ledger/start.h"
 #include "vgpud/ledger/wake.h"
+#include "vgpud/ledger/watch.h"
 
 struct ledger_writer {
 	pthread_t thread;
@@ -20,6 +21,7 @@ struct ledger_writer {
 	struct ledger_changes *changes;
 	struct ledger_wake *wake;
 	struct ledger_retention retention;
+	struct ledger_watch watch;
 };
 
 /* From here on book and start are the writer's. Return: 0 or -errno. */

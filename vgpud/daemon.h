@@ -60,5 +60,4 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
  */
 int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
 
-
 #endif

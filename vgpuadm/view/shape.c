@@ -32,9 +32,10 @@
 #define READ_TEXT FIELD_TEXT, TONE_NONE
 
 /* A setting's field in `list` and in `show`; without a heading only JSON has it. */
-#define SETTING(key_, heading_, kind_, tone_, width_)                         \
-	{                                                                     \
-		.key = (key_), .heading = (heading_), .kind = kind_, .tone = tone_, .width = (width_) \
+#define SETTING(key_, heading_, kind_, tone_, width_)                               \
+	{                                                                           \
+		.key = (key_), .heading = (heading_), .kind = kind_, .tone = tone_, \
+		.width = (width_)                                                   \
 	}
 #define WIDTH_OF(heading) ((heading) == NULL ? 0 : sizeof(heading) - 1)
 #define SETTING_AS(key, heading, read, width) SETTING(key, heading, read, width)
@@ -85,7 +86,7 @@ static const struct field list_fields[] = {
 	FIELD("vm", "VM", TEXT, 12),
 	FIELD("vm_id", "ID", COUNT, 4),
 	VM_SETTING_TABLE(LIST_SETTING)
-	FIELD("connected", "CONNECTED", BOOL, 9, .tone = TONE_FALSE_DIM),
+		FIELD("connected", "CONNECTED", BOOL, 9, .tone = TONE_FALSE_DIM),
 	FIELD("queued", "QUEUED", COUNT, 6),
 	FIELD("running", "RUNNING", COUNT, 7),
 	FIELD("requests", "REQUESTS", COUNT, 10),
@@ -104,7 +105,7 @@ static const struct field vm_fields[] = {
 	FIELD("vm", "VM", TEXT, 0),
 	FIELD("vm_id", "number", COUNT, 0),
 	VM_SETTING_TABLE(SHOW_SETTING)
-	FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
+		FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
 	FIELD("limited", "waited for that", COUNT, 0),
 	FIELD("queued", "requests waiting", COUNT, 0),
 	FIELD("running", "requests running", COUNT, 0),
@@ -330,9 +331,9 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 #define SHAPE(NAME, name, KIND, least, most, standard, list, show, option, command) SHAPE_##command
 	VM_SETTING_TABLE(SHAPE)
 #undef SHAPE
-	[ADMIN_CMD_SET_LIMIT] = { .fields = change_fields,
-				  .layout = LAYOUT_SAY,
-				  .say = say_change },
+		[ADMIN_CMD_SET_LIMIT] = { .fields = change_fields,
+					  .layout = LAYOUT_SAY,
+					  .say = say_change },
 	[ADMIN_CMD_PAUSE] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
 	[ADMIN_CMD_RESUME] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
 	[ADMIN_CMD_DRAIN] = { .fields = drain_fields, .layout = LAYOUT_SAY, .say = say_drain },

@@ -68,9 +68,9 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := busy_poll crc32c log names sock timeexpr units util vm_settings
+common := busy_poll crc32c log names sock timeexpr units util vm_name vm_settings
 common/wire := proto_check
-common/cmd := admin pattern pattern_items pattern_types pattern_why suggest
+common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := daemon daemon_clock daemon_log daemon_settings daemon_vm main
 vgpud/admin := access ask budget call client daemon handlers job line metrics query query_out query_rows query_stats server set vm
 vgpud/conf := conf file options reload settings
@@ -79,7 +79,7 @@ vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health hist migrate names notes null query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \
 	room set_aside settle sqlite start vms wake watch writer
-vgpud/link := door peer port refuse session
+vgpud/link := access door peer port refuse session
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := limit sched share
 vgpud/vm := recording stats vm
@@ -87,7 +87,7 @@ proc := confine confine_files descriptors identity inherit spawn spawn_wire star
 worker := cuda_driver exec exec_cpu exec_cuda main
 vgpuadm := client complete fail history_file main options refusal screen shell words
 vgpuadm/out := block csv field json output table text
-vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help say shape show snippet \
+vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
 	sparkline status story top top_rows view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code json

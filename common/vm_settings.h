@@ -37,7 +37,10 @@
 	X(LIMIT_PER_S, limit_per_s, NUMBER, 0, 1000000, "none", NULL, "requests a second", "",  \
 	  OTHER)                                                                                \
 	X(LIMIT_BURST, limit_burst, NUMBER, 0, 1000000, "none", NULL, "and at once", "", OTHER) \
-	X(CONNECT, connect, TEXT, 0, 107, "none", NULL, NULL, " [--connect <path>]", OTHER)
+	X(CONNECT, connect, TEXT, 0, 107, "none", NULL, NULL, " [--connect <path>]", OTHER)     \
+	X(OWNER, owner, TEXT, 0, 100, "none", NULL, "its socket is for", " [--owner <owner>]",  \
+	  SET(SET_OWNER, "set-owner", "<vm> <owner>",                                           \
+	      "say whose QEMU may connect to a VM's socket, at once"))
 #endif
 
 #define VM_SETTING_TEXT_SIZE 128 /* bytes of a text's value, end included */

@@ -102,10 +102,10 @@ static const char *const reads_files[] = {
 };
 
 static const char *const writes_files[] = {
-	"pwrite64", "pwritev",	 "ftruncate", "fallocate", "fsync",    "fdatasync", "flock",
-	"msync",    "mkdir",	 "mkdirat",   "rmdir",	   "unlink",   "unlinkat",  "rename",
-	"renameat", "renameat2", "chmod",     "fchmod",	   "fchmodat", "fchmodat2", "chown",
-	"fchown",   "fchownat",	 "umask",     "utimensat",
+	"pwrite64", "pwritev",	 "ftruncate", "fallocate", "fsync",    "fdatasync",   "flock",
+	"msync",    "mkdir",	 "mkdirat",   "rmdir",	   "unlink",   "unlinkat",    "rename",
+	"renameat", "renameat2", "chmod",     "fchmod",	   "fchmodat", "fchmodat2",   "chown",
+	"fchown",   "fchownat",	 "umask",     "utimensat", "setxattr", "removexattr",
 };
 
 /* The loop, its children, the ledger's thread. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cmd/pattern.h"
+#include "common/vm_name.h"
 #include "vgpuadm/client.h"
 
 #define PATIENCE_MS 500 /* somebody has pressed Tab and waits */
@@ -40,8 +41,7 @@ static void offer_name(void *context, json_t *row)
 	const char *name = json_string_value(json_object_get(row, c->key));
 
 	/* A name with anything else in it is none that could be typed. */
-	if (name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "0123456789._-") == strlen(name))
+	if (name && vm_name_ok(name))
 		offer(c, name);
 }
 

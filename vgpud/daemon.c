@@ -57,7 +57,7 @@ static int make_dirs(const struct conf *conf, const struct identity *owner)
 	char path[SOCK_PATH_SIZE];
 	int len = snprintf(path, sizeof(path), "%s/vm", conf->runtime_dir);
 
-	if (len < 0 || (size_t)len >= sizeof(path) - VM_NAME_SIZE) {
+	if (len < 0 || (size_t)len > sizeof(path) - sizeof("/.sock") - CONF_NAME_ROOM) {
 		log_error(
 			"%s is too long a path: a socket's is at most %zu bytes; name another with "
 			"--runtime-dir",

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
+#include "vgpud/link/access.h"
 
 /*
  * Each line of VM_SETTING_TABLE has its function here, which puts the value where it counts. What
@@ -54,6 +57,32 @@ static void apply_connect(struct vm *vm)
 	(void)vm;
 }
 
+/*
+ * Whom the socket lets in. That there is such a user was seen when it was set; if it has gone since,
+ * no one but vgpud's own user gets in, rather than whoever has the number next.
+ */
+static void apply_owner(struct vm *vm)
+{
+	struct access_owner owner;
+	int err;
+
+	if (vm->port == NULL || !port_listens(vm->port))
+		return;
+	err = access_find(vm->settings.owner, &owner);
+	if (err != 0) {
+		log_warning("%s: its owner %s is no user or group of this host any more; see "
+			    "vgpuadm set-owner",
+			    vm->name, vm->settings.owner);
+		return;
+	}
+	err = access_give(port_path(vm->port), &owner);
+	if (err != 0)
+		log_warning("%s: cannot let %s into %s: %s", vm->name,
+			    vm->settings.owner[0] != '\0' ? vm->settings.owner
+							  : "its own user alone",
+			    port_path(vm->port), strerror(-err));
+}
+
 static void (*const apply[VM_SETTING_NUM])(struct vm *vm) = {
 #define APPLY(NAME, name, ...) [VM_SETTING_##NAME] = apply_##name,
 	VM_SETTING_TABLE(APPLY)
@@ -71,6 +100,8 @@ void daemon_settings_apply(struct daemon *daemon, struct vm *vm, const struct vm
 int daemon_settings_check(const struct daemon *daemon, const struct vm_settings *settings,
 			  char *why, size_t why_size)
 {
+	struct access_owner owner;
+
 	if (!daemon->conf->pool[settings->pool].exists) {
 		snprintf(why, why_size, "%c: no such pool (vgpuadm pools shows them)",
 			 name_pool((unsigned)settings->pool));
@@ -80,6 +111,11 @@ int daemon_settings_check(const struct daemon *daemon, const struct vm_settings 
 		snprintf(why, why_size, "--connect: %s: expected a path from the root on",
 			 settings->connect);
 		return -EINVAL;
+	}
+	if (settings->owner[0] != '\0' && access_find(settings->owner, &owner) != 0) {
+		snprintf(why, why_size, "%s: there is no such user or group on this host",
+			 settings->owner);
+		return -ENOENT;
 	}
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "vgpud/daemon.h"
 
 /*
- * Judges what the form of a value does not tell: whether there is such a pool.
+ * Judges what the form of a value does not tell: whether there is such a pool, such a user.
  * why: on failure a sentence.
  * Return: 0; -ENOENT: it names what does not exist; -EINVAL: it makes no sense.
  */

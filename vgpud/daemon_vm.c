@@ -60,6 +60,13 @@ int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why
 	int err;
 
 	socket_path(daemon, vm->name, path);
+	if (config.path[0] == '\0') {
+		snprintf(why, why_size,
+			 "its socket's path in %s/vm would have more than %d bytes; give it a "
+			 "shorter name, or vgpud a shorter --runtime-dir",
+			 daemon->conf->runtime_dir, SOCK_PATH_SIZE - 1);
+		return -ENAMETOOLONG;
+	}
 	err = port_open(&vm->port, &config);
 	if (err != 0)
 		snprintf(why, why_size, "cannot open %s: %s", config.path, daemon_port_error(err));

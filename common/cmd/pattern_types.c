@@ -14,22 +14,13 @@
 #include "common/timeexpr.h"
 #include "common/units.h"
 #include "common/util.h"
+#include "common/vm_name.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 
 #define NAME_MAX_BYTES 32 /* of a VM: it becomes a file's name */
 
 /* --- forms --- */
-
-static bool fits_name(const char *text)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t len = strlen(text);
-
-	return len > 0 && len <= NAME_MAX_BYTES && strspn(text, allowed) == len &&
-	       isalnum((unsigned char)text[0]);
-}
 
 static bool fits_pool(const char *text)
 {
@@ -74,6 +65,8 @@ static bool fits_time(const char *text)
 	return timeexpr_parse(text, &base, &ns) == 0;
 }
 
+#define OWNER_MOST 100 /* bytes */
+
 /* Not empty, nothing that moves a terminal's cursor or breaks a line. */
 static bool printable(const char *text, size_t most)
 {
@@ -85,6 +78,17 @@ static bool printable(const char *text, size_t most)
 		if (iscntrl((unsigned char)text[i]))
 			return false;
 	return true;
+}
+
+/* "qemu", "qemu:kvm", ":kvm": whether there are such is not asked. */
+static bool fits_owner(const char *text)
+{
+	size_t user = strcspn(text, ":");
+	const char *group = text + user + (text[user] == ':');
+
+	if (!printable(text, OWNER_MOST) || strpbrk(text, " /") != NULL)
+		return false;
+	return text[user] == ':' ? group[0] != '\0' && strchr(group, ':') == NULL : true;
 }
 
 static bool fits_path(const char *text)
@@ -149,13 +153,9 @@ struct type {
 	const char *(*word)(unsigned index);
 };
 
-#define NAME_FORM                                                                            \
-	"a VM's name: 1 to 32 letters, digits, '.', '_' and '-', the first one a letter or " \
-	"digit"
-
 static const struct type types[PATTERN_TYPE_NUM] = {
-	[PATTERN_VM] = { NAME_FORM, fits_name, NULL },
-	[PATTERN_NAME] = { NAME_FORM, fits_name, NULL },
+	[PATTERN_VM] = { "a VM's name: " VM_NAME_FORM, vm_name_ok, NULL },
+	[PATTERN_NAME] = { "a VM's name: " VM_NAME_FORM, vm_name_ok, NULL },
 	[PATTERN_POOL] = { "a pool: one letter from A to Z", fits_pool, NULL },
 	[PATTERN_PRIORITY] = { "a priority", NULL, priority_word },
 	[PATTERN_ID] = { "a request's number: 1 or more", fits_id, NULL },
@@ -164,6 +164,7 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_OFF] = { "off for none", NULL, off_word },
 	[PATTERN_SECONDS] = { "seconds, as in 10 or 0.5, at most 86400", fits_seconds, NULL },
 	[PATTERN_TIME] = { "a time, as in " TIMEEXPR_FORMS, fits_time, NULL },
+	[PATTERN_OWNER] = { "a user, USER:GROUP, :GROUP, or none", fits_owner, NULL },
 	[PATTERN_PATH] = { "a path without control characters", fits_path, NULL },
 	[PATTERN_WORD] = { "a word of 1 to 255 bytes without control characters", fits_word, NULL },
 	[PATTERN_GROUP] = { "what to group by", NULL, group_word },

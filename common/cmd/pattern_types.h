@@ -20,6 +20,7 @@
 	X(SECONDS, "seconds")       \
 	X(TIME, "time")             \
 	X(PATH, "path")             \
+	X(OWNER, "owner")           \
 	X(WORD, "word")             \
 	X(GROUP, "group")           \
 	X(STATUS, "status")         \
@@ -43,7 +44,7 @@ const char *pattern_type_name(enum pattern_type type);
 /* Return: the type of that name, of which there are len bytes; PATTERN_TYPE_NUM: there is none. */
 enum pattern_type pattern_type_find(const char *name, size_t len);
 
-/* "a VM's name: 1 to 32 letters, ...": what is right, as a clause. */
+/* "a VM's name: 1 to 63 letters, ...": what is right, as a clause. */
 const char *pattern_type_expected(enum pattern_type type);
 
 /* Return: whether text has the type's form; whether there is such a VM or pool is not asked. */

@@ -22,6 +22,7 @@
 
 #include "common/names.h"
 #include "common/util.h"
+#include "common/vm_name.h"
 
 /*
  * Theory of operation. With the directory locked, an old response is removed and the request put
@@ -58,19 +59,6 @@ static int fail_place(struct run *run, const struct place *place, const char *wh
 
 /* --- the directory --- */
 
-/* "vm3": 3. Return: 0: there is no number at its end. */
-static uint32_t number_of(const char *name)
-{
-	const char *digits = name + strlen(name);
-	unsigned long number;
-
-	while (digits > name && digits[-1] >= '0' && digits[-1] <= '9')
-		digits--;
-	errno = 0;
-	number = strtoul(digits, NULL, 10);
-	return *digits != '\0' && errno == 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
-}
-
 static bool is_directory(int dir_fd, const char *name)
 {
 	struct stat st;
@@ -88,7 +76,7 @@ static int find_only(int top_fd, char *name)
 	if (dir == NULL)
 		return 0;
 	while (found < 2 && (entry = readdir(dir)) != NULL) {
-		if (number_of(entry->d_name) == 0 || !is_directory(top_fd, entry->d_name))
+		if (vm_name_id(entry->d_name) == 0 || !is_directory(top_fd, entry->d_name))
 			continue;
 		snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
 		found++;
@@ -106,14 +94,14 @@ static int choose_vm(struct run *run, struct place *place, const struct file_tra
 	gethostname(host, sizeof(host) - 1);
 	if (transport->vm != NULL)
 		snprintf(place->vm_name, sizeof(place->vm_name), "%s", transport->vm);
-	else if (number_of(host) > 0 && is_directory(top_fd, host))
+	else if (vm_name_id(host) > 0 && is_directory(top_fd, host))
 		snprintf(place->vm_name, sizeof(place->vm_name), "%s", host);
 	else if (find_only(top_fd, place->vm_name) != 1)
 		return fail_set(&run->fail, FAIL_NO_DEVICE, -ENOENT,
 				"%s: which directory in it is this VM's? say it with --vm, as in "
 				"--vm vm3",
 				transport->dir);
-	place->vm_id = number_of(place->vm_name);
+	place->vm_id = vm_name_id(place->vm_name);
 	if (place->vm_id == 0)
 		return fail_set(&run->fail, FAIL_NO_DEVICE, -EINVAL,
 				"%s: its name ends in no number, which requests by file need",

@@ -58,7 +58,7 @@ ANSWERS = {
 # Every command, and what it takes; with the exit status where that is not 0.
 COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
-    "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"),
+    "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),
     "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
@@ -317,19 +317,19 @@ class Snippets(unittest.TestCase):
 
     def test_qemu_and_proxmox_survive_a_shell(self):
         for socket in ("/run/vgpud/vm/vm3.sock", "/run/it's here/vm3.sock"):
-            for hypervisor in ("qemu", "proxmox"):
+            for hypervisor, slot in (("qemu", "addr=0x1e"), ("proxmox", "bus=pci.0,addr=0x1a")):
                 lines = [line for line in self.text(hypervisor, socket=socket).splitlines()
                          if not line.startswith("#")]
                 self.assertEqual(len(lines), 1)
                 self.assertEqual(shlex.split(lines[0].removeprefix("args: ")),
                                  ["-chardev", f"socket,id=vg0,path={socket},reconnect=1", "-device",
-                                  "vgpu-stub,chardev=vg0"])
+                                  f"vgpu-stub,chardev=vg0,id=vgpu0,{slot}"])
 
     def test_xl_is_a_list_of_strings(self):
         text = self.text("xl", socket='/run/"x"/vm3.sock')
         found = ast.literal_eval(text[text.index("device_model_args_hvm = ") + 24:])
         self.assertEqual(found, ["-chardev", 'socket,id=vg0,path=/run/"x"/vm3.sock,reconnect=1', "-device",
-                                 "vgpu-stub,chardev=vg0"])
+                                 "vgpu-stub,chardev=vg0,id=vgpu0,addr=0x1e"])
 
     def test_where_qemu_listens(self):
         for hypervisor in ("qemu", "libvirt", "proxmox", "xl"):

@@ -186,7 +186,8 @@ assert len(ids) == 30 and ids == sorted(set(ids)), ids"
     run -1 vgpuadm add-vm web.1
     is "$(vgpuadm remove-vm web.1)" "web.1: removed; its records stay"
     run -5 vgpuadm show web.1
-    is "$(json 'r[0]["vm"]' add-vm web.1)" web.1
+    run -1 vgpuadm add-vm web.1 # 1 is the number of vm1
+    is "$(json 'r[0]["vm"]' add-vm web.1 --id 77)" web.1
     is "$(json 'r[0]["cancelled"]' remove-vm web.1)" 0
 }
 

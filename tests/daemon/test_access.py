@@ -10,6 +10,7 @@ import pwd
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -322,6 +323,88 @@ class Owner(Access):
         self.assert_may("change", OWNER, OTHERS)
         self.assert_may("change", "root", OTHERS)
         self.assert_may_nothing(PERSON, OTHERS, named=("vgpu-admin", "vgpu-read"), join="vgpu-read")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+class Sockets(unittest.TestCase):
+    """Who may connect to a VM's socket: its owner, kept over restarts, changed at once."""
+
+    def start(self, *vms, user=None):
+        options = list(PATIENT)
+        if user:
+            options += ["--user", user]
+        self.vgpud = Vgpud(*vms, options=options)
+        self.vgpud.directory.chmod(0o711)
+        if user:
+            for name in (".", "run", "state"):
+                (self.vgpud.directory / name).mkdir(exist_ok=True)
+                shutil.chown(self.vgpud.directory / name, user)
+        self.enterContext(self.vgpud)
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+
+    def again(self, kill=False):
+        if kill:
+            self.vgpud.kill()
+        else:
+            self.assertEqual(self.vgpud.stop(), 0)
+        self.vgpud.start()
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+
+    def gets_in(self, vm, user, group="nogroup"):
+        def attempt():
+            with socket.socket(socket.AF_UNIX) as client:
+                try:
+                    client.connect(str(self.vgpud.socket(vm)))
+                except PermissionError:
+                    return False
+                return True
+        return run_as(user, group, [], attempt)[0]
+
+    def check_owner(self):
+        self.assertFalse(self.gets_in("vm1", OTHERS))
+        self.admin.row("set-owner", vm="vm1", owner=OTHERS)
+        self.assertTrue(self.gets_in("vm1", OTHERS))
+        self.assertFalse(self.gets_in("vm1", "games"))
+        for kill in (False, True):
+            self.again(kill)
+            self.assertTrue(self.gets_in("vm1", OTHERS))
+            self.assertFalse(self.gets_in("vm1", "games"))
+            self.assertEqual(self.admin.vm("vm1")["owner"], OTHERS)
+        self.admin.row("set-owner", vm="vm1", owner=f":{READERS}")
+        self.assertFalse(self.gets_in("vm1", OTHERS))
+        self.assertTrue(self.gets_in("vm1", PERSON, READERS))
+        self.admin.row("set-owner", vm="vm1", owner=f"{OTHERS}:{READERS}")
+        self.assertTrue(self.gets_in("vm1", OTHERS))
+        self.assertTrue(self.gets_in("vm1", PERSON, READERS))
+        self.admin.row("set-owner", vm="vm1", owner="none")
+        self.assertFalse(self.gets_in("vm1", OTHERS))
+        self.assertFalse(self.gets_in("vm1", PERSON, READERS))
+        self.assertIsNone(self.admin.vm("vm1")["owner"])
+
+    def test_where_vgpud_may_give_the_file_away(self):
+        self.start("vm1:A:high")
+        self.check_owner()
+
+    def test_where_only_an_acl_can_do_it(self):
+        self.start("vm1:A:high", user=OWNER)
+        self.check_owner()
+
+    def test_at_birth(self):
+        self.start("vm1:A:high")
+        self.admin.row("add-vm", name="vm2", owner=f"{pwd.getpwnam(OTHERS).pw_uid}")
+        self.assertTrue(self.gets_in("vm2", OTHERS))
+        self.again()
+        self.assertTrue(self.gets_in("vm2", OTHERS))
+
+    def test_one_that_there_is_not(self):
+        self.start("vm1:A:high")
+        for owner in ("no-such-user", f"{OTHERS}:no-such-group", ":no-such-group", "4294967295"):
+            for command, arguments in (("set-owner", {"vm": "vm1"}), ("add-vm", {"name": "vm2"})):
+                with self.assertRaises(Refused) as refused:
+                    self.admin.rows(command, owner=owner, **arguments)
+                self.assertEqual(refused.exception.code, "not-found")
+                self.assertIn("no such user or group", refused.exception.text)
+        self.assertFalse(self.vgpud.socket("vm2").exists())
 
 
 if __name__ == "__main__":

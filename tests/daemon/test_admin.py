@@ -38,7 +38,7 @@ def keys(names, types):
 VM_ROW = {**keys("vm pool priority socket socket_mode", TEXT), **keys("paused connected", FLAG),
           **keys("vm_id queued running requests errors bad_frames refused_peers", NUMBER),
           "last_error": TEXT_OR_NULL, **keys("last_error_unix_ns limit_per_s limit_burst", NUMBER_OR_NULL),
-          "limited": NUMBER}
+          "limited": NUMBER, **keys("connect owner", TEXT_OR_NULL)}
 CHANGE_ROW = {**keys("vm what old new", TEXT), **keys("vm_id queued", NUMBER), "changed": FLAG}
 REQUEST_ROW = {**keys("vm pool priority opcode status executor transport", TEXT),
                **keys("id received_unix_ns vm_id request_bytes response_bytes guest_request_id", NUMBER),
@@ -64,6 +64,7 @@ ROWS = {
     "add-vm": {**keys("vm pool priority socket socket_mode qemu_options", TEXT), "vm_id": NUMBER},
     "remove-vm": {"vm": TEXT, **keys("vm_id cancelled", NUMBER)},
     "set-priority": CHANGE_ROW,
+    "set-owner": CHANGE_ROW,
     "set-pool": CHANGE_ROW,
     "set-limit": CHANGE_ROW,
     "pause": CHANGE_ROW,
@@ -102,6 +103,7 @@ class Rows(DaemonCase):
         for command, arguments in (
                 ("add-vm", {"name": "vm9"}), ("set-priority", {"vm": "vm9", "priority": "low"}),
                 ("set-pool", {"vm": "vm9", "pool": "B"}), ("set-limit", {"vm": "vm9", "limit": "5"}),
+                ("set-owner", {"vm": "vm9", "owner": "root"}),
                 ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
                 ("remove-vm", {"vm": "vm9"}), ("drain", {}), ("status", {}), ("list", {}), ("pools", {}), ("stats", {}),
                 ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("metrics", {}),
@@ -236,7 +238,7 @@ class BadLines(DaemonCase):
                 ("stats", {"by": "colour"}, "vm, pool, priority, opcode"), ("stats", {"since": "whenever"}, "1h30m"),
                 ("stats", {"since": "now", "until": "1h"}, "not before"), ("requests", {"limit": "0"}, "0"),
                 ("requests", {"status": "GOOD"}, "BAD_CRC"), ("requests", {"opcode": "fly"}, "vector-add"),
-                ("requests", {"follow": "x"}, "follow"), ("add-vm", {"name": "x" * 33}, "32"),
+                ("requests", {"follow": "x"}, "follow"), ("add-vm", {"name": "x" * 64}, "63"),
                 ("add-vm", {"name": "vm2", "id": "0"}, "0"), ("rates", {"since": "2w", "until": "now"}, "week")):
             with self.subTest(command=command, arguments=arguments):
                 self.refused(line(command, arguments, 7).strip(), "usage", text, number=7)

@@ -262,14 +262,27 @@ class Vms(Changes):
     def test_names(self):
         self.start("vm1:A:high")
         self.refuses("refused", "there is such a vm already", "add-vm", name="vm1")
-        for name in ("", ".", "..", "-x", ".x", "a/b", "a b", "ä", "x" * 33, "17", "a\n", "../../tmp/x"):
+        for name in ("", ".", "..", "-x", ".x", "a/b", "a b", "ä", "x" * 64, "a\n", "../../tmp/x"):
             self.refuses("usage", "", "add-vm", name=name)
-        self.admin.row("add-vm", name="x" * 32)
-        self.assertTrue(self.vgpud.socket("x" * 32).is_socket())
+        self.admin.row("add-vm", name="x" * 63)
+        self.assertTrue(self.vgpud.socket("x" * 63).is_socket())
         self.refuses("not-found", "no such pool", "add-vm", name="y", pool="Q")
         self.assertEqual(self.admin.row("status")["vms"], 2)
         self.assertEqual(sorted(path.name for path in (self.vgpud.directory / "run/vm").iterdir()),
-                         ["vm1.sock", "x" * 32 + ".sock"])
+                         ["vm1.sock", "x" * 63 + ".sock"])
+
+    def test_names_as_hypervisors_have_them(self):
+        self.start("vm1:A:high")
+        uuid = "4dea22b3-1d52-d8f3-2516-782e98ab3f42"
+        for name, number in (("100", 100), (uuid, 2), ("7", 7), ("007", None), ("18446744073709551617", 3)):
+            if number is None:
+                self.refuses("refused", "7 is the number of 7; give 007 another with --id", "add-vm", name=name)
+                continue
+            self.assertEqual(self.admin.row("add-vm", name=name)["vm_id"], number, name)
+            self.assertEqual(self.admin.row("set-priority", vm=name, priority="low")["new"], "low")
+            self.works(self.client(name))
+        self.again()
+        self.assertEqual({row["vm"] for row in self.admin.rows("list")}, {"vm1", "100", uuid, "7", "18446744073709551617"})
 
     def test_one_whose_socket_cannot_be_opened_is_not_added(self):
         self.start("vm1:A:high")

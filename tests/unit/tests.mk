@@ -20,19 +20,20 @@ $(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))
 $(eval $(call unit-test,files/test_file_format,vgpud/files/format.c common/names.c))
 
 PATTERN := common/cmd/pattern.c common/cmd/pattern_items.c common/cmd/pattern_types.c common/cmd/pattern_why.c common/cmd/admin.c \
-	common/names.c common/cmd/suggest.c common/timeexpr.c common/units.c common/util.c common/vm_settings.c
+	common/names.c common/cmd/suggest.c common/timeexpr.c common/units.c common/util.c common/vm_name.c common/vm_settings.c
 $(eval $(call unit-test,common/test_pattern,$(PATTERN)))
 $(eval $(call unit-test,common/test_suggest,common/cmd/suggest.c))
 $(eval $(call unit-test,common/test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,common/test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/reload.c vgpud/conf/settings.c vgpud/vm/vm.c \
-	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c
+	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c common/vm_name.c
 $(eval $(call unit-test,conf/test_conf,$(CONF)))
 
+$(eval $(call unit-test,common/test_vm_name,common/vm_name.c common/util.c))
 $(eval $(call unit-test,common/test_vm_settings,common/names.c common/units.c common/util.c))
 $(eval $(call unit-test,vm/test_recording,vgpud/vm/recording.c vgpud/vm/vm.c vgpud/vm/stats.c vgpud/sched/sched.c vgpud/sched/limit.c \
-	common/log.c common/names.c common/units.c common/util.c common/vm_settings.c))
+	common/log.c common/names.c common/units.c common/util.c common/vm_name.c common/vm_settings.c))
 $(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
 LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/ledger/clock.c vgpud/ledger/db.c \
 	vgpud/ledger/db_open.c vgpud/ledger/events.c vgpud/ledger/health.c vgpud/ledger/hist.c vgpud/ledger/migrate.c \
@@ -40,7 +41,7 @@ LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/
 	vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/room.c vgpud/ledger/set_aside.c \
 	vgpud/ledger/settle.c vgpud/ledger/sqlite.c vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/wake.c \
 	vgpud/ledger/watch.c vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c common/names.c common/units.c \
-	common/util.c common/vm_settings.c $(B)/vgpud/ledger/schema.o
+	common/util.c common/vm_name.c common/vm_settings.c $(B)/vgpud/ledger/schema.o
 $(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
 $(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,ledger/test_batch,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))

@@ -156,11 +156,22 @@ static int show_request(struct view *view, const char *id, struct fail *fail)
 	return fail->status;
 }
 
+/* Return: whether a VM is called so; a number may be. */
+static bool is_vm(struct view *view, const char *name)
+{
+	struct fail ignored = { 0 };
+	json_t *vm = view_vm(view, name, &ignored);
+
+	json_decref(vm);
+	return vm != NULL;
+}
+
+/* Digits mean a VM of that name if there is one; `request` means a request whatever VMs there are. */
 int view_show(struct view *view, struct fail *fail)
 {
 	const struct pattern_arg *target = pattern_find(&view->args, "target");
 
-	if (target->type == PATTERN_ID)
+	if (target->type == PATTERN_ID && !is_vm(view, target->value))
 		return show_request(view, target->value, fail);
 	return show_vm(view, target->value, fail);
 }

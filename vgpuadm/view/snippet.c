@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snippet.c - what to put into a VM's definition so that it gets the device */
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "common/cmd/qemu_options.h"
+#include "vgpuadm/view/qemu.h"
 #include "vgpuadm/view/shape.h"
 #include "vgpuadm/view/view_private.h"
 
 /*
  * The remarks come as comments of the file that the text goes into, so that it can be pasted whole.
- * A path goes through two writings: QEMU's own, where a comma is doubled, and that of the file.
+ * A path goes through two writings: QEMU's own (qemu_options.h), and that of the file.
  */
-
-#define CHARDEV "vg0"
 
 struct snippet {
 	FILE *out;
 	const char *vm;
 	const char *socket;
-	bool listens; /* QEMU does, and vgpud connects */
+	const char *owner; /* that vgpud lets into the socket; "": none is set */
+	bool listens;	   /* QEMU does, and vgpud connects */
+	bool reconnect_ms; /* QEMU is known to want that */
+	char chardev[QEMU_OPTIONS_SIZE];
 };
 
 /* ---- writings ---- */
@@ -64,34 +70,26 @@ static void put_xl(FILE *out, char c)
 	fputc(c, out);
 }
 
-/* The value of -chardev. */
 static void put_chardev(const struct snippet *s, void (*put)(FILE *out, char c))
 {
-	for (const char *c = "socket,id=" CHARDEV ",path="; *c; c++)
-		put(s->out, *c);
-	for (const char *c = s->socket; *c; c++) {
-		put(s->out, *c);
-		if (*c == ',')
-			put(s->out, *c);
-	}
-	for (const char *c = s->listens ? ",server=on,wait=off" : ",reconnect=1"; *c; c++)
+	for (const char *c = s->chardev; *c; c++)
 		put(s->out, *c);
 }
 
 static bool needs_quotes(const char *text)
 {
 	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-			    "/._-+:@%,") != strlen(text);
+			    "/._-+:@%,=") != strlen(text);
 }
 
-/* The options as one line for a shell, or for what reads words as one does. */
-static void put_options(const struct snippet *s)
+/* The options as one line for a shell, or for what reads words as one does. slot: behind -device. */
+static void put_options(const struct snippet *s, const char *slot)
 {
-	const char *quote = needs_quotes(s->socket) ? "'" : "";
+	const char *quote = needs_quotes(s->chardev) ? "'" : "";
 
 	fprintf(s->out, "-chardev %s", quote);
 	put_chardev(s, *quote ? put_shell : put_plain);
-	fprintf(s->out, "%s -device vgpu-stub,chardev=" CHARDEV, quote);
+	fprintf(s->out, "%s -device " QEMU_OPTIONS_DEVICE "%s", quote, slot);
 }
 
 /* ---- remarks ---- */
@@ -107,6 +105,42 @@ static void put_quietly(const struct snippet *s, const char *prefix, const char 
 	}
 }
 
+/* The user that the hypervisor runs its QEMUs as on this host. */
+static const char *qemu_user(void)
+{
+	static const char *const users[] = { "libvirt-qemu", "qemu" };
+
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		if (getpwnam(users[i]) != NULL)
+			return users[i];
+	return "QEMUS-USER";
+}
+
+/* Who may connect to the socket, and what lets QEMU. */
+static void remark_who(const struct snippet *s, const char *prefix)
+{
+	const struct group *group = NULL;
+	struct stat st;
+
+	if (s->owner[0] != '\0') {
+		fputs(prefix, s->out);
+		put_quietly(s, "vgpud lets the owner of this socket connect: ", s->owner);
+		fputs(".\n", s->out);
+		return;
+	}
+	if (stat(s->socket, &st) == 0 && st.st_gid != 0)
+		group = getgrgid(st.st_gid);
+	fprintf(s->out, "%sQEMU must be let into the socket, unless it runs as root:\n%s    ",
+		prefix, prefix);
+	put_quietly(s, "vgpuadm set-owner ", s->vm);
+	fprintf(s->out, " %s\n", qemu_user());
+	if (group != NULL)
+		fprintf(s->out,
+			"%sor, which lets it into the sockets of all VMs, and from its next start on:\n"
+			"%s    usermod -aG %s %s\n",
+			prefix, prefix, group->gr_name, qemu_user());
+}
+
 static void remark_socket(const struct snippet *s, const char *prefix)
 {
 	if (s->listens) {
@@ -119,16 +153,15 @@ static void remark_socket(const struct snippet *s, const char *prefix)
 			prefix, prefix);
 		return;
 	}
-	fprintf(s->out,
-		"%sThe socket has mode 0660: QEMU's user must be root or in its group; see\n"
-		"%s",
-		prefix, prefix);
-	put_quietly(s, "ls -l ", s->socket);
-	fprintf(s->out,
-		"\n"
-		"%sreconnect=1 lets QEMU find vgpud again after it restarted. From QEMU 9.2 on it is\n"
-		"%scalled reconnect-ms=1000, and 10.2 knows only that.\n",
-		prefix, prefix);
+	remark_who(s, prefix);
+	if (s->reconnect_ms)
+		fprintf(s->out, "%sreconnect-ms lets QEMU find vgpud again after it restarted.\n",
+			prefix);
+	else
+		fprintf(s->out,
+			"%sreconnect=1 lets QEMU find vgpud again after it restarted. From QEMU 9.2 on it is\n"
+			"%scalled reconnect-ms=1000, and 10.2 knows only that (vgpuadm help snippet).\n",
+			prefix, prefix);
 }
 
 static void remark_confinement(const struct snippet *s, const char *prefix)
@@ -152,7 +185,7 @@ static void snippet_qemu(const struct snippet *s)
 	put_quietly(s, "# ", s->vm);
 	fputs(": add these options to the command line of a QEMU that has vgpu-stub.\n", s->out);
 	remark_socket(s, "# ");
-	put_options(s);
+	put_options(s, QEMU_OPTIONS_SLOT);
 	fputc('\n', s->out);
 }
 
@@ -172,10 +205,13 @@ static void snippet_libvirt(const struct snippet *s)
 	put_chardev(s, put_xml);
 	fputs("'/>\n"
 	      "  <qemu:arg value='-device'/>\n"
-	      "  <qemu:arg value='vgpu-stub,chardev=" CHARDEV "'/>\n"
+	      "  <qemu:arg value='" QEMU_OPTIONS_DEVICE QEMU_OPTIONS_SLOT "'/>\n"
 	      "</qemu:commandline>\n",
 	      s->out);
 }
+
+/* The last of the slots that Proxmox keeps for a display, on the bus that its machines of both kinds have. */
+#define PROXMOX_SLOT ",bus=pci.0,addr=0x1a"
 
 static void snippet_proxmox(const struct snippet *s)
 {
@@ -187,7 +223,7 @@ static void snippet_proxmox(const struct snippet *s)
 	      s->out);
 	remark_socket(s, "# ");
 	fputs("args: ", s->out);
-	put_options(s);
+	put_options(s, PROXMOX_SLOT);
 	fputc('\n', s->out);
 }
 
@@ -206,31 +242,41 @@ static void snippet_xl(const struct snippet *s)
 	      s->out);
 	put_chardev(s, put_xl);
 	fputs("\",\n"
-	      "    \"-device\", \"vgpu-stub,chardev=" CHARDEV "\",\n"
+	      "    \"-device\", \"" QEMU_OPTIONS_DEVICE QEMU_OPTIONS_SLOT "\",\n"
 	      "]\n",
 	      s->out);
 }
 
+/* Each with the QEMU that it runs unless told otherwise. */
 static const struct {
 	const char *name;
 	void (*write)(const struct snippet *snippet);
+	const char *qemu;
 } hypervisors[] = {
-	{ "qemu", snippet_qemu },
-	{ "libvirt", snippet_libvirt },
-	{ "proxmox", snippet_proxmox },
-	{ "xl", snippet_xl },
+	{ "qemu", snippet_qemu, QEMU_DEFAULT },
+	{ "libvirt", snippet_libvirt, QEMU_DEFAULT },
+	{ "proxmox", snippet_proxmox, "/usr/bin/kvm" },
+	{ "xl", snippet_xl, "/usr/local/bin/qemu-system-x86_64" },
 };
 
-static char *make(const char *hypervisor, const json_t *vm)
+/* qemu: NULL: the one that the hypervisor runs, if it is here. */
+static char *make(const char *hypervisor, const json_t *vm, const char *qemu)
 {
 	struct snippet snippet = {
 		.vm = field_string(vm, "vm"),
 		.socket = field_string(vm, "socket"),
+		.owner = field_string(vm, "owner"),
 		.listens = strcmp(field_string(vm, "socket_mode"), "connect") == 0,
 	};
 	char *text = NULL;
 	size_t size;
 
+	for (size_t i = 0; i < sizeof(hypervisors) / sizeof(hypervisors[0]) && !qemu; i++)
+		if (strcmp(hypervisors[i].name, hypervisor) == 0)
+			qemu = hypervisors[i].qemu;
+	snippet.reconnect_ms = !snippet.listens && qemu_wants_reconnect_ms(qemu);
+	qemu_options_chardev(snippet.chardev, sizeof(snippet.chardev), snippet.socket,
+			     snippet.listens, snippet.reconnect_ms);
 	snippet.out = open_memstream(&text, &size);
 	if (!snippet.out)
 		return NULL;
@@ -250,7 +296,7 @@ int view_snippet(struct view *view, struct fail *fail)
 
 	if (!vm)
 		return fail->status;
-	text = make(hypervisor, vm);
+	text = make(hypervisor, vm, pattern_value(&view->args, "qemu"));
 	rows = json_pack("[{s:s, s:s, s:s}]", "hypervisor", hypervisor, "vm",
 			 field_string(vm, "vm"), "text", text ? text : "");
 	view_write(view, &shape, rows, NULL, fail);

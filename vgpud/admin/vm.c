@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cmd/qemu_options.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
@@ -196,7 +197,7 @@ static void refuse_id(struct admin_call *call, const char *name, uint32_t id)
 static uint32_t new_id(struct admin_call *call, const char *name)
 {
 	const char *text = admin_arg(call, "id");
-	uint32_t id = vm_id_from_name(name);
+	uint32_t id = vm_name_id(name);
 	uint64_t given;
 
 	if (text != NULL) {
@@ -220,11 +221,7 @@ static uint32_t new_id(struct admin_call *call, const char *name)
 static bool name_is_free(struct admin_call *call, const char *name)
 {
 	if (!vm_name_ok(name))
-		admin_fail(
-			call, ADMIN_ERROR_USAGE,
-			"%s: a VM's name is 1 to %d letters, digits, '.', '_' and '-', begins with "
-			"a letter or digit, and is no number",
-			name, VM_NAME_SIZE - 1);
+		admin_fail(call, ADMIN_ERROR_USAGE, "%s: a VM's name is " VM_NAME_FORM, name);
 	else if (vm_find(&call->daemon->broker.vms, name) != NULL ||
 		 recording_adding(&call->daemon->recording, name, 0) != NULL)
 		admin_fail(call, ADMIN_ERROR_REFUSED,
@@ -236,18 +233,12 @@ static bool name_is_free(struct admin_call *call, const char *name)
 
 static json_t *added_row(const struct vm *vm)
 {
-	char options[512];
-	const char *path = port_path(vm->port);
+	char chardev[QEMU_OPTIONS_SIZE], options[QEMU_OPTIONS_SIZE + 128];
 
-	if (port_listens(vm->port))
-		snprintf(options, sizeof(options),
-			 "-chardev socket,id=vg0,path=%s,reconnect=1 -device vgpu-stub,chardev=vg0",
-			 path);
-	else
-		snprintf(options, sizeof(options),
-			 "-chardev socket,id=vg0,path=%s,server=on,wait=off -device "
-			 "vgpu-stub,chardev=vg0",
-			 path);
+	qemu_options_chardev(chardev, sizeof(chardev), port_path(vm->port), !port_listens(vm->port),
+			     false);
+	snprintf(options, sizeof(options),
+		 "-chardev %s -device " QEMU_OPTIONS_DEVICE QEMU_OPTIONS_SLOT, chardev);
 	return socket_row(vm, json_pack("{s:s, s:I, s:o, s:s, s:s}", "vm", vm->name, "vm_id",
 					(json_int_t)vm->id, "pool", admin_pool_name(vm->sched.pool),
 					"priority", name_priority(vm->sched.priority),

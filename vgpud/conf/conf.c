@@ -77,9 +77,7 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 	if (!vm_name_ok(name)) {
 		snprintf(
 			why, why_size,
-			"%s: a VM's name is 1 to %d letters, digits, '.', '_' and '-', the first a "
-			"letter or digit",
-			name, VM_NAME_SIZE - 1);
+			"%s: a VM's name is " VM_NAME_FORM, name);
 		return -EINVAL;
 	}
 	if (parse_pool(conf, pool, &vm->pool) != 0) {
@@ -96,7 +94,7 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 	}
 	vm->priority = (uint8_t)level;
 	memcpy(vm->name, name, strlen(name) + 1);
-	vm->id = vm_id_from_name(name);
+	vm->id = vm_name_id(name);
 	if (parse_vm_tail(vm, rest, why, why_size) != 0)
 		return -EINVAL;
 	if (vm->id == 0) {

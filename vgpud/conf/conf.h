@@ -18,8 +18,12 @@
 #define CONF_PATH_SIZE 1024
 #define CONF_GROUP_SIZE 33
 
-/* The longest path of a socket is RUNTIME-DIR/vm/NAME.sock. */
-#define CONF_RUNTIME_DIR_SIZE (SOCK_PATH_SIZE - sizeof("/vm/.sock") - (VM_NAME_SIZE - 1) + 1)
+/*
+ * A socket's path is RUNTIME-DIR/vm/NAME.sock. There is room for names of this many bytes at least;
+ * a longer one is refused where it does not fit.
+ */
+#define CONF_NAME_ROOM 32
+#define CONF_RUNTIME_DIR_SIZE (SOCK_PATH_SIZE - sizeof("/vm/.sock") - CONF_NAME_ROOM + 1)
 
 struct conf_pool {
 	bool exists;

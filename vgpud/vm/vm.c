@@ -3,32 +3,9 @@
 
 #include "vgpud/vm/vm.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/util.h"
-
-bool vm_name_ok(const char *name)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t len = strlen(name);
-
-	return len > 0 && len < VM_NAME_SIZE && strspn(name, allowed) == len &&
-	       isalnum((unsigned char)name[0]) && strspn(name, "0123456789") < len;
-}
-
-uint32_t vm_id_from_name(const char *name)
-{
-	const char *digits = name + strlen(name);
-	uint64_t id;
-
-	while (digits > name && isdigit((unsigned char)digits[-1]))
-		digits--;
-	return util_parse_u64(digits, 1, UINT32_MAX, &id) == 0 ? (uint32_t)id : 0;
-}
 
 struct vm *vm_new(const char *name, uint32_t id, const struct vm_settings *settings)
 {

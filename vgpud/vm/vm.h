@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "common/vm_name.h"
 #include "common/vm_settings.h"
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/stats.h"
 
-#define VM_NAME_SIZE 33 /* 32 characters and the end */
 #define VM_FAULTS_MAX 16
 
 struct port;
@@ -82,16 +82,6 @@ struct vm_past {
 };
 
 SLIST_HEAD(vm_past_list, vm_past);
-
-/*
- * "vm3": 1 to 32 of a-z A-Z 0-9 . _ -, the first a letter or digit, and not all of them digits,
- * since a number means a request. It becomes a file's name.
- */
-bool vm_name_ok(const char *name);
-
-/* The number at the end of a name ("vm3": 3), which is its VM's id unless told otherwise; 0: none.
- */
-uint32_t vm_id_from_name(const char *name);
 
 /*
  * Return: a new VM with these settings, in no list yet, none of them applied; NULL: no memory. The

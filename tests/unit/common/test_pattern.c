@@ -160,13 +160,13 @@ static void what_is_wrong(void **state)
 					   "high); did you mean high?" },
 		{ "set-priority vm3 high now",
 		  "set-priority: now: one word too many; usage: set-priority VM PRIORITY" },
-		{ "set-priority .vm high", "set-priority: .vm: expected a VM's name: 1 to 32 "
+		{ "set-priority .vm high", "set-priority: .vm: expected a VM's name: 1 to 63 "
 					   "letters, digits, '.', '_' and '-', the first one a "
 					   "letter or digit" },
 		{ "set-pool vm3 b", "set-pool: b: expected a pool: one letter from A to Z" },
 		{ "set-pool vm3 ''", "set-pool: '': expected a pool: one letter from A to Z" },
 		{ "show -3", "show: -3: no such option, it takes none; usage: show VM|ID" },
-		{ "show a/b", "show: a/b: expected a VM's name: 1 to 32 letters, digits, '.', '_' "
+		{ "show a/b", "show: a/b: expected a VM's name: 1 to 63 letters, digits, '.', '_' "
 			      "and '-', the first one a letter or digit; or a request's number: 1 "
 			      "or more" },
 		{ "status --all", "status: --all: no such option, it takes none; usage: status" },

@@ -137,7 +137,7 @@ static void long_texts(void **state)
 	name[CONF_GROUP_SIZE - 1] = dir[CONF_RUNTIME_DIR_SIZE - 1] = '\0';
 	assert_int_equal(conf_setting_set(group, &conf, 0, name, why, sizeof(why)), 0);
 	assert_int_equal(conf_setting_set(path, &conf, 0, dir, why, sizeof(why)), 0);
-	assert_int_equal(strlen(dir) + strlen("/vm/") + VM_NAME_SIZE - 1 + strlen(".sock"), 107);
+	assert_int_equal(strlen(dir) + strlen("/vm/") + CONF_NAME_ROOM + strlen(".sock"), 107);
 }
 
 static void a_good_file(void **state)

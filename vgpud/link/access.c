@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* access.c - whom a VM's socket lets in */
+
+#include "vgpud/link/access.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <grp.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "common/util.h"
+
+#define SOCKET_MODE 0660
+#define ACL_NAME "system.posix_acl_access"
+#define OWNER_SIZE 128
+#define MAY_CONNECT (ACL_READ | ACL_WRITE)
+#define ENTRIES_MOST 6
+
+static int find_user(const char *name, uid_t *uid)
+{
+	const struct passwd *user = getpwnam(name);
+	uint64_t number;
+
+	if (user == NULL && util_parse_u64(name, 0, UINT32_MAX - 1, &number) != 0)
+		return -ENOENT;
+	*uid = user != NULL ? user->pw_uid : (uid_t)number;
+	return 0;
+}
+
+static int find_group(const char *name, gid_t *gid)
+{
+	const struct group *group = getgrnam(name);
+	uint64_t number;
+
+	if (group == NULL && util_parse_u64(name, 0, UINT32_MAX - 1, &number) != 0)
+		return -ENOENT;
+	*gid = group != NULL ? group->gr_gid : (gid_t)number;
+	return 0;
+}
+
+int access_find(const char *owner, struct access_owner *out)
+{
+	char user[OWNER_SIZE];
+	size_t len = strcspn(owner, ":");
+	int err = 0;
+
+	*out = (struct access_owner){ .user = len > 0, .group = owner[len] == ':' };
+	if (len >= sizeof(user))
+		return -ENOENT;
+	memcpy(user, owner, len);
+	user[len] = '\0';
+	if (out->user)
+		err = find_user(user, &out->uid);
+	if (err == 0 && out->group)
+		err = find_group(owner + len + 1, &out->gid);
+	return err;
+}
+
+/* --- by ACL --- */
+
+struct acl {
+	struct posix_acl_xattr_header header;
+	struct posix_acl_xattr_entry entry[ENTRIES_MOST];
+};
+
+static void put_entry(struct acl *acl, size_t *num, unsigned tag, unsigned perm, uint32_t id)
+{
+	acl->entry[(*num)++] = (struct posix_acl_xattr_entry){
+		.e_tag = htole16((uint16_t)tag),
+		.e_perm = htole16((uint16_t)perm),
+		.e_id = htole32(id),
+	};
+}
+
+/* Entries stand in the order of their tags. The mask would else hold back those that are named. */
+static int give_by_acl(const char *path, const struct access_owner *owner)
+{
+	struct acl acl = { .header.a_version = htole32(POSIX_ACL_XATTR_VERSION) };
+	size_t num = 0;
+
+	put_entry(&acl, &num, ACL_USER_OBJ, MAY_CONNECT, (uint32_t)ACL_UNDEFINED_ID);
+	if (owner->user)
+		put_entry(&acl, &num, ACL_USER, MAY_CONNECT, owner->uid);
+	put_entry(&acl, &num, ACL_GROUP_OBJ, MAY_CONNECT, (uint32_t)ACL_UNDEFINED_ID);
+	if (owner->group)
+		put_entry(&acl, &num, ACL_GROUP, MAY_CONNECT, owner->gid);
+	put_entry(&acl, &num, ACL_MASK, MAY_CONNECT, (uint32_t)ACL_UNDEFINED_ID);
+	put_entry(&acl, &num, ACL_OTHER, 0, (uint32_t)ACL_UNDEFINED_ID);
+	return setxattr(path, ACL_NAME, &acl, sizeof(acl.header) + num * sizeof(acl.entry[0]), 0) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
+/* --- --- */
+
+static int reset(const char *path)
+{
+	if (removexattr(path, ACL_NAME) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+		return -errno;
+	/* One that is given away already stays so where we may not take it back. */
+	if (chown(path, geteuid(), getegid()) < 0 && errno != EPERM)
+		return -errno;
+	return chmod(path, SOCKET_MODE) < 0 && errno != EPERM ? -errno : 0;
+}
+
+int access_give(const char *path, const struct access_owner *owner)
+{
+	int err = reset(path);
+
+	if (err != 0 || (!owner->user && !owner->group))
+		return err;
+	if (chown(path, owner->user ? owner->uid : (uid_t)-1,
+		  owner->group ? owner->gid : (gid_t)-1) == 0)
+		return 0;
+	return errno == EPERM ? give_by_acl(path, owner) : -errno;
+}

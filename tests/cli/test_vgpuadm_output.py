@@ -46,6 +46,7 @@ ANSWERS = {
     "events": [EVENT], "rates": RATES, "checks": [CHECK], "metrics": [{"text": "# HELP a b"}, {"text": "a 1"}],
     "add_vm": [ADDED], "remove_vm": [{"vm": "vm9", "vm_id": 9, "cancelled": 1}], "set_priority": [CHANGE],
     "set_pool": [{**CHANGE, "what": "pool", "old": "A", "new": "A", "changed": False}],
+    "set_owner": [{**CHANGE, "what": "owner", "old": "none", "new": "root"}],
     "set_limit": [{**CHANGE, "what": "limit", "old": "off", "new": "200/s burst 20"}],
     "pause": [{**CHANGE, "what": "state", "old": "running", "new": "paused", "queued": 0}],
     "resume": [{**CHANGE, "what": "state", "old": "paused", "new": "running", "queued": 1}],

@@ -82,6 +82,7 @@ $(B)/vgpud/exec_cuda.o: CFLAGS_ALL += $(CUDA_INC)
 endif
 
 PROGRAMS := $(B)/bin/vgpud $(if $(VGPUADM_SRC),$(B)/bin/vgpuadm) $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
+include softgpu/softgpu.mk
 
 all: $(PROGRAMS) compile_commands.json
 
@@ -128,6 +129,7 @@ $(B)/tests/unit/$(1): $(call obj,tests/unit/$(1).c $(2))
 	@$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -lcmocka $(3)
 endef
 include tests/unit/tests.mk
+include tests/unit/softgpu/tests.mk
 
 .PHONY: unit
 unit: $(UNIT)
@@ -288,7 +290,8 @@ help:
 	@echo 'make install    install                        (DESTDIR=, PREFIX=, SYSCONFDIR=)'
 	@echo 'make clean      remove what was built'
 
-compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(GUESTLIB_SRC) $(PROBE_SRC) $(RUN_SRC)
+compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(GUESTLIB_SRC) $(PROBE_SRC) $(RUN_SRC) \
+		$(SOFTGPU_SRC) $(SOFTGPU_RUN_SRC)
 	@{ echo '['; sep=''; for f in $(filter %.c,$^) $(if $(filter 1,$(CUDA)),vgpud/exec_cuda.c); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
 		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) $(CUDA_INC) -c $$f" | sed 's/"/\\"/g')"; \

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# softgpu.mk - the CUDA device in software: what the library and softgpu-run are made of
+
+# Reads PTX text to flat code.
+SOFTGPU_FRONT_SRC :=
+
+# Memory and resident blocks: runs flat code.
+SOFTGPU_MACHINE_SRC :=
+
+# Streams, events, launches, the public interface (softgpu/softgpu.h).
+SOFTGPU_DEVICE_SRC :=
+
+# The ready surroundings: clock, output, threads.
+SOFTGPU_HOST_SRC := softgpu/host.c
+
+SOFTGPU_RUN_SRC :=
+
+SOFTGPU_SRC := $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC) $(SOFTGPU_DEVICE_SRC) $(SOFTGPU_HOST_SRC)
+SOFTGPU_LIBS := -lpthread -lm
+
+# Every product and sum is rounded by itself, as the PTX manual has it.
+$(B)/softgpu/%.o: CFLAGS_ALL += -ffp-contract=off -fno-fast-math
+
+ifneq ($(SOFTGPU_RUN_SRC),)
+PROGRAMS += $(B)/bin/softgpu-run
+$(B)/bin/softgpu-run: $(call obj,$(SOFTGPU_RUN_SRC) $(SOFTGPU_SRC) common/util.c)
+$(B)/bin/softgpu-run: LDLIBS := $(SOFTGPU_LIBS)
+endif

@@ -63,6 +63,8 @@ struct sg_cta_hooks {
 	 * Return: 0, -ENOSPC the buffer is full (the kernel's printf then returns -1).
 	 */
 	int (*print)(void *arg, const char *text, size_t bytes);
+	/* A line about an assertion that failed in a thread; the block's fault follows. */
+	void (*failed_assert)(void *arg, const char *text);
 	/* A data race on shared memory, a sentence; only with sg_launch.races. */
 	void (*race)(void *arg, const char *text);
 };

@@ -53,7 +53,7 @@ struct sg_memory;
  * Make a device memory.
  * bytes: how much allocations may have together, each counted in multiples of SG_MEMORY_ALIGN.
  * Address space is reserved, pages are taken when touched and given back by a free.
- * Return: 0, -EINVAL (0 or above 2^44 bytes), -ENOMEM.
+ * Return: 0, -EINVAL (0 or above 2^42 bytes), -ENOMEM.
  */
 int sg_memory_new(uint64_t bytes, struct sg_memory **out);
 

@@ -4,36 +4,38 @@
 /*
  * Theory of operation
  *
- * A function's registers live in a *frame* of slots, once for each warp that runs it. A slot is 32
- *lanes of 32 bits (128 bytes). A register of 8, 16 or 32 bits and a predicate takes one slot, one
- *of 64 bits takes two that follow each other and are read as 32 lanes of 64 bits, one of 128 bits
- *four. A slot number >= 0 counts slots from the frame's start; several registers share a slot where
- *their lives do not overlap.
+ * A function's registers live in a *frame*: a block of bytes, once for each warp that runs it. A
+ * register's *slot* is a byte offset into the frame, aligned to 64, where its 32 lanes follow each
+ * other:
+ * - a predicate: one uint32_t, bit i for lane i (aligned to 4 only)
+ * - 8 and 16 bits: 32 times uint16_t
+ * - 32, 64, 128 bits: 32 times 4, 8, 16 bytes
+ * Several registers share a slot where their lives do not overlap.
  *
- * Constants are operands like registers: a negative slot number n means slot ~n of the function's
- * constants, which hold every value once for each lane in the same layout. So a handler needs no
- *case for immediates: an operand is always an array of 32 lanes.
+ * Constants have slots, too: function->constants[] says which value every lane of which slot holds
+ * from the frame's birth on; no instruction writes there. So a handler needs no case for
+ * immediates: every operand is an array of lanes in the frame.
  *
- * Widths: operands have the instruction's types' widths, lowering inserts SG_OP_WIDEN and
- *SG_OP_TRUNCATE where PTX lets a register be wider than the type. An instruction with a type
- *narrower than 32 bits reads the low bits of its 32-bit lanes, whatever stands above, and writes
- *results extended to 32 bits: with the sign for signed types, with zeros for others. A predicate's
- *lane is 0 or 1.
+ * Widths: an operand has the width of the instruction's type for it, but where PTX lets a register
+ * be wider than the type: the destination of LD (dst_bytes), the value of ST (src_bytes), both of
+ * CVT. What is written into a wider register is extended to all of its bits, with the sign for
+ * signed types, with zeros for others; what is read from one are its low bits. An 8-bit type's
+ * value stands in the low half of a 16-bit lane and is extended in it the same way. In all other
+ * instructions lowering inserts SG_OP_WIDEN and SG_OP_TRUNCATE.
  *
- * Memory operands are src[0] (base address; SG_SLOT_NONE: none) plus imm. Spaces as `space` says:
- *	SG_SPACE_GENERIC	generic address, windows as memory.h has them
- *	SG_SPACE_GLOBAL		address of device memory (equal to its generic address)
- *	SG_SPACE_CONST		the same, in the module's constants; generic addresses, too
- *	SG_SPACE_SHARED		offset into the block's shared memory
- *	SG_SPACE_LOCAL		offset into the thread's local memory
- *	SG_SPACE_PARAM		offset into the launch's parameters (kernels only)
- *	SG_SPACE_FRAME		offset from the thread's current call frame in its local memory; no
- *base An address without any base in SG_SPACE_GENERIC, GLOBAL and SHARED is imm alone. Base
- *registers are 64 bits wide in all spaces (lowering widens).
+ * A memory operand is src[0] (its base, 64 bits wide in every space; SG_SLOT_NONE: none) plus imm.
+ * What the sum means, by `space`:
+ * - SG_SPACE_GENERIC: a generic address, with the windows that memory.h has
+ * - SG_SPACE_GLOBAL: an address of device memory (equal to its generic address)
+ * - SG_SPACE_CONST: the same, and the memory is the module's constants
+ * - SG_SPACE_SHARED: an offset into the block's shared memory
+ * - SG_SPACE_LOCAL: an offset into the thread's local memory
+ * - SG_SPACE_PARAM: an offset into the launch's parameters; in kernels only
+ * - SG_SPACE_FRAME: an offset from the thread's current call frame in its local memory; no base
  *
- * Local memory: a call frame of `frame_bytes` for each active call. It holds the function's .local
- * variables, its .param variables and its own formal parameters. Frames are aligned to 16 bytes, or
- *to frame_align where that is more.
+ * Each active call has a call frame of frame_bytes in the thread's local memory, aligned to
+ * frame_align. It holds the function's .local variables, its .param variables and its own formal
+ * parameters.
  */
 
 #ifndef VGPU_SOFTGPU_CODE_H
@@ -42,166 +44,174 @@
 #include "softgpu/isa.h"
 
 #define SG_LANES 32
-#define SG_SLOT_BYTES (SG_LANES * 4)
+#define SG_SLOT_NONE UINT32_MAX
+#define SG_SLOT_ALIGN 64u
 
-#define SG_SLOT_NONE INT32_MIN
-
-/* Spaces of code that PTX does not have; beside SG_SPACE_... of isa.h. */
+/* A space of code that PTX does not have, beside isa.h's SG_SPACE_... */
 #define SG_SPACE_FRAME SG_WORD_NUM
 
-/* Function addresses: what mov of a function's name gives, and an indirect call takes. Never
- * memory. */
+/* What mov of a function's name gives and an indirect call takes. No memory lies there. */
 #define SG_CODE_ADDRESS_BASE 0x00f0000000000000ull
 #define SG_CODE_ADDRESS_STEP 16u
 
-struct sg_code_insn;
-
 #define SG_CODE_SRC_MAX 5
 
-/* One instruction, decoded. Fields that an instruction does not have are 0, slots SG_SLOT_NONE. */
+/*
+ * One instruction, decoded. Fields that an instruction does not have are 0, slots SG_SLOT_NONE.
+ * dst and src[] are in the order of the manual's syntax, with these exceptions:
+ * - LD: src[0] is the base. ST, RED: src[0] is the base, src[1] the value. ATOM: src[0] is the
+ * base, src[1] is b, src[2] is c (cas compares b and stores c). Cache policies are dropped.
+ * - MOV_SREG: imm is the component (0 for .x to 3 for .w) or the number of an envreg or pm.
+ *   SG_SREG_FRAME: dst = address in .local of the call frame, plus imm. SG_SREG_DYNAMIC_SHARED: dst
+ * = address in .shared of the dynamic part, plus imm. Both 64 bits wide.
+ * - BAR_SYNC, BAR_ARRIVE, BAR_RED: src[0] barrier, src[1] count of threads (SG_SLOT_NONE: all),
+ *   src[2] the predicate.
+ * - SHFL: src[0] a, src[1] b, src[2] c, src[3] member mask; SG_SLOT_NONE: the old form without.
+ * - VOTE, MATCH, REDUX: src[0] value, src[1] mask; SG_SLOT_NONE: the old form without.
+ * - MIN, MAX of f32: src[2] is the third input, or SG_SLOT_NONE.
+ * - LOP3: imm is the table, 0 to 255; src[3] the predicate of the form with bool_op.
+ * - CVT with two sources: src[0] becomes the upper half, as the manual has it.
+ * - CVTA: FLAG TO says that the way is into `space`. All operands are 64 bits wide.
+ * - ISSPACEP: src[0], 64 bits wide.
+ * - ALLOCA: src[0] bytes (64 bits wide), imm the alignment, 8 if none; dst, and STACKSAVE's dst and
+ *   STACKRESTORE's src[0], are addresses in .local, 64 bits wide.
+ * - CP_ASYNC: src[0] + imm the destination in shared, src[1] the whole source address in global,
+ *   src[2] a constant 4, 8 or 16, src[3] how many bytes to read (others are zero), SG_SLOT_NONE:
+ * all.
+ * - MBARRIER_...: src[0] + imm the address, other operands from src[1] on: ARRIVE count or
+ * tx-count, WAIT state (64 bits) or parity, then the time limit in ns. PENDING_COUNT: src[0] is the
+ * state.
+ * - PACK: type is the whole's, stype an element's, vec elements' slots in extra, the first is the
+ *   lowest. UNPACK: the same with the slots written, SG_SLOT_NONE for '_', and the whole in src[0].
+ * - Video: imm holds selectors, 16 bits for each of d, a, b, c from the lowest up; 0: none written.
+ *   Scalar forms: 0x8000 | n for .bn, 0xc000 | n for .hn; 0x2000 in vmad negates that operand.
+ *   SIMD forms, sources: 0x8000 | three bits for each digit, the last digit of the text lowest
+ * (.b3210 is 0x8000 | 3 << 9 | 2 << 6 | 1 << 3 | 0); destination: 0x8000 | a bit for each element
+ * written. A written '_' has a register of its own, so dst is only SG_SLOT_NONE where the
+ * instruction has no destination; dst2 is SG_SLOT_NONE where none was asked for. A predicate that
+ * is read as !p was turned round by an instruction before; only guards have guard_not.
+ */
 struct sg_code_insn {
-	const void *handler; /* for the machine's own use; lowering leaves NULL */
-	uint64_t flags;	     /* SG_BIT(...) */
-	int64_t imm;   /* offset of an address; component of MOV_SREG; selectors; lop3's table */
-	uint8_t op;    /* enum sg_op */
-	uint8_t type;  /* enum sg_type: first type of the text */
-	uint8_t stype; /* second */
-	uint8_t type3; /* third */
+	const void *handler; /* for the machine's own use; lowering leaves NULL and 0 */
+	uint32_t handler_data[2];
+
+	uint64_t flags; /* SG_BIT(...) */
+	int64_t imm;
+	uint8_t op;			  /* enum sg_op */
+	uint8_t type, stype, type3;	  /* enum sg_type, in the order of the text */
 	uint8_t round, cmp, bool_op, sub; /* enum sg_word, or 0 */
-	uint8_t space; /* enum sg_word of class SPACE, SG_SPACE_GENERIC when none was written; or
-			  SG_SPACE_FRAME */
-	uint8_t vec;   /* 1, 2, 4, 8: elements of a vector operand */
+	uint8_t space;	    /* enum sg_word: one of those listed above; shared::cta is SHARED */
+	uint8_t vec;	    /* elements of a vector operand: 1, 2, 4, 8 */
 	uint8_t sem, scope; /* enum sg_word, or 0 */
 	uint8_t sreg;	    /* MOV_SREG: enum sg_sreg */
-	uint8_t guard_not;  /* runs where the guard is 0 */
-	uint8_t src_count;  /* of src[] */
-	int32_t guard;	    /* predicate's slot, SG_SLOT_NONE: runs always */
-	int32_t dst;
-	int32_t dst2; /* setp's q; predicate of shfl, match.all, lop3, elect */
-	int32_t src[SG_CODE_SRC_MAX];
+	uint8_t guard_not;  /* 1: runs where the guard is 0 */
+	uint8_t dst_bytes;  /* LD, CVT: bytes of the destination register: 2, 4, 8, 16 */
+	uint8_t src_bytes;  /* ST, CVT: of the source register */
+	uint32_t guard;	    /* predicate's slot; SG_SLOT_NONE: runs always */
+	uint32_t dst;
+	uint32_t dst2; /* setp's q; predicate of shfl, match.all, lop3, elect */
+	uint32_t src[SG_CODE_SRC_MAX];
+
 	/*
-	 * BRA: index of the instruction it goes to. BRX: function->extra[target] is a count n, n
-	 * indices follow. CALL: index into function->calls. LD, ST, ATOM, RED with vec > 1:
-	 * function->extra[target] is the first of vec slots of dst (LD), of the value (ST, RED);
-	 * ATOM: vec of dst, then vec of value. PACK: stype is an element's type, type the whole's,
-	 * vec elements in extra. UNPACK: the same, the slots are written, SG_SLOT_NONE for '_'.
+	 * BRA: index of the instruction it goes to. BRX: extra[target] is a count n, n indices
+	 * follow. CALL: index into calls[]. LD, ST, RED with vec > 1: extra[target] is the first of
+	 * vec slots; ATOM: of vec for dst, then vec for the value. PACK, UNPACK: of vec slots.
 	 */
 	uint32_t target;
-	uint32_t line; /* in the text */
+	uint32_t line; /* in the text, from 1 */
 };
 
-/*
- * Operands by instruction: dst and src are in the order of the manual's syntax with these
- *exceptions. LD	dst, src[0] base. A vector's elements are extra. ST	src[0] base, src[1]
- *value. ATOM	dst, src[0] base, src[1] b, src[2] c (cas: b is compared, c is stored). RED
- *src[0] base, src[1] value. Cache policies, evictions and prefetch sizes are dropped. MOV_SREG
- *sreg, imm is the component (0 x to 3 w) or the number of an envreg or pm.
- *	BAR_*	src[0] barrier, src[1] thread count (SG_SLOT_NONE: all), BAR_RED: src[2] the
- *predicate.
- *	SHFL	dst, dst2, src[0] a, src[1] b, src[2] c, src[3] member mask (SG_SLOT_NONE: old form,
- *active). VOTE, MATCH, REDUX	src[0] value, src[1] mask (SG_SLOT_NONE: old form). ELECT	dst,
- *dst2, src[0] mask. CP_ASYNC src[0] + imm: destination in shared; src[1]: source address, complete
- *(no offset); src[2]: bytes to copy (u32 constant: 4, 8, 16); src[3]: bytes to read, the others are
- *zero; SG_SLOT_NONE: all. (ignore-src has been turned into src[3].) MBARRIER_*	address in src[0] +
- *imm, other operands from src[1] on. ARRIVE: src[1] count or tx. WAIT: src[1] state or parity,
- *src[2] time limit in ns. CVTA	dst, src[0]; space; FLAG TO for the way into the space. type and
- *operands are 64 bit. ISSPACEP dst, src[0], space.
- *	LOP3	imm is the table (0 to 255); src[3] is the predicate of the form with bool_op.
- *	Video: selectors in imm, 16 bits for each of d, a, b, c from the lowest up; 0: none was
- *written. Scalar: 0x8000 | n for .bn, 0x8000 | 0x4000 | n for .hn. vmad: 0x2000 negates that
- *operand. SIMD: 0x8000 | three bits for each digit, the last digit of the text lowest (.b3210:
- *		0x8000 | 3 << 9 | 2 << 6 | 1 << 3 | 0). The destination's: 0x8000 | bit set for each
- *element. NANOSLEEP src[0]. ALLOCA dst, src[0] size, imm alignment (8 if none). A written '_' has a
- *register of its own, so that dst is never SG_SLOT_NONE where one is needed; dst2 is SG_SLOT_NONE
- *where none was asked for. A predicate that is read as !p was turned round by an instruction
- *before. Predicates as guards are not.
- */
+/* What all lanes of a slot hold from the frame's birth on. */
+struct sg_code_constant {
+	uint32_t slot;
+	uint8_t bytes; /* of a lane: 2, 4, 8, 16; 0: a predicate, value is 0 or 1 for all lanes */
+	uint64_t value;
+	uint64_t value_high; /* of 16 bytes */
+};
 
 /* Where an argument or a parameter of a function lies. */
 struct sg_code_place {
-	bool in_frame;	/* in the call frame of local memory at `at`, else register slot `at` */
-	int32_t at;	/* byte offset, or slot (negative: constant, actual arguments only) */
-	uint32_t bytes; /* 1 to ...; of a register 1 (predicate and .b8 too), 2, 4, 8 or 16 */
+	bool in_frame;	/* in the call frame, at a byte offset; else in a register's slot */
+	uint8_t lane;	/* of a register: bytes of a lane, as in struct sg_code_constant */
+	uint32_t at;	/* offset, or slot (an actual argument may be a constant's) */
+	uint32_t bytes; /* of the value */
 };
 
 /* Functions that the machine has in itself. Their addresses cannot be taken. */
 enum sg_builtin {
 	SG_BUILTIN_NONE,
-	SG_BUILTIN_VPRINTF,    /* (b64 format, b64 arguments) -> b32, as nvcc's vprintf */
-	SG_BUILTIN_ASSERTFAIL, /* (b64 message, b64 file, b32 line, b64 function, b64 char bytes) */
+	SG_BUILTIN_VPRINTF,    /* (b64 format, b64 arguments) -> b32 */
+	SG_BUILTIN_ASSERTFAIL, /* (b64 message, b64 file, b32 line, b64 function, b64 char size) */
 	SG_BUILTIN_MALLOC,     /* (b64) -> b64 */
 	SG_BUILTIN_FREE,       /* (b64) */
 	SG_BUILTIN_NUM
 };
 
-/* One call in the text: actual arguments and where the results go, in the caller's frame. */
+/*
+ * One call of the text: actual arguments, and where its results go, in the caller's frames.
+ * CALL copies args one by one into the callee's params, RET copies the callee's rets into the
+ * call's rets. Lowering has checked counts and sizes of direct calls and builtins; of indirect ones
+ * (src[0]: an address from SG_CODE_ADDRESS_BASE on) the machine checks function, counts and sizes.
+ */
 struct sg_code_call {
-	int32_t function; /* index into module->functions, -1: builtin, or indirect through src[0]
-			   */
-	uint8_t builtin;  /* enum sg_builtin */
+	const struct sg_code_function *function; /* NULL: a builtin, or indirect */
+	uint8_t builtin;			 /* enum sg_builtin */
 	uint16_t arg_count;
 	uint16_t ret_count; /* 0 or 1 */
 	struct sg_code_place *args;
 	struct sg_code_place *rets;
 };
-/*
- * CALL copies args into the callee's params one by one, RET copies the callee's rets into the
- * call's rets. For direct calls lowering has checked that counts and sizes agree; for indirect ones
- * (src[0]: address, from SG_CODE_ADDRESS_BASE on) the machine checks function, counts and sizes,
- * and faults.
- */
 
 struct sg_code_param {
-	char *name;
-	uint32_t offset; /* of a kernel: in the launch's parameters */
+	const char *name;
+	uint32_t offset; /* in the launch's parameters */
 	uint32_t bytes;
 	uint32_t align;
 };
 
 struct sg_code_function {
-	char *name;
+	const char *name;
 	bool entry;
 	uint32_t index; /* in module->functions */
 	uint32_t line;
 
-	struct sg_code_insn *insns; /* the last one is always EXIT (kernels), RET, BRA or TRAP */
+	struct sg_code_insn *insns; /* never runs over the end: the last one is EXIT, RET, BRA... */
 	uint32_t insn_count;
-	uint32_t slot_count; /* of the frame */
-	uint32_t *constants; /* constant_slots * SG_LANES words, aligned to 64 bytes */
-	uint32_t constant_slots;
-	int32_t *extra;
+	uint32_t register_bytes; /* of the frame, constants included; a multiple of 64 */
+	struct sg_code_constant *constants;
+	uint32_t constant_count;
+	uint32_t *extra;
 	uint32_t extra_count;
 	struct sg_code_call *calls;
 	uint32_t call_count;
 
-	uint32_t frame_bytes; /* of local memory for each active call */
-	uint32_t frame_align;
-	struct sg_code_place *params; /* of a device function */
+	uint32_t frame_bytes;	      /* of local memory, for each active call */
+	uint32_t frame_align;	      /* a power of two, 16 at least */
+	struct sg_code_place *params; /* formal ones of a device function */
 	uint32_t param_count;
 	struct sg_code_place *rets;
 	uint32_t ret_count;
+	uint32_t reg_count; /* what NUM_REGS may say: 32-bit registers alive at once, 16 to 255 */
 
 	/* of a kernel */
 	struct sg_code_param *kernel_params;
 	uint32_t kernel_param_count;
-	uint32_t kernel_param_bytes; /* of all: up to 32,764 */
-	uint32_t shared_bytes; /* static, of the functions it may call, too; dynamic memory starts
-				  here */
-	uint32_t shared_align; /* alignment of the dynamic part; shared_bytes is a multiple of it */
-	uint32_t max_ntid[3];  /* .maxntid, else 0 0 0; a product counts, see the manual */
+	uint32_t kernel_param_bytes; /* of all, up to 32,764 */
+	uint32_t shared_bytes; /* static, with what the functions that it may call use; the dynamic
+				  part starts here */
+	uint32_t shared_align; /* of the dynamic part; shared_bytes is a multiple of it */
+	uint32_t max_ntid[3];  /* .maxntid, else 0 0 0; their product is the bound */
 	uint32_t req_ntid[3];  /* .reqntid, else 0 0 0 */
 	uint32_t min_ncta_per_sm; /* .minnctapersm, else 0 */
 	uint32_t max_nreg;	  /* .maxnreg, else 0 */
-	uint32_t reg_count; /* what cuFuncGetAttribute(NUM_REGS) may say: 32-bit registers alive at
-			       once */
-	uint32_t barrier_count; /* named barriers used by constant number: highest + 1; 16 if
-				   unknown */
-	bool uses_calls_indirect;
+	bool calls_indirect;	  /* it, or a function that it may call, calls through an address */
+	bool recursive;		  /* its call graph has a circle: no bound on the stack is known */
+	uint32_t stack_bytes; /* of local memory if not recursive: frames of the deepest chain */
 };
 
-/* A variable of the module in global or constant memory that has a name for its users. */
+/* A variable of the module in global or constant memory. */
 struct sg_code_global {
-	char *name;
+	const char *name;
 	bool constant;	 /* .const */
 	bool visible;	 /* cuModuleGetGlobal finds it */
 	uint64_t offset; /* in the image of its space */
@@ -210,19 +220,18 @@ struct sg_code_global {
 	uint64_t address; /* once placed */
 };
 
-struct sg_code_relocation;
+struct sg_module_private;
 
-/* A module, linked and lowered. Made by module.h. Functions refer to each other by index. */
+/* A module, linked and lowered; made by module.h. */
 struct sg_module {
-	struct sg_code_function *functions;
+	struct sg_code_function *functions; /* those that have a body, kernels and others */
 	uint32_t function_count;
 	struct sg_code_global *globals;
 	uint32_t global_count;
 
 	/*
-	 * Bytes that global and constant variables start with, addresses filled in by
-	 * sg_module_place(). The caller has two allocations made for them and copies these there,
-	 * after placing.
+	 * What global and constant variables hold at first; sg_module_place() fills in addresses.
+	 * The caller allocates device memory for both, places, and copies these bytes there.
 	 */
 	uint8_t *global_image;
 	uint64_t global_bytes;
@@ -231,12 +240,21 @@ struct sg_module {
 	uint64_t constant_bytes;
 	uint32_t constant_align;
 
-	struct sg_code_relocation *relocations;
-	uint32_t relocation_count;
-
-	uint16_t ptx_version; /* times ten, the highest of its texts */
-	uint16_t target;      /* sm times ten: sm_75 is 75 */
-	void *arena;	      /* owns everything above */
+	uint16_t ptx_version;		   /* times ten, the highest of its texts */
+	uint16_t target;		   /* 75 for sm_75, the highest of its texts */
+	struct sg_module_private *private; /* owns all of this */
 };
+
+/* Return: the function at an address that mov of its name gave, NULL if there is none. */
+static inline const struct sg_code_function *sg_code_function_at(const struct sg_module *module,
+								 uint64_t address)
+{
+	uint64_t index = (address - SG_CODE_ADDRESS_BASE) / SG_CODE_ADDRESS_STEP;
+
+	if (address < SG_CODE_ADDRESS_BASE || index >= module->function_count ||
+	    address % SG_CODE_ADDRESS_STEP != 0)
+		return NULL;
+	return &module->functions[index];
+}
 
 #endif

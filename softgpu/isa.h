@@ -113,13 +113,20 @@ enum sg_isa_match {
 enum sg_isa_match sg_isa_match(const char *text, size_t len_bytes, struct sg_isa_variant *out);
 
 /*
- * Calls back once for every variant that a row's pattern admits, each choice of each group with
- * each other; groups of class HINT, SCOPE and SEM vary only where full is true. Nothing for rows
- * ending in "*". Return: how many variants there are.
+ * Calls back once for every variant that a row's pattern admits and sg_isa_rule() has nothing
+ * against. Each group takes each of its words; cache hints are left out, scopes and orders (SEM)
+ * vary only where full is true. Nothing for rows ending in "*". Return: how many variants there
+ * are.
  */
 size_t sg_isa_each_variant(const struct sg_isa_row *row, bool full,
 			   void (*visit)(const struct sg_isa_variant *variant, void *arg),
 			   void *arg);
+
+/*
+ * What the manual forbids beyond what patterns say, like ".nc outside of .global".
+ * Return: NULL, or a sentence's end that says what is wrong: "needs .global".
+ */
+const char *sg_isa_rule(const struct sg_isa_variant *variant);
 
 /*
  * Writes a row's mnemonic, the pattern's leading words ("mad.wide", "cp.async.bulk"), which is how

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cases.c - all tables of cases */
+
+#include <stddef.h>
+
+#include "tests/ptx/case_tables.h"
+
+const struct ptx_case *const ptx_case_tables[] = {
+	cases_control, cases_crypto,  cases_elementary, cases_integers, cases_matrix,
+	cases_numeric, cases_sorting, cases_structs,	cases_warps,	NULL,
+};

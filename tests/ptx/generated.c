@@ -1,0 +1,1 @@
+const char *generated_dir = "";

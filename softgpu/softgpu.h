@@ -114,8 +114,8 @@ struct softgpu_config {
 /* --- device and context
  * --------------------------------------------------------------------------- */
 
-#define SOFTGPU_TEXT_LEN \
-	512 /* bytes of a buffer that any of softgpu's messages fits, with its NUL */
+/* Bytes of a buffer that any of softgpu's messages fits, with its NUL. */
+#define SOFTGPU_TEXT_LEN 1024
 
 /*
  * Makes a device and its context, and starts its threads.
@@ -172,8 +172,8 @@ enum softgpu_limit {
 	SOFTGPU_LIMIT_STACK_BYTES =
 		0, /* local memory of calls in one thread, 1 KiB unless set, to 512 KiB */
 	SOFTGPU_LIMIT_PRINTF_BYTES = 1,	     /* printf buffer, 1 MiB unless set, 1 KiB to 256 MiB */
-	SOFTGPU_LIMIT_MALLOC_HEAP_BYTES = 2, /* kernels' malloc, 8 MiB unless set; fixed by the
-					      * first launch of a kernel that uses it */
+	/* Kernels' malloc, 8 MiB unless set. INVALID_VALUE while something is allocated there. */
+	SOFTGPU_LIMIT_MALLOC_HEAP_BYTES = 2,
 	SOFTGPU_LIMIT_NUM
 };
 

@@ -8,7 +8,9 @@ SOFTGPU_FRONT_SRC :=
 SOFTGPU_MACHINE_SRC :=
 
 # Streams, events, launches, the public interface (softgpu/softgpu.h).
-SOFTGPU_DEVICE_SRC :=
+SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c copier.c copy.c device.c engine.c event.c \
+	function.c handle.c heap.c launch.c occupancy.c command.c pool.c print_buffer.c program.c result.c stream.c \
+	stream_calls.c switches.c transfer.c watch.c)
 
 # The ready surroundings: clock, output, threads.
 SOFTGPU_HOST_SRC := softgpu/host.c

@@ -6,14 +6,20 @@
 
 #include "tests/ptx/cases.h"
 
+extern const struct ptx_case cases_atomics[];
 extern const struct ptx_case cases_control[];
 extern const struct ptx_case cases_crypto[];
 extern const struct ptx_case cases_elementary[];
+extern const struct ptx_case cases_faults[];
+extern const struct ptx_case cases_graphs[];
+extern const struct ptx_case cases_halves[];
 extern const struct ptx_case cases_integers[];
+extern const struct ptx_case cases_mathematics[];
 extern const struct ptx_case cases_matrix[];
 extern const struct ptx_case cases_numeric[];
 extern const struct ptx_case cases_sorting[];
 extern const struct ptx_case cases_structs[];
+extern const struct ptx_case cases_text[];
 extern const struct ptx_case cases_warps[];
 
 #endif

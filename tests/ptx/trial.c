@@ -349,6 +349,27 @@ void trial_fault_args(struct trial *trial, const char *entry, struct gpu_shape s
 	}
 }
 
+void trial_stays_lost(struct trial *trial, const char *entry, int expected)
+{
+	const struct gpu *gpu = trial->options.gpu;
+	uint64_t address = 0;
+	void *module = trial->modules[0], *function = NULL;
+	const int results[] = {
+		gpu->sync(),
+		gpu->alloc(&address, 64),
+		gpu->read(trial->output, trial->buffers[0].address, 4),
+		gpu->write(trial->buffers[0].address, trial->output, 4),
+		gpu->function(module, entry, &function),
+		gpu->free(trial->buffers[0].address),
+	};
+
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		if (results[i] != expected)
+			trial_fail(trial, "call %zu after the fault: result %d, not %d", i,
+				   results[i], expected);
+	}
+}
+
 const char *trial_output(struct trial *trial)
 {
 	trial->options.gpu->output(trial->output, sizeof(trial->output));

@@ -117,6 +117,9 @@ void trial_fault_args(struct trial *trial, const char *entry, struct gpu_shape s
 		sizeof((const struct trial_arg[]){ __VA_ARGS__ }) / sizeof(struct trial_arg))
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
+/* After a fault: allocating, copying, launching and waiting answer with the same result. */
+void trial_stays_lost(struct trial *trial, const char *entry, int result);
+
 /* What the kernels printed since the last call; the trial owns the text until the next call. */
 const char *trial_output(struct trial *trial);
 

@@ -70,7 +70,7 @@ MODEL model_u64 bit_fields(model_u32 x)
 	b.middle += b.low;
 	b.high ^= (model_u32)b.wide;
 	return b.low + 8ull * b.middle + ((model_u64)b.high << 20) + (model_u64)(long long)b.sign +
-	       b.wide * 7;
+	       (model_u64)b.wide * 7;
 }
 
 MODEL model_u32 overlays(model_u32 x)

@@ -7,10 +7,10 @@
 #include "softgpu/code.h"
 
 /*
- * Bind every instruction of a module, once, before a launch of it. The set of functions is chosen for
- * this processor (with AVX2 or without); results are the same.
- * function: on failure, the one that holds the instruction.
- * Return: NULL, or the first instruction that this machine does not run: refuse the module.
+ * Bind every instruction of a module, once, before a launch of it. The set of functions is chosen
+ * for this processor (with AVX2 or without); results are the same. function: on failure, the one
+ * that holds the instruction. Return: NULL, or the first instruction that this machine does not
+ * run: refuse the module.
  */
 const struct sg_code_insn *sg_bind_module(struct sg_module *module,
 					  const struct sg_code_function **function);

@@ -112,8 +112,8 @@ int sg_cta_new(const struct sg_launch *launch, const uint32_t index[3], uint32_t
 	       struct sg_cta **out);
 
 /*
- * Start a block that is DONE, or a new one, again as another block of the same launch: cheaper than a
- * new one. Counts go on. Return: 0, -ENOMEM (only sg_cta_free may follow).
+ * Start a block that is DONE, or a new one, again as another block of the same launch: cheaper than
+ * a new one. Counts go on. Return: 0, -ENOMEM (only sg_cta_free may follow).
  */
 int sg_cta_reset(struct sg_cta *cta, const uint32_t index[3], uint32_t sm);
 

@@ -174,4 +174,15 @@ static inline unsigned char *sg_memory_at(struct sg_memory_cache *c, uint64_t ad
 	return c->entry[hit].host + (addr - c->entry[hit].base);
 }
 
+/* What the range that sg_memory_at has just found is. Return: its kind, KIND_NUM if not cached. */
+static inline enum sg_memory_kind sg_memory_cached_kind(const struct sg_memory_cache *c,
+							uint64_t addr)
+{
+	for (int i = 0; i < SG_MEMORY_CACHE_NUM; i++) {
+		if (addr - c->entry[i].base < c->entry[i].bytes)
+			return c->entry[i].kind;
+	}
+	return SG_MEMORY_KIND_NUM;
+}
+
 #endif

@@ -5,7 +5,9 @@
 SOFTGPU_FRONT_SRC :=
 
 # Memory and resident blocks: runs flat code.
-SOFTGPU_MACHINE_SRC :=
+SOFTGPU_MACHINE_SRC := $(addprefix softgpu/,arith_soft.c bind.c cta.c exec_atomic.c exec_barrier.c exec_call.c \
+	exec_convert.c exec_fault.c exec_float.c exec_group.c exec_mbarrier.c exec_memory.c exec_move.c exec_print.c \
+	exec_race.c exec_slow.c exec_test.c exec_video.c exec_warp.c lanes_base.c lanes_v3.c memory.c)
 
 # Streams, events, launches, the public interface (softgpu/softgpu.h).
 SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c copier.c copy.c device.c engine.c event.c \
@@ -22,6 +24,9 @@ SOFTGPU_LIBS := -lpthread -lm
 
 # Every product and sum is rounded by itself, as the PTX manual has it.
 $(B)/softgpu/%.o: CFLAGS_ALL += -ffp-contract=off -fno-fast-math
+
+# Loops over lanes become vectors. Nothing reads errno of a square root, nor the processor's exception flags.
+$(addprefix $(B)/softgpu/,lanes_base.o lanes_v3.o exec_memory.o): CFLAGS_ALL += -O3 -fno-math-errno -fno-trapping-math
 
 ifneq ($(SOFTGPU_RUN_SRC),)
 PROGRAMS += $(B)/bin/softgpu-run

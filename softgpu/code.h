@@ -118,7 +118,8 @@ struct sg_code_insn {
 	 * vec slots; ATOM: of vec for dst, then vec for the value. PACK, UNPACK: of vec slots.
 	 */
 	uint32_t target;
-	uint32_t line; /* in the text, from 1 */
+	uint32_t line;	  /* in the text, from 1 */
+	const char *name; /* as the text spells it, "ld.global.u32"; of the module's memory */
 };
 
 /* What all lanes of a slot hold from the frame's birth on. */
@@ -234,9 +235,11 @@ struct sg_module {
 	 * The caller allocates device memory for both, places, and copies these bytes there.
 	 */
 	uint8_t *global_image;
-	uint64_t global_bytes;
-	uint32_t global_align;
+	uint64_t global_image_bytes;
+	uint64_t global_bytes; /* of all variables; what the image does not hold is zero */
+	uint32_t global_align; /* 1 at least */
 	uint8_t *constant_image;
+	uint64_t constant_image_bytes;
 	uint64_t constant_bytes;
 	uint32_t constant_align;
 

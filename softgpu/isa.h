@@ -122,6 +122,32 @@ size_t sg_isa_each_variant(const struct sg_isa_row *row, bool full,
 			   void (*visit)(const struct sg_isa_variant *variant, void *arg),
 			   void *arg);
 
+/* One operand that an instruction takes. */
+enum sg_form {
+	SG_FORM_VALUE,	 /* a register or constant of exactly `type` */
+	SG_FORM_RELAXED, /* of type, or a wider register */
+	SG_FORM_VECTOR,	 /* relaxed for ld and st; in braces when the variant has .v2, .v4, .v8 */
+	SG_FORM_ADDRESS, /* in brackets */
+	SG_FORM_INTEGER, /* a constant */
+	SG_FORM_POINTER	 /* a value, or a variable for its address */
+};
+
+struct sg_isa_operand {
+	enum sg_form form;
+	enum sg_type type;
+	bool written;
+	bool optional;
+	bool pair;     /* an optional predicate beside it: d|p */
+	bool selector; /* a video selector may stand */
+};
+
+#define SG_ISA_OPERANDS_MAX 8
+
+/* Return: how many operands a variant takes at most; -1: the instruction has rules of its own
+ * ("*"). */
+int sg_isa_operands(const struct sg_isa_variant *variant,
+		    struct sg_isa_operand out[SG_ISA_OPERANDS_MAX]);
+
 /*
  * What the manual forbids beyond what patterns say, like ".nc outside of .global".
  * Return: NULL, or a sentence's end that says what is wrong: "needs .global".

@@ -80,6 +80,30 @@ static void new_chunk(struct sg_load *load, size_t bytes)
 	load->memory_bytes += data_bytes;
 }
 
+struct sg_load_mark sg_load_mark(const struct sg_load *load)
+{
+	return (struct sg_load_mark){ load->chunks, load->chunk_used };
+}
+
+void sg_load_release(struct sg_load *load, struct sg_load_mark mark)
+{
+	size_t used = load->chunk_used;
+
+	while (load->chunks != mark.chunks) {
+		struct sg_load_chunk *chunk = load->chunks;
+
+		load->chunks = chunk->next;
+		load->memory_bytes -= chunk->bytes;
+		free(chunk);
+		/* how much of an older one was used is not known any more: its whole end is wiped
+		 */
+		used = load->chunks != NULL ? load->chunks->bytes : 0;
+	}
+	if (load->chunks != NULL)
+		memset(load->chunks->data + mark.chunk_used, 0, used - mark.chunk_used);
+	load->chunk_used = mark.chunk_used;
+}
+
 void *sg_load_alloc(struct sg_load *load, size_t bytes)
 {
 	size_t rounded;

@@ -41,6 +41,17 @@ void sg_load_free(struct sg_load *load);
  */
 void sg_load_free_chunks(struct sg_load_chunk *chunks);
 
+/* Where the memory stood; see sg_load_release(). */
+struct sg_load_mark {
+	struct sg_load_chunk *chunks;
+	size_t chunk_used;
+};
+
+struct sg_load_mark sg_load_mark(const struct sg_load *load);
+
+/* Gives back all that was taken since the mark; for what one step alone needs. */
+void sg_load_release(struct sg_load *load, struct sg_load_mark mark);
+
 /* Return: zeroed memory, aligned to 16; never NULL, fails the load at the bound or without memory.
  */
 void *sg_load_alloc(struct sg_load *load, size_t bytes);

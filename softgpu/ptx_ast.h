@@ -176,6 +176,11 @@ struct sg_ast_func {
 	struct sg_ast_var **vars; /* .local, .shared, .param and others declared inside */
 	size_t var_count, var_capacity;
 
+	uint64_t param_at; /* while its body is read: end of the .param variables that live now */
+	uint64_t param_bytes; /* of its .param variables; those of blocks beside each other share
+				 bytes */
+	uint32_t param_align;
+
 	struct sg_ast_func *alias_of; /* .alias */
 	/* filled by the linker */
 	struct sg_ast_func *definition; /* itself, or another text's; NULL: a builtin */

@@ -52,6 +52,7 @@ void sg_parse_push(struct sg_parser *p)
 		sg_parse_fail(p, -E2BIG, "more than %d blocks in each other", SG_PTX_NESTING_MAX);
 	sg_scope_push(&p->scope);
 	p->pending[p->scope.depth] = NULL;
+	p->param_bytes[p->scope.depth] = p->func->param_at;
 }
 
 void sg_parse_label_use(struct sg_parser *p, int64_t *label)
@@ -94,6 +95,7 @@ void sg_parse_pop(struct sg_parser *p)
 		}
 	}
 	p->pending[depth] = NULL;
+	p->func->param_at = p->param_bytes[depth];
 	sg_scope_pop(&p->scope);
 }
 

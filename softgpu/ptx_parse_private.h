@@ -24,7 +24,8 @@ struct sg_parser {
 	struct sg_scope scope;
 	struct sg_scope variants; /* spelling of a mnemonic to its variant */
 	struct sg_ast *ast;
-	struct sg_ast_func *func;	/* whose body is being read; NULL: module scope */
+	struct sg_ast_func *func; /* whose body is being read; NULL: module scope */
+	uint64_t param_bytes[72]; /* of .param variables of the function, at each depth's start */
 	struct sg_pending *pending[72]; /* of each depth of the scope */
 	uint32_t nesting;		/* of expressions and braces */
 };

@@ -287,6 +287,15 @@ static void add_to_function(struct sg_parser *p, struct sg_ast_var *var)
 	struct sg_ast_func *func = p->func;
 
 	var->owner = func;
+	if (var->space == SG_SPACE_PARAM) {
+		/* they carry the arguments of the calls of their block, and end with it */
+		var->offset = (func->param_at + var->align - 1) & ~(uint64_t)(var->align - 1);
+		func->param_at = var->offset + var->bytes;
+		if (func->param_at > func->param_bytes)
+			func->param_bytes = func->param_at;
+		if (var->align > func->param_align)
+			func->param_align = var->align;
+	}
 	func->vars = sg_load_grow(p->load, func->vars, func->var_count, &func->var_capacity,
 				  sizeof(*func->vars));
 	func->vars[func->var_count++] = var;

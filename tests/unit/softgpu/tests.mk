@@ -3,3 +3,9 @@
 # The whole device, with kernels' machinery linked but idle.
 $(eval $(call unit-test,softgpu/test_streams,$(SOFTGPU_SRC) common/util.c,$(SOFTGPU_LIBS)))
 $(eval $(call unit-test,softgpu/test_copies,$(SOFTGPU_SRC) common/util.c,$(SOFTGPU_LIBS)))
+
+# Arithmetic, against rounding by search and bit-by-bit loops; the two sets of handlers against each other.
+$(eval $(call unit-test,softgpu/test_arith_int,softgpu/arith_soft.c,-lm))
+$(eval $(call unit-test,softgpu/test_arith_round,softgpu/arith_soft.c,-lm))
+$(eval $(call unit-test,softgpu/test_lanes,softgpu/lanes_base.c softgpu/lanes_v3.c softgpu/isa.c,-lm))
+$(B)/tests/unit/softgpu/%.o: CFLAGS_ALL += -ffp-contract=off

@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 2
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out/dump"
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | sed 's/^/# /'
-timeout -k 5 "${LIMIT_S:-270}" ./ptx-suite --gpu cuda --ptx kernels --generated generated \
+timeout -k 5 "${LIMIT_S:-270}" ./ptx-suite --gpu cuda --ptx kernels \
 	--dump "$out/dump" "$@" 2>&1 | tee "$out/tap.txt"
 status=${PIPESTATUS[0]}
 tar -C "$out" -czf "$out/dump.tar.gz" dump && rm -rf "$out/dump"

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "tests/ptx/cases.h"
-#include "tests/ptx/generated.h"
 
 /*
  * Theory of operation. The parent process never touches a GPU. It starts a worker process that
@@ -47,8 +46,8 @@ static const struct gpu *const gpus[] = {
 
 static void usage(FILE *to)
 {
-	fputs("usage: ptx-suite [--gpu softgpu|cuda] [--ptx DIR] [--generated DIR]\n"
-	      "                 [--only PATTERN] [--list] [--dump DIR] [--compare DIR]\n"
+	fputs("usage: ptx-suite [--gpu softgpu|cuda] [--ptx DIR] [--only PATTERN] [--list]\n"
+	      "                 [--dump DIR] [--compare DIR]\n"
 	      "Runs kernels with known results, and prints TAP. --dump writes each case's memory\n"
 	      "into DIR, --compare compares it with what another run wrote there.\n",
 	      to);
@@ -60,16 +59,21 @@ static int fail(const char *what, const char *why)
 	return 2;
 }
 
+static void choose_from(struct suite *suite, const struct ptx_case *table)
+{
+	for (; table->name; table++) {
+		if (suite->only && fnmatch(suite->only, table->name, 0) != 0)
+			continue;
+		if (suite->count < CASES_MAX)
+			suite->cases[suite->count++] = table;
+	}
+}
+
 static void choose_cases(struct suite *suite)
 {
-	for (unsigned t = 0; ptx_case_tables[t]; t++) {
-		for (const struct ptx_case *c = ptx_case_tables[t]; c->name; c++) {
-			if (suite->only && fnmatch(suite->only, c->name, 0) != 0)
-				continue;
-			if (suite->count < CASES_MAX)
-				suite->cases[suite->count++] = c;
-		}
-	}
+	for (unsigned t = 0; ptx_case_tables[t]; t++)
+		choose_from(suite, ptx_case_tables[t]);
+	choose_from(suite, cases_forms());
 }
 
 static void run_case(struct suite *suite, unsigned index)
@@ -82,7 +86,7 @@ static void run_case(struct suite *suite, unsigned index)
 		suite->progress->skipped++;
 		return;
 	}
-	trial = trial_new(&suite->options, c->name);
+	trial = trial_new(&suite->options, c->name, c->argument);
 	alarm(CASE_LIMIT_S);
 	c->run(trial);
 	if (trial_end(trial)) {
@@ -183,7 +187,6 @@ int main(int argc, char **argv)
 		{ "dump", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "compare", required_argument, NULL, 'c' },
-		{ "generated", required_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static struct suite suite = { .options = { .ptx_dir = "tests/ptx/kernels" } };
@@ -199,9 +202,6 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			suite.options.ptx_dir = optarg;
-			break;
-		case 'n':
-			generated_dir = optarg;
 			break;
 		case 'o':
 			suite.only = optarg;

@@ -25,6 +25,12 @@ struct buffer {
 struct trial {
 	struct trial_options options;
 	const char *name;
+	const char *argument;
+	size_t move_bytes_max;
+	char *notes;
+	size_t notes_bytes;
+	FILE *notes_file;
+	char log[2048];
 	struct buffer buffers[TRIAL_BUFFERS_MAX];
 	unsigned buffer_count;
 	void *modules[TRIAL_MODULES_MAX];
@@ -59,7 +65,8 @@ static bool check(struct trial *trial, int result, const char *what)
 	return result == GPU_OK;
 }
 
-struct trial *trial_new(const struct trial_options *options, const char *case_name)
+struct trial *trial_new(const struct trial_options *options, const char *case_name,
+			const char *argument)
 {
 	struct trial *trial = calloc(1, sizeof(*trial));
 
@@ -67,7 +74,14 @@ struct trial *trial_new(const struct trial_options *options, const char *case_na
 		fail_out_of_memory();
 	trial->options = *options;
 	trial->name = case_name;
+	trial->argument = argument;
+	trial->move_bytes_max = SIZE_MAX;
 	return trial;
+}
+
+const char *trial_argument(const struct trial *trial)
+{
+	return trial->argument;
 }
 
 bool trial_is_softgpu(const struct trial *trial)
@@ -75,24 +89,32 @@ bool trial_is_softgpu(const struct trial *trial)
 	return trial->options.gpu->is_softgpu;
 }
 
-/* Writes the buffers for a later comparison, or compares them with what another GPU wrote. */
-static void keep_or_compare(struct trial *trial)
+/* Writes bytes for a later comparison, or compares them with what another GPU wrote. */
+static void keep_or_compare(struct trial *trial, const char *what, const void *bytes, size_t count)
 {
 	char why[256];
 
+	if (trial->options.dump_dir &&
+	    trial_file_write(trial->options.dump_dir, trial->name, what, bytes, count) != 0)
+		trial_fail(trial, "%s: not dumped: %s", what, strerror(errno));
+	if (trial->options.compare_dir &&
+	    trial_file_compare(trial->options.compare_dir, trial->name, what, bytes, count, why,
+			       sizeof(why)) != 0)
+		trial_fail(trial, "%s", why);
+}
+
+static void keep_or_compare_all(struct trial *trial)
+{
+	if (trial->notes_file) {
+		fclose(trial->notes_file);
+		keep_or_compare(trial, "notes", trial->notes, trial->notes_bytes);
+		free(trial->notes);
+	}
 	for (unsigned i = 0; i < trial->buffer_count; i++) {
 		const struct buffer *buffer = &trial->buffers[i];
 
-		if (buffer->varies)
-			continue;
-		if (trial->options.dump_dir &&
-		    trial_file_write(trial->options.dump_dir, trial->name, buffer->name,
-				     buffer->host, buffer->bytes) != 0)
-			trial_fail(trial, "%s: not dumped: %s", buffer->name, strerror(errno));
-		if (trial->options.compare_dir &&
-		    trial_file_compare(trial->options.compare_dir, trial->name, buffer->name,
-				       buffer->host, buffer->bytes, why, sizeof(why)) != 0)
-			trial_fail(trial, "%s", why);
+		if (!buffer->varies)
+			keep_or_compare(trial, buffer->name, buffer->host, buffer->bytes);
 	}
 }
 
@@ -101,7 +123,7 @@ bool trial_end(struct trial *trial)
 	const struct gpu *gpu = trial->options.gpu;
 	bool held;
 
-	keep_or_compare(trial);
+	keep_or_compare_all(trial);
 	/* After a fault every call fails: results of clearing up say nothing. */
 	for (unsigned i = 0; i < trial->buffer_count; i++) {
 		gpu->free(trial->buffers[i].address);
@@ -117,24 +139,46 @@ bool trial_end(struct trial *trial)
 	return held;
 }
 
-static bool load(struct trial *trial, const char *const *texts, const size_t *text_bytes,
-		 unsigned count)
+static int try_load(struct trial *trial, const char *const *texts, const size_t *text_bytes,
+		    unsigned count)
 {
-	char log[2048] = "";
 	void *module = NULL;
 	int result;
 
-	if (trial->module_count == TRIAL_MODULES_MAX) {
-		trial_fail(trial, "more than %d modules", TRIAL_MODULES_MAX);
-		return false;
-	}
-	result = trial->options.gpu->load(texts, text_bytes, count, &module, log, sizeof(log));
-	if (result != GPU_OK) {
-		trial_fail(trial, "load: result %d: %s", result, log);
-		return false;
-	}
-	trial->modules[trial->module_count++] = module;
-	return true;
+	if (trial->module_count == TRIAL_MODULES_MAX)
+		abort();
+	result = trial->options.gpu->load(texts, text_bytes, count, &module, trial->log,
+					  sizeof(trial->log));
+	if (result == GPU_OK)
+		trial->modules[trial->module_count++] = module;
+	return result;
+}
+
+static bool load(struct trial *trial, const char *const *texts, const size_t *text_bytes,
+		 unsigned count)
+{
+	int result = try_load(trial, texts, text_bytes, count);
+
+	if (result != GPU_OK)
+		trial_fail(trial, "load: result %d: %s", result, trial->log);
+	return result == GPU_OK;
+}
+
+bool trial_try_text(struct trial *trial, const char *text, size_t text_bytes)
+{
+	return try_load(trial, &text, &text_bytes, 1) == GPU_OK;
+}
+
+const char *trial_log(const struct trial *trial)
+{
+	return trial->log;
+}
+
+void trial_unload(struct trial *trial)
+{
+	while (trial->module_count > 0)
+		check(trial, trial->options.gpu->unload(trial->modules[--trial->module_count]),
+		      "unload");
 }
 
 bool trial_load_text(struct trial *trial, const char *text, size_t text_bytes)
@@ -235,6 +279,20 @@ void trial_varies(struct trial *trial, const void *host, const char *reason)
 	find_buffer(trial, host)->varies = true;
 }
 
+void trial_limit_buffers(struct trial *trial, size_t bytes)
+{
+	trial->move_bytes_max = bytes;
+}
+
+void trial_note(struct trial *trial, const char *name, uint64_t number)
+{
+	if (!trial->notes_file)
+		trial->notes_file = open_memstream(&trial->notes, &trial->notes_bytes);
+	if (!trial->notes_file)
+		fail_out_of_memory();
+	fprintf(trial->notes_file, "%s %016llx\n", name, (unsigned long long)number);
+}
+
 uint64_t trial_global_address(struct trial *trial, const char *symbol, size_t *bytes)
 {
 	uint64_t address = 0;
@@ -275,8 +333,9 @@ static bool move_buffers(struct trial *trial, bool upload)
 {
 	for (unsigned i = 0; i < trial->buffer_count; i++) {
 		const struct buffer *b = &trial->buffers[i];
-		int result = upload ? trial->options.gpu->write(b->address, b->host, b->bytes)
-				    : trial->options.gpu->read(b->host, b->address, b->bytes);
+		size_t bytes = b->bytes < trial->move_bytes_max ? b->bytes : trial->move_bytes_max;
+		int result = upload ? trial->options.gpu->write(b->address, b->host, bytes)
+				    : trial->options.gpu->read(b->host, b->address, bytes);
 
 		if (!check(trial, result, b->name))
 			return false;

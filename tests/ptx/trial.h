@@ -56,7 +56,10 @@ struct trial_options {
 	const char *compare_dir;
 };
 
-struct trial *trial_new(const struct trial_options *options, const char *case_name);
+/* argument: of cases that share a function, else NULL. Both strings must outlive the trial. */
+struct trial *trial_new(const struct trial_options *options, const char *case_name,
+			const char *argument);
+const char *trial_argument(const struct trial *trial);
 
 /* Frees the trial and what it holds on the GPU. Return: true when every check held. */
 bool trial_end(struct trial *trial);
@@ -71,6 +74,13 @@ bool trial_is_softgpu(const struct trial *trial);
 bool trial_load(struct trial *trial, const char *file);
 bool trial_load_linked(struct trial *trial, const char *const *files);
 bool trial_load_text(struct trial *trial, const char *text, size_t text_bytes);
+
+/* The same, but a refusal does not fail the trial; trial_log() has the loader's words then. */
+bool trial_try_text(struct trial *trial, const char *text, size_t text_bytes);
+const char *trial_log(const struct trial *trial);
+
+/* Unloads all modules that the trial loaded. */
+void trial_unload(struct trial *trial);
 
 /* Loads a text that has to be refused. On softgpu the log must be message exactly. */
 void trial_refused(struct trial *trial, const char *text, const char *message);
@@ -91,6 +101,12 @@ uint64_t trial_address(struct trial *trial, const void *host);
  * exceptions.
  */
 void trial_varies(struct trial *trial, const void *host, const char *reason);
+
+/* From now on launches move at most so many bytes of each buffer to and fro. */
+void trial_limit_buffers(struct trial *trial, size_t bytes);
+
+/* Keeps a number under a name for --dump; --compare wants the same one from the other GPU. */
+void trial_note(struct trial *trial, const char *name, uint64_t number);
 
 /* A global of the loaded module: copies bytes from or to it. */
 void trial_global_read(struct trial *trial, const char *symbol, void *to, size_t bytes);

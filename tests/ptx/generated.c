@@ -1,1 +1,0 @@
-const char *generated_dir = "";

@@ -5,7 +5,8 @@
 SOFTGPU_ISA_SRC := $(addprefix softgpu/,isa.c isa_match.c isa_operand.c isa_variant.c)
 SOFTGPU_FRONT_SRC := $(SOFTGPU_ISA_SRC) $(addprefix softgpu/,load.c ptx_lex.c ptx_scope.c ptx_expr.c \
 	ptx_var.c ptx_parse.c ptx_func.c ptx_insn.c ptx_check.c link.c link_reach.c lower.c \
-	lower_operand.c lower_memory.c lower_call.c lower_slots.c module.c module_keep.c)
+	lower_operand.c lower_memory.c lower_call.c lower_slots.c module.c module_keep.c \
+	ptx_print.c table.c)
 
 # Memory and resident blocks: runs flat code.
 SOFTGPU_MACHINE_SRC := $(addprefix softgpu/,arith_soft.c bind.c cta.c exec_atomic.c exec_barrier.c exec_call.c \
@@ -13,9 +14,10 @@ SOFTGPU_MACHINE_SRC := $(addprefix softgpu/,arith_soft.c bind.c cta.c exec_atomi
 	exec_race.c exec_slow.c exec_test.c exec_video.c exec_warp.c lanes_base.c lanes_v3.c memory.c)
 
 # Streams, events, launches, the public interface (softgpu/softgpu.h).
-SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c copier.c copy.c device.c engine.c event.c \
-	function.c handle.c heap.c launch.c occupancy.c command.c pool.c print_buffer.c program.c result.c stream.c \
-	stream_calls.c switches.c transfer.c watch.c)
+SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c command.c copier.c copy.c \
+	device.c engine.c event.c function.c grid.c handle.c heap.c launch.c mark.c occupancy.c open.c \
+	pool.c allocate.c print_buffer.c program.c result.c stream.c stream_calls.c switches.c \
+	transfer.c watch.c)
 
 # The ready surroundings: clock, output, threads.
 SOFTGPU_HOST_SRC := softgpu/host.c

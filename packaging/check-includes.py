@@ -70,6 +70,10 @@ LAYERS = [
     ("guest/vgpu-run/main.c",       "guest/vgpu-run", 3, "the program"),
     ("guest/vgpu-run/*",            "guest/vgpu-run", 2, "its parts"),
 
+    ("softgpu/run/main.c",          "softgpu/run", 3, "the program"),
+    ("softgpu/run/*",               "softgpu/run", 2, "its parts"),
+    ("softgpu/*",                   "softgpu", 1, "a CUDA device in software"),
+
     ("qemu/*",                      "qemu",   1, "the device"),
     ("tests/*",                     "tests",  9, "may look into everything"),
     ("bench/*",                     "bench",  9, "may look into everything"),
@@ -84,9 +88,12 @@ ROOMS = {
     "guest/lib": ["wire", "common"],
     "guest/vgpu-probe": ["wire", "common", "guest/lib"],
     "guest/vgpu-run": ["wire", "common", "guest/lib"],
+    "softgpu": ["common"],
+    "softgpu/run": ["common", "softgpu"],
     "qemu": ["wire"],
-    "tests": ["wire", "common", "vgpud", "vgpuadm", "guest/lib", "guest/vgpu-probe", "guest/vgpu-run"],
-    "bench": ["wire", "common", "vgpud", "vgpuadm", "guest/lib"],
+    "tests": ["wire", "common", "vgpud", "vgpuadm", "guest/lib", "guest/vgpu-probe", "guest/vgpu-run",
+              "softgpu"],
+    "bench": ["wire", "common", "vgpud", "vgpuadm", "guest/lib", "softgpu"],
 }
 
 # Headers of libraries: which files may include them, whether they must not come along with a
@@ -109,9 +116,9 @@ UNBOUND_ROOMS = ["tests", "bench"]  # rooms that may include any library
 
 # The C library's and the kernel's headers; any other in <> needs a line in BOUND.
 SYSTEM = """assert ctype dirent endian err errno fcntl fnmatch getopt glob grp inttypes langinfo libgen
-    limits locale malloc math netdb poll pthread pwd sched search semaphore setjmp signal spawn
+    fenv limits locale malloc math netdb poll pthread pwd sched search semaphore setjmp signal spawn
     stdalign stdarg stdatomic stdbool stddef stdint stdio stdio_ext stdlib stdnoreturn string strings
-    syslog termios threads time uchar unistd wchar wctype wordexp""".split()
+    emmintrin immintrin syslog termios threads time uchar unistd wchar wctype wordexp""".split()
 SYSTEM_DIRS = ["sys/*", "linux/*", "asm/*", "net/*", "netinet/*", "arpa/*"]
 
 # What the wire headers may use: they compile in QEMU and in any guest.

@@ -22,7 +22,7 @@ declare -A what=(
 steps=(form heads banned includes tidy cppcheck analyzer shell man)
 jobs=${LINT_JOBS:-$(nproc)}
 rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
-for room in common vgpud vgpuadm guest tests bench; do [ ! -d $room ] || rooms+=("$room"); done
+for room in common vgpud vgpuadm guest softgpu tests bench; do [ ! -d $room ] || rooms+=("$room"); done
 
 # Files of our rooms with one of these names, as find(1) spells them.
 files() {

@@ -4,27 +4,10 @@
 #include "softgpu/callback.h"
 #include "softgpu/device.h"
 
-/* Set around each host function: a call from inside that would wait could never end. */
-static _Thread_local const struct softgpu *inside;
-
-bool sg_callback_inside(const struct softgpu *gpu)
-{
-	return inside == gpu;
-}
-
 void sg_callbacks_init(struct sg_callbacks *callbacks)
 {
 	TAILQ_INIT(&callbacks->queue);
 	pthread_cond_init(&callbacks->work, NULL);
-}
-
-static void call(struct softgpu *gpu, const struct sg_command *command)
-{
-	pthread_mutex_unlock(&gpu->lock);
-	inside = gpu;
-	command->host.function(command->host.argument);
-	inside = NULL;
-	pthread_mutex_lock(&gpu->lock);
 }
 
 static void *callback_main(void *argument)
@@ -44,8 +27,8 @@ static void *callback_main(void *argument)
 		}
 		TAILQ_REMOVE(&callbacks->queue, command, in_queue);
 		if (gpu->error == SOFTGPU_SUCCESS)
-			call(gpu, command);
-		sg_stream_command_ended(gpu, command);
+			sg_device_call(gpu, command->host.function, command->host.argument);
+		sg_device_command_ended(gpu, command);
 	}
 	pthread_mutex_unlock(&gpu->lock);
 	return NULL;

@@ -4,19 +4,7 @@
 #ifndef SOFTGPU_CALLBACK_H
 #define SOFTGPU_CALLBACK_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "softgpu/command.h"
-
-/* The device's lock guards it. */
-struct sg_callbacks {
-	struct sg_command_list queue;
-	pthread_cond_t work;
-	uint64_t thread;
-	bool started; /* with the first host function: most programs have none */
-};
+#include "softgpu/state.h"
 
 void sg_callbacks_init(struct sg_callbacks *callbacks);
 /* Starts the thread if there is none. The lock is held. Return: SUCCESS, OPERATING_SYSTEM. */
@@ -25,8 +13,5 @@ enum softgpu_result sg_callbacks_ready(struct softgpu *gpu);
 void sg_callbacks_end(struct softgpu *gpu);
 /* Takes a started command; its end is told to its stream. The lock is held. */
 void sg_callbacks_run(struct softgpu *gpu, struct sg_command *command);
-
-/* Whether the calling thread is in a host function of this device. */
-bool sg_callback_inside(const struct softgpu *gpu);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "softgpu/command.h"
-#include "softgpu/device.h"
-#include "softgpu/event.h"
+#include "softgpu/grid.h"
+#include "softgpu/mark.h"
 
 struct sg_command *sg_command_new(enum sg_command_kind kind)
 {

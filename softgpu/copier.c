@@ -62,7 +62,7 @@ void sg_copier_do(struct softgpu *gpu, struct sg_command *command)
 		else if (bytes < 0)
 			lost(gpu);
 	}
-	sg_stream_command_ended(gpu, command);
+	sg_device_command_ended(gpu, command);
 }
 
 void sg_copiers_run(struct softgpu *gpu, struct sg_command *command)
@@ -74,7 +74,7 @@ void sg_copiers_run(struct softgpu *gpu, struct sg_command *command)
 	    gpu->config.switches.slow_copy_mib_s == 0) {
 		if (sg_transfer_part(transfer, gpu->memory, SG_COPIER_INLINE) < 0)
 			lost(gpu);
-		sg_stream_command_ended(gpu, command);
+		sg_device_command_ended(gpu, command);
 		return;
 	}
 	TAILQ_INSERT_TAIL(&gpu->copiers.queue, command, in_queue);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* copy.c - the public calls that copy and fill memory */
 
+#include "softgpu/command.h"
+#include "softgpu/copier.h"
 #include "softgpu/device.h"
+#include "softgpu/stream.h"
 
 #define TAKEN_MOST_BYTES (64u << 10) /* of unregistered memory that an asynchronous copy takes */
 
@@ -12,7 +15,7 @@ static enum softgpu_result run_here(struct softgpu *gpu, struct sg_stream *strea
 	struct sg_command_caller caller = { 0 };
 	enum softgpu_result result;
 
-	if (sg_callback_inside(gpu)) {
+	if (sg_device_inside(gpu)) {
 		sg_command_free(gpu, command);
 		return SOFTGPU_NOT_PERMITTED;
 	}

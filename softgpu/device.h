@@ -1,60 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* device.h - one device with its context: what all its parts share, and the context's error */
+/* device.h - the beginning and end of calls, waits, the context's error */
 
 #ifndef SOFTGPU_DEVICE_H
 #define SOFTGPU_DEVICE_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "softgpu/callback.h"
-#include "softgpu/copier.h"
-#include "softgpu/engine.h"
-#include "softgpu/handle.h"
-#include "softgpu/heap.h"
-#include "softgpu/memory.h"
-#include "softgpu/pool.h"
-#include "softgpu/print_buffer.h"
-#include "softgpu/softgpu.h"
-#include "softgpu/stream.h"
-#include "softgpu/watch.h"
-
-/*
- * Theory of operation. Calls append commands to streams (stream.c). The first command of a stream
- * starts once its conditions hold; then one of these threads runs it, each kind its own: processors
- * (engine.c), copiers, the callback thread, the watch, or it is done at once. Its end lets others
- * start. One lock guards all of it. No thread holds it while it runs blocks, moves many bytes,
- * calls a host function or the caller's output; so calls never wait long for it.
- *
- * Lock order: `lock`, then the locks inside of memory (softgpu/memory.h) and of print_buffer; none
- * of those is held when another is taken.
- */
-struct softgpu {
-	pthread_mutex_t lock; /* guards everything below but `config`, `memory`, `print` */
-	/* Broadcast whenever a call may wait for it: a command ended, a round, the context's error.
-	 */
-	pthread_cond_t changed;
-	struct softgpu_config config; /* constant */
-	struct sg_memory *memory;     /* has its own lock */
-	struct sg_print_buffer print; /* has its own lock */
-	struct sg_cta_hooks hooks;    /* constant */
-
-	enum softgpu_result error; /* the context's; stays once set */
-	char error_text[SOFTGPU_TEXT_LEN];
-	bool closing;
-
-	struct sg_handles handles;
-	struct sg_streams streams;
-	struct sg_engine engine;
-	struct sg_copiers copiers;
-	struct sg_callbacks callbacks;
-	struct sg_watch watch;
-	struct sg_pools pools;
-	struct sg_heap heap;
-	uint64_t limits[SOFTGPU_LIMIT_NUM];
-	struct sg_cta_heap kernel_heap; /* of malloc in kernels */
-};
+#include "softgpu/state.h"
 
 /*
  * The beginning of a call: takes the lock.
@@ -84,6 +34,17 @@ enum softgpu_result sg_device_wait_switch(struct softgpu *gpu);
  * text: what happened, one sentence or more.
  */
 void sg_device_fail(struct softgpu *gpu, enum softgpu_result error, const char *text);
+
+/* A started command has ended: it is freed, and what waited for it starts. The lock is held. */
+void sg_device_command_ended(struct softgpu *gpu, struct sg_command *command);
+
+/* Whether all commands up to a number have ended. The lock is held. */
+bool sg_device_reached(const struct softgpu *gpu, uint64_t number);
+
+/* Calls a host function without the lock, which is held before and after. */
+void sg_device_call(struct softgpu *gpu, void (*function)(void *argument), void *argument);
+/* Whether the calling thread is in a host function of this device. */
+bool sg_device_inside(const struct softgpu *gpu);
 
 /* The host's clock, in ns. */
 static inline uint64_t sg_device_now_ns(const struct softgpu *gpu)

@@ -6,7 +6,8 @@
 
 #include "common/util.h"
 #include "softgpu/device.h"
-#include "softgpu/program.h"
+#include "softgpu/engine.h"
+#include "softgpu/watch.h"
 
 /*
  * Theory of operation. A processor repeats: under the lock it takes a block if it wants one; then,
@@ -37,13 +38,6 @@ void sg_engine_init(struct sg_engine *engine)
 bool sg_engine_has_room(const struct sg_engine *engine)
 {
 	return engine->grid_count < SG_ENGINE_GRIDS;
-}
-
-void sg_grid_free(struct softgpu *gpu, struct sg_grid *grid)
-{
-	sg_program_put(gpu, grid->program);
-	free(grid->params);
-	free(grid);
 }
 
 /* --- grids, with the lock
@@ -103,7 +97,7 @@ static void end_if_over(struct softgpu *gpu, struct sg_grid *grid)
 		engine->cooperative = NULL;
 		pthread_cond_broadcast(&engine->work);
 	}
-	sg_stream_command_ended(gpu, grid->command);
+	sg_device_command_ended(gpu, grid->command);
 }
 
 void sg_engine_abort(struct softgpu *gpu)

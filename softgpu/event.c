@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "common/util.h"
+#include "softgpu/command.h"
 #include "softgpu/device.h"
 #include "softgpu/event.h"
+#include "softgpu/mark.h"
+#include "softgpu/stream.h"
 
 #define EVENT_FLAGS (SOFTGPU_EVENT_BLOCKING_SYNC | SOFTGPU_EVENT_DISABLE_TIMING)
 
@@ -13,12 +16,6 @@ struct sg_event {
 	uint32_t flags;
 	struct sg_mark *last; /* of the last record, one reference; NULL: never recorded */
 };
-
-void sg_mark_put(struct sg_mark *mark)
-{
-	if (mark && --mark->references == 0)
-		free(mark);
-}
 
 void sg_events_end(struct softgpu *gpu)
 {
@@ -82,8 +79,7 @@ static enum softgpu_result submit_record(struct softgpu *gpu, struct sg_stream *
 
 	if (!command)
 		return SOFTGPU_OUT_OF_MEMORY;
-	command->mark = mark;
-	mark->references++;
+	command->mark = sg_mark_get(mark);
 	result = sg_stream_submit(gpu, stream, command);
 	if (result != SOFTGPU_SUCCESS)
 		sg_command_free(gpu, command);
@@ -103,10 +99,9 @@ enum softgpu_result softgpu_event_record(struct softgpu *gpu, struct softgpu_eve
 	stream = sg_stream_find(gpu, stream_handle);
 	if (!stream || !event_find(gpu, handle))
 		return sg_device_leave(gpu, SOFTGPU_INVALID_HANDLE);
-	mark = calloc(1, sizeof(*mark));
+	mark = sg_mark_new();
 	if (!mark)
 		return sg_device_leave(gpu, SOFTGPU_OUT_OF_MEMORY);
-	mark->references = 1;
 	result = submit_record(gpu, stream, mark);
 	/* Looked up again: another thread may have destroyed it while the queue was full. */
 	event = event_find(gpu, handle);
@@ -153,10 +148,9 @@ enum softgpu_result softgpu_event_synchronize(struct softgpu *gpu, struct softgp
 	event = event_find(gpu, handle);
 	if (!event)
 		return sg_device_leave(gpu, SOFTGPU_INVALID_HANDLE);
-	mark = event->last;
-	if (!mark)
+	if (!event->last)
 		return sg_device_leave(gpu, SOFTGPU_SUCCESS);
-	mark->references++;
+	mark = sg_mark_get(event->last);
 	result = sg_device_wait(gpu, mark_reached, mark);
 	sg_mark_put(mark);
 	return sg_device_leave_waited(gpu, result);
@@ -205,8 +199,7 @@ enum softgpu_result softgpu_stream_wait_event(struct softgpu *gpu,
 	command = sg_command_new(SG_COMMAND_WAIT_MARK);
 	if (!command)
 		return sg_device_leave(gpu, SOFTGPU_OUT_OF_MEMORY);
-	command->mark = event->last;
-	command->mark->references++;
+	command->mark = sg_mark_get(event->last);
 	result = sg_stream_submit(gpu, stream, command);
 	if (result != SOFTGPU_SUCCESS)
 		sg_command_free(gpu, command);

@@ -7,8 +7,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "softgpu/copier.h"
 #include "softgpu/device.h"
+#include "softgpu/engine.h"
 #include "softgpu/heap.h"
+#include "softgpu/pool.h"
 
 #define PITCH_ALIGN 512u
 
@@ -117,12 +120,23 @@ void sg_heap_release(struct softgpu *gpu, struct sg_block *block)
 	free(block);
 }
 
+void sg_heap_free(struct softgpu *gpu, uint64_t address)
+{
+	struct sg_block *block;
+
+	if (address == 0)
+		return;
+	block = sg_heap_find_any(gpu, address);
+	if (block)
+		sg_heap_release(gpu, block);
+}
+
 void sg_heap_free_due(struct softgpu *gpu)
 {
 	struct sg_block *block;
 
 	while ((block = TAILQ_FIRST(&gpu->heap.due)) != NULL &&
-	       sg_streams_reached(&gpu->streams, block->number)) {
+	       sg_device_reached(gpu, block->number)) {
 		TAILQ_REMOVE(&gpu->heap.due, block, in_due);
 		sg_heap_release(gpu, block);
 	}

@@ -4,32 +4,7 @@
 #ifndef SOFTGPU_HEAP_H
 #define SOFTGPU_HEAP_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/queue.h>
-
-#include "softgpu/softgpu.h"
-
-struct sg_pool;
-
-/* Device memory that a call allocated. */
-struct sg_block {
-	uint64_t address;
-	uint64_t bytes;
-	struct sg_pool *pool; /* it counts there; NULL: none */
-	bool freeing;	      /* a call has freed it, work before that may still use it */
-	uint64_t number; /* freed by softgpu_mem_free: goes when commands up to this have ended */
-	TAILQ_ENTRY(sg_block) in_due;
-};
-
-TAILQ_HEAD(sg_block_list, sg_block);
-
-/* The device's lock guards it. */
-struct sg_heap {
-	void *blocks;		  /* tree (search.h) of struct sg_block by address */
-	struct sg_block_list due; /* freed blocks in the order of their number */
-	void *host_blocks;	  /* tree of host memory that softgpu_host_alloc made */
-};
+#include "softgpu/state.h"
 
 void sg_heap_init(struct sg_heap *heap);
 /* Frees all records and host memory; the device's memory is gone already. */
@@ -52,6 +27,9 @@ struct sg_block *sg_heap_find_any(const struct softgpu *gpu, uint64_t address);
 
 /* Gives a block's memory back now. */
 void sg_heap_release(struct softgpu *gpu, struct sg_block *block);
+
+/* A command of kind FREE runs: gives the block back. Address 0: it was handed out again. */
+void sg_heap_free(struct softgpu *gpu, uint64_t address);
 
 /* Gives back what was freed before all commands that are left. */
 void sg_heap_free_due(struct softgpu *gpu);

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "softgpu/command.h"
 #include "softgpu/device.h"
 #include "softgpu/program.h"
+#include "softgpu/stream.h"
 
 #define GRID_X_MOST 0x7fffffffu
 #define GRID_YZ_MOST 65535u

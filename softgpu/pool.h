@@ -4,24 +4,7 @@
 #ifndef SOFTGPU_POOL_H
 #define SOFTGPU_POOL_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "softgpu/softgpu.h"
-
-struct sg_pool {
-	struct softgpu_pool *handle;
-	uint64_t max_bytes; /* 0: no bound */
-	uint64_t used_bytes, used_high_bytes;
-	uint64_t release_threshold;
-	uint64_t reuse[SOFTGPU_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES + 1]; /* kept and read back */
-	uint32_t references; /* its handle and each block */
-};
-
-/* The device's lock guards it. */
-struct sg_pools {
-	struct sg_pool standard; /* the default pool */
-};
+#include "softgpu/state.h"
 
 /* Return: SUCCESS, OUT_OF_MEMORY. */
 enum softgpu_result sg_pools_init(struct softgpu *gpu);
@@ -30,8 +13,9 @@ void sg_pools_end(struct softgpu *gpu);
 
 /* The functions below are called with the device's lock held. */
 
-/* A command of kind FREE runs: gives the block back. Address 0: it was handed out again. */
-void sg_pools_free(struct softgpu *gpu, uint64_t address);
+/* A pool with one reference. max_bytes 0: no bound. */
+void sg_pool_init(struct sg_pool *pool, uint64_t max_bytes);
+void sg_pool_put(struct sg_pool *pool);
 
 /* A block of a pool is made, is gone. pool: NULL does nothing. */
 void sg_pool_count(struct sg_pool *pool, uint64_t bytes);

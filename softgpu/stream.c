@@ -3,9 +3,14 @@
 
 #include <stdlib.h>
 
+#include "softgpu/callback.h"
+#include "softgpu/command.h"
+#include "softgpu/copier.h"
 #include "softgpu/device.h"
-#include "softgpu/event.h"
+#include "softgpu/engine.h"
+#include "softgpu/heap.h"
 #include "softgpu/stream.h"
+#include "softgpu/watch.h"
 
 static void stream_init(struct sg_stream *stream, uint32_t flags, int priority)
 {
@@ -165,7 +170,7 @@ static void start(struct softgpu *gpu, struct sg_command *command)
 		write_value(gpu, &command->value);
 		break;
 	case SG_COMMAND_FREE:
-		sg_pools_free(gpu, command->address);
+		sg_heap_free(gpu, command->address);
 		break;
 	case SG_COMMAND_WAIT_MARK:
 	case SG_COMMAND_KIND_NUM:
@@ -337,17 +342,6 @@ bool sg_stream_reached(const struct sg_stream *stream, uint64_t number)
 	const struct sg_command *first = TAILQ_FIRST(&stream->commands);
 
 	return !first || first->number > number;
-}
-
-bool sg_streams_reached(const struct sg_streams *streams, uint64_t number)
-{
-	const struct sg_stream *stream;
-
-	TAILQ_FOREACH (stream, &streams->busy, in_busy) {
-		if (TAILQ_FIRST(&stream->commands)->number <= number)
-			return false;
-	}
-	return true;
 }
 
 struct target {

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stream_calls.c - the public calls on streams */
 
+#include "softgpu/callback.h"
+#include "softgpu/command.h"
 #include "softgpu/device.h"
+#include "softgpu/stream.h"
+#include "softgpu/watch.h"
 
 static int clamp(int value, int least, int most)
 {

@@ -67,7 +67,7 @@ static bool try_end(struct softgpu *gpu, struct sg_command *command)
 		return false;
 	if (gpu->error == SOFTGPU_SUCCESS) {
 		TAILQ_REMOVE(&gpu->watch.waiting, command, in_queue);
-		sg_stream_command_ended(gpu, command);
+		sg_device_command_ended(gpu, command);
 	}
 	return true;
 }
@@ -173,7 +173,7 @@ void sg_watch_abort(struct softgpu *gpu)
 
 	while ((command = TAILQ_FIRST(&gpu->watch.waiting)) != NULL) {
 		TAILQ_REMOVE(&gpu->watch.waiting, command, in_queue);
-		sg_stream_command_ended(gpu, command);
+		sg_device_command_ended(gpu, command);
 	}
 }
 

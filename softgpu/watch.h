@@ -4,24 +4,7 @@
 #ifndef SOFTGPU_WATCH_H
 #define SOFTGPU_WATCH_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "softgpu/command.h"
-
-/* The device's lock guards it. */
-struct sg_watch {
-	struct sg_command_list waiting; /* started commands of kind WAIT_VALUE */
-	pthread_cond_t work;
-	uint64_t thread;
-	bool started;
-	uint64_t looks_in_vain; /* since one was last met: the pauses grow with it */
-	/* fault-late: the first fault, and when it shows; none while result is SUCCESS. */
-	enum softgpu_result late_result;
-	uint64_t late_ns;
-	char late_text[SOFTGPU_TEXT_LEN];
-};
+#include "softgpu/state.h"
 
 void sg_watch_init(struct sg_watch *watch);
 /* Starts the thread if there is none. The lock is held. Return: SUCCESS, OPERATING_SYSTEM. */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* grid.c - the end of a launched kernel's state */
+
+#include <stdlib.h>
+
+#include "softgpu/grid.h"
+#include "softgpu/program.h"
+
+void sg_grid_free(struct softgpu *gpu, struct sg_grid *grid)
+{
+	sg_program_put(gpu, grid->program);
+	free(grid->params);
+	free(grid);
+}

@@ -342,11 +342,12 @@ enum sg_isa_match sg_isa_match(const char *text, size_t len_bytes, struct sg_isa
 {
 	struct sg_isa_span parts[SG_ISA_SUFFIXES_MAX + 1];
 	size_t count = split(text, len_bytes, parts);
-	bool known = false;
+	bool known = false, forbidden = false;
 
 	for (size_t r = 0; r < sg_isa_row_count; r++) {
 		const struct sg_isa_row *row = &sg_isa_rows[r];
 		size_t first = strcspn(row->pattern, ".");
+		struct sg_isa_variant variant;
 		struct match match;
 
 		if (memchr(text, '.', len_bytes) == NULL ? first != len_bytes
@@ -358,9 +359,19 @@ enum sg_isa_match sg_isa_match(const char *text, size_t len_bytes, struct sg_isa
 		read_groups(row->pattern, &match);
 		if (count == 0 || !match_row(&match, parts, count))
 			continue;
-		fill(row, &match, out);
-		return SG_ISA_MATCHED;
+		fill(row, &match, &variant);
+		/* a later row may be the one that means it; else the first one's rule is what is
+		 * told */
+		if (sg_isa_rule(&variant) == NULL) {
+			*out = variant;
+			return SG_ISA_MATCHED;
+		}
+		if (!forbidden)
+			*out = variant;
+		forbidden = true;
 	}
+	if (forbidden)
+		return SG_ISA_MATCHED;
 	return known ? SG_ISA_NO_FORM : SG_ISA_NO_MNEMONIC;
 }
 

@@ -18,11 +18,6 @@ static bool is_half(enum sg_type type)
 	return type == SG_TYPE_F16 || type == SG_TYPE_F16X2;
 }
 
-static bool is_bf16(enum sg_type type)
-{
-	return type == SG_TYPE_BF16 || type == SG_TYPE_BF16X2;
-}
-
 static bool has(const struct sg_isa_variant *v, uint64_t bit)
 {
 	return (v->flags & bit) != 0;
@@ -90,9 +85,10 @@ static const char *compare_rule(const struct sg_isa_variant *v, enum sg_type typ
 
 static const char *min_max_rule(const struct sg_isa_variant *v)
 {
-	if (is_float(v->type[0]) || is_half(v->type[0]) || is_bf16(v->type[0]))
-		if (has(v, SG_BIT(XORSIGN)) != has(v, SG_BIT(ABS)))
-			return ".xorsign and .abs go together";
+	bool of_three = strcmp(v->row->operands, "=t,t,t,t") == 0;
+
+	if (has(v, SG_BIT(XORSIGN)) != has(v, SG_BIT(ABS)) && !of_three)
+		return ".xorsign and .abs go together";
 	return NULL;
 }
 
@@ -117,10 +113,30 @@ static const char *cvt_float_rule(const struct sg_isa_variant *v, enum sg_type t
 	return NULL;
 }
 
+/* The destination holds whatever the source has. */
+static bool holds_all(enum sg_type to, enum sg_type from)
+{
+	unsigned to_bits = sg_isa_type_bits(to), from_bits = sg_isa_type_bits(from);
+	bool to_signed = sg_isa_type_kind(to) == SG_KIND_SIGNED;
+	bool from_signed = sg_isa_type_kind(from) == SG_KIND_SIGNED;
+
+	if (to_signed == from_signed)
+		return to_bits >= from_bits;
+	return to_signed && to_bits > from_bits;
+}
+
+static bool is_integer(enum sg_type type)
+{
+	return sg_isa_type_kind(type) == SG_KIND_SIGNED ||
+	       sg_isa_type_kind(type) == SG_KIND_UNSIGNED;
+}
+
 static const char *cvt_rule(const struct sg_isa_variant *v)
 {
 	enum sg_type to = v->type[0], from = v->type[1];
 
+	if (has(v, SG_BIT(SAT)) && is_integer(to) && is_integer(from) && holds_all(to, from))
+		return ".sat says nothing where every value fits";
 	if (has(v, SG_BIT(FTZ)) && to != SG_TYPE_F32 && from != SG_TYPE_F32)
 		return ".ftz needs .f32";
 	if (has(v, SG_BIT(SAT)) && has(v, SG_BIT(SATFINITE)))
@@ -133,6 +149,9 @@ static const char *cvt_rule(const struct sg_isa_variant *v)
 
 const char *sg_isa_rule(const struct sg_isa_variant *v)
 {
+	if (v->row->op >= SG_OP_VADD2 && v->row->op <= SG_OP_VSET4 && has(v, SG_BIT(SAT)) &&
+	    v->sub == SG_SUB_ADD)
+		return ".sat and .add exclude each other";
 	switch (v->row->op) {
 	case SG_OP_LD:
 	case SG_OP_ST:

@@ -455,6 +455,8 @@ static void check_by_table(struct check *c)
 	}
 	if (!sg_ptx_match_operands(insn, table, count, map))
 		wrong(c, "has %u operands, expected %d", insn->count, count);
+	if (insn->count == 4 && (insn->variant->flags & SG_BIT(XORSIGN)) != 0)
+		wrong(c, ".xorsign does not go with three inputs");
 	for (int i = 0; i < insn->count; i++) {
 		const struct sg_operand *op = &insn->operands[i];
 		const struct sg_isa_operand *expected = &table[map[i]];

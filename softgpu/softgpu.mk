@@ -22,7 +22,7 @@ SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c command.c copi
 # The ready surroundings: clock, output, threads.
 SOFTGPU_HOST_SRC := softgpu/host.c
 
-SOFTGPU_RUN_SRC :=
+SOFTGPU_RUN_SRC := $(addprefix softgpu/run/,argument.c fail.c main.c options.c show.c)
 
 SOFTGPU_SRC := $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC) $(SOFTGPU_DEVICE_SRC) $(SOFTGPU_HOST_SRC)
 SOFTGPU_LIBS := -lpthread -lm
@@ -31,7 +31,7 @@ SOFTGPU_LIBS := -lpthread -lm
 $(B)/softgpu/%.o: CFLAGS_ALL += -ffp-contract=off -fno-fast-math
 
 # Loops over lanes become vectors. Nothing reads errno of a square root, nor the processor's exception flags.
-$(addprefix $(B)/softgpu/,lanes_base.o lanes_v3.o exec_memory.o): CFLAGS_ALL += -O3 -fno-math-errno -fno-trapping-math
+$(addprefix $(B)/softgpu/,lanes_base.o lanes_v3.o): CFLAGS_ALL += -O3 -fno-math-errno -fno-trapping-math
 
 ifneq ($(SOFTGPU_RUN_SRC),)
 PROGRAMS += $(B)/bin/softgpu-run

@@ -9,3 +9,7 @@ $(eval $(call unit-test,softgpu/test_arith_int,softgpu/arith_soft.c,-lm))
 $(eval $(call unit-test,softgpu/test_arith_round,softgpu/arith_soft.c,-lm))
 $(eval $(call unit-test,softgpu/test_lanes,softgpu/lanes_base.c softgpu/lanes_v3.c softgpu/isa.c,-lm))
 $(B)/tests/unit/softgpu/%.o: CFLAGS_ALL += -ffp-contract=off
+$(eval $(call unit-test,softgpu/test_kernels,$(SOFTGPU_SRC) common/util.c $(B)/tests/unit/softgpu/kernels.o,$(SOFTGPU_LIBS)))
+$(B)/tests/unit/softgpu/kernels.o: tests/unit/softgpu/kernels.S tests/unit/softgpu/kernels.ptx
+	@mkdir -p $(@D)
+	@$(CC) -c -I. -o $@ $<

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "softgpu/arith_int.h"
 #include "softgpu/exec.h"
 #include "softgpu/lanes.h"
 
@@ -41,6 +42,20 @@ static void end_calls(struct sg_cta *cta)
 	}
 }
 
+/* Thread indices, the same for every block of a launch. */
+static void number_threads(struct sg_cta *cta)
+{
+	const uint32_t *block = cta->launch->block;
+
+	for (uint32_t t = 0; t < cta->warp_count * SG_LANES; t++) {
+		struct sg_exec_warp *w = &cta->warps[t / SG_LANES];
+
+		w->tid[0][t % SG_LANES] = t % block[0];
+		w->tid[1][t % SG_LANES] = t / block[0] % block[1];
+		w->tid[2][t % SG_LANES] = t / block[0] / block[1];
+	}
+}
+
 static int start_warp(struct sg_cta *cta, uint32_t number)
 {
 	const struct sg_launch *launch = cta->launch;
@@ -61,13 +76,6 @@ static int start_warp(struct sg_cta *cta, uint32_t number)
 	w->carry = 0;
 	w->root = call;
 	w->groups[0] = (struct sg_exec_group){ .call = call, .mask = w->threads };
-	for (uint32_t l = 0; l < SG_LANES; l++) {
-		uint32_t t = number * SG_LANES + l;
-
-		w->tid[0][l] = t % launch->block[0];
-		w->tid[1][l] = t / launch->block[0] % launch->block[1];
-		w->tid[2][l] = t / launch->block[0] / launch->block[1];
-	}
 	call->lanes = w->threads;
 	call->depth = 0;
 	call->local_base = 0;
@@ -119,6 +127,7 @@ int sg_cta_new(const struct sg_launch *launch, const uint32_t index[3], uint32_t
 	if (cta->shared && cta->warps) {
 		/* Hardware leaves garbage in shared memory; zeros make runs repeat themselves. */
 		memset(cta->shared, 0, (cta->shared_bytes + 256) & ~255u);
+		number_threads(cta);
 		err = launch->races ? sg_exec_race_new(cta) : 0;
 		if (!err)
 			err = start(cta, index, sm);
@@ -180,7 +189,7 @@ static int run_group(struct sg_exec_warp *w, uint32_t *slice)
 			active &= insn->guard_not ? ~p : p;
 		}
 		if (active) {
-			lanes += (uint32_t)__builtin_popcount(active);
+			lanes += active == SG_EXEC_ALL ? SG_LANES : sg_arith_popc_b32(active);
 			g->pc = pc;
 			next = ((sg_exec_handler *)insn->handler)(w, insn, frame, active);
 			if (next == SG_EXEC_JUMP)

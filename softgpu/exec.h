@@ -179,7 +179,7 @@ int sg_exec_fault_access(struct sg_exec_warp *w, const struct sg_code_insn *insn
 void sg_exec_where(const struct sg_exec_warp *w, unsigned lane, char *text, size_t text_bytes);
 sg_exec_handler sg_exec_trap, sg_exec_brkpt;
 
-/* exec_memory.c: ld, st and where addresses lead. */
+/* exec_memory.c: where addresses lead; lanes_memory.h has ld and st. */
 
 /*
  * Check one lane's access in an instruction's space.
@@ -191,6 +191,21 @@ unsigned char *sg_exec_at(struct sg_exec_warp *w, const struct sg_code_insn *ins
 unsigned char *sg_exec_generic(struct sg_exec_warp *w, const struct sg_code_insn *insn,
 			       unsigned lane, uint64_t addr, uint64_t bytes, bool write,
 			       bool faults);
+/*
+ * Check every lane of mask by itself, for an instruction in any space.
+ * at: host addresses; lanes outside of mask repeat another one's.
+ * Return: false with the block's fault.
+ */
+bool sg_exec_aim_each(struct sg_exec_warp *w, const struct sg_code_insn *insn, uint32_t mask,
+		      const uint64_t addr[SG_LANES], uint32_t bytes, bool write,
+		      uintptr_t at[SG_LANES]);
+/*
+ * Check a range that holds several lanes' accesses.
+ * Return: the host address of its start; NULL if not all of it may be accessed, or if lanes of this
+ * space have memory of their own: ask for each lane then.
+ */
+unsigned char *sg_exec_aim_range(struct sg_exec_warp *w, const struct sg_code_insn *insn,
+				 uint64_t low, uint64_t bytes, bool write);
 sg_exec_handler *sg_exec_memory_bind(const struct sg_code_insn *insn);
 
 /* The other families: each gives the handler of an instruction, or NULL. */

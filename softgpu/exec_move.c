@@ -131,6 +131,10 @@ static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn
 	uint64_t value = 0;
 	bool differs = lane_register(w, insn, 0, &value);
 
+	if (insn->sreg == SG_SREG_TID && bytes == 4 && insn->imm < 3) {
+		lanes_merge32(SG_EXEC_LANES(frame, insn->dst, lane_u32), w->tid[insn->imm], mask);
+		return SG_EXEC_GO;
+	}
 	if (!differs)
 		value = uniform_register(w, insn);
 	if (insn->type == SG_TYPE_PRED) {
@@ -142,7 +146,10 @@ static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn
 
 		if (differs)
 			lane_register(w, insn, l, &value);
-		put(frame, insn->dst, bytes, l, value);
+		if (bytes == 4)
+			SG_EXEC_LANES(frame, insn->dst, lane_u32)[l] = (uint32_t)value;
+		else
+			put(frame, insn->dst, bytes, l, value);
 	}
 	return SG_EXEC_GO;
 }

@@ -6,13 +6,15 @@
 #include "softgpu/lanes_float.h"
 #include "softgpu/lanes_half.h"
 #include "softgpu/lanes_int.h"
+#include "softgpu/lanes_memory.h"
 
 #include "softgpu/lanes_convert.h"
 
 sg_exec_handler *LANES_BIND(const struct sg_code_insn *insn)
 {
 	static sg_exec_handler *(*const families[])(const struct sg_code_insn *) = {
-		bind_logic, bind_compare, bind_float, bind_int, bind_half, bind_convert,
+		bind_memory, bind_logic, bind_compare, bind_float,
+		bind_int,    bind_half,	 bind_convert,
 	};
 	sg_exec_handler *handler = NULL;
 

@@ -101,14 +101,9 @@ static const struct lanes_conversion lanes_conversions[] = {
 	{ SG_TYPE_BF16X2, SG_TYPE_F32, SG_ROUND_RN, cvt_rn_bf16x2_f32 },
 };
 
-/* Integers of at least 16 bits whose registers are as wide as their types. */
-static sg_exec_handler *bind_convert_int(const struct sg_code_insn *i)
+/* Integers of 16, 32 or 64 bits. */
+static sg_exec_handler *pick_resize(unsigned to, unsigned from, bool is_signed)
 {
-	unsigned to = sg_isa_type_bits(i->type), from = sg_isa_type_bits(i->stype);
-	bool is_signed = sg_isa_type_kind(i->stype) == SG_KIND_SIGNED;
-
-	if (to < 16 || from < 16 || i->dst_bytes * 8 != to || i->src_bytes * 8 != from)
-		return NULL;
 	if (to == from)
 		return LANES_PICK_WIDTH(to, mov);
 	if (to == 16)
@@ -122,10 +117,33 @@ static sg_exec_handler *bind_convert_int(const struct sg_code_insn *i)
 	return is_signed ? cvt_s32_s64 : cvt_u32_u64;
 }
 
+/* Between registers as wide as their types. */
+static sg_exec_handler *bind_convert_int(const struct sg_code_insn *i)
+{
+	unsigned to = sg_isa_type_bits(i->type), from = sg_isa_type_bits(i->stype);
+
+	if (to < 16 || from < 16 || i->dst_bytes * 8 != to || i->src_bytes * 8 != from)
+		return NULL;
+	return pick_resize(to, from, sg_isa_type_kind(i->stype) == SG_KIND_SIGNED);
+}
+
+/* Lowering's own: between registers of types of at least 16 bits. */
+static sg_exec_handler *bind_resize(const struct sg_code_insn *i)
+{
+	unsigned to = sg_isa_type_bits(i->type), from = sg_isa_type_bits(i->stype);
+	bool is_signed = sg_isa_type_kind(i->stype) == SG_KIND_SIGNED;
+
+	if (to < 16 || from < 16 || to > 64 || from > 64)
+		return NULL;
+	return pick_resize(to, from, is_signed);
+}
+
 static sg_exec_handler *bind_convert(const struct sg_code_insn *i)
 {
 	enum sg_kind to = sg_isa_type_kind(i->type), from = sg_isa_type_kind(i->stype);
 
+	if (i->op == SG_OP_WIDEN || i->op == SG_OP_TRUNCATE)
+		return bind_resize(i);
 	if (i->op != SG_OP_CVT || i->flags)
 		return NULL;
 	if ((to == SG_KIND_SIGNED || to == SG_KIND_UNSIGNED) &&

@@ -26,7 +26,7 @@ static bool has(const struct sg_isa_variant *v, uint64_t bit)
 static bool strong(enum sg_word sem)
 {
 	return sem == SG_SEM_RELAXED || sem == SG_SEM_ACQUIRE || sem == SG_SEM_RELEASE ||
-	       sem == SG_SEM_ACQ_REL || sem == SG_SEM_MMIO;
+	       sem == SG_SEM_ACQ_REL;
 }
 
 /* ld, ldu, st: order and scope go together, and vectors have a size at most. */
@@ -41,8 +41,8 @@ static const char *memory_rule(const struct sg_isa_variant *v)
 	if (strong(v->sem) != (v->scope != SG_WORD_NONE))
 		return v->scope != SG_WORD_NONE ? "has a scope but no order that takes one"
 						: "needs a scope";
-	if (v->sem == SG_SEM_MMIO && v->scope != SG_SCOPE_SYS)
-		return ".mmio needs .sys";
+	if (has(v, SG_BIT(MMIO)) && (v->sem != SG_SEM_RELAXED || v->scope != SG_SCOPE_SYS))
+		return ".mmio needs .relaxed and .sys";
 	if (has(v, SG_BIT(NC)) && (v->space != SG_SPACE_GLOBAL || v->sem != SG_WORD_NONE))
 		return ".nc needs .global and no order";
 	if ((v->space == SG_SPACE_CONST || v->space == SG_SPACE_PARAM ||

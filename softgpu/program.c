@@ -140,6 +140,7 @@ static enum softgpu_result allocate(struct softgpu *gpu, uint64_t bytes, uint64_
 	return err < 0 ? SOFTGPU_OUT_OF_MEMORY : SOFTGPU_SUCCESS;
 }
 
+/* Puts the variables that have a value at first; the rest is zero, as sg_memory_alloc made it. */
 static void fill(struct softgpu *gpu, uint64_t base, const void *image, uint64_t bytes)
 {
 	void *to = bytes > 0 ? sg_memory_host(gpu->memory, base, bytes) : NULL;
@@ -161,8 +162,8 @@ static enum softgpu_result place(struct softgpu *gpu, struct sg_program *program
 	if (result != SOFTGPU_SUCCESS)
 		return result;
 	sg_module_place(module, program->global_base, program->constant_base);
-	fill(gpu, program->global_base, module->global_image, module->global_bytes);
-	fill(gpu, program->constant_base, module->constant_image, module->constant_bytes);
+	fill(gpu, program->global_base, module->global_image, module->global_image_bytes);
+	fill(gpu, program->constant_base, module->constant_image, module->constant_image_bytes);
 	return SOFTGPU_SUCCESS;
 }
 

@@ -80,6 +80,11 @@ static uint64_t uniform_register(const struct sg_exec_warp *w, const struct sg_c
 	switch (insn->sreg) {
 	case SG_SREG_NTID:
 		return n < 3 ? launch->block[n] : 1;
+	case SG_SREG_ENVREG:
+		/* What nvcc's cooperative groups read; the other registers are the driver's own. */
+		return n == 1	? launch->grid_workspace >> 32
+		       : n == 2 ? (uint32_t)launch->grid_workspace
+				: 0;
 	case SG_SREG_WARPID:
 		return w->number;
 	case SG_SREG_NWARPID:
@@ -274,11 +279,11 @@ static bool in_space(struct sg_exec_warp *w, uint8_t space, uint64_t addr)
 
 	if (base)
 		return addr - base < SG_MEMORY_WINDOW_BYTES;
-	if (space == SG_SPACE_CONST)
-		return sg_memory_find(w->cta->launch->memory, addr, &range) == 0 &&
-		       range.kind == SG_MEMORY_CONST;
-	/* Every address outside of the windows is a global one, mapped or not. */
-	return addr - SG_MEMORY_SHARED_BASE >= SG_MEMORY_WINDOW_BYTES &&
+	if (sg_memory_find(w->cta->launch->memory, addr, &range) == 0 &&
+	    range.kind == SG_MEMORY_CONST)
+		return space == SG_SPACE_CONST;
+	/* Every other address outside of the windows is a global one, mapped or not. */
+	return space != SG_SPACE_CONST && addr - SG_MEMORY_SHARED_BASE >= SG_MEMORY_WINDOW_BYTES &&
 	       addr - SG_MEMORY_LOCAL_BASE >= SG_MEMORY_WINDOW_BYTES &&
 	       addr - SG_MEMORY_PARAM_BASE >= SG_MEMORY_WINDOW_BYTES;
 }

@@ -159,7 +159,12 @@ static uint64_t product(const struct sg_code_insn *insn, uint64_t a, uint64_t b,
 			 : sg_arith_mulhi_u32((uint32_t)a, (uint32_t)b);
 }
 
-/* add.cc, addc, sub.cc, subc, mad.cc, madc: each lane's carry flag goes in and out. */
+/*
+ * add.cc, addc, sub.cc, subc, mad.cc, madc: each lane's carry flag goes in and out. A subtraction
+ * adds the complement, so that its carry is the opposite of a borrow. The manual names only the
+ * borrow; nvcc's 128-bit division reads the flag of subc.cc with addc, which shows which way round
+ * it is.
+ */
 static int with_carry(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
 		      uint32_t mask)
 {
@@ -173,15 +178,14 @@ static int with_carry(struct sg_exec_warp *w, const struct sg_code_insn *insn, u
 		unsigned l = (unsigned)__builtin_ctz(left);
 		uint64_t a = slow_get(frame, insn->src[0], l, bytes);
 		uint64_t b = slow_get(frame, insn->src[1], l, bytes);
-		uint64_t carry = uses ? w->carry >> l & 1 : 0;
+		uint64_t carry = uses ? w->carry >> l & 1 : subtracts;
 		sg_u128 sum;
 
 		if (multiplies) {
 			a = product(insn, a, b, bits) & all;
 			b = slow_get(frame, insn->src[2], l, bytes);
 		}
-		/* A borrow leaves the bits above the number set. */
-		sum = subtracts ? (sg_u128)a - b - carry : (sg_u128)a + b + carry;
+		sum = (sg_u128)a + (subtracts ? ~b & all : b) + carry;
 		slow_put(frame, insn->dst, l, bytes, (uint64_t)sum & all);
 		if (insn->flags & SG_BIT(CC))
 			w->carry = (w->carry & ~(1u << l)) | (uint32_t)(sum >> bits & 1) << l;

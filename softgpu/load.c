@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES (256u << 10)
+#define CHUNK_BYTES_FIRST (32u << 10) /* each chunk doubles the memory, */
+#define CHUNK_BYTES_MOST (1u << 20)   /* up to here */
 #define ALIGN_BYTES 16u
 
 struct sg_load_chunk {
@@ -62,8 +63,12 @@ void sg_load_free(struct sg_load *load)
 
 static void new_chunk(struct sg_load *load, size_t bytes)
 {
-	size_t data_bytes = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+	uint64_t double_bytes = load->memory_bytes < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST
+								       : load->memory_bytes;
+	size_t data_bytes = double_bytes > CHUNK_BYTES_MOST ? CHUNK_BYTES_MOST : double_bytes;
 	struct sg_load_chunk *chunk;
+
+	data_bytes = bytes > data_bytes ? bytes : data_bytes;
 
 	if (data_bytes > load->limits.memory_bytes ||
 	    load->memory_bytes > load->limits.memory_bytes - data_bytes)

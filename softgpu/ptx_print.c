@@ -244,7 +244,8 @@ static void print_formals(struct printer *p, struct sg_ast_var *const *vars, uin
 			fprintf(p->out, ".reg .%s ", sg_isa_type_word(var->type));
 			print_register(p, var->reg);
 		} else {
-			fprintf(p->out, ".reg .%s %s", sg_isa_type_word(var->type), var->name);
+			/* a head alone: names of registers say nothing */
+			fprintf(p->out, ".reg .%s p%u", sg_isa_type_word(var->type), i);
 		}
 	}
 	fputc(')', p->out);
@@ -475,7 +476,10 @@ static void print_module(struct printer *p, const struct sg_ast *ast)
 	for (size_t i = 0; i < ast->var_count; i++)
 		print_variable(p, ast->vars[i], "");
 	for (size_t i = 0; i < ast->func_count; i++)
-		if (ast->funcs[i]->has_body)
+		if (ast->funcs[i]->has_body && !ast->funcs[i]->entry)
+			print_function(p, ast->funcs[i]);
+	for (size_t i = 0; i < ast->func_count; i++)
+		if (ast->funcs[i]->entry && ast->funcs[i]->has_body)
 			print_function(p, ast->funcs[i]);
 	for (size_t i = 0; i < ast->func_count; i++)
 		if (ast->funcs[i]->alias_of != NULL)

@@ -27,6 +27,8 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) $(addprefix vgpuadm/,fail.c fie
 	output_csv.c output_json.c output_table.c text.c view_say.c view_shape.c view_story.c words.c), \
 	-ljansson -lsmartcols))
 
+$(eval $(call fuzzer,fuzz_ptx,$(SOFTGPU_FRONT_SRC)))
+
 $(FUZZ_B)/.prerequisites: packaging/prerequisites.sh packaging/debian-packages
 	@mkdir -p $(@D)
 	@packaging/prerequisites.sh test

@@ -89,6 +89,12 @@ struct sg_launch {
 	uint32_t shared_bytes;	     /* dynamic, beside the entry's static bytes */
 	uint32_t stack_bytes; /* a thread's call stack beyond the entry's own frame; 0: the most */
 	uint64_t grid_id;     /* %gridid */
+	/*
+	 * Device address of 16 zeroed bytes for this launch alone if it is a cooperative one, else 0:
+	 * cooperative groups find it in %envreg1 and %envreg2 and keep the grid's barrier there. All
+	 * blocks must then be resident at once.
+	 */
+	uint64_t grid_workspace;
 	uint32_t sm;	      /* %nsmid; %smid is given to sg_cta_new */
 	bool races;	      /* report data races on shared memory by hooks->race */
 };

@@ -204,7 +204,7 @@ static void read_version(struct sg_parser *p)
 	unsigned version;
 
 	if (!sg_lex_accept_dotted(&p->lex, "version"))
-		sg_lex_fail_expected(&p->lex, "'.version' (is this PTX text?)");
+		sg_parse_fail(p, -ENOEXEC, "this is not PTX text, which begins with .version");
 	if (token->kind != SG_TOKEN_FLOAT64)
 		sg_lex_fail_expected(&p->lex, "a version like 9.0");
 	memcpy(&number, &token->value, sizeof(number));
@@ -213,7 +213,7 @@ static void read_version(struct sg_parser *p)
 	version = (unsigned)(number * 10 + 0.5);
 	if (version < VERSION_LEAST || version > VERSION_MOST)
 		sg_parse_fail(
-			p, -ENOTSUP,
+			p, -EPROTONOSUPPORT,
 			"ptx version %u.%u is not supported by softgpu, which reads %d.%d to %d.%d",
 			version / 10, version % 10, VERSION_LEAST / 10, VERSION_LEAST % 10,
 			VERSION_MOST / 10, VERSION_MOST % 10);

@@ -13,3 +13,6 @@ $(eval $(call unit-test,softgpu/test_kernels,$(SOFTGPU_SRC) common/util.c $(B)/t
 $(B)/tests/unit/softgpu/kernels.o: tests/unit/softgpu/kernels.S tests/unit/softgpu/kernels.ptx
 	@mkdir -p $(@D)
 	@$(CC) -c -I. -o $@ $<
+
+# PTX texts to code: the parser's and the linker's parts alone.
+$(eval $(call unit-test,softgpu/test_ptx,$(SOFTGPU_FRONT_SRC)))

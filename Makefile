@@ -186,7 +186,7 @@ torture: all $(STORM)
 # --- benchmarks --------------------------------------------------------------------------------------
 
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
-	$(B)/bin/bench-echo
+	$(B)/bin/bench-echo $(B)/bin/bench-softgpu
 check-programs: $(BENCH)
 $(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/store_null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3

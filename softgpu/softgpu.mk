@@ -38,3 +38,16 @@ PROGRAMS += $(B)/bin/softgpu-run
 $(B)/bin/softgpu-run: $(call obj,$(SOFTGPU_RUN_SRC) $(SOFTGPU_SRC) common/util.c)
 $(B)/bin/softgpu-run: LDLIBS := $(SOFTGPU_LIBS)
 endif
+
+# The benchmark: kernels as nvcc wrote them, beside the same C on one processor.
+$(B)/bin/bench-softgpu: $(call obj,bench/softgpu.c bench/softgpu_native.c $(SOFTGPU_SRC) common/util.c) \
+	$(B)/bench/softgpu_kernels.o
+$(B)/bin/bench-softgpu: LDLIBS := $(SOFTGPU_LIBS)
+$(B)/bench/softgpu_kernels.o: bench/softgpu_kernels.S bench/softgpu_kernels.ptx
+	@mkdir -p $(@D)
+	@$(CC) -c -I. -o $@ $<
+
+# Needs nvcc; its output is in the tree.
+.PHONY: softgpu-bench-ptx
+softgpu-bench-ptx:
+	$(NVCC) -ptx -arch=compute_75 -o bench/softgpu_kernels.ptx bench/softgpu_kernels.cu

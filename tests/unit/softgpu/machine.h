@@ -131,13 +131,18 @@ static inline void *machine_host(struct machine *m, uint64_t addr)
 }
 
 /* Start a block that is done as the next of the grid, or free it when there is none. */
-static inline bool machine_next(const struct sg_launch *launch, struct sg_cta **cta, uint32_t sm,
-				uint64_t *next, uint64_t blocks)
+static inline bool machine_next(struct machine *m, const struct sg_launch *launch,
+				struct sg_cta **cta, uint32_t sm, uint64_t *next, uint64_t blocks)
 {
 	const uint32_t *grid = launch->grid;
 	uint64_t n = *next;
 
 	if (n == blocks) {
+		uint64_t warp, lane;
+
+		sg_cta_count(*cta, &warp, &lane);
+		m->warp_insns += warp;
+		m->lane_insns += lane;
 		sg_cta_free(*cta);
 		*cta = NULL;
 		return true;
@@ -181,7 +186,7 @@ static inline bool machine_blocks(struct machine *m, const struct sg_launch *lau
 				m->fault = *sg_cta_fault(cta[n]);
 				ok = false;
 			} else if (state == SG_CTA_DONE) {
-				ok = machine_next(launch, &cta[n], n, &next, blocks);
+				ok = machine_next(m, launch, &cta[n], n, &next, blocks);
 				active -= cta[n] == NULL;
 			} else if (m->steps_left-- == 0) {
 				ok = false;

@@ -16,6 +16,7 @@ extern const struct ptx_case cases_halves[];
 extern const struct ptx_case cases_integers[];
 extern const struct ptx_case cases_mathematics[];
 extern const struct ptx_case cases_matrix[];
+extern const struct ptx_case cases_memory[];
 extern const struct ptx_case cases_numeric[];
 extern const struct ptx_case cases_sorting[];
 extern const struct ptx_case cases_structs[];

@@ -52,7 +52,8 @@ def nvrtc_compile(nvrtc, name):
     for header in EMPTY_HEADERS:
         source = source.replace(f"#include <{header}>", "")
     source = "#ifndef assert\n#define assert(x) ((void)0)\n#endif\n" + source
-    options = [b"-arch=compute_90", ("-I" + kernels).encode(), b"-default-device"]
+    options = [b"-arch=compute_90", ("-I" + kernels).encode(), b"-default-device", b"--device-int128",
+               b"-D__builtin_alloca=alloca"]
     for line in source.splitlines():
         if line.startswith("// flags: -fmad=false"):
             options.append(b"--fmad=false")
@@ -78,7 +79,7 @@ def nvrtc_compile(nvrtc, name):
 
 
 def include_folders():
-    found = []
+    found = [os.path.join(HERE, "include")]
     for root in sys.path:
         for tail in ("nvidia/cu13/include", "nvidia/cuda_runtime/include", "nvidia/cuda_cccl/include",
                      "nvidia/cu13/include/cccl"):
@@ -103,6 +104,12 @@ def emit_nvrtc():
 def emit_numba():
     import math
 
+    import numpy
+
+    # An older numba's stubs name what numpy 2 has dropped.
+    for gone, there in (("row_stack", "vstack"), ("in1d", "isin"), ("trapz", "trapezoid")):
+        if not hasattr(numpy, gone):
+            setattr(numpy, gone, getattr(numpy, there))
     import numba
     from numba import cuda, float32, float64, int32, int64, complex128, uint32, types
 
@@ -242,8 +249,6 @@ def emit_numba():
     def half(a, b, out):
         i = cuda.grid(1)
         out[i] = cuda.fp16.hfma(a[i], b[i], a[i])
-
-    import numpy
 
     global CONSTANTS
     CONSTANTS = numpy.arange(8, dtype=numpy.float64)

@@ -220,7 +220,8 @@ static void visit_variant(const struct sg_isa_variant *variant, void *arg)
 		give(visit, &form);
 	}
 	/* min and max of three: since PTX 8.8, on sm_100. */
-	if (strchr(variant->row->operands, '?') && form.words[0][0] == 'm') {
+	if (strchr(variant->row->operands, '?') && form.words[0][0] == 'm' &&
+	    !FORM_HAS(&form, XORSIGN)) {
 		fill(&form, variant, true);
 		form.ptx = 88;
 		form.sm = 100;

@@ -86,7 +86,7 @@ static double held(const struct form *form, const struct oracle_format *f, doubl
 	uint64_t bits = oracle_round(f, value, ORACLE_RN);
 
 	if (f->storage_bits == 64)
-		return value;
+		return fabs(value) < 0x1p-1022 ? 0 : value;
 	if (isinf(oracle_value(f, bits)) || (FORM_HAS(form, FTZ) && oracle_is_subnormal(f, bits)))
 		return oracle_value(f, oracle_flush(f, bits));
 	return value;
@@ -113,6 +113,9 @@ static void approximate(const struct form *form, const uint64_t *in, struct orac
 		for (unsigned s = 0; s < form->source_count && s < 2; s++) {
 			uint64_t bits = strchr(type, 'x') ? in[s] >> (16 * k) & 0xffff : in[s];
 
+			/* "Uses the upper 32 bits": a NaN may look like an infinity. */
+			if (f->storage_bits == 64)
+				bits &= 0xffffffff00000000;
 			value[s] = oracle_value(f,
 						FORM_HAS(form, FTZ) ? oracle_flush(f, bits) : bits);
 		}

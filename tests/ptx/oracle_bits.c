@@ -156,7 +156,7 @@ static void fns(const struct form *form, const uint64_t *in, struct oracle_value
 	int64_t left = offset < 0 ? -offset : offset;
 
 	(void)form;
-	if (base > 31) {
+	if (base > 31 || offset == INT32_MIN) {
 		out->kind = ORACLE_FREE;
 		return;
 	}
@@ -174,10 +174,20 @@ static void fns(const struct form *form, const uint64_t *in, struct oracle_value
 	}
 }
 
+/* "Operands are restricted to the 8-bit value range 0..255." */
+static bool in_range(uint64_t at, uint64_t bits, struct oracle_value *out)
+{
+	if ((uint32_t)at > 255 || (uint32_t)bits > 255)
+		out->kind = ORACLE_FREE;
+	return out->kind != ORACLE_FREE;
+}
+
 static void bfe(const struct form *form, const uint64_t *in, struct oracle_value *out)
 {
-	int width = width_of(form), at = (int)(in[1] & 0xff), bits = (int)(in[2] & 0xff), fill = 0;
+	int width = width_of(form), at = (int)in[1], bits = (int)in[2], fill = 0;
 
+	if (!in_range(in[1], in[2], out))
+		return;
 	if (form->type[0][0] == 's' && bits > 0)
 		fill = bit(in[0], at + bits - 1 < width ? at + bits - 1 : width - 1);
 	out->bits = 0;
@@ -190,8 +200,10 @@ static void bfe(const struct form *form, const uint64_t *in, struct oracle_value
 
 static void bfi(const struct form *form, const uint64_t *in, struct oracle_value *out)
 {
-	int width = width_of(form), at = (int)(in[2] & 0xff), bits = (int)(in[3] & 0xff);
+	int width = width_of(form), at = (int)in[2], bits = (int)in[3];
 
+	if (!in_range(in[2], in[3], out))
+		return;
 	out->bits = in[1] & mask_of(width);
 	for (int i = 0; i < bits && at + i < width; i++) {
 		out->bits &= ~(1ull << (at + i));
@@ -204,7 +216,8 @@ static void szext(const struct form *form, const uint64_t *in, struct oracle_val
 	uint32_t b = (uint32_t)in[1], n = b & 31;
 	bool too_large = b >= 32 && FORM_HAS(form, CLAMP);
 	uint32_t mask = too_large ? 0 : ~0u << n;
-	bool sign = form->type[0][0] == 's' && bit(in[0], (int)((n - 1) & 31));
+	/* Of no bits at all the sign is 0. */
+	bool sign = form->type[0][0] == 's' && n > 0 && bit(in[0], (int)n - 1);
 
 	out->bits = ((uint32_t)in[0] & ~mask) | (sign ? mask : 0);
 }

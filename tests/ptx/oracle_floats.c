@@ -45,11 +45,17 @@ static double source(const struct form *form, unsigned index, const uint64_t *in
 	return oracle_value(f, bits);
 }
 
-/* What follows every rounding: flush, saturate, relu. */
-static uint64_t finish(const struct form *form, format *f, uint64_t bits)
+/*
+ * What follows every rounding: flush, saturate, relu. A result is subnormal, and flushed, if it
+ * would be with as many bits as a normal number has: that decides next to the smallest one.
+ */
+static uint64_t finish(const struct form *form, format *f, uint64_t bits, double odd)
 {
-	if (FORM_HAS(form, FTZ))
+	if (FORM_HAS(form, FTZ)) {
 		bits = oracle_flush(f, bits);
+		if (oracle_is_tiny(f, odd, oracle_mode_of(form)))
+			bits &= 1ull << (f->storage_bits - 1);
+	}
 	if (FORM_HAS(form, SAT))
 		bits = oracle_saturate(f, bits);
 	if (FORM_HAS(form, RELU) && !oracle_is_nan(f, bits) && bits >> (f->storage_bits - 1))
@@ -131,7 +137,7 @@ static uint64_t compute(const struct form *form, enum operation operation, doubl
 {
 	format *f = oracle_format(form->results[0].type);
 	enum oracle_mode mode = oracle_mode_of(form);
-	double r;
+	double r = 0;
 	uint64_t bits;
 
 	if (f->storage_bits == 64) {
@@ -141,7 +147,7 @@ static uint64_t compute(const struct form *form, enum operation operation, doubl
 		r = exact_zero(operation, mode, a, b, c, odd(operation, a, b, c));
 		bits = oracle_round(f, r, mode);
 	}
-	return finish(form, f, bits);
+	return finish(form, f, bits, f->storage_bits == 64 ? 0 : r);
 }
 
 /* .oob: an out-of-bounds NaN as a source makes the result 0; which NaN that is, the manual leaves.
@@ -232,7 +238,7 @@ static double choose(const struct form *form, double a, double b)
 
 	if (FORM_HAS(form, NAN) && (isnan(a) || isnan(b)))
 		return NAN;
-	if (FORM_HAS(form, XORSIGN)) {
+	if (FORM_HAS(form, ABS)) {
 		a = fabs(a);
 		b = fabs(b);
 	}
@@ -253,9 +259,12 @@ static void extremum(const struct form *form, const uint64_t *in, struct oracle_
 	for (int k = 0; k < components(type); k++) {
 		double r = source(form, 0, in, k);
 
+		/* Of three, each magnitude counts, and the result is one. */
+		if (FORM_HAS(form, ABS) && !FORM_HAS(form, XORSIGN))
+			r = fabs(r);
 		for (unsigned i = 1; i < form->source_count; i++)
 			r = choose(form, r, source(form, i, in, k));
-		place(type, out, finish(form, f, oracle_round(f, r, ORACLE_RN)), k);
+		place(type, out, finish(form, f, oracle_round(f, r, ORACLE_RN), 0), k);
 	}
 }
 
@@ -282,8 +291,8 @@ static void testp(const struct form *form, const uint64_t *in, struct oracle_val
 		out->bits = isnan(a);
 	else if (strcmp(what, "subnormal") == 0)
 		out->bits = oracle_is_subnormal(f, in[0]);
-	else
-		out->bits = isfinite(a) && a != 0 && !oracle_is_subnormal(f, in[0]);
+	else /* "positive and negative zero are considered normal numbers" */
+		out->bits = isfinite(a) && !oracle_is_subnormal(f, in[0]);
 }
 
 const struct oracle_entry oracle_floats[] = {

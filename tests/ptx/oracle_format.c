@@ -262,6 +262,17 @@ uint64_t oracle_flush(const struct oracle_format *f, uint64_t bits)
 	return oracle_is_subnormal(f, bits) ? bits & sign_bit(f) : bits;
 }
 
+bool oracle_is_tiny(const struct oracle_format *f, double odd, enum oracle_mode mode)
+{
+	int least = 2 - (1 << (f->exponent_bits - 1));
+
+	if (odd == 0 || !isfinite(odd) || fabs(odd) >= ldexp(1, least) ||
+	    fabs(odd) < ldexp(1, least - 1))
+		return odd != 0 && fabs(odd) < ldexp(1, least - 1);
+	/* Twice as large it is normal; what it rounds to says whether it reached the next power. */
+	return fabs(oracle_value(f, oracle_round(f, odd * 2, mode))) < ldexp(1, least + 1);
+}
+
 uint64_t oracle_saturate(const struct oracle_format *f, uint64_t bits)
 {
 	double value = oracle_value(f, bits);

@@ -55,6 +55,10 @@ void oracle_processor_rounds(enum oracle_mode mode);
 /* Subnormal numbers become zeros of their sign. */
 uint64_t oracle_flush(const struct oracle_format *format, uint64_t bits);
 
+/* Return: whether a value, rounded as if exponents had no least one, is below the normal numbers.
+ */
+bool oracle_is_tiny(const struct oracle_format *format, double odd, enum oracle_mode mode);
+
 /* Clamps to [0, 1]; NaN becomes 0, and so does -0. */
 uint64_t oracle_saturate(const struct oracle_format *format, uint64_t bits);
 

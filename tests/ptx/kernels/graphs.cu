@@ -80,7 +80,28 @@ static __device__ __noinline__ tree *insert(tree *root, tree *added)
 	return root;
 }
 
+static __device__ void hang(tree **root, tree *added)
+{
+	while (*root)
+		root = added->key < (*root)->key ? &(*root)->left : &(*root)->right;
+	*root = added;
+}
+
 extern "C" __global__ void search_trees(tree *nodes, const int *keys, int each, int *sorted, int *depths)
+{
+	int t = blockIdx.x * blockDim.x + threadIdx.x, at = 0;
+	tree *root = nullptr, *mine = nodes + t * each;
+
+	for (int i = 0; i < each; i++) {
+		mine[i].key = keys[t * each + i];
+		mine[i].left = mine[i].right = nullptr;
+		hang(&root, &mine[i]);
+	}
+	depths[t] = depth(root);
+	walk(root, sorted + t * each, &at);
+}
+
+extern "C" __global__ void insert_trees(tree *nodes, const int *keys, int each, int *sorted, int *depths)
 {
 	int t = blockIdx.x * blockDim.x + threadIdx.x, at = 0;
 	tree *root = nullptr, *mine = nodes + t * each;

@@ -20,6 +20,8 @@
  */
 #define STACK_SLACK (64u << 10)
 
+#define WORKSPACE_BYTES 64u /* of a cooperative grid, for its barrier */
+
 static uint64_t threads_of(const struct softgpu_dim *block)
 {
 	return (uint64_t)block->x * block->y * block->z;
@@ -153,6 +155,12 @@ static enum softgpu_result make(struct softgpu *gpu, const struct sg_function *f
 	grid->footprint = *block;
 	describe(gpu, grid, function, launch);
 	command->grid = grid;
+	if (launch->cooperative &&
+	    sg_memory_alloc(gpu->memory, WORKSPACE_BYTES, SG_MEMORY_ALIGN, SG_MEMORY_VARIABLE,
+			    &grid->launch.grid_workspace) < 0) {
+		sg_command_free(gpu, command);
+		return SOFTGPU_OUT_OF_MEMORY;
+	}
 	*out = command;
 	return SOFTGPU_SUCCESS;
 }

@@ -49,7 +49,7 @@ refused() {
     run -"$status" --separate-stderr softgpu-run "$@"
     [ -z "$output" ]
     [[ $stderr == *"$text"* ]] || { echo "said: $stderr"; return 1; }
-    [ "${#stderr_lines[@]}" -eq 1 ] || [ "$status" -eq 2 ]
+    [ "$(wc -l <<<"$stderr")" -eq 1 ] || [ "$status" -eq 2 ]
 }
 
 @test "a kernel runs, and its memory comes back" {

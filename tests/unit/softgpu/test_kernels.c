@@ -261,11 +261,13 @@ static void variables_live_in_the_module(void **state)
 	uint32_t value;
 
 	(void)state;
+	rig_write(&rig, 2, 99);
 	launch("variables", NULL, 1, 1, 0, 0);
 	launch("variables", NULL, 1, 1, 0, 0);
 	OK(softgpu_synchronize(rig.gpu));
 	assert_int_equal(rig_read(&rig, 0), 42);
 	assert_int_equal(rig_read(&rig, 1), 9);
+	assert_int_equal(rig_read(&rig, 2), 0);
 	OK(softgpu_module_global(rig.gpu, module, "counter", &address, &bytes));
 	assert_int_equal(bytes, 4);
 	OK(softgpu_memcpy(rig.gpu, (uintptr_t)&value, address, 4));

@@ -10,6 +10,7 @@ $(eval $(call unit-test,softgpu/test_arith_round,softgpu/arith_soft.c,-lm))
 $(eval $(call unit-test,softgpu/test_lanes,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),$(SOFTGPU_LIBS)))
 $(B)/tests/unit/softgpu/%.o: CFLAGS_ALL += -ffp-contract=off
 $(eval $(call unit-test,softgpu/test_kernels,$(SOFTGPU_SRC) common/util.c $(B)/tests/unit/softgpu/kernels.o,$(SOFTGPU_LIBS)))
+$(eval $(call unit-test,softgpu/test_storm,$(SOFTGPU_SRC) common/util.c $(B)/tests/unit/softgpu/kernels.o,$(SOFTGPU_LIBS)))
 $(B)/tests/unit/softgpu/kernels.o: tests/unit/softgpu/kernels.S tests/unit/softgpu/kernels.ptx
 	@mkdir -p $(@D)
 	@$(CC) -c -I. -o $@ $<

@@ -309,11 +309,12 @@ void sg_isa_apply(struct sg_isa_variant *variant, const struct sg_isa_choice *ch
 	}
 }
 
-static void fill(const struct sg_isa_row *row, const struct match *match,
-		 struct sg_isa_variant *out)
+static void fill(const struct sg_isa_row *row, struct match *match, struct sg_isa_variant *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->row = row;
+	/* "min" is a mnemonic here, not atom's operation of the same name */
+	match->filled[0].class = SG_CLASS_NUM;
 	for (size_t i = 0; i < match->count; i++)
 		if (match->is_filled[i])
 			sg_isa_apply(out, &match->filled[i]);

@@ -97,6 +97,8 @@ static void check_selector(const struct check *c, const struct sg_operand *op,
 	bool half = (op->selector & SG_SELECTOR_HALF) != 0;
 	unsigned expected = op_id >= SG_OP_VADD4 ? 4 : op_id >= SG_OP_VADD2 ? 2 : 1;
 
+	if (op->negated && table->written)
+		wrong(c, "is written, and is negated");
 	if (op->negated && op_id != SG_OP_VMAD &&
 	    sg_isa_type_kind(table->type) != SG_KIND_PREDICATE)
 		wrong(c, "cannot be negated");

@@ -311,6 +311,8 @@ static void read_single(struct sg_parser *p, struct sg_operand *out)
 		sg_lex_next(&p->lex);
 		if (is_name(p)) {
 			read_word(p, out);
+			if (out->kind != SG_OPERAND_REG)
+				sg_parse_fail(p, -EINVAL, "'!' stands before a predicate");
 			out->negated = true;
 		} else {
 			p->lex = before;

@@ -51,3 +51,9 @@ $(B)/bench/softgpu_kernels.o: bench/softgpu_kernels.S bench/softgpu_kernels.ptx
 .PHONY: softgpu-bench-ptx
 softgpu-bench-ptx:
 	$(NVCC) -ptx -arch=compute_75 -o bench/softgpu_kernels.ptx bench/softgpu_kernels.cu
+
+# The table of instructions in docs/softgpu.md, written anew.
+.PHONY: softgpu-table
+softgpu-table: $(B)/bin/softgpu-run
+	@sed -i -e '/^<!-- table: begin -->/,/^<!-- table: end -->/{//!d}' \
+		-e '/^<!-- table: begin -->/r '<($< --table) docs/softgpu.md

@@ -19,8 +19,7 @@ static struct sg_pool *pool_find(struct softgpu *gpu, const struct softgpu_pool 
 	return sg_handle_find(&gpu->handles, SG_HANDLE_POOL, handle);
 }
 
-/* --- pools
- * ---------------------------------------------------------------------------------------- */
+/* --- pools ------------------------------------------------------------------------------- */
 
 enum softgpu_result softgpu_pool_create(struct softgpu *gpu, uint64_t max_bytes,
 					struct softgpu_pool **handle)
@@ -168,8 +167,7 @@ enum softgpu_result softgpu_pool_attribute_set(struct softgpu *gpu, struct softg
 	return sg_device_leave(gpu, attribute_set(pool, attribute, value));
 }
 
-/* --- memory in stream order
- * ----------------------------------------------------------------------- */
+/* --- memory in stream order -------------------------------------------------------------- */
 
 /*
  * A block of the same pool and size that is being freed on the same stream: whatever uses it comes

@@ -100,8 +100,7 @@ enum softgpu_result softgpu_device_info(struct softgpu *gpu, struct softgpu_devi
 	return SOFTGPU_SUCCESS;
 }
 
-/* --- limits
- * --------------------------------------------------------------------------------------- */
+/* --- limits ------------------------------------------------------------------------------ */
 
 static const struct {
 	uint64_t least, most;

@@ -24,8 +24,7 @@ void sg_device_call(struct softgpu *gpu, void (*function)(void *argument), void 
 	pthread_mutex_lock(&gpu->lock);
 }
 
-/* --- calls, waits, the error
- * ---------------------------------------------------------------------- */
+/* --- calls, waits, the error ------------------------------------------------------------- */
 
 enum softgpu_result sg_device_enter(struct softgpu *gpu)
 {

@@ -40,8 +40,7 @@ bool sg_engine_has_room(const struct sg_engine *engine)
 	return engine->grid_count < SG_ENGINE_GRIDS;
 }
 
-/* --- grids, with the lock
- * ------------------------------------------------------------------------- */
+/* --- grids, with the lock ---------------------------------------------------------------- */
 
 static bool all_taken(const struct sg_grid *grid)
 {
@@ -127,8 +126,7 @@ void sg_engine_pass_rounds(struct softgpu *gpu)
 	atomic_fetch_sub(&engine->attention, 1);
 }
 
-/* --- one slot, without the lock
- * ------------------------------------------------------------------- */
+/* --- one slot, without the lock ---------------------------------------------------------- */
 
 /* Takes the next block of a grid. Return: whether there was one. */
 static bool take_block(struct sg_grid *grid, uint32_t index[3])
@@ -233,8 +231,7 @@ static void run_round(struct sg_processor *processor)
 	processor->stalled = !ended;
 }
 
-/* --- a processor between two rounds, with the lock
- * ------------------------------------------------ */
+/* --- a processor between two rounds, with the lock --------------------------------------- */
 
 /* The grid that the processor takes a block of next, NULL: none. */
 static struct sg_grid *pick(struct softgpu *gpu, const struct sg_processor *processor)
@@ -403,8 +400,7 @@ static void *processor_main(void *argument)
 	return NULL;
 }
 
-/* --- start and end
- * -------------------------------------------------------------------------------- */
+/* --- start and end ----------------------------------------------------------------------- */
 
 enum softgpu_result sg_engine_start(struct softgpu *gpu, uint32_t processors)
 {

@@ -72,8 +72,7 @@ enum softgpu_result softgpu_function_module(struct softgpu *gpu, struct softgpu_
 	return sg_device_leave(gpu, SOFTGPU_SUCCESS);
 }
 
-/* --- attributes and parameters
- * -------------------------------------------------------------------- */
+/* --- attributes and parameters ----------------------------------------------------------- */
 
 static int attribute(const struct sg_function *function, int which)
 {
@@ -167,8 +166,7 @@ enum softgpu_result softgpu_function_parameter(struct softgpu *gpu, struct softg
 	return sg_device_leave(gpu, SOFTGPU_SUCCESS);
 }
 
-/* --- occupancy
- * ------------------------------------------------------------------------------------ */
+/* --- occupancy --------------------------------------------------------------------------- */
 
 /* Blocks of so many threads that a multiprocessor holds. */
 static uint32_t blocks_of(const struct sg_function *function, uint32_t threads,

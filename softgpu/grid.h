@@ -6,7 +6,8 @@
 
 #include "softgpu/state.h"
 
-/* Frees a grid with its parameters, its workspace and its reference to the module. The lock is held. */
+/* Frees a grid with its parameters, its workspace and its reference to the module. The lock is
+ * held. */
 void sg_grid_free(struct softgpu *gpu, struct sg_grid *grid);
 
 #endif

@@ -54,8 +54,7 @@ void sg_heap_end(struct softgpu *gpu)
 	tdestroy(gpu->heap.host_blocks, free_host_block);
 }
 
-/* --- device memory
- * -------------------------------------------------------------------------------- */
+/* --- device memory ----------------------------------------------------------------------- */
 
 static bool none_due(struct softgpu *gpu, const void *argument)
 {
@@ -243,8 +242,7 @@ enum softgpu_result softgpu_pointer_info(struct softgpu *gpu, uint64_t address,
 	return sg_device_leave(gpu, SOFTGPU_SUCCESS);
 }
 
-/* --- host memory
- * ---------------------------------------------------------------------------------- */
+/* --- host memory ------------------------------------------------------------------------- */
 
 /* The lock is held. */
 static enum softgpu_result add_range(struct softgpu *gpu, void *host, uint64_t bytes)

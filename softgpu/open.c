@@ -33,8 +33,7 @@ static const struct sg_reactions REACTIONS = {
 	.failed = end_all_work,
 };
 
-/* --- what blocks ask for
- * -------------------------------------------------------------------------- */
+/* --- what blocks ask for ----------------------------------------------------------------- */
 
 static uint64_t hook_now_ns(void *argument)
 {
@@ -62,8 +61,7 @@ static void hook_race(void *argument, const char *text)
 	sg_print_buffer_line(&gpu->print, gpu->config.host, SOFTGPU_OUTPUT_RACE, text);
 }
 
-/* --- open and close
- * ------------------------------------------------------------------------------- */
+/* --- open and close ---------------------------------------------------------------------- */
 
 static bool config_is_good(const struct softgpu_config *config)
 {

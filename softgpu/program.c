@@ -27,8 +27,7 @@ static void log_text(const struct softgpu_log *log, const char *format, ...)
 	va_end(arguments);
 }
 
-/* --- loading, without the lock
- * -------------------------------------------------------------------- */
+/* --- loading, without the lock ----------------------------------------------------------- */
 
 /* Whether bytes are a container of machine code: a fatbin, its wrapper in a program, an ELF file.
  */
@@ -125,8 +124,7 @@ static enum softgpu_result compile(const struct softgpu_image *images, uint32_t 
 	return result;
 }
 
-/* --- placing, with the lock
- * ----------------------------------------------------------------------- */
+/* --- placing, with the lock -------------------------------------------------------------- */
 
 /* Allocates memory for a module's variables. bytes 0: none. */
 static enum softgpu_result allocate(struct softgpu *gpu, uint64_t bytes, uint64_t align,
@@ -255,8 +253,7 @@ static enum softgpu_result add(struct softgpu *gpu, struct sg_module *module,
 	return SOFTGPU_SUCCESS;
 }
 
-/* --- the public calls
- * ----------------------------------------------------------------------------- */
+/* --- the public calls -------------------------------------------------------------------- */
 
 enum softgpu_result softgpu_module_load(struct softgpu *gpu, const struct softgpu_image *images,
 					uint32_t image_count, const struct softgpu_log *log,

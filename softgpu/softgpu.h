@@ -52,8 +52,7 @@ struct softgpu_module;
 struct softgpu_function;
 struct softgpu_pool;
 
-/* --- what the caller gives
- * ------------------------------------------------------------------------ */
+/* --- what the caller gives --------------------------------------------------------------- */
 
 enum softgpu_output {
 	SOFTGPU_OUTPUT_PRINTF, /* text of vprintf, as it was formatted */
@@ -61,12 +60,10 @@ enum softgpu_output {
 	SOFTGPU_OUTPUT_RACE,   /* one line for each race in shared memory, with config.races */
 };
 
-/* The device's access to its surroundings. All functions are required, and are called from several
- * threads. */
+/* The device's surroundings. All functions are required; several threads call them. */
 struct softgpu_host {
 	void *owner; /* first argument of each function */
-	/* Return: a clock that never goes back, in ns. It serves events, %globaltimer, nanosleep
-	 * and the switches. */
+	/* Return: a clock that never goes back, in ns: for events, kernels and the switches. */
 	uint64_t (*now_ns)(void *owner);
 	/* Text that kernels wrote, `bytes` long, without a NUL. It must not call softgpu. */
 	void (*output)(void *owner, enum softgpu_output kind, const char *text, size_t bytes);
@@ -80,19 +77,18 @@ struct softgpu_host {
 	void (*thread_join)(void *owner, uint64_t thread);
 };
 
-/* The ready instance: CLOCK_MONOTONIC, pthreads, printf to stdout and the rest to stderr
- * (softgpu/host.c). */
+/* The ready instance: CLOCK_MONOTONIC, pthreads, printf to stdout, all else to stderr. */
 const struct softgpu_host *softgpu_host_default(void);
 
 /* Imitations of what is hard about a real device, for tests. All off: zeros. */
 struct softgpu_switches {
 	bool block_free; /* [block-free] calls wait for all work of the context */
-	uint32_t queue;	 /* launches on one stream beyond which a launch waits; 0: 1,020 as a real
-			    driver */
-	uint32_t fault_late_ms;	  /* a fault shows only that long after it happened; its kernel runs
-				     on meanwhile */
-	uint32_t slow_copy_mib_s; /* asynchronous copies and sets move at most that much in a second
-				   */
+	/* Launches on one stream beyond which a launch waits; 0: 1,020, as a real driver. */
+	uint32_t queue;
+	/* A fault shows only that long after it happened; its kernel runs on meanwhile. */
+	uint32_t fault_late_ms;
+	/* Copies and sets move at most that much in a second, all together. */
+	uint32_t slow_copy_mib_s;
 };
 
 /*
@@ -104,15 +100,14 @@ int softgpu_switch_parse(struct softgpu_switches *switches, const char *text);
 
 struct softgpu_config {
 	uint64_t memory_bytes; /* device memory, 1 MiB to 1 TiB; pages are taken when first used */
-	uint32_t processors; /* threads that run blocks, which are the device's multiprocessors; 0:
-			      * one for each online processor; at most 256 */
-	bool races;	     /* report races in shared memory through host->output */
+	/* Threads that run blocks: its multiprocessors; 0: as many as the host's, 256 at most. */
+	uint32_t processors;
+	bool races; /* report races in shared memory through host->output */
 	struct softgpu_switches switches;
 	const struct softgpu_host *host; /* must stay valid until softgpu_close */
 };
 
-/* --- device and context
- * --------------------------------------------------------------------------- */
+/* --- device and context ------------------------------------------------------------------ */
 
 /* Bytes of a buffer that any of softgpu's messages fits, with its NUL. */
 #define SOFTGPU_TEXT_LEN 1024
@@ -124,15 +119,13 @@ struct softgpu_config {
  */
 enum softgpu_result softgpu_open(const struct softgpu_config *config, struct softgpu **gpu);
 
-/* Stops all work (see softgpu_stop), joins the threads, frees all. No other call may be running or
- * follow. */
+/* Stops all work, joins the threads, frees all. No other call may be running or follow. */
 void softgpu_close(struct softgpu *gpu);
 
 /*
  * Ends all work in the middle: kernels stop at their next branch at the latest, queued work is
  * dropped, waiting calls return. The context's error is DEINITIALIZED from then on, unless there is
- * one already. Does not wait. [after error]. The one call that a signal handler's thread may make
- * while another thread waits.
+ * one already. Does not wait. [after error]
  */
 void softgpu_stop(struct softgpu *gpu);
 
@@ -171,35 +164,39 @@ enum softgpu_result softgpu_synchronize(struct softgpu *gpu);
 enum softgpu_limit {
 	SOFTGPU_LIMIT_STACK_BYTES =
 		0, /* local memory of calls in one thread, 1 KiB unless set, to 512 KiB */
-	SOFTGPU_LIMIT_PRINTF_BYTES = 1,	     /* printf buffer, 1 MiB unless set, 1 KiB to 256 MiB */
+	SOFTGPU_LIMIT_PRINTF_BYTES = 1, /* printf buffer, 1 MiB unless set, 1 KiB to 256 MiB */
 	/* Kernels' malloc, 8 MiB unless set. INVALID_VALUE while something is allocated there. */
 	SOFTGPU_LIMIT_MALLOC_HEAP_BYTES = 2,
 	SOFTGPU_LIMIT_NUM
 };
 
-/* Values outside of the bounds are moved to the nearest that is inside, as a driver does.
- * STACK_BYTES is [block-free]. */
+/* Values out of bounds are moved to the nearest inside. STACK_BYTES is [block-free]. */
 enum softgpu_result softgpu_limit_set(struct softgpu *gpu, enum softgpu_limit limit,
 				      uint64_t value);
 enum softgpu_result softgpu_limit_get(struct softgpu *gpu, enum softgpu_limit limit,
 				      uint64_t *value);
 
-/* --- memory
- * --------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------ */
 
 /*
  * Device addresses are numbers. Host memory that was registered has the same device address as host
  * address. Every address from softgpu_mem_alloc is a multiple of 256 at least.
  */
 
-/* Return: SUCCESS, INVALID_VALUE bytes is 0, OUT_OF_MEMORY. */
+/*
+ * Allocates device memory. Only where it is short and freed memory is still in use, it [waits].
+ * Return: SUCCESS, INVALID_VALUE bytes is 0, OUT_OF_MEMORY.
+ */
 enum softgpu_result softgpu_mem_alloc(struct softgpu *gpu, uint64_t bytes, uint64_t *address);
 /* Rows of width_bytes, each aligned to 512. element_bytes: 4, 8 or 16. */
 enum softgpu_result softgpu_mem_alloc_pitch(struct softgpu *gpu, uint64_t width_bytes,
 					    uint64_t rows, uint32_t element_bytes,
 					    uint64_t *address, uint64_t *pitch_bytes);
-/* [block-free] Frees memory; address 0 does nothing. Return: SUCCESS, INVALID_VALUE not the start
- * of an allocation. */
+/*
+ * [block-free] Frees memory; address 0 does nothing. What work that was submitted before may still
+ * use goes when that work has ended, since programs rely on a real driver's waiting for it.
+ * Return: SUCCESS, INVALID_VALUE not the start of an allocation, or freed already.
+ */
 enum softgpu_result softgpu_mem_free(struct softgpu *gpu, uint64_t address);
 enum softgpu_result softgpu_mem_info(struct softgpu *gpu, uint64_t *free_bytes,
 				     uint64_t *total_bytes);
@@ -213,13 +210,14 @@ enum softgpu_result softgpu_mem_info(struct softgpu *gpu, uint64_t *free_bytes,
 enum softgpu_result softgpu_host_register(struct softgpu *gpu, void *host, uint64_t bytes);
 /*
  * Takes it back: when this returns, no kernel and no copy touches the range any more; those that
- * still try fault. [after error], so that a caller may always unmap its memory. [block-free]
- * Return: SUCCESS, HOST_MEMORY_NOT_REGISTERED not the start of a registered range.
+ * still try fault. [waits] for all work, as a driver does. [after error], without waiting, so that
+ * a caller may always unmap its memory. Return: SUCCESS, HOST_MEMORY_NOT_REGISTERED not the start
+ * of a registered range.
  */
 enum softgpu_result softgpu_host_unregister(struct softgpu *gpu, void *host);
-/* Zeroed page-aligned host memory, registered; freed by softgpu_host_free ([block-free]) or
- * softgpu_close. */
+/* Zeroed page-aligned host memory, registered; goes with softgpu_close at the latest. */
 enum softgpu_result softgpu_host_alloc(struct softgpu *gpu, uint64_t bytes, void **host);
+/* [waits] Return: SUCCESS, INVALID_VALUE not from softgpu_host_alloc. */
 enum softgpu_result softgpu_host_free(struct softgpu *gpu, void *host);
 
 enum softgpu_memory_kind {
@@ -239,8 +237,7 @@ struct softgpu_pointer_info {
 enum softgpu_result softgpu_pointer_info(struct softgpu *gpu, uint64_t address,
 					 struct softgpu_pointer_info *info);
 
-/* --- copies and sets
- * ------------------------------------------------------------------------------ */
+/* --- copies and sets --------------------------------------------------------------------- */
 
 /*
  * Where a copy reads or writes. HOST is any memory of the process; DEVICE must be allocated or
@@ -298,8 +295,7 @@ enum softgpu_result softgpu_memset(struct softgpu *gpu, const struct softgpu_set
 enum softgpu_result softgpu_memset_async(struct softgpu *gpu, const struct softgpu_set *set,
 					 struct softgpu_stream *stream);
 
-/* --- memory pools
- * --------------------------------------------------------------------------------- */
+/* --- memory pools ------------------------------------------------------------------------ */
 
 /* CUmemPool_attribute's numbers. */
 enum softgpu_pool_attribute {
@@ -342,8 +338,7 @@ enum softgpu_result softgpu_mem_alloc_async(struct softgpu *gpu, uint64_t bytes,
 enum softgpu_result softgpu_mem_free_async(struct softgpu *gpu, uint64_t address,
 					   struct softgpu_stream *stream);
 
-/* --- streams
- * -------------------------------------------------------------------------------------- */
+/* --- streams ----------------------------------------------------------------------------- */
 
 /*
  * NULL is the legacy stream: its work waits for all earlier work of blocking streams, and theirs
@@ -400,8 +395,7 @@ enum softgpu_result softgpu_stream_wait_value(struct softgpu *gpu, struct softgp
 					      uint64_t address, uint64_t value,
 					      uint32_t value_bytes, enum softgpu_wait condition);
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------ */
 
 #define SOFTGPU_EVENT_BLOCKING_SYNC 1u
 #define SOFTGPU_EVENT_DISABLE_TIMING 2u
@@ -420,8 +414,7 @@ enum softgpu_result softgpu_event_synchronize(struct softgpu *gpu, struct softgp
 enum softgpu_result softgpu_event_elapsed(struct softgpu *gpu, struct softgpu_event *start,
 					  struct softgpu_event *end, float *elapsed_ms);
 
-/* --- modules and functions
- * ------------------------------------------------------------------------ */
+/* --- modules and functions --------------------------------------------------------------- */
 
 /* A PTX text. bytes may count a NUL at the end. */
 struct softgpu_image {
@@ -494,8 +487,7 @@ enum softgpu_result softgpu_function_parameter(struct softgpu *gpu,
 					       struct softgpu_function *function, uint32_t index,
 					       uint64_t *offset_bytes, uint64_t *bytes);
 
-/* --- launch
- * --------------------------------------------------------------------------------------- */
+/* --- launch ------------------------------------------------------------------------------ */
 
 struct softgpu_dim {
 	uint32_t x, y, z; /* each at least 1 */
@@ -520,7 +512,8 @@ struct softgpu_launch {
 /*
  * Return: SUCCESS queued, INVALID_VALUE (zero or too large dimensions, more threads or shared
  * memory than a block may have, parameters missing or a blob too short), INVALID_HANDLE,
- * LAUNCH_OUT_OF_RESOURCES registers of the block, COOPERATIVE_LAUNCH_TOO_LARGE, OUT_OF_MEMORY.
+ * LAUNCH_OUT_OF_RESOURCES more threads than .maxntid or registers allow,
+ * COOPERATIVE_LAUNCH_TOO_LARGE, OUT_OF_MEMORY.
  */
 enum softgpu_result softgpu_launch(struct softgpu *gpu, const struct softgpu_launch *launch);
 
@@ -542,8 +535,7 @@ enum softgpu_result softgpu_occupancy_shared(struct softgpu *gpu, struct softgpu
 					     uint32_t blocks, uint32_t block_threads,
 					     uint64_t *shared_bytes);
 
-/* --- figures, for tests and benchmarks
- * ------------------------------------------------------------ */
+/* --- figures, for tests and benchmarks --------------------------------------------------- */
 
 struct softgpu_counts {
 	uint64_t instructions; /* of threads: one instruction of a full warp counts 32 */

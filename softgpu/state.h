@@ -27,7 +27,7 @@
 struct sg_program;
 struct sg_stream;
 
-/* --- marks of events -------------------------------------------------------------------------- */
+/* --- marks of events --------------------------------------------------------------------- */
 
 /*
  * One record of an event. An event points to its last one; a stream that waits keeps the one that
@@ -40,7 +40,7 @@ struct sg_mark {
 	uint64_t time_ns; /* when it was reached */
 };
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* --- commands ---------------------------------------------------------------------------- */
 
 enum sg_command_kind {
 	SG_COMMAND_LAUNCH,	  /* the engine's processors run it */
@@ -95,7 +95,7 @@ struct sg_command {
 
 TAILQ_HEAD(sg_command_list, sg_command);
 
-/* --- streams ---------------------------------------------------------------------------------- */
+/* --- streams ----------------------------------------------------------------------------- */
 
 #define SG_STREAM_MAX 65536u	  /* live streams of a device */
 #define SG_STREAM_LAUNCHES 1020u  /* launches on one stream beyond which a real driver waits */
@@ -129,7 +129,7 @@ struct sg_streams {
 	bool advance_again; /* meanwhile a command ended */
 };
 
-/* --- kernels and processors ------------------------------------------------------------------- */
+/* --- kernels and processors -------------------------------------------------------------- */
 
 /*
  * A kernel that was launched. Blocks are taken in order by `next_block`; a processor that took one
@@ -189,7 +189,7 @@ struct sg_engine {
 	atomic_uint_fast64_t blocks_ended;
 };
 
-/* --- copiers ---------------------------------------------------------------------------------- */
+/* --- copiers ----------------------------------------------------------------------------- */
 
 #define SG_COPIER_NUM 2u /* one for each direction, as a real device has */
 
@@ -208,7 +208,7 @@ struct sg_copiers {
 	uint64_t next_free_ns; /* slow-copy: when the imitated link is free again */
 };
 
-/* --- host functions --------------------------------------------------------------------------- */
+/* --- host functions ---------------------------------------------------------------------- */
 
 /* The device's lock guards it. */
 struct sg_callbacks {
@@ -218,7 +218,7 @@ struct sg_callbacks {
 	bool started; /* with the first host function: most programs have none */
 };
 
-/* --- the watch -------------------------------------------------------------------------------- */
+/* --- the watch --------------------------------------------------------------------------- */
 
 /* The device's lock guards it. */
 struct sg_watch {
@@ -233,7 +233,7 @@ struct sg_watch {
 	char late_text[SOFTGPU_TEXT_LEN];
 };
 
-/* --- pools ------------------------------------------------------------------------------------ */
+/* --- pools ------------------------------------------------------------------------------- */
 
 struct sg_pool {
 	struct softgpu_pool *handle;
@@ -249,7 +249,7 @@ struct sg_pools {
 	struct sg_pool standard; /* the default pool */
 };
 
-/* --- allocations ------------------------------------------------------------------------------ */
+/* --- allocations ------------------------------------------------------------------------- */
 
 /* Device memory that a call allocated. */
 struct sg_block {
@@ -270,7 +270,7 @@ struct sg_heap {
 	void *host_blocks;	  /* tree of host memory that softgpu_host_alloc made */
 };
 
-/* --- the device ------------------------------------------------------------------------------- */
+/* --- the device -------------------------------------------------------------------------- */
 
 /*
  * What a part tells of, for parts that stand above it and that it does not know. Called with the

@@ -93,8 +93,7 @@ struct sg_stream *sg_stream_find(struct softgpu *gpu, const struct softgpu_strea
 	return sg_handle_find(&gpu->handles, SG_HANDLE_STREAM, handle);
 }
 
-/* --- when a command may start
- * ------------------------------------------------------------------------- */
+/* --- when a command may start ------------------------------------------------------------ */
 
 /* The default stream's rules: see SOFTGPU_STREAM_LEGACY. */
 static bool default_rules_allow(const struct sg_streams *streams, const struct sg_stream *stream,
@@ -240,8 +239,7 @@ void sg_streams_advance(struct softgpu *gpu)
 	advance(gpu, NULL, true);
 }
 
-/* --- the life of a command
- * ---------------------------------------------------------------------------- */
+/* --- the life of a command --------------------------------------------------------------- */
 
 struct room {
 	const struct sg_stream *stream;
@@ -334,8 +332,7 @@ void sg_streams_drop(struct softgpu *gpu)
 	}
 }
 
-/* --- waiting
- * -------------------------------------------------------------------------------------- */
+/* --- waiting ----------------------------------------------------------------------------- */
 
 bool sg_stream_reached(const struct sg_stream *stream, uint64_t number)
 {

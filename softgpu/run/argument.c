@@ -67,8 +67,7 @@ int argument_parse_size(const char *text, uint64_t least, uint64_t most, uint64_
 	return 0;
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------ */
 
 static void parse_float(struct argument *argument, const char *number, unsigned bits)
 {
@@ -113,8 +112,7 @@ static void parse_integer(struct argument *argument, const char *number, bool is
 	argument->value.u = negative ? 0 - (uint64_t)value : value;
 }
 
-/* --- files
- * ---------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------- */
 
 /* out:FILE:BYTES; the name may have colons, the size has none. */
 static void parse_out(struct argument *argument, const char *rest)

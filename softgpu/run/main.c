@@ -17,8 +17,7 @@
 
 #define LOG_BYTES 4096
 
-/* --- files
- * ---------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------- */
 
 /* Return: the bytes of a file with a NUL behind them, allocated. */
 static char *read_file(const char *path, uint64_t *bytes)
@@ -57,8 +56,7 @@ static void write_file(const char *path, const void *data, uint64_t bytes)
 	fclose(file);
 }
 
-/* --- the kernel
- * ----------------------------------------------------------------------------------- */
+/* --- the kernel -------------------------------------------------------------------------- */
 
 /* Ends the process with the context's error if there is one, else with `what` and the result. */
 static _Noreturn void fail_result(struct softgpu *gpu, enum softgpu_result result, const char *what)
@@ -264,8 +262,7 @@ static void use_device(struct options *options)
 		free(options->arguments[i].file);
 }
 
-/* --- without a device
- * ----------------------------------------------------------------------------- */
+/* --- without a device -------------------------------------------------------------------- */
 
 static void print_texts(const struct options *options)
 {

@@ -45,8 +45,7 @@ static uint64_t allocate(uint64_t bytes)
 	return address;
 }
 
-/* --- copies
- * --------------------------------------------------------------------------------------- */
+/* --- copies ------------------------------------------------------------------------------ */
 
 static void bytes_go_there_and_back(void **state)
 {
@@ -223,8 +222,7 @@ static void copies_end_when_slow_and_stop_when_told(void **state)
 	assert_int_equal(softgpu_stream_query(rig.gpu, stream), SOFTGPU_DEINITIALIZED);
 }
 
-/* --- memory that goes
- * ----------------------------------------------------------------------------- */
+/* --- memory that goes -------------------------------------------------------------------- */
 
 static void what_is_freed_or_not_ours_is_told(void **state)
 {
@@ -345,8 +343,7 @@ static void a_copy_whose_memory_is_gone_is_the_contexts_error(void **state)
 	assert_int_equal(softgpu_error(rig.gpu), SOFTGPU_ILLEGAL_ADDRESS); /* the first stays */
 }
 
-/* --- host memory
- * ---------------------------------------------------------------------------------- */
+/* --- host memory ------------------------------------------------------------------------- */
 
 static void host_memory_is_registered_once(void **state)
 {
@@ -392,8 +389,7 @@ static void host_memory_can_be_taken_back_after_an_error(void **state)
 	munmap(memory, 4096);
 }
 
-/* --- pools
- * ---------------------------------------------------------------------------------------- */
+/* --- pools ------------------------------------------------------------------------------- */
 
 static uint64_t attribute(struct softgpu_pool *pool, enum softgpu_pool_attribute which)
 {
@@ -459,8 +455,7 @@ static void what_is_freed_on_a_stream_is_handed_out_again_there(void **state)
 	OK(softgpu_mem_free(rig.gpu, first));
 }
 
-/* --- the switches' spelling
- * ----------------------------------------------------------------------- */
+/* --- the switches' spelling -------------------------------------------------------------- */
 
 static void switches_are_read(void **state)
 {

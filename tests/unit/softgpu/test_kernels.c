@@ -98,8 +98,7 @@ static void launch(const char *name, struct softgpu_stream *stream, uint32_t blo
 	OK(try_launch(name, stream, blocks, threads, word, second));
 }
 
-/* --- launches
- * ------------------------------------------------------------------------------------- */
+/* --- launches ---------------------------------------------------------------------------- */
 
 static void every_thread_of_every_block_runs_once(void **state)
 {
@@ -311,8 +310,7 @@ static void bad_images_are_refused_with_a_reason(void **state)
 	OK(softgpu_synchronize(rig.gpu));
 }
 
-/* --- kernels that wait
- * ---------------------------------------------------------------------------- */
+/* --- kernels that wait ------------------------------------------------------------------- */
 
 /* Kernels 1 and 2 wait for kernel 3, all on one processor. */
 static void kernels_wait_for_a_later_one_on_another_stream(void **state)
@@ -456,8 +454,7 @@ static void frees_and_loads_block_with_the_switch(void **state)
 	assert_int_equal(busy.word_at_load, 1);
 }
 
-/* --- the queue
- * ------------------------------------------------------------------------------------ */
+/* --- the queue --------------------------------------------------------------------------- */
 
 static void *launch_four(void *argument)
 {
@@ -521,8 +518,7 @@ static void stop_wakes_a_launch_that_waits_for_the_queue(void **state)
 	assert_int_equal((intptr_t)result, SOFTGPU_DEINITIALIZED);
 }
 
-/* --- faults and the end
- * --------------------------------------------------------------------------- */
+/* --- faults and the end ------------------------------------------------------------------ */
 
 static void an_endless_kernel_stops_in_the_middle(void **state)
 {
@@ -614,8 +610,7 @@ static void host_memory_in_use_by_a_kernel_is_let_go_on_stop(void **state)
 			 SOFTGPU_HOST_MEMORY_NOT_REGISTERED); /* ours: softgpu_close frees it */
 }
 
-/* --- what kernels print and allocate
- * -------------------------------------------------------------- */
+/* --- what kernels print and allocate ----------------------------------------------------- */
 
 static void prints_come_out_when_a_call_waits(void **state)
 {

@@ -19,8 +19,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- order
- * ---------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------- */
 
 static void work_of_a_stream_runs_in_its_order(void **state)
 {
@@ -179,8 +178,7 @@ static void streams_say_what_they_are(void **state)
 			 SOFTGPU_INVALID_HANDLE);
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------ */
 
 static void an_event_covers_what_was_before_it(void **state)
 {
@@ -276,8 +274,7 @@ static void a_destroyed_event_is_told(void **state)
 			 SOFTGPU_INVALID_HANDLE);
 }
 
-/* --- host functions
- * ------------------------------------------------------------------------------- */
+/* --- host functions ---------------------------------------------------------------------- */
 
 struct asked {
 	struct softgpu_stream *own, *other;
@@ -329,8 +326,7 @@ static void a_host_function_may_ask_but_not_wait(void **state)
 	assert_int_equal(rig_read(&rig, 2), 9);
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------ */
 
 static void waits_have_four_conditions(void **state)
 {
@@ -382,8 +378,7 @@ static void values_of_eight_bytes_and_bad_ones(void **state)
 		SOFTGPU_INVALID_VALUE);
 }
 
-/* --- the end
- * -------------------------------------------------------------------------------------- */
+/* --- the end ----------------------------------------------------------------------------- */
 
 static void *synchronize(void *argument)
 {

@@ -11,6 +11,7 @@ extern const struct ptx_case cases_control[];
 extern const struct ptx_case cases_crypto[];
 extern const struct ptx_case cases_elementary[];
 extern const struct ptx_case cases_faults[];
+extern const struct ptx_case cases_foreign[];
 extern const struct ptx_case cases_graphs[];
 extern const struct ptx_case cases_halves[];
 extern const struct ptx_case cases_integers[];
@@ -21,6 +22,7 @@ extern const struct ptx_case cases_numeric[];
 extern const struct ptx_case cases_sorting[];
 extern const struct ptx_case cases_structs[];
 extern const struct ptx_case cases_text[];
+extern const struct ptx_case cases_triton[];
 extern const struct ptx_case cases_warps[];
 
 #endif

@@ -193,6 +193,7 @@ static void expect_rounded(double a, double b, double *e)
 	/* Locals: an inlined parameter loses its volatile. */
 	volatile double x = a, y = b;
 	volatile float u = (float)x, v = (float)y;
+	volatile long long whole = (long long)(x * 1e15);
 	int k = 0;
 
 	e[k++] = ROUNDED(FE_UPWARD, double, x + y);
@@ -211,7 +212,7 @@ static void expect_rounded(double a, double b, double *e)
 	e[k++] = (double)ROUNDED(FE_UPWARD, float, sqrtf(fabsf(u)));
 	e[k++] = (double)ROUNDED(FE_DOWNWARD, float, fmaf(u, v, u));
 	e[k++] = (double)ROUNDED(FE_DOWNWARD, float, (float)x);
-	e[k++] = ROUNDED(FE_TOWARDZERO, double, (double)(long long)(x * 1e15));
+	e[k++] = ROUNDED(FE_TOWARDZERO, double, (double)whole);
 	e[k++] = (double)(long long)ceil(y);
 }
 

@@ -74,3 +74,17 @@ bool oracle_agrees(const char *type, const struct oracle_value *wanted, uint64_t
 	}
 	return true;
 }
+
+uint64_t oracle_plain_nan(const char *type, uint64_t bits)
+{
+	const struct oracle_format *f = oracle_format(type);
+	unsigned width = f ? (unsigned)f->storage_bits : 64, all = form_type_bits(type);
+
+	for (unsigned at = 0; f && at < all; at += width) {
+		uint64_t mask = width < 64 ? (1ull << width) - 1 : ~0ull;
+
+		if (oracle_is_nan(f, bits >> at & mask))
+			bits = (bits & ~(mask << at)) | oracle_nan(f) << at;
+	}
+	return bits;
+}

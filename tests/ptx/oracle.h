@@ -33,6 +33,9 @@ oracle_fn *oracle_find(const struct form *form);
 /* Return: whether got is right for a result of this type; wanted comes from the oracle. */
 bool oracle_agrees(const char *type, const struct oracle_value *wanted, uint64_t got);
 
+/* Return: the bits with every NaN of a float type replaced by one and the same. */
+uint64_t oracle_plain_nan(const char *type, uint64_t bits);
+
 /* The files' own tables: mnemonic to function, ended by a NULL mnemonic. */
 struct oracle_entry {
 	const char *mnemonic;

@@ -113,9 +113,10 @@ static void approximate(const struct form *form, const uint64_t *in, struct orac
 		for (unsigned s = 0; s < form->source_count && s < 2; s++) {
 			uint64_t bits = strchr(type, 'x') ? in[s] >> (16 * k) & 0xffff : in[s];
 
-			/* "Uses the upper 32 bits": a NaN may look like an infinity. */
-			if (f->storage_bits == 64)
-				bits &= 0xffffffff00000000;
+			/* "Uses the upper 32 bits": a NaN may look like an infinity there. */
+			if (f->storage_bits == 64 && oracle_is_nan(f, bits) &&
+			    !oracle_is_nan(f, bits & 0xffffffff00000000))
+				out->kind = ORACLE_FREE;
 			value[s] = oracle_value(f,
 						FORM_HAS(form, FTZ) ? oracle_flush(f, bits) : bits);
 		}

@@ -42,7 +42,8 @@ static double source(const struct form *form, unsigned index, const uint64_t *in
 
 	if (FORM_HAS(form, FTZ))
 		bits = oracle_flush(f, bits);
-	return oracle_value(f, bits);
+	/* The sign of a NaN counts for .xorsign. */
+	return copysign(oracle_value(f, bits), bits >> (f->storage_bits - 1) ? -1 : 1);
 }
 
 /*

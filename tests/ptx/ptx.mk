@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ptx.mk - ptx-suite: kernels with known results, on softgpu or on a real GPU; its bundle; its PTX made anew
 
-PTX_SUITE_SRC := $(addprefix tests/ptx/,suite.c trial.c trial_check.c trial_file.c cases.c cases_atomics.c \
-	cases_control.c cases_crypto.c cases_elementary.c cases_faults.c cases_forms.c cases_graphs.c \
+PTX_SUITE_SRC := $(addprefix tests/ptx/,suite.c trial.c trial_check.c trial_file.c trial_keep.c cases.c cases_atomics.c \
+	cases_control.c cases_crypto.c cases_elementary.c cases_faults.c cases_foreign.c cases_forms.c cases_graphs.c \
 	cases_halves.c cases_integers.c cases_mathematics.c cases_matrix.c cases_memory.c cases_numeric.c \
-	cases_sorting.c cases_structs.c cases_text.c cases_warps.c form.c memory_form.c inputs.c oracle.c \
+	cases_sorting.c cases_structs.c cases_text.c cases_triton.c cases_warps.c form.c memory_form.c inputs.c oracle.c \
 	oracle_approximations.c oracle_bits.c oracle_comparisons.c oracle_conversions.c oracle_floats.c \
 	oracle_format.c oracle_integers.c oracle_videos.c gpu_cuda.c)
 
@@ -36,7 +36,7 @@ ptx-bundle: $(B)/bin/ptx-suite-cuda
 	@rm -rf $(B)/ptx-bundle && mkdir -p $(B)/ptx-bundle
 	@cp $(B)/bin/ptx-suite-cuda $(B)/ptx-bundle/ptx-suite
 	@cp tests/ptx/bundle_run.sh $(B)/ptx-bundle/run.sh
-	@cp -r tests/ptx/kernels tests/ptx/emit_ptx.py $(B)/ptx-bundle
+	@cp -r tests/ptx/kernels tests/ptx/numba tests/ptx/triton tests/ptx/nvrtc tests/ptx/emit_ptx.py $(B)/ptx-bundle
 	@echo "  DIR   $(B)/ptx-bundle"
 
 # The checked-in PTX once more, by nvcc 13; a head of a kernel's file may name arch: and flags:.

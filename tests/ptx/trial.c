@@ -10,35 +10,9 @@
 
 #include "tests/ptx/trial.h"
 #include "tests/ptx/trial_file.h"
+#include "tests/ptx/trial_private.h"
 
-enum { TRIAL_BUFFERS_MAX = 32, TRIAL_MODULES_MAX = 8, TRIAL_ARGS_MAX = 32, TRIAL_FAILS_SHOWN = 8 };
-
-struct buffer {
-	char name[64];
-	unsigned char *host;
-	uint64_t address;
-	size_t bytes;
-	bool varies;
-};
-
-struct trial {
-	struct trial_options options;
-	const char *name;
-	const char *argument;
-	size_t move_bytes_max;
-	char *notes;
-	size_t notes_bytes;
-	FILE *notes_file;
-	char log[2048];
-	struct buffer buffers[TRIAL_BUFFERS_MAX];
-	unsigned buffer_count;
-	void *modules[TRIAL_MODULES_MAX];
-	unsigned module_count;
-	unsigned fail_count;
-	char output[65536];
-};
-
-static void fail_out_of_memory(void)
+void trial_out_of_memory(void)
 {
 	fputs("Bail out! the suite is out of memory\n", stdout);
 	exit(1);
@@ -70,7 +44,7 @@ struct trial *trial_new(const struct trial_options *options, const char *case_na
 	struct trial *trial = calloc(1, sizeof(*trial));
 
 	if (!trial)
-		fail_out_of_memory();
+		trial_out_of_memory();
 	trial->options = *options;
 	trial->name = case_name;
 	trial->argument = argument;
@@ -88,41 +62,12 @@ bool trial_is_softgpu(const struct trial *trial)
 	return trial->options.gpu->is_softgpu;
 }
 
-/* Writes bytes for a later comparison, or compares them with what another GPU wrote. */
-static void keep_or_compare(struct trial *trial, const char *what, const void *bytes, size_t count)
-{
-	char why[256];
-
-	if (trial->options.dump_dir &&
-	    trial_file_write(trial->options.dump_dir, trial->name, what, bytes, count) != 0)
-		trial_fail(trial, "%s: not dumped: %s", what, strerror(errno));
-	if (trial->options.compare_dir &&
-	    trial_file_compare(trial->options.compare_dir, trial->name, what, bytes, count, why,
-			       sizeof(why)) != 0)
-		trial_fail(trial, "%s", why);
-}
-
-static void keep_or_compare_all(struct trial *trial)
-{
-	if (trial->notes_file) {
-		fclose(trial->notes_file);
-		keep_or_compare(trial, "notes", trial->notes, trial->notes_bytes);
-		free(trial->notes);
-	}
-	for (unsigned i = 0; i < trial->buffer_count; i++) {
-		const struct buffer *buffer = &trial->buffers[i];
-
-		if (!buffer->varies)
-			keep_or_compare(trial, buffer->name, buffer->host, buffer->bytes);
-	}
-}
-
 bool trial_end(struct trial *trial)
 {
 	const struct gpu *gpu = trial->options.gpu;
 	bool held;
 
-	keep_or_compare_all(trial);
+	trial_keep_all(trial);
 	/* After a fault every call fails: results of clearing up say nothing. */
 	for (unsigned i = 0; i < trial->buffer_count; i++) {
 		gpu->free(trial->buffers[i].address);
@@ -138,6 +83,23 @@ bool trial_end(struct trial *trial)
 	return held;
 }
 
+/* Keeps the first entry's name: compilers of Python make ones that no case can spell. */
+static void find_entry(struct trial *trial, const char *text)
+{
+	const char *at = strstr(text, ".entry ");
+	size_t bytes;
+
+	trial->first_entry[0] = '\0';
+	if (!at)
+		return;
+	at += strlen(".entry ");
+	bytes = strcspn(at, "( \t\n");
+	if (bytes < sizeof(trial->first_entry)) {
+		memcpy(trial->first_entry, at, bytes);
+		trial->first_entry[bytes] = '\0';
+	}
+}
+
 static int try_load(struct trial *trial, const char *const *texts, const size_t *text_bytes,
 		    unsigned count)
 {
@@ -148,9 +110,21 @@ static int try_load(struct trial *trial, const char *const *texts, const size_t 
 		abort();
 	result = trial->options.gpu->load(texts, text_bytes, count, &module, trial->log,
 					  sizeof(trial->log));
-	if (result == GPU_OK)
+	if (result == GPU_OK) {
 		trial->modules[trial->module_count++] = module;
+		find_entry(trial, texts[0]);
+	}
 	return result;
+}
+
+bool trial_only_entry(struct trial *trial, char *entry, size_t entry_bytes)
+{
+	int length = snprintf(entry, entry_bytes, "%s", trial->first_entry);
+
+	if (length > 0 && (size_t)length < entry_bytes)
+		return true;
+	trial_fail(trial, "the text has no entry with a name of less than %zu bytes", entry_bytes);
+	return false;
 }
 
 static bool load(struct trial *trial, const char *const *texts, const size_t *text_bytes,
@@ -243,7 +217,7 @@ void *trial_buffer(struct trial *trial, const char *name, size_t bytes)
 		abort();
 	buffer->host = calloc(1, bytes);
 	if (!buffer->host)
-		fail_out_of_memory();
+		trial_out_of_memory();
 	snprintf(buffer->name, sizeof(buffer->name), "%s", name);
 	buffer->bytes = bytes;
 	buffer->varies = false;
@@ -281,15 +255,6 @@ void trial_varies(struct trial *trial, const void *host, const char *reason)
 void trial_limit_buffers(struct trial *trial, size_t bytes)
 {
 	trial->move_bytes_max = bytes;
-}
-
-void trial_note(struct trial *trial, const char *name, uint64_t number)
-{
-	if (!trial->notes_file)
-		trial->notes_file = open_memstream(&trial->notes, &trial->notes_bytes);
-	if (!trial->notes_file)
-		fail_out_of_memory();
-	fprintf(trial->notes_file, "%s %016llx\n", name, (unsigned long long)number);
 }
 
 uint64_t trial_global_address(struct trial *trial, const char *symbol, size_t *bytes)

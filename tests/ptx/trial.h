@@ -75,6 +75,10 @@ bool trial_load(struct trial *trial, const char *file);
 bool trial_load_linked(struct trial *trial, const char *const *files);
 bool trial_load_text(struct trial *trial, const char *text, size_t text_bytes);
 
+/* The name of the first entry in the text that was loaded last. Return: false, and the trial fails.
+ */
+bool trial_only_entry(struct trial *trial, char *entry, size_t entry_bytes);
+
 /* The same, but a refusal does not fail the trial; trial_log() has the loader's words then. */
 bool trial_try_text(struct trial *trial, const char *text, size_t text_bytes);
 const char *trial_log(const struct trial *trial);
@@ -105,8 +109,12 @@ void trial_varies(struct trial *trial, const void *host, const char *reason);
 /* From now on launches move at most so many bytes of each buffer to and fro. */
 void trial_limit_buffers(struct trial *trial, size_t bytes);
 
-/* Keeps a number under a name for --dump; --compare wants the same one from the other GPU. */
-void trial_note(struct trial *trial, const char *name, uint64_t number);
+/*
+ * Keeps two numbers under a name for --dump. With --compare the first has to be the same on the
+ * other GPU; where only the second differs is counted and told. Names that the other GPU lacks do
+ * not count.
+ */
+void trial_note(struct trial *trial, const char *name, uint64_t number, uint64_t detail);
 
 /* A global of the loaded module: copies bytes from or to it. */
 void trial_global_read(struct trial *trial, const char *symbol, void *to, size_t bytes);

@@ -16,6 +16,7 @@
 #define COUNT_BITS 20
 #define COUNT_MAX ((1u << COUNT_BITS) - 1)
 #define BYTES_BITS 22
+#define BYTES_MASK ((1u << BYTES_BITS) - 1)
 #define PHASE (1ull << 63)
 
 #define QUANTUM_COST 256 /* a wait in a loop: see exec_group.c */
@@ -30,20 +31,20 @@ static uint32_t expected_of(uint64_t state)
 	return state >> COUNT_BITS & COUNT_MAX;
 }
 
-static int32_t bytes_of(uint64_t state)
+/* Bytes still expected, modulo 2^22: fewer than 0 looks like many, and comes back to 0 as well. */
+static uint32_t bytes_of(uint64_t state)
 {
-	return (int32_t)((int64_t)(state << 2) >> (64 - BYTES_BITS));
+	return state >> 2 * COUNT_BITS & BYTES_MASK;
 }
 
-static uint64_t make(uint32_t pending, uint32_t expected, int32_t bytes, uint64_t phase)
+static uint64_t make(uint32_t pending, uint32_t expected, uint32_t bytes, uint64_t phase)
 {
-	uint64_t kept = (uint64_t)(uint32_t)bytes & ((1u << BYTES_BITS) - 1);
-
-	return phase | kept << 2 * COUNT_BITS | (uint64_t)expected << COUNT_BITS | pending;
+	return phase | (uint64_t)(bytes & BYTES_MASK) << 2 * COUNT_BITS |
+	       (uint64_t)expected << COUNT_BITS | pending;
 }
 
 /* Arrivals, dropped ones and bytes; the phase ends when nothing is expected any more. */
-static uint64_t arrive(uint64_t state, uint32_t count, bool drop, int32_t bytes)
+static uint64_t arrive(uint64_t state, uint32_t count, bool drop, uint32_t bytes)
 {
 	uint32_t pending = pending_of(state), expected = expected_of(state);
 	uint64_t phase = state & PHASE;
@@ -52,7 +53,7 @@ static uint64_t arrive(uint64_t state, uint32_t count, bool drop, int32_t bytes)
 	if (drop)
 		expected -= count < expected ? count : expected;
 	bytes += bytes_of(state);
-	if (pending == 0 && bytes == 0) {
+	if (pending == 0 && (bytes & BYTES_MASK) == 0) {
 		phase ^= PHASE;
 		pending = expected;
 	}
@@ -73,14 +74,14 @@ static uint64_t step(const struct sg_code_insn *insn, const unsigned char *frame
 	case SG_OP_MBARRIER_INVAL:
 		return 0;
 	case SG_OP_MBARRIER_EXPECT_TX:
-		return make(pending_of(state), expected_of(state), bytes_of(state) + (int32_t)n,
+		return make(pending_of(state), expected_of(state), bytes_of(state) + n,
 			    state & PHASE);
 	case SG_OP_MBARRIER_COMPLETE_TX:
-		return arrive(state, 0, false, -(int32_t)n);
+		return arrive(state, 0, false, 0 - n);
 	case SG_OP_MBARRIER_ARRIVE:
 	case SG_OP_MBARRIER_ARRIVE_DROP:
 		return arrive(state, tx ? 1 : n, insn->op == SG_OP_MBARRIER_ARRIVE_DROP,
-			      tx ? (int32_t)n : 0);
+			      tx ? n : 0);
 	case SG_OP_CP_ASYNC_MBARRIER:
 		/* Copies are done at once. Without .noinc the arrival was announced and made: no
 		 * change. */

@@ -28,6 +28,7 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) $(addprefix vgpuadm/,fail.c fie
 	-ljansson -lsmartcols))
 
 $(eval $(call fuzzer,fuzz_ptx,$(SOFTGPU_FRONT_SRC)))
+$(eval $(call fuzzer,fuzz_ptx_run,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
 
 $(FUZZ_B)/.prerequisites: packaging/prerequisites.sh packaging/debian-packages
 	@mkdir -p $(@D)
@@ -42,6 +43,9 @@ $(FUZZ_B)/obj/%.o: %.c | $(FUZZ_B)/.prerequisites
 # An edit distance is nothing but comparisons: traced, they take most of the time of a fuzzer that gets
 # a word wrong, and teach it nothing.
 $(FUZZ_B)/obj/common/suggest.o: FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp
+# The same of loops over lanes.
+$(patsubst %.c,$(FUZZ_B)/obj/%.o,$(SOFTGPU_MACHINE_SRC)): FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp \
+	-ffp-contract=off
 
 -include $(shell find $(FUZZ_B)/obj -name '*.d' 2>/dev/null)
 

@@ -14,7 +14,7 @@ seed=${FUZZ_SEED:-1}
 jobs=${FUZZ_JOBS:-1}
 built=build/fuzz
 fuzzers=(fuzz_frame fuzz_request fuzz_response fuzz_pattern fuzz_timeexpr fuzz_conf fuzz_admin_line fuzz_admin_reply
-    fuzz_file_request fuzz_ptx)
+    fuzz_file_request fuzz_ptx fuzz_ptx_run)
 [ $# -eq 0 ] || fuzzers=("$@")
 
 # What was freed stays unused for 8 MiB, longer than any input lives, instead of 256: much quicker.

@@ -10,10 +10,7 @@ static sg_exec_handler *bind_lanes(const struct sg_code_insn *insn)
 {
 #if defined(__x86_64__)
 	/* What lanes_v3.c is compiled for. */
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-	    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-	    __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt") &&
-	    __builtin_cpu_supports("f16c"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 		return sg_lanes_bind_v3(insn);
 #endif
 	return sg_lanes_bind_base(insn);

@@ -112,7 +112,12 @@ static inline uint32_t lanes_pack(const uint8_t bytes[SG_LANES])
 			const struct sg_code_insn *insn, unsigned char *frame, uint32_t mask)
 
 /* Lane l's result is never read by another lane: sources may be the destination itself. */
-#define LANES_LOOP _Pragma("GCC ivdep") for (int l = 0; l < SG_LANES; l++)
+#if defined(__clang__)
+#define LANES_INDEPENDENT
+#else
+#define LANES_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+#define LANES_LOOP LANES_INDEPENDENT for (int l = 0; l < SG_LANES; l++)
 
 #define LANES_BODY(D, load, expression)                              \
 	{                                                            \

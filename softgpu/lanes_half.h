@@ -24,7 +24,7 @@
 		lane_u16 *dst = LANES_DST(u16), spare[2 * SG_LANES] __attribute__((aligned(64))); \
 		lane_u16 *out = mask == SG_EXEC_ALL ? dst : spare;                                \
                                                                                                   \
-		_Pragma("GCC ivdep") for (int l = 0; l < 2 * SG_LANES; l++)                       \
+		LANES_INDEPENDENT for (int l = 0; l < 2 * SG_LANES; l++)                          \
 		{                                                                                 \
 			uint16_t a = sa[l], b = sb[l], c = sc[l];                                 \
                                                                                                   \

@@ -265,7 +265,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man{1,5,7,8} $(DESTDIR)$(PREFIX)/lib/systemd/system \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(SYSCONFDIR)/vgpud
 	install -m 755 $(B)/bin/vgpud $(B)/bin/vgpuadm $(DESTDIR)$(PREFIX)/sbin
-	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(B)/bin/softgpu-run $(DESTDIR)$(PREFIX)/bin
 	install -m 644 schema.sql packaging/60-vgpu.rules $(DESTDIR)$(PREFIX)/share/vgpu
 	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' packaging/vgpud.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/vgpud.service

@@ -117,7 +117,7 @@ struct softgpu_config {
  * Return: SUCCESS, INVALID_VALUE a figure of config is out of bounds, OUT_OF_MEMORY no address
  * range of that size, OPERATING_SYSTEM a thread could not be started.
  */
-enum softgpu_result softgpu_open(const struct softgpu_config *config, struct softgpu **gpu);
+enum softgpu_result softgpu_open(const struct softgpu_config *config, struct softgpu **out);
 
 /* Stops all work, joins the threads, frees all. No other call may be running or follow. */
 void softgpu_close(struct softgpu *gpu);
@@ -293,7 +293,7 @@ struct softgpu_set {
 /* On the legacy stream. Does not wait for the end, as a driver's sets of device memory. */
 enum softgpu_result softgpu_memset(struct softgpu *gpu, const struct softgpu_set *set);
 enum softgpu_result softgpu_memset_async(struct softgpu *gpu, const struct softgpu_set *set,
-					 struct softgpu_stream *stream);
+					 struct softgpu_stream *handle);
 
 /* --- memory pools ------------------------------------------------------------------------ */
 
@@ -312,31 +312,32 @@ enum softgpu_pool_attribute {
 
 /* max_bytes: what the pool may hold at once; 0: all of the device. */
 enum softgpu_result softgpu_pool_create(struct softgpu *gpu, uint64_t max_bytes,
-					struct softgpu_pool **pool);
+					struct softgpu_pool **handle);
 /* The handle is gone at once; memory from it lives until it is freed. The default pool:
  * INVALID_VALUE. */
-enum softgpu_result softgpu_pool_destroy(struct softgpu *gpu, struct softgpu_pool *pool);
-enum softgpu_result softgpu_pool_default(struct softgpu *gpu, struct softgpu_pool **pool);
-enum softgpu_result softgpu_pool_trim(struct softgpu *gpu, struct softgpu_pool *pool,
+enum softgpu_result softgpu_pool_destroy(struct softgpu *gpu, struct softgpu_pool *handle);
+enum softgpu_result softgpu_pool_default(struct softgpu *gpu, struct softgpu_pool **handle);
+enum softgpu_result softgpu_pool_trim(struct softgpu *gpu, struct softgpu_pool *handle,
 				      uint64_t keep_bytes);
-enum softgpu_result softgpu_pool_attribute_get(struct softgpu *gpu, struct softgpu_pool *pool,
+enum softgpu_result softgpu_pool_attribute_get(struct softgpu *gpu, struct softgpu_pool *handle,
 					       enum softgpu_pool_attribute attribute,
 					       uint64_t *value);
-enum softgpu_result softgpu_pool_attribute_set(struct softgpu *gpu, struct softgpu_pool *pool,
+enum softgpu_result softgpu_pool_attribute_set(struct softgpu *gpu, struct softgpu_pool *handle,
 					       enum softgpu_pool_attribute attribute,
 					       uint64_t value);
 /*
- * pool NULL: the default pool. The memory is there when the call returns. What was freed on the
- * same stream and not yet reached is handed out again for the same size. softgpu_mem_free frees it
- * as well.
+ * pool_handle NULL: the default pool. The memory is there when the call returns. What was freed on
+ * the same stream and not yet reached is handed out again for the same size. softgpu_mem_free frees
+ * it as well.
  */
 enum softgpu_result softgpu_mem_alloc_async(struct softgpu *gpu, uint64_t bytes,
-					    struct softgpu_pool *pool,
-					    struct softgpu_stream *stream, uint64_t *address);
+					    struct softgpu_pool *pool_handle,
+					    struct softgpu_stream *stream_handle,
+					    uint64_t *address);
 /* Frees in stream order. Return: SUCCESS, INVALID_VALUE not the start of an allocation or being
  * freed already. */
 enum softgpu_result softgpu_mem_free_async(struct softgpu *gpu, uint64_t address,
-					   struct softgpu_stream *stream);
+					   struct softgpu_stream *stream_handle);
 
 /* --- streams ----------------------------------------------------------------------------- */
 
@@ -352,30 +353,31 @@ enum softgpu_result softgpu_mem_free_async(struct softgpu *gpu, uint64_t address
 /* flags: 0 or NON_BLOCKING; priority is moved into the range. Return: SUCCESS, INVALID_VALUE,
  * OUT_OF_MEMORY (65,536). */
 enum softgpu_result softgpu_stream_create(struct softgpu *gpu, uint32_t flags, int priority,
-					  struct softgpu_stream **stream);
+					  struct softgpu_stream **handle);
 /* Returns at once; work on it still runs to its end. The two defaults cannot be destroyed:
  * INVALID_HANDLE. */
-enum softgpu_result softgpu_stream_destroy(struct softgpu *gpu, struct softgpu_stream *stream);
+enum softgpu_result softgpu_stream_destroy(struct softgpu *gpu, struct softgpu_stream *handle);
 /* Return: SUCCESS all work on it has ended, NOT_READY. */
-enum softgpu_result softgpu_stream_query(struct softgpu *gpu, struct softgpu_stream *stream);
+enum softgpu_result softgpu_stream_query(struct softgpu *gpu, struct softgpu_stream *handle);
 /* [waits] */
-enum softgpu_result softgpu_stream_synchronize(struct softgpu *gpu, struct softgpu_stream *stream);
-enum softgpu_result softgpu_stream_flags(struct softgpu *gpu, struct softgpu_stream *stream,
+enum softgpu_result softgpu_stream_synchronize(struct softgpu *gpu, struct softgpu_stream *handle);
+enum softgpu_result softgpu_stream_flags(struct softgpu *gpu, struct softgpu_stream *handle,
 					 uint32_t *flags);
-enum softgpu_result softgpu_stream_priority(struct softgpu *gpu, struct softgpu_stream *stream,
+enum softgpu_result softgpu_stream_priority(struct softgpu *gpu, struct softgpu_stream *handle,
 					    int *priority);
 /* A number that no other stream of the device ever has. */
-enum softgpu_result softgpu_stream_id(struct softgpu *gpu, struct softgpu_stream *stream,
+enum softgpu_result softgpu_stream_id(struct softgpu *gpu, struct softgpu_stream *handle,
 				      uint64_t *id);
 /* Later work on the stream waits for what the event's last record before this call covers; nothing
  * if never recorded. */
-enum softgpu_result softgpu_stream_wait_event(struct softgpu *gpu, struct softgpu_stream *stream,
-					      struct softgpu_event *event);
+enum softgpu_result softgpu_stream_wait_event(struct softgpu *gpu,
+					      struct softgpu_stream *stream_handle,
+					      struct softgpu_event *handle);
 /*
  * function(argument) runs in a thread of the device once all earlier work of the stream has ended;
  * later work waits for it. One runs at a time. It is not called once the context has an error.
  */
-enum softgpu_result softgpu_stream_host_function(struct softgpu *gpu, struct softgpu_stream *stream,
+enum softgpu_result softgpu_stream_host_function(struct softgpu *gpu, struct softgpu_stream *handle,
 						 void (*function)(void *argument), void *argument);
 
 /* CUstreamWaitValue_flags' numbers. */
@@ -388,10 +390,10 @@ enum softgpu_wait {
 
 /* The word at a multiple of value_bytes (4 or 8) in device or registered memory is written, or
  * waited for. */
-enum softgpu_result softgpu_stream_write_value(struct softgpu *gpu, struct softgpu_stream *stream,
+enum softgpu_result softgpu_stream_write_value(struct softgpu *gpu, struct softgpu_stream *handle,
 					       uint64_t address, uint64_t value,
 					       uint32_t value_bytes);
-enum softgpu_result softgpu_stream_wait_value(struct softgpu *gpu, struct softgpu_stream *stream,
+enum softgpu_result softgpu_stream_wait_value(struct softgpu *gpu, struct softgpu_stream *handle,
 					      uint64_t address, uint64_t value,
 					      uint32_t value_bytes, enum softgpu_wait condition);
 
@@ -401,18 +403,18 @@ enum softgpu_result softgpu_stream_wait_value(struct softgpu *gpu, struct softgp
 #define SOFTGPU_EVENT_DISABLE_TIMING 2u
 
 enum softgpu_result softgpu_event_create(struct softgpu *gpu, uint32_t flags,
-					 struct softgpu_event **event);
-enum softgpu_result softgpu_event_destroy(struct softgpu *gpu, struct softgpu_event *event);
-enum softgpu_result softgpu_event_record(struct softgpu *gpu, struct softgpu_event *event,
-					 struct softgpu_stream *stream);
+					 struct softgpu_event **handle);
+enum softgpu_result softgpu_event_destroy(struct softgpu *gpu, struct softgpu_event *handle);
+enum softgpu_result softgpu_event_record(struct softgpu *gpu, struct softgpu_event *handle,
+					 struct softgpu_stream *stream_handle);
 /* Return: SUCCESS what the last record covers has ended, or never recorded; NOT_READY. */
-enum softgpu_result softgpu_event_query(struct softgpu *gpu, struct softgpu_event *event);
+enum softgpu_result softgpu_event_query(struct softgpu *gpu, struct softgpu_event *handle);
 /* [waits] */
-enum softgpu_result softgpu_event_synchronize(struct softgpu *gpu, struct softgpu_event *event);
+enum softgpu_result softgpu_event_synchronize(struct softgpu *gpu, struct softgpu_event *handle);
 /* Time from start to end. Return: SUCCESS, NOT_READY, INVALID_HANDLE never recorded or without
  * timing. */
-enum softgpu_result softgpu_event_elapsed(struct softgpu *gpu, struct softgpu_event *start,
-					  struct softgpu_event *end, float *elapsed_ms);
+enum softgpu_result softgpu_event_elapsed(struct softgpu *gpu, struct softgpu_event *start_handle,
+					  struct softgpu_event *end_handle, float *elapsed_ms);
 
 /* --- modules and functions --------------------------------------------------------------- */
 
@@ -437,27 +439,27 @@ struct softgpu_log {
  */
 enum softgpu_result softgpu_module_load(struct softgpu *gpu, const struct softgpu_image *images,
 					uint32_t image_count, const struct softgpu_log *log,
-					struct softgpu_module **module);
+					struct softgpu_module **handle);
 /* [block-free] Its functions and variables are gone. Kernels of it that run or wait still run to
  * their end. */
-enum softgpu_result softgpu_module_unload(struct softgpu *gpu, struct softgpu_module *module);
+enum softgpu_result softgpu_module_unload(struct softgpu *gpu, struct softgpu_module *handle);
 enum softgpu_result softgpu_module_function_count(struct softgpu *gpu,
-						  struct softgpu_module *module, uint32_t *count);
+						  struct softgpu_module *handle, uint32_t *count);
 /* By index from 0 in the order of the text. Return: SUCCESS, INVALID_VALUE. The handle stays the
  * same each time. */
-enum softgpu_result softgpu_module_function_at(struct softgpu *gpu, struct softgpu_module *module,
+enum softgpu_result softgpu_module_function_at(struct softgpu *gpu, struct softgpu_module *handle,
 					       uint32_t index, struct softgpu_function **function);
 /* Return: SUCCESS, NOT_FOUND. */
-enum softgpu_result softgpu_module_function(struct softgpu *gpu, struct softgpu_module *module,
+enum softgpu_result softgpu_module_function(struct softgpu *gpu, struct softgpu_module *handle,
 					    const char *name, struct softgpu_function **function);
 /* A variable in global or constant memory. Return: SUCCESS, NOT_FOUND. */
-enum softgpu_result softgpu_module_global(struct softgpu *gpu, struct softgpu_module *module,
+enum softgpu_result softgpu_module_global(struct softgpu *gpu, struct softgpu_module *handle,
 					  const char *name, uint64_t *address, uint64_t *bytes);
 
 /* The name lives as long as the module. */
-enum softgpu_result softgpu_function_name(struct softgpu *gpu, struct softgpu_function *function,
+enum softgpu_result softgpu_function_name(struct softgpu *gpu, struct softgpu_function *handle,
 					  const char **name);
-enum softgpu_result softgpu_function_module(struct softgpu *gpu, struct softgpu_function *function,
+enum softgpu_result softgpu_function_module(struct softgpu *gpu, struct softgpu_function *handle,
 					    struct softgpu_module **module);
 
 /* CUfunction_attribute's numbers. Others up to 15 (clusters) are 0. */
@@ -476,16 +478,16 @@ enum softgpu_function_attribute {
 };
 
 enum softgpu_result softgpu_function_attribute_get(struct softgpu *gpu,
-						   struct softgpu_function *function, int attribute,
+						   struct softgpu_function *handle, int which,
 						   int *value);
 enum softgpu_result softgpu_function_attribute_set(struct softgpu *gpu,
-						   struct softgpu_function *function, int attribute,
+						   struct softgpu_function *handle, int which,
 						   int value);
 /* Offset and size of a kernel's parameter in the blob, in bytes. Return: SUCCESS, INVALID_VALUE no
  * such index. */
-enum softgpu_result softgpu_function_parameter(struct softgpu *gpu,
-					       struct softgpu_function *function, uint32_t index,
-					       uint64_t *offset_bytes, uint64_t *bytes);
+enum softgpu_result softgpu_function_parameter(struct softgpu *gpu, struct softgpu_function *handle,
+					       uint32_t index, uint64_t *offset_bytes,
+					       uint64_t *bytes);
 
 /* --- launch ------------------------------------------------------------------------------ */
 
@@ -518,20 +520,20 @@ struct softgpu_launch {
 enum softgpu_result softgpu_launch(struct softgpu *gpu, const struct softgpu_launch *launch);
 
 /* Blocks of the function that one multiprocessor holds at once; 0: a block is too large. */
-enum softgpu_result softgpu_occupancy(struct softgpu *gpu, struct softgpu_function *function,
+enum softgpu_result softgpu_occupancy(struct softgpu *gpu, struct softgpu_function *handle,
 				      uint32_t block_threads, uint64_t shared_bytes,
 				      uint32_t *blocks);
 /*
  * The block size with the most threads resident (the largest among equals) and the grid that fills
  * the device. shared_bytes(threads), NULL: none; limit_threads 0: none.
  */
-enum softgpu_result softgpu_occupancy_block(struct softgpu *gpu, struct softgpu_function *function,
+enum softgpu_result softgpu_occupancy_block(struct softgpu *gpu, struct softgpu_function *handle,
 					    uint64_t (*shared_bytes)(int block_threads),
 					    uint32_t limit_threads, uint32_t *grid_blocks,
 					    uint32_t *block_threads);
 /* Dynamic shared memory that a block may have while `blocks` of them are resident on one
  * multiprocessor. */
-enum softgpu_result softgpu_occupancy_shared(struct softgpu *gpu, struct softgpu_function *function,
+enum softgpu_result softgpu_occupancy_shared(struct softgpu *gpu, struct softgpu_function *handle,
 					     uint32_t blocks, uint32_t block_threads,
 					     uint64_t *shared_bytes);
 

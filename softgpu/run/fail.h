@@ -15,7 +15,7 @@ enum exit_status {
 };
 
 /* Prints "softgpu-run: ..." with a newline to stderr and ends the process. */
-_Noreturn void fail(enum exit_status status, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void __attribute__((noreturn, format(printf, 2, 3)))
+fail(enum exit_status status, const char *format, ...);
 
 #endif

@@ -19,24 +19,30 @@
 
 /* --- files ------------------------------------------------------------------------------- */
 
+/* Return: memory of twice the size with the same bytes. */
+static char *grow(char *text, size_t *capacity)
+{
+	char *larger = realloc(text, *capacity * 2);
+
+	if (!larger)
+		fail(EXIT_STATUS_FILE, "no memory for so large a file");
+	*capacity *= 2;
+	return larger;
+}
+
 /* Return: the bytes of a file with a NUL behind them, allocated. */
 static char *read_file(const char *path, uint64_t *bytes)
 {
 	FILE *file = fopen(path, "rb");
-	size_t capacity = 65536, used = 0;
-	char *text = malloc(capacity);
+	size_t capacity = 32768, used = 0;
+	char *text = NULL;
 
 	if (!file)
 		fail(EXIT_STATUS_FILE, "%s: %s", path, strerror(errno));
-	while (text) {
+	do {
+		text = grow(text, &capacity);
 		used += fread(text + used, 1, capacity - used - 1, file);
-		if (used < capacity - 1)
-			break;
-		capacity *= 2;
-		text = realloc(text, capacity);
-	}
-	if (!text)
-		fail(EXIT_STATUS_FILE, "%s: no memory for so large a file", path);
+	} while (used == capacity - 1);
 	if (ferror(file))
 		fail(EXIT_STATUS_FILE, "%s: %s", path, strerror(errno));
 	fclose(file);
@@ -73,7 +79,7 @@ static _Noreturn void fail_result(struct softgpu *gpu, enum softgpu_result resul
 
 static struct softgpu_module *load(struct softgpu *gpu, const struct options *options)
 {
-	struct softgpu_image images[OPTIONS_IMAGES_MAX];
+	struct softgpu_image images[OPTIONS_IMAGES_MAX] = { 0 };
 	char log_text[LOG_BYTES] = "";
 	const struct softgpu_log log = { log_text, sizeof(log_text) };
 	struct softgpu_module *module;

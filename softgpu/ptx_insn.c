@@ -272,6 +272,9 @@ static void read_vector(struct sg_parser *p, struct sg_operand *out)
 		read_operand(p, &elements[out->count++]);
 	} while (sg_lex_accept_punct(&p->lex, ','));
 	sg_lex_expect_punct(&p->lex, '}', "after a vector");
+	/* "{%r1}" is %r1, as Triton writes it for all loads */
+	if (out->count == 1)
+		*out = elements[0];
 }
 
 /* -%r1, which vmad alone has: a minus in front of a register. The token after it decides. */

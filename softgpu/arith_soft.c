@@ -204,45 +204,74 @@ static double zero_sum(double a, double b, double sum, enum sg_arith_round mode)
 	return mode == SG_ARITH_RM ? -0.0 : 0.0;
 }
 
-static float to_f32(double odd, enum sg_arith_round mode)
+double sg_arith_add_odd(float a, float b, enum sg_arith_round mode)
 {
-	return sg_arith_from_f32((uint32_t)sg_arith_narrow(&sg_arith_f32, mode, odd, false));
+	return zero_sum(a, b, add_odd(a, b), mode);
 }
 
-float sg_arith_add_round_f32(float a, float b, enum sg_arith_round mode)
-{
-	return to_f32(zero_sum(a, b, add_odd(a, b), mode), mode);
-}
-
-float sg_arith_mul_round_f32(float a, float b, enum sg_arith_round mode)
-{
-	return to_f32((double)a * b, mode);
-}
-
-float sg_arith_fma_round_f32(float a, float b, float c, enum sg_arith_round mode)
+double sg_arith_fma_odd_f32(float a, float b, float c, enum sg_arith_round mode)
 {
 	double product = (double)a * b;
 
-	return to_f32(zero_sum(product, c, add_odd(product, c), mode), mode);
+	return zero_sum(product, c, add_odd(product, c), mode);
 }
 
-float sg_arith_div_round_f32(float a, float b, enum sg_arith_round mode)
+double sg_arith_div_odd(float a, float b)
 {
 	double q = (double)a / b, error = 0;
 
 	/* What is left over is exact: 53 times 24 bits, of which the upper cancel. */
 	if (isfinite(q) && q != 0 && isfinite(b))
 		error = fma(-q, b, a) * (b > 0 ? 1 : -1);
-	return to_f32(make_odd(q, error), mode);
+	return make_odd(q, error);
 }
 
-float sg_arith_sqrt_round_f32(float a, enum sg_arith_round mode)
+double sg_arith_sqrt_odd(float a)
 {
 	double root = sqrt((double)a), error = 0;
 
 	if (isfinite(root) && root != 0)
 		error = fma(-root, root, a);
-	return to_f32(make_odd(root, error), mode);
+	return make_odd(root, error);
+}
+
+float sg_arith_finish_f32(double odd, enum sg_arith_round mode, bool ftz)
+{
+	float r = sg_arith_from_f32((uint32_t)sg_arith_narrow(&sg_arith_f32, mode, odd, false));
+	uint64_t scaled;
+
+	if (!ftz || !(sg_arith_abs_f32(r) <= 0x1p-126f))
+		return r;
+	/* The same number 2^64 times as large is far from the end of the range. */
+	scaled = sg_arith_narrow(&sg_arith_f32, mode, odd * 0x1p64, false);
+	if (sg_arith_abs_f32(sg_arith_from_f32((uint32_t)scaled)) < 0x1p-62f)
+		return sg_arith_copysign_f32(r, 0.0f);
+	return r;
+}
+
+float sg_arith_add_round_f32(float a, float b, enum sg_arith_round mode)
+{
+	return sg_arith_finish_f32(sg_arith_add_odd(a, b, mode), mode, false);
+}
+
+float sg_arith_mul_round_f32(float a, float b, enum sg_arith_round mode)
+{
+	return sg_arith_finish_f32((double)a * b, mode, false);
+}
+
+float sg_arith_fma_round_f32(float a, float b, float c, enum sg_arith_round mode)
+{
+	return sg_arith_finish_f32(sg_arith_fma_odd_f32(a, b, c, mode), mode, false);
+}
+
+float sg_arith_div_round_f32(float a, float b, enum sg_arith_round mode)
+{
+	return sg_arith_finish_f32(sg_arith_div_odd(a, b), mode, false);
+}
+
+float sg_arith_sqrt_round_f32(float a, enum sg_arith_round mode)
+{
+	return sg_arith_finish_f32(sg_arith_sqrt_odd(a), mode, false);
 }
 
 static int fe_mode(enum sg_arith_round mode)

@@ -66,6 +66,22 @@ double sg_arith_fma_round_f64(double a, double b, double c, enum sg_arith_round 
 double sg_arith_div_round_f64(double a, double b, enum sg_arith_round mode);
 double sg_arith_sqrt_round_f64(double a, enum sg_arith_round mode);
 
+/*
+ * The exact results of f32 operations, made odd where a double does not hold them: to be rounded
+ * once by sg_arith_finish_f32. mode: only the sign of an exact zero from a sum depends on it.
+ */
+double sg_arith_add_odd(float a, float b, enum sg_arith_round mode);
+double sg_arith_fma_odd_f32(float a, float b, float c, enum sg_arith_round mode);
+double sg_arith_div_odd(float a, float b);
+double sg_arith_sqrt_odd(float a);
+
+/*
+ * Round such a result. ftz: flush what is below the smallest normal number once it is rounded to 24
+ * bits with an exponent without bounds, as GPUs do: a result that only subnormal rounding lifts to
+ * the smallest normal number becomes zero.
+ */
+float sg_arith_finish_f32(double odd, enum sg_arith_round mode, bool ftz);
+
 /* a * b + c for formats of at most 11 bits, to be narrowed once: the last bit tells inexactness. */
 double sg_arith_fma_odd(double a, double b, double c);
 

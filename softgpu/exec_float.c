@@ -5,26 +5,26 @@
 #include "softgpu/arith_half.h"
 #include "softgpu/exec_slow.h"
 
-static float one_f32(const struct sg_code_insn *insn, float a, float b, float c)
+/* The result before it is rounded. */
+static double exact_f32(const struct sg_code_insn *insn, float a, float b, float c,
+			enum sg_arith_round mode)
 {
-	enum sg_arith_round mode = slow_round(insn->round);
-
 	switch (insn->op) {
 	case SG_OP_ADD:
-		return sg_arith_add_round_f32(a, b, mode);
+		return sg_arith_add_odd(a, b, mode);
 	case SG_OP_SUB:
 		/* NaN is made canonical afterwards: its sign does not matter. */
-		return sg_arith_add_round_f32(a, -b, mode);
+		return sg_arith_add_odd(a, -b, mode);
 	case SG_OP_MUL:
-		return sg_arith_mul_round_f32(a, b, mode);
+		return (double)a * b;
 	case SG_OP_DIV:
-		return sg_arith_div_round_f32(a, b, mode);
+		return sg_arith_div_odd(a, b);
 	case SG_OP_RCP:
-		return sg_arith_div_round_f32(1.0f, a, mode);
+		return sg_arith_div_odd(1.0f, a);
 	case SG_OP_SQRT:
-		return sg_arith_sqrt_round_f32(a, mode);
+		return sg_arith_sqrt_odd(a);
 	default:
-		return sg_arith_fma_round_f32(a, b, c, mode);
+		return sg_arith_fma_odd_f32(a, b, c, mode);
 	}
 }
 
@@ -54,15 +54,14 @@ static uint32_t minmax_f32(const struct sg_code_insn *insn, const float in[3], b
 static uint32_t compute_f32(const struct sg_code_insn *insn, uint32_t a, uint32_t b, uint32_t c)
 {
 	float in[3] = { sg_arith_from_f32(a), sg_arith_from_f32(b), sg_arith_from_f32(c) }, r;
+	enum sg_arith_round mode = slow_round(insn->round);
 	bool ftz = insn->flags & SG_BIT(FTZ);
 
 	for (int n = 0; n < 3 && ftz; n++)
 		in[n] = sg_arith_ftz_f32(in[n]);
 	if (insn->op == SG_OP_MIN || insn->op == SG_OP_MAX)
 		return minmax_f32(insn, in, insn->src[2] != SG_SLOT_NONE);
-	r = one_f32(insn, in[0], in[1], in[2]);
-	if (ftz)
-		r = sg_arith_ftz_f32(r);
+	r = sg_arith_finish_f32(exact_f32(insn, in[0], in[1], in[2], mode), mode, ftz);
 	r = insn->flags & SG_BIT(SAT) ? sg_arith_sat_f32(r) : sg_arith_canon_f32(r);
 	return sg_arith_bits_f32(r);
 }

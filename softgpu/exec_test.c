@@ -193,7 +193,7 @@ static bool has_property(uint8_t sub, double value, double least_normal)
 	case SG_SUB_NOTANUMBER:
 		return isnan(value);
 	case SG_SUB_NORMAL:
-		return isfinite(value) && a >= least_normal;
+		return isfinite(value) && (a >= least_normal || a == 0); /* zeros count */
 	default:
 		return a > 0 && a < least_normal;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lanes_float.h - f32 and f64 handlers, rounded to nearest; see lanes.h */
 
-#include "softgpu/arith_float.h"
+#include "softgpu/arith_half.h"
 #include "softgpu/lanes.h"
 
 /* Of an f32 operation: what comes in with .ftz, what goes out with .ftz and .sat. */
@@ -38,6 +38,59 @@ static inline float lanes_out(float r, int ftz, int sat)
 			   float c = LANES_IN(ftz, sc[l]), lanes_out(expression, ftz, sat))     \
 	}
 
+/*
+ * .ftz of products and quotients: GPUs flush what is below the smallest normal number when rounded
+ * with an exponent without bounds. That differs from plain flushing only where a result is the
+ * smallest normal number itself. Such lanes are looked at again: `exact` is the result in double,
+ * odd if it is not exact, and the bound is half a unit of 24 bits below the smallest normal number.
+ */
+#define LANES_EDGE(r) ((sg_arith_bits_f32(r) & 0x7fffffffu) == 0x00800000u)
+#define LANES_BOUND (0x1p-126 - 0x1p-151)
+
+#define LANES_F32_EDGE(name, sat, third, expression, exact)                                 \
+	LANES_HANDLER(name)                                                                 \
+	{                                                                                   \
+		const lane_f32 *sa = LANES_SRC(0, f32), *sb = LANES_SRC(1, f32);            \
+		const lane_f32 *sc = third ? LANES_SRC(2, f32) : sa;                        \
+		lane_f32 *dst = LANES_DST(f32), out[SG_LANES];                              \
+		uint32_t edge = 0;                                                          \
+                                                                                            \
+		LANES_LOOP                                                                  \
+		{                                                                           \
+			float a = sg_arith_ftz_f32(sa[l]), b = sg_arith_ftz_f32(sb[l]);     \
+			float c = sg_arith_ftz_f32(sc[l]), r = expression;                  \
+                                                                                            \
+			(void)c;                                                            \
+			edge |= LANES_EDGE(r);                                              \
+			out[l] = lanes_out(r, 1, sat);                                      \
+		}                                                                           \
+		for (int l = 0; edge && l < SG_LANES; l++) {                                \
+			float a = sg_arith_ftz_f32(sa[l]), b = sg_arith_ftz_f32(sb[l]);     \
+			float c = sg_arith_ftz_f32(sc[l]), r = expression;                  \
+                                                                                            \
+			(void)c;                                                            \
+			if (LANES_EDGE(r) && sg_arith_abs_f64(exact) < LANES_BOUND)         \
+				out[l] = lanes_out(sg_arith_copysign_f32(r, 0.0f), 1, sat); \
+		}                                                                           \
+		lanes_merge(dst, out, mask, sizeof(*dst));                                  \
+		return SG_EXEC_GO;                                                          \
+	}
+
+#define LANES_MUL_EXACT ((double)a * b)
+#define LANES_FMA_EXACT sg_arith_odd_add_f64((double)a *b, c)
+#define LANES_DIV_EXACT ((double)a / b)
+
+LANES_F32_2(mul_f32, 0, 0, a *b)
+LANES_F32_2(mul_sat_f32, 0, 1, a *b)
+LANES_F32_EDGE(mul_ftz_f32, 0, 0, a *b, LANES_MUL_EXACT)
+LANES_F32_EDGE(mul_ftz_sat_f32, 1, 0, a *b, LANES_MUL_EXACT)
+LANES_F32_3(fma_f32, 0, 0, __builtin_fmaf(a, b, c))
+LANES_F32_3(fma_sat_f32, 0, 1, __builtin_fmaf(a, b, c))
+LANES_F32_EDGE(fma_ftz_f32, 0, 1, __builtin_fmaf(a, b, c), LANES_FMA_EXACT)
+LANES_F32_EDGE(fma_ftz_sat_f32, 1, 1, __builtin_fmaf(a, b, c), LANES_FMA_EXACT)
+LANES_F32_2(div_f32, 0, 0, a / b)
+LANES_F32_EDGE(div_ftz_f32, 0, 0, a / b, LANES_DIV_EXACT)
+
 /* Each with and without .ftz; four ways with .sat. */
 #define LANES_FTZ(n, name, expression) \
 	LANES_F32_##n(name##_f32, 0, 0, expression) LANES_F32_##n(name##_ftz_f32, 1, 0, expression)
@@ -48,9 +101,6 @@ static inline float lanes_out(float r, int ftz, int sat)
 
 LANES_FTZ_SAT(2, add, a + b)
 LANES_FTZ_SAT(2, sub, a - b)
-LANES_FTZ_SAT(2, mul, a *b)
-LANES_FTZ_SAT(3, fma, __builtin_fmaf(a, b, c))
-LANES_FTZ(2, div, a / b)
 LANES_FTZ(2, div_approx, sg_arith_div_approx_f32(a, b))
 LANES_FTZ(1, rcp, 1.0f / a)
 LANES_FTZ(1, sqrt, __builtin_sqrtf(a))

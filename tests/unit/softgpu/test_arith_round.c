@@ -156,6 +156,32 @@ static void zeros_and_infinities(void **state)
 	assert_true(isnan(sg_arith_div_round_f64(0, 0, SG_ARITH_RZ)));
 }
 
+/* .ftz judges a result that was rounded with an exponent without bounds. */
+static void flushing(void **state)
+{
+	(void)state;
+	for (int n = 0; n < TRIES; n++) {
+		float a = sg_arith_from_f32(0x3f000000 + (uint32_t)(exact_random() % 0x1000000));
+		float b = sg_arith_from_f32(0x00800000 + (uint32_t)(exact_random() % 0x1000000));
+		struct exact x = exact_mul(exact_of_double(a), exact_of_double(b));
+		int mode = n % ROUNDS;
+		uint64_t scaled, wanted = want(f32, mode, x);
+
+		x.e += 64;
+		scaled = want(f32, mode, x);
+		if (scaled < (uint64_t)(127 - 62) << 23)
+			wanted = 0;
+		CHECK(sg_arith_bits_f32(sg_arith_finish_f32((double)a * b, mode, true)), wanted,
+		      "%a * %a flushed, %c", a, b, modes[mode]);
+	}
+	assert_int_equal(
+		sg_arith_bits_f32(sg_arith_finish_f32(0x1.fffffep-1 * 0x1p-126, SG_ARITH_RN, true)),
+		0);
+	assert_int_equal(
+		sg_arith_bits_f32(sg_arith_finish_f32(-0x1.fffffffp-127, SG_ARITH_RN, true)),
+		0x80800000);
+}
+
 /* A format's number, by the definition of its fields. */
 static double value_of(struct exact_format f, uint64_t bits)
 {
@@ -366,6 +392,7 @@ int main(void)
 		cmocka_unit_test(half_arithmetic),
 		cmocka_unit_test(bytes_as_floats),
 		cmocka_unit_test(to_integers),
+		cmocka_unit_test(flushing),
 		cmocka_unit_test(integers_to_floats),
 	};
 

@@ -42,8 +42,8 @@ static const struct {
 	{ 40, SG_COPIER_NUM },		       /* ASYNC_ENGINE_COUNT */
 	{ 41, 1 },			       /* UNIFIED_ADDRESSING */
 	{ 51, 32 },			       /* TEXTURE_PITCH_ALIGNMENT */
-	{ 75, 9 },			       /* COMPUTE_CAPABILITY_MAJOR */
-	{ 76, 0 },			       /* COMPUTE_CAPABILITY_MINOR */
+	{ 75, SG_OCCUPANCY_CAPABILITY / 10 },  /* COMPUTE_CAPABILITY_MAJOR */
+	{ 76, SG_OCCUPANCY_CAPABILITY % 10 },  /* COMPUTE_CAPABILITY_MINOR */
 	{ 78, 1 },			       /* STREAM_PRIORITIES_SUPPORTED */
 	{ 79, 1 },			       /* GLOBAL_L1_CACHE_SUPPORTED */
 	{ 80, 1 },			       /* LOCAL_L1_CACHE_SUPPORTED */
@@ -106,7 +106,7 @@ static const struct {
 	uint64_t least, most;
 } LIMITS[SOFTGPU_LIMIT_NUM] = {
 	[SOFTGPU_LIMIT_STACK_BYTES] = { 16, SG_CTA_LOCAL_MAX },
-	[SOFTGPU_LIMIT_PRINTF_BYTES] = { 1u << 10, 256u << 20 },
+	[SOFTGPU_LIMIT_PRINTF_BYTES] = { 512u << 10, 256u << 20 },
 	[SOFTGPU_LIMIT_MALLOC_HEAP_BYTES] = { 4u << 10, UINT64_MAX },
 };
 
@@ -117,7 +117,7 @@ static enum softgpu_result set_limit(struct softgpu *gpu, enum softgpu_limit lim
 	if (value < LIMITS[limit].least)
 		value = LIMITS[limit].least;
 	if (value > LIMITS[limit].most)
-		value = LIMITS[limit].most;
+		return SOFTGPU_INVALID_VALUE;
 	if (limit == SOFTGPU_LIMIT_STACK_BYTES) {
 		result = sg_device_wait_switch(gpu);
 		if (result != SOFTGPU_SUCCESS)

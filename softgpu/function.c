@@ -91,8 +91,9 @@ static int attribute(const struct sg_function *function, int which)
 	case SOFTGPU_FUNCTION_REGISTERS:
 		return (int)code->reg_count;
 	case SOFTGPU_FUNCTION_PTX_VERSION:
-	case SOFTGPU_FUNCTION_BINARY_VERSION:
 		return module->target;
+	case SOFTGPU_FUNCTION_BINARY_VERSION:
+		return SG_OCCUPANCY_CAPABILITY;
 	case SOFTGPU_FUNCTION_MAX_DYNAMIC_SHARED_BYTES:
 		return (int)function->max_dynamic_shared;
 	case SOFTGPU_FUNCTION_SHARED_CARVEOUT:
@@ -168,14 +169,14 @@ enum softgpu_result softgpu_function_parameter(struct softgpu *gpu, struct softg
 
 /* --- occupancy --------------------------------------------------------------------------- */
 
-/* Blocks of so many threads that a multiprocessor holds. */
+/* Blocks of so many threads that a multiprocessor holds; a driver does not look at .maxntid. */
 static uint32_t blocks_of(const struct sg_function *function, uint32_t threads,
 			  uint64_t shared_bytes)
 {
 	struct sg_footprint block;
 
-	if (threads == 0 || threads > sg_function_threads_most(function) ||
-	    shared_bytes > SG_OCCUPANCY_SHARED_OPTIN)
+	if (threads == 0 || threads > SG_OCCUPANCY_BLOCK_THREADS ||
+	    shared_bytes > function->max_dynamic_shared)
 		return 0;
 	block = sg_occupancy_footprint(threads, function->code->reg_count,
 				       function->code->shared_bytes + shared_bytes);
@@ -242,9 +243,7 @@ enum softgpu_result softgpu_occupancy_shared(struct softgpu *gpu, struct softgpu
 	if (!shared_bytes || blocks == 0 || blocks_of(function, block_threads, 0) < blocks)
 		return sg_device_leave(gpu, SOFTGPU_INVALID_VALUE);
 	each = SG_OCCUPANCY_SHARED / blocks / 128 * 128 - SG_OCCUPANCY_SHARED_RESERVED;
-	if (each > SG_OCCUPANCY_SHARED_OPTIN)
-		each = SG_OCCUPANCY_SHARED_OPTIN;
-	*shared_bytes = each > function->code->shared_bytes ? each - function->code->shared_bytes
-							    : 0;
+	each = each > function->code->shared_bytes ? each - function->code->shared_bytes : 0;
+	*shared_bytes = each < function->max_dynamic_shared ? each : function->max_dynamic_shared;
 	return sg_device_leave(gpu, SOFTGPU_SUCCESS);
 }

@@ -64,7 +64,8 @@ static enum softgpu_result judge(const struct softgpu *gpu, const struct sg_func
 		return SOFTGPU_INVALID_VALUE;
 	threads = (uint32_t)threads_of(&launch->block);
 	if (threads > sg_function_threads_most(function))
-		return SOFTGPU_LAUNCH_OUT_OF_RESOURCES;
+		return code->max_ntid[0] != 0 ? SOFTGPU_INVALID_VALUE
+					      : SOFTGPU_LAUNCH_OUT_OF_RESOURCES;
 	*block = sg_occupancy_footprint(threads, code->reg_count,
 					(uint64_t)code->shared_bytes + launch->shared_bytes);
 	if (launch->cooperative &&

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SG_OCCUPANCY_CAPABILITY 90
 #define SG_OCCUPANCY_BLOCKS 32u
 #define SG_OCCUPANCY_THREADS 2048u
 #define SG_OCCUPANCY_REGISTERS 65536u

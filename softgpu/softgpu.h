@@ -164,13 +164,16 @@ enum softgpu_result softgpu_synchronize(struct softgpu *gpu);
 enum softgpu_limit {
 	SOFTGPU_LIMIT_STACK_BYTES =
 		0, /* local memory of calls in one thread, 1 KiB unless set, to 512 KiB */
-	SOFTGPU_LIMIT_PRINTF_BYTES = 1, /* printf buffer, 1 MiB unless set, 1 KiB to 256 MiB */
+	SOFTGPU_LIMIT_PRINTF_BYTES = 1, /* printf buffer, 1 MiB unless set, 512 KiB to 256 MiB */
 	/* Kernels' malloc, 8 MiB unless set. INVALID_VALUE while something is allocated there. */
 	SOFTGPU_LIMIT_MALLOC_HEAP_BYTES = 2,
 	SOFTGPU_LIMIT_NUM
 };
 
-/* Values out of bounds are moved to the nearest inside. STACK_BYTES is [block-free]. */
+/*
+ * As a driver does: too small a value becomes the least, too large a one is INVALID_VALUE.
+ * STACK_BYTES is [block-free].
+ */
 enum softgpu_result softgpu_limit_set(struct softgpu *gpu, enum softgpu_limit limit,
 				      uint64_t value);
 enum softgpu_result softgpu_limit_get(struct softgpu *gpu, enum softgpu_limit limit,
@@ -514,7 +517,7 @@ struct softgpu_launch {
 /*
  * Return: SUCCESS queued, INVALID_VALUE (zero or too large dimensions, more threads or shared
  * memory than a block may have, parameters missing or a blob too short), INVALID_HANDLE,
- * LAUNCH_OUT_OF_RESOURCES more threads than .maxntid or registers allow,
+ * LAUNCH_OUT_OF_RESOURCES more registers than there are,
  * COOPERATIVE_LAUNCH_TOO_LARGE, OUT_OF_MEMORY.
  */
 enum softgpu_result softgpu_launch(struct softgpu *gpu, const struct softgpu_launch *launch);

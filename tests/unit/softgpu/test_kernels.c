@@ -201,7 +201,7 @@ static void bad_launches_are_refused_at_the_call(void **state)
 	assert_int_equal(softgpu_function_attribute_set(rig.gpu, one.function, 8, 227 * 1024 + 1),
 			 SOFTGPU_INVALID_VALUE);
 	assert_int_equal(try_launch("count", NULL, 1, 1025, 0, 0), SOFTGPU_INVALID_VALUE);
-	assert_int_equal(try_launch("sizes", NULL, 1, 65, 0, 0), SOFTGPU_LAUNCH_OUT_OF_RESOURCES);
+	assert_int_equal(try_launch("sizes", NULL, 1, 65, 0, 0), SOFTGPU_INVALID_VALUE);
 	bad = one;
 	bad.function = (struct softgpu_function *)module;
 	assert_int_equal(softgpu_launch(rig.gpu, &bad), SOFTGPU_INVALID_HANDLE);
@@ -222,6 +222,7 @@ static void functions_and_modules_say_what_they_are(void **state)
 	struct softgpu_function *one = function("sizes"), *at;
 	struct softgpu_module *of;
 	uint32_t count, blocks, threads;
+	uint64_t shared;
 	const char *name;
 	int value;
 
@@ -245,10 +246,20 @@ static void functions_and_modules_say_what_they_are(void **state)
 			 SOFTGPU_NOT_FOUND);
 	OK(softgpu_occupancy(rig.gpu, one, 64, 0, &blocks));
 	assert_int_equal(blocks, 32);
+	/* What a driver answers on a device of the same capability: .maxntid is not looked at. */
+	OK(softgpu_occupancy(rig.gpu, one, 65, 0, &blocks));
+	assert_int_equal(blocks, 21);
+	OK(softgpu_occupancy(rig.gpu, one, 64, 100 * 1024, &blocks));
+	assert_int_equal(blocks, 0);
+	assert_int_equal(softgpu_occupancy(rig.gpu, one, 0, 0, &blocks), SOFTGPU_INVALID_VALUE);
+	OK(softgpu_occupancy_shared(rig.gpu, one, 4, 64, &shared));
+	assert_int_equal(shared, 48128);
+	assert_int_equal(softgpu_occupancy_shared(rig.gpu, one, 33, 64, &shared),
+			 SOFTGPU_INVALID_VALUE);
+	OK(softgpu_function_attribute_set(rig.gpu, one, 8, 100 * 1024));
 	OK(softgpu_occupancy(rig.gpu, one, 64, 100 * 1024, &blocks));
 	assert_int_equal(blocks, 2);
-	OK(softgpu_occupancy(rig.gpu, one, 65, 0, &blocks));
-	assert_int_equal(blocks, 0);
+	assert_int_equal(attribute("sizes", SOFTGPU_FUNCTION_BINARY_VERSION), 90);
 	OK(softgpu_occupancy_block(rig.gpu, function("count"), NULL, 0, &blocks, &threads));
 	assert_int_equal(threads, 1024);
 	assert_int_equal(blocks, 2 * 2);
@@ -631,17 +642,17 @@ static void prints_come_out_when_a_call_waits(void **state)
 static void a_full_print_buffer_drops_what_does_not_fit(void **state)
 {
 	const struct softgpu_launch one = { .function = function("print"),
-					    .grid = { 500, 1, 1 },
+					    .grid = { 50000, 1, 1 },
 					    .block = { 1, 1, 1 } };
 	uint64_t limit;
 
 	(void)state;
 	OK(softgpu_limit_set(rig.gpu, SOFTGPU_LIMIT_PRINTF_BYTES, 1));
 	OK(softgpu_limit_get(rig.gpu, SOFTGPU_LIMIT_PRINTF_BYTES, &limit));
-	assert_int_equal(limit, 1024);
+	assert_int_equal(limit, 512u << 10);
 	OK(softgpu_launch(rig.gpu, &one));
 	OK(softgpu_synchronize(rig.gpu));
-	assert_in_range(strlen(rig.output[SOFTGPU_OUTPUT_PRINTF]), 1000, 1024);
+	assert_in_range(strlen(rig.output[SOFTGPU_OUTPUT_PRINTF]), (512u << 10) - 20, 512u << 10);
 }
 
 static void malloc_in_kernels_has_a_limit(void **state)
@@ -658,6 +669,11 @@ static void malloc_in_kernels_has_a_limit(void **state)
 			 SOFTGPU_INVALID_VALUE); /* in use */
 	OK(softgpu_limit_get(rig.gpu, SOFTGPU_LIMIT_MALLOC_HEAP_BYTES, &limit));
 	assert_int_equal(limit, 8u << 20);
+	assert_int_equal(softgpu_limit_set(rig.gpu, SOFTGPU_LIMIT_STACK_BYTES, 1u << 20),
+			 SOFTGPU_INVALID_VALUE);
+	OK(softgpu_limit_set(rig.gpu, SOFTGPU_LIMIT_STACK_BYTES, 1));
+	OK(softgpu_limit_get(rig.gpu, SOFTGPU_LIMIT_STACK_BYTES, &limit));
+	assert_int_equal(limit, 16);
 	assert_int_equal(softgpu_limit_get(rig.gpu, SOFTGPU_LIMIT_NUM, &limit),
 			 SOFTGPU_UNSUPPORTED_LIMIT);
 }

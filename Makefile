@@ -110,6 +110,7 @@ COMMON_OBJ := $(call obj,$(COMMON_SRC))
 VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/ledger/schema.o $(B)/worker/exec_cuda_kernels.o
 
 PROGRAMS := $(B)/bin/vgpud $(B)/bin/vgpuadm $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
+include softgpu/softgpu.mk
 
 all: $(PROGRAMS) compile_commands.json
 
@@ -165,6 +166,7 @@ $(B)/tests/unit/$(1): $(call obj,tests/unit/$(1).c $(2))
 	@$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -lcmocka $(3)
 endef
 include tests/unit/tests.mk
+include tests/unit/softgpu/tests.mk
 
 .PHONY: unit
 unit: $(UNIT)
@@ -229,7 +231,7 @@ soak: all unit fuzz $(STORM)
 # --- benchmarks --------------------------------------------------------------------------------------
 
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
-	$(B)/bin/bench-echo
+	$(B)/bin/bench-echo $(B)/bin/bench-softgpu
 check-programs: $(BENCH)
 $(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/ledger/null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
@@ -306,7 +308,7 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 ETC := $(DESTDIR)$(SYSCONFDIR)/vgpud
-HOST_PAGES := vgpuadm-output.7 vgpuadm.8 vgpud.8 vgpud.conf.5 vgpu-protocol.7
+HOST_PAGES := softgpu-run.1 vgpuadm-output.7 vgpuadm.8 vgpud.8 vgpud.conf.5 vgpu-protocol.7
 GUEST_PAGES := vgpu-probe.1 vgpu-run.1 vgpu-stub.7
 
 # install-pages PAGES
@@ -317,7 +319,7 @@ install: all install-guest
 	install -d $(SBIN) $(BIN) $(UNITS) $(USERS) $(ETC) $(SHARE)/vgpu $(SHARE)/doc/vgpu \
 		$(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
 	install -m 755 $(B)/bin/vgpud $(SBIN)
-	install -m 755 $(B)/bin/vgpuadm $(BIN)
+	install -m 755 $(B)/bin/vgpuadm $(B)/bin/softgpu-run $(BIN)
 	install -m 644 schema.sql $(SHARE)/vgpu
 	install -m 644 README.md COPYING docs/*.md packaging/vgpud.conf $(SHARE)/doc/vgpu
 	$(B)/bin/vgpuadm completion bash >$(SHARE)/bash-completion/completions/vgpuadm
@@ -329,7 +331,7 @@ install: all install-guest
 
 # Configuration, ledger, user and groups stay: they are the administrator's.
 uninstall: uninstall-guest
-	rm -f $(SBIN)/vgpud $(BIN)/vgpuadm $(UNITS)/vgpud.service $(USERS)/vgpud.conf \
+	rm -f $(SBIN)/vgpud $(BIN)/vgpuadm $(BIN)/softgpu-run $(UNITS)/vgpud.service $(USERS)/vgpud.conf \
 		$(SHARE)/bash-completion/completions/vgpuadm $(SHARE)/zsh/site-functions/_vgpuadm \
 		$(foreach page,$(HOST_PAGES),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
 	rm -rf $(SHARE)/vgpu $(SHARE)/doc/vgpu
@@ -362,7 +364,8 @@ help:
 	@echo 'make install-guest  in a guest: the tools; it takes a C compiler and libpci'
 	@echo 'make clean      remove what was built'
 
-compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(PROBE_SRC) $(RUN_SRC)
+compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(PROBE_SRC) $(RUN_SRC) \
+		$(SOFTGPU_SRC) $(SOFTGPU_RUN_SRC)
 	@{ echo '['; sep=''; for f in $(filter %.c,$^); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
 		"$$(printf '%s' "$(CC) $(filter-out -MMD -MP,$(subst ",\",$(CFLAGS_ALL))) -c $$f" | sed 's/"/\\"/g')"; \

@@ -24,7 +24,7 @@ import table  # noqa: E402
 import transports  # noqa: E402
 from lib import paths  # noqa: E402
 
-TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "gpus")
+TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "gpus")
 REPORT_DIR = paths.BIN_DIR.parent / "bench"
 
 # What the plot shows, the quickest first; what was not measured is left out.
@@ -77,6 +77,10 @@ def measure(options, size):
         say(f"the ledger, {size.ledger_rows} rows")
         share = scale.ledger_share(options, size)
         rows += [share, *ledgers.measure(size.ledger_rows, share["rate_per_s"])]
+    if "softgpu" in wanted:
+        say("kernels on softgpu")
+        rows += [{"section": "softgpu", **row, "baseline": "the same C, one processor, -O2"}
+                 for row in rig.program("bench-softgpu", size.turns, 1)]
     if "gpus" in wanted and options.executor != "cpu":
         if scale.gpus() >= 2:
             say("two GPUs")

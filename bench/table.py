@@ -105,6 +105,14 @@ def _ledger(rows):
         print(f"{row['name']:<46} {figure:<34} {ratio}")
 
 
+def _softgpu(rows):
+    _head("Kernels on softgpu with one processor, beside the same C on one (-O2); the quickest run of each")
+    print(f"{'':<24} {'ms':>11} {'C ms':>11} {'of C':>10} {'instructions/s':>16}")
+    for row in rows:
+        print(f"{row['name']:<24} {row['ns'] / 1e6:11.2f} {row['native_ns'] / 1e6:11.2f} {_ratio(row['ratio'])} "
+              f"{row['instructions_per_s'] / 1e6:14.0f} M")
+
+
 def _gpu(rows):
     _head("Two GPUs")
     for row in rows:
@@ -114,7 +122,7 @@ def _gpu(rows):
 
 SECTIONS = {"device": _device, "baselines": _baselines, "transports": _transports, "round trips": _round_trips, "breakdown": _breakdown,
             "idle": _idle,
-            "scale": _scale, "ledger": _ledger, "gpu": _gpu}
+            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "gpu": _gpu}
 
 
 def show(rows):

@@ -25,7 +25,7 @@ rm -rf "$out"
 mkdir -p "$out"/{bin,lib,guest,qemu/bin,qemu/share/qemu,tests}
 
 # Symbols are for debuggers, and a third of the size.
-for program in vgpud vgpuadm vgpu-run bench-pingpong bench-native bench-load bench-echo bench-ledger; do
+for program in vgpud vgpuadm vgpu-run bench-pingpong bench-native bench-load bench-echo bench-ledger bench-softgpu softgpu-run; do
     [ ! -x "$build/bin/$program" ] || strip -o "$out/bin/$program" "$build/bin/$program"
 done
 strip -o "$out/qemu/bin/qemu-system-x86_64" "$build/qemu/bin/qemu-system-x86_64"

@@ -29,7 +29,8 @@ class Bench(unittest.TestCase):
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual((out / "report.jsonl").read_text(), done.stdout)
         self.assertEqual({row["section"] for row in rows},
-                         {"baselines", "transports", "device", "round trips", "breakdown", "idle", "scale", "ledger"})
+                         {"baselines", "transports", "device", "round trips", "breakdown", "idle", "scale", "ledger",
+                          "softgpu"})
         for row in rows:
             if row["section"] != "device":
                 self.assertGreaterEqual(row["ratio"], 0, row)

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from lib import adminclient, paths, tap  # noqa: E402
 
 MAN = paths.ROOT / "man"
-PAGES = {"vgpud": "vgpud.8", "vgpuadm": "vgpuadm.8", "vgpu-run": "vgpu-run.1", "vgpu-probe": "vgpu-probe.1"}
+PAGES = {"vgpud": "vgpud.8", "vgpuadm": "vgpuadm.8", "vgpu-run": "vgpu-run.1", "vgpu-probe": "vgpu-probe.1",
+         "softgpu-run": "softgpu-run.1"}
 
 
 def rendered(page):
@@ -74,6 +75,18 @@ class Options(unittest.TestCase):
 
     def test_vgpu_probe(self):
         self.options_stand_in_the_page("vgpu-probe")
+
+    def test_softgpu_run(self):
+        self.options_stand_in_the_page("softgpu-run")
+
+    def test_softgpu_runs_exit_statuses_are_those_of_its_help(self):
+        text = command_output(paths.program("softgpu-run"), "--help")
+        listed = re.findall(r"(\d) ", text[text.index("\nExit: "):])
+        start = rendered(PAGES["softgpu-run"])
+        start = start[start.index("EXIT STATUS"):]
+        page = re.findall(r"^ {5}(\d)\b", "\n".join(start), re.M)
+        self.assertEqual(listed, page)
+        self.assertEqual(listed, [str(n) for n in range(6)])
 
 
 class Settings(unittest.TestCase):

@@ -27,6 +27,9 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) vgpuadm/fail.c vgpuadm/words.c 
 	$(addprefix vgpuadm/view/,say.c shape.c story.c), \
 	-ljansson -lsmartcols))
 
+$(eval $(call fuzzer,fuzz_ptx,$(SOFTGPU_FRONT_SRC)))
+$(eval $(call fuzzer,fuzz_ptx_run,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
+
 $(FUZZ_B)/.prerequisites: tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
 	@tools/prerequisites.sh test
@@ -40,6 +43,9 @@ $(FUZZ_B)/obj/%.o: %.c | $(FUZZ_B)/.prerequisites
 # An edit distance is nothing but comparisons: traced, they take most of the time of a fuzzer that gets
 # a word wrong, and teach it nothing.
 $(FUZZ_B)/obj/common/suggest.o: FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp
+# The same of loops over lanes.
+$(patsubst %.c,$(FUZZ_B)/obj/%.o,$(SOFTGPU_MACHINE_SRC)): FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp \
+	-ffp-contract=off
 
 -include $(shell find $(FUZZ_B)/obj -name '*.d' 2>/dev/null)
 

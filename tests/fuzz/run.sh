@@ -14,7 +14,7 @@ seed=${FUZZ_SEED:-1}
 jobs=${FUZZ_JOBS:-1}
 built=build/fuzz
 fuzzers=(fuzz_frame fuzz_request fuzz_response fuzz_pattern fuzz_timeexpr fuzz_conf fuzz_admin_line fuzz_admin_reply
-    fuzz_file_request)
+    fuzz_file_request fuzz_ptx fuzz_ptx_run)
 [ $# -eq 0 ] || fuzzers=("$@")
 
 # What was freed stays unused for 8 MiB, longer than any input lives, instead of 256: much quicker.
@@ -38,14 +38,24 @@ greatest() {
     sort -n | tail -n 1
 }
 
+# The words that an input is made of, where there is a table of them.
+write_dictionary() {
+    [ "$1" = fuzz_ptx ] || return 0
+    sed -nE -e 's/^(TYPE|WORD)\([^"]*"([^"]+)".*/"\2"/p' -e 's/^SREG\([^"]*"([^"]+)".*/"%\1"/p' \
+        -e 's/^INSN\([A-Z0-9_]+, *"([a-z0-9_]+).*/"\1."/p' softgpu/isa.def | sort -u >"$work/$1.dict"
+    echo "-dict=$work/$1.dict"
+}
+
 # What one process does; its log says how it ended.
 run_job() {
-    local name=$1 job=$2
+    local name=$1 job=$2 dictionary
+
+    mapfile -t dictionary < <(write_dictionary "$name")
 
     # A copy: what the fuzzer finds on its way is not the repository's.
     cp -r "tests/fuzz/corpus/$name" "$work/$name.$job"
     "$built/$name" -runs=$(((runs + jobs - 1) / jobs)) -seed=$((seed + job)) -max_len=4096 -timeout=10 \
-        -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$built/$name-" "$work/$name.$job" \
+        -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$built/$name-" "${dictionary[@]}" "$work/$name.$job" \
         >"$work/$name.$job.log" 2>&1
 }
 

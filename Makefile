@@ -90,7 +90,7 @@ vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
 	sparkline status story top top_rows view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
-guest/tool := exit_code json
+guest/tool := exit_code gone json
 guest/vgpu-probe := check list main regs view watch
 guest/vgpu-run := file_transport job main options report run samples
 

@@ -115,7 +115,8 @@ static int enable_decoding(struct vgpu_device *device, struct fail *fail)
 	return 0;
 }
 
-static int map_bar(struct vgpu_device *device, const char *path, bool writable, struct fail *fail)
+static int map_bar(struct vgpu_device *device, const char *path, const struct device_where *where,
+		   bool writable, struct fail *fail)
 {
 	struct stat st;
 	void *base;
@@ -129,7 +130,7 @@ static int map_bar(struct vgpu_device *device, const char *path, bool writable, 
 		return fail_set(fail, FAIL_UNUSABLE, -EINVAL, "%s: it has not the %u bytes of BAR0",
 				device->name, VGPU_BAR0_LEN);
 	}
-	err = writable ? lock_take(device->fd, device->name, fail) : 0;
+	err = writable ? lock_take(device->fd, device->name, where->turn_ns, where->stop, fail) : 0;
 	if (err < 0) {
 		close(device->fd);
 		return err;
@@ -172,7 +173,7 @@ int device_open(struct vgpu_device *device, const struct device_where *where,
 	*device = (struct vgpu_device){ .fd = -1, .bar.is_file = where->file != NULL };
 	if (where->file) {
 		snprintf(device->name, sizeof(device->name), "%s", where->file);
-		err = map_bar(device, where->file, writable, fail);
+		err = map_bar(device, where->file, where, writable, fail);
 	} else {
 		err = choose_slot(where->slot, device->name, fail);
 		if (err < 0)
@@ -181,7 +182,7 @@ int device_open(struct vgpu_device *device, const struct device_where *where,
 		if (err < 0)
 			return err;
 		sysfs_path(path, device->name, "resource0");
-		err = map_bar(device, path, writable, fail);
+		err = map_bar(device, path, where, writable, fail);
 	}
 	if (err < 0)
 		return err;
@@ -189,6 +190,18 @@ int device_open(struct vgpu_device *device, const struct device_where *where,
 	if (err < 0)
 		device_close(device);
 	return err;
+}
+
+bool device_is_gone(struct vgpu_device *device)
+{
+	uint32_t version = bar_read(&device->bar, VGPU_REG_PROTOCOL_VER);
+
+	return version == 0 || version == UINT32_MAX;
+}
+
+int device_fail_gone(const struct vgpu_device *device, struct fail *fail)
+{
+	return fail_set(fail, FAIL_GONE, -ENODEV, "%s: is gone: it was unplugged", device->name);
 }
 
 void device_close(struct vgpu_device *device)

@@ -4,6 +4,7 @@
 #ifndef VGPU_GUEST_LIBVGPU_DEVICE_H
 #define VGPU_GUEST_LIBVGPU_DEVICE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ enum device_access {
 struct device_where {
 	const char *slot; /* "0000:00:04.0" or "00:04.0"; NULL: the first device */
 	const char *file; /* a device file of 4096 bytes in place of a device, for tests; or NULL */
+	uint64_t turn_ns; /* for so long another process may use it still; 0: not at all */
+	const atomic_int *stop; /* ends that wait once it is not 0; or NULL */
 };
 
 struct vgpu_device {
@@ -36,6 +39,15 @@ struct vgpu_device {
  */
 int device_open(struct vgpu_device *device, const struct device_where *where,
 		enum device_access access, struct fail *fail);
+
+/*
+ * Return: whether the device was unplugged meanwhile: where it was there is nothing, which reads as
+ * zeroes or as ones, and so does PROTOCOL_VER, which never is either.
+ */
+bool device_is_gone(struct vgpu_device *device);
+
+/* Says in fail that it is. Return: -ENODEV. */
+int device_fail_gone(const struct vgpu_device *device, struct fail *fail);
 
 /* Says in fail that this machine has no device at all. Return: -ENODEV. */
 int device_fail_none(struct fail *fail);

@@ -12,6 +12,7 @@ enum fail_kind {
 	FAIL_IN_USE,	  /* another process holds it */
 	FAIL_UNUSABLE,	  /* it is there, but cannot be mapped or its interrupt not be had */
 	FAIL_FOREIGN,	  /* it speaks another version, or is no such device at all */
+	FAIL_GONE,	  /* it was there, and was unplugged */
 	FAIL_BUSY,	  /* an earlier request did not end within the time-out */
 	FAIL_TIMEOUT,	  /* this request did not */
 	FAIL_INTERRUPTED, /* the caller's stop flag went up */

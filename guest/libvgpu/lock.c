@@ -8,9 +8,16 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
-/* Looks the holder up in /proc/locks: "1: FLOCK ADVISORY WRITE 412 00:15:7421 0 EOF". Return: pid,
- * or 0. */
+#include "common/util.h"
+
+#define RETRY_NS 10000000 /* 10 ms: nothing for the guest, and soon enough for its user */
+
+/*
+ * Looks the holder up in /proc/locks: "1: FLOCK ADVISORY WRITE 412 00:15:7421 0 EOF".
+ * Return: pid, or 0.
+ */
 static int holder(int fd)
 {
 	unsigned long inode;
@@ -50,20 +57,40 @@ static void read_comm(int pid, char *comm, size_t size_bytes)
 	fclose(file);
 }
 
-int lock_take(int fd, const char *device, struct fail *fail)
+/* Return: 0; -EWOULDBLOCK: it is held for longer than that; -EINTR: stop went up. */
+static int take(int fd, uint64_t wait_ns, const atomic_int *stop)
 {
-	char comm[16];
-	int pid;
+	const struct timespec pause = { .tv_nsec = RETRY_NS };
+	const uint64_t start_ns = util_now_ns();
 
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	/* A sleep in flock() itself could not be bounded without a signal, which is the program's. */
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (stop != NULL && *stop)
+			return -EINTR;
+		if (util_now_ns() - start_ns >= wait_ns)
+			return -EWOULDBLOCK;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int lock_take(int fd, const char *device, uint64_t wait_ns, const atomic_int *stop,
+	      struct fail *fail)
+{
+	const char *remedy = wait_ns > 0 ? "it did not end within --wait-turn"
+					 : "--wait-turn SECONDS waits for its end";
+	int err = take(fd, wait_ns, stop), pid;
+	char comm[16];
+
+	if (err == 0)
 		return 0;
+	if (err == -EINTR)
+		return fail_set(fail, FAIL_INTERRUPTED, err, "%s: interrupted", device);
 	pid = holder(fd);
 	if (pid <= 0)
-		return fail_set(fail, FAIL_IN_USE, -EBUSY,
-				"%s: busy, another process uses it; try again once it has ended",
-				device);
+		return fail_set(fail, FAIL_IN_USE, -EBUSY, "%s: busy, another process uses it; %s",
+				device, remedy);
 	read_comm(pid, comm, sizeof(comm));
-	return fail_set(fail, FAIL_IN_USE, -EBUSY,
-			"%s: busy, process %d (%s) uses it; try again once it has ended", device,
-			pid, comm);
+	return fail_set(fail, FAIL_IN_USE, -EBUSY, "%s: busy, process %d (%s) uses it; %s", device,
+			pid, comm, remedy);
 }

@@ -4,13 +4,19 @@
 #ifndef VGPU_GUEST_LIBVGPU_LOCK_H
 #define VGPU_GUEST_LIBVGPU_LOCK_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include "guest/libvgpu/fail.h"
 
 /*
  * Takes the lock on an open resource0 (or device file); it goes with the descriptor.
- * device: what to call it in messages.
- * Return: 0; -EBUSY with FAIL_IN_USE, the holder's pid in the text where it can be found.
+ * device: what to call it in messages. wait_ns: for so long another process may hold it, 0: not at
+ * all. stop: not 0 once the caller wants to end, or NULL.
+ * Return: 0; -EBUSY with FAIL_IN_USE, the holder's pid in the text where it can be found; -EINTR
+ * with FAIL_INTERRUPTED.
  */
-int lock_take(int fd, const char *device, struct fail *fail);
+int lock_take(int fd, const char *device, uint64_t wait_ns, const atomic_int *stop,
+	      struct fail *fail);
 
 #endif

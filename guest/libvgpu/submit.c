@@ -86,6 +86,8 @@ static int take_reply(struct vgpu_device *device, uint32_t status, struct reply 
 	struct bar *bar = &device->bar;
 	uint32_t id;
 
+	if ((status == VGPU_STATUS_IDLE || status == UINT32_MAX) && device_is_gone(device))
+		return device_fail_gone(device, fail);
 	if (status == VGPU_STATUS_IDLE)
 		return bad_answer(device, "was reset while it ran the request; STATUS is idle",
 				  status, fail);

@@ -31,7 +31,8 @@ int submit_settle(struct vgpu_device *device, const struct wait *wait, struct fa
 /*
  * One round trip. An error that the device answers with is a reply, not a failure.
  * A request longer than the buffer is sent as far as it fits, with its length as it says.
- * Return: 0; or -errno with fail: FAIL_BUSY, FAIL_TIMEOUT, FAIL_INTERRUPTED, FAIL_ANSWER. After a
+ * Return: 0; or -errno with fail: FAIL_BUSY, FAIL_TIMEOUT, FAIL_INTERRUPTED, FAIL_ANSWER,
+ * FAIL_GONE. After a
  * time-out the device stays BUSY until it ends the request; the next submission waits for that.
  */
 int submit(struct vgpu_device *device, const struct request *request, const struct wait *wait,

@@ -16,6 +16,8 @@ enum exit_code {
 	EXIT_CODE_REFUSED = 12,
 	EXIT_CODE_FAILED = 13,
 	EXIT_CODE_TIMED_OUT = 14,
+	EXIT_CODE_IN_USE = 15,
+	EXIT_CODE_DENIED = 16,
 };
 
 /* For an enum vgpu_error; one that this version does not know counts as failed. */

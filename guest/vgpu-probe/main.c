@@ -12,6 +12,7 @@
 #include "guest/libvgpu/device.h"
 #include "guest/libvgpu/slot.h"
 #include "guest/tool/exit_code.h"
+#include "guest/tool/gone.h"
 #include "guest/vgpu-probe/check.h"
 #include "guest/vgpu-probe/list.h"
 #include "guest/vgpu-probe/view.h"
@@ -30,7 +31,7 @@ static const char help[] =
 	"  -h, --help             print this and exit\n"
 	"  -V, --version          print the version and exit\n"
 	"\n"
-	"Exit: 0 ok, 2 usage, 10 no device, 13 a check failed.\n";
+	"Exit: 0 ok, 2 usage, 10 no device, 13 a check failed, 15 used by another process, 16 no permission.\n";
 
 enum { OPT_DEVICE_FILE = 256 };
 
@@ -136,19 +137,20 @@ static void show(struct vgpu_device *device, bool json)
 	if (json)
 		view_json(device->name, &regs);
 	else
-		view_table(device->name, &regs, NULL, false);
+		view_table(device->name, &regs, NULL, NULL);
 }
 
 static enum exit_code watch(struct vgpu_device *device, bool json)
 {
 	const struct sigaction action = { .sa_handler = on_stop };
+	struct fail fail;
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	if (watch_run(device, json, &stop) == 0)
 		return EXIT_CODE_OK;
-	fprintf(stderr, "vgpu-probe: %s: went away (all bits read as ones)\n", device->name);
-	return EXIT_CODE_NO_DEVICE;
+	device_fail_gone(device, &fail);
+	return report(&fail);
 }
 
 static enum exit_code use_device(const struct options *options)
@@ -180,6 +182,7 @@ int main(int argc, char **argv)
 	struct fail fail;
 
 	parse(&options, argc, argv);
+	gone_catch("vgpu-probe");
 	if (options.mode == 'l')
 		code = list_devices(options.json, &fail) < 0 ? report(&fail) : EXIT_CODE_OK;
 	else

@@ -8,15 +8,19 @@
 
 #define VIEW_SCHEMA 1 /* of the JSON: grows when a key changes its meaning or goes */
 
-/* Lines of the table. */
-#define VIEW_TABLE_LINES (VGPU_REG_NUM + 2)
+/* A terminal's size. */
+struct view_screen {
+	unsigned columns, rows;
+};
 
 /*
  * before: with it, registers whose values differ are marked; or NULL.
- * redraw: for a terminal: clears each line's rest, and shows marks in bold.
+ * screen: a terminal on which the table is drawn anew each time: lines fit its width and their number
+ * its height, their rest is cleared, marks are bold. NULL: plain lines.
+ * Return: lines that were written.
  */
-void view_table(const char *device, const struct regs *regs, const struct regs *before,
-		bool redraw);
+unsigned view_table(const char *device, const struct regs *regs, const struct regs *before,
+		    const struct view_screen *screen);
 
 /* The registers and what they mean, one object on one line. */
 void view_json(const char *device, const struct regs *regs);

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,12 +66,45 @@ static void json_change(const struct regs *before, const struct regs *now, size_
 	printf("}\n");
 }
 
-static void begin(const char *device, const struct regs *regs, enum style style)
+/* What is on the terminal. */
+struct drawn {
+	struct view_screen screen;
+	unsigned lines; /* of the table, above the cursor */
+};
+
+/* Return: whether the size is another than it was. */
+static bool measure(struct view_screen *screen)
+{
+	struct view_screen before = *screen;
+	struct winsize size;
+
+	*screen = (struct view_screen){ .columns = 80, .rows = 25 };
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
+		*screen = (struct view_screen){ .columns = size.ws_col, .rows = size.ws_row };
+	return screen->columns != before.columns || screen->rows != before.rows;
+}
+
+/* Draws over the last table; over all where the terminal has moved what was there. */
+static void draw(const char *device, const struct regs *now, const struct regs *before,
+		 struct drawn *drawn)
+{
+	unsigned last = drawn->lines;
+
+	if (measure(&drawn->screen) && last > 0)
+		printf("\033[H\033[2J");
+	else if (last > 0)
+		printf("\033[%uA", last);
+	drawn->lines = view_table(device, now, before, &drawn->screen);
+	printf("\033[J");
+}
+
+static void begin(const char *device, const struct regs *regs, enum style style,
+		  struct drawn *drawn)
 {
 	char text[REGS_TEXT_LEN];
 
 	if (style == STYLE_TERMINAL) {
-		view_table(device, regs, NULL, true);
+		draw(device, regs, NULL, drawn);
 		return;
 	}
 	if (style == STYLE_JSON) {
@@ -86,12 +121,11 @@ static void begin(const char *device, const struct regs *regs, enum style style)
 }
 
 static void show_changes(struct vgpu_device *device, const struct regs *before, struct regs *now,
-			 enum style style)
+			 enum style style, struct drawn *drawn)
 {
 	if (style == STYLE_TERMINAL) {
 		regs_read(&device->bar, now);
-		printf("\033[%dA", VIEW_TABLE_LINES);
-		view_table(device->name, now, before, true);
+		draw(device->name, now, before, drawn);
 		return;
 	}
 	for (size_t i = 0; i < LIVE_NUM; i++) {
@@ -117,22 +151,32 @@ static bool look(struct bar *bar, const struct regs *before, struct regs *now)
 	return changed;
 }
 
+/* Whether the reader of our pipe has gone: `| grep -m 1` has seen enough. */
+static bool reader_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 int watch_run(struct vgpu_device *device, bool json, const atomic_int *stop)
 {
 	const struct timespec interval = { .tv_nsec = INTERVAL_NS };
 	const enum style plain = isatty(STDOUT_FILENO) ? STYLE_TERMINAL : STYLE_LINES;
 	const enum style style = json ? STYLE_JSON : plain;
+	struct drawn drawn = { 0 };
 	struct regs before, now;
 
 	regs_read(&device->bar, &before);
-	begin(device->name, &before, style);
-	while (fflush(stdout) == 0 && !*stop) {
+	begin(device->name, &before, style, &drawn);
+	while (fflush(stdout) == 0 && !*stop && !reader_gone()) {
 		nanosleep(&interval, NULL);
 		if (!look(&device->bar, &before, &now))
 			continue;
-		if (now.value[REGS_INDEX(STATUS)] == UINT32_MAX)
-			return -ENXIO;
-		show_changes(device, &before, &now, style);
+		/* Looked at before it is shown: what is not there has no priority that fell. */
+		if (device_is_gone(device))
+			return -ENODEV;
+		show_changes(device, &before, &now, style, &drawn);
 		before = now;
 	}
 	return 0;

@@ -12,7 +12,7 @@
 /*
  * Runs until stop is not 0 or the output is gone. On a terminal the table is redrawn in place;
  * else each change is a line, written at once.
- * Return: 0, or -ENXIO when the device went away.
+ * Return: 0, or -ENODEV when the device is gone.
  */
 int watch_run(struct vgpu_device *device, bool json, const atomic_int *stop);
 

@@ -13,6 +13,7 @@
 #include "guest/libvgpu/irq.h"
 #include "guest/libvgpu/submit.h"
 #include "guest/tool/exit_code.h"
+#include "guest/tool/gone.h"
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/options.h"
 #include "guest/vgpu-run/report.h"
@@ -129,10 +130,12 @@ int main(int argc, char **argv)
 	int err = -ENODEV; /* no device was used */
 
 	options_parse(&options, argc, argv);
+	options.where.stop = &stop_signal;
 	prepare(&job, &options);
 	if (run_init(&run, options.count) < 0)
 		options_refuse("--count %u: not enough memory for as many", options.count);
 	catch_signals();
+	gone_catch("vgpu-run");
 	if (!use_files(&run, &job, &options))
 		err = use_device(&run, &device, &job, &options);
 	if (options.json)

@@ -28,6 +28,8 @@ static const char help[] =
 	"      --raw FILE         send the file's bytes as the request, right or wrong\n"
 	"  -c, --count N          repeat, check each answer, report percentiles on stderr\n"
 	"  -t, --timeout SECONDS  give up waiting after this long (default: the device's own bound)\n"
+	"      --wait-turn SECONDS\n"
+	"                         wait for a process that uses the device, for at most so long\n"
 	"  -w, --wait MODE        poll (default), spin or irq\n"
 	"      --crc              add a checksum to the request, check the answer's\n"
 	"  -d, --device SLOT      which device, as 0000:00:04.0 (default: the first)\n"
@@ -43,7 +45,8 @@ static const char help[] =
 	"  -h, --help             print this and exit\n"
 	"  -V, --version          print the version and exit\n"
 	"\n"
-	"Exit: 0 ok, 2 usage, 10 no device, 11 link down, 12 refused, 13 failed, 14 timed out.\n";
+	"Exit: 0 ok, 2 usage, 10 no device, 11 link down, 12 refused, 13 failed, 14 timed out,\n"
+	"15 used by another process, 16 no permission.\n";
 
 enum {
 	OPT_RAW = 256,
@@ -54,7 +57,8 @@ enum {
 	OPT_VM,
 	OPT_POOL,
 	OPT_PRIORITY,
-	OPT_POLL_MS
+	OPT_POLL_MS,
+	OPT_WAIT_TURN
 };
 
 static const struct option long_options[] = {
@@ -62,6 +66,7 @@ static const struct option long_options[] = {
 	{ "raw", required_argument, NULL, OPT_RAW },
 	{ "count", required_argument, NULL, 'c' },
 	{ "timeout", required_argument, NULL, 't' },
+	{ "wait-turn", required_argument, NULL, OPT_WAIT_TURN },
 	{ "wait", required_argument, NULL, 'w' },
 	{ "crc", no_argument, NULL, OPT_CRC },
 	{ "device", required_argument, NULL, 'd' },
@@ -131,13 +136,13 @@ static uint32_t parse_number(const char *option, const char *text, uint32_t most
 	return (uint32_t)number;
 }
 
-static uint64_t parse_timeout_ns(const char *text)
+static uint64_t parse_seconds_ns(const char *option, const char *text)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end != '\0' || !isfinite(seconds) || seconds < 0.001 || seconds > 1e6)
-		options_refuse("--timeout %s: must be seconds from 0.001 to 1000000", text);
+		options_refuse("%s %s: must be seconds from 0.001 to 1000000", option, text);
 	return (uint64_t)(seconds * 1e9);
 }
 
@@ -237,7 +242,10 @@ static bool take_option(struct options *options, int option)
 		options->count = parse_number("--count", optarg, OPTIONS_COUNT_MAX);
 		break;
 	case 't':
-		options->timeout_ns = parse_timeout_ns(optarg);
+		options->timeout_ns = parse_seconds_ns("--timeout", optarg);
+		break;
+	case OPT_WAIT_TURN:
+		options->where.turn_ns = parse_seconds_ns("--wait-turn", optarg);
 		break;
 	case 'w':
 		options->wait = parse_wait(optarg);
@@ -299,6 +307,8 @@ static void check_transport(const struct options *options)
 		options_refuse("--transport file and auto need the shared directory: --dir DIR");
 	if (options->transport == TRANSPORT_AUTO)
 		return;
+	if (options->where.turn_ns > 0)
+		options_refuse("--wait-turn is for --transport device or auto");
 	if (options->where.slot || options->where.file)
 		options_refuse("--device and --device-file are for --transport device or auto");
 	options_check_file(options);

@@ -252,9 +252,57 @@ json() {
     vgpu-run --device-file "$bar" 1 2 2>/dev/null 3>&- &
     local pid=$!
     wait_for is_busy
-    refuses 10 "process $pid (vgpu-run) uses it" vgpu-run --device-file "$bar" 1 2
-    refuses 10 "process $pid (vgpu-run) uses it" vgpu-probe --device-file "$bar" --check
+    refuses 15 "process $pid (vgpu-run) uses it" vgpu-run --device-file "$bar" 1 2
+    refuses 15 "process $pid (vgpu-run) uses it" vgpu-probe --device-file "$bar" --check
     kill "$pid"
+}
+
+@test "--wait-turn waits for a first user, for as long as it says" {
+    fake silent
+    vgpu-run --device-file "$bar" 1 2 2>/dev/null 3>&- &
+    local pid=$! status=0
+    wait_for is_busy
+    refuses 15 "did not end within --wait-turn" vgpu-run --wait-turn 0.05 --device-file "$bar" 1 2
+    refuses 2 "--wait-turn 0: must be seconds" vgpu-run --wait-turn 0 --device-file "$bar" 1 2
+    refuses 2 "for --transport device or auto" vgpu-run --wait-turn 1 --transport file --dir / 1 2
+    vgpu-run --wait-turn 60 --timeout 0.1 --device-file "$bar" 1 2 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local second=$!
+    kill "$pid"
+    wait "$second" || status=$?
+    [ "$status" -eq 14 ] # its turn came, and the device is silent
+    grep -q "earlier request" "$BATS_TEST_TMPDIR/err"
+}
+
+@test "a wait for one's turn ends by a signal" {
+    fake silent
+    vgpu-run --device-file "$bar" 1 2 2>/dev/null 3>&- &
+    local pid=$! status=0
+    wait_for is_busy
+    vgpu-run --wait-turn 600 --device-file "$bar" 1 2 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local second=$!
+    # Until its handlers are set, a signal ends it as well, with fewer words.
+    wait_for grep -qE '^SigCgt:.*[1-9a-f]' "/proc/$second/status"
+    kill -TERM "$second"
+    wait "$second" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    kill "$pid"
+}
+
+@test "a device that reads as nothing is gone" {
+    fake right
+    vgpu-probe --device-file "$bar" --watch >"$BATS_TEST_TMPDIR/watch" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local pid=$! status=0
+    wait_for grep -q watching "$BATS_TEST_TMPDIR/watch"
+    dd if=/dev/zero of="$bar" bs=4096 count=1 conv=notrunc status=none
+    wait "$pid" || status=$?
+    [ "$status" -eq 10 ]
+    grep -q "is gone" "$BATS_TEST_TMPDIR/err"
+    run ! grep -q "PRIORITY .* low" "$BATS_TEST_TMPDIR/watch"
+}
+
+@test "vgpu-probe --watch ends when its reader has seen enough" {
+    fake right
+    vgpu-probe --device-file "$bar" --watch 3>&- | grep -m 1 watching
 }
 
 @test "vgpu-probe shows sixteen registers, as a table and as json" {

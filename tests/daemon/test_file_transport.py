@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -289,6 +290,100 @@ class OrdinaryUser(Files):
         self.place.chmod(0o2770)
         self.put_as_client("A:2:1:1:2\n", 0o644)
         self.assertEqual(self.answer(), "3\n")
+
+
+def acl(*entries):
+    """A POSIX ACL as the kernel keeps it. entries: tag, permission, id."""
+    tags = {"user_obj": 1, "user": 2, "group_obj": 4, "mask": 0x10, "other": 0x20}
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tags[tag], perm, who) for tag, perm, who in entries)
+
+
+class OwnUser(OrdinaryUser):
+    """A user on the host for each VM, and vgpud let in by an ACL: docs/migration.md."""
+
+    NONE = 0xFFFFFFFF
+
+    def daemon(self, config):
+        vgpud = super().daemon(config)
+        self.give(self.place, self.client)
+        return vgpud
+
+    def give(self, place, client):
+        """As setfacl -m u:vgpud:rwx,d:u:vgpud:rw,d:u:CLIENT:rw does it."""
+        os.chown(place, client, client)
+        place.chmod(0o700)
+        mask = self.NONE
+        os.setxattr(place, "system.posix_acl_access", acl(("user_obj", 7, mask), ("user", 7, self.user), ("group_obj", 0, mask),
+                                                          ("mask", 7, mask), ("other", 0, mask)))
+        os.setxattr(place, "system.posix_acl_default", acl(("user_obj", 7, mask), ("user", 6, self.user), ("user", 6, client),
+                                                           ("group_obj", 0, mask), ("mask", 7, mask), ("other", 0, mask)))
+
+    def as_client(self, work):
+        """Runs work() with the client's user alone, under a umask that gives nothing away. Return: whether it went well."""
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                os.setgroups([])
+                os.setgid(self.client)
+                os.setuid(self.client)
+                os.umask(0o077)
+                work()
+                status = 0
+            os._exit(status)
+        return os.waitpid(pid, 0)[1] == 0
+
+    def put_as_client(self, text, mode):
+        def put():
+            (self.place / "new").write_text(text)
+            (self.place / "new").rename(self.request)
+        self.assertTrue(self.as_client(put))
+
+    def test_a_response_is_for_the_clients_group(self):
+        self.put_as_client("A:2:1:100:200\n", 0o600)
+        wait_until(self.response.exists, "a response")
+
+        def read_and_empty():
+            assert self.response.read_text() == "300\n"
+            self.response.write_text("")
+        self.assertTrue(self.as_client(read_and_empty))
+
+    def test_a_request_that_vgpud_may_not_read(self):
+        self.skipTest("the default ACL lets it")
+
+    def test_a_directory_that_vgpud_may_not_write(self):
+        self.skipTest("as with a group")
+
+    def test_a_neighbour_gets_nowhere(self):
+        """What a client that makes NFS handles up would be: its own user, at a neighbour's directory."""
+        other = self.top / "vm2"
+        other.mkdir()
+        self.give(other, self.client + 1)
+        for act in (lambda: os.listdir(other), lambda: (other / "request.txt").write_text("B:0:2:1:1\n"),
+                    lambda: (other / "request.txt").stat()):
+            self.assertFalse(self.as_client(act))
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root mounts")
+class OwnFileSystem(Files):
+    """A file system for each VM, mounted at its directory."""
+
+    def setUp(self):
+        super().setUp()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", self.place], capture_output=True).returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.place], check=True)
+
+    def test_requests_are_taken_from_there(self):
+        self.works()
+        self.assertEqual(self.place.stat().st_dev != self.top.stat().st_dev, True)
+
+    def test_a_mount_within_it_is_not_entered(self):
+        inner = self.request
+        inner.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", inner], check=True)
+        self.assertEqual(self.answer(), "ERROR BAD_REQUEST\n")
 
 
 class NoOwners(Files):

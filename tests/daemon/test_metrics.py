@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from lib import paths, proto, tap  # noqa: E402
+from lib import paths, process, proto, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
 from lib.linkclient import LinkClient  # noqa: E402
 from lib.proto import Err, Op  # noqa: E402
@@ -90,6 +90,16 @@ class Metrics(unittest.TestCase):
         run = subprocess.run([PROMTOOL, "check", "metrics"], input="\n".join(self.lines) + "\n", capture_output=True, text=True,
                              timeout=60)
         self.assertEqual((run.returncode, run.stdout + run.stderr), (0, ""))
+
+    def test_the_manuals_recipe_leaves_nothing_old_behind(self):
+        page = (paths.ROOT / "man/vgpuadm.8").read_text()
+        recipe = re.search(r"text-file collector.*?\n\.Bd[^\n]*\n(.*?)\.Ed", page, re.DOTALL)[1]
+        place = process.scratch_directory("textfile")
+        environment = paths.environment() | {"PATH": f"{paths.BIN_DIR}:{os.environ['PATH']}"}
+        for socket, files in ((self.vgpud.admin_socket, ["vgpu.prom"]), (place / "nobody", [])):
+            script = recipe.replace("vgpuadm metrics", f"vgpuadm --socket {socket} metrics")
+            subprocess.run(["sh", "-c", script], cwd=place, env=environment, capture_output=True, timeout=60, check=False)
+            self.assertEqual(os.listdir(place), files)
 
     def test_what_a_vm_is(self):
         families = parse(self.lines)

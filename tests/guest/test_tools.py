@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import paths, proto, tap  # noqa: E402
+from lib import paths, process, proto, tap  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
@@ -163,12 +163,15 @@ class Endings(GuestCase):
     def test_a_slot_without_a_device_ends_with_10(self):
         self.run_fails(10, "vgpu-run -d 00:1e.0 1 2", "00:1e.0")
 
-    def test_a_device_in_use_ends_with_10(self):
+    def test_a_device_in_use_ends_with_15_unless_one_waits_for_ones_turn(self):
         with vgpud.held():
             first = guest.begin("vgpu-run 1 2")
             guest.wait_busy()
-            self.run_fails(10, "vgpu-run 3 4", "uses it")
+            self.run_fails(15, "vgpu-run 3 4", "uses it")
+            self.run_fails(15, "vgpu-run --wait-turn 0.1 3 4", "did not end within --wait-turn")
+            second = guest.begin("vgpu-run --wait-turn 600 3 4")
         self.assertEqual(first.wait().out, "3\n")
+        self.assertEqual(second.wait().out, "7\n")
 
     def test_giving_up_ends_with_14_and_the_next_request_works(self):
         with vgpud.held():
@@ -190,6 +193,21 @@ class Endings(GuestCase):
             guest.reset()
         self.assertEqual(self.run_ok("vgpu-run 100 200"), "300\n")
         self.assertEqual(guest.registers()["VM_ID"], 1)
+
+
+class Unplugged(unittest.TestCase):
+    def test_a_device_that_is_taken_out_is_told_as_gone(self):
+        with Vgpud("vm1:A:high", options=PATIENT) as own, Guest(own.socket("vm1")) as machine:
+            process.wait_until(machine.link_up, "the link")
+            watch = machine.begin("vgpu-probe --watch")
+            run = machine.begin("vgpu-run --count 10000000 1 2")
+            process.wait_until(lambda: own.rows("SELECT 1 FROM request LIMIT 1"), "a request")
+            machine.qmp.execute("device_del", id="vgpu0")
+            for job in (watch, run):
+                finished = job.wait()
+                self.assertEqual(finished.rc, 10, finished.err)
+                self.assertIn("is gone: it was unplugged", finished.err)
+                self.assertNotIn("-> low", finished.out)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,13 @@ static int open_beneath(int fd, const char *name, uint64_t flags, uint64_t mode)
 	struct open_how how = {
 		.flags = flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
-			   RESOLVE_NO_XDEV,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	long opened;
+
+	/* A VM's directory may be a file system of its own; only the host's root mounts one there. */
+	if (!(flags & O_DIRECTORY))
+		how.resolve |= RESOLVE_NO_XDEV;
 
 	if (flags & O_PATH) /* which takes no other flags */
 		how.flags = O_PATH | O_CLOEXEC;

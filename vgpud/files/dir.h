@@ -40,8 +40,8 @@ struct file_dir_look {
 };
 
 /*
- * Opens a directory beneath another one.
- * Return: descriptor, or -errno: -ELOOP a symlink, -EXDEV a mount, -ENOTDIR something else.
+ * Opens a directory beneath another one; something may be mounted there.
+ * Return: descriptor, or -errno: -ELOOP a symlink, -ENOTDIR something else.
  */
 int file_dir_open(int top_fd, const char *name);
 

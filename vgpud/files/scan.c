@@ -114,9 +114,6 @@ static const char *open_trouble(int err)
 		return "this kernel has no openat2(), which came with Linux 5.6";
 	if (err == ELOOP)
 		return "it is a symlink, which is not followed";
-	if (err == EXDEV)
-		return "something is mounted there; it must be on the file system of the directory "
-		       "above";
 	return strerror(err);
 }
 

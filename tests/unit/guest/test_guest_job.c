@@ -275,8 +275,10 @@ static void errors_have_their_exit_codes(void **state)
 	assert_int_equal(exit_code_of_error(UINT32_MAX), 13);
 	assert_null(exit_code_remedy(UINT32_MAX));
 	assert_int_equal(exit_code_of_fail(FAIL_NO_DEVICE), 10);
-	assert_int_equal(exit_code_of_fail(FAIL_PERMISSION), 10);
-	assert_int_equal(exit_code_of_fail(FAIL_IN_USE), 10);
+	assert_int_equal(exit_code_of_fail(FAIL_PERMISSION), 16);
+	assert_int_equal(exit_code_of_fail(FAIL_LOCKDOWN), 16);
+	assert_int_equal(exit_code_of_fail(FAIL_GONE), 10);
+	assert_int_equal(exit_code_of_fail(FAIL_IN_USE), 15);
 	assert_int_equal(exit_code_of_fail(FAIL_TIMEOUT), 14);
 	assert_int_equal(exit_code_of_fail(FAIL_BUSY), 14);
 	assert_int_equal(exit_code_of_fail(FAIL_ANSWER), 13);

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "proc/confine.h"
 #include "proc/inherit.h"
+#include "proc/memory.h"
 #include "proc/role.h"
 #include "proc/spawn_wire.h"
 #include "proc/starter.h"
@@ -73,6 +74,13 @@ static int run_role(int argc, char **argv)
 		[SPAWN_FILES] = file_scan_main,
 	};
 
+	/* The broker has everyone's requests, a worker its VMs', a query one administrator's answer. */
+	static const int expendable[SPAWN_ROLE_NUM] = {
+		[SPAWN_QUERY] = 500,
+		[SPAWN_FILES] = 200,
+		[SPAWN_WORKER] = 100,
+	};
+
 	for (unsigned role = 0; argc > 1 && role < SPAWN_ROLE_NUM; role++) {
 		bool is_starter = role == SPAWN_STARTER;
 
@@ -83,6 +91,7 @@ static int run_role(int argc, char **argv)
 		prctl(PR_SET_NAME, spawn_name[role]);
 		if (is_starter)
 			return starter(argv);
+		memory_expendable(expendable[role]);
 		confine_set_mode(confine_mode(argv[3]));
 		return role_main[role](argv[2]);
 	}

@@ -183,6 +183,21 @@ static const struct {
 _Static_assert(sizeof(ledger_checks) / sizeof(ledger_checks[0]) == LEDGER_STATE_NUM,
 	       "each state of the ledger has its remedy");
 
+static void check_ledger_clock(struct admin_call *call, const struct ledger_stats *stats)
+{
+	int64_t ahead_ns = stats->ahead_until_ns -
+			   ledger_wall_ns(call->daemon->broker.ledger, util_now_ns());
+	char text[128];
+
+	if (ahead_ns <= 0)
+		return;
+	snprintf(text, sizeof(text), "it has entries from the future, up to %lld days ahead",
+		 (long long)(ahead_ns / UTIL_NS_PER_DAY) + 1);
+	check_row(call, "ledger's clock", CHECK_WARNING, text,
+		  "see that the host's clock is right; then vgpuadm events shows since when they "
+		  "are known, and they are removed as if they were of that day");
+}
+
 static void check_ledger(struct admin_call *call)
 {
 	struct ledger_stats stats;
@@ -195,6 +210,7 @@ static void check_ledger(struct admin_call *call)
 	check_row(call, "ledger", ledger_checks[stats.state].result,
 		  stats.state == LEDGER_OFF ? "no ledger is kept" : text,
 		  ledger_checks[stats.state].remedy);
+	check_ledger_clock(call, &stats);
 	if (stats.lost == 0)
 		return;
 	snprintf(text, sizeof(text), "%llu requests were under way when the last vgpud died",

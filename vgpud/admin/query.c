@@ -18,10 +18,13 @@
 #include "common/timeexpr.h"
 #include "common/util.h"
 #include "proc/confine.h"
+#include "proc/memory.h"
 #include "proc/spawn_wire.h"
 #include "vgpud/admin/query_private.h"
 
 #define QUERY_NICE 10
+/* Answers are read and written in pieces; what needs most is stats --blame, with 192 MiB. */
+#define QUERY_MEMORY_BYTES (UINT64_C(512) << 20)
 
 const char *query_arg(const struct query *q, const char *key)
 {
@@ -139,6 +142,18 @@ static int64_t index_of(const struct query *q, const char *key, enum pattern_typ
 	return text != NULL ? pattern_type_index(type, text) : LEDGER_QUERY_ANY;
 }
 
+/*
+ * Without --until a window ends now: the entries of a clock that was ahead once are not of the last
+ * hour. What follows has no end.
+ */
+static void end_window_now(struct query *q)
+{
+	bool follows = json_is_true(json_object_get(q->args, "follow"));
+
+	if (query_arg(q, "since") != NULL && q->filter.until_ns == INT64_MAX && !follows)
+		q->filter.until_ns = q->now_ns + 1;
+}
+
 int query_filter(struct query *q)
 {
 	const char *vm = query_arg(q, "vm"), *pool = query_arg(q, "pool");
@@ -147,6 +162,7 @@ int query_filter(struct query *q)
 	q->filter = (struct ledger_query_filter)LEDGER_QUERY_FILTER_ALL;
 	if (query_window(q) != 0)
 		return -EINVAL;
+	end_window_now(q);
 	if (vm != NULL && find_vm(q, vm, &q->filter.vm_id) != 0)
 		return -ENOENT;
 	if (pool != NULL)
@@ -212,6 +228,7 @@ int query_main(const char *text)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Requests come first: workers and broker need the processors that a query would take. */
+	memory_limit(QUERY_MEMORY_BYTES);
 	setpriority(PRIO_PROCESS, 0, QUERY_NICE);
 	confine(CONFINE_QUERY);
 	if (read_query(&q, object, &db) != 0) {

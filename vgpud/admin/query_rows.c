@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/names.h"
 #include "common/util.h"
@@ -14,7 +15,7 @@
 #define LIMIT_OF_WINDOW 10000 /* when one is */
 #define LIMIT_MOST 1000000
 #define FOLLOW_MS 200	 /* how soon a new row is seen */
-#define FOLLOW_ROWS 1000 /* read at once */
+#define ROWS_AT_ONCE 500 /* read, then written */
 
 static uint64_t limit(const struct query *q)
 {
@@ -69,19 +70,62 @@ static json_t *request_row(const struct ledger_query_request *r)
 		time_or_null(r->times_known, row->limited_ns));
 }
 
-struct request_list {
-	json_t *rows;
+/*
+ * Rows come from the database newest first and are shown newest last. So the numbers of all are
+ * read, which are small, and then the rows, some at a time: a long answer takes no more memory than
+ * a short one, and a client that takes it slowly keeps nothing in the database.
+ */
+struct id_list {
+	uint64_t *id; /* descending */
+	size_t num, max;
 	uint64_t last_id; /* what is behind it is left for later */
 };
 
-/* Rows come newest first and are shown newest last. */
+static int keep_id(struct id_list *list, uint64_t id)
+{
+	if (list->num == list->max) {
+		size_t max = list->max > 0 ? 2 * list->max : 64;
+		uint64_t *more = reallocarray(list->id, max, sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		list->id = more;
+		list->max = max;
+	}
+	list->id[list->num++] = id;
+	return 0;
+}
+
+static int keep_request_id(void *arg, const struct ledger_query_request *request)
+{
+	struct id_list *list = arg;
+
+	return request->request.id > list->last_id ? 0 : keep_id(list, request->request.id);
+}
+
+/*
+ * Calls show for the rows of a list, some at a time and oldest first: those from after_id + 1 to
+ * last_id. Return: 0, or -errno after having failed.
+ */
+static int show_ids(struct query *q, const struct id_list *list,
+		    int (*show)(struct query *q, uint64_t after_id, uint64_t last_id))
+{
+	for (size_t left = list->num; left > 0;) {
+		size_t n = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
+		int err = show(q, list->id[left - 1] - 1, list->id[left - n]);
+
+		if (err != 0)
+			return err;
+		if (q->broken)
+			return 0;
+		left -= n;
+	}
+	return 0;
+}
+
 static int collect_request(void *arg, const struct ledger_query_request *request)
 {
-	struct request_list *list = arg;
-
-	if (request->request.id > list->last_id)
-		return 0;
-	return json_array_append_new(list->rows, request_row(request));
+	return json_array_append_new(arg, request_row(request));
 }
 
 static int show_request(void *arg, const struct ledger_query_request *request)
@@ -90,34 +134,45 @@ static int show_request(void *arg, const struct ledger_query_request *request)
 }
 
 /* Takes rows over. */
-static void show_reversed(struct query *q, json_t *rows)
+static void show_rows(struct query *q, json_t *rows)
 {
-	for (size_t i = json_array_size(rows); i > 0; i--)
-		query_row(q, json_incref(json_array_get(rows, i - 1)));
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		query_row(q, json_incref(row));
 	json_decref(rows);
 }
 
+/* As show_ids() wants it. Some may have ended since the numbers were read, and are shown too. */
+static int show_requests(struct query *q, uint64_t after_id, uint64_t last_id)
+{
+	json_t *rows = json_array();
+	int err = query_check(q,
+			      ledger_query_requests_after(q->ledger, &q->filter, after_id, last_id,
+							  ROWS_AT_ONCE, collect_request, rows));
+
+	show_rows(q, rows);
+	return err;
+}
+
 /*
- * Rows are read first and written then: whoever takes them slowly must not keep the database's log
- * from being emptied meanwhile. last_id: of those shown, moved. Return: 0 or -errno after failing.
+ * Rows are read first and written then, for the same reason. last_id: of those shown, moved.
+ * Return: 0 or -errno after failing.
  */
 static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
 {
-	struct request_list list = { .rows = json_array(), .last_id = UINT64_MAX };
-	size_t count, i;
-	json_t *row;
+	json_t *rows = json_array();
+	size_t count;
 	int err = query_check(q,
 			      ledger_query_requests_after(q->ledger, &q->filter, *last_id, settled,
-							  FOLLOW_ROWS, collect_request, &list));
+							  ROWS_AT_ONCE, collect_request, rows));
 
-	count = json_array_size(list.rows);
-	json_array_foreach(list.rows, i, row) {
-		*last_id = (uint64_t)json_integer_value(json_object_get(row, "id"));
-		query_row(q, json_incref(row));
-	}
-	if (count < FOLLOW_ROWS)
-		*last_id = settled;
-	json_decref(list.rows);
+	count = json_array_size(rows);
+	*last_id = count < ROWS_AT_ONCE ? settled
+					: (uint64_t)json_integer_value(json_object_get(
+						  json_array_get(rows, count - 1), "id"));
+	show_rows(q, rows);
 	return err;
 }
 
@@ -136,28 +191,23 @@ static void follow_requests(struct query *q, uint64_t last_id)
 
 void query_requests(struct query *q)
 {
-	struct request_list list = { .rows = json_array(), .last_id = UINT64_MAX };
+	struct id_list list = { .last_id = UINT64_MAX };
 	uint64_t settled = 0;
 
-	if (query_filter(q) != 0 ||
-	    query_check(q, ledger_query_settled(q->ledger, &settled)) != 0) {
-		json_decref(list.rows);
+	if (query_filter(q) != 0 || query_check(q, ledger_query_settled(q->ledger, &settled)) != 0)
 		return;
-	}
 	/* A request that has ended before an older one is shown when that one has ended too. */
 	if (follows(q))
 		list.last_id = settled;
-	if (query_check(q, ledger_query_requests(q->ledger, &q->filter, limit(q), collect_request,
-						 &list)) == 0) {
-		bool cut_off = json_array_size(list.rows) == limit(q);
-
-		show_reversed(q, json_incref(list.rows));
+	if (query_check(q, ledger_query_requests(q->ledger, &q->filter, limit(q), keep_request_id,
+						 &list)) == 0 &&
+	    show_ids(q, &list, show_requests) == 0) {
 		if (follows(q))
 			follow_requests(q, settled);
 		else
-			query_end(q, json_pack("{s:b}", "limited", cut_off));
+			query_end(q, json_pack("{s:b}", "limited", list.num == limit(q)));
 	}
-	json_decref(list.rows);
+	free(list.id);
 }
 
 void query_request(struct query *q)
@@ -179,45 +229,62 @@ void query_request(struct query *q)
 
 /* --- events --- */
 
-struct event_list {
-	json_t *rows;
-	uint64_t last_id;
-};
-
 static json_t *number_or_null(int64_t number)
 {
 	return number >= 0 ? json_integer(number) : json_null();
 }
 
-static int collect_event(void *arg, const struct ledger_query_event *e)
+static json_t *event_row(const struct ledger_query_event *e)
 {
-	struct event_list *list = arg;
 	const struct ledger_event *event = &e->event;
 
-	if (e->id > list->last_id)
-		list->last_id = e->id;
-	return json_array_append_new(
-		list->rows,
-		json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)e->id,
-			  "time_unix_ns", (json_int_t)e->time_ns, "kind",
-			  string_or_null(event->kind), "subject", string_or_null(event->subject),
-			  "old", string_or_null(event->old_value), "new",
-			  string_or_null(event->new_value), "text", string_or_null(event->text),
-			  "uid", number_or_null(event->uid), "pid",
-			  number_or_null(event->uid >= 0 ? event->pid : -1)));
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)e->id,
+			 "time_unix_ns", (json_int_t)e->time_ns, "kind",
+			 string_or_null(event->kind), "subject", string_or_null(event->subject),
+			 "old", string_or_null(event->old_value), "new",
+			 string_or_null(event->new_value), "text", string_or_null(event->text),
+			 "uid", number_or_null(event->uid), "pid",
+			 number_or_null(event->uid >= 0 ? event->pid : -1));
+}
+
+static int keep_event_id(void *arg, const struct ledger_query_event *e)
+{
+	return keep_id(arg, e->id);
+}
+
+/* Newest first, as they come. */
+static int collect_event(void *arg, const struct ledger_query_event *e)
+{
+	return json_array_insert_new(arg, 0, event_row(e));
+}
+
+/* As show_ids() wants it. */
+static int show_events_of(struct query *q, uint64_t after_id, uint64_t last_id)
+{
+	json_t *rows = json_array();
+	int err = query_check(q,
+			      ledger_query_events(q->ledger, q->filter.since_ns, q->filter.until_ns,
+						  NULL, query_arg(q, "subject"), after_id, last_id,
+						  ROWS_AT_ONCE, collect_event, rows));
+
+	show_rows(q, rows);
+	return err;
 }
 
 /* Shows events behind *last_id, and moves it. Return: 0 or -errno after having failed. */
 static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
 {
-	struct event_list list = { .rows = json_array(), .last_id = *last_id };
+	struct id_list list = { 0 };
 	int err = query_check(q,
 			      ledger_query_events(q->ledger, q->filter.since_ns, q->filter.until_ns,
-						  NULL, query_arg(q, "subject"), *last_id, most,
-						  collect_event, &list));
+						  NULL, query_arg(q, "subject"), *last_id,
+						  UINT64_MAX, most, keep_event_id, &list));
 
-	*last_id = list.last_id;
-	show_reversed(q, list.rows);
+	if (list.num > 0)
+		*last_id = list.id[0];
+	if (err == 0)
+		err = show_ids(q, &list, show_events_of);
+	free(list.id);
 	return err;
 }
 

@@ -63,6 +63,12 @@ int ledger_clock_look(struct ledger_clock *clock, struct ledger_db *db, int64_t 
 	gap_ns = clock->newest_ns == 0 ? 0 : now_ns - clock->newest_ns;
 	if (gap_ns < -GAP_NS)
 		clock->behind_ns = -gap_ns;
+	sqlite3_bind_int64(db->statement[LEDGER_DB_CLOCK_BEHIND], 1, now_ns);
+	err = ledger_db_number(db, LEDGER_DB_CLOCK_BEHIND, &clock->ahead_until_ns);
+	if (err)
+		return err;
+	if (clock->behind_ns > 0 && clock->newest_ns > clock->ahead_until_ns)
+		clock->ahead_until_ns = clock->newest_ns;
 	if (gap_ns <= GAP_NS)
 		return 0;
 	clock->ahead_ns = gap_ns;

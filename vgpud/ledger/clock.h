@@ -16,6 +16,8 @@ struct ledger_clock {
 	 * it, or before it; else 0. */
 	int64_t ahead_ns, behind_ns;
 	int64_t newest_ns; /* that entry; 0: there was no session */
+	/* Entries are dated up to then, since the clock was ahead once; 0: none is after now. */
+	int64_t ahead_until_ns;
 };
 
 /*

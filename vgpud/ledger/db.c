@@ -120,20 +120,37 @@ int ledger_db_end(struct ledger_db *db, int err)
 	return err;
 }
 
-int ledger_db_checkpoint(struct ledger_db *db, bool cut)
+static int checkpoint(struct ledger_db *db, int mode, int wait_ms)
 {
-	int mode = cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, rc;
+	int rc;
 
-	/* Readers keep the log from being cut, and are not waited for. */
-	sqlite3_busy_timeout(db->conn, 0);
+	sqlite3_busy_timeout(db->conn, wait_ms);
 	rc = sqlite3_wal_checkpoint_v2(db->conn, NULL, mode, NULL, NULL);
 	sqlite3_busy_timeout(db->conn, LEDGER_DB_BUSY_MS);
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+	if (rc == SQLITE_BUSY)
+		return -EBUSY;
+	if (rc != SQLITE_OK)
 		return ledger_db_errno(db->conn, rc);
-	if (cut && rc == SQLITE_OK)
+	if (mode == SQLITE_CHECKPOINT_TRUNCATE)
 		db->wal_pages = 0;
 	db->wal_pages_done = db->wal_pages;
 	return 0;
+}
+
+int ledger_db_checkpoint(struct ledger_db *db, bool cut)
+{
+	/* Readers keep the log from being cut, and are not waited for. */
+	int err = checkpoint(db, cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, 0);
+
+	if (err != -EBUSY)
+		return err;
+	db->wal_pages_done = db->wal_pages;
+	return 0;
+}
+
+int ledger_db_cut(struct ledger_db *db, int wait_ms)
+{
+	return checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE, wait_ms);
 }
 
 int ledger_db_sync(struct ledger_db *db, bool full)

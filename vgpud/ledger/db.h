@@ -67,6 +67,8 @@
 	X(CLOCK_AHEAD, "SELECT coalesce(sum(clock_ahead_ns), 0), coalesce(max(started_ns), 0) "   \
 		       "FROM session WHERE clock_ahead_ns > 0 AND started_ns > ?1 AND "           \
 		       "started_ns <= ?2")                                                        \
+	X(CLOCK_BEHIND, "SELECT coalesce(max(started_ns + clock_behind_ns), 0) FROM session "     \
+			"WHERE clock_behind_ns > 0 AND started_ns + clock_behind_ns > ?1")        \
 	X(CLOCK_STEP, "UPDATE session SET clock_steps = clock_steps + 1, "                        \
 		      "clock_step_ns = clock_step_ns + ?2 WHERE id = ?1")                         \
 	X(EXPIRE, "DELETE FROM request WHERE id IN (SELECT id FROM (SELECT id, received_ns "      \
@@ -141,6 +143,12 @@ int ledger_db_prepare_errno(sqlite3 *conn, int rc);
  * cut: and makes the log's file empty, if all of it could be moved. Return: 0 or -errno.
  */
 int ledger_db_checkpoint(struct ledger_db *db, bool cut);
+
+/*
+ * As ledger_db_checkpoint() with cut, waiting up to wait_ms for readers that keep the log.
+ * Return: 0, -EBUSY: they still do, or another -errno.
+ */
+int ledger_db_cut(struct ledger_db *db, int wait_ms);
 
 /* Whether a commit waits for the disk. */
 int ledger_db_sync(struct ledger_db *db, bool full);

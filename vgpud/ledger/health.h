@@ -19,6 +19,7 @@ struct ledger_health {
 	/* As struct ledger_stats has them. */
 	_Atomic uint64_t rows, batches, lost, duplicates, damaged, expired, db_bytes;
 	_Atomic uint64_t dropped, refused, events_dropped;
+	_Atomic int64_t ahead_until_ns;
 
 	pthread_mutex_t lock; /* of the error, held for a copy */
 	char error[200];

@@ -122,8 +122,9 @@ struct ledger_stats {
 	uint32_t ring_used;    /* records */
 	uint32_t ring_records; /* its size; 0: not known yet, or there is none */
 	uint64_t session_id;
-	const char *path; /* of the database, valid until close; NULL: there is none */
-	char error[200];  /* the last one, in words; stays when the state is OK again */
+	int64_t ahead_until_ns; /* entries are dated up to then, after now; 0: none is */
+	const char *path;	/* of the database, valid until close; NULL: there is none */
+	char error[200];	/* the last one, in words; stays when the state is OK again */
 };
 
 /* --- the door --- */

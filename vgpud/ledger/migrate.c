@@ -36,7 +36,8 @@ static const struct addition {
 /*
  * What the new columns are to say of old rows, once they are all there.
  * 3: that a start was ahead of the ledger stood in the texts of an event, written in the same
- * transaction as the session's row and at its time.
+ * transaction as the session's row and at its time; that it was a day or more before the end of the
+ * session before it, in no place but their times.
  */
 static const struct filling {
 	int version;
@@ -47,6 +48,10 @@ static const struct filling {
 	     "time_ns >= session.started_ns AND time_ns < coalesce((SELECT started_ns FROM "
 	     "session AS next WHERE next.id > session.id ORDER BY next.id LIMIT 1), "
 	     "9223372036854775807)), 0) WHERE clock_ahead_ns = 0" },
+	{ 3, "UPDATE session SET clock_behind_ns = coalesce((SELECT max(before.started_ns, "
+	     "coalesce(before.ended_ns, 0)) - session.started_ns FROM session AS before WHERE "
+	     "before.id < session.id ORDER BY before.id DESC LIMIT 1), 0)" },
+	{ 3, "UPDATE session SET clock_behind_ns = 0 WHERE clock_behind_ns < 86400000000000" },
 };
 
 /* Return: 0, or -errno. */

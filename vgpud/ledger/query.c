@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/ledger/opcode.h"
 #include "vgpud/ledger/query_private.h"
 
-#define BUSY_MS 2000 /* while another connection mends the log after a crash */
+#define PROGRESS_STEPS 10000 /* of sqlite's machine, some 0.1 ms: between looks at the clock */
+#define BUSY_MS 2000	     /* while another connection mends the log after a crash */
 
 /* --- connection --- */
 
@@ -21,6 +23,12 @@ int ledger_query_fail(struct ledger_query *query, int rc)
 {
 	snprintf(query->error, sizeof(query->error), "%s", sqlite3_errmsg(query->conn));
 	switch (rc & 0xff) {
+	case SQLITE_INTERRUPT:
+		snprintf(query->error, sizeof(query->error),
+			 "it takes longer than %d s, for which the ledger's log cannot be emptied; "
+			 "take a shorter window",
+			 LEDGER_QUERY_MOST_S);
+		return -ETIME;
 	case SQLITE_NOMEM:
 		return -ENOMEM;
 	case SQLITE_BUSY:
@@ -37,6 +45,18 @@ int ledger_query_fail(struct ledger_query *query, int rc)
 	}
 }
 
+static int is_over(void *arg)
+{
+	const struct ledger_query *query = arg;
+
+	return util_now_ns() > query->end_ns;
+}
+
+void ledger_query_next_piece(struct ledger_query *query)
+{
+	query->end_ns = util_now_ns() + query->most_ns;
+}
+
 int ledger_query_open(struct ledger_query **out, const char *db_path, char *why, size_t why_len)
 {
 	struct ledger_query *query = calloc(1, sizeof(*query));
@@ -50,6 +70,9 @@ int ledger_query_open(struct ledger_query **out, const char *db_path, char *why,
 			     NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(query->conn, BUSY_MS);
+		sqlite3_progress_handler(query->conn, PROGRESS_STEPS, is_over, query);
+		query->most_ns = LEDGER_QUERY_MOST_S * (uint64_t)UTIL_NS_PER_S;
+		ledger_query_next_piece(query);
 		/* Reads the header, and with it says whether this is a database. */
 		rc = sqlite3_exec(query->conn, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
 				  NULL);
@@ -81,16 +104,22 @@ const char *ledger_query_error(const struct ledger_query *query)
 sqlite3_stmt *ledger_query_prepare(struct ledger_query *query, const char *sql, int *err)
 {
 	sqlite3_stmt *statement = NULL;
-	int rc = sqlite3_prepare_v2(query->conn, sql, -1, &statement, NULL);
+	int rc;
 
+	/* Within begin and end, the time is that of the whole. */
+	if (sqlite3_get_autocommit(query->conn))
+		ledger_query_next_piece(query);
+	rc = sqlite3_prepare_v2(query->conn, sql, -1, &statement, NULL);
 	*err = rc == SQLITE_OK ? 0 : ledger_query_fail(query, rc);
 	return statement;
 }
 
 int ledger_query_begin(struct ledger_query *query)
 {
-	int rc = sqlite3_exec(query->conn, "BEGIN", NULL, NULL, NULL);
+	int rc;
 
+	ledger_query_next_piece(query);
+	rc = sqlite3_exec(query->conn, "BEGIN", NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : ledger_query_fail(query, rc);
 }
 
@@ -211,14 +240,37 @@ static int find_range(struct ledger_query *query, sqlite3_stmt *probe, int64_t s
 	return err;
 }
 
-int ledger_query_ranges(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
-			int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg)
+struct range {
+	uint64_t first, last;
+};
+
+struct ranges {
+	struct range *range;
+	size_t num;
+};
+
+/* Return: 0 or -ENOMEM. */
+static int keep_range(struct ranges *ranges, int64_t first, int64_t last)
+{
+	struct range *more = reallocarray(ranges->range, ranges->num + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	ranges->range = more;
+	ranges->range[ranges->num++] = (struct range){ (uint64_t)first, (uint64_t)last };
+	return 0;
+}
+
+static int find_ranges(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
+		       struct ranges *ranges)
 {
 	int rc = SQLITE_DONE, err;
-	int64_t newest = 0;
+	int64_t newest = 0, oldest = 0;
 	sqlite3_stmt *probe = NULL, *session = NULL;
 
 	err = ledger_query_number(query, "SELECT max(id) FROM request", 0, 0, &newest);
+	if (err == 0)
+		err = ledger_query_number(query, "SELECT min(id) FROM request", 0, 0, &oldest);
 	if (err)
 		return err == -ENODATA ? 0 : err;
 	probe = ledger_query_prepare(query,
@@ -244,14 +296,28 @@ int ledger_query_ranges(struct ledger_query *query, int64_t since_ns, int64_t un
 		int64_t first = sqlite3_column_int64(session, 0);
 		int64_t last = sqlite3_column_int64(session, 1);
 
+		if (first < oldest)
+			first = oldest;
 		err = find_range(query, probe, since_ns, until_ns, &first, &last);
 		if (err == 0 && first <= last)
-			err = each(arg, (uint64_t)first, (uint64_t)last);
+			err = keep_range(ranges, first, last);
 	}
 	if (err == 0 && rc != SQLITE_DONE)
 		err = ledger_query_fail(query, rc);
 	sqlite3_finalize(probe);
 	sqlite3_finalize(session);
+	return err;
+}
+
+int ledger_query_ranges(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
+			int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg)
+{
+	struct ranges ranges = { 0 };
+	int err = find_ranges(query, since_ns, until_ns, &ranges);
+
+	for (size_t i = 0; err == 0 && i < ranges.num; i++)
+		err = each(arg, ranges.range[i].first, ranges.range[i].last);
+	free(ranges.range);
 	return err;
 }
 

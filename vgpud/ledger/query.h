@@ -12,8 +12,8 @@
 
 /*
  * A connection of its own that only reads, for one thread of any process. What it sees is what the
- * writer has committed; ledger_flush() makes that all that has happened. Each function sees
- * one state of the database from its begin to its end.
+ * writer has committed; ledger_flush() makes that all that has happened. Rows do not change once
+ * they are there, so that what is read in pieces is whole, but for what comes or expires meanwhile.
  *
  * All times are nanoseconds since the Unix epoch. Functions that take a callback stop when it
  * returns something else than 0, and return that.
@@ -21,6 +21,13 @@
  */
 
 struct ledger_query;
+
+/*
+ * While something is being read, the log cannot begin anew, and grows with all that is recorded. So
+ * most is read in pieces, and what has to be one piece may take only so long; then it ends with
+ * -ETIME.
+ */
+#define LEDGER_QUERY_MOST_S 15
 
 /* why: on failure, a sentence that names the file. Return: 0, -ENOENT: there is none, or -errno. */
 int ledger_query_open(struct ledger_query **out, const char *db_path, char *why, size_t why_len);
@@ -89,10 +96,11 @@ struct ledger_query_event {
 
 /*
  * The newest events, at most limit, newest first.
- * kind, subject: NULL: any. after_id: 0, or only events behind that one.
+ * kind, subject: NULL: any. after_id, last_id: only events behind the one, up to the other.
  */
 int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
-			const char *kind, const char *subject, uint64_t after_id, uint64_t limit,
+			const char *kind, const char *subject, uint64_t after_id, uint64_t last_id,
+			uint64_t limit,
 			int (*each)(void *arg, const struct ledger_query_event *event), void *arg);
 
 struct ledger_query_session {

@@ -13,6 +13,8 @@
 
 struct ledger_query {
 	sqlite3 *conn;
+	uint64_t most_ns; /* that what is read at once may take */
+	uint64_t end_ns;  /* CLOCK_MONOTONIC: when what is running now is given up */
 	char error[256];
 };
 
@@ -35,7 +37,16 @@ int ledger_query_fail(struct ledger_query *query, int rc);
 /* Return: a statement, or NULL with *err set. */
 sqlite3_stmt *ledger_query_prepare(struct ledger_query *query, const char *sql, int *err);
 
-/* One state of the database from begin to end. end passes err on. */
+/*
+ * What is read at once, from here on, may take most_ns again: for a statement that was
+ * reset, and outside of begin and end.
+ */
+void ledger_query_next_piece(struct ledger_query *query);
+
+/*
+ * One state of the database from begin to end, which the log keeps so long: for what cannot be read
+ * in pieces. end passes err on.
+ */
 int ledger_query_begin(struct ledger_query *query);
 int ledger_query_end(struct ledger_query *query, int err);
 

@@ -66,11 +66,13 @@ struct listing {
 	void *arg;
 };
 
-static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
+#define PIECE_IDS 50000u /* looked through at once */
+
+static int list_piece(struct listing *listing, uint64_t first_id, uint64_t last_id)
 {
-	struct listing *listing = arg;
 	int rc = SQLITE_DONE, err = 0;
 
+	ledger_query_next_piece(listing->query);
 	sqlite3_bind_int64(listing->statement, 1, (int64_t)first_id);
 	sqlite3_bind_int64(listing->statement, 2, (int64_t)last_id);
 	while (err == 0 && listing->left > 0 &&
@@ -79,6 +81,24 @@ static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
 		err = give_request(listing->statement, listing->each, listing->arg);
 	}
 	return finish(listing->query, listing->statement, rc, err);
+}
+
+/* From the newest on. */
+static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
+{
+	struct listing *listing = arg;
+	int err = 0;
+
+	while (err == 0 && listing->left > 0) {
+		uint64_t first = last_id - first_id < PIECE_IDS ? first_id
+								: last_id - PIECE_IDS + 1;
+
+		err = list_piece(listing, first, last_id);
+		if (first == first_id)
+			break;
+		last_id = first - 1;
+	}
+	return err;
 }
 
 /* A statement for the requests of a span of ids that the filter lets pass. */
@@ -99,16 +119,14 @@ int ledger_query_requests(struct ledger_query *query, const struct ledger_query_
 			  uint64_t limit, ledger_query_request_fn *each, void *arg)
 {
 	struct listing listing = { .query = query, .left = limit, .each = each, .arg = arg };
-	int err = ledger_query_begin(query);
+	int err;
 
-	if (err)
-		return err;
 	listing.statement = prepare_listing(query, filter, "DESC", &err);
 	if (err == 0)
 		err = ledger_query_ranges(query, filter->since_ns, filter->until_ns, list_range,
 					  &listing);
 	sqlite3_finalize(listing.statement);
-	return ledger_query_end(query, err);
+	return err;
 }
 
 int ledger_query_requests_after(struct ledger_query *query,
@@ -121,7 +139,7 @@ int ledger_query_requests_after(struct ledger_query *query,
 
 	listing.statement = prepare_listing(query, filter, "ASC", &err);
 	if (err == 0)
-		err = list_range(&listing, after_id + 1, last_id);
+		err = list_piece(&listing, after_id + 1, last_id);
 	sqlite3_finalize(listing.statement);
 	return err;
 }
@@ -182,14 +200,15 @@ static int give_event(sqlite3_stmt *row,
 }
 
 int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
-			const char *kind, const char *subject, uint64_t after_id, uint64_t limit,
+			const char *kind, const char *subject, uint64_t after_id, uint64_t last_id,
+			uint64_t limit,
 			int (*each)(void *arg, const struct ledger_query_event *event), void *arg)
 {
 	int rc = SQLITE_DONE, err;
 	sqlite3_stmt *statement = ledger_query_prepare(
 		query,
 		"SELECT id, time_ns, kind, subject, old_value, new_value, text, uid, pid "
-		"FROM event WHERE id > ?1 AND time_ns >= ?2 AND time_ns < ?3 "
+		"FROM event WHERE id > ?1 AND id <= ?7 AND time_ns >= ?2 AND time_ns < ?3 "
 		"AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR subject = ?5) "
 		"ORDER BY id DESC LIMIT ?6",
 		&err);
@@ -201,6 +220,7 @@ int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t un
 	sqlite3_bind_int64(statement, 3, until_ns);
 	sqlite3_bind_text(statement, 4, kind, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 5, subject, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 7, last_id > INT64_MAX ? INT64_MAX : (int64_t)last_id);
 	sqlite3_bind_int64(statement, 6, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
 	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
 		err = give_event(statement, each, arg);

@@ -60,6 +60,23 @@ static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
 	return 0;
 }
 
+#define PIECE_MINUTES 1440 /* added up at once */
+
+static int add_piece(struct gathering *gathering, sqlite3_stmt *row, int64_t first, int64_t behind)
+{
+	int rc = SQLITE_DONE, err = 0;
+
+	ledger_query_next_piece(gathering->query);
+	sqlite3_bind_int64(row, 1, first);
+	sqlite3_bind_int64(row, 2, behind);
+	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
+		err = add_minute(gathering, row);
+	if (err == 0 && rc != SQLITE_DONE)
+		err = ledger_query_fail(gathering->query, rc);
+	sqlite3_reset(row);
+	return err;
+}
+
 static int add_minutes(struct gathering *gathering, const struct ledger_query_filter *filter,
 		       int64_t first, int64_t behind)
 {
@@ -67,19 +84,24 @@ static int add_minutes(struct gathering *gathering, const struct ledger_query_fi
 			"wait_sum_ns, wait_max_ns, exec_sum_ns, exec_max_ns, total_sum_ns, "
 			"total_max_ns, wait_hist, exec_hist, total_hist FROM minute "
 			"WHERE minute >= ?1 AND minute < ?2";
+	int64_t oldest = 0, newest = 0;
 	sqlite3_stmt *row;
-	int rc = SQLITE_DONE, err;
+	int err = ledger_query_number(gathering->query, "SELECT min(minute) FROM minute", 0, 0,
+				      &oldest);
 
+	if (err == 0)
+		err = ledger_query_number(gathering->query, "SELECT max(minute) FROM minute", 0, 0,
+					  &newest);
+	if (err)
+		return err == -ENODATA ? 0 : err;
+	first = first < oldest ? oldest : first;
+	behind = behind > newest ? newest + 1 : behind;
 	ledger_query_conditions(sql, sizeof(sql), filter);
 	row = ledger_query_prepare(gathering->query, sql, &err);
-	if (err)
-		return err;
-	sqlite3_bind_int64(row, 1, first);
-	sqlite3_bind_int64(row, 2, behind);
-	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
-		err = add_minute(gathering, row);
-	if (err == 0 && rc != SQLITE_DONE)
-		err = ledger_query_fail(gathering->query, rc);
+	for (int64_t next; err == 0 && first < behind; first = next) {
+		next = behind - first > PIECE_MINUTES ? first + PIECE_MINUTES : behind;
+		err = add_piece(gathering, row, first, next);
+	}
 	sqlite3_finalize(row);
 	return err;
 }
@@ -151,8 +173,11 @@ static int gather(struct gathering *gathering, const struct ledger_query_filter 
 		  struct ledger_query_window *window)
 {
 	int64_t first, behind;
-	int err = widen(gathering->query, window);
+	int err = ledger_query_begin(gathering->query);
 
+	if (err)
+		return err;
+	err = ledger_query_end(gathering->query, widen(gathering->query, window));
 	if (err)
 		return err;
 	first = window->since_ns / MINUTE + (window->since_ns % MINUTE != 0);
@@ -173,18 +198,19 @@ int ledger_query_stats(struct ledger_query *query, const struct ledger_query_fil
 {
 	struct gathering gathering = { .query = query, .by = by };
 	struct ledger_query_filter chosen = *filter;
-	int err = ledger_query_begin(query);
+	int err;
 
 	if (chosen.since_ns < 0)
 		chosen.since_ns = 0;
 	chosen.status = LEDGER_QUERY_ANY;
 	*window = (struct ledger_query_window){ chosen.since_ns, chosen.until_ns, false };
-	if (err)
-		return err;
-	if (exact)
-		return ledger_query_end(query, ledger_query_exact(query, &chosen, by, each, arg));
+	if (exact) {
+		err = ledger_query_begin(query);
+		return err ? err
+			   : ledger_query_end(query,
+					      ledger_query_exact(query, &chosen, by, each, arg));
+	}
 	err = gather(&gathering, &chosen, window);
-	ledger_query_end(query, err);
 	if (err == 0)
 		err = ledger_query_groups_give(&gathering.groups, ledger_query_group_quantile, each,
 					       arg);

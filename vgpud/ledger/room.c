@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
+#include "common/util.h"
 #include "vgpud/ledger/health.h"
 
 #define PAGE_BYTES 4096u
@@ -28,6 +29,9 @@
 #define LOG_PAGES_MOST 4000u /* 16 MiB */
 #define LOG_PART 4u	     /* of max_size, for the log */
 #define LOG_TIMES_LEFT 4     /* its file is cut to so many times that, once it was longer */
+#define WAIT_LEAST_MS 100    /* for readers to leave a log that is too long */
+#define WAIT_MOST_MS 16000
+#define WAIT_AGAIN_S 300 /* after the longest wait came to nothing */
 #define RESERVE_BYTES (512u << 10)
 
 static uint64_t log_pages(const struct ledger_room *room)
@@ -64,10 +68,41 @@ void ledger_room_set_up(struct ledger_room *room)
 	sqlite3_exec(room->db->conn, sql, NULL, NULL, NULL);
 }
 
+/*
+ * Readers that overlap keep the log from ever beginning anew, and it grows with all that is written
+ * beside max_size. So a log that is much too long is waited for: while nothing is written, the
+ * readers that keep it end one by one, and those that begin meanwhile do without it. The wait
+ * doubles until it is as long as any reader of ours may take (query.h); in between, records are
+ * written for as long again. An administrator's own sqlite3(1) may hold it longer than that.
+ */
+static void cut_long_log(struct ledger_room *room)
+{
+	uint64_t now_ns = util_now_ns();
+
+	if ((uint64_t)room->db->wal_pages < log_pages(room) * LOG_TIMES_LEFT) {
+		room->wait_ms = 0;
+		return;
+	}
+	if (room->wait_ms > 0 && now_ns < room->wait_due_ns)
+		return;
+	if (room->wait_ms == 0)
+		room->wait_ms = WAIT_LEAST_MS;
+	if (ledger_db_cut(room->db, room->wait_ms) == 0) {
+		room->wait_ms = 0;
+		return;
+	}
+	/* Who holds it longer than that is none of ours: to wait would only stop the writer. */
+	room->wait_due_ns = util_now_ns() + (uint64_t)(room->wait_ms < WAIT_MOST_MS
+							       ? room->wait_ms * UTIL_NS_PER_MS
+							       : WAIT_AGAIN_S * UTIL_NS_PER_S);
+	room->wait_ms = room->wait_ms * 2 > WAIT_MOST_MS ? WAIT_MOST_MS : room->wait_ms * 2;
+}
+
 bool ledger_room_checkpoint(struct ledger_room *room)
 {
 	uint64_t bytes = log_bytes(room);
 
+	cut_long_log(room);
 	if (bytes < log_pages(room) * PAGE_BYTES && (bytes == 0 || bytes < free_bytes(room) / 2))
 		return false;
 	/* What fails now is tried again after the next batches. */

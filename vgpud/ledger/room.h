@@ -13,6 +13,8 @@ struct ledger_room {
 	uint64_t max_bytes; /* of the database; 0: no bound */
 	int disk_fd;	    /* of a file beside the database */
 	bool none;	    /* the last ask found none: the reserve is not for records */
+	int wait_ms;	    /* for readers, at the next attempt to begin the log anew; 0: not yet */
+	uint64_t wait_due_ns; /* CLOCK_MONOTONIC: of that attempt */
 };
 
 /* For a database that was opened now. */

@@ -104,6 +104,7 @@ static int begin_session(struct ledger_start *start)
 		return err;
 	book->batch.wall_offset_ns = book->wall_offset_ns;
 	atomic_store(&book->health->lost, (uint64_t)start->notes->lost);
+	atomic_store(&book->health->ahead_until_ns, book->clock.ahead_until_ns);
 	/* Synced: after a power failure the ring is never asked for records of an earlier session,
 	 * nor taken for one of which nothing was ever recorded. */
 	err = ledger_db_sync(&book->db, true);

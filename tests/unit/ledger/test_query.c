@@ -23,7 +23,7 @@
 #include "vgpud/ledger/hist.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/ledger/opcode.h"
-#include "vgpud/ledger/query.h"
+#include "vgpud/ledger/query_private.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define WAIT_MS 60000
@@ -564,20 +564,24 @@ static void test_events_sessions_vms(void **state)
 	ledger_vm_delete(ledger, 1, NULL, NULL, NULL);
 	flush(ledger);
 	open_query();
-	assert_int_equal(
-		ledger_query_events(query, 0, INT64_MAX, "kind-b", NULL, 0, 10, check_event, &n),
-		0);
+	assert_int_equal(ledger_query_events(query, 0, INT64_MAX, "kind-b", NULL, 0, UINT64_MAX, 10,
+					     check_event, &n),
+			 0);
 	assert_int_equal(n, 2);
 	n = 0;
-	assert_int_equal(
-		ledger_query_events(query, 0, INT64_MAX, NULL, NULL, 2, 10, check_event, &n), 0);
+	assert_int_equal(ledger_query_events(query, 0, INT64_MAX, NULL, NULL, 2, UINT64_MAX, 10,
+					     check_event, &n),
+			 0);
+	assert_int_equal(n, 1);
+	n = 0;
+	assert_int_equal(ledger_query_events(query, 0, INT64_MAX, NULL, "vm9", 0, UINT64_MAX, 10,
+					     check_event, &n),
+			 0);
 	assert_int_equal(n, 1);
 	n = 0;
 	assert_int_equal(
-		ledger_query_events(query, 0, INT64_MAX, NULL, "vm9", 0, 10, check_event, &n), 0);
-	assert_int_equal(n, 1);
-	n = 0;
-	assert_int_equal(ledger_query_events(query, 0, 1, NULL, NULL, 0, 10, check_event, &n), 0);
+		ledger_query_events(query, 0, 1, NULL, NULL, 0, UINT64_MAX, 10, check_event, &n),
+		0);
 	assert_int_equal(n, 0);
 	assert_int_equal(ledger_query_sessions(query, check_session, &n), 0);
 	assert_int_equal(n, 2);
@@ -741,6 +745,76 @@ static void test_blame_adds_up(void **state)
 	ledger_close(ledger);
 }
 
+/* --- what a reader may take --- */
+
+static int ignore(void *arg, const struct ledger_query_stats *stats)
+{
+	(void)arg;
+	(void)stats;
+	return 0;
+}
+
+/* What has to be read at once, and takes too long, ends with words that say what helps. */
+static void test_one_state_for_a_bounded_time(void **state)
+{
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct ledger_query_window window;
+	int calls = 0;
+
+	(void)state;
+	record_random(5000);
+	open_query();
+	query->most_ns = 0;
+	assert_int_equal(
+		ledger_query_stats(query, &filter, LEDGER_QUERY_BY_VM, true, &window, ignore, NULL),
+		-ETIME);
+	assert_non_null(strstr(ledger_query_error(query), "take a shorter window"));
+	/* It can be used again. */
+	query->most_ns = (uint64_t)UTIL_NS_PER_MINUTE;
+	assert_int_equal(ledger_query_requests(query, &filter, 10, stop_after_three, &calls),
+			 -ECANCELED);
+	ledger_query_close(query);
+}
+
+static void run_sql(const char *sql)
+{
+	sqlite3 *conn;
+
+	assert_int_equal(sqlite3_open(db_path, &conn), SQLITE_OK);
+	if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(conn));
+	sqlite3_close(conn);
+}
+
+/* The last row of the list goes while its first is shown: with one state it would be there. */
+static int remove_oldest(void *arg, const struct ledger_query_request *request)
+{
+	unsigned *listed = arg;
+
+	assert_int_not_equal(request->request.id, 1);
+	if ((*listed)++ == 0)
+		run_sql("DELETE FROM request WHERE id = 1");
+	return 0;
+}
+
+static void test_lists_are_read_in_pieces(void **state)
+{
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	unsigned listed = 0;
+
+	(void)state;
+	record_random(1);
+	run_sql("WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 120000) "
+		"INSERT INTO request SELECT i, received_ns, wait_ns, exec_ns, total_ns, vm_id, "
+		"guest_request_id, opcode, status, pool, priority, executor, transport, "
+		"request_bytes, response_bytes, limited_ns FROM n, request WHERE id = 1");
+	open_query();
+	assert_int_equal(ledger_query_requests(query, &filter, UINT64_MAX, remove_oldest, &listed),
+			 0);
+	assert_int_equal(listed, 119999);
+	ledger_query_close(query);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -753,6 +827,8 @@ int main(void)
 		QUERY_TEST(test_follow_and_one),
 		QUERY_TEST(test_events_sessions_vms),
 		QUERY_TEST(test_of_nothing),
+		QUERY_TEST(test_one_state_for_a_bounded_time),
+		QUERY_TEST(test_lists_are_read_in_pieces),
 		QUERY_TEST(test_blame_by_hand),
 		QUERY_TEST(test_blame_adds_up),
 #undef QUERY_TEST

@@ -11,6 +11,9 @@
 #include <cmocka.h>
 
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "tests/unit/ledger/fixture.h"
 
@@ -210,6 +213,72 @@ static void test_retention_by_size(void **state)
 	ledger_close(ledger);
 }
 
+/* --- the log --- */
+
+static sqlite3 *begin_reading(void)
+{
+	sqlite3 *conn;
+
+	assert_int_equal(sqlite3_open_v2(fixture.db_path, &conn, SQLITE_OPEN_READONLY, NULL),
+			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(conn, "BEGIN; SELECT count(*) FROM session", NULL, NULL, NULL),
+		SQLITE_OK);
+	return conn;
+}
+
+static int64_t log_bytes(void)
+{
+	char name[160];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s-wal", fixture.db_path);
+	assert_int_equal(stat(name, &st), 0);
+	return st.st_size;
+}
+
+/* There is always a reader, and each goes when the next is there. arg: when to end. */
+static void *overlap(void *arg)
+{
+	const _Atomic bool *over = arg;
+	sqlite3 *reader = begin_reading();
+
+	while (!atomic_load(over)) {
+		sqlite3 *next;
+
+		poll(NULL, 0, 10);
+		next = begin_reading();
+		sqlite3_close(reader);
+		reader = next;
+	}
+	sqlite3_close(reader);
+	return NULL;
+}
+
+static void test_overlapping_readers_do_not_keep_the_log(void **state)
+{
+	struct ledger *ledger;
+	_Atomic bool over = false;
+	int64_t longest = 0;
+	pthread_t readers;
+
+	(void)state;
+	fixture.config.max_bytes = 1u << 20;
+	ledger = fixture_open();
+	assert_int_equal(pthread_create(&readers, NULL, overlap, &over), 0);
+	for (int i = 0; i < 100; i++) {
+		fixture_do_requests(ledger, 500);
+		if (log_bytes() > longest)
+			longest = log_bytes();
+	}
+	atomic_store(&over, true);
+	pthread_join(readers, NULL);
+	fixture_flush(ledger);
+	ledger_close(ledger);
+	/* It is waited for from four times a quarter of max_size on; else it would have 20 MiB. */
+	assert_true(longest < 8 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +288,7 @@ int main(void)
 		FIXTURE_TEST(test_retention_after_a_clock_ahead),
 		FIXTURE_TEST(test_retention_after_two_clocks_ahead),
 		FIXTURE_TEST(test_retention_by_size),
+		FIXTURE_TEST(test_overlapping_readers_do_not_keep_the_log),
 #undef FIXTURE_TEST
 	};
 

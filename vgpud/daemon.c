@@ -309,12 +309,27 @@ static void say_test_opcodes(const struct conf *conf)
 			"when you have seen what happens");
 }
 
+static void end_reload(struct daemon *daemon)
+{
+	if (daemon->ready)
+		sd_notify(0, "READY=1");
+}
+
+/* The last that a reload waits for: its groups are known. */
+static void on_groups_found(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	log_info("reload: done, %u settings differ", daemon->reload_changes);
+	daemon_tell(daemon, "reload", NULL, "the configuration was read again");
+	end_reload(daemon);
+}
+
 /* All or nothing: a configuration with a mistake in it changes nothing. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *arg)
 {
 	struct daemon *daemon = arg;
 	struct conf *wanted = calloc(1, sizeof(*wanted));
-	unsigned changes;
 
 	(void)source;
 	(void)si;
@@ -323,18 +338,15 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 			   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
 	if (wanted == NULL || daemon->read_again(daemon->read_again_arg, wanted) != 0) {
 		log_error("reload: the configuration was not taken; all stays as it was");
+		end_reload(daemon);
 	} else {
-		changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);
+		daemon->reload_changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);
 		conf_reload_apply(daemon->conf, wanted);
 		broker_conf_changed(&daemon->broker);
-		admin_server_find_groups(daemon->admin);
 		say_test_opcodes(daemon->conf);
-		log_info("reload: done, %u settings differ", changes);
-		daemon_tell(daemon, "reload", NULL, "the configuration was read again");
+		admin_server_find_groups(daemon->admin, on_groups_found, daemon);
 	}
 	free(wanted);
-	if (daemon->ready)
-		sd_notify(0, "READY=1");
 	return 0;
 }
 

@@ -40,6 +40,7 @@ struct daemon {
 	pid_t starter;	       /* the process that starts all others */
 	unsigned ledger_state; /* enum ledger_state, as last logged */
 	bool ready;
+	unsigned reload_changes; /* of the reload that is under way */
 };
 
 /*

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -14,10 +15,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from book import add  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
-from lib import tap  # noqa: E402
+from lib import process, tap  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.proto import Err  # noqa: E402
 
+# getgrnam_r() as one that asks a server which does not answer, for as long as a file is there.
+HANGING_GROUPS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <unistd.h>
+int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size, struct group **result)
+{
+	int (*real)(const char *, struct group *, char *, size_t, struct group **) = dlsym(RTLD_NEXT, "getgrnam_r");
+	const char *hang = getenv("VGPU_TEST_HANG");
+
+	while (hang != NULL && access(hang, F_OK) == 0)
+		usleep(10000);
+	return real(name, entry, buffer, size, result);
+}
+"""
 RELOADS = int(os.environ.get("VGPU_RELOADS", "1000"))
 GOOD = ("[pool A]\nwindow = 2\n[vgpud]\nvm_queue_max = 20\n", "[pool A]\nwindow = 1\n[vgpud]\nvm_queue_max = 16\n")
 BAD = "[pool A]\nwindow = 7\nwindo = 8\n"
@@ -76,6 +94,30 @@ class Reload(DaemonCase):
         wait_until(lambda: self.reloads() > before, "vgpud to deal with SIGHUP")
         self.assertEqual(self.window(), 1)
         self.works(client)
+
+    def test_a_directory_service_that_hangs_holds_up_nothing(self):
+        """Groups are looked up where the host has them, which may be on the network."""
+        scratch = process.scratch_directory("groups")
+        source, library, hang = scratch / "hang.c", scratch / "hang.so", scratch / "hang"
+        source.write_text(HANGING_GROUPS)
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        for name, value in (("LD_PRELOAD", str(library)), ("VGPU_TEST_HANG", str(hang))):
+            os.environ[name] = value
+            self.addCleanup(os.environ.pop, name)
+        client, = self.begin("vm1:A:high")
+        hang.touch()
+        for _ in range(2):  # the second takes the place of the first
+            os.kill(self.vgpud.pid, signal.SIGHUP)
+            self.works(client)
+            self.assertEqual(self.admin.row("set-priority", vm="vm1", priority="low")["vm"], "vm1")
+        self.assertEqual(self.reloads(), 0)
+        hang.unlink()
+        wait_until(lambda: self.reloads() == 1, "the reload to be done")
+        self.reload(GOOD[0])
+        hang.touch()
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+        self.works(client)
+        # SIGTERM, with which each test ends, does not wait for it either.
 
     def test_many_under_load(self):
         """Good and bad ones in turns; every request of every VM is answered, and rightly."""

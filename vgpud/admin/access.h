@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
 #include "common/cmd/admin.h"
 #include "vgpud/conf/conf.h"
@@ -18,6 +19,18 @@ struct admin_access {
 
 /* Looks the groups up. What that asks may be on the network: the caller waits for it. */
 void admin_access_find(struct admin_access *access, const struct conf *conf);
+
+struct admin_access_search;
+
+/*
+ * The same beside the loop, in a thread: found() is called from the loop once it is known.
+ * Return: 0 or -errno.
+ */
+int admin_access_search(struct admin_access_search **out, sd_event *event, const struct conf *conf,
+			void (*found)(void *arg, const struct admin_access *access), void *arg);
+
+/* Ends a search before or after it found something: found() is not called any more. search: or NULL. */
+void admin_access_search_end(struct admin_access_search *search);
 
 /*
  * fd: of a client's socket, which bears who connected.

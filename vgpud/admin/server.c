@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -22,13 +23,16 @@
  * the others, so that it keeps out no other reader. The last descriptors are kept in the same way:
  * devices, workers and readers leave them (descriptors.h).
  *
- * The host's groups are looked up at the start and at a reload, never when a client comes: where
- * they are in a directory on the network, an answer may take long.
+ * The host's groups are looked up at the start and, beside the loop, at a reload, never when a
+ * client comes: where they are in a directory on the network, an answer may take long.
  */
 
 struct admin_server {
 	struct admin_clients clients;
 	struct admin_access access;
+	struct admin_access_search *search; /* the last that was begun, or NULL */
+	void (*found)(void *arg);
+	void *found_arg;
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* while there are no descriptors left */
@@ -44,9 +48,29 @@ static void complain(struct admin_server *server, const char *what)
 		log_warning("admin socket: %s", what);
 }
 
-void admin_server_find_groups(struct admin_server *server)
+static void on_groups(void *arg, const struct admin_access *access)
 {
-	admin_access_find(&server->access, server->clients.conf);
+	struct admin_server *server = arg;
+
+	server->access = *access;
+	server->found(server->found_arg);
+}
+
+void admin_server_find_groups(struct admin_server *server, void (*found)(void *arg), void *arg)
+{
+	int err;
+
+	admin_access_search_end(server->search);
+	server->search = NULL;
+	server->found = found;
+	server->found_arg = arg;
+	err = admin_access_search(&server->search, server->clients.event, server->clients.conf,
+				  on_groups, server);
+	if (err == 0)
+		return;
+	log_warning("admin socket: cannot look the groups up (%s): those of before hold",
+		    strerror(-err));
+	found(arg);
 }
 
 /* Return: whether there is a place for one more; else text says why not. */
@@ -150,7 +174,7 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	};
 	TAILQ_INIT(&server->clients.list);
 	snprintf(server->path, sizeof(server->path), "%s", config->path);
-	admin_server_find_groups(server);
+	admin_access_find(&server->access, config->conf);
 	/* Anybody may knock: SO_PEERCRED decides, and a denial can say what would help. */
 	server->fd = sock_listen(server->path, 0666);
 	err = server->fd < 0 ? server->fd
@@ -170,6 +194,7 @@ void admin_server_close(struct admin_server *server)
 {
 	while (!TAILQ_EMPTY(&server->clients.list))
 		admin_client_free(TAILQ_FIRST(&server->clients.list));
+	admin_access_search_end(server->search);
 	sd_event_source_disable_unref(server->pause);
 	sd_event_source_disable_unref(server->io);
 	unlink(server->path);

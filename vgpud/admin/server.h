@@ -27,10 +27,11 @@ struct admin_server_config {
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config);
 
 /*
- * Looks up the groups of the configuration, as it is done at the start. What that asks may be on
- * the network: the loop waits for it. Who is connected stays what he is.
+ * Looks up the groups of the configuration anew, beside the loop, since they may be in a directory
+ * on the network. Those of before hold until found() is called; clients that are connected keep
+ * their role.
  */
-void admin_server_find_groups(struct admin_server *server);
+void admin_server_find_groups(struct admin_server *server, void (*found)(void *arg), void *arg);
 
 void admin_server_close(struct admin_server *server);
 

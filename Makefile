@@ -76,7 +76,7 @@ vgpud/admin := access ask budget call client daemon handlers job line metrics qu
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors pool process seat
 vgpud/files := dir format scan server server_slot
-vgpud/ledger := batch book changes clock db db_open events health hist migrate names notes null query \
+vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \
 	room set_aside settle sqlite start vms wake watch writer
 vgpud/link := access door peer port refuse session

@@ -74,7 +74,13 @@
 	X(EXPIRE, "DELETE FROM request WHERE id IN (SELECT id FROM (SELECT id, received_ns "      \
 		  "FROM request ORDER BY id LIMIT ?2) WHERE received_ns < ?1 OR "                 \
 		  "(received_ns > ?3 AND id < (SELECT max(first_request_id) FROM session "        \
-		  "WHERE clock_behind_ns > 0 AND started_ns < ?1)))")                             \
+		  "WHERE clock_behind_ns > 0 AND started_ns < ?1))) RETURNING vm_id")             \
+	X(HISTORY_COUNT, "SELECT id, vm_id FROM request WHERE id > ?1 ORDER BY id LIMIT ?2")      \
+	X(HISTORY_SPAN, "SELECT coalesce(max(id), -1) FROM (SELECT id FROM request "              \
+			"WHERE id >= ?1 ORDER BY id LIMIT ?2)")                                   \
+	X(HISTORY_EXPIRE,                                                                         \
+	  "DELETE FROM request WHERE id IN (SELECT id FROM request "                              \
+	  "WHERE id BETWEEN ?1 AND ?2 AND vm_id % 1024 = ?3 ORDER BY id LIMIT ?4)")               \
 	X(EXPIRE_MINUTE,                                                                          \
 	  "DELETE FROM minute WHERE rowid IN (SELECT rowid FROM minute "                          \
 	  "WHERE minute < ?1 / 60000000000 OR (minute > ?3 / 60000000000 AND " LEDGER_DB_BELIEVED \

@@ -18,31 +18,53 @@
 #define EXPIRE_ROWS 1000     /* in one transaction */
 #define EXPIRE_ROWS_FULL 100 /* in one transaction on a full disk */
 
+/* In one transaction. On a full disk the log has little room. */
+static int at_once(const struct ledger_book *book)
+{
+	return atomic_load(&book->health->state) == LEDGER_OK ? EXPIRE_ROWS : EXPIRE_ROWS_FULL;
+}
+
+static sqlite3_stmt *bind(struct ledger_book *book, enum ledger_db_statement which,
+			  int64_t before_ns)
+{
+	sqlite3_stmt *statement = book->db.statement[which];
+
+	sqlite3_bind_int64(statement, 1, before_ns);
+	sqlite3_bind_int(statement, 2, at_once(book));
+	sqlite3_bind_int64(statement, 3, ledger_book_wall_ns(book, util_now_ns()));
+	return statement;
+}
+
 /* Deletes a few rows older than a limit. Return: how many, or -errno. */
 static int expire(struct ledger_book *book, enum ledger_db_statement which, int64_t before_ns)
 {
-	sqlite3_stmt *statement = book->db.statement[which];
 	int err;
 
-	sqlite3_bind_int64(statement, 1, before_ns);
-	sqlite3_bind_int(statement, 2,
-			 atomic_load(&book->health->state) == LEDGER_OK ? EXPIRE_ROWS
-									: EXPIRE_ROWS_FULL);
-	sqlite3_bind_int64(statement, 3, ledger_book_wall_ns(book, util_now_ns()));
+	bind(book, which, before_ns);
 	err = ledger_db_run(&book->db, which);
 	return err ? err : sqlite3_changes(book->db.conn);
 }
 
-static int expire_requests(struct ledger_book *book, int64_t before_ns)
+static int expire_requests(struct ledger_retention *retention, struct ledger_book *book,
+			   int64_t before_ns)
 {
-	int n = expire(book, LEDGER_DB_EXPIRE, before_ns);
+	sqlite3_stmt *statement = bind(book, LEDGER_DB_EXPIRE, before_ns);
+	int rc, n = 0;
 
-	if (n > 0)
-		ledger_health_count(&book->health->expired, (uint64_t)n);
+	errno = 0;
+	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		ledger_history_gone(&retention->history, sqlite3_column_int64(statement, 0));
+		n++;
+	}
+	rc = rc == SQLITE_DONE ? 0 : ledger_db_errno(book->db.conn, rc);
+	sqlite3_reset(statement);
+	if (rc)
+		return rc;
+	ledger_health_count(&book->health->expired, (uint64_t)n);
 	return n;
 }
 
-static int expire_by_age(struct ledger_book *book)
+static int expire_by_age(struct ledger_retention *retention, struct ledger_book *book)
 {
 	int64_t now_ns = ledger_clock_age_ns(&book->clock,
 					     ledger_book_wall_ns(book, util_now_ns()));
@@ -51,7 +73,7 @@ static int expire_by_age(struct ledger_book *book)
 	int n = 0;
 
 	if (book->config->retention_days) {
-		n = expire_requests(book, rows_ns);
+		n = expire_requests(retention, book, rows_ns);
 		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_EVENT, rows_ns);
 	}
@@ -60,8 +82,23 @@ static int expire_by_age(struct ledger_book *book)
 	return n;
 }
 
-/* The oldest requests go first; only when there is none left, what is kept longer. */
-static int expire_by_size(struct ledger_book *book)
+/* Return: how much was done, 0: there is nothing to remove, or -errno. */
+static int expire_shares(struct ledger_retention *retention, struct ledger_book *book)
+{
+	uint64_t rows = 0;
+	int n = ledger_history_count(&retention->history, &book->db);
+
+	if (n != 0)
+		return n;
+	n = ledger_history_expire(&retention->history, &book->db, at_once(book));
+	if (n > 0)
+		rows = (uint64_t)sqlite3_changes(book->db.conn);
+	ledger_health_count(&book->health->expired, rows);
+	return n;
+}
+
+/* Requests go first, of whom has most; only when there is none left, what is kept longer. */
+static int expire_by_size(struct ledger_retention *retention, struct ledger_book *book)
 {
 	int64_t bytes = 0;
 	int n = ledger_db_number(&book->db, LEDGER_DB_SIZE, &bytes);
@@ -71,7 +108,9 @@ static int expire_by_size(struct ledger_book *book)
 	atomic_store_explicit(&book->health->db_bytes, (uint64_t)bytes, memory_order_relaxed);
 	if (book->config->max_bytes == 0 || (uint64_t)bytes <= book->config->max_bytes)
 		return 0;
-	n = expire_requests(book, INT64_MAX);
+	n = expire_shares(retention, book);
+	if (n == 0)
+		n = expire_requests(retention, book, INT64_MAX);
 	if (n == 0)
 		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, INT64_MAX);
 	if (n == 0)
@@ -90,9 +129,9 @@ bool ledger_retention_step(struct ledger_retention *retention, struct ledger_boo
 	if (err)
 		ledger_room_make(&book->room);
 	if (atomic_load(&book->health->begun)) /* else it is not known yet what counts as age */
-		n = expire_by_age(book);
+		n = expire_by_age(retention, book);
 	if (n == 0)
-		n = expire_by_size(book);
+		n = expire_by_size(retention, book);
 	ledger_room_checkpoint(&book->room);
 	if (n > 0)
 		return true;

@@ -8,9 +8,11 @@
 #include <stdint.h>
 
 #include "vgpud/ledger/book.h"
+#include "vgpud/ledger/history.h"
 
 struct ledger_retention {
 	uint64_t due_ns; /* CLOCK_MONOTONIC; 0: now */
+	struct ledger_history history;
 };
 
 /*

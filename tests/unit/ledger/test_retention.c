@@ -213,6 +213,39 @@ static void test_retention_by_size(void **state)
 	ledger_close(ledger);
 }
 
+/* A VM that fills the database does not push out what another did before. */
+static void test_retention_by_size_takes_of_whom_has_most(void **state)
+{
+	struct ledger *ledger = fixture_open();
+	int64_t bytes;
+
+	(void)state;
+	fixture_do_requests(ledger, 20000);
+	ledger_close(ledger);
+	fixture_write_sql("UPDATE request SET vm_id = CASE WHEN id <= 300 THEN 7 WHEN id % 7 = 0 "
+			  "THEN 8 ELSE 9 END");
+	bytes = fixture_number("SELECT page_count * page_size FROM pragma_page_count, "
+			       "pragma_page_size");
+	fixture.config.max_bytes = (uint64_t)bytes / 2;
+	ledger = fixture_open();
+	fixture_wait_until("SELECT (page_count - freelist_count) * page_size <= "
+			   "page_count * page_size / 2 FROM pragma_page_count, "
+			   "pragma_freelist_count, pragma_page_size",
+			   1);
+	/* What comes later counts, too. */
+	for (int i = 0; i < 10; i++)
+		fixture_do_requests(ledger, 1000);
+	fixture_flush(ledger);
+	ledger_close(ledger);
+	assert_int_equal(fixture_number("SELECT count(*) FROM request WHERE vm_id = 7"), 300);
+	/* The others have about as much as each other; a step removes up to a thousand. */
+	assert_in_range(fixture_number("SELECT max(n) - min(n) FROM (SELECT count(*) AS n FROM "
+				       "request WHERE vm_id <> 7 GROUP BY vm_id)"),
+			0, 1100);
+	/* Of its own, the oldest went. */
+	assert_in_range(fixture_number("SELECT min(id) FROM request WHERE vm_id = 9"), 3000, 20000);
+}
+
 /* --- the log --- */
 
 static sqlite3 *begin_reading(void)
@@ -288,6 +321,7 @@ int main(void)
 		FIXTURE_TEST(test_retention_after_a_clock_ahead),
 		FIXTURE_TEST(test_retention_after_two_clocks_ahead),
 		FIXTURE_TEST(test_retention_by_size),
+		FIXTURE_TEST(test_retention_by_size_takes_of_whom_has_most),
 		FIXTURE_TEST(test_overlapping_readers_do_not_keep_the_log),
 #undef FIXTURE_TEST
 	};

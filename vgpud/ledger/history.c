@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* history.c - whose rows go when the database is to get smaller */
+
+/*
+ * A VM that is refused leaves a row for each refusal, faster than it could ever have requests run.
+ * If the oldest rows went, whose ever they are, it would push out the history of all others in
+ * minutes. So it is the VM with the most rows that loses its oldest: each VM keeps what it has as
+ * long as it has less than an equal share.
+ *
+ * Counting all rows takes a while where there are many, so it is done a span at a time, once the
+ * database is too large for the first time, and goes on from there. The counts only choose who loses
+ * rows; a row that they missed, since its request ended late, changes nothing that matters.
+ */
+
+#include "vgpud/ledger/history.h"
+
+#include <errno.h>
+
+#define SPAN 20000 /* rows looked at in one step, some milliseconds */
+
+static unsigned slot_of(int64_t vm_id)
+{
+	return (unsigned)((uint64_t)vm_id % LEDGER_HISTORY_SLOTS);
+}
+
+int ledger_history_count(struct ledger_history *history, struct ledger_db *db)
+{
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_HISTORY_COUNT];
+	int rc, rows = 0;
+
+	sqlite3_bind_int64(statement, 1, history->counted);
+	sqlite3_bind_int(statement, 2, SPAN);
+	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		history->counted = sqlite3_column_int64(statement, 0);
+		history->rows[slot_of(sqlite3_column_int64(statement, 1))]++;
+		rows++;
+	}
+	rc = rc == SQLITE_DONE ? 0 : ledger_db_errno(db->conn, rc);
+	sqlite3_reset(statement);
+	return rc ? rc : rows == SPAN;
+}
+
+void ledger_history_gone(struct ledger_history *history, int64_t vm_id)
+{
+	int64_t *rows = &history->rows[slot_of(vm_id)];
+
+	if (*rows > 0)
+		--*rows;
+}
+
+static unsigned slot_with_most(const struct ledger_history *history)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 1; i < LEDGER_HISTORY_SLOTS; i++)
+		if (history->rows[i] > history->rows[most])
+			most = i;
+	return most;
+}
+
+/* The last id of the span that begins at first; -1: there is no row from there on. */
+static int span_end(struct ledger_db *db, int64_t first, int64_t *last)
+{
+	sqlite3_bind_int64(db->statement[LEDGER_DB_HISTORY_SPAN], 1, first);
+	sqlite3_bind_int(db->statement[LEDGER_DB_HISTORY_SPAN], 2, SPAN);
+	return ledger_db_number(db, LEDGER_DB_HISTORY_SPAN, last);
+}
+
+int ledger_history_expire(struct ledger_history *history, struct ledger_db *db, int most)
+{
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_HISTORY_EXPIRE];
+	unsigned slot = slot_with_most(history);
+	int64_t last = 0;
+	int err, gone;
+
+	if (history->rows[slot] == 0)
+		return 0;
+	err = span_end(db, history->first[slot], &last);
+	if (err)
+		return err;
+	if (last < 0) {
+		/* What was counted is not there: it is counted from the beginning again. */
+		*history = (struct ledger_history){ 0 };
+		return 1;
+	}
+	sqlite3_bind_int64(statement, 1, history->first[slot]);
+	sqlite3_bind_int64(statement, 2, last);
+	sqlite3_bind_int(statement, 3, (int)slot);
+	sqlite3_bind_int(statement, 4, most);
+	err = ledger_db_run(db, LEDGER_DB_HISTORY_EXPIRE);
+	if (err)
+		return err;
+	gone = sqlite3_changes(db->conn);
+	history->rows[slot] -= gone;
+	if (gone < most)
+		history->first[slot] = last + 1;
+	return gone > 0 ? gone : 1;
+}

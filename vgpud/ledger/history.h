@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* history.h - whose rows go when the database is to get smaller */
+
+#ifndef VGPUD_LEDGER_HISTORY_H
+#define VGPUD_LEDGER_HISTORY_H
+
+#include <stdint.h>
+
+#include "vgpud/ledger/db.h"
+
+/* VMs whose numbers are alike modulo this share a share, as those of the ring (share.h). */
+#define LEDGER_HISTORY_SLOTS 1024
+
+/* Zeros: nothing was counted yet. */
+struct ledger_history {
+	int64_t rows[LEDGER_HISTORY_SLOTS];  /* in the database, of those counted */
+	int64_t first[LEDGER_HISTORY_SLOTS]; /* no row of the slot has a lower id */
+	int64_t counted;		     /* all rows up to this id */
+};
+
+/*
+ * Counts some of the rows that came since the last call. Return: 1: there are more, 0: all are
+ * counted, or -errno.
+ */
+int ledger_history_count(struct ledger_history *history, struct ledger_db *db);
+
+/* A row of that VM is gone. */
+void ledger_history_gone(struct ledger_history *history, int64_t vm_id);
+
+/*
+ * Removes up to most of the oldest rows of the VM that has the most. All must be counted.
+ * Return: how many rows went, or were looked at for one; 0: there is none; or -errno.
+ */
+int ledger_history_expire(struct ledger_history *history, struct ledger_db *db, int most);
+
+#endif

@@ -71,8 +71,8 @@ endif
 common := busy_poll crc32c log names sock timeexpr units util vm_name vm_settings
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
-vgpud := daemon daemon_clock daemon_log daemon_settings daemon_vm main
-vgpud/admin := access ask budget call client daemon handlers job line metrics query query_out query_rows query_stats server set vm
+vgpud := daemon daemon_clock daemon_drain daemon_log daemon_settings daemon_vm main
+vgpud/admin := access ask budget call checks client daemon handlers job line metrics query query_out query_rows query_stats server set vm
 vgpud/conf := conf file options reload settings
 vgpud/exec := executors pool process seat
 vgpud/files := dir format scan server server_slot
@@ -85,7 +85,7 @@ vgpud/sched := limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_files descriptors identity inherit memory spawn spawn_wire starter
 worker := cuda_driver exec exec_cpu exec_cuda main
-vgpuadm := client complete fail history_file main options refusal screen shell words
+vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
 	sparkline status story top top_rows view

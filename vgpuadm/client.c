@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,15 +56,26 @@ static int fail_timeout(const struct client *client, struct fail *fail)
 			client->target.timeout_ms / 1000.0);
 }
 
+/*
+ * Standard output is a pipe that no one reads any more, as behind `| grep -m 1`. With nothing to write
+ * we would wait for ever; so we end as the next write would have ended us.
+ */
+static void stdout_gone(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+	raise(SIGPIPE);
+}
+
 static int wait_for(struct client *client, short events, uint64_t until_ns, struct fail *fail)
 {
 	struct pollfd fds[] = {
 		{ .fd = client->fd, .events = events },
 		{ .fd = client->target.wake_fd, .events = POLLIN },
+		{ .fd = STDOUT_FILENO, .events = 0 },
 	};
 
 	for (;;) {
-		int ready = poll(fds, 2, left_ms(until_ns));
+		int ready = poll(fds, 3, left_ms(until_ns));
 
 		if (ready < 0 && errno != EINTR)
 			return fail_set(fail, ADMIN_ERROR_UNREACHABLE, "poll: %s", strerror(errno));
@@ -71,6 +83,8 @@ static int wait_for(struct client *client, short events, uint64_t until_ns, stru
 			return fail_set(fail, FAIL_INTERRUPTED, "interrupted");
 		if (ready > 0 && fds[0].revents)
 			return 0;
+		if (ready > 0 && fds[2].revents & POLLERR)
+			stdout_gone();
 		if (left_ms(until_ns) == 0)
 			return fail_timeout(client, fail);
 	}

@@ -32,6 +32,7 @@ int main(int argc, char **argv)
 	struct fail fail = { 0 };
 
 	setlocale(LC_ALL, "");
+	setlocale(LC_NUMERIC, "C"); /* a decimal point, in CSV above all, wherever this runs */
 	if (argc < 1)
 		return ADMIN_ERROR_USAGE;
 	argc--;

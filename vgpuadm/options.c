@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/cmd/suggest.h"
 #include "common/units.h"
+#include "common/util.h"
 #include "vgpuadm/client.h"
 
 const char options_help[] =
@@ -18,6 +20,7 @@ const char options_help[] =
 	"      --json           JSON: one object, or one a line with --follow\n"
 	"      --csv            CSV: the fields of the table, as they are in JSON\n"
 	"      --no-headings    no line of headings\n"
+	"  -o, --columns KEYS   these columns in this order, by their keys in JSON: vm,queued\n"
 	"      --timeout SECS   how long to wait while vgpud says nothing (default 10; 0: for ever)\n"
 	"      --color WHEN     auto, always or never\n"
 	"  -h, --help           what vgpuadm, or the command, takes\n"
@@ -28,6 +31,7 @@ enum option {
 	OPTION_JSON,
 	OPTION_CSV,
 	OPTION_NO_HEADINGS,
+	OPTION_COLUMNS,
 	OPTION_TIMEOUT,
 	OPTION_COLOUR,
 	OPTION_HELP,
@@ -44,6 +48,7 @@ static const struct {
 	[OPTION_JSON] = { "--json", 0, false },
 	[OPTION_CSV] = { "--csv", 0, false },
 	[OPTION_NO_HEADINGS] = { "--no-headings", 0, false },
+	[OPTION_COLUMNS] = { "--columns", 'o', true },
 	[OPTION_TIMEOUT] = { "--timeout", 0, true },
 	[OPTION_COLOUR] = { "--color", 0, true },
 	[OPTION_HELP] = { "--help", 'h', false },
@@ -137,6 +142,9 @@ static int take(struct options *options, enum option option, const char *value, 
 	case OPTION_NO_HEADINGS:
 		options->no_headings = true;
 		break;
+	case OPTION_COLUMNS:
+		options->columns = value;
+		break;
 	case OPTION_TIMEOUT:
 		return take_timeout(options, value, fail);
 	case OPTION_COLOUR:
@@ -218,6 +226,20 @@ static bool wants_colours(const struct options *options, int fd)
 	return isatty(fd) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
+/* Columns that there are to write in; $COLUMNS counts more, as for ps(1). 0: no bound. */
+static unsigned width(void)
+{
+	const char *given = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t columns;
+
+	if (given && util_parse_u64(given, 1, 10000, &columns) == 0)
+		return (unsigned)columns;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
+		return 0;
+	return size.ws_col;
+}
+
 struct output_style options_style(const struct options *options)
 {
 	return (struct output_style){
@@ -225,6 +247,8 @@ struct output_style options_style(const struct options *options)
 		.headings = !options->no_headings,
 		.colours = wants_colours(options, STDOUT_FILENO),
 		.terminal = isatty(STDOUT_FILENO),
+		.width = width(),
+		.columns = options->columns,
 	};
 }
 

@@ -20,7 +20,8 @@ struct options {
 	int timeout_ms;	    /* CLIENT_WAIT_FOR_EVER */
 	bool timeout_given; /* it is the user's own */
 	bool no_headings;
-	bool help, version; /* was asked for, in place of the command */
+	const char *columns; /* or NULL */
+	bool help, version;  /* was asked for, in place of the command */
 };
 
 /* The options as they are before any is read: from the environment. */

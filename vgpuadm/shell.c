@@ -212,6 +212,19 @@ static void begin_history(void)
 	}
 }
 
+/* Runs what came before a return was pressed. Pasted, that may be several lines. */
+static void run_typed(char *text, bool *leave)
+{
+	char *line;
+
+	while (!*leave && (line = strsep(&text, "\r\n")) != NULL) {
+		remember(line);
+		clear_wake();
+		run_line(line, leave);
+		clear_wake();
+	}
+}
+
 static int run_person(void)
 {
 	const struct sigaction action = { .sa_handler = on_interrupt };
@@ -226,10 +239,7 @@ static int run_person(void)
 	begin_history();
 	sigaction(SIGINT, &action, &before);
 	while (!leave && (line = read_line())) {
-		remember(line);
-		clear_wake();
-		run_line(line, &leave);
-		clear_wake();
+		run_typed(line, &leave);
 		free(line);
 	}
 	sigaction(SIGINT, &before, NULL);

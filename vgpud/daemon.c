@@ -23,6 +23,7 @@
 #include "proc/spawn.h"
 #include "vgpud/admin/server.h"
 #include "vgpud/conf/reload.h"
+#include "vgpud/daemon_drain.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
@@ -338,6 +339,9 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 			   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
 	if (wanted == NULL || daemon->read_again(daemon->read_again_arg, wanted) != 0) {
 		log_error("reload: the configuration was not taken; all stays as it was");
+		daemon_tell(
+			daemon, "reload-refused", NULL,
+			"the configuration has a mistake, which the log names; all stays as it was");
 		end_reload(daemon);
 	} else {
 		daemon->reload_changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);
@@ -495,6 +499,8 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 		err = open_admin(daemon, *admin);
 	if (err >= 0)
 		err = daemon_add_vms(daemon);
+	if (err >= 0)
+		daemon_drain_load(daemon);
 	if (err >= 0)
 		err = file_server_open(&daemon->files, daemon->event, &daemon->broker);
 	return err < 0 ? err : 0;

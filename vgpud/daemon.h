@@ -18,6 +18,12 @@ struct admin_server;
 struct admin_server_config;
 struct file_server;
 
+/* Since when new requests are refused, and by whom. */
+struct daemon_drain {
+	int64_t since_ns; /* since the Unix epoch */
+	int64_t uid;
+};
+
 struct daemon {
 	struct broker broker;
 	struct conf *conf;
@@ -26,6 +32,7 @@ struct daemon {
 	sd_event *event;
 	struct vm_past_list past; /* VMs that were removed */
 	struct recording recording;
+	struct daemon_drain draining;  /* while broker.draining */
 	sd_event_source *record_retry; /* NULL: it has nothing to try again */
 	struct admin_server *admin;
 	struct file_server *files; /* NULL: off */

@@ -33,7 +33,8 @@
 	X(DENIED, "denied", 4)           \
 	X(NOT_FOUND, "not-found", 5)     \
 	X(TIMED_OUT, "timed-out", 6)     \
-	X(DEGRADED, "degraded", 7)
+	X(DEGRADED, "degraded", 7)       \
+	X(WARNING, "warning", 8)
 
 #define ADMIN_ERROR_ENUM(name, text, status) ADMIN_ERROR_##name = status,
 enum admin_error { ADMIN_OK = 0, ADMIN_ERROR_TABLE(ADMIN_ERROR_ENUM) };

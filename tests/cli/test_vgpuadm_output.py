@@ -10,6 +10,8 @@ import json
 import os
 import pty
 import shlex
+import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -57,6 +59,7 @@ ANSWERS = {
 }
 
 # Every command, and what it takes; with the exit status where that is not 0.
+WITH_ISO = {**REQUEST, "received_iso": "2026-11-21T07:10:00.123456789Z"}
 COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
     "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),
@@ -185,11 +188,11 @@ class Formats(unittest.TestCase):
         table = out("requests", fake=self.fake)
         for text in ("1.20 ms", "12.3 us", "40 B", "2026-11-21 07:10:00.123"):
             self.assertIn(text, table)
-        self.assertEqual(json.loads(out("requests", "--json", fake=self.fake))["rows"], [REQUEST])
+        self.assertEqual(json.loads(out("requests", "--json", fake=self.fake))["rows"], [WITH_ISO])
 
     def test_statistics_stack_the_three_times(self):
         lines = out("stats", fake=self.fake).splitlines()
-        self.assertIn("2026-11-21 06:10:00.000 to 2026-11-21 07:10:00.000 (1h00m), from histograms", lines[0])
+        self.assertIn("2026-11-21 06:10:00.000 UTC to 2026-11-21 07:10:00.000 UTC (1h00m), from histograms", lines[0])
         for line, word in zip(lines[2:5], ("wait", "run", "total"), strict=True):
             self.assertIn(f" {word} ", line)
         self.assertIn("62.5 %", lines[2])
@@ -217,7 +220,7 @@ class Formats(unittest.TestCase):
 
     def test_follow_is_an_object_a_line(self):
         lines = out("requests", "--follow", "--json", fake=self.fake).splitlines()
-        self.assertEqual([json.loads(line) for line in lines], [REQUEST])
+        self.assertEqual([json.loads(line) for line in lines], [WITH_ISO])
         self.assertIn("4711", out("requests", "--follow", fake=self.fake))
 
 
@@ -392,6 +395,39 @@ class Doctor(unittest.TestCase):
         self.assertEqual(status, DEGRADED)
         for text in ("error    vgpud: ", "error    admin socket: ", "warning  qemu: ", "what helps: "):
             self.assertIn(text, stdout)
+
+
+@unittest.skipUnless(shutil.which("localedef"), "localedef is not installed")
+class Locale(unittest.TestCase):
+    def test_a_decimal_point_wherever_this_runs(self):
+        directory = process.scratch_directory("locale")
+        made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", directory / "de_DE.UTF-8"], capture_output=True, timeout=120)
+        if made.returncode != 0:
+            self.skipTest("localedef has no de_DE")
+        with FakeVgpud(**ANSWERS) as fake:
+            for words in (("stats", "--csv"), ("stats",), ("requests",)):
+                texts = [subprocess.run([paths.program("vgpuadm"), "-s", fake.socket, *words], capture_output=True, text=True, timeout=60,
+                                        env={**paths.environment(), "LC_ALL": locale, "LOCPATH": str(directory)}).stdout
+                         for locale in ("C.UTF-8", "de_DE.UTF-8")]
+                self.assertEqual(*texts)
+
+
+class ReaderGone(unittest.TestCase):
+    def test_follow_ends_with_its_reader(self):
+        """As behind `| grep -m 1`: the second line never comes."""
+        ended = []
+
+        def follow(_):
+            yield REQUEST
+            process.wait_until(lambda: ended, "the test to end", timeout_s=120)
+
+        with FakeVgpud(requests=follow) as fake:
+            child = subprocess.Popen([paths.program("vgpuadm"), "-s", fake.socket, "--json", "requests", "--follow"], stdout=subprocess.PIPE,
+                                     env=paths.environment())
+            child.stdout.readline()
+            child.stdout.close()
+            self.assertEqual(child.wait(60), -signal.SIGPIPE)
+            ended.append(True)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Pages(unittest.TestCase):
     def test_every_exit_status(self):
         text = (paths.ROOT / "common/cmd/admin.h").read_text()
         codes = re.findall(r'X\(\w+, "([a-z-]+)", (\d)\)', text)
-        self.assertEqual(len(codes), 7)
+        self.assertEqual(len(codes), 8)
         for code, status in codes:
             self.assertIn(f"\n.It {status} {code}\n", source("vgpuadm-output.7"))
 

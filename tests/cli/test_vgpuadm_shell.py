@@ -146,6 +146,11 @@ class Shell(unittest.TestCase):
         hidden.rename(self.fake.socket)
         self.type("list\r", "vm3", PROMPT)
 
+    def test_pasted_lines_are_run_one_by_one(self):
+        """A terminal sends what is pasted between two marks, and readline gives it back as one."""
+        self.type("\x1b[200~pause vm3 # for the night\nlist\x1b[201~\r", "vm3: state was running", "vm10", PROMPT)
+        self.assertEqual([command for command, _ in self.fake.calls], ["pause", "list"])
+
 
 class Top(unittest.TestCase):
     def setUp(self):
@@ -261,8 +266,8 @@ class Top(unittest.TestCase):
         self.assertEqual(ends(child), 0)
 
     def test_not_on_a_terminal(self):
-        for flag, pattern in (("--color=never", r"^TIME +VM "), ("--csv", "^time_unix_ns,vm,"),
-                              ("--json", r'^\{"time_unix_ns":\d+,"vm":"vm3"')):
+        for flag, pattern in (("--color=never", r"^TIME \(UTC\) +VM "), ("--csv", "^time_unix_ns,vm,"),
+                              ("--json", r'^\{"time_unix_ns":\d+,"time_iso":"[^"]+Z","vm":"vm3"')):
             with self.subTest(flag), subprocess.Popen(
                     [paths.program("vgpuadm"), "-s", self.fake.socket, "top", "--interval", "0.1", flag],
                     stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=paths.environment()) as child:

@@ -479,5 +479,52 @@ class Events(Changes):
         self.assertEqual(len({row["id"] for row in seen}), 50)
 
 
+class Drain(Changes):
+    def test_it_outlives_restarts_until_it_is_ended(self):
+        (client,) = self.start("vm1:A:high")
+        before = self.admin.row("status")
+        self.assertIsNone(before["draining_since_unix_ns"])
+        self.admin.row("drain")
+        row = self.admin.row("status")
+        self.assertEqual((row["draining"], row["draining_uid"]), (True, os.getuid()))
+        for kill in (True, False):
+            self.again(kill=kill)
+            now = self.admin.row("status")
+            self.assertEqual((now["draining"], now["draining_since_unix_ns"]), (True, row["draining_since_unix_ns"]))
+            client = self.client("vm1")
+            self.assertEqual(client.call(NOP).status, Err.PAUSED)
+            (check,) = [check for check in self.admin.rows("checks") if check["check"] == "drain"]
+            self.assertEqual((check["result"], check["remedy"]), ("warning", "vgpuadm drain --off"))
+        self.admin.row("drain", off=True)
+        self.again(kill=True)
+        self.assertFalse(self.admin.row("status")["draining"])
+        self.works(self.client("vm1"))
+
+
+class Windows(Changes):
+    def test_those_that_end_before_they_begin(self):
+        self.start("vm1:A:high")
+        for command in ("requests", "stats", "events", "rates"):
+            self.refuses("usage", "is not before", command, since="@2000000000", until="@1000000000")
+            self.refuses("usage", "is not before now", command, since="@4000000000")
+        for command in ("requests", "events"):
+            self.refuses("usage", "--follow goes on for ever", command, until="now", follow=True)
+
+    def test_events_that_are_cut_off(self):
+        self.start("vm1:A:high")
+        for n in range(3):
+            self.admin.row("set-priority", vm="vm1", priority=("low", "high")[n % 2])
+        self.assertEqual(len(self.admin.rows("events", limit="2")), 2)
+        self.assertTrue(self.admin.end["limited"])
+        self.admin.rows("events", limit="1000")
+        self.assertFalse(self.admin.end["limited"])
+
+    def test_what_does_not_apply_is_null(self):
+        (client,) = self.start("vm1:A:high")
+        self.assertEqual(client.call(b"short").status, Err.BAD_LENGTH)
+        (row,) = self.admin.rows("requests", **ALL)
+        self.assertEqual((row["opcode"], row["exec_ns"], row["executor"]), (None, None, "none"))
+
+
 if __name__ == "__main__":
     tap.main()

@@ -2,6 +2,7 @@
 /* block.c - a command's rows for people, other than as a table: blocks, sentences, live
  * lines */
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,13 @@ static int heading_width(const struct field *fields)
 {
 	size_t most = 0;
 
-	for (; fields->key; fields++)
-		if (fields->heading && strlen(fields->heading) > most)
-			most = strlen(fields->heading);
+	for (; fields->key; fields++) {
+		char *heading = fields->heading ? field_heading(fields) : NULL;
+
+		if (heading && strlen(heading) > most)
+			most = strlen(heading);
+		free(heading);
+	}
 	return (int)most;
 }
 
@@ -29,10 +34,13 @@ static void block_row(struct output *output, const json_t *row)
 	if (output->count > 0)
 		putchar('\n');
 	for (const struct field *field = output->shape->fields; field->key; field++) {
-		if (!field->heading)
+		char *heading = field->heading ? field_heading(field) : NULL;
+
+		if (!heading)
 			continue;
 		if (output->style->headings)
-			printf("%-*s", width + BETWEEN_COLUMNS, field->heading);
+			printf("%-*s", width + BETWEEN_COLUMNS, heading);
+		free(heading);
 		output_put(output, field, json_object_get(row, field->key));
 		putchar('\n');
 	}
@@ -52,22 +60,39 @@ static bool is_left(const struct field *field)
 	return field->kind == FIELD_TEXT || field->kind == FIELD_BOOL || field->kind == FIELD_TIME;
 }
 
+/* Adds a field's width. Return: whether it still fits; a line that wraps breaks in a number. */
+static bool fits(const struct output *output, const struct field *field, unsigned *used)
+{
+	if (field->heading)
+		*used += field->width + BETWEEN_COLUMNS;
+	return output->style->width == 0 || *used <= output->style->width + BETWEEN_COLUMNS;
+}
+
 static void live_head(const struct output *output)
 {
-	for (const struct field *field = output->shape->fields; field->key; field++) {
-		if (!field->heading)
+	unsigned used = 0;
+
+	for (const struct field *field = output->shape->fields;
+	     field->key && fits(output, field, &used); field++) {
+		char *heading = field->heading ? field_heading(field) : NULL;
+
+		if (!heading)
 			continue;
-		printf(is_left(field) ? "%-*s%*s" : "%*s%*s", (int)field->width, field->heading,
+		printf(is_left(field) ? "%-*s%*s" : "%*s%*s", (int)field->width, heading,
 		       field[1].key ? BETWEEN_COLUMNS : 0, "");
+		free(heading);
 	}
 	putchar('\n');
 }
 
 static void live_row(struct output *output, const json_t *row)
 {
+	unsigned used = 0;
+
 	if (output->count == 0 && output->style->headings)
 		live_head(output);
-	for (const struct field *field = output->shape->fields; field->key; field++) {
+	for (const struct field *field = output->shape->fields;
+	     field->key && fits(output, field, &used); field++) {
 		const json_t *value = json_object_get(row, field->key);
 		char *text = field->heading ? field_text(field->kind, value) : NULL;
 		int pad = text ? (int)field->width - (int)strlen(text) : 0;

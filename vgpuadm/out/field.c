@@ -12,6 +12,7 @@
 #include "common/units.h"
 #include "common/util.h"
 #include "vgpuadm/out/text.h"
+#include "vgpuadm/times.h"
 
 #define RED "31"
 #define GREEN "32"
@@ -34,7 +35,7 @@ static void put_duration(FILE *out, json_int_t ns)
 }
 
 /* Local time to the millisecond: tables are for the eye, JSON has all of it. */
-static void put_time(FILE *out, json_int_t unix_ns)
+static void put_time(FILE *out, json_int_t unix_ns, bool with_zone)
 {
 	time_t seconds = (time_t)(unix_ns / (json_int_t)UTIL_NS_PER_S);
 	char text[32];
@@ -47,6 +48,9 @@ static void put_time(FILE *out, json_int_t unix_ns)
 	}
 	fprintf(out, "%s.%03d", text,
 		(int)(unix_ns % (json_int_t)UTIL_NS_PER_S / (json_int_t)UTIL_NS_PER_MS));
+	/* The heading names the zone of today; half a year ago it may have been another. */
+	if (local.tm_zone && (with_zone || strcmp(local.tm_zone, times_zone()) != 0))
+		fprintf(out, " %s", local.tm_zone);
 }
 
 static void put_bytes(FILE *out, json_int_t bytes)
@@ -84,7 +88,8 @@ static void put_number(FILE *out, enum field_kind kind, const json_t *value)
 		put_duration(out, scaled(value, (json_int_t)UTIL_NS_PER_MS));
 		break;
 	case FIELD_TIME:
-		put_time(out, whole);
+	case FIELD_MOMENT:
+		put_time(out, whole, kind == FIELD_MOMENT);
 		break;
 	case FIELD_BYTES:
 		put_bytes(out, whole);
@@ -133,6 +138,15 @@ void field_put(FILE *out, enum field_kind kind, const json_t *value)
 		text_put(out, text ? text : "?"); /* jansson lets DEL pass */
 		free(text);
 	}
+}
+
+char *field_heading(const struct field *field)
+{
+	char *text = NULL;
+
+	if (field->kind != FIELD_TIME)
+		return strdup(field->heading);
+	return asprintf(&text, "%s (%s)", field->heading, times_zone()) < 0 ? NULL : text;
 }
 
 char *field_text(enum field_kind kind, const json_t *value)

@@ -14,7 +14,8 @@ enum field_kind {
 	FIELD_COUNT,
 	FIELD_RATE,	/* per second */
 	FIELD_DURATION, /* nanoseconds */
-	FIELD_TIME,	/* nanoseconds since the Unix epoch */
+	FIELD_TIME,	/* nanoseconds since the Unix epoch; its heading names the zone */
+	FIELD_MOMENT,	/* the same in a sentence, with its zone */
 	FIELD_BYTES,
 	FIELD_SHARE, /* 0 to 1 */
 	FIELD_MIB,
@@ -49,6 +50,9 @@ void field_put(FILE *out, enum field_kind kind, const json_t *value);
 
 /* The same as a string, the caller's to free; NULL: out of memory. */
 char *field_text(enum field_kind kind, const json_t *value);
+
+/* The field's heading, with the zone if it is of times; the caller's to free; NULL: no memory. */
+char *field_heading(const struct field *field);
 
 /* "33": the parameter of an ANSI colour for a value, NULL: none. */
 const char *field_colour(const struct field *field, const json_t *value);

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "common/util.h"
 #include "vgpuadm/out/output_private.h"
 
 /* Escaped to ASCII it is harmless on a terminal too; 15 digits are what a double holds for sure. */
@@ -24,6 +26,36 @@ static void put_json(const json_t *value)
 	free(text);
 }
 
+/* "received" for "received_unix_ns". Return: its length, 0: the key is of no moment. */
+static size_t moment_of(const char *key)
+{
+	static const char suffix[] = "_unix_ns";
+	size_t len = strlen(key);
+
+	if (len < sizeof(suffix) || strcmp(key + len - (sizeof(suffix) - 1), suffix) != 0)
+		return 0;
+	return len - (sizeof(suffix) - 1);
+}
+
+/* ,"received_iso":"2026-11-21T07:10:00.123456789Z" beside received_unix_ns, for those that read it. */
+static void put_moment(const char *key, const json_t *value)
+{
+	json_int_t ns = json_integer_value(value);
+	time_t s = (time_t)(ns / (json_int_t)UTIL_NS_PER_S);
+	size_t len = moment_of(key);
+	char text[32];
+	struct tm tm;
+
+	if (len == 0)
+		return;
+	printf(",\"%.*s_iso\":", (int)len, key);
+	if (!json_is_integer(value) || ns < 0 || !gmtime_r(&s, &tm) ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		fputs("null", stdout);
+	else
+		printf("\"%s.%09dZ\"", text, (int)(ns % (json_int_t)UTIL_NS_PER_S));
+}
+
 /* "," before each member of an object but the first. */
 static void put_member(const char *key, const json_t *value, bool *first)
 {
@@ -35,6 +67,7 @@ static void put_member(const char *key, const json_t *value, bool *first)
 	put_json(name);
 	putchar(':');
 	put_json(value);
+	put_moment(key, value);
 	json_decref(name);
 }
 

@@ -24,6 +24,51 @@ static const struct output_writer *choose(const struct output_style *style,
 	return live ? &output_live : &output_table;
 }
 
+/* Return: NULL: the shape has no such field. */
+static const struct field *find_field(const struct output_shape *shape, const char *key, size_t len)
+{
+	for (const struct field *field = shape->fields; field->key; field++)
+		if (strlen(field->key) == len && memcmp(field->key, key, len) == 0)
+			return field;
+	return NULL;
+}
+
+static int fail_column(const struct output_shape *shape, const char *key, size_t len,
+		       struct fail *fail)
+{
+	char known[400] = "";
+
+	for (const struct field *field = shape->fields; field->key; field++) {
+		size_t at = strlen(known);
+
+		snprintf(known + at, sizeof(known) - at, "%s%s", at ? "," : "", field->key);
+	}
+	return fail_set(fail, ADMIN_ERROR_USAGE, "-o %.*s: %s has no such column; it has %s",
+			(int)len, key, shape->command, known);
+}
+
+int output_choose(const struct output_style *style, const struct output_shape *shape,
+		  struct field *out, struct fail *fail)
+{
+	const char *key = style->columns;
+	size_t count = 0, len;
+
+	for (; *key && count + 1 < OUTPUT_FIELDS_MOST; key += len + (key[len] == ',')) {
+		const struct field *field;
+
+		len = strcspn(key, ",");
+		field = find_field(shape, key, len);
+		if (!field)
+			return fail_column(shape, key, len, fail);
+		out[count] = *field;
+		if (!field->heading)
+			out[count].heading = field->key;
+		count++;
+	}
+	out[count] = (struct field){ 0 };
+	return 0;
+}
+
 struct output *output_begin(const struct output_style *style, const struct output_shape *shape,
 			    bool live)
 {

@@ -17,7 +17,9 @@ struct output_style {
 	enum output_format format;
 	bool headings;
 	bool colours;
-	bool terminal; /* somebody looks at it */
+	bool terminal;	     /* somebody looks at it */
+	unsigned width;	     /* columns that tables may take; 0: as many as they like */
+	const char *columns; /* keys of those wanted, with commas between; NULL: the usual ones */
 };
 
 /* What people get in place of JSON and CSV. */
@@ -42,6 +44,14 @@ struct output_shape {
 };
 
 struct output;
+
+/*
+ * The fields that a style asks for, in its order, of which any may be asked for that JSON has.
+ * out: FIELDS_MOST of them, the last is the end. Return: 0, or fail's status.
+ */
+#define OUTPUT_FIELDS_MOST 48
+int output_choose(const struct output_style *style, const struct output_shape *shape,
+		  struct field *out, struct fail *fail);
 
 /*
  * Begins to write to standard output.

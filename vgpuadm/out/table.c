@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "vgpuadm/out/output_private.h"
 
@@ -16,6 +17,7 @@
 
 #define COLUMNS_MOST 32
 #define STACK_HEADING "TIME"
+#define SEPARATOR "  "
 
 static bool is_right(enum field_kind kind)
 {
@@ -26,7 +28,9 @@ static bool is_right(enum field_kind kind)
 struct columns {
 	const struct field *of[COLUMNS_MOST]; /* the first field of each */
 	size_t count;
-	size_t stack_at; /* the column that names stacks; count: there are none */
+	size_t stack_at;	    /* the column that names stacks; count: there are none */
+	size_t width[COLUMNS_MOST]; /* of the widest cell */
+	size_t left_out;	    /* at the end, for want of width */
 };
 
 static size_t column_of(const struct columns *columns, const struct field *field)
@@ -59,22 +63,85 @@ static void find_columns(struct columns *columns, const struct field *fields)
 	}
 }
 
+/* Columns of a terminal that a harmless text takes. */
+static size_t text_width(const char *text)
+{
+	wchar_t wide[256];
+	size_t len = mbstowcs(wide, text, sizeof(wide) / sizeof(wide[0]));
+	int width = len < sizeof(wide) / sizeof(wide[0]) ? wcswidth(wide, len) : -1;
+
+	return width < 0 ? strlen(text) : (size_t)width;
+}
+
+static void widen(struct columns *columns, size_t at, char *text)
+{
+	size_t width = text ? text_width(text) : 0;
+
+	if (at < COLUMNS_MOST && width > columns->width[at])
+		columns->width[at] = width;
+	free(text);
+}
+
+static void measure(const struct output *output, struct columns *columns)
+{
+	const json_t *row;
+	size_t i;
+
+	for (i = 0; i < columns->count && output->style->headings; i++)
+		widen(columns, i,
+		      columns->of[i] ? field_heading(columns->of[i]) : strdup(STACK_HEADING));
+	json_array_foreach(output->kept, i, row) {
+		for (const struct field *field = output->shape->fields; field->key; field++) {
+			if (!field->heading)
+				continue;
+			widen(columns, column_of(columns, field),
+			      field_text(field->kind, json_object_get(row, field->key)));
+			if (field->stack)
+				widen(columns, columns->stack_at, strdup(field->stack));
+		}
+	}
+}
+
+/* Leaves out columns at the end until the others fit: a line that wraps breaks in a number. */
+static void fit(const struct output *output, struct columns *columns)
+{
+	size_t total = 0;
+
+	if (output->style->width == 0)
+		return;
+	measure(output, columns);
+	for (size_t i = 0; i < columns->count; i++)
+		total += columns->width[i] + (i > 0 ? strlen(SEPARATOR) : 0);
+	while (total > output->style->width && columns->count > 1) {
+		columns->count--;
+		columns->left_out++;
+		total -= columns->width[columns->count] + strlen(SEPARATOR);
+	}
+}
+
 static void make_columns(struct libscols_table *table, const struct columns *columns)
 {
 	for (size_t i = 0; i < columns->count; i++) {
 		const struct field *field = columns->of[i];
 
-		scols_table_new_column(table, field ? field->heading : STACK_HEADING, 0,
+		char *heading = field ? field_heading(field) : strdup(STACK_HEADING);
+
+		scols_table_new_column(table, heading ? heading : "", 0,
 				       field && is_right(field->kind) ? SCOLS_FL_RIGHT : 0);
+		free(heading);
 	}
 }
 
-static void set_cell(const struct output *output, struct libscols_line *line, size_t column,
-		     const struct field *field, const json_t *row)
+static void set_cell(const struct output *output, struct libscols_line *line,
+		     const struct columns *columns, const struct field *field, const json_t *row)
 {
 	const json_t *value = json_object_get(row, field->key);
 	const char *colour = output->style->colours ? field_colour(field, value) : NULL;
+	size_t column = column_of(columns, field);
 	char escape[16];
+
+	if (column >= columns->count)
+		return; /* left out */
 
 	scols_line_refer_data(line, column, field_text(field->kind, value));
 	if (colour) {
@@ -99,9 +166,10 @@ static void add_lines(const struct output *output, struct libscols_table *table,
 			stack = field->stack;
 			if (!line)
 				return;
-			scols_line_set_data(line, columns->stack_at, stack);
+			if (columns->stack_at < columns->count)
+				scols_line_set_data(line, columns->stack_at, stack);
 		}
-		set_cell(output, line, column_of(columns, field), field, row);
+		set_cell(output, line, columns, field, row);
 	}
 }
 
@@ -124,16 +192,24 @@ static void write_end(struct output *output, const json_t *extras, const struct 
 		return;
 	}
 	find_columns(&columns, output->shape->fields);
+	fit(output, &columns);
 	make_columns(table, &columns);
 	scols_table_enable_noencoding(table, 1); /* field_text() has made it harmless */
 	scols_table_enable_noheadings(table, !output->style->headings);
 	scols_table_enable_colors(table, output->style->colours);
-	scols_table_set_column_separator(table, "  ");
+	scols_table_set_column_separator(table, SEPARATOR);
+	scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* it fits already */
 	json_array_foreach(output->kept, i, row) {
 		add_lines(output, table, &columns, row);
 	}
 	if (json_array_size(output->kept) > 0)
 		scols_print_table(table);
+	if (columns.left_out > 0 && json_array_size(output->kept) > 0) {
+		fflush(stdout);
+		fprintf(stderr, "%zu column%s not fit in %u (-o KEYS chooses, --json has all)\n",
+			columns.left_out, columns.left_out == 1 ? " does" : "s do",
+			output->style->width);
+	}
 	scols_unref_table(table);
 }
 

@@ -5,8 +5,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/vm_name.h"
 #include "vgpuadm/view/shape.h"
 
 /* ---- findings ---- */
@@ -33,17 +35,30 @@ void doctor_add(struct doctor *doctor, enum doctor_result result, const char *ch
 
 /* ---- the daemon ---- */
 
+/* It may be out of reach for three reasons, and what helps with one does not with another. */
+static const char *remedy_of(const struct fail *fail)
+{
+	switch (fail->status) {
+	case ADMIN_ERROR_DENIED:
+		return "run vgpuadm as root, or join the group that it names and log in anew";
+	case ADMIN_ERROR_TIMED_OUT:
+		return "it runs and does not answer: journalctl -u vgpud says what it did last; "
+		       "systemctl restart vgpud ends what it hangs in";
+	case ADMIN_ERROR_UNREACHABLE:
+		return "start it (systemctl start vgpud; journalctl -u vgpud says why it ended), "
+		       "or name its socket with -s";
+	default:
+		return "see the daemon's journal (journalctl -u vgpud)";
+	}
+}
+
 static void check_reach(struct doctor *doctor, struct view *view)
 {
 	struct fail fail = { 0 };
 	const char *version;
 
 	if (view_connect(view, &fail) != 0) {
-		doctor_add(
-			doctor, DOCTOR_ERROR, "vgpud",
-			"start it (systemctl start vgpud; journalctl -u vgpud says why it ended), "
-			"or name its socket with -s",
-			"%s", fail.text);
+		doctor_add(doctor, DOCTOR_ERROR, "vgpud", remedy_of(&fail), "%s", fail.text);
 		return;
 	}
 	version = field_string(client_greeting(view->client), "vgpud");
@@ -68,6 +83,51 @@ static void check_inside(struct doctor *doctor, struct view *view)
 		doctor_add(doctor, DOCTOR_ERROR, "checks", "see the daemon's journal",
 			   "vgpud does not tell its own checks: %s", fail.text);
 	json_decref(rows);
+}
+
+/* The latest pause of the VM in the audit trail: since when, and by whom. Return: NULL: none. */
+static json_t *find_pause(struct view *view, const char *vm)
+{
+	json_t *args = json_pack("{s:s, s:s}", "subject", vm, "limit", "100"), *found = NULL, *row;
+	struct fail ignored = { 0 };
+	json_t *rows = view_rows(view, "events", args, NULL, &ignored);
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		if (strcmp(field_string(row, "kind"), "pause") == 0)
+			found = row;
+	}
+	found = json_incref(found);
+	json_decref(rows);
+	json_decref(args);
+	return found;
+}
+
+static void check_pauses(struct doctor *doctor, struct view *view, const json_t *vms)
+{
+	char remedy[VM_NAME_SIZE + 32];
+	json_t *vm;
+	size_t i;
+
+	json_array_foreach(vms, i, vm) {
+		const char *name = field_string(vm, "vm");
+		json_t *pause = json_is_true(json_object_get(vm, "paused")) ? find_pause(view, name)
+									    : NULL;
+		char *since = field_text(FIELD_MOMENT, json_object_get(pause, "time_unix_ns"));
+		char *uid = field_text(FIELD_COUNT, json_object_get(pause, "uid"));
+
+		snprintf(remedy, sizeof(remedy), "vgpuadm resume %s", name);
+		if (pause && since && uid)
+			doctor_add(doctor, DOCTOR_WARNING, "pause", remedy,
+				   "%s is paused since %s, by %s%s%s%s", name, since,
+				   strcmp(uid, "-") == 0 ? "vgpud" : "uid ",
+				   strcmp(uid, "-") == 0 ? "" : uid,
+				   *field_string(pause, "text") ? ": " : "",
+				   field_string(pause, "text"));
+		free(since);
+		free(uid);
+		json_decref(pause);
+	}
 }
 
 static void check_peers(struct doctor *doctor, const json_t *vms)
@@ -111,24 +171,33 @@ static void check_daemon(struct doctor *doctor, struct view *view)
 	if (!vms)
 		return;
 	check_peers(doctor, vms);
+	check_pauses(doctor, view, vms);
 	doctor_sockets(doctor, field_string(client_greeting(view->client), "runtime_dir"), vms);
 	json_decref(vms);
 }
 
 /* ---- the verdict ---- */
 
+/* Status 7 where something does not work, 8 where it works and needs a look. */
 static int verdict(const json_t *rows, struct fail *fail)
 {
-	size_t i, bad = 0;
+	size_t i, warnings = 0, errors = 0, all = json_array_size(rows);
 	json_t *row;
 
 	json_array_foreach(rows, i, row) {
-		bad += strcmp(field_string(row, "result"), result_names[DOCTOR_OK]) != 0;
+		const char *result = field_string(row, "result");
+
+		warnings += strcmp(result, result_names[DOCTOR_WARNING]) == 0;
+		errors += strcmp(result, result_names[DOCTOR_ERROR]) == 0;
 	}
-	if (bad == 0)
-		return 0;
-	return fail_set(fail, ADMIN_ERROR_DEGRADED, "%zu of %zu findings need a look", bad,
-			json_array_size(rows));
+	if (errors > 0)
+		return fail_set(fail, ADMIN_ERROR_DEGRADED,
+				"%zu of %zu findings are errors, %zu more need a look", errors, all,
+				warnings);
+	if (warnings > 0)
+		return fail_set(fail, ADMIN_ERROR_WARNING, "%zu of %zu findings need a look",
+				warnings, all);
+	return 0;
 }
 
 int view_doctor(struct view *view, struct fail *fail)

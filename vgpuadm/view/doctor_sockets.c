@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,6 +58,20 @@ static unsigned find_orphans(struct doctor *doctor, const char *dir_path, const 
 	return orphans;
 }
 
+/* Whose QEMU may connect. */
+static void say_access(struct doctor *doctor, const json_t *vm, const struct stat *st)
+{
+	const struct passwd *user = getpwuid(st->st_uid);
+	const struct group *group = getgrgid(st->st_gid);
+	const char *owner = field_string(vm, "owner");
+
+	doctor_add(
+		doctor, DOCTOR_OK, "access", NULL, "%s: root, %s and the group %s may connect%s%s",
+		field_string(vm, "vm"), user ? user->pw_name : "the file's owner",
+		group ? group->gr_name : "of the file",
+		owner[0] ? ", as set-owner has it: " : " (vgpuadm set-owner lets others)", owner);
+}
+
 /* Return: whether there is something to see to. */
 static bool check_socket(struct doctor *doctor, const json_t *vm)
 {
@@ -84,6 +100,8 @@ static bool check_socket(struct doctor *doctor, const json_t *vm)
 			   st.st_mode & 07777u);
 		return true;
 	}
+	if (!connects)
+		say_access(doctor, vm, &st);
 	return false;
 }
 

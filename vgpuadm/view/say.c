@@ -131,12 +131,12 @@ static void put_window(const json_t *extras)
 
 	if (since_ns <= 0) {
 		fputs("from the beginning to ", stdout);
-		put(extras, "until_unix_ns", FIELD_TIME);
+		put(extras, "until_unix_ns", FIELD_MOMENT);
 		return;
 	}
-	put(extras, "since_unix_ns", FIELD_TIME);
+	put(extras, "since_unix_ns", FIELD_MOMENT);
 	fputs(" to ", stdout);
-	put(extras, "until_unix_ns", FIELD_TIME);
+	put(extras, "until_unix_ns", FIELD_MOMENT);
 	if (until_ns > since_ns) {
 		json_t *length = json_integer(until_ns - since_ns);
 

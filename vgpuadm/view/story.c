@@ -99,7 +99,7 @@ static void put_end(const json_t *row)
 	json_t *answered =
 		json_integer(json_integer_value(json_object_get(row, "received_unix_ns")) +
 			     json_integer_value(json_object_get(row, "total_ns")));
-	field_put(stdout, FIELD_TIME, answered);
+	field_put(stdout, FIELD_MOMENT, answered);
 	json_decref(answered);
 	fputs(", ", stdout);
 	put(row, "total_ns", FIELD_DURATION);
@@ -113,7 +113,7 @@ void say_story(const struct output_style *style, const json_t *row)
 	(void)style;
 	put_whose(row);
 	fputs("It was received at ", stdout);
-	put(row, "received_unix_ns", FIELD_TIME);
+	put(row, "received_unix_ns", FIELD_MOMENT);
 	fputs(", ", stdout);
 	put(row, "request_bytes", FIELD_BYTES);
 	if (*field_string(row, "transport")) {

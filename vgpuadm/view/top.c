@@ -88,14 +88,18 @@ static void put_summary(const struct top *top, int columns)
 		{ "; ledger ", "ledger", FIELD_TEXT },
 	};
 	char *line = NULL;
-	size_t size;
+	size_t size, used = 0;
 	FILE *out = open_memstream(&line, &size);
 
 	if (!out)
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		fputs(parts[i].words, out);
-		field_put(out, parts[i].kind, json_object_get(top->status, parts[i].key));
+		char *text = field_text(parts[i].kind, json_object_get(top->status, parts[i].key));
+
+		used += strlen(parts[i].words) + (text ? strlen(text) : 0);
+		if (text && used <= (size_t)columns)
+			fprintf(out, "%s%s", parts[i].words, text);
+		free(text);
 	}
 	if (fclose(out) == 0)
 		put_line(line, columns, NULL);
@@ -107,6 +111,7 @@ static void put_row(const struct top *top, const json_t *row, int columns)
 {
 	bool colours = top->view->style.colours;
 	const char *colour = NULL;
+	unsigned used = 0;
 	char *line = NULL;
 	size_t size;
 	FILE *out = open_memstream(&line, &size);
@@ -118,6 +123,10 @@ static void put_row(const struct top *top, const json_t *row, int columns)
 
 		if (!field->heading)
 			continue;
+		/* A field that does not fit as a whole would lose digits. */
+		used += field->width + 2;
+		if (used > (unsigned)columns + 2)
+			break;
 		text = row ? field_text(field->kind, json_object_get(row, field->key))
 			   : strdup(field->heading);
 		fprintf(out, field->kind == FIELD_TEXT ? "%-*s  " : "%*s  ", (int)field->width,
@@ -224,9 +233,12 @@ static int run_screen(struct top *top, struct fail *fail)
 /* Return: true: the user wants to leave. */
 static bool rest(const struct top *top)
 {
-	struct pollfd wake = { .fd = top->view->target.wake_fd, .events = POLLIN };
+	struct pollfd fds[] = {
+		{ .fd = top->view->target.wake_fd, .events = POLLIN },
+		{ .fd = STDOUT_FILENO, .events = 0 }, /* POLLERR: its reader has gone */
+	};
 
-	return poll(&wake, 1, top->interval_ms) > 0;
+	return poll(fds, 2, top->interval_ms) > 0;
 }
 
 static int run_plain(struct top *top, struct fail *fail)

@@ -11,6 +11,7 @@
 #include "common/cmd/suggest.h"
 #include "common/units.h"
 #include "vgpuadm/out/text.h"
+#include "vgpuadm/times.h"
 #include "vgpuadm/view/shape.h"
 #include "vgpuadm/view/view_private.h"
 
@@ -109,10 +110,15 @@ static json_t *args_object(const struct pattern_args *args)
 {
 	json_t *object = json_object();
 
-	for (unsigned i = 0; i < args->num; i++)
-		json_object_set_new(object, args->arg[i].key,
-				    args->arg[i].value ? json_string(args->arg[i].value)
-						       : json_true());
+	for (unsigned i = 0; i < args->num; i++) {
+		const struct pattern_arg *arg = &args->arg[i];
+		const char *value = arg->value;
+		char resolved[TIMES_SIZE];
+
+		if (arg->type == PATTERN_TIME)
+			value = times_resolve(value, resolved);
+		json_object_set_new(object, arg->key, value ? json_string(value) : json_true());
+	}
 	return object;
 }
 
@@ -123,6 +129,18 @@ static bool is_patient(const struct view *view)
 	       (strcmp(view->cmd->name, "drain") == 0 && !view->options->timeout_given);
 }
 
+/* What -o asks for, where the command has columns. */
+static int choose_columns(struct view *view, struct output_shape *shape, struct fail *fail)
+{
+	if (!view->style.columns || shape->layout == LAYOUT_SAY)
+		return 0;
+	if (output_choose(&view->style, shape, view->chosen, fail) != 0)
+		return fail->status;
+	if (view->style.format != OUTPUT_JSON)
+		shape->fields = view->chosen;
+	return 0;
+}
+
 static int ask_and_show(struct view *view, struct fail *fail)
 {
 	struct output_shape shape = view_shape((enum admin_cmd_id)(view->cmd - admin_cmds),
@@ -130,6 +148,8 @@ static int ask_and_show(struct view *view, struct fail *fail)
 	json_t *end = NULL, *args;
 	struct output *output;
 
+	if (choose_columns(view, &shape, fail) != 0)
+		return fail->status;
 	/* The connection itself is awaited as ever. */
 	if (view_connect(view, fail) != 0)
 		return fail->status;

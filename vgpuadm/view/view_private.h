@@ -14,7 +14,8 @@ struct view {
 	const struct admin_cmd *cmd;
 	struct pattern_args args;
 	struct client_target target;
-	struct client *client; /* NULL: not connected yet */
+	struct client *client;			 /* NULL: not connected yet */
+	struct field chosen[OUTPUT_FIELDS_MOST]; /* by -o */
 };
 
 /* A command's own way. Return: 0, or fail's status. */

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/names.h"
 #include "common/units.h"
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/daemon_drain.h"
 
 #define DRAIN_TIMEOUT_MS 60000
 
@@ -222,7 +224,8 @@ void admin_drain(struct admin_call *call)
 	struct broker *broker = &call->daemon->broker;
 	const char *timeout = admin_arg(call, "timeout");
 	uint64_t timeout_ms = DRAIN_TIMEOUT_MS;
-	bool off = admin_flag(call, "off");
+	bool off = admin_flag(call, "off"), was;
+	int err;
 
 	if (timeout != NULL)
 		units_parse_seconds(timeout, &timeout_ms); /* its form was checked */
@@ -230,10 +233,18 @@ void admin_drain(struct admin_call *call)
 		admin_fail(call, ADMIN_ERROR_REFUSED, "another drain waits already");
 		return;
 	}
-	admin_event(call, "drain", NULL, broker->draining ? "on" : "off", off ? "off" : "on", NULL);
+	was = broker->draining;
+	err = daemon_drain_set(call->daemon, !off, call->peer.uid);
+	if (err != 0) {
+		admin_fail(call, ADMIN_ERROR_DEGRADED,
+			   "a restart would not know of it, so nothing has changed: %s; vgpuadm "
+			   "doctor says more",
+			   strerror(-err));
+		return;
+	}
+	admin_event(call, "drain", NULL, was ? "on" : "off", off ? "off" : "on", NULL);
 	log_info("drain: %s (uid %u)", off ? "over, requests are taken again" : "no new requests",
 		 call->peer.uid);
-	broker->draining = !off;
 	if (off && call->daemon->drain != NULL)
 		drain_ended(call->daemon->drain);
 	if (off || broker->live == 0)

@@ -81,9 +81,19 @@ int query_window(struct query *q)
 		return -EINVAL;
 	if (until != NULL && parse_time(q, "until", until, &q->filter.until_ns) != 0)
 		return -EINVAL;
-	if (q->filter.since_ns < q->filter.until_ns)
+	if (until != NULL && json_is_true(json_object_get(q->args, "follow"))) {
+		query_fail(q, "usage",
+			   "--follow goes on for ever, --until does not: give one of them");
+		return -EINVAL;
+	}
+	if (q->filter.since_ns < (until != NULL ? q->filter.until_ns : q->now_ns))
 		return 0;
-	query_fail(q, "usage", "--since %s is not before --until %s", since, until ? until : "now");
+	if (until == NULL && since != NULL && q->filter.since_ns == q->now_ns)
+		return 0;
+	query_fail(q, "usage",
+		   until != NULL ? "--since %s is not before --until %s"
+				 : "--since %s is not before %s, the end of the window",
+		   since != NULL ? since : "the beginning", until != NULL ? until : "now");
 	return -EINVAL;
 }
 

@@ -27,8 +27,9 @@ struct query {
 	struct ledger_query *ledger;
 	struct ledger_query_filter filter;
 	json_int_t rows;
-	bool failed; /* the answer has its end */
-	bool broken; /* the client has gone */
+	bool failed;  /* the answer has its end */
+	bool cut_off; /* there may be more rows than were asked for */
+	bool broken;  /* the client has gone */
 	size_t out_len;
 	char out[QUERY_OUT_SIZE];
 };

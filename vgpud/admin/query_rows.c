@@ -16,6 +16,7 @@
 #define LIMIT_MOST 1000000
 #define FOLLOW_MS 200	 /* how soon a new row is seen */
 #define ROWS_AT_ONCE 500 /* read, then written */
+#define NO_OPCODE UINT32_MAX /* of a message too short to have one */
 
 static uint64_t limit(const struct query *q)
 {
@@ -55,16 +56,17 @@ static json_t *request_row(const struct ledger_query_request *r)
 	snprintf(number, sizeof(number), "#%u", row->vm_id);
 	snprintf(opcode, sizeof(opcode), "0x%04x", row->opcode);
 	return json_pack(
-		"{s:I, s:I, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:I, s:o}",
+		"{s:I, s:I, s:s, s:I, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:I, s:o}",
 		"id", (json_int_t)row->id, "received_unix_ns", (json_int_t)row->received_ns, "vm",
 		r->vm_name != NULL ? r->vm_name : number, "vm_id", (json_int_t)row->vm_id, "pool",
 		pool, "priority", name_priority(row->priority), "opcode",
-		known ? name_opcode(row->opcode) : opcode, "status", name_error(row->status),
-		"executor", name_executor(row->executor), "transport",
-		ledger_transport_name(row->transport), "wait_ns",
+		row->opcode != NO_OPCODE ? json_string(known ? name_opcode(row->opcode) : opcode)
+					 : json_null(),
+		"status", name_error(row->status), "executor", name_executor(row->executor),
+		"transport", ledger_transport_name(row->transport), "wait_ns",
 		time_or_null(r->times_known, row->wait_ns), "exec_ns",
-		time_or_null(r->times_known, row->exec_ns), "total_ns",
-		time_or_null(r->times_known, row->total_ns), "request_bytes",
+		time_or_null(r->times_known && row->executor != VGPU_EXECUTOR_NONE, row->exec_ns),
+		"total_ns", time_or_null(r->times_known, row->total_ns), "request_bytes",
 		(int)row->request_bytes, "response_bytes", (int)row->response_bytes,
 		"guest_request_id", (json_int_t)row->guest_request_id, "limited_ns",
 		time_or_null(r->times_known, row->limited_ns));
@@ -284,6 +286,7 @@ static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
 		*last_id = list.id[0];
 	if (err == 0)
 		err = show_ids(q, &list, show_events_of);
+	q->cut_off = list.num == most;
 	free(list.id);
 	return err;
 }
@@ -295,7 +298,7 @@ void query_events(struct query *q)
 	if (query_window(q) != 0 || show_events(q, &last_id, limit(q)) != 0)
 		return;
 	if (!follows(q)) {
-		query_end(q, NULL);
+		query_end(q, json_pack("{s:b}", "limited", q->cut_off));
 		return;
 	}
 	while (query_flush(q) == 0 && query_client_stays(q, FOLLOW_MS))

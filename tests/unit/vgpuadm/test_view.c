@@ -24,6 +24,7 @@
  * views/NAME.in:
  *
  *	$ list --vm vm3		what is typed behind vgpuadm, once or several times
+ *	$80 list		the same, in 80 columns
  *	[list]			what the daemon answers to a command: its rows, a line each,
  *	{"vm":"vm3", ...}
  *	end {"limited":true}	what stands at its end,
@@ -165,6 +166,21 @@ static void run_line(const char *line, size_t len)
 	free(copy);
 }
 
+/* " list", or "80 list": on a terminal that has so many columns. */
+static void run_typed(const char *line)
+{
+	size_t digits = strspn(line, "0123456789");
+	char columns[8];
+
+	if (digits > 0 && digits < sizeof(columns)) {
+		snprintf(columns, sizeof(columns), "%.*s", (int)digits, line);
+		setenv("COLUMNS", columns, 1);
+	}
+	line += digits + 1;
+	run_line(line, strcspn(line, "\n"));
+	unsetenv("COLUMNS");
+}
+
 /* Return: what the case prints, to be freed. */
 static char *run_case(void)
 {
@@ -177,8 +193,8 @@ static char *run_case(void)
 	out = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	assert_true(out >= 0 && dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0);
 	for (const char *line = answers; *line != '\0'; line += strcspn(line, "\n") + 1)
-		if (strncmp(line, "$ ", 2) == 0)
-			run_line(line + 2, strcspn(line, "\n") - 2);
+		if (line[0] == '$')
+			run_typed(line + 1);
 	fflush(stdout);
 	dup2(saved_out, STDOUT_FILENO);
 	dup2(saved_err, STDERR_FILENO);
@@ -236,7 +252,7 @@ int main(void)
 	int num = scandir(VIEWS, &entries, is_case, alphasort), status;
 
 	/* What is shown depends on these. */
-	setenv("TZ", "Europe/Berlin", 1);
+	setenv("TZ", "IST-5:30", 1); /* a zone that has no summer */
 	setenv("PATH", "/nonexistent", 1);
 	unsetenv("COLUMNS");
 	unsetenv("VGPUADM_SOCKET");

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* times.h - times that the user gives, as vgpud is to understand them */
+
+#ifndef VGPUADM_TIMES_H
+#define VGPUADM_TIMES_H
+
+#include <stddef.h>
+
+#define TIMES_SIZE 48
+
+/*
+ * vgpud would read "2026-11-21 07:30" and "today" in its own zone, and the user means his. So what
+ * depends on the zone becomes a number of seconds; "1h", "boot" and "start" stay as they are, since
+ * vgpud knows better when that was.
+ * out: TIMES_SIZE bytes. Return: out, or text.
+ */
+const char *times_resolve(const char *text, char *out);
+
+/* "CET": the zone that times are shown in just now. */
+const char *times_zone(void);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon_drain.c - a drain, which outlives restarts until an administrator ends it */
+
+#include "vgpud/daemon_drain.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+
+/*
+ * A file beside the database says that new requests are refused. It is not in the database: a drain is
+ * also what one does while that is out of order.
+ */
+static int file_path(const struct daemon *daemon, const char *suffix, char *path, size_t size)
+{
+	const struct conf *conf = daemon->conf;
+	int len = snprintf(path, size, "%s/draining%s",
+			   conf->ledger ? conf->state_dir : conf->runtime_dir, suffix);
+
+	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Whole, or not at all: a name appears when what it names is written. */
+static int write_file(const struct daemon *daemon, const struct daemon_drain *drain)
+{
+	char path[PATH_MAX], part[PATH_MAX];
+	FILE *file;
+	int err = file_path(daemon, "", path, sizeof(path));
+
+	if (err == 0)
+		err = file_path(daemon, ".new", part, sizeof(part));
+	if (err != 0)
+		return err;
+	file = fopen(part, "we");
+	if (file == NULL)
+		return -errno;
+	if (fprintf(file, "%" PRId64 " %" PRId64 "\n", drain->since_ns, drain->uid) < 0)
+		err = -EIO;
+	if (fclose(file) != 0 && err == 0)
+		err = -errno;
+	if (err == 0 && rename(part, path) < 0)
+		err = -errno;
+	if (err != 0)
+		unlink(part);
+	return err;
+}
+
+void daemon_drain_load(struct daemon *daemon)
+{
+	struct daemon_drain drain = { 0 };
+	char path[PATH_MAX];
+	FILE *file = NULL;
+
+	if (file_path(daemon, "", path, sizeof(path)) == 0)
+		file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	/* Whatever stands there: that it is there says that no one ended the drain. */
+	if (fscanf(file, "%" SCNd64 " %" SCNd64, &drain.since_ns, &drain.uid) != 2)
+		drain = (struct daemon_drain){ .uid = -1 };
+	fclose(file);
+	daemon->draining = drain;
+	daemon->broker.draining = true;
+	log_warning(
+		"draining, as before the restart: new requests are refused until vgpuadm drain --off");
+}
+
+int daemon_drain_set(struct daemon *daemon, bool on, int64_t uid)
+{
+	const struct daemon_drain drain = { .since_ns = util_wall_ns(), .uid = uid };
+	char path[PATH_MAX];
+	int err = 0;
+
+	if (on && daemon->broker.draining)
+		return 0;
+	if (on)
+		err = write_file(daemon, &drain);
+	else if (file_path(daemon, "", path, sizeof(path)) == 0 && unlink(path) < 0 &&
+		 errno != ENOENT)
+		err = -errno;
+	if (err != 0)
+		return err;
+	daemon->draining = drain;
+	daemon->broker.draining = on;
+	return 0;
+}

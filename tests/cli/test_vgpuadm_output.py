@@ -58,8 +58,9 @@ ANSWERS = {
     if "blame" in args else ([stats(group) for group in (("vm10", "vm9") if "by" in args else ("all",))], WINDOW),
 }
 
-# Every command, and what it takes; with the exit status where that is not 0.
 WITH_ISO = {**REQUEST, "received_iso": "2026-11-21T07:10:00.123456789Z"}
+
+# Every command, and what it takes; with the exit status where that is not 0.
 COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
     "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),

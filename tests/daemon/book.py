@@ -89,7 +89,7 @@ class BookClient(LinkClient):
         return response
 
     def _note(self, sequence, message, status, response_bytes):
-        opcode = "0xffffffff"
+        opcode = None
         if len(message) >= 32:
             opcode = int.from_bytes(message[4:8], "little")
             opcode = OPCODE_NAMES.get(opcode, f"0x{opcode:04x}")

@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 sources=(vgpu-stub.c vgpu-link.c vgpu-state.c)
-files=("${sources[@]/#/$here/}" "$here"/{vgpu-stub.h,vgpu-link.h,vgpu-state.h,vgpu-compat.h,Kconfig,trace-events}
+files=("${sources[@]/#/$here/}" "$here"/{vgpu-device.h,vgpu-link.h,vgpu-state.h,vgpu-compat.h,Kconfig,trace-events}
     "$here"/../common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
 
 fail() {

@@ -10,10 +10,9 @@
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
-#include "migration/vmstate.h"
 #include "trace.h"
+#include "vgpu-device.h"
 #include "vgpu-state.h"
-#include "vgpu-stub.h"
 
 void vgpu_state_reset(DeviceState *dev)
 {

@@ -6,19 +6,8 @@
 #ifndef VGPU_STATE_H
 #define VGPU_STATE_H
 
+#include "migration/vmstate.h"
 #include "vgpu-compat.h"
-#include "vgpu-link.h"
-
-/*
- * What migrates of the host's side. It is loaded here and judged before it
- * touches the live state, which the destination's own vgpud may know better.
- */
-typedef struct VGPUSaved {
-    VGPUConfig config;
-    bool link_up;
-    uint32_t request_count;
-    uint64_t sequence;
-} VGPUSaved;
 
 extern const VMStateDescription vgpu_state_vmsd;
 

@@ -22,9 +22,8 @@
 #include "hw/pci/msi.h"
 #include "hw/qdev-properties.h"
 #include "trace.h"
-#include "vgpu-link.h"
+#include "vgpu-device.h"
 #include "vgpu-state.h"
-#include "vgpu-stub.h"
 
 #define VGPU_PRIORITY_TEXT(value, name, text) [value] = text,
 static const char *const vgpu_priority_names[VGPU_PRIORITY_NUM] = {

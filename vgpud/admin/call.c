@@ -13,8 +13,35 @@
 
 #include "common/log.h"
 #include "proc/spawn.h"
-#include "vgpud/admin/client.h"
 #include "vgpud/admin/query.h"
+
+/* --- lines --- */
+
+/* Where a line goes. */
+struct line_end {
+	const struct admin_client_ops *ops;
+	struct admin_client *client;
+};
+
+static int put_json(const char *bytes, size_t len, void *arg)
+{
+	const struct line_end *end = arg;
+
+	end->ops->put(end->client, bytes, len);
+	return 0;
+}
+
+void admin_put_object(const struct admin_client_ops *ops, struct admin_client *client,
+		      json_t *object)
+{
+	struct line_end end = { ops, client };
+
+	json_dump_callback(object, put_json, &end, JSON_COMPACT);
+	ops->put(client, "\n", 1);
+	json_decref(object);
+}
+
+/* --- rows and ends --- */
 
 const char *admin_arg(const struct admin_call *call, const char *key)
 {
@@ -32,15 +59,15 @@ static bool row_fits(struct admin_call *call)
 	call->rows++;
 	if (call->client == NULL)
 		return false;
-	call->cut |= !admin_client_has_room(call->client);
+	call->cut |= !call->ops->has_room(call->client);
 	return !call->cut;
 }
 
 void admin_row(struct admin_call *call, json_t *row)
 {
 	if (row_fits(call))
-		admin_client_put_object(call->client,
-					json_pack("{s:I, s:o}", "id", call->id, "row", row));
+		admin_put_object(call->ops, call->client,
+				 json_pack("{s:I, s:o}", "id", call->id, "row", row));
 	else
 		json_decref(row);
 }
@@ -60,25 +87,26 @@ void admin_row_text(struct admin_call *call, const char *text)
 		line[len++] = *text;
 	}
 	memcpy(line + len, "\"}}\n", 4);
-	admin_client_put(call->client, line, len + 4);
+	call->ops->put(call->client, line, len + 4);
 }
 
 void admin_in_parts(struct admin_call *call, void (*part)(struct admin_call *call))
 {
 	call->part = part;
 	if (call->client != NULL)
-		admin_client_part(call->client);
+		call->ops->part(call->client);
 }
 
 /* Frees the call and lets the client's next line be looked at. */
 static void call_free(struct admin_call *call)
 {
+	const struct admin_client_ops *ops = call->ops;
 	struct admin_client *client = call->client;
 
 	json_decref(call->args);
 	free(call);
 	if (client != NULL)
-		admin_client_answered(client);
+		ops->answered(client);
 }
 
 static const char *error_code(enum admin_error error)
@@ -105,7 +133,8 @@ json_t *admin_error_object(json_int_t id, enum admin_error error, const char *te
 static void end_with(struct admin_call *call, enum admin_error error, const char *text)
 {
 	if (call->client != NULL)
-		admin_client_put_object(call->client, admin_error_object(call->id, error, text));
+		admin_put_object(call->ops, call->client,
+				 admin_error_object(call->id, error, text));
 	call_free(call);
 }
 
@@ -123,8 +152,8 @@ void admin_end(struct admin_call *call, json_t *extra)
 		extra = json_object();
 	json_object_set_new(extra, "rows", json_integer(call->rows));
 	if (call->client != NULL)
-		admin_client_put_object(call->client,
-					json_pack("{s:I, s:o}", "id", call->id, "end", extra));
+		admin_put_object(call->ops, call->client,
+				 json_pack("{s:I, s:o}", "id", call->id, "end", extra));
 	else
 		json_decref(extra);
 	call_free(call);
@@ -152,7 +181,7 @@ static int on_query_exit(sd_event_source *source, const siginfo_t *si, void *arg
 		log_warning("the process of a query ended by %s %d",
 			    si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
 		/* Its answer may be cut off in the middle of a line: nothing can follow it. */
-		admin_client_shut(call->client);
+		call->ops->shut(call->client);
 	}
 	return 0;
 }
@@ -175,12 +204,12 @@ void admin_hand_over(struct admin_call *call, const char *query)
 	int err = -EPIPE;
 
 	if (call->client != NULL) {
-		const struct spawn_fd client = { QUERY_SOCKET, admin_client_fd(call->client) };
+		const struct spawn_fd client = { QUERY_SOCKET, call->ops->fd(call->client) };
 
 		err = spawn_start(&pid, SPAWN_QUERY, query, &client, 1);
 	}
 	if (err == 0) {
-		err = sd_event_add_child(admin_client_event(call->client), &child, pid, WEXITED,
+		err = sd_event_add_child(call->ops->event(call->client), &child, pid, WEXITED,
 					 on_query_exit, call);
 		if (err < 0)
 			spawn_abandon(pid);

@@ -7,11 +7,28 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <systemd/sd-event.h>
 
 #include "common/cmd/admin.h"
 
 struct admin_client;
 struct daemon;
+
+/* What a call does with its client's connection: client.c's. All functions are required. */
+struct admin_client_ops {
+	/* Keeps bytes to be sent. */
+	void (*put)(struct admin_client *client, const char *bytes, size_t len);
+	/* Return: whether one more row may be kept. */
+	bool (*has_room)(const struct admin_client *client);
+	sd_event *(*event)(const struct admin_client *client);
+	int (*fd)(const struct admin_client *client);
+	/* Ends the connection; the loop finds it. */
+	void (*shut)(struct admin_client *client);
+	/* The call wants turns to make an answer's parts in. */
+	void (*part)(struct admin_client *client);
+	/* The call has ended: the next line may be looked at. */
+	void (*answered)(struct admin_client *client);
+};
 
 /*
  * A handler ends its call with exactly one of admin_end(), admin_fail() and admin_hand_over(), at
@@ -19,10 +36,11 @@ struct daemon;
  */
 struct admin_call {
 	struct daemon *daemon;
-	struct admin_client *client; /* NULL once it has gone: what is said goes nowhere */
-	struct ucred peer;	     /* who it is */
-	json_t *args;		     /* object; values are strings, or true for a flag */
-	json_int_t id;		     /* the client's number for it */
+	struct admin_client *client;	    /* NULL once it has gone: what is said goes nowhere */
+	const struct admin_client_ops *ops; /* of the client */
+	struct ucred peer;		    /* who it is */
+	json_t *args;			    /* object; values are strings, or true for a flag */
+	json_int_t id;			    /* the client's number for it */
 	enum admin_cmd_id cmd;
 	unsigned rows; /* sent so far */
 	bool cut;      /* rows were left out, since there is no room for more */
@@ -58,6 +76,10 @@ void admin_end(struct admin_call *call, json_t *extra);
 /* The command failed. */
 void admin_fail(struct admin_call *call, enum admin_error error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Keeps a line for a client. object: becomes the call's. */
+void admin_put_object(const struct admin_client_ops *ops, struct admin_client *client,
+		      json_t *object);
 
 /* Return: the line that says so. */
 json_t *admin_error_object(json_int_t id, enum admin_error error, const char *text);

@@ -140,7 +140,7 @@ static int flush(struct admin_client *client)
 }
 
 /* A client for whom there is no memory is shut; the loop then finds it. */
-void admin_client_put(struct admin_client *client, const char *bytes, size_t len)
+static void put(struct admin_client *client, const char *bytes, size_t len)
 {
 	size_t needed = client->out_len + len;
 
@@ -165,51 +165,48 @@ void admin_client_put(struct admin_client *client, const char *bytes, size_t len
 		watch(client);
 }
 
-static int put_json(const char *bytes, size_t len, void *client)
-{
-	admin_client_put(client, bytes, len);
-	return 0;
-}
-
-void admin_client_put_object(struct admin_client *client, json_t *object)
-{
-	json_dump_callback(object, put_json, client, JSON_COMPACT);
-	admin_client_put(client, "\n", 1);
-	json_decref(object);
-}
-
-bool admin_client_has_room(const struct admin_client *client)
+static bool has_room(const struct admin_client *client)
 {
 	return client->out_len <= OUT_MAX;
 }
 
-sd_event *admin_client_event(const struct admin_client *client)
+static sd_event *event_of(const struct admin_client *client)
 {
 	return client->clients->event;
 }
 
-int admin_client_fd(const struct admin_client *client)
+static int fd_of(const struct admin_client *client)
 {
 	return client->fd;
 }
 
-void admin_client_shut(struct admin_client *client)
+static void shut(struct admin_client *client)
 {
 	shutdown(client->fd, SHUT_RDWR);
 }
 
-void admin_client_part(struct admin_client *client)
+static void want_part(struct admin_client *client)
 {
 	watch(client);
 }
 
-void admin_client_answered(struct admin_client *client)
+static void answered(struct admin_client *client)
 {
 	client->call = NULL;
 	if (flush(client) < 0)
 		shutdown(client->fd, SHUT_RDWR);
 	watch(client);
 }
+
+static const struct admin_client_ops ops = {
+	.put = put,
+	.has_room = has_room,
+	.event = event_of,
+	.fd = fd_of,
+	.shut = shut,
+	.part = want_part,
+	.answered = answered,
+};
 
 /* --- from the client --- */
 
@@ -252,6 +249,7 @@ static void take_line(struct admin_client *client, const char *line, size_t len)
 	}
 	client->call = call;
 	call->client = client;
+	call->ops = &ops;
 	call->daemon = client->clients->daemon;
 	call->peer = client->peer;
 	if (admin_line_read(line, len, &parsed) == 0) {
@@ -330,8 +328,8 @@ static bool client_read(struct admin_client *client)
 		client->at_end = true;
 	client->in_len += (size_t)len;
 	if (client->in_len == sizeof(client->in) && whole_line(client) == 0) {
-		admin_client_put_object(
-			client, admin_error_object(0, ADMIN_ERROR_USAGE, "the line is too long"));
+		admin_put_object(&ops, client,
+				 admin_error_object(0, ADMIN_ERROR_USAGE, "the line is too long"));
 		flush(client);
 		return false;
 	}
@@ -377,13 +375,13 @@ static void greet(struct admin_client *client)
 {
 	const struct conf *conf = client->clients->conf;
 
-	admin_client_put_object(client,
-				json_pack("{s:s, s:i, s:i, s:s, s:I, s:s, s:s}", "vgpud",
-					  VGPU_VERSION, "protocol", ADMIN_PROTOCOL_VERSION,
-					  "schema", ADMIN_SCHEMA_VERSION, "role",
-					  client->role == ADMIN_ROLE_CHANGE ? "change" : "read",
-					  "uid", (json_int_t)client->peer.uid, "runtime_dir",
-					  conf->runtime_dir, "state_dir", conf->state_dir));
+	admin_put_object(&ops, client,
+			 json_pack("{s:s, s:i, s:i, s:s, s:I, s:s, s:s}", "vgpud", VGPU_VERSION,
+				   "protocol", ADMIN_PROTOCOL_VERSION, "schema",
+				   ADMIN_SCHEMA_VERSION, "role",
+				   client->role == ADMIN_ROLE_CHANGE ? "change" : "read", "uid",
+				   (json_int_t)client->peer.uid, "runtime_dir", conf->runtime_dir,
+				   "state_dir", conf->state_dir));
 }
 
 static int add_sources(struct admin_client *client)

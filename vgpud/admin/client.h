@@ -42,31 +42,6 @@ uid_t admin_client_uid(const struct admin_client *client);
 /* Return: the one after this; NULL: it was the last. */
 const struct admin_client *admin_client_next(const struct admin_client *client);
 
-/* --- for call.c --- */
-
-/* Keeps bytes to be sent. */
-void admin_client_put(struct admin_client *client, const char *bytes, size_t len);
-
-/* Keeps a line. object: becomes the client's. */
-void admin_client_put_object(struct admin_client *client, json_t *object);
-
-/* Return: whether one more row may be kept. */
-bool admin_client_has_room(const struct admin_client *client);
-
-sd_event *admin_client_event(const struct admin_client *client);
-int admin_client_fd(const struct admin_client *client);
-
-/* Ends the connection; the loop finds it. */
-void admin_client_shut(struct admin_client *client);
-
-/* Its call wants turns to make an answer's parts in. */
-void admin_client_part(struct admin_client *client);
-
-/* Its call has ended: the next line may be looked at. */
-void admin_client_answered(struct admin_client *client);
-
-/* --- without a client --- */
-
 /* Says why a connection is not served, and closes fd. */
 void admin_client_refuse(int fd, enum admin_error error, const char *text);
 

@@ -63,18 +63,6 @@ struct vm *admin_vm_arg(struct admin_call *call)
 	return NULL;
 }
 
-int admin_pool_arg(struct admin_call *call)
-{
-	const char *name = admin_arg(call, "pool");
-	int pool = name_to_pool(name[0]);
-
-	if (pool >= 0 && name[1] == '\0' && call->daemon->conf->pool[pool].exists)
-		return pool;
-	admin_fail(call, ADMIN_ERROR_NOT_FOUND, "%s: no such pool (vgpuadm pools shows them)",
-		   name);
-	return -1;
-}
-
 void admin_event(const struct admin_call *call, const char *kind, const char *subject,
 		 const char *old_value, const char *new_value, const char *text)
 {

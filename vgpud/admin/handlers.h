@@ -21,9 +21,6 @@ admin_handler admin_metrics;					     /* admin/metrics.c */
 /* Return: the VM that the argument "vm" names, NULL after the call was failed with NOT_FOUND. */
 struct vm *admin_vm_arg(struct admin_call *call);
 
-/* Return: the pool's index that the argument "pool" names, -1 after the call was failed. */
-int admin_pool_arg(struct admin_call *call);
-
 /* One line in the audit trail, in the caller's name. old_value, new_value, text: may be NULL. */
 void admin_event(const struct admin_call *call, const char *kind, const char *subject,
 		 const char *old_value, const char *new_value, const char *text);

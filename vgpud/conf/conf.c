@@ -75,9 +75,7 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 		return -EINVAL;
 	}
 	if (!vm_name_ok(name)) {
-		snprintf(
-			why, why_size,
-			"%s: a VM's name is " VM_NAME_FORM, name);
+		snprintf(why, why_size, "%s: a VM's name is " VM_NAME_FORM, name);
 		return -EINVAL;
 	}
 	if (parse_pool(conf, pool, &vm->pool) != 0) {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vgpu-stub.h - the PCI device's own state, for the files that make it up
+ * vgpu-device.h - the PCI device's state, for the files that make it up
  */
 
-#ifndef VGPU_STUB_H
-#define VGPU_STUB_H
+#ifndef VGPU_DEVICE_H
+#define VGPU_DEVICE_H
 
 #include "qom/object.h"
 #include "vgpu-compat.h"
 #include "vgpu-link.h"
-#include "vgpu-state.h"
 #include "vgpu_regs.h"
 
 #define TYPE_VGPU_STUB "vgpu-stub"
@@ -30,6 +29,17 @@ typedef struct VGPURegs {
     uint8_t request[VGPU_BUF_LEN];
     uint8_t response[VGPU_BUF_LEN];
 } VGPURegs;
+
+/*
+ * What migrates of the host's side. It is loaded here and judged before it
+ * touches the live state, which the destination's own vgpud may know better.
+ */
+typedef struct VGPUSaved {
+    VGPUConfig config;
+    bool link_up;
+    uint32_t request_count;
+    uint64_t sequence;
+} VGPUSaved;
 
 struct VGPUStub {
     PCIDevice parent_obj;
@@ -53,6 +63,8 @@ struct VGPUStub {
     uint32_t in_flight_id;      /* REQUEST_ID of the request while BUSY */
     uint64_t doorbells_busy;
 };
+
+/* ---- vgpu-stub.c ---- */
 
 /* Return: whether a request is in flight. */
 static inline bool vgpu_stub_busy(const VGPUStub *s)

@@ -11,7 +11,7 @@ SOFTGPU_FRONT_SRC := $(SOFTGPU_ISA_SRC) $(addprefix softgpu/,load.c ptx_lex.c pt
 # Memory and resident blocks: runs flat code.
 SOFTGPU_MACHINE_SRC := $(addprefix softgpu/,arith_soft.c bind.c cta.c exec_atomic.c exec_barrier.c exec_call.c \
 	exec_convert.c exec_fault.c exec_float.c exec_group.c exec_mbarrier.c exec_memory.c exec_move.c exec_print.c \
-	exec_race.c exec_slow.c exec_test.c exec_video.c exec_warp.c lanes_base.c lanes_v3.c memory.c)
+	exec_race.c exec_slow.c exec_test.c exec_video.c exec_warp.c lanes_base.c lanes_v3.c memory.c range.c)
 
 # Streams, events, launches, the public interface (softgpu/softgpu.h).
 SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c command.c copier.c copy.c \

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "softgpu/module.h"
+#include "softgpu/error.h"
 
 struct sg_load_chunk;
 

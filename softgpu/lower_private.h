@@ -35,7 +35,8 @@ struct sg_lower {
 	struct sg_code_call *calls;
 	size_t call_count, call_capacity;
 
-	uint32_t *start; /* of each instruction of the text: where its code begins */
+	uint32_t *start;    /* of each instruction of the text: where its code begins */
+	uint32_t *table_at; /* of each table of branch targets: its index in extra, or UINT32_MAX */
 };
 
 /* Return: bytes of a lane for a value of this type: 0 for a predicate, 2 at least. */

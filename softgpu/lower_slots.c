@@ -23,7 +23,7 @@
  * write leaves old values in some lanes: it kills nothing.
  */
 
-#define WORK_MAX (1ull << 29)	      /* steps of the data flow over words of 64 registers */
+#define WORK_MAX (1ull << 27)	      /* steps of the data flow over words of 64 registers */
 #define FLOW_BYTES_MAX (256ull << 20) /* its sets */
 #define FRAME_BYTES_MAX (16u << 20)
 

@@ -204,22 +204,24 @@ static void features_are_refused_by_name(void **state)
 	}
 }
 
+static void check_nested(const char *head, char brace, const char *sentence)
+{
+	char text[512];
+	struct refusal r = { text, -E2BIG, sentence };
+	size_t len = strlen(head);
+
+	memcpy(text, head, len);
+	memset(text + len, brace, 100);
+	text[len + 100] = '\0';
+	check_refusal(&r);
+}
+
 static void nesting_is_bounded(void **state)
 {
-	char text[4096] = HEAD ".entry k()\n";
-	struct refusal r = { text, -E2BIG, "line 5: more than 64 blocks in each other" };
-
 	(void)state;
-	strcat(text, "{ ");
-	for (int i = 0; i < 100; i++)
-		strcat(text, "{");
-	text[strlen(HEAD ".entry k()")] = '\n';
-	check_refusal(&r);
-	strcpy(text, HEAD ".global .u32 x = ");
-	for (int i = 0; i < 100; i++)
-		strcat(text, "(");
-	r.sentence = "line 4: more than 64 levels of nesting";
-	check_refusal(&r);
+	check_nested(HEAD ".entry k()\n", '{', "line 5: more than 64 blocks in each other");
+	check_nested(HEAD ".global .u32 x = ", '(', "line 4: more than 64 levels of nesting");
+	check_nested(HEAD ".global .u32 x = ", '-', "line 4: more than 64 levels of nesting");
 }
 
 /* A text without an end: what stands behind its length is never read, and a NUL ends it earlier. */
@@ -253,18 +255,20 @@ static void memory_is_bounded(void **state)
 {
 	static const struct sg_module_limits limits = { .memory_bytes = 1 << 20,
 							.text_bytes = 1 << 20 };
-	struct sg_module_text source = { NULL, 1 << 20 };
+	struct sg_module_text source = { 0 };
 	struct sg_module *module;
 	struct sg_error error;
-	char *text = malloc(source.len_bytes);
-	size_t at = strlen(HEAD);
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &source.len_bytes);
 
 	(void)state;
-	memcpy(text, HEAD, at);
-	for (int i = 0; at + 64 < source.len_bytes; i++)
-		at += (size_t)sprintf(text + at, ".global .u32 x%d;\n", i);
+	assert_non_null(out);
+	fputs(HEAD, out);
+	for (int i = 0; i < 40000; i++)
+		fprintf(out, ".global .u32 x%d;\n", i);
+	fclose(out);
+	assert_true(source.len_bytes < limits.text_bytes);
 	source.text = text;
-	source.len_bytes = at;
 	assert_int_equal(sg_module_load(&source, 1, &limits, &module, &error), -E2BIG);
 	assert_string_equal(error.text,
 			    "loading this module takes more than 1048576 bytes of memory");

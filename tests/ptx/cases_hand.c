@@ -221,6 +221,46 @@ static void special(struct trial *t)
 		trial_equal_u32(t, "out", out, expected, 64 * 8);
 }
 
+/* Fences, cache policies and their like change nothing that one can see: the kernel has to run. */
+static void ordered(struct trial *t)
+{
+	uint32_t *data = trial_buffer(t, "data", 64 * 4), *out = trial_buffer(t, "out", 64 * 4);
+	uint32_t expected[64];
+
+	for (uint32_t i = 0; i < 64; i++) {
+		data[i] = i * 77;
+		expected[i] = i * 77 + 1;
+	}
+	if (trial_load(t, "../hand/rare.ptx") &&
+	    trial_launch(t, "ordered", SHAPE(1, 64), BUF(data), BUF(out)))
+		trial_equal_u32(t, "out", out, expected, 64);
+}
+
+static void stacks(struct trial *t)
+{
+	uint64_t *out = trial_buffer(t, "out", 40 * 8), expected[40];
+
+	for (int i = 0; i < 40; i++)
+		expected[i] = 999 * 1000 / 2;
+	trial_limits(t, 16384, 8 << 20);
+	if (trial_load(t, "../hand/rare.ptx") && trial_launch(t, "stacks", SHAPE(1, 40), BUF(out)))
+		trial_equal_u64(t, "out", out, expected, 40);
+}
+
+static void states(struct trial *t)
+{
+	uint32_t *in = trial_buffer(t, "in", 64 * 4), *out = trial_buffer(t, "out", 64 * 4);
+	uint32_t expected[64];
+
+	for (uint32_t i = 0; i < 64; i++) {
+		in[i] = i * i;
+		expected[i] = i * i * 1000 + 66;
+	}
+	if (trial_load(t, "../hand/rare.ptx") &&
+	    trial_launch(t, "states", SHAPE(1, 64), BUF(in), BUF(out)))
+		trial_equal_u32(t, "out", out, expected, 64);
+}
+
 const struct ptx_case cases_hand[] = {
 	{ .name = "hand.jump_table", .run = jump_table },
 	{ .name = "hand.calls", .run = calls },
@@ -234,5 +274,8 @@ const struct ptx_case cases_hand[] = {
 	{ .name = "hand.mbarriers", .run = mbarriers },
 	{ .name = "hand.elected", .run = elected },
 	{ .name = "hand.special", .run = special },
+	{ .name = "hand.ordered", .run = ordered },
+	{ .name = "hand.stacks", .run = stacks },
+	{ .name = "hand.states", .run = states },
 	{ .name = NULL },
 };

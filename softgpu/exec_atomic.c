@@ -13,7 +13,7 @@
 #include "softgpu/arith_half.h"
 #include "softgpu/arith_int.h"
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 #define QUANTUM_COST 256 /* lanes that wait for each other do so with atomics: see exec_group.c */
 

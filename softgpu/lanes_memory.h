@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_memory.h - ld and st: 32 addresses checked together where they are neighbours; see lanes.h
+/* lanes_memory.h - ld and st: 32 addresses checked together where they are neighbours; see
+ * exec_lanes.h
  */
 
 /*
@@ -11,7 +12,7 @@
 
 #include <string.h>
 
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* Host addresses of 32 accesses; lanes outside of the mask repeat another one's. */
 struct lanes_target {

@@ -9,7 +9,29 @@
 #ifndef SOFTGPU_RANGE_H
 #define SOFTGPU_RANGE_H
 
-#include "softgpu/memory.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a range of addresses is; kernels may write all but SG_MEMORY_CONST and SG_MEMORY_HOST_READ.
+ */
+enum sg_memory_kind {
+	SG_MEMORY_GLOBAL,    /* cuMemAlloc and friends */
+	SG_MEMORY_VARIABLE,  /* a module's .global variable */
+	SG_MEMORY_CONST,     /* a module's .const variable: the host writes it, kernels read it */
+	SG_MEMORY_HEAP,	     /* malloc in a kernel */
+	SG_MEMORY_HOST,	     /* the caller's memory, at an address that it chose */
+	SG_MEMORY_HOST_READ, /* the same, read-only to kernels */
+	SG_MEMORY_KIND_NUM,
+};
+
+/* A range of addresses that may be used: [base, base + bytes). */
+struct sg_memory_range {
+	uint64_t base;
+	uint64_t bytes;
+	unsigned char *host; /* where base's byte is in this process */
+	enum sg_memory_kind kind;
+	uint64_t id; /* counts allocations from 1: names one in a report */
+};
 
 struct sg_range {
 	struct sg_memory_range range;

@@ -294,7 +294,7 @@ static void print_call(struct printer *p, const struct sg_ast_call *call, size_t
 
 static void print_insn(struct printer *p, const struct sg_ast_insn *insn, size_t number)
 {
-	if (insn->call != NULL && insn->call->func == NULL && insn->call->proto != NULL)
+	if (insn->call != NULL && insn->call->func == NULL)
 		print_prototype(p, insn->call->proto, number);
 	fputc('\t', p->out);
 	if (insn->guard != SG_PTX_NO_REGISTER) {

@@ -339,6 +339,9 @@ static void run_kind(struct trial *trial, enum memory_kind kind)
 	batch.data = trial_buffer(trial, "data", BYTES);
 	batch.operands = trial_buffer(trial, "operands", BYTES);
 	batch.out = trial_buffer(trial, "out", BYTES);
+	trial_varies(trial, batch.data, "each form has its own");
+	trial_varies(trial, batch.operands, "each form has its own");
+	trial_varies(trial, batch.out, "each form has its own");
 	memory_form_each(collect, &batch);
 	if (batch.count)
 		run_batch(&batch);

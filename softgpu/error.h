@@ -17,8 +17,8 @@ struct sg_error {
 
 /* Bounds; hitting one is an error that names it. 0: the default. */
 struct sg_module_limits {
-	uint64_t text_bytes;   /* of all texts: 64 MiB */
-	uint64_t memory_bytes; /* that loading may take: 1 GiB */
+	uint64_t text_bytes;   /* of all texts: 32 MiB */
+	uint64_t memory_bytes; /* that loading may take: 512 MiB */
 	uint64_t data_bytes; /* of global and constant variables: 4 GiB; constants alone 64 KiB are
 				no bound here: nvcc splits them into banks of 64 KiB */
 	uint32_t shared_bytes; /* static, of a kernel: 48 KiB, as ptxas has it */

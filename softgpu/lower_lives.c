@@ -10,7 +10,7 @@
  * write leaves old values in some lanes: it kills nothing.
  */
 
-#define WORK_MAX (1ull << 27)	      /* steps of the data flow over words of 64 registers */
+#define WORK_MAX (1ull << 26)	      /* steps of a module's data flow over words of 64 registers */
 #define FLOW_BYTES_MAX (256ull << 20) /* its sets */
 
 struct block {
@@ -103,8 +103,20 @@ static bool falls_through(const struct sg_code_insn *insn)
 	return !ends_block(insn) || insn->guard != SG_SLOT_NONE;
 }
 
+/* Instructions that branch through one table share it: its targets are looked at once. */
+static void mark_targets(const struct flow *f, uint32_t table, bool *seen, bool *leader)
+{
+	if (seen[table])
+		return;
+	seen[table] = true;
+	for (uint32_t k = 1; k <= f->l->extra[table]; k++)
+		leader[f->l->extra[table + k]] = true;
+}
+
 static void mark_leaders(const struct flow *f, bool *leader)
 {
+	bool *seen = sg_load_alloc(f->l->load, f->l->extra_count);
+
 	leader[0] = true;
 	for (uint32_t i = 0; i < f->insn_count; i++) {
 		const struct sg_code_insn *insn = &f->l->insns[i];
@@ -112,8 +124,7 @@ static void mark_leaders(const struct flow *f, bool *leader)
 		if (insn->op == SG_OP_BRA)
 			leader[insn->target] = true;
 		if (insn->op == SG_OP_BRX)
-			for (uint32_t k = 1; k <= f->l->extra[insn->target]; k++)
-				leader[f->l->extra[insn->target + k]] = true;
+			mark_targets(f, insn->target, seen, leader);
 		if (ends_block(insn) && i + 1 < f->insn_count)
 			leader[i + 1] = true;
 	}
@@ -237,24 +248,30 @@ static void join(struct flow *f, uint64_t *out, uint32_t insn)
 		out[w] |= in[w];
 }
 
+/* Return: the steps that flow_block() takes. */
+static uint64_t block_work(const struct flow *f, uint32_t b)
+{
+	const struct sg_code_insn *last = &f->l->insns[f->blocks[b].last];
+	uint64_t joins = last->op == SG_OP_BRX ? f->l->extra[last->target] : 1;
+
+	return (joins + 1) * f->words;
+}
+
 /* Return: the block's live-in grew. */
-static bool flow_block(struct flow *f, uint32_t b, uint64_t *work)
+static bool flow_block(struct flow *f, uint32_t b)
 {
 	const struct sg_code_insn *last = &f->l->insns[f->blocks[b].last];
 	uint64_t *out = f->out + (size_t)b * f->words, *in = f->in + (size_t)b * f->words;
 	const uint64_t *use = f->use + (size_t)b * f->words, *def = f->def + (size_t)b * f->words;
 	bool grew = false;
 
-	*work += f->words * 2;
 	if (falls_through(last) && f->blocks[b].last + 1 < f->insn_count)
 		join(f, out, f->blocks[b].last + 1);
 	if (last->op == SG_OP_BRA)
 		join(f, out, last->target);
-	if (last->op == SG_OP_BRX) {
-		*work += (uint64_t)f->l->extra[last->target] * f->words;
+	if (last->op == SG_OP_BRX)
 		for (uint32_t k = 1; k <= f->l->extra[last->target]; k++)
 			join(f, out, f->l->extra[last->target + k]);
-	}
 	for (uint32_t w = 0; w < f->words; w++) {
 		uint64_t now = use[w] | (out[w] & ~def[w]);
 
@@ -262,6 +279,24 @@ static bool flow_block(struct flow *f, uint32_t b, uint64_t *work)
 		in[w] = now;
 	}
 	return grew;
+}
+
+/* Return: false if a graph was made to take long; sharing less is always right. */
+static bool settle(struct flow *f)
+{
+	uint64_t *work = &f->l->load->flow_work;
+	bool grew = true;
+
+	while (grew) {
+		grew = false;
+		for (uint32_t b = f->block_count; b > 0; b--) {
+			*work += block_work(f, b - 1);
+			if (*work > WORK_MAX)
+				return false;
+			grew |= flow_block(f, b - 1);
+		}
+	}
+	return true;
 }
 
 static void live_everywhere(struct flow *f)
@@ -301,8 +336,6 @@ static void extend_lives(struct flow *f)
 static void run_flow(struct flow *f)
 {
 	size_t set_words;
-	uint64_t work = 0;
-	bool grew = true;
 
 	f->words = (f->global_count + 63) / 64;
 	set_words = (size_t)f->words * f->block_count;
@@ -317,17 +350,10 @@ static void run_flow(struct flow *f)
 	f->use = sg_load_array(f->l->load, set_words, sizeof(uint64_t));
 	f->def = sg_load_array(f->l->load, set_words, sizeof(uint64_t));
 	fill_sets(f);
-	while (grew) {
-		grew = false;
-		for (uint32_t b = f->block_count; b > 0; b--)
-			grew |= flow_block(f, b - 1, &work);
-		/* a graph made to take long: sharing less is always right */
-		if (work > WORK_MAX) {
-			live_everywhere(f);
-			return;
-		}
-	}
-	extend_lives(f);
+	if (settle(f))
+		extend_lives(f);
+	else
+		live_everywhere(f);
 }
 
 /* Formal parameters in registers are written before the first instruction. */

@@ -307,29 +307,43 @@ static void live_everywhere(struct flow *f)
 							      .end = f->insn_count - 1 };
 }
 
-static void extend(struct flow *f, const uint32_t *reg_of, const uint64_t *set, uint32_t at)
+/*
+ * The registers of a set are alive at an instruction. Only those that no set had before are looked
+ * at: sets come in the order of the instructions, or against it.
+ */
+static void extend(struct flow *f, const uint32_t *reg_of, const uint64_t *set, uint32_t at,
+		   uint64_t *seen)
 {
 	for (uint32_t w = 0; w < f->words; w++) {
-		for (uint64_t left = set[w]; left != 0; left &= left - 1) {
+		for (uint64_t left = set[w] & ~seen[w]; left != 0; left &= left - 1) {
 			struct sg_lower_life *life =
 				&f->lives[reg_of[w * 64 + (uint32_t)__builtin_ctzll(left)]];
 
 			life->start = life->start > at ? at : life->start;
 			life->end = life->end < at ? at : life->end;
 		}
+		seen[w] |= set[w];
 	}
 }
 
 static void extend_lives(struct flow *f)
 {
 	uint32_t *reg_of = sg_load_array(f->l->load, f->global_count, sizeof(*reg_of));
+	uint64_t *forth = sg_load_array(f->l->load, f->words, sizeof(*forth));
+	uint64_t *back = sg_load_array(f->l->load, f->words, sizeof(*back));
 
 	for (uint32_t r = 0; r < f->reg_count; r++)
 		if (f->global[r] != 0)
 			reg_of[f->global[r] - 1] = r;
 	for (uint32_t b = 0; b < f->block_count; b++) {
-		extend(f, reg_of, f->in + (size_t)b * f->words, f->blocks[b].first);
-		extend(f, reg_of, f->out + (size_t)b * f->words, f->blocks[b].last);
+		extend(f, reg_of, f->in + (size_t)b * f->words, f->blocks[b].first, forth);
+		extend(f, reg_of, f->out + (size_t)b * f->words, f->blocks[b].last, forth);
+	}
+	for (uint32_t b = f->block_count; b > 0; b--) {
+		const struct block *block = &f->blocks[b - 1];
+
+		extend(f, reg_of, f->out + (size_t)(b - 1) * f->words, block->last, back);
+		extend(f, reg_of, f->in + (size_t)(b - 1) * f->words, block->first, back);
 	}
 }
 
@@ -341,7 +355,8 @@ static void run_flow(struct flow *f)
 	set_words = (size_t)f->words * f->block_count;
 	if (f->global_count == 0)
 		return;
-	if (set_words * 32 > FLOW_BYTES_MAX) {
+	/* sets that would not be used are not made, either */
+	if (set_words * 32 > FLOW_BYTES_MAX || f->l->load->flow_work + set_words * 2 > WORK_MAX) {
 		live_everywhere(f);
 		return;
 	}

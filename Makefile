@@ -172,12 +172,13 @@ include tests/unit/softgpu/tests.mk
 unit: $(UNIT)
 
 include tests/device/tests.mk
+include tests/ptx/ptx.mk
 include tests/fuzz/fuzz.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
 # TESTS=... runs just those.
 TESTS ?= $(UNIT) $(wildcard tests/cli/test_*.py tests/cli/*.bats tests/crash/*.sh tests/daemon/test_*.py \
-	tests/device/test_*.py tests/guest/test_*.py tests/torture/test_*.py) tests/fuzz/run.sh
+	tests/device/test_*.py tests/guest/test_*.py tests/torture/test_*.py) tests/fuzz/run.sh tests/ptx/test_ptx.sh
 JOBS ?= 2
 
 .PHONY: check check-programs
@@ -188,7 +189,7 @@ check:
 	@$(MAKE) --no-print-directory SAN=0 guest-image
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_BUILD_DIR=$(CURDIR)/$(B) CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --timer --exec '' $(TESTS)
-check-programs: all unit fuzz crash $(STORM)
+check-programs: all unit fuzz crash ptx-suite $(STORM)
 
 # Which lines and branches the tests ran. What runs inside of a guest, and what is killed, does not count.
 .PHONY: coverage

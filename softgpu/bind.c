@@ -4,7 +4,7 @@
 #include "softgpu/bind.h"
 
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 static sg_exec_handler *bind_lanes(const struct sg_code_insn *insn)
 {

@@ -59,37 +59,40 @@
 /*
  * One instruction, decoded. Fields that an instruction does not have are 0, slots SG_SLOT_NONE.
  * dst and src[] are in the order of the manual's syntax, with these exceptions:
- * - LD: src[0] is the base. ST, RED: src[0] is the base, src[1] the value. ATOM: src[0] is the
- * base, src[1] is b, src[2] is c (cas compares b and stores c). Cache policies are dropped.
+ *
+ * - LD: src[0] is the base. ST, RED: src[0] is the base, src[1] the value.
+ * - ATOM: src[0] is the base, src[1] is b, src[2] is c; cas compares b and stores c.
  * - MOV_SREG: imm is the component (0 for .x to 3 for .w) or the number of an envreg or pm.
- *   SG_SREG_FRAME: dst = address in .local of the call frame, plus imm. SG_SREG_DYNAMIC_SHARED: dst
- * = address in .shared of the dynamic part, plus imm. Both 64 bits wide.
- * - BAR_SYNC, BAR_ARRIVE, BAR_RED: src[0] barrier, src[1] count of threads (SG_SLOT_NONE: all),
- *   src[2] the predicate.
- * - SHFL: src[0] a, src[1] b, src[2] c, src[3] member mask; SG_SLOT_NONE: the old form without.
- * - VOTE, MATCH, REDUX: src[0] value, src[1] mask; SG_SLOT_NONE: the old form without.
+ * - MOV_SREG of FRAME: dst is the address in .local of the call frame, plus imm; of DYNAMIC_SHARED:
+ *   the address in .shared of the dynamic part, plus imm. Both are 64 bits wide.
+ * - BAR_...: src[0] is the barrier, src[1] the count of threads (SG_SLOT_NONE: all), src[2] the
+ *   predicate.
+ * - SHFL: src[0] a, src[1] b, src[2] c, src[3] member mask. SG_SLOT_NONE: the old form without one.
+ * - VOTE, MATCH, REDUX: src[0] value, src[1] mask. SG_SLOT_NONE: the old form without one.
  * - MIN, MAX of f32: src[2] is the third input, or SG_SLOT_NONE.
- * - LOP3: imm is the table, 0 to 255; src[3] the predicate of the form with bool_op.
+ * - LOP3: imm is the table, 0 to 255. src[3] is the predicate of the form with bool_op.
  * - CVT with two sources: src[0] becomes the upper half, as the manual has it.
- * - CVTA: FLAG TO says that the way is into `space`. All operands are 64 bits wide.
- * - ISSPACEP: src[0], 64 bits wide.
- * - ALLOCA: src[0] bytes (64 bits wide), imm the alignment, 8 if none; dst, and STACKSAVE's dst and
- *   STACKRESTORE's src[0], are addresses in .local, 64 bits wide.
- * - CP_ASYNC: src[0] + imm the destination in shared, src[1] the whole source address in global,
- *   src[2] a constant 4, 8 or 16, src[3] how many bytes to read (others are zero), SG_SLOT_NONE:
+ * - CVTA: flag TO says that the way is into `space`. All operands are 64 bits wide.
+ * - ISSPACEP: src[0] is 64 bits wide.
+ * - ALLOCA: src[0] bytes, imm the alignment, 8 if none was written. Its dst, STACKSAVE's dst and
+ *   STACKRESTORE's src[0] are addresses in .local. All are 64 bits wide.
+ * - CP_ASYNC: src[0] + imm is the destination in shared, src[1] the whole source address in global,
+ *   src[2] a constant 4, 8 or 16, src[3] how many bytes to read; others are zero. SG_SLOT_NONE:
  * all.
- * - MBARRIER_...: src[0] + imm the address, other operands from src[1] on: ARRIVE count or
- * tx-count, WAIT state (64 bits) or parity, then the time limit in ns. PENDING_COUNT: src[0] is the
- * state.
- * - PACK: type is the whole's, stype an element's, vec elements' slots in extra, the first is the
- *   lowest. UNPACK: the same with the slots written, SG_SLOT_NONE for '_', and the whole in src[0].
+ * - MBARRIER_...: src[0] + imm is the address, other operands follow from src[1] on: a count or
+ *   tx-count, a state or parity, a time limit in ns. PENDING_COUNT: src[0] is the state.
+ * - PACK: type is the whole's, stype an element's; the first of vec elements in extra is the
+ * lowest.
+ * - UNPACK: the same with slots that are written, SG_SLOT_NONE for '_'; src[0] is the whole.
  * - Video: imm holds selectors, 16 bits for each of d, a, b, c from the lowest up; 0: none written.
- *   Scalar forms: 0x8000 | n for .bn, 0xc000 | n for .hn; 0x2000 in vmad negates that operand.
- *   SIMD forms, sources: 0x8000 | three bits for each digit, the last digit of the text lowest
- * (.b3210 is 0x8000 | 3 << 9 | 2 << 6 | 1 << 3 | 0); destination: 0x8000 | a bit for each element
- * written. A written '_' has a register of its own, so dst is only SG_SLOT_NONE where the
- * instruction has no destination; dst2 is SG_SLOT_NONE where none was asked for. A predicate that
- * is read as !p was turned round by an instruction before; only guards have guard_not.
+ *   Scalar forms have 0x8000 | n for .bn, 0xc000 | n for .hn; 0x2000 in vmad negates that operand.
+ *   SIMD forms have, for sources, 0x8000 | three bits for each digit, the last digit of the text
+ *   lowest (.b3210: 0x8000 | 3 << 9 | 2 << 6 | 1 << 3 | 0); for d 0x8000 | a bit for each element.
+ *
+ * Cache policies, prefetches and what else says nothing here is dropped. A written '_' has a
+ * register of its own, so dst is SG_SLOT_NONE only where the instruction has no destination; dst2
+ * is SG_SLOT_NONE where none was asked for. A predicate that is read as !p was turned round by an
+ * instruction before; only guards have guard_not.
  */
 struct sg_code_insn {
 	const void *handler; /* for the machine's own use; lowering leaves NULL and 0 */

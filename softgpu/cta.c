@@ -9,7 +9,7 @@
 
 #include "softgpu/arith_int.h"
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* Instructions that one warp runs before the block's next one has its turn. */
 #define SLICE 2048

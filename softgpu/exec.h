@@ -26,8 +26,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "softgpu/block.h"
 #include "softgpu/code.h"
-#include "softgpu/cta.h"
 #include "softgpu/memory.h"
 
 #define SG_EXEC_ALL UINT32_MAX
@@ -43,6 +43,7 @@ enum sg_exec_next {
 };
 
 struct sg_exec_warp;
+struct sg_cta;
 
 /*
  * insn: to run. frame: the registers of the group's call. mask: lanes, at least one.

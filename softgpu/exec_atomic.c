@@ -13,7 +13,7 @@
 #include "softgpu/arith_half.h"
 #include "softgpu/arith_int.h"
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 #define QUANTUM_COST 256 /* lanes that wait for each other do so with atomics: see exec_group.c */
 
@@ -240,19 +240,22 @@ static int shared_add(struct sg_exec_warp *w, const struct sg_code_insn *insn, u
 		      uint32_t mask)
 {
 	const lane_u32 *value = SG_EXEC_LANES(frame, insn->src[1], const lane_u32);
+	uint32_t end = w->cta->shared_bytes;
 
 	if (w->cta->race)
 		return atomic_op(w, insn, frame, mask);
 	w->quantum -= QUANTUM_COST;
 	for (uint32_t left = mask; left; left &= left - 1) {
 		unsigned l = first_lane(left);
-		unsigned char *host = sg_exec_at(w, insn, l, address(insn, frame, l), 4, true);
+		uint64_t at = address(insn, frame, l);
+		lane_u32 *host;
 		uint32_t old;
 
-		if (!host)
-			return SG_EXEC_FAULT;
-		old = *(lane_u32 *)(void *)host;
-		*(lane_u32 *)(void *)host = old + value[l];
+		if (at % 4 || end < 4 || at > end - 4)
+			return atomic_op(w, insn, frame, left); /* has the words for it */
+		host = (lane_u32 *)(void *)(w->cta->shared + at);
+		old = *host;
+		*host = old + value[l];
 		if (insn->op == SG_OP_ATOM)
 			SG_EXEC_LANES(frame, insn->dst, lane_u32)[l] = old;
 	}

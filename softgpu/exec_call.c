@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 #define SPARES_MAX 64
 #define LOCAL_START_BYTES 1024u

@@ -101,9 +101,9 @@ static uint64_t float_from_float(const struct sg_code_insn *insn, uint8_t type, 
 	bits = sg_arith_narrow(f, mode, value, (insn->flags & SG_BIT(SATFINITE)) != 0);
 	if (type == SG_TYPE_F32 && insn->flags & SG_BIT(FTZ))
 		bits = sg_arith_bits_f32(sg_arith_ftz_f32(sg_arith_from_f32((uint32_t)bits)));
-	/* tf32 is kept in the upper 19 bits of a word; its NaN is f32's. */
+	/* tf32 is kept in the upper 19 bits of a word. Its NaN is f32's, but cut off where .rz cuts off. */
 	if (type == SG_TYPE_TF32 && value != value)
-		return SG_ARITH_NAN_F32;
+		return mode == SG_ARITH_RZ ? SG_ARITH_NAN_F32 & ~0x1fffu : SG_ARITH_NAN_F32;
 	return type == SG_TYPE_TF32 ? bits << 13 : bits;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /*
  * Instructions that groups may run in the best order before one that could run, but does not, gets

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 static unsigned first_lane(uint32_t mask)
 {

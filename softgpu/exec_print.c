@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 #define TEXT_MAX 8192u	 /* of one printf, formatted */
 #define STRING_MAX 1024u /* of one %s, and of assert's texts */

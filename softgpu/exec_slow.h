@@ -8,7 +8,7 @@
 
 #include "softgpu/arith_soft.h"
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* Read lane l of a register; bytes: 2, 4 or 8 of a lane. A slot that is not there reads as 0. */
 static inline uint64_t slow_get(const unsigned char *frame, uint32_t slot, unsigned l,

@@ -14,7 +14,7 @@
 
 #include "softgpu/arith_float.h"
 #include "softgpu/exec.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* What the lanes bring, and what each gets. */
 struct exchange {

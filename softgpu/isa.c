@@ -52,7 +52,13 @@ static const char *const words[SG_WORD_NUM] = {
 
 static const char *const features[SG_FEATURE_NUM] = {
 	[SG_FEATURE_RUNS] = "",
-#define FEATURE(name, text) [SG_FEATURE_##name] = text,
+#define FEATURE(name, text, verb) [SG_FEATURE_##name] = text,
+#include "softgpu/isa.def"
+};
+
+static const char *const feature_verbs[SG_FEATURE_NUM] = {
+	[SG_FEATURE_RUNS] = "",
+#define FEATURE(name, text, verb) [SG_FEATURE_##name] = verb,
 #include "softgpu/isa.def"
 };
 
@@ -96,6 +102,11 @@ const char *sg_isa_word_text(enum sg_word word)
 const char *sg_isa_feature_text(enum sg_feature f)
 {
 	return f < SG_FEATURE_NUM ? features[f] : "";
+}
+
+const char *sg_isa_feature_verb(enum sg_feature f)
+{
+	return f < SG_FEATURE_NUM ? feature_verbs[f] : "";
 }
 
 const char *sg_isa_op_name(enum sg_op op)

@@ -392,7 +392,10 @@ int sg_isa_mnemonic(const struct sg_isa_row *row, char *out, size_t out_bytes)
 		if (span_is(group.body, "*") ||
 		    sg_isa_find_type(group.body.text, len) != SG_TYPE_NONE)
 			break;
+		/* "fence::*" stands for all that begin so */
 		if (len > 0 && group.body.text[len - 1] == '*')
+			len--;
+		while (len > 0 && group.body.text[len - 1] == ':')
 			len--;
 		written = snprintf(out + used, out_bytes - used, "%s%.*s", used > 0 ? "." : "",
 				   (int)len, group.body.text);

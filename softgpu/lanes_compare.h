@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_compare.h - setp, selp and slct handlers; see lanes.h */
+/* lanes_compare.h - setp, selp and slct handlers; see exec_lanes.h */
 
 #include "softgpu/arith_float.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* setp's end: the result r combined with a third predicate; its opposite goes to q. */
 static inline int lanes_setp(const struct sg_code_insn *insn, unsigned char *frame, uint32_t mask,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_convert.h - the conversions that compilers write most; see lanes.h. The rest:
+/* lanes_convert.h - the conversions that compilers write most; see exec_lanes.h. The rest:
  * exec_convert.c */
 
 #include "softgpu/arith_half.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* Toward zero, clamped, NaN is 0; what C leaves undefined never reaches the cast. */
 static inline int32_t lanes_f32_to_s32(float x)

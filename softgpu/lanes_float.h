@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_float.h - f32 and f64 handlers, rounded to nearest; see lanes.h */
+/* lanes_float.h - f32 and f64 handlers, rounded to nearest; see exec_lanes.h */
 
 #include "softgpu/arith_half.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* Of an f32 operation: what comes in with .ftz, what goes out with .ftz and .sat. */
 #define LANES_IN(ftz, x) ((ftz) ? sg_arith_ftz_f32(x) : (x))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_half.h - f16, bf16 and packed-pair handlers without modifiers; see lanes.h */
+/* lanes_half.h - f16, bf16 and packed-pair handlers without modifiers; see exec_lanes.h */
 
 #include "softgpu/arith_half.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* A register of pairs is 64 halves in a row: the same loop, twice as long. */
 #define LANES_HALF(name, expression)                                                              \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_int.h - integer and logic handlers; see lanes.h */
+/* lanes_int.h - integer and logic handlers; see exec_lanes.h */
 
 #include "softgpu/arith_int.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* X(width name, unsigned lane type) */
 #define LANES_FOR_EACH_WIDTH(X) X(b16, u16) X(b32, u32) X(b64, u64)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes_memory.h - ld and st: 32 addresses checked together where they are neighbours; see lanes.h
+/* lanes_memory.h - ld and st: 32 addresses checked together where they are neighbours; see
+ * exec_lanes.h
  */
 
 /*
@@ -11,7 +12,7 @@
 
 #include <string.h>
 
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 /* Host addresses of 32 accesses; lanes outside of the mask repeat another one's. */
 struct lanes_target {
@@ -30,23 +31,21 @@ static inline bool lanes_is_plain(const struct sg_code_insn *insn)
 }
 
 /*
- * All 32 lanes one behind the other, or all at one address: as different as `step` says.
+ * All 32 lanes one behind the other.
  * Return: the host address of the first, NULL if that is not how they lie or not allowed.
  */
-static inline unsigned char *lanes_regular(struct sg_exec_warp *warp,
-					   const struct sg_code_insn *insn,
-					   const unsigned char *frame, uint64_t step,
-					   uint32_t bytes, bool write)
+static inline unsigned char *lanes_dense(struct sg_exec_warp *warp, const struct sg_code_insn *insn,
+					 const unsigned char *frame, uint32_t bytes, bool write)
 {
 	const lane_u64 *base = LANES_SRC(0, u64);
 	uint64_t first = base[0], apart = 0;
 
 	for (unsigned l = 0; l < SG_LANES; l++)
-		apart |= base[l] ^ (first + l * step);
+		apart |= base[l] ^ (first + l * (uint64_t)bytes);
 	first += (uint64_t)insn->imm;
 	if (apart || first & (bytes - 1) || warp->cta->race)
 		return NULL;
-	return sg_exec_aim_range(warp, insn, first, step ? step * SG_LANES : bytes, write);
+	return sg_exec_aim_range(warp, insn, first, (uint64_t)bytes * SG_LANES, write);
 }
 
 /* A local access at one offset for all lanes: a stride through the warp's local memory. */
@@ -200,31 +199,85 @@ LANES_HANDLER(load_any)
 	return SG_EXEC_GO;
 }
 
-/* The usual load: one element, as wide as its register. */
-#define LANES_DEFINE(name, T, bytes)                                                             \
-	LANES_HANDLER(name)                                                                      \
-	{                                                                                        \
-		unsigned char *host = NULL;                                                      \
-		T *to = SG_EXEC_LANES(frame, insn->dst, T);                                      \
-                                                                                                 \
-		if (mask == SG_EXEC_ALL && insn->src[0] != SG_SLOT_NONE)                         \
-			host = lanes_regular(warp, insn, frame, bytes, bytes, false);            \
-		if (host) {                                                                      \
-			memcpy(to, host, (bytes)*SG_LANES);                                      \
-			return SG_EXEC_GO;                                                       \
-		}                                                                                \
-		if (mask == SG_EXEC_ALL && insn->src[0] != SG_SLOT_NONE)                         \
-			host = lanes_regular(warp, insn, frame, 0, bytes, false);                \
-		else if (mask == SG_EXEC_ALL && (insn->imm & ((bytes)-1)) == 0)                  \
-			host = sg_exec_aim_range(warp, insn, (uint64_t)insn->imm, bytes, false); \
-		if (host) {                                                                      \
-			T value = LANES_READ(T, host);                                           \
-                                                                                                 \
-			for (unsigned l = 0; l < SG_LANES; l++)                                  \
-				to[l] = value;                                                   \
-			return SG_EXEC_GO;                                                       \
-		}                                                                                \
-		return load_any(warp, insn, frame, mask);                                        \
+/* How 32 addresses lie, before the instruction's offset is added. */
+struct lanes_shape {
+	uint64_t dense; /* 0: one behind the other */
+	uint64_t same;	/* 0: all at one address; the upper half 0: alike in their upper halves */
+	uint64_t bits;	/* of all of them */
+};
+
+static inline struct lanes_shape lanes_look(const lane_u64 *base, uint64_t step)
+{
+	uint64_t first = base[0];
+	struct lanes_shape s = { .dense = 0 };
+
+	for (unsigned l = 0; l < SG_LANES; l++) {
+		s.dense |= base[l] ^ (first + l * step);
+		s.same |= base[l] ^ first;
+		s.bits |= base[l];
+	}
+	return s;
+}
+
+/* The least and greatest lower halves: half as wide to compare as addresses are. */
+static inline void lanes_bounds(const lane_u64 *base, uint32_t *low, uint32_t *high)
+{
+	uint32_t least = UINT32_MAX, most = 0;
+
+	for (unsigned l = 0; l < SG_LANES; l++) {
+		uint32_t at = (uint32_t)base[l];
+
+		least = at < least ? at : least;
+		most = at > most ? at : most;
+	}
+	*low = least;
+	*high = most;
+}
+
+/*
+ * The usual load of all lanes: one element, as wide as its register. What does not lie in one range
+ * is load_any's, which also finds the words for what is wrong.
+ */
+#define LANES_DEFINE(name, T, bytes)                                                              \
+	LANES_HANDLER(name)                                                                       \
+	{                                                                                         \
+		T *to = SG_EXEC_LANES(frame, insn->dst, T), value, out[SG_LANES];                 \
+		uint64_t offset = (uint64_t)insn->imm, from = 0;                                  \
+		const lane_u64 *base = NULL;                                                      \
+		struct lanes_shape s = { .dense = 1 };                                            \
+		const unsigned char *host;                                                        \
+		uint32_t low = 0, high = 0;                                                       \
+                                                                                                  \
+		if (insn->src[0] != SG_SLOT_NONE) {                                               \
+			base = LANES_SRC(0, u64);                                                 \
+			s = lanes_look(base, bytes);                                              \
+			from = base[0];                                                           \
+		}                                                                                 \
+		if (mask != SG_EXEC_ALL || ((s.bits | offset) & ((bytes)-1)) || s.same >> 32 ||   \
+		    warp->cta->race)                                                              \
+			return load_any(warp, insn, frame, mask);                                 \
+		if (s.dense == 0) {                                                               \
+			high = (bytes) * (SG_LANES - 1);                                          \
+		} else if (s.same) {                                                              \
+			lanes_bounds(base, &low, &high);                                          \
+			from = (from & ~(uint64_t)UINT32_MAX) | low;                              \
+		}                                                                                 \
+		host = sg_exec_aim_range(warp, insn, from + offset, high - low + (bytes), false); \
+		if (!host)                                                                        \
+			return load_any(warp, insn, frame, mask);                                 \
+		if (s.dense == 0) {                                                               \
+			memcpy(to, host, (bytes)*SG_LANES);                                       \
+		} else if (s.same == 0) {                                                         \
+			value = LANES_READ(T, host);                                              \
+			for (unsigned l = 0; l < SG_LANES; l++)                                   \
+				to[l] = value;                                                    \
+		} else {                                                                          \
+			/* Beside the register: it may be the base itself. */                     \
+			for (unsigned l = 0; l < SG_LANES; l++)                                   \
+				out[l] = LANES_READ(T, host + ((uint32_t)base[l] - low));         \
+			memcpy(to, out, sizeof(out));                                             \
+		}                                                                                 \
+		return SG_EXEC_GO;                                                                \
 	}
 LANES_DEFINE(load_b16, lane_u16, 2)
 LANES_DEFINE(load_b32, lane_u32, 4)
@@ -270,17 +323,17 @@ LANES_HANDLER(store_any)
 }
 
 /* The usual store: one element, as wide as its register. */
-#define LANES_DEFINE(name, bytes)                                                    \
-	LANES_HANDLER(name)                                                          \
-	{                                                                            \
-		unsigned char *host = NULL;                                          \
-                                                                                     \
-		if (mask == SG_EXEC_ALL && insn->src[0] != SG_SLOT_NONE)             \
-			host = lanes_regular(warp, insn, frame, bytes, bytes, true); \
-		if (!host)                                                           \
-			return store_any(warp, insn, frame, mask);                   \
-		memcpy(host, frame + insn->src[1], (bytes)*SG_LANES);                \
-		return SG_EXEC_GO;                                                   \
+#define LANES_DEFINE(name, bytes)                                           \
+	LANES_HANDLER(name)                                                 \
+	{                                                                   \
+		unsigned char *host = NULL;                                 \
+                                                                            \
+		if (mask == SG_EXEC_ALL && insn->src[0] != SG_SLOT_NONE)    \
+			host = lanes_dense(warp, insn, frame, bytes, true); \
+		if (!host)                                                  \
+			return store_any(warp, insn, frame, mask);          \
+		memcpy(host, frame + insn->src[1], (bytes)*SG_LANES);       \
+		return SG_EXEC_GO;                                          \
 	}
 LANES_DEFINE(store_b16, 2)
 LANES_DEFINE(store_b32, 4)

@@ -4,6 +4,7 @@
 #ifndef VGPU_SOFTGPU_LINK_H
 #define VGPU_SOFTGPU_LINK_H
 
+#include "softgpu/code.h"
 #include "softgpu/load.h"
 #include "softgpu/ptx_ast.h"
 

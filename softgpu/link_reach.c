@@ -16,7 +16,7 @@
  * function whose address is taken.
  */
 
-#define STEPS_MAX (1ull << 28)
+#define STEPS_MAX (1ull << 25)
 
 /* --- what a function mentions ----------------------------------------------------------------- */
 

@@ -20,8 +20,8 @@ struct sg_load_chunk {
 };
 
 static const struct sg_module_limits defaults = {
-	.text_bytes = 64ull << 20,
-	.memory_bytes = 1ull << 30,
+	.text_bytes = 32ull << 20,
+	.memory_bytes = 512ull << 20,
 	.data_bytes = 4ull << 30,
 	.shared_bytes = 48u << 10,
 	.frame_bytes = (512u << 10) - 1024,

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "softgpu/module.h"
+#include "softgpu/error.h"
 
 struct sg_load_chunk;
 
@@ -27,6 +27,7 @@ struct sg_load {
 	struct sg_load_chunk *chunks;
 	size_t chunk_used;     /* bytes of the newest chunk */
 	uint64_t memory_bytes; /* of all chunks */
+	uint64_t flow_work;    /* steps that the data flow of all functions took; lower_lives.c */
 };
 
 /* Fills in defaults. limits may be NULL. */

@@ -265,17 +265,26 @@ static void lower_ret(struct sg_lower *l)
 		insn->op = SG_OP_EXIT;
 }
 
+/* A table stands in extra once, however many branches use it: count first, then labels. */
+static uint32_t table_in_extra(struct sg_lower *l, size_t number)
+{
+	const struct sg_ast_table *table = &l->func->tables[number];
+
+	if (l->table_at[number] == UINT32_MAX) {
+		l->table_at[number] = sg_lower_extra(l, (uint32_t)table->count);
+		/* labels stand in for their instructions until these are known */
+		for (size_t i = 0; i < table->count; i++)
+			sg_lower_extra(l, (uint32_t)*table->label_uses[i]);
+	}
+	return l->table_at[number];
+}
+
 static void lower_brx(struct sg_lower *l)
 {
-	const struct sg_ast_table *table = &l->func->tables[l->insn->operands[1].value];
 	uint32_t index = sg_lower_source(l, &l->insn->operands[0], SG_TYPE_U32);
-	uint32_t first = sg_lower_extra(l, (uint32_t)table->count);
-	struct sg_code_insn *insn;
+	uint32_t first = table_in_extra(l, (size_t)l->insn->operands[1].value);
+	struct sg_code_insn *insn = sg_lower_emit_insn(l);
 
-	/* labels stand in for their instructions until these are known */
-	for (size_t i = 0; i < table->count; i++)
-		sg_lower_extra(l, (uint32_t)*table->label_uses[i]);
-	insn = sg_lower_emit_insn(l);
 	insn->src[0] = index;
 	insn->target = first;
 }
@@ -333,18 +342,14 @@ static uint32_t start_of_label(const struct sg_lower *l, uint32_t label)
 
 static void resolve_labels(struct sg_lower *l)
 {
-	for (size_t i = 0; i < l->insn_count; i++) {
-		struct sg_code_insn *insn = &l->insns[i];
+	for (size_t i = 0; i < l->insn_count; i++)
+		if (l->insns[i].op == SG_OP_BRA)
+			l->insns[i].target = start_of_label(l, l->insns[i].target);
+	for (size_t t = 0; t < l->func->table_count; t++) {
+		uint32_t at = l->table_at[t];
 
-		if (insn->op == SG_OP_BRA) {
-			insn->target = start_of_label(l, insn->target);
-		} else if (insn->op == SG_OP_BRX) {
-			uint32_t count = l->extra[insn->target];
-
-			for (uint32_t k = 1; k <= count; k++)
-				l->extra[insn->target + k] =
-					start_of_label(l, l->extra[insn->target + k]);
-		}
+		for (size_t k = 1; at != UINT32_MAX && k <= l->func->tables[t].count; k++)
+			l->extra[at + k] = start_of_label(l, l->extra[at + k]);
 	}
 }
 
@@ -353,6 +358,8 @@ static void lower_body(struct sg_lower *l)
 	const struct sg_ast_func *func = l->func;
 
 	l->start = sg_load_array(l->load, func->insn_count + 1, sizeof(*l->start));
+	l->table_at = sg_load_array(l->load, func->table_count, sizeof(*l->table_at));
+	memset(l->table_at, 0xff, func->table_count * sizeof(*l->table_at));
 	for (size_t i = 0; i < func->insn_count; i++) {
 		l->insn = &func->insns[i];
 		l->start[i] = (uint32_t)l->insn_count;

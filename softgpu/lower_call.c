@@ -210,25 +210,16 @@ static void builtin_call(struct sg_lower *l, struct sg_code_call *out, uint8_t i
 	out->rets = actuals(l, call->rets, call->ret_count, &ret, builtins[id].ret > 0);
 }
 
-/*
- * Through a register: the prototype says what is passed; with a list of targets instead, any of
- * them does, and what is passed says so itself.
- */
+/* Through a register: the prototype says what is passed. */
 static void indirect_call(struct sg_lower *l, struct sg_code_call *out)
 {
 	const struct sg_ast_call *call = l->insn->call;
 	const struct sg_ast_proto *proto = call->proto;
-	struct sg_ast_var **rets, **params;
 
-	if (proto == NULL)
-		fail(l, -ENOTSUP,
-		     "call: .calltargets is not supported by softgpu; use a .callprototype");
-	rets = proto->rets;
-	params = proto->params;
-	out->args = actuals(l, call->args, call->arg_count, of_vars(l, params, proto->param_count),
-			    proto->param_count);
-	out->rets = actuals(l, call->rets, call->ret_count, of_vars(l, rets, proto->ret_count),
-			    proto->ret_count);
+	out->args = actuals(l, call->args, call->arg_count,
+			    of_vars(l, proto->params, proto->param_count), proto->param_count);
+	out->rets = actuals(l, call->rets, call->ret_count,
+			    of_vars(l, proto->rets, proto->ret_count), proto->ret_count);
 }
 
 void sg_lower_call(struct sg_lower *l)

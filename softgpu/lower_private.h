@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lower_private.h - what lowering's files share: lower.c, lower_operand.c, lower_memory.c,
- * lower_call.c, lower_slots.c */
+ * lower_call.c, lower_lives.c, lower_slots.c */
 
 #ifndef VGPU_SOFTGPU_LOWER_PRIVATE_H
 #define VGPU_SOFTGPU_LOWER_PRIVATE_H
@@ -35,7 +35,8 @@ struct sg_lower {
 	struct sg_code_call *calls;
 	size_t call_count, call_capacity;
 
-	uint32_t *start; /* of each instruction of the text: where its code begins */
+	uint32_t *start;    /* of each instruction of the text: where its code begins */
+	uint32_t *table_at; /* of each table of branch targets: its index in extra, or UINT32_MAX */
 };
 
 /* Return: bytes of a lane for a value of this type: 0 for a predicate, 2 at least. */
@@ -107,6 +108,25 @@ void sg_lower_call(struct sg_lower *l);
 
 /* Formal parameters and the call frame; before the body. */
 void sg_lower_frame(struct sg_lower *l);
+
+typedef void sg_lower_visit_fn(void *arg, uint32_t *slot, bool written);
+
+/* Visits every operand of an instruction that is a register or a constant, what is read before what
+ * is written; lower_lives.c. */
+void sg_lower_each_operand(struct sg_lower *l, struct sg_code_insn *insn, sg_lower_visit_fn *visit,
+			   void *arg);
+
+/* Visits those of a call's places that are registers or constants. */
+void sg_lower_visit_places(struct sg_code_place *places, uint32_t count, bool written,
+			   sg_lower_visit_fn *visit, void *arg);
+
+/* Where a register is alive: from instruction start to end; start > end: it is never mentioned. */
+struct sg_lower_life {
+	uint32_t start, end;
+};
+
+/* Return: the life of each register; valid until the load's memory is released. */
+struct sg_lower_life *sg_lower_lives(struct sg_lower *l);
 
 /* Gives registers and constants their slots. */
 void sg_lower_slots(struct sg_lower *l);

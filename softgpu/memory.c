@@ -5,7 +5,7 @@
  * Theory of operation. One reservation of address space, the arena, backs all device memory; it is
  * larger than the budget so that freed addresses come back late and a use after a free is seen.
  * Between two allocations lie at least SG_MEMORY_ALIGN bytes that belong to neither: an access that
- * runs over the end never lands in a neighbour. A treap keyed by address holds all live ranges.
+ * runs over the end never lands in a neighbour. A tree keyed by address holds all live ranges.
  * Blocks look ranges up through a small cache of their own, which a change of `generation` empties.
  */
 
@@ -18,18 +18,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "softgpu/range.h"
+
 #define ARENA_SPARE_BYTES (1ull << 30)
 #define ARENA_BYTES_MAX (1ull << 42)
 #define WIPE_BY_KERNEL_BYTES 65536u
 #define PAGE_BYTES 4096u
 #define FREED_NUM 256u
-
-/* A live range in the treap: ordered by base, heap-ordered by priority. */
-struct node {
-	struct sg_memory_range range;
-	uint64_t priority;
-	struct node *left, *right;
-};
 
 struct sg_memory {
 	pthread_rwlock_t lock; /* all below but generation, which is read without it */
@@ -40,7 +35,7 @@ struct sg_memory {
 	uint64_t high_water; /* offset in the arena above which no byte was ever handed out */
 	uint64_t total_bytes, used_bytes;
 	uint64_t count, last_id;
-	struct node *root;
+	struct sg_range *root;
 	struct sg_memory_range freed[FREED_NUM]; /* the last ones, for reports */
 	unsigned freed_next;
 };
@@ -48,95 +43,6 @@ struct sg_memory {
 static uint64_t round_up(uint64_t value, uint64_t align)
 {
 	return (value + align - 1) & ~(align - 1);
-}
-
-/* A good enough coin: the address, mixed; no state, so that a run repeats itself. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 31) * 0x7fb5d329728ea185ull;
-	x = (x ^ x >> 27) * 0x81dadef4bc2dd44dull;
-	return x ^ x >> 33;
-}
-
-/* Split a treap into the ranges below base and those at or above it. */
-static void split(struct node *at, uint64_t base, struct node **below, struct node **above)
-{
-	while (at) {
-		if (at->range.base < base) {
-			*below = at;
-			below = &at->right;
-			at = at->right;
-		} else {
-			*above = at;
-			above = &at->left;
-			at = at->left;
-		}
-	}
-	*below = NULL;
-	*above = NULL;
-}
-
-static struct node *join(struct node *low, struct node *high)
-{
-	struct node *root = NULL, **at = &root;
-
-	while (low && high) {
-		if (low->priority > high->priority) {
-			*at = low;
-			at = &low->right;
-			low = low->right;
-		} else {
-			*at = high;
-			at = &high->left;
-			high = high->left;
-		}
-	}
-	*at = low ? low : high;
-	return root;
-}
-
-static void insert(struct sg_memory *m, struct node *new)
-{
-	struct node **at = &m->root;
-
-	new->priority = mix(new->range.base);
-	while (*at && (*at)->priority >= new->priority)
-		at = new->range.base < (*at)->range.base ? &(*at)->left : &(*at)->right;
-	split(*at, new->range.base, &new->left, &new->right);
-	*at = new;
-	m->count++;
-}
-
-/* The range with the greatest base at or below addr, or NULL. */
-static struct node *floor_of(const struct sg_memory *m, uint64_t addr)
-{
-	struct node *best = NULL;
-
-	for (struct node *at = m->root; at;) {
-		if (at->range.base <= addr) {
-			best = at;
-			at = at->right;
-		} else {
-			at = at->left;
-		}
-	}
-	return best;
-}
-
-/* The range with the least base above addr, or NULL. */
-static struct node *above_of(const struct sg_memory *m, uint64_t addr)
-{
-	struct node *best = NULL;
-
-	for (struct node *at = m->root; at;) {
-		if (at->range.base > addr) {
-			best = at;
-			at = at->left;
-		} else {
-			at = at->right;
-		}
-	}
-	return best;
 }
 
 static bool holds(const struct sg_memory_range *r, uint64_t addr, uint64_t bytes)
@@ -182,9 +88,9 @@ void sg_memory_free(struct sg_memory *m)
 	if (!m)
 		return;
 	while (m->root) {
-		struct node *gone = m->root;
+		struct sg_range *gone = m->root;
 
-		m->root = join(gone->left, gone->right);
+		sg_range_remove(&m->root);
 		free(gone);
 	}
 	munmap(m->arena, m->arena_bytes);
@@ -219,7 +125,8 @@ static uint64_t find_room(const struct sg_memory *m, uint64_t start, uint64_t by
 
 	for (;;) {
 		uint64_t addr = round_up(SG_MEMORY_ARENA_BASE + at, align);
-		const struct node *next = floor_of(m, addr + bytes + SG_MEMORY_ALIGN - 1);
+		const struct sg_range *next = sg_range_floor(m->root,
+							     addr + bytes + SG_MEMORY_ALIGN - 1);
 
 		if (addr - SG_MEMORY_ARENA_BASE > m->arena_bytes ||
 		    bytes > m->arena_bytes - (addr - SG_MEMORY_ARENA_BASE))
@@ -233,7 +140,7 @@ static uint64_t find_room(const struct sg_memory *m, uint64_t start, uint64_t by
 	}
 }
 
-static int alloc_locked(struct sg_memory *m, uint64_t bytes, uint64_t align, struct node *new)
+static int alloc_locked(struct sg_memory *m, uint64_t bytes, uint64_t align, struct sg_range *new)
 {
 	uint64_t counted = round_up(bytes, SG_MEMORY_ALIGN), offset;
 
@@ -254,14 +161,15 @@ static int alloc_locked(struct sg_memory *m, uint64_t bytes, uint64_t align, str
 	new->range.bytes = bytes;
 	new->range.host = m->arena + offset;
 	new->range.id = ++m->last_id;
-	insert(m, new);
+	sg_range_insert(&m->root, new);
+	m->count++;
 	return 0;
 }
 
 int sg_memory_alloc(struct sg_memory *m, uint64_t bytes, uint64_t align, enum sg_memory_kind kind,
 		    uint64_t *addr)
 {
-	struct node *new;
+	struct sg_range *new;
 	int err;
 
 	if (align < SG_MEMORY_ALIGN)
@@ -286,16 +194,16 @@ int sg_memory_alloc(struct sg_memory *m, uint64_t bytes, uint64_t align, enum sg
 }
 
 /* Take the range that starts at base out of the treap. Return: it, now the caller's, or NULL. */
-static struct node *take(struct sg_memory *m, uint64_t base, bool registered)
+static struct sg_range *take(struct sg_memory *m, uint64_t base, bool registered)
 {
-	struct node **at = &m->root, *gone;
+	struct sg_range **at = &m->root, *gone;
 
 	while (*at && (*at)->range.base != base)
 		at = base < (*at)->range.base ? &(*at)->left : &(*at)->right;
 	gone = *at;
 	if (!gone || (gone->range.kind >= SG_MEMORY_HOST) != registered)
 		return NULL;
-	*at = join(gone->left, gone->right);
+	sg_range_remove(at);
 	m->count--;
 	/* Blocks that look at their caches from now on look the range up again. */
 	atomic_fetch_add(&m->generation, 1);
@@ -304,7 +212,7 @@ static struct node *take(struct sg_memory *m, uint64_t base, bool registered)
 
 int sg_memory_release(struct sg_memory *m, uint64_t addr)
 {
-	struct node *gone;
+	struct sg_range *gone;
 
 	pthread_rwlock_wrlock(&m->lock);
 	gone = take(m, addr, false);
@@ -333,8 +241,8 @@ static bool may_register(const struct sg_memory *m, uint64_t addr, uint64_t byte
 int sg_memory_register(struct sg_memory *m, uint64_t addr, void *host, uint64_t bytes,
 		       bool read_only)
 {
-	const struct node *below;
-	struct node *new;
+	const struct sg_range *below;
+	struct sg_range *new;
 	int err = 0;
 
 	if (!may_register(m, addr, bytes))
@@ -343,7 +251,7 @@ int sg_memory_register(struct sg_memory *m, uint64_t addr, void *host, uint64_t 
 	if (!new)
 		return -ENOMEM;
 	pthread_rwlock_wrlock(&m->lock);
-	below = floor_of(m, addr + bytes - 1);
+	below = sg_range_floor(m->root, addr + bytes - 1);
 	if (below && below->range.base + below->range.bytes > addr) {
 		err = -EEXIST;
 	} else if (m->count >= SG_MEMORY_RECORDS_MAX) {
@@ -356,7 +264,8 @@ int sg_memory_register(struct sg_memory *m, uint64_t addr, void *host, uint64_t 
 			.kind = read_only ? SG_MEMORY_HOST_READ : SG_MEMORY_HOST,
 			.id = ++m->last_id,
 		};
-		insert(m, new);
+		sg_range_insert(&m->root, new);
+		m->count++;
 	}
 	pthread_rwlock_unlock(&m->lock);
 	if (err)
@@ -366,7 +275,7 @@ int sg_memory_register(struct sg_memory *m, uint64_t addr, void *host, uint64_t 
 
 int sg_memory_unregister(struct sg_memory *m, uint64_t addr)
 {
-	struct node *gone;
+	struct sg_range *gone;
 
 	pthread_rwlock_wrlock(&m->lock);
 	gone = take(m, addr, true);
@@ -385,11 +294,11 @@ void sg_memory_info(struct sg_memory *m, uint64_t *free_bytes, uint64_t *total_b
 
 int sg_memory_find(struct sg_memory *m, uint64_t addr, struct sg_memory_range *out)
 {
-	const struct node *at;
+	const struct sg_range *at;
 	int err = -ENOENT;
 
 	pthread_rwlock_rdlock(&m->lock);
-	at = floor_of(m, addr);
+	at = sg_range_floor(m->root, addr);
 	if (at && holds(&at->range, addr, 1)) {
 		*out = at->range;
 		err = 0;
@@ -471,7 +380,8 @@ static const struct sg_memory_range *freed_at(const struct sg_memory *m, uint64_
 
 static void nearest_locked(const struct sg_memory *m, uint64_t addr, char *text, size_t text_bytes)
 {
-	const struct node *below = floor_of(m, addr), *above = above_of(m, addr);
+	const struct sg_range *below = sg_range_floor(m->root, addr),
+			      *above = sg_range_above(m->root, addr);
 	const struct sg_memory_range *freed = freed_at(m, addr), *r;
 	uint64_t after = 0, before = 0, distance;
 	const char *where;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "softgpu/range.h"
+
 /*
  * The 64-bit generic address space, as a kernel sees it. Linux gives processes no memory between
  * 2^44 and 2^46 by itself, so that none of these addresses is also a host pointer of a caller.
@@ -25,27 +27,6 @@
 
 #define SG_MEMORY_ALIGN 256u	       /* every allocation starts at a multiple of this */
 #define SG_MEMORY_RECORDS_MAX 1000000u /* live allocations and registered ranges together */
-
-/* What a range of addresses is; kernels may write all but SG_MEMORY_CONST and SG_MEMORY_HOST_READ.
- */
-enum sg_memory_kind {
-	SG_MEMORY_GLOBAL,    /* cuMemAlloc and friends */
-	SG_MEMORY_VARIABLE,  /* a module's .global variable */
-	SG_MEMORY_CONST,     /* a module's .const variable: the host writes it, kernels read it */
-	SG_MEMORY_HEAP,	     /* malloc in a kernel */
-	SG_MEMORY_HOST,	     /* the caller's memory, at an address that it chose */
-	SG_MEMORY_HOST_READ, /* the same, read-only to kernels */
-	SG_MEMORY_KIND_NUM,
-};
-
-/* A range of addresses that may be used: [base, base + bytes). */
-struct sg_memory_range {
-	uint64_t base;
-	uint64_t bytes;
-	unsigned char *host; /* where base's byte is in this process */
-	enum sg_memory_kind kind;
-	uint64_t id; /* counts allocations from 1: names one in a report */
-};
 
 struct sg_memory;
 

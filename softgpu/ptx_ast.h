@@ -126,8 +126,7 @@ struct sg_ast_call {
 	uint32_t reg;
 	struct sg_operand *args, *rets;
 	uint32_t arg_count, ret_count;
-	const struct sg_ast_proto
-		*proto; /* of an indirect call, NULL: a list of targets was given */
+	const struct sg_ast_proto *proto; /* of an indirect call */
 };
 
 struct sg_ast_insn {

@@ -141,9 +141,15 @@ static void read_prototype(struct sg_parser *p, const char *name, uint32_t line)
 	sg_scope_add(&p->scope, name, strlen(name), SG_SYMBOL_PROTO, line)->object = proto;
 }
 
-/* "name: .calltargets f, g;": the call itself checks what it calls. */
+/*
+ * "name: .calltargets f, g;": all of them are called alike, so the first one's head is the
+ * prototype. The machine compares each call with the function that it reaches.
+ */
 static void read_call_targets(struct sg_parser *p, const char *name, uint32_t line)
 {
+	struct sg_ast_proto *proto = sg_load_alloc(p->load, sizeof(*proto));
+	const struct sg_ast_func *first = NULL;
+
 	do {
 		struct sg_symbol *symbol;
 		uint32_t reg;
@@ -151,11 +157,17 @@ static void read_call_targets(struct sg_parser *p, const char *name, uint32_t li
 		symbol = sg_parse_find(p, p->lex.token.text, p->lex.token.len_bytes, &reg);
 		if (symbol == NULL || symbol->kind != SG_SYMBOL_FUNC)
 			sg_lex_fail_expected(&p->lex, "a function that was declared before");
-		((struct sg_ast_func *)symbol->object)->address_taken = true;
+		if (first == NULL)
+			first = symbol->object;
 		sg_lex_next(&p->lex);
 	} while (sg_lex_accept_punct(&p->lex, ','));
 	sg_lex_expect_punct(&p->lex, ';', "after .calltargets");
-	sg_scope_add(&p->scope, name, strlen(name), SG_SYMBOL_PROTO, line);
+	*proto = (struct sg_ast_proto){ .name = name,
+					.rets = first->rets,
+					.ret_count = first->ret_count,
+					.params = first->params,
+					.param_count = first->param_count };
+	sg_scope_add(&p->scope, name, strlen(name), SG_SYMBOL_PROTO, line)->object = proto;
 }
 
 static void add_label(struct sg_parser *p, const char *name, uint32_t line)

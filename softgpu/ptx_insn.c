@@ -53,8 +53,9 @@ static const struct sg_isa_variant *match(struct sg_parser *p, const char *spell
 	}
 	if (variant->row->feature != SG_FEATURE_RUNS) {
 		sg_isa_mnemonic(variant->row, mnemonic, sizeof(mnemonic));
-		sg_load_fail(p->load, -ENOTSUP, line, column, "%s: %s are not supported by softgpu",
-			     mnemonic, sg_isa_feature_text(variant->row->feature));
+		sg_load_fail(p->load, -ENOTSUP, line, column, "%s: %s %s not supported by softgpu",
+			     mnemonic, sg_isa_feature_text(variant->row->feature),
+			     sg_isa_feature_verb(variant->row->feature));
 	}
 	wrong = sg_isa_rule(variant);
 	if (wrong != NULL)

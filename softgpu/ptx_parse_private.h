@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ptx_parse_private.h - what the parser's files share: ptx_parse.c, ptx_func.c, ptx_insn.c,
- * ptx_var.c, ptx_expr.c */
+ * ptx_var.c, ptx_init.c, ptx_expr.c */
 
 #ifndef VGPU_SOFTGPU_PTX_PARSE_PRIVATE_H
 #define VGPU_SOFTGPU_PTX_PARSE_PRIVATE_H
@@ -66,6 +66,12 @@ uint64_t sg_value_bits(struct sg_parser *p, const struct sg_value *value, enum s
  * scope.
  */
 void sg_parse_variables(struct sg_parser *p, enum sg_word space, enum sg_linkage linkage);
+
+/* Return: bytes of a row of the dimensions from `from` on; of one element behind the last. */
+uint64_t sg_parse_row_bytes(struct sg_parser *p, const struct sg_ast_var *var, uint32_t from);
+
+/* What stands behind '='; gives an array without a size its own. */
+void sg_parse_initialiser(struct sg_parser *p, struct sg_ast_var *var);
 
 /*
  * One formal parameter: from ".param" or ".reg" on. of_entry: a kernel's, which may have .ptr.

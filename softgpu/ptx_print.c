@@ -10,133 +10,8 @@
 
 #include "softgpu/ptx_check.h"
 #include "softgpu/ptx_parse.h"
+#include "softgpu/ptx_print_private.h"
 #include "softgpu/ptx_scope.h"
-
-struct printer {
-	struct sg_load *load;
-	FILE *out;
-	const struct sg_ast_func *func;
-	uint32_t *number; /* of each register of the function: among those of its type */
-};
-
-/* --- operands -------------------------------------------------------------------------------- */
-
-static void print_register(struct printer *p, uint32_t reg)
-{
-	fprintf(p->out, "%%%s_%u", sg_isa_type_word(p->func->reg_types[reg]), p->number[reg]);
-}
-
-static void print_offset(struct printer *p, int64_t offset)
-{
-	/* "+-8", since ptxas wants a plus */
-	if (offset != 0)
-		fprintf(p->out, "+%" PRId64, offset);
-}
-
-static void print_special(struct printer *p, const struct sg_operand *op)
-{
-	enum sg_sreg sreg = op->reg;
-
-	if (sreg == SG_SREG_PM64)
-		fprintf(p->out, "%%pm%" PRId64 "_64", op->value);
-	else if (sreg == SG_SREG_PM || sreg == SG_SREG_ENVREG)
-		fprintf(p->out, "%%%s%" PRId64, sg_isa_sreg_name(sreg), op->value);
-	else if (sg_isa_sreg_components(sreg) > 1)
-		fprintf(p->out, "%%%s.%c", sg_isa_sreg_name(sreg), "xyzw"[op->value]);
-	else
-		fprintf(p->out, "%%%s", sg_isa_sreg_name(sreg));
-}
-
-static void print_selector(struct printer *p, uint16_t selector)
-{
-	if (selector == 0)
-		return;
-	fprintf(p->out, ".%c", (selector & SG_SELECTOR_HALF) != 0 ? 'h' : 'b');
-	for (int i = selector >> SG_SELECTOR_COUNT_SHIFT & 3; i >= 0; i--)
-		fprintf(p->out, "%u", selector >> (3 * i) & 7u);
-}
-
-static void print_operand(struct printer *p, const struct sg_operand *op);
-
-static void print_elements(struct printer *p, const struct sg_operand *op, const char *between)
-{
-	for (unsigned i = 0; i < op->count; i++) {
-		fputs(i > 0 ? between : "", p->out);
-		print_operand(p, &op->elements[i]);
-	}
-}
-
-static void print_address(struct printer *p, const struct sg_operand *op)
-{
-	fputc('[', p->out);
-	if (op->reg != SG_PTX_NO_REGISTER)
-		print_register(p, op->reg);
-	else if (op->var != NULL)
-		fputs(op->var->name, p->out);
-	if (op->reg == SG_PTX_NO_REGISTER && op->var == NULL)
-		fprintf(p->out, "%" PRId64, op->value);
-	else
-		print_offset(p, op->value);
-	fputc(']', p->out);
-}
-
-static void print_operand(struct printer *p, const struct sg_operand *op)
-{
-	bool predicate = op->kind == SG_OPERAND_REG && p->func->reg_types[op->reg] == SG_TYPE_PRED;
-
-	if (op->negated)
-		fputc(predicate ? '!' : '-', p->out);
-	switch (op->kind) {
-	case SG_OPERAND_REG:
-		print_register(p, op->reg);
-		print_selector(p, op->selector);
-		break;
-	case SG_OPERAND_SINK:
-		fputc('_', p->out);
-		break;
-	case SG_OPERAND_INT:
-		if (op->is_unsigned)
-			fprintf(p->out, "%" PRIu64 "U", (uint64_t)op->value);
-		else
-			fprintf(p->out, "%" PRId64, op->value);
-		break;
-	case SG_OPERAND_FLOAT32:
-		fprintf(p->out, "0f%08" PRIX64, (uint64_t)op->value & UINT32_MAX);
-		break;
-	case SG_OPERAND_FLOAT64:
-		fprintf(p->out, "0d%016" PRIX64, (uint64_t)op->value);
-		break;
-	case SG_OPERAND_SREG:
-		print_special(p, op);
-		break;
-	case SG_OPERAND_VAR:
-		fputs(op->var->name, p->out);
-		print_offset(p, op->value);
-		break;
-	case SG_OPERAND_FUNC:
-		fputs(op->func->name, p->out);
-		break;
-	case SG_OPERAND_LABEL:
-		fprintf(p->out, "$L_%" PRId64, op->value);
-		break;
-	case SG_OPERAND_TABLE:
-		fprintf(p->out, "$T_%" PRId64, op->value);
-		break;
-	case SG_OPERAND_ADDRESS:
-		print_address(p, op);
-		break;
-	case SG_OPERAND_VECTOR:
-		fputc('{', p->out);
-		print_elements(p, op, ", ");
-		fputc('}', p->out);
-		break;
-	case SG_OPERAND_PAIR:
-		print_elements(p, op, "|");
-		break;
-	default:
-		break;
-	}
-}
 
 /* --- variables ------------------------------------------------------------------------------- */
 
@@ -159,7 +34,7 @@ static uint32_t element_bytes(const struct sg_ast_var *var)
 }
 
 /* Arrays of arrays and of vectors are printed as one array of numbers. */
-static void print_declarator(struct printer *p, const struct sg_ast_var *var)
+static void print_declarator(struct sg_printer *p, const struct sg_ast_var *var)
 {
 	fprintf(p->out, ".align %u .%s %s", var->align, sg_isa_type_word(var->type), var->name);
 	if (var->unsized)
@@ -168,7 +43,7 @@ static void print_declarator(struct printer *p, const struct sg_ast_var *var)
 		fprintf(p->out, "[%" PRIu64 "]", var->bytes / element_bytes(var));
 }
 
-static void print_number(struct printer *p, enum sg_type type, uint64_t value)
+static void print_number(struct sg_printer *p, enum sg_type type, uint64_t value)
 {
 	if (type == SG_TYPE_F32)
 		fprintf(p->out, "0f%08" PRIX64, value & UINT32_MAX);
@@ -178,7 +53,7 @@ static void print_number(struct printer *p, enum sg_type type, uint64_t value)
 		fprintf(p->out, "%" PRIu64 "U", value);
 }
 
-static void print_init(struct printer *p, const struct sg_ast_var *var,
+static void print_init(struct sg_printer *p, const struct sg_ast_var *var,
 		       const struct sg_ast_init *init)
 {
 	const char *name = init->func != NULL ? init->func->name : NULL;
@@ -193,12 +68,12 @@ static void print_init(struct printer *p, const struct sg_ast_var *var,
 	if (masked)
 		fprintf(p->out, "0x%" PRIx64 "(", (uint64_t)0xff << init->shift);
 	fprintf(p->out, init->generic ? "generic(%s)" : "%s", name);
-	print_offset(p, (int64_t)init->value);
+	sg_print_offset(p, (int64_t)init->value);
 	if (masked)
 		fputc(')', p->out);
 }
 
-static void print_values(struct printer *p, const struct sg_ast_var *var)
+static void print_values(struct sg_printer *p, const struct sg_ast_var *var)
 {
 	bool array = var->dimension_count > 0 || var->vector > 1;
 	uint64_t next = 0;
@@ -219,7 +94,7 @@ static void print_values(struct printer *p, const struct sg_ast_var *var)
 	fputs(array ? "}" : "", p->out);
 }
 
-static void print_variable(struct printer *p, const struct sg_ast_var *var, const char *indent)
+static void print_variable(struct sg_printer *p, const struct sg_ast_var *var, const char *indent)
 {
 	fprintf(p->out, "%s%s.%s ", indent, linkage_word(var->linkage),
 		sg_isa_word_text(var->space));
@@ -230,7 +105,7 @@ static void print_variable(struct printer *p, const struct sg_ast_var *var, cons
 	fputs(";\n", p->out);
 }
 
-static void print_formals(struct printer *p, struct sg_ast_var *const *vars, uint32_t count)
+static void print_formals(struct sg_printer *p, struct sg_ast_var *const *vars, uint32_t count)
 {
 	fputc('(', p->out);
 	for (uint32_t i = 0; i < count; i++) {
@@ -242,7 +117,7 @@ static void print_formals(struct printer *p, struct sg_ast_var *const *vars, uin
 			print_declarator(p, var);
 		} else if (p->number != NULL && p->func != NULL && var->owner == p->func) {
 			fprintf(p->out, ".reg .%s ", sg_isa_type_word(var->type));
-			print_register(p, var->reg);
+			sg_print_register(p, var->reg);
 		} else {
 			/* a head alone: names of registers say nothing */
 			fprintf(p->out, ".reg .%s p%u", sg_isa_type_word(var->type), i);
@@ -253,17 +128,17 @@ static void print_formals(struct printer *p, struct sg_ast_var *const *vars, uin
 
 /* --- instructions ---------------------------------------------------------------------------- */
 
-static void print_actuals(struct printer *p, const struct sg_operand *ops, uint32_t count)
+static void print_actuals(struct sg_printer *p, const struct sg_operand *ops, uint32_t count)
 {
 	fputc('(', p->out);
 	for (uint32_t i = 0; i < count; i++) {
 		fputs(i > 0 ? ", " : "", p->out);
-		print_operand(p, &ops[i]);
+		sg_print_operand(p, &ops[i]);
 	}
 	fputc(')', p->out);
 }
 
-static void print_prototype(struct printer *p, const struct sg_ast_proto *proto, size_t number)
+static void print_prototype(struct sg_printer *p, const struct sg_ast_proto *proto, size_t number)
 {
 	fprintf(p->out, "$P_%zu: .callprototype ", number);
 	if (proto->ret_count > 0)
@@ -273,7 +148,7 @@ static void print_prototype(struct printer *p, const struct sg_ast_proto *proto,
 	fputs(";\n", p->out);
 }
 
-static void print_call(struct printer *p, const struct sg_ast_call *call, size_t number)
+static void print_call(struct sg_printer *p, const struct sg_ast_call *call, size_t number)
 {
 	fputc(' ', p->out);
 	if (call->ret_count > 0) {
@@ -283,7 +158,7 @@ static void print_call(struct printer *p, const struct sg_ast_call *call, size_t
 	if (call->func != NULL)
 		fputs(call->func->name, p->out);
 	else
-		print_register(p, call->reg);
+		sg_print_register(p, call->reg);
 	if (call->arg_count > 0 || call->func == NULL) {
 		fputs(", ", p->out);
 		print_actuals(p, call->args, call->arg_count);
@@ -292,14 +167,14 @@ static void print_call(struct printer *p, const struct sg_ast_call *call, size_t
 		fprintf(p->out, ", $P_%zu", number);
 }
 
-static void print_insn(struct printer *p, const struct sg_ast_insn *insn, size_t number)
+static void print_insn(struct sg_printer *p, const struct sg_ast_insn *insn, size_t number)
 {
-	if (insn->call != NULL && insn->call->func == NULL && insn->call->proto != NULL)
+	if (insn->call != NULL && insn->call->func == NULL)
 		print_prototype(p, insn->call->proto, number);
 	fputc('\t', p->out);
 	if (insn->guard != SG_PTX_NO_REGISTER) {
 		fputs(insn->guard_not ? "@!" : "@", p->out);
-		print_register(p, insn->guard);
+		sg_print_register(p, insn->guard);
 		fputc(' ', p->out);
 	}
 	fputs(insn->variant->name, p->out);
@@ -307,20 +182,20 @@ static void print_insn(struct printer *p, const struct sg_ast_insn *insn, size_t
 		print_call(p, insn->call, number);
 	for (unsigned i = 0; i < insn->count; i++) {
 		fputs(i > 0 ? ", " : " ", p->out);
-		print_operand(p, &insn->operands[i]);
+		sg_print_operand(p, &insn->operands[i]);
 	}
 	fputs(";\n", p->out);
 }
 
 /* --- functions ------------------------------------------------------------------------------- */
 
-static void print_counts(struct printer *p, const char *word, const uint32_t counts[3])
+static void print_counts(struct sg_printer *p, const char *word, const uint32_t counts[3])
 {
 	if (counts[0] != 0)
 		fprintf(p->out, "\n.%s %u, %u, %u", word, counts[0], counts[1], counts[2]);
 }
 
-static void print_head(struct printer *p, const struct sg_ast_func *func)
+static void print_head(struct sg_printer *p, const struct sg_ast_func *func)
 {
 	fprintf(p->out, "%s.%s ", linkage_word(func->linkage), func->entry ? "entry" : "func");
 	if (func->ret_count > 0) {
@@ -338,7 +213,7 @@ static void print_head(struct printer *p, const struct sg_ast_func *func)
 }
 
 /* Formals in registers have theirs declared in the head. */
-static void number_registers(struct printer *p, uint32_t counts[SG_TYPE_NUM])
+static void number_registers(struct sg_printer *p, uint32_t counts[SG_TYPE_NUM])
 {
 	const struct sg_ast_func *func = p->func;
 
@@ -358,7 +233,7 @@ static uint32_t formal_registers(const struct sg_ast_func *func)
 	return count;
 }
 
-static void print_registers(struct printer *p, const uint32_t counts[SG_TYPE_NUM])
+static void print_registers(struct sg_printer *p, const uint32_t counts[SG_TYPE_NUM])
 {
 	const struct sg_ast_func *func = p->func;
 	uint32_t formals = formal_registers(func);
@@ -372,13 +247,13 @@ static void print_registers(struct printer *p, const uint32_t counts[SG_TYPE_NUM
 	}
 	for (uint32_t r = formals; r < func->reg_count; r++) {
 		fprintf(p->out, "\t.reg .%s ", sg_isa_type_word(func->reg_types[r]));
-		print_register(p, r);
+		sg_print_register(p, r);
 		fputs(";\n", p->out);
 	}
 }
 
 /* Names of blocks that are gone may meet: the second of a name gets a number. */
-static void separate_names(struct printer *p)
+static void separate_names(struct sg_printer *p)
 {
 	const struct sg_ast_func *func = p->func;
 	struct sg_scope names;
@@ -402,7 +277,7 @@ static void separate_names(struct printer *p)
 	}
 }
 
-static void print_tables(struct printer *p)
+static void print_tables(struct sg_printer *p)
 {
 	for (size_t t = 0; t < p->func->table_count; t++) {
 		const struct sg_ast_table *table = &p->func->tables[t];
@@ -414,7 +289,7 @@ static void print_tables(struct printer *p)
 	}
 }
 
-static void print_body(struct printer *p)
+static void print_body(struct sg_printer *p)
 {
 	const struct sg_ast_func *func = p->func;
 	size_t label = 0;
@@ -432,7 +307,7 @@ static void print_body(struct printer *p)
 	}
 }
 
-static void print_function(struct printer *p, const struct sg_ast_func *func)
+static void print_function(struct sg_printer *p, const struct sg_ast_func *func)
 {
 	uint32_t counts[SG_TYPE_NUM] = { 0 };
 
@@ -456,7 +331,7 @@ static void print_function(struct printer *p, const struct sg_ast_func *func)
  * Each comes after what it names: heads of functions first, then variables, then bodies. A variable
  * whose value is an address of a later one does not exist: the parser wants names declared before.
  */
-static void print_module(struct printer *p, const struct sg_ast *ast)
+static void print_module(struct sg_printer *p, const struct sg_ast *ast)
 {
 	fprintf(p->out, ".version %u.%u\n.target sm_%u\n.address_size 64\n\n", ast->version / 10,
 		ast->version % 10, ast->target);
@@ -491,7 +366,7 @@ static void parse_and_print(struct sg_load *load, const struct sg_module_text *t
 {
 	const char *nul = memchr(text->text, '\0', text->len_bytes);
 	size_t len_bytes = nul != NULL ? (size_t)(nul - text->text) : text->len_bytes;
-	struct printer printer = { .load = load, .out = out };
+	struct sg_printer printer = { .load = load, .out = out };
 	struct sg_ast *ast = sg_ptx_parse(load, text->text, len_bytes);
 
 	sg_ptx_check(load, ast);

@@ -13,7 +13,7 @@ enum sg_symbol_kind {
 	SG_SYMBOL_FUNC,
 	SG_SYMBOL_LABEL,  /* number is the index */
 	SG_SYMBOL_TABLE,  /* .branchtargets */
-	SG_SYMBOL_PROTO,  /* .callprototype; object NULL: .calltargets */
+	SG_SYMBOL_PROTO,  /* .callprototype, .calltargets */
 	SG_SYMBOL_VARIANT /* a mnemonic that was matched before */
 };
 

@@ -9,7 +9,7 @@ const char *softgpu_result_name(int result)
 #define RESULT(name, number, sentence) \
 	case number:                   \
 		return #name;
-#include "softgpu/result.def"
+#include "softgpu/softgpu.def"
 #undef RESULT
 	default:
 		return NULL;
@@ -22,7 +22,7 @@ const char *softgpu_result_text(int result)
 #define RESULT(name, number, sentence) \
 	case number:                   \
 		return sentence;
-#include "softgpu/result.def"
+#include "softgpu/softgpu.def"
 #undef RESULT
 	default:
 		return NULL;

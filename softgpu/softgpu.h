@@ -36,7 +36,7 @@
 
 enum softgpu_result {
 #define RESULT(name, number, sentence) SOFTGPU_##name = (number),
-#include "softgpu/result.def"
+#include "softgpu/softgpu.def"
 #undef RESULT
 };
 

@@ -4,14 +4,14 @@
 # Reads PTX text to flat code.
 SOFTGPU_ISA_SRC := $(addprefix softgpu/,isa.c isa_match.c isa_operand.c isa_variant.c)
 SOFTGPU_FRONT_SRC := $(SOFTGPU_ISA_SRC) $(addprefix softgpu/,load.c ptx_lex.c ptx_scope.c ptx_expr.c \
-	ptx_var.c ptx_parse.c ptx_func.c ptx_insn.c ptx_check.c link.c link_reach.c lower.c \
-	lower_operand.c lower_memory.c lower_call.c lower_slots.c module.c module_keep.c \
-	ptx_print.c table.c)
+	ptx_var.c ptx_init.c ptx_parse.c ptx_func.c ptx_insn.c ptx_check.c ptx_check_own.c link.c link_reach.c \
+	lower.c lower_operand.c lower_memory.c lower_call.c lower_lives.c lower_slots.c module.c module_keep.c \
+	ptx_print.c ptx_print_operand.c table.c)
 
 # Memory and resident blocks: runs flat code.
 SOFTGPU_MACHINE_SRC := $(addprefix softgpu/,arith_soft.c bind.c cta.c exec_atomic.c exec_barrier.c exec_call.c \
 	exec_convert.c exec_fault.c exec_float.c exec_group.c exec_mbarrier.c exec_memory.c exec_move.c exec_print.c \
-	exec_race.c exec_slow.c exec_test.c exec_video.c exec_warp.c lanes_base.c lanes_v3.c memory.c)
+	exec_race.c exec_slow.c exec_test.c exec_video.c exec_warp.c lanes_base.c lanes_v3.c memory.c range.c)
 
 # Streams, events, launches, the public interface (softgpu/softgpu.h).
 SOFTGPU_DEVICE_SRC := $(addprefix softgpu/,attribute.c callback.c command.c copier.c copy.c \

@@ -16,6 +16,7 @@
 #include "softgpu/table.h"
 
 #define LOG_BYTES 4096
+#define TEXT_BYTES_MAX (64u << 20)
 
 /* --- files ------------------------------------------------------------------------------- */
 
@@ -30,8 +31,13 @@ static char *grow(char *text, size_t *capacity)
 	return larger;
 }
 
-/* Return: the bytes of a file with a NUL behind them, allocated. */
-static char *read_file(const char *path, uint64_t *bytes)
+/*
+ * Reads a whole file, which may be a device that never ends.
+ * most: bytes; reading stops behind them.
+ * Return: the bytes of the file with a NUL behind them, allocated; *bytes is more than most if the
+ * file is longer.
+ */
+static char *read_file(const char *path, uint64_t most, uint64_t *bytes)
 {
 	FILE *file = fopen(path, "rb");
 	size_t capacity = 32768, used = 0;
@@ -42,12 +48,22 @@ static char *read_file(const char *path, uint64_t *bytes)
 	do {
 		text = grow(text, &capacity);
 		used += fread(text + used, 1, capacity - used - 1, file);
-	} while (used == capacity - 1);
+	} while (used == capacity - 1 && used <= most);
 	if (ferror(file))
 		fail(EXIT_STATUS_FILE, "%s: %s", path, strerror(errno));
 	fclose(file);
 	text[used] = '\0';
 	*bytes = used;
+	return text;
+}
+
+static char *read_text(const char *path, uint64_t *bytes)
+{
+	char *text = read_file(path, TEXT_BYTES_MAX, bytes);
+
+	if (*bytes > TEXT_BYTES_MAX)
+		fail(EXIT_STATUS_REFUSED, "%s: has more than %u bytes; no PTX text is so long",
+		     path, TEXT_BYTES_MAX);
 	return text;
 }
 
@@ -86,7 +102,7 @@ static struct softgpu_module *load(struct softgpu *gpu, const struct options *op
 	enum softgpu_result result;
 
 	for (uint32_t i = 0; i < options->image_count; i++)
-		images[i].data = read_file(options->images[i], &images[i].bytes);
+		images[i].data = read_text(options->images[i], &images[i].bytes);
 	result = softgpu_module_load(gpu, images, options->image_count, &log, &module);
 	for (uint32_t i = 0; i < options->image_count; i++)
 		free((void *)images[i].data);
@@ -145,7 +161,7 @@ static void judge_arguments(struct softgpu *gpu, struct softgpu_function *functi
 }
 
 /* Makes the memory of an argument and fills it. */
-static void give_memory(struct softgpu *gpu, struct argument *argument)
+static void give_memory(struct softgpu *gpu, uint64_t memory_bytes, struct argument *argument)
 {
 	enum softgpu_result result;
 	char *data = NULL;
@@ -153,7 +169,12 @@ static void give_memory(struct softgpu *gpu, struct argument *argument)
 	if (argument->kind == ARGUMENT_VALUE)
 		return;
 	if (argument->kind != ARGUMENT_OUT)
-		data = read_file(argument->file, &argument->file_bytes);
+		data = read_file(argument->file, memory_bytes, &argument->file_bytes);
+	if (data && argument->file_bytes > memory_bytes)
+		fail(EXIT_STATUS_DEVICE,
+		     "%s: does not fit the device's memory of %llu bytes: "
+		     "give it more with --memory",
+		     argument->text, (unsigned long long)memory_bytes);
 	if (argument->file_bytes == 0)
 		fail(EXIT_STATUS_FILE, "%s: is empty, and memory has at least a byte",
 		     argument->file);
@@ -217,7 +238,7 @@ static void run(struct softgpu *gpu, struct softgpu_module *module, struct optio
 
 	judge_arguments(gpu, launch.function, options);
 	for (uint32_t i = 0; i < options->argument_count; i++) {
-		give_memory(gpu, &options->arguments[i]);
+		give_memory(gpu, options->config.memory_bytes, &options->arguments[i]);
 		parameters[i] = &options->arguments[i].value;
 	}
 	(void)softgpu_function_name(gpu, launch.function, &name);
@@ -277,7 +298,7 @@ static void print_texts(const struct options *options)
 	char *data, text[SOFTGPU_TEXT_LEN];
 
 	for (uint32_t i = 0; i < options->image_count; i++) {
-		data = read_file(options->images[i], &bytes);
+		data = read_text(options->images[i], &bytes);
 		if (sg_ptx_print(&(struct sg_module_text){ data, bytes }, stdout, &error) < 0) {
 			(void)sg_module_error_text(&error, 1, text, sizeof(text));
 			fail(EXIT_STATUS_REFUSED, "%s: %s", options->images[i], text);

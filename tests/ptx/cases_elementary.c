@@ -100,7 +100,7 @@ static void sums(struct trial *t)
 
 	for (int i = 0; i < N; i++) {
 		in[i] = (int)(trial_random(&seed) >> 40);
-		expected[i / 256] += in[i];
+		expected[i / 256] = (int)((uint32_t)expected[i / 256] + (uint32_t)in[i]);
 		numbers[i] = (double)in[i] * 0.5;
 		expected_total += numbers[i];
 	}

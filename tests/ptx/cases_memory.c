@@ -21,7 +21,7 @@ struct batch {
 	struct trial *trial;
 	enum memory_kind kind;
 	struct memory_form forms[BATCH];
-	unsigned count, total, skipped;
+	unsigned count, total, skipped, refused;
 	unsigned char *data, *operands, *out;
 	unsigned char parameter[MEMORY_SLOT];
 };
@@ -287,6 +287,16 @@ static bool load(struct batch *batch, unsigned first, unsigned count)
 	return trial_try_text(batch->trial, text, used);
 }
 
+/* The table admits a few forms that ptxas does not: on a real GPU those are counted. */
+static void not_loaded(struct batch *batch, const struct memory_form *form)
+{
+	if (trial_is_softgpu(batch->trial))
+		trial_fail(batch->trial, "%s: %s", form->name, trial_log(batch->trial));
+	else
+		printf("# %s: refused there\n", form->name);
+	batch->refused++;
+}
+
 static void run_batch(struct batch *batch)
 {
 	bool all = load(batch, 0, batch->count);
@@ -295,8 +305,7 @@ static void run_batch(struct batch *batch)
 		if (all || load(batch, i, 1))
 			run_form(batch, i);
 		else
-			trial_fail(batch->trial, "%s: %s", batch->forms[i].name,
-				   trial_log(batch->trial));
+			not_loaded(batch, &batch->forms[i]);
 		if (!all)
 			trial_unload(batch->trial);
 	}
@@ -330,11 +339,16 @@ static void run_kind(struct trial *trial, enum memory_kind kind)
 	batch.data = trial_buffer(trial, "data", BYTES);
 	batch.operands = trial_buffer(trial, "operands", BYTES);
 	batch.out = trial_buffer(trial, "out", BYTES);
+	trial_varies(trial, batch.data, "each form has its own");
+	trial_varies(trial, batch.operands, "each form has its own");
+	trial_varies(trial, batch.out, "each form has its own");
 	memory_form_each(collect, &batch);
 	if (batch.count)
 		run_batch(&batch);
-	printf("# %u forms, %u of them newer than this GPU\n", batch.total, batch.skipped);
-	trial_expect(trial, batch.total > 0, "the table has forms");
+	printf("# %u forms, %u newer than this GPU, %u refused there\n", batch.total, batch.skipped,
+	       batch.refused);
+	trial_expect(trial, batch.total > batch.skipped + 8 * batch.refused,
+		     "all but a few forms of the table run");
 }
 
 static void loads(struct trial *trial)

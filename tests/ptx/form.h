@@ -11,21 +11,17 @@
 enum { FORM_WORDS_MAX = 12, FORM_SOURCES_MAX = 6, FORM_RESULTS_MAX = 2 };
 
 /* Modifiers that change what is computed; FORM_FTZ and so on are bits of form.flags. */
-#define FORM_FLAGS(X)                                                                             \
-	X(FTZ, "ftz")                                                                             \
-	X(SAT, "sat")                                                                             \
-	X(RELU, "relu")                                                                           \
-	X(NAN, "NaN")                                                                             \
-	X(XORSIGN, "xorsign")                                                                     \
-	X(ABS, "abs") X(OOB, "oob") X(RN, "rn") X(RZ, "rz") X(RM, "rm") X(RP, "rp") X(RNA, "rna") \
-		X(RNI, "rni") X(RZI, "rzi") X(RMI, "rmi") X(RPI, "rpi") X(HI, "hi") X(LO, "lo")   \
-			X(WIDE, "wide") X(CC, "cc") X(SHIFTAMT, "shiftamt") X(CLAMP, "clamp")     \
-				X(WRAP, "wrap") X(ADD, "add") X(MIN, "min") X(MAX, "max")         \
-					X(SATFINITE, "satfinite") X(APPROX, "approx")             \
-						X(FULL, "full") X(PO, "po") X(SHR7, "shr7")       \
-							X(SHR15, "shr15") X(LEFT, "l")            \
-								X(PACK, "pack") X(AND, "and")     \
-									X(OR, "or") X(XOR, "xor")
+/* clang-format off */
+#define FORM_FLAGS(X) \
+	X(FTZ, "ftz") X(SAT, "sat") X(RELU, "relu") X(NAN, "NaN") X(XORSIGN, "xorsign") \
+	X(ABS, "abs") X(OOB, "oob") X(RN, "rn") X(RZ, "rz") X(RM, "rm") \
+	X(RP, "rp") X(RNA, "rna") X(RNI, "rni") X(RZI, "rzi") X(RMI, "rmi") \
+	X(RPI, "rpi") X(HI, "hi") X(LO, "lo") X(WIDE, "wide") X(CC, "cc") \
+	X(SHIFTAMT, "shiftamt") X(CLAMP, "clamp") X(WRAP, "wrap") X(ADD, "add") X(MIN, "min") \
+	X(MAX, "max") X(SATFINITE, "satfinite") X(APPROX, "approx") X(FULL, "full") X(PO, "po") \
+	X(SHR7, "shr7") X(SHR15, "shr15") X(LEFT, "l") X(PACK, "pack") X(AND, "and") \
+	X(OR, "or") X(XOR, "xor")
+/* clang-format on */
 
 enum form_flag_bit {
 #define X(name, word) FORM_BIT_##name,

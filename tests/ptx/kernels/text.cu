@@ -43,7 +43,7 @@ extern "C" __global__ void print_formats(int number, const char *word)
 	printf("%f %.2f %8.3f %-9.1f| %e %.3E %g %G\n", 3.25, 2.71828, -1.5, 0.05, 12345.678, 1e-9,
 	       0.0001, 1e20);
 	printf("%s|%10s|%-6s|%.2s|\n", "text", "right", "left", "cut off");
-	printf("%s %d%% %hd %hhd\n", word, 50, (short)number, (char)number);
+	printf("%s %d%% %hd %d\n", word, 50, (short)number, (char)number);
 	printf("%a %A\n", 1.0, -0.15625);
 	printf("%#x %#o %*d|\n", 255, 8, 6, 42);
 	printf("%f %f %f\n", 1.0 / 0.0, -1.0 / 0.0, 0.0);

@@ -10,7 +10,7 @@
 
 #include "exact.h"
 #include "softgpu/arith_float.h"
-#include "softgpu/lanes.h"
+#include "softgpu/exec_lanes.h"
 
 #define SLOT 256u /* one register, as wide as the widest */
 #define FRAME (8 * SLOT)

@@ -286,6 +286,24 @@ static void calls(void **state)
 	for (uint32_t n = 0; n < 32; n++)
 		assert_int_equal(words[n], n & 1 ? n + 1000 : n * (n + 1) / 2);
 	machine_free(&m);
+	/* With a list of targets, the first one's head says what is passed. */
+	assert_true(run(
+		HEAD
+		".func (.reg .u32 o) f(.reg .u32 n) { shl.b32 o, n, 1; ret; }\n"
+		".func (.reg .u32 o) g(.reg .u32 n) { add.u32 o, n, 1000; ret; }\n" KERNEL(
+			"k") "list: .calltargets f, g;\n"
+			     "and.b32 %r3, %r1, 1; setp.eq.u32 %p1, %r3, 1; mov.u64 %d3, f; @%p1 mov.u64 %d3, g;\n"
+			     "call (%r4), %d3, (%r1), list; st.global.u32 [%d2], %r4;\n" END,
+		1, 32));
+	for (uint32_t n = 0; n < 32; n++)
+		assert_int_equal(words[n], n & 1 ? n + 1000 : n * 2);
+	machine_free(&m);
+	/* One that is called otherwise than the first is an error of the call. */
+	expect_fault(HEAD ".func (.reg .u32 o) f(.reg .u32 n) { mov.u32 o, n; ret; }\n"
+			  ".func g(.reg .u32 n) { ret; }\n" KERNEL(
+				  "k") "list: .calltargets f, g;\nmov.u64 %d3, g;\n"
+				       "call (%r4), %d3, (%r1), list;\n" END,
+		     1, SG_FAULT_INVALID_PC, "not a function of its kind");
 }
 
 static void races(void **state)

@@ -379,16 +379,19 @@ static void widths_are_made_equal(void **state)
 /* Counts down from `count` registers that are all alive at once, or one after the other. */
 static struct sg_module *chain(unsigned count, bool at_once)
 {
-	char *text = malloc(256 + count * 64);
-	size_t at = (size_t)sprintf(text, HEAD ".entry k() { .reg .b32 %%r<%u>;\n", count + 1);
 	struct sg_module *module;
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
 
+	assert_non_null(out);
+	fprintf(out, HEAD ".entry k() { .reg .b32 %%r<%u>;\n", count + 1);
 	for (unsigned i = 1; i <= count; i++)
-		at += (size_t)sprintf(text + at, "add.u32 %%r%u, %%r%u, 1;\n", i,
-				      at_once ? 0 : i - 1);
+		fprintf(out, "add.u32 %%r%u, %%r%u, 1;\n", i, at_once ? 0 : i - 1);
 	for (unsigned i = 1; at_once && i <= count; i++)
-		at += (size_t)sprintf(text + at, "add.u32 %%r0, %%r0, %%r%u;\n", i);
-	sprintf(text + at, "ret; }\n");
+		fprintf(out, "add.u32 %%r0, %%r0, %%r%u;\n", i);
+	fputs("ret; }\n", out);
+	fclose(out);
 	module = load(text, NULL);
 	free(text);
 	return module;

@@ -171,25 +171,25 @@ static void features_are_refused_by_name(void **state)
 {
 	static const char *const texts[][2] = {
 		{ "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%f1}, %rd1, %rd2, 1, 1, 1;",
-		  "wgmma.mma_async: tensor-core instructions" },
+		  "wgmma.mma_async: tensor-core instructions are" },
 		{ "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f1}, {%r1}, {%r2}, {%f1};",
-		  "mma.sync: tensor-core instructions" },
+		  "mma.sync: tensor-core instructions are" },
 		{ "wmma.load.a.sync.aligned.row.m16n16k16.f16 {%r1}, [%rd1], %r2;",
-		  "wmma.load: tensor-core instructions" },
+		  "wmma.load: tensor-core instructions are" },
 		{ "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r1}, [%r2];",
-		  "ldmatrix: tensor-core instructions" },
+		  "ldmatrix: tensor-core instructions are" },
 		{ "tcgen05.fence::before_thread_sync;",
-		  "tcgen05.fence::: tensor-core instructions" },
+		  "tcgen05.fence: tensor-core instructions are" },
 		{ "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%rd1], 4, [%r2];",
-		  "cp.async.bulk: TMA and bulk copies" },
-		{ "barrier.cluster.arrive.aligned;", "barrier.cluster: thread block clusters" },
-		{ "mapa.shared::cluster.u32 %r1, %r2, 0;", "mapa: thread block clusters" },
-		{ "tex.2d.v4.f32.f32 {%f1, %f2, %f3, %f4}, [t, {%f1, %f2}];", "tex: textures" },
-		{ "suld.b.1d.b32.trap {%r1}, [s, {%r2}];", "suld: surfaces" },
+		  "cp.async.bulk: TMA and bulk copies are" },
+		{ "barrier.cluster.arrive.aligned;", "barrier.cluster: thread block clusters are" },
+		{ "mapa.shared::cluster.u32 %r1, %r2, 0;", "mapa: thread block clusters are" },
+		{ "tex.2d.v4.f32.f32 {%f1, %f2, %f3, %f4}, [t, {%f1, %f2}];", "tex: textures are" },
+		{ "suld.b.1d.b32.trap {%r1}, [s, {%r2}];", "suld: surfaces are" },
 		{ "multimem.red.relaxed.sys.global.add.u32 [%rd1], %r1;",
-		  "multimem.red: multicast memory" },
+		  "multimem.red: multicast memory is" },
 		{ "setmaxnreg.inc.sync.aligned.u32 232;",
-		  "setmaxnreg: register reallocation between warps" },
+		  "setmaxnreg: register reallocation between warps is" },
 	};
 
 	(void)state;
@@ -198,28 +198,30 @@ static void features_are_refused_by_name(void **state)
 		struct refusal r = { text, -ENOTSUP, sentence };
 
 		snprintf(text, sizeof(text), "%s%s%s", KERNEL_HEAD, texts[i][0], KERNEL_TAIL);
-		snprintf(sentence, sizeof(sentence), "line 7: %s are not supported by softgpu",
+		snprintf(sentence, sizeof(sentence), "line 7: %s not supported by softgpu",
 			 texts[i][1]);
 		check_refusal(&r);
 	}
 }
 
+static void check_nested(const char *head, char brace, const char *sentence)
+{
+	char text[512];
+	struct refusal r = { text, -E2BIG, sentence };
+	size_t len = strlen(head);
+
+	memcpy(text, head, len);
+	memset(text + len, brace, 100);
+	text[len + 100] = '\0';
+	check_refusal(&r);
+}
+
 static void nesting_is_bounded(void **state)
 {
-	char text[4096] = HEAD ".entry k()\n";
-	struct refusal r = { text, -E2BIG, "line 5: more than 64 blocks in each other" };
-
 	(void)state;
-	strcat(text, "{ ");
-	for (int i = 0; i < 100; i++)
-		strcat(text, "{");
-	text[strlen(HEAD ".entry k()")] = '\n';
-	check_refusal(&r);
-	strcpy(text, HEAD ".global .u32 x = ");
-	for (int i = 0; i < 100; i++)
-		strcat(text, "(");
-	r.sentence = "line 4: more than 64 levels of nesting";
-	check_refusal(&r);
+	check_nested(HEAD ".entry k()\n", '{', "line 5: more than 64 blocks in each other");
+	check_nested(HEAD ".global .u32 x = ", '(', "line 4: more than 64 levels of nesting");
+	check_nested(HEAD ".global .u32 x = ", '-', "line 4: more than 64 levels of nesting");
 }
 
 /* A text without an end: what stands behind its length is never read, and a NUL ends it earlier. */
@@ -253,18 +255,20 @@ static void memory_is_bounded(void **state)
 {
 	static const struct sg_module_limits limits = { .memory_bytes = 1 << 20,
 							.text_bytes = 1 << 20 };
-	struct sg_module_text source = { NULL, 1 << 20 };
+	struct sg_module_text source = { 0 };
 	struct sg_module *module;
 	struct sg_error error;
-	char *text = malloc(source.len_bytes);
-	size_t at = strlen(HEAD);
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &source.len_bytes);
 
 	(void)state;
-	memcpy(text, HEAD, at);
-	for (int i = 0; at + 64 < source.len_bytes; i++)
-		at += (size_t)sprintf(text + at, ".global .u32 x%d;\n", i);
+	assert_non_null(out);
+	fputs(HEAD, out);
+	for (int i = 0; i < 40000; i++)
+		fprintf(out, ".global .u32 x%d;\n", i);
+	fclose(out);
+	assert_true(source.len_bytes < limits.text_bytes);
 	source.text = text;
-	source.len_bytes = at;
 	assert_int_equal(sg_module_load(&source, 1, &limits, &module, &error), -E2BIG);
 	assert_string_equal(error.text,
 			    "loading this module takes more than 1048576 bytes of memory");

@@ -21,5 +21,5 @@ $(eval $(call unit-test,softgpu/test_ptx,$(SOFTGPU_FRONT_SRC)))
 $(eval $(call unit-test,softgpu/test_module,$(SOFTGPU_FRONT_SRC)))
 
 # Device memory; blocks of kernels without device, streams or engine.
-$(eval $(call unit-test,softgpu/test_memory,softgpu/memory.c,-lpthread))
+$(eval $(call unit-test,softgpu/test_memory,softgpu/memory.c softgpu/range.c,-lpthread))
 $(eval $(call unit-test,softgpu/test_machine,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),$(SOFTGPU_LIBS)))

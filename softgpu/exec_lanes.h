@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lanes.h - arithmetic over the 32 lanes of a warp: what the handlers' loops are made of */
+/* exec_lanes.h - arithmetic over the 32 lanes of a warp: what the handlers' loops are made of */
 
 /*
  * The lanes_*.h files hold handlers as loops that the compiler turns into vectors. They are
@@ -8,8 +8,8 @@
  * are active, else beside it, and the active ones are merged.
  */
 
-#ifndef SOFTGPU_LANES_H
-#define SOFTGPU_LANES_H
+#ifndef SOFTGPU_EXEC_LANES_H
+#define SOFTGPU_EXEC_LANES_H
 
 #include <stdint.h>
 #if defined(__SSE2__)

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "common/util.h"
-#include "softgpu/module.h"
-#include "softgpu/ptx_print.h"
+#include "softgpu/ptx/module.h"
+#include "softgpu/ptx/print.h"
+#include "softgpu/ptx/table.h"
 #include "softgpu/run/fail.h"
 #include "softgpu/run/options.h"
 #include "softgpu/run/show.h"
 #include "softgpu/softgpu.h"
-#include "softgpu/table.h"
 
 #define LOG_BYTES 4096
 #define TEXT_BYTES_MAX (64u << 20)

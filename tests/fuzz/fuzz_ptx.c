@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-#include "softgpu/ptx_print.h"
+#include "softgpu/ptx/print.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/softgpu/code_check.h"
 

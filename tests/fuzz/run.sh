@@ -42,7 +42,7 @@ greatest() {
 write_dictionary() {
     [ "$1" = fuzz_ptx ] || return 0
     sed -nE -e 's/^(TYPE|WORD)\([^"]*"([^"]+)".*/"\2"/p' -e 's/^SREG\([^"]*"([^"]+)".*/"%\1"/p' \
-        -e 's/^INSN\([A-Z0-9_]+, *"([a-z0-9_]+).*/"\1."/p' softgpu/isa.def | sort -u >"$work/$1.dict"
+        -e 's/^INSN\([A-Z0-9_]+, *"([a-z0-9_]+).*/"\1."/p' softgpu/ptx/isa.def | sort -u >"$work/$1.dict"
     echo "-dict=$work/$1.dict"
 }
 

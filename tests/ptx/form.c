@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "softgpu/isa.h"
+#include "softgpu/ptx/isa.h"
 #include "tests/ptx/form.h"
 
 /* Mnemonics whose forms other tests cover: memory, other lanes, control. */

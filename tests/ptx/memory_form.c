@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "softgpu/isa.h"
+#include "softgpu/ptx/isa.h"
 #include "tests/ptx/memory_form.h"
 
 struct visit {

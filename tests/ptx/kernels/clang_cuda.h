@@ -85,10 +85,10 @@ template <typename T> INLINE T max(T a, T b)
 }
 INLINE int shuffled_int(unsigned mask, int value, int by, int kind)
 {
-	return kind == 0 ? __nvvm_shfl_sync_idx_i32(mask, value, by, 31) :
-	       kind == 1 ? __nvvm_shfl_sync_up_i32(mask, value, by, 0) :
-	       kind == 2 ? __nvvm_shfl_sync_down_i32(mask, value, by, 31) :
-			   __nvvm_shfl_sync_bfly_i32(mask, value, by, 31);
+	return kind == 0   ? __nvvm_shfl_sync_idx_i32(mask, value, by, 31)
+	       : kind == 1 ? __nvvm_shfl_sync_up_i32(mask, value, by, 0)
+	       : kind == 2 ? __nvvm_shfl_sync_down_i32(mask, value, by, 31)
+			   : __nvvm_shfl_sync_bfly_i32(mask, value, by, 31);
 }
 template <typename T> INLINE T shuffled_any(unsigned mask, T value, int by, int kind)
 {

@@ -64,21 +64,40 @@ MODEL model_u32 zoo_break_continue(model_u32 x)
 MODEL model_u32 zoo_switch_dense(model_u32 x)
 {
 	switch (x % 16) {
-	case 0: return x + 17;
-	case 1: return x * 3;
-	case 2: x ^= 0x55; /* fallthrough */
-	case 3: return x - 9;
-	case 4: return ~x;
-	case 5: return x << 5 | x >> 27;
-	case 6: return x / 7;
-	case 7: return x % 13;
-	case 8: x += 100; break;
-	case 9: x = x & 0xff00ff; break;
-	case 10: x = x * x; break;
-	case 11: return 0;
-	case 12: return x >> 3;
-	case 13: x |= 1; break;
-	default: return x ^ 0xdeadbeef;
+	case 0:
+		return x + 17;
+	case 1:
+		return x * 3;
+	case 2:
+		x ^= 0x55; /* fallthrough */
+	case 3:
+		return x - 9;
+	case 4:
+		return ~x;
+	case 5:
+		return x << 5 | x >> 27;
+	case 6:
+		return x / 7;
+	case 7:
+		return x % 13;
+	case 8:
+		x += 100;
+		break;
+	case 9:
+		x = x & 0xff00ff;
+		break;
+	case 10:
+		x = x * x;
+		break;
+	case 11:
+		return 0;
+	case 12:
+		return x >> 3;
+	case 13:
+		x |= 1;
+		break;
+	default:
+		return x ^ 0xdeadbeef;
 	}
 	return x * 2 + 1;
 }
@@ -86,14 +105,22 @@ MODEL model_u32 zoo_switch_dense(model_u32 x)
 MODEL model_u32 zoo_switch_sparse(model_u32 x)
 {
 	switch (x & 0xfff) {
-	case 3: return 1;
-	case 77: return 22;
-	case 100: return x;
-	case 512: return x / 2;
-	case 1000: return 5;
-	case 2047: return x * 5;
-	case 4095: return 99;
-	default: return x & 1 ? 4 : 8;
+	case 3:
+		return 1;
+	case 77:
+		return 22;
+	case 100:
+		return x;
+	case 512:
+		return x / 2;
+	case 1000:
+		return 5;
+	case 2047:
+		return x * 5;
+	case 4095:
+		return 99;
+	default:
+		return x & 1 ? 4 : 8;
 	}
 }
 
@@ -128,11 +155,11 @@ MODEL model_u32 zoo_duff(model_u32 x)
 	case 0:
 		do {
 			r = r * 31 + 1; /* fallthrough */
-	case 3:
+		case 3:
 			r = r * 37 + 2; /* fallthrough */
-	case 2:
+		case 2:
 			r = r * 41 + 3; /* fallthrough */
-	case 1:
+		case 1:
 			r = r * 43 + 4;
 		} while (--n > 0);
 	}
@@ -235,22 +262,38 @@ MODEL model_u32 zoo(model_u32 animal, model_u32 x)
 	model_u32 moves = 0;
 
 	switch (animal) {
-	case 0: return zoo_nested_if(x);
-	case 1: return zoo_collatz(x);
-	case 2: return zoo_break_continue(x);
-	case 3: return zoo_switch_dense(x);
-	case 4: return zoo_switch_sparse(x);
-	case 5: return zoo_goto(x);
-	case 6: return zoo_duff(x);
-	case 7: return zoo_fibonacci(x % 12);
-	case 8: return zoo_ackermann(x % 3, x / 3 % 5);
-	case 9: return (model_u32)zoo_is_even((int)(x % 40));
-	case 10: return zoo_hanoi((int)(x % 7), 0, 2, &moves) * 65536 + (moves & 65535);
-	case 11: return zoo_gcd(x, x / 3 + 12);
-	case 12: return zoo_short_circuit(x);
-	case 13: return zoo_do_while(x);
-	case 14: return zoo_queens((int)(x % 3) + 4);
-	default: return 0;
+	case 0:
+		return zoo_nested_if(x);
+	case 1:
+		return zoo_collatz(x);
+	case 2:
+		return zoo_break_continue(x);
+	case 3:
+		return zoo_switch_dense(x);
+	case 4:
+		return zoo_switch_sparse(x);
+	case 5:
+		return zoo_goto(x);
+	case 6:
+		return zoo_duff(x);
+	case 7:
+		return zoo_fibonacci(x % 12);
+	case 8:
+		return zoo_ackermann(x % 3, x / 3 % 5);
+	case 9:
+		return (model_u32)zoo_is_even((int)(x % 40));
+	case 10:
+		return zoo_hanoi((int)(x % 7), 0, 2, &moves) * 65536 + (moves & 65535);
+	case 11:
+		return zoo_gcd(x, x / 3 + 12);
+	case 12:
+		return zoo_short_circuit(x);
+	case 13:
+		return zoo_do_while(x);
+	case 14:
+		return zoo_queens((int)(x % 3) + 4);
+	default:
+		return 0;
 	}
 }
 

@@ -62,7 +62,7 @@ MODEL void integers_of(model_u64 a, model_u64 b, model_u64 *out)
 	out[k++] = (model_u64)(s64 / 1000000007);
 	out[k++] = u32 / 7 + u32 % 10;
 	out[k++] = (model_u64)(long long)(s32 / 16 + s32 % 16);
-	out[k++] = (model_u64)(a > 5 && (b & 1)) + (model_u64)!(model_u8)(a >> 8);
+	out[k++] = (model_u64)(a > 5 && (b & 1)) + (model_u64) !(model_u8)(a >> 8);
 	out[k++] = (u32 & 0xffu) * 0x01010101u + ((u32 >> 24) | (u32 << 8));
 	out[k++] = (model_u64)(wide >> (b & 127));
 }

@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_SOFTGPU_CODE_CHECK_H
 #define TESTS_UNIT_SOFTGPU_CODE_CHECK_H
 
-#include "softgpu/module.h"
+#include "softgpu/ptx/module.h"
 
 /* Return: a lane-wide operand lies in the frame; SG_SLOT_NONE is allowed. */
 static inline bool code_check_slot(const struct sg_code_function *f, uint32_t slot)

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "softgpu/bind.h"
-#include "softgpu/cta.h"
-#include "softgpu/module.h"
+#include "softgpu/machine/bind.h"
+#include "softgpu/machine/cta.h"
+#include "softgpu/ptx/module.h"
 
 #define MACHINE_BYTES (64ull << 20)
 

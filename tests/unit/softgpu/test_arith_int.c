@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "exact.h"
-#include "softgpu/arith_float.h"
-#include "softgpu/arith_int.h"
+#include "softgpu/machine/arith_float.h"
+#include "softgpu/machine/arith_int.h"
 
 #define TRIES 20000
 

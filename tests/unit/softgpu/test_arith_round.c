@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "exact.h"
-#include "softgpu/arith_float.h"
-#include "softgpu/arith_half.h"
-#include "softgpu/arith_soft.h"
+#include "softgpu/machine/arith_float.h"
+#include "softgpu/machine/arith_half.h"
+#include "softgpu/machine/arith_soft.h"
 
 #define ROUNDS 4
 #define TRIES 20000

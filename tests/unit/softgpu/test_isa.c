@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "softgpu/isa.h"
-#include "softgpu/table.h"
+#include "softgpu/ptx/isa.h"
+#include "softgpu/ptx/table.h"
 
 /* --- forms ----------------------------------------------------------------------------------- */
 

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "exact.h"
-#include "softgpu/arith_float.h"
-#include "softgpu/exec_lanes.h"
+#include "softgpu/machine/arith_float.h"
+#include "softgpu/machine/exec_lanes.h"
 
 #define SLOT 256u /* one register, as wide as the widest */
 #define FRAME (8 * SLOT)

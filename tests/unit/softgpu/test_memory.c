@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "softgpu/memory.h"
+#include "softgpu/machine/memory.h"
 
 #define BUDGET (1u << 20)
 

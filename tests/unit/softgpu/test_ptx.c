@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "softgpu/ptx_print.h"
+#include "softgpu/ptx/print.h"
 
 #define HEAD ".version 9.0\n.target sm_90\n.address_size 64\n"
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lanes_int.h - integer and logic handlers; see exec_lanes.h */
+
+#include "softgpu/machine/arith_int.h"
+#include "softgpu/machine/exec_lanes.h"
+
+/* X(width name, unsigned lane type) */
+#define LANES_FOR_EACH_WIDTH(X) X(b16, u16) X(b32, u32) X(b64, u64)
+
+#define LANES_DEFINE(W, u)                              \
+	LANES_2(add_##W, u, u, u, a + b)                \
+	LANES_2(sub_##W, u, u, u, a - b)                \
+	LANES_2(mul_lo_##W, u, u, u, 1u * a * b)        \
+	LANES_3(mad_lo_##W, u, u, u, u, 1u * a * b + c) \
+	LANES_1(neg_##W, u, u, 0u - a)                  \
+	LANES_2(and_##W, u, u, u, a &b)                 \
+	LANES_2(or_##W, u, u, u, a | b)                 \
+	LANES_2(xor_##W, u, u, u, a ^ b)                \
+	LANES_1(not_##W, u, u, ~a)                      \
+	LANES_1(cnot_##W, u, u, a == 0)                 \
+	LANES_2(shl_##W, u, u, u32, sg_arith_shl_##u(a, b))
+LANES_FOR_EACH_WIDTH(LANES_DEFINE)
+#undef LANES_DEFINE
+
+#define LANES_DEFINE(t, T, U, bits, is_signed)                              \
+	LANES_2(div_##t, t, t, t, sg_arith_div_##t(a, b))                   \
+	LANES_2(rem_##t, t, t, t, sg_arith_rem_##t(a, b))                   \
+	LANES_2(min_##t, t, t, t, sg_arith_min_##t(a, b))                   \
+	LANES_2(max_##t, t, t, t, sg_arith_max_##t(a, b))                   \
+	LANES_3(sad_##t, t, t, t, t, sg_arith_sad_##t(a, b, c))             \
+	LANES_2(mul_hi_##t, t, t, t, sg_arith_mulhi_##t(a, b))              \
+	LANES_3(mad_hi_##t, t, t, t, t, (U)sg_arith_mulhi_##t(a, b) + (U)c) \
+	LANES_2(shr_##t, t, t, u32, sg_arith_shr_##t(a, b))
+SG_ARITH_FOR_EACH_INT(LANES_DEFINE)
+#undef LANES_DEFINE
+
+LANES_1(abs_s16, s16, s16, sg_arith_abs_s16(a))
+LANES_1(abs_s32, s32, s32, sg_arith_abs_s32(a))
+LANES_1(abs_s64, s64, s64, sg_arith_abs_s64(a))
+
+LANES_2(mul_wide_u16, u32, u16, u16, (uint32_t)a *b)
+LANES_2(mul_wide_s16, s32, s16, s16, (int32_t)a *b)
+LANES_2(mul_wide_u32, u64, u32, u32, (uint64_t)a *b)
+LANES_2(mul_wide_s32, s64, s32, s32, (int64_t)a *b)
+LANES_3(mad_wide_u16, u32, u16, u16, u32, (uint32_t)a *b + c)
+LANES_3(mad_wide_s16, u32, s16, s16, u32, (uint32_t)((int32_t)a *b) + c)
+LANES_3(mad_wide_u32, u64, u32, u32, u64, (uint64_t)a *b + c)
+LANES_3(mad_wide_s32, u64, s32, s32, u64, (uint64_t)((int64_t)a *b) + c)
+
+LANES_2(add_sat_s32, s32, s32, s32, sg_arith_clamp_s32((int64_t)a + b))
+LANES_2(sub_sat_s32, s32, s32, s32, sg_arith_clamp_s32((int64_t)a - b))
+LANES_3(mad_hi_sat_s32, s32, s32, s32, s32,
+	sg_arith_clamp_s32((int64_t)sg_arith_mulhi_s32(a, b) + c))
+
+LANES_2(mul24_lo_u32, u32, u32, u32, sg_arith_mul24_u32(a, b))
+LANES_2(mul24_hi_u32, u32, u32, u32, sg_arith_mul24_u32(a, b) >> 16)
+LANES_2(mul24_lo_s32, s32, s32, s32, sg_arith_mul24_s32(a, b))
+LANES_2(mul24_hi_s32, s32, s32, s32, sg_arith_mul24_s32(a, b) >> 16)
+LANES_3(mad24_lo_u32, u32, u32, u32, u32, sg_arith_mul24_u32(a, b) + c)
+LANES_3(mad24_hi_u32, u32, u32, u32, u32, (sg_arith_mul24_u32(a, b) >> 16) + c)
+LANES_3(mad24_lo_s32, u32, s32, s32, u32, (uint32_t)sg_arith_mul24_s32(a, b) + c)
+LANES_3(mad24_hi_s32, u32, s32, s32, u32, (uint32_t)(sg_arith_mul24_s32(a, b) >> 16) + c)
+LANES_3(mad24_hi_sat_s32, s32, s32, s32, s32,
+	sg_arith_clamp_s32((int64_t)(int32_t)(sg_arith_mul24_s32(a, b) >> 16) + c))
+
+LANES_1(popc_b32, u32, u32, sg_arith_popc_b32(a))
+LANES_1(popc_b64, u32, u64, sg_arith_popc_b64(a))
+LANES_1(clz_b32, u32, u32, sg_arith_clz_b32(a))
+LANES_1(clz_b64, u32, u64, sg_arith_clz_b64(a))
+LANES_1(brev_b32, u32, u32, sg_arith_brev_b32(a))
+LANES_1(brev_b64, u64, u64, sg_arith_brev_b64(a))
+
+LANES_3(shf_l_wrap, u32, u32, u32, u32, sg_arith_shf_left(a, b, c, 1))
+LANES_3(shf_l_clamp, u32, u32, u32, u32, sg_arith_shf_left(a, b, c, 0))
+LANES_3(shf_r_wrap, u32, u32, u32, u32, sg_arith_shf_right(a, b, c, 1))
+LANES_3(shf_r_clamp, u32, u32, u32, u32, sg_arith_shf_right(a, b, c, 0))
+LANES_3(prmt, u32, u32, u32, u32, sg_arith_prmt(a, b, c))
+
+/* The table is the same for all lanes: which minterms it has is known before the loop. */
+LANES_HANDLER(lop3)
+{
+	const lane_u32 *sa = LANES_SRC(0, u32), *sb = LANES_SRC(1, u32), *sc = LANES_SRC(2, u32);
+	uint32_t term[8];
+
+	for (int n = 0; n < 8; n++)
+		term[n] = insn->imm >> n & 1 ? SG_EXEC_ALL : 0;
+	/* b chooses between two terms, then c, then a: three multiplexers of four, two, one. */
+	LANES_BODY(u32, uint32_t a = sa[l]; uint32_t b = sb[l]; uint32_t c = sc[l];
+		   uint32_t zero = (term[0] & ~c) | (term[1] & c);
+		   uint32_t one = (term[2] & ~c) | (term[3] & c);
+		   uint32_t two = (term[4] & ~c) | (term[5] & c);
+		   uint32_t three = (term[6] & ~c) | (term[7] & c),
+		   (((zero & ~b) | (one & b)) & ~a) | (((two & ~b) | (three & b)) & a))
+}
+
+/* Three-operand forms that compilers write most: xor of all, and the majority of hashes. */
+LANES_3(lop3_96, u32, u32, u32, u32, a ^ b ^ c)
+LANES_3(lop3_ca, u32, u32, u32, u32, (a & b) | (~a & c))
+LANES_3(lop3_e8, u32, u32, u32, u32, (a & b) | (a & c) | (b & c))
+
+#define LANES_DEFINE(name, expression)                                                           \
+	LANES_HANDLER(name)                                                                      \
+	{                                                                                        \
+		uint32_t a = lanes_predicate(frame, insn->src[0]);                               \
+		uint32_t b = insn->src[1] != SG_SLOT_NONE ? lanes_predicate(frame, insn->src[1]) \
+							  : 0;                                   \
+                                                                                                 \
+		(void)b;                                                                         \
+		lanes_set_predicate(frame, insn->dst, expression, mask);                         \
+		return SG_EXEC_GO;                                                               \
+	}
+LANES_DEFINE(and_pred, a &b)
+LANES_DEFINE(or_pred, a | b)
+LANES_DEFINE(xor_pred, a ^ b)
+LANES_DEFINE(not_pred, ~a)
+LANES_DEFINE(mov_pred, a)
+#undef LANES_DEFINE
+
+LANES_1(mov_b16, u16, u16, a)
+LANES_1(mov_b32, u32, u32, a)
+LANES_1(mov_b64, u64, u64, a)
+
+static sg_exec_handler *bind_logic(const struct sg_code_insn *i)
+{
+	unsigned bits = sg_isa_type_bits(i->type);
+
+	switch (i->op) {
+	case SG_OP_AND:
+		return bits == 1 ? and_pred : LANES_PICK_WIDTH(bits, and);
+	case SG_OP_OR:
+		return bits == 1 ? or_pred : LANES_PICK_WIDTH(bits, or);
+	case SG_OP_XOR:
+		return bits == 1 ? xor_pred : LANES_PICK_WIDTH(bits, xor);
+	case SG_OP_NOT:
+		return bits == 1 ? not_pred : LANES_PICK_WIDTH(bits, not );
+	case SG_OP_MOV:
+		return bits == 1 ? mov_pred : LANES_PICK_WIDTH(bits, mov);
+	case SG_OP_CNOT:
+		return LANES_PICK_WIDTH(bits, cnot);
+	case SG_OP_SHL:
+		return LANES_PICK_WIDTH(bits, shl);
+	case SG_OP_SHR:
+		return LANES_PICK_INT(i->type, shr);
+	case SG_OP_SHF:
+		if (i->flags & SG_BIT(LEFT))
+			return i->flags & SG_BIT(WRAP) ? shf_l_wrap : shf_l_clamp;
+		return i->flags & SG_BIT(WRAP) ? shf_r_wrap : shf_r_clamp;
+	case SG_OP_PRMT:
+		return i->sub ? NULL : prmt;
+	case SG_OP_LOP3:
+		if (i->bool_op)
+			return NULL;
+		return i->imm == 0x96	? lop3_96
+		       : i->imm == 0xca ? lop3_ca
+		       : i->imm == 0xe8 ? lop3_e8
+					: lop3;
+	default:
+		return NULL;
+	}
+}
+
+static sg_exec_handler *bind_mul24(const struct sg_code_insn *i)
+{
+	bool is_signed = i->type == SG_TYPE_S32, hi = i->flags & SG_BIT(HI);
+
+	if (i->op == SG_OP_MUL24) {
+		if (is_signed)
+			return hi ? mul24_hi_s32 : mul24_lo_s32;
+		return hi ? mul24_hi_u32 : mul24_lo_u32;
+	}
+	if (i->flags & SG_BIT(SAT))
+		return mad24_hi_sat_s32;
+	if (is_signed)
+		return hi ? mad24_hi_s32 : mad24_lo_s32;
+	return hi ? mad24_hi_u32 : mad24_lo_u32;
+}
+
+/* The wide forms exist for types of 16 and 32 bits. */
+#define LANES_PICK_WIDE(type, name)           \
+	((type) == SG_TYPE_U16	 ? name##_u16 \
+	 : (type) == SG_TYPE_S16 ? name##_s16 \
+	 : (type) == SG_TYPE_U32 ? name##_u32 \
+	 : (type) == SG_TYPE_S32 ? name##_s32 \
+				 : NULL)
+
+static sg_exec_handler *bind_mul(const struct sg_code_insn *i)
+{
+	unsigned bits = sg_isa_type_bits(i->type);
+
+	if (i->op == SG_OP_MUL) {
+		if (i->flags & SG_BIT(WIDE))
+			return LANES_PICK_WIDE(i->type, mul_wide);
+		return i->flags & SG_BIT(HI) ? LANES_PICK_INT(i->type, mul_hi)
+					     : LANES_PICK_WIDTH(bits, mul_lo);
+	}
+	if (i->flags & SG_BIT(CC))
+		return NULL;
+	if (i->flags & SG_BIT(WIDE))
+		return LANES_PICK_WIDE(i->type, mad_wide);
+	if (i->flags & SG_BIT(SAT))
+		return mad_hi_sat_s32;
+	return i->flags & SG_BIT(HI) ? LANES_PICK_INT(i->type, mad_hi)
+				     : LANES_PICK_WIDTH(bits, mad_lo);
+}
+
+static sg_exec_handler *bind_int(const struct sg_code_insn *i)
+{
+	unsigned bits = sg_isa_type_bits(i->type);
+	enum sg_kind kind = sg_isa_type_kind(i->type);
+
+	if (kind != SG_KIND_UNSIGNED && kind != SG_KIND_SIGNED && kind != SG_KIND_BITS)
+		return NULL;
+	if (i->flags & (SG_BIT(CC) | SG_BIT(RELU)))
+		return NULL;
+	switch (i->op) {
+	case SG_OP_ADD:
+		return i->flags & SG_BIT(SAT) ? add_sat_s32 : LANES_PICK_WIDTH(bits, add);
+	case SG_OP_SUB:
+		return i->flags & SG_BIT(SAT) ? sub_sat_s32 : LANES_PICK_WIDTH(bits, sub);
+	case SG_OP_MUL:
+	case SG_OP_MAD:
+		return bind_mul(i);
+	case SG_OP_MUL24:
+	case SG_OP_MAD24:
+		return bind_mul24(i);
+	case SG_OP_SAD:
+		return LANES_PICK_INT(i->type, sad);
+	case SG_OP_DIV:
+		return LANES_PICK_INT(i->type, div);
+	case SG_OP_REM:
+		return LANES_PICK_INT(i->type, rem);
+	case SG_OP_MIN:
+		return LANES_PICK_INT(i->type, min);
+	case SG_OP_MAX:
+		return LANES_PICK_INT(i->type, max);
+	case SG_OP_NEG:
+		return LANES_PICK_WIDTH(bits, neg);
+	case SG_OP_ABS:
+		return bits == 16 ? abs_s16 : bits == 32 ? abs_s32 : abs_s64;
+	case SG_OP_POPC:
+		return bits == 32 ? popc_b32 : popc_b64;
+	case SG_OP_CLZ:
+		return bits == 32 ? clz_b32 : clz_b64;
+	case SG_OP_BREV:
+		return bits == 32 ? brev_b32 : brev_b64;
+	default:
+		return NULL;
+	}
+}

@@ -227,7 +227,7 @@ static void test_view(void **state)
 	assert_non_null(file);
 	answers = file;
 	text = run_case();
-	if (getenv("UPDATE") != NULL)
+	if (getenv("UPDATE") != NULL && *getenv("UPDATE") != '\0')
 		update(out, text);
 	wanted = read_file(out);
 	if (wanted == NULL)

@@ -23,7 +23,6 @@
 #include "proc/spawn.h"
 #include "vgpud/admin/server.h"
 #include "vgpud/conf/reload.h"
-#include "vgpud/daemon_drain.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"

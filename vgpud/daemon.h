@@ -68,4 +68,10 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
  */
 int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
 
+/*
+ * Begins or ends a drain, which outlives restarts until an administrator ends it; kept first.
+ * Return: 0, or -errno: it could not be kept, nothing changed.
+ */
+int daemon_drain_set(struct daemon *daemon, bool on, int64_t uid);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* daemon_drain.c - a drain, which outlives restarts until an administrator ends it */
 
-#include "vgpud/daemon_drain.h"
+#include "vgpud/daemon_private.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -38,4 +38,9 @@ int daemon_watch_clock(struct daemon *daemon);
 /* Lets messages out that had to wait, from the loop. Return: 0 or -errno. */
 int daemon_watch_log(struct daemon *daemon);
 
+/* daemon_drain.c */
+
+/* At the start: goes on with a drain that was not ended. */
+void daemon_drain_load(struct daemon *daemon);
+
 #endif

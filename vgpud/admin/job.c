@@ -11,7 +11,7 @@
 #include "common/units.h"
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
-#include "vgpud/daemon_drain.h"
+#include "vgpud/daemon.h"
 
 #define DRAIN_TIMEOUT_MS 60000
 

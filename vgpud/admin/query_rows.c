@@ -14,8 +14,8 @@
 #define LIMIT_DEFAULT 20      /* rows, when no window is given */
 #define LIMIT_OF_WINDOW 10000 /* when one is */
 #define LIMIT_MOST 1000000
-#define FOLLOW_MS 200	 /* how soon a new row is seen */
-#define ROWS_AT_ONCE 500 /* read, then written */
+#define FOLLOW_MS 200	     /* how soon a new row is seen */
+#define ROWS_AT_ONCE 500     /* read, then written */
 #define NO_OPCODE UINT32_MAX /* of a message too short to have one */
 
 static uint64_t limit(const struct query *q)

@@ -170,12 +170,19 @@ int process_greet(struct process *process, struct worker_hello *hello)
 int process_submit(struct process *process, const struct worker_job *job)
 {
 	size_t len = offsetof(struct worker_job, msg) + job->len_bytes;
+	int err;
 
-	if (process->ended)
+	if (process->ended || process->deaf)
 		return -EPIPE;
-	if (send(process->fd, job, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -errno;
-	return 0;
+	if (send(process->fd, job, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	err = errno;
+	if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR)
+		return -EAGAIN;
+	/* A worker that shut only its receiving half brings no event of its own. */
+	process->deaf = true;
+	sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
+	return -err;
 }
 
 int process_reap(struct process *process, struct worker_done *done)
@@ -183,7 +190,7 @@ int process_reap(struct process *process, struct worker_done *done)
 	ssize_t len = receive(process, done, sizeof(*done));
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return process->ended ? -EPIPE : 0;
+		return process->ended || process->deaf ? -EPIPE : 0;
 	if (len < 0)
 		return -errno;
 	if (len == 0)

@@ -73,6 +73,33 @@ static int place_descriptors(const struct starter_order *order, int *fds)
 	return order->fd_num > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
 }
 
+/* ^C on the terminal is for vgpud: it ends the others when it has answered. */
+static void ignore_signals(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error like a full disk */
+}
+
+/* Return: 0, -1 and errno. */
+static int prepare(const struct starter_order *order, int *fds)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (order->role == SPAWN_COMMAND) {
+		inherit_filter_command();
+	} else {
+		inherit_filter_environment(environ);
+		ignore_signals();
+	}
+	if (place_descriptors(order, fds) != 0)
+		return -1;
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* In the child. program: its own file, out of the way of its descriptors. */
 static _Noreturn void become(const struct starter_order *order, const char *argument,
 			     const char *confine, int program, int *fds)
@@ -82,10 +109,8 @@ static _Noreturn void become(const struct starter_order *order, const char *argu
 	char *const shell[] = { (char *)name, (char *)"-c", (char *)argument, NULL };
 	char *const ours[] = { (char *)name, (char *)name, (char *)argument, (char *)confine,
 			       NULL };
-	sigset_t none;
 
-	sigemptyset(&none);
-	if (place_descriptors(order, fds) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
+	if (prepare(order, fds) == 0) {
 		if (role == SPAWN_COMMAND)
 			execve("/bin/sh", shell, environ);
 		else

@@ -34,18 +34,28 @@
 
 /* --- start --- */
 
+/* A directory that is new gets its mode whatever our caller's umask, and its owner. */
+static int give_dir(const char *path, mode_t mode, const struct identity *owner)
+{
+	int err;
+
+	if (chmod(path, mode) == 0 &&
+	    (!owner->change || lchown(path, owner->uid, owner->gid) == 0))
+		return 0;
+	err = errno;
+	log_error("cannot give the directory %s its mode and owner%s%s: %s", path,
+		  owner->change ? ", the user " : "", owner->change ? owner->name : "",
+		  strerror(err));
+	return -EACCES;
+}
+
 /* owner: of what is made. Return: 0, or -errno after having said what is wrong. */
 static int make_dir(const char *path, mode_t mode, const char *option, const struct identity *owner)
 {
 	struct stat st;
 
-	if (mkdir(path, mode) == 0) {
-		if (!owner->change || lchown(path, owner->uid, owner->gid) == 0)
-			return 0;
-		log_error("cannot give the directory %s to the user %s: %s", path, owner->name,
-			  strerror(errno));
-		return -EACCES;
-	}
+	if (mkdir(path, mode) == 0)
+		return give_dir(path, mode, owner);
 	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;
 	log_error("cannot make the directory %s: %s; start as root, or name another with %s", path,

@@ -294,12 +294,17 @@ class User(unittest.TestCase):
         self.assertIn(f"the user {OTHER} cannot use the directory {self.directory}/run", said)
         self.assertIn(f"chown -R {OTHER}", said)
 
-    def test_without_such_a_user_it_says_that_it_is_root(self):
+    def test_without_such_a_user_it_does_not_start(self):
         child = self.start("--user", "no-such-user")
-        self.wait_said("ready")
-        self.assertIn("running as root: there is no user no-such-user", self.log.read_text())
-        self.assertEqual(status(child.pid)["Uid"].split()[0], "0")
-        self.assertEqual(process.end(child, signal.SIGTERM), 0)
+        self.assertEqual(wait_until(lambda: child.poll(), "vgpud to end"), 2)
+        self.assertIn("this host has no such user", self.log.read_text())
+        self.assertFalse((self.directory / "run").exists())
+
+    @unittest.skipIf("vgpud" in [user.pw_name for user in pwd.getpwall()], "the usual user is here")
+    def test_without_the_usual_user_root_does_not_take_its_place(self):
+        child = self.start()
+        self.assertEqual(wait_until(lambda: child.poll(), "vgpud to end"), 1)
+        self.assertIn("there is no user vgpud to become", self.log.read_text())
 
     def test_root_can_be_meant(self):
         child = self.start("--user", "root")

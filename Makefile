@@ -74,7 +74,7 @@ common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options
 vgpud := daemon daemon_clock daemon_drain daemon_log daemon_settings daemon_vm main
 vgpud/admin := access ask budget call checks client daemon handlers job line metrics query query_out query_rows query_stats server set vm
 vgpud/conf := conf file names options reload settings
-vgpud/exec := executors pool process seat
+vgpud/exec := executors output pool process seat
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \

@@ -60,11 +60,24 @@ void inherit_close_strangers(void)
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 }
 
+/* What vgpud reads and writes there is its own. Standard error stays, or the starter set it. */
+static void leave_standard_descriptors(void)
+{
+	int null = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	close(null);
+}
+
 void inherit_role(void)
 {
 	const struct rlimit none = { 0, 0 };
 
 	inherit_close_others();
+	leave_standard_descriptors();
 	setsid();
 	umask(0027);
 	setrlimit(RLIMIT_CORE, &none);

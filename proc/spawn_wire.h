@@ -9,6 +9,7 @@
 #define SPAWN_FD_FIRST 3      /* where the descriptors of a process of ours begin */
 #define SPAWN_FDS_MAX 4	      /* so many at most, besides the standard ones */
 #define SPAWN_FD_NAME_SIZE 16 /* the end included */
+#define SPAWN_STDERR "stderr" /* the one of this name becomes standard error, and has no number */
 
 /* What this program can be started as besides vgpud; main() knows it by argv[1] (argv[0] is for
  * ps, and whatever runs a program under itself, as valgrind does, sets it as it likes). */

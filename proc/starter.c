@@ -56,6 +56,7 @@ _Noreturn void starter_cannot_run(enum spawn_role role)
 static int place_descriptors(const struct starter_order *order, int *fds)
 {
 	char names[SPAWN_FDS_MAX * SPAWN_FD_NAME_SIZE] = "";
+	int next = SPAWN_FD_FIRST;
 	size_t len = 0;
 
 	/* First all out of each other's way. */
@@ -65,12 +66,17 @@ static int place_descriptors(const struct starter_order *order, int *fds)
 			return -1;
 	}
 	for (unsigned i = 0; i < order->fd_num; i++) {
-		if (dup2(fds[i], SPAWN_FD_FIRST + (int)i) < 0)
+		bool is_stderr = strcmp(order->fd_name[i], SPAWN_STDERR) == 0;
+
+		if (dup2(fds[i], is_stderr ? STDERR_FILENO : next) < 0)
 			return -1;
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i > 0 ? ":" : "",
-					order->fd_name[i]);
+		if (is_stderr)
+			continue;
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+					next > SPAWN_FD_FIRST ? ":" : "", order->fd_name[i]);
+		next++;
 	}
-	return order->fd_num > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
+	return len > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
 }
 
 /* ^C on the terminal is for vgpud: it ends the others when it has answered. */

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/worker_wire.h"
+#include "vgpud/exec/output.h"
 
 struct process;
 
@@ -36,6 +37,7 @@ struct process {
 	sd_event_source *io;	/* of fd */
 	sd_event_source *child; /* of pid */
 	sd_event_source *end;	/* tells from the loop, again and again, that it has ended */
+	struct output output;	/* its standard error */
 	process_heard *heard;	/* NULL: closed */
 	void *heard_arg;
 	process_buried *buried;

@@ -45,6 +45,7 @@ enum double_deed {
 	DOUBLE_SHORT,	    /* sends too few bytes */
 	DOUBLE_LONG,	    /* or too many */
 	DOUBLE_EMPTY,	    /* or none */
+	DOUBLE_WRITES,	    /* lines to its standard error, shuts that, and answers */
 	DOUBLE_LIES,	    /* says that it took UINT64_MAX ns */
 	DOUBLE_DEED_NUM
 };
@@ -112,6 +113,13 @@ static inline void double_do(int fd, const struct worker_job *job)
 		break;
 	case DOUBLE_EMPTY:
 		send(fd, bytes, 0, MSG_NOSIGNAL);
+		break;
+	case DOUBLE_WRITES:
+		for (int i = 0; i < 1000; i++)
+			dprintf(STDERR_FILENO, "<3>vgpud: forged\x1b[2J \xff%d%c", i,
+				i < 999 ? 10 : 0);
+		shutdown(STDERR_FILENO, SHUT_RDWR);
+		double_say(fd, job, job->id, 7);
 		break;
 	case DOUBLE_LIES:
 		double_say(fd, job, job->id, UINT64_MAX);

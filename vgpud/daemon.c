@@ -20,6 +20,7 @@
 #include "common/util.h"
 #include "proc/confine.h"
 #include "proc/identity.h"
+#include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/server.h"
 #include "vgpud/conf/reload.h"
@@ -114,22 +115,32 @@ static void tighten_state_dir(const struct conf *conf)
 		log_info("%s: was open to others, its mode is 0700 now", conf->state_dir);
 }
 
-/* The captive command is its caller's, who remains who he is. */
-static int become_user(const struct conf *conf)
+/* Whom to become, and directories that are its own. */
+static int prepare_user(const struct conf *conf, struct identity *who)
 {
-	struct identity who = { .change = false };
-	int err = conf->run != NULL ? 0 : identity_find(&who, conf->user);
+	int err = 0;
+
+	/* The captive command is its caller's, who remains who he is. */
+	*who = (struct identity){ .change = false };
+	if (conf->run == NULL)
+		err = identity_find(who, conf->user);
+	return err == 0 ? make_dirs(conf, who) : err;
+}
+
+/* Before there is a thread or a socket; the starter has its rights by then, and keeps them. */
+static int become_user(const struct conf *conf, const struct identity *who)
+{
+	int err = identity_take(who);
 
 	if (err == 0)
-		err = make_dirs(conf, &who);
-	if (err == 0)
-		err = identity_take(&who);
-	if (err == 0)
-		err = check_dir(conf->runtime_dir, &who);
+		err = check_dir(conf->runtime_dir, who);
 	if (err == 0 && conf->ledger)
-		err = check_dir(conf->state_dir, &who);
+		err = check_dir(conf->state_dir, who);
 	if (err == 0 && conf->ledger)
 		tighten_state_dir(conf);
+	/* Root without a user to become was told to be root; any other is given rights to pass on. */
+	if (err == 0 && geteuid() != 0 && sandbox_drop_capabilities() != 0)
+		err = -errno;
 	return err;
 }
 
@@ -416,12 +427,29 @@ static int on_starter_exit(sd_event_source *source, const siginfo_t *si, void *a
 	return 0;
 }
 
+/* What of a sandbox workers have is said aloud once. */
+static void say_sandbox(const struct conf *conf)
+{
+	const char *why;
+	unsigned parts = spawn_sandbox(&why);
+
+	if (parts == SANDBOX_ALL)
+		log_info("workers have namespaces, a cgroup and a user of their own");
+	else if (conf->confine != CONFINE_NO && why[0] != '\0')
+		log_warning("workers are shut in less than they could be: %s; vgpud(8) says what a "
+			    "start needs",
+			    why);
+}
+
 /* Before there are threads, sockets, and what is refused from then on. */
-static int open_starter(struct daemon *daemon)
+static int open_starter(struct daemon *daemon, const struct identity *who)
 {
 	const struct conf *conf = daemon->conf;
 	char files[FILE_SERVER_TASK_SIZE];
+	char user[128] = "", hide[2 * PATH_MAX] = "";
 	const struct spawn_fixed fixed = {
+		.user = user,
+		.hide = hide,
 		.confine = confine_name((enum confine_mode)conf->confine),
 		.files = files,
 		.command = conf->run != NULL ? conf->run : "",
@@ -429,6 +457,11 @@ static int open_starter(struct daemon *daemon)
 	int err;
 
 	file_server_task(files, conf);
+	if (who->change)
+		snprintf(user, sizeof(user), "%u:%u:%s", who->uid, who->gid, who->name);
+	if (conf->confine != CONFINE_NO && sandbox_is_built())
+		snprintf(hide, sizeof(hide), "%s\n%s", conf->runtime_dir,
+			 conf->ledger ? conf->state_dir : "");
 	if (conf->run != NULL) {
 		setenv("VGPUD_RUNTIME_DIR", conf->runtime_dir, 1);
 		setenv("VGPUD_STATE_DIR", conf->state_dir, 1);
@@ -436,6 +469,8 @@ static int open_starter(struct daemon *daemon)
 	err = spawn_open(&daemon->starter, &fixed);
 	if (err != 0)
 		log_error("cannot start the process that starts all others: %s", strerror(-err));
+	else
+		say_sandbox(conf);
 	return err;
 }
 
@@ -489,10 +524,12 @@ static int start_loop(struct daemon *daemon)
 
 static int start(struct daemon *daemon, const struct admin_server_config *admin)
 {
+	struct identity who;
 	struct ledger *ledger;
 	int err;
 
-	if (become_user(daemon->conf) != 0 || open_starter(daemon) != 0 || start_loop(daemon) != 0)
+	if (prepare_user(daemon->conf, &who) != 0 || open_starter(daemon, &who) != 0 ||
+	    become_user(daemon->conf, &who) != 0 || start_loop(daemon) != 0)
 		return -EIO;
 	umask(0027); /* sockets and the ledger set their own modes */
 	confine_broker(daemon->conf);

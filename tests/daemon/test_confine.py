@@ -23,6 +23,7 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 SANITIZED = any(name in str(paths.BIN_DIR) for name in ("build-san", "build-tsan", "build-cov"))
 STANDARD = {0, 1, 2}
 OTHER = "nobody"
+WORKERS = range(1880000000, 1880001024)  # their user numbers
 
 
 def status(pid):
@@ -100,10 +101,10 @@ class Roles(Confine):
 
     def may_have(self, pid):
         """
-        The starter keeps the program that it starts. A query reads the database, by the three files that it is.
+        The starter keeps the program that it starts, its workers' cgroups and a descriptor of each worker. A query reads the database, by the three files that it is.
         Return: its descriptors of them.
         """
-        files = {"vgpud-starter": {str(paths.program("vgpud").resolve())},
+        files = {"vgpud-starter": {str(paths.program("vgpud").resolve()), "anon_inode:[pidfd]"},
                  "vgpud-query": {f"{self.vgpud.database}{end}" for end in ("", "-wal", "-shm")}}.get(status(pid)["Name"], set())
         return {fd for fd in descriptors(pid) - STANDARD - {3} if target(pid, fd) in files}
 
@@ -266,6 +267,19 @@ class User(unittest.TestCase):
                                                    sorted(os.getgrouplist(OTHER, self.user.pw_gid))])
         self.assertEqual({found[kind] for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {"0" * 16})
 
+    def assert_workers_are_strangers(self, vgpud):
+        """Each has a user of its own, and no right; and it can be killed all the same."""
+        users = set()
+        for pid in wait_until(vgpud.workers, "its workers"):
+            wait_until(lambda pid=pid: status(pid)["Name"] == "vgpud-worker", "the worker to be what it is")
+            found = status(pid)
+            users.add(found["Uid"])
+            self.assertEqual(found["Uid"].split(), found["Gid"].split())
+            self.assertIn(int(found["Uid"].split()[0]), WORKERS)
+            self.assertEqual(found["Groups"], "")
+            self.assertEqual({found[kind] for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd")}, {"0" * 16})
+        self.assertEqual(len(users), len(vgpud.workers()))
+
     def test_it_becomes_that_user(self):
         child = self.start("--user", OTHER)
         self.wait_said("ready")
@@ -273,9 +287,10 @@ class User(unittest.TestCase):
         self.assert_user(child.pid)
         vgpud = Vgpud()
         vgpud._child = child
-        for role in (b"vgpud-starter", b"vgpud-worker"):
-            for pid in wait_until(lambda role=role: vgpud.children(role), "its processes"):
-                self.assert_user(pid)
+        (starter,) = wait_until(lambda: vgpud.children(b"vgpud-starter"), "the starter")
+        self.assertEqual(status(starter)["Uid"].split(), ["0"] * 4)
+        if not SANITIZED:
+            self.assert_workers_are_strangers(vgpud)
         for name in ("run", "run/vm", "state"):
             self.assertEqual((self.directory / name).stat().st_uid, self.user.pw_uid)
         with LinkClient(self.directory / "run/vm/vm1.sock") as client:

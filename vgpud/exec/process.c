@@ -225,8 +225,10 @@ int process_reap(struct process *process, struct worker_done *done)
 /* By its pidfd, where there is one: a number may be another's by now, that of a child is not. */
 static void kill_process(struct process *process)
 {
-	if (!process->ended && process->child != NULL)
-		sd_event_source_send_child_signal(process->child, SIGKILL, NULL, 0);
+	if (process->ended || process->child == NULL)
+		return;
+	if (sd_event_source_send_child_signal(process->child, SIGKILL, NULL, 0) < 0)
+		spawn_kill(process->pid);
 }
 
 bool process_close(struct process *process)

@@ -474,6 +474,24 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 	return err;
 }
 
+/*
+ * A mode or an owner is outside of Landlock. Where vgpud has no right to mount, it has none to change
+ * another user's file either, and the unit's ProtectSystem= does the same.
+ */
+static void close_mounts(const struct conf *conf)
+{
+	const char *const dirs[] = { conf->runtime_dir, conf->ledger ? conf->state_dir : NULL,
+				     NULL };
+	int err;
+
+	if (conf->confine != CONFINE_YES || !sandbox_is_built())
+		return;
+	err = confine_mounts(dirs);
+	if (err != 0 && geteuid() == 0)
+		log_warning("vgpud runs as root and can change modes and owners of any file (%s)",
+			    strerror(-err));
+}
+
 /* Guests, devices and administrators are heard only afterwards. */
 static void confine_broker(const struct conf *conf)
 {
@@ -528,8 +546,10 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	struct ledger *ledger;
 	int err;
 
-	if (prepare_user(daemon->conf, &who) != 0 || open_starter(daemon, &who) != 0 ||
-	    become_user(daemon->conf, &who) != 0 || start_loop(daemon) != 0)
+	if (prepare_user(daemon->conf, &who) != 0 || open_starter(daemon, &who) != 0)
+		return -EIO;
+	close_mounts(daemon->conf);
+	if (become_user(daemon->conf, &who) != 0 || start_loop(daemon) != 0)
 		return -EIO;
 	umask(0027); /* sockets and the ledger set their own modes */
 	confine_broker(daemon->conf);

@@ -40,8 +40,7 @@ static int give_dir(const char *path, mode_t mode, const struct identity *owner)
 {
 	int err;
 
-	if (chmod(path, mode) == 0 &&
-	    (!owner->change || lchown(path, owner->uid, owner->gid) == 0))
+	if (chmod(path, mode) == 0 && (!owner->change || lchown(path, owner->uid, owner->gid) == 0))
 		return 0;
 	err = errno;
 	log_error("cannot give the directory %s its mode and owner%s%s: %s", path,

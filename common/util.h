@@ -31,6 +31,12 @@ static inline int64_t util_wall_ns(void)
 	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec;
 }
 
+/* Return: the sum, UINT64_MAX where it would be more: what is counted never starts anew. */
+static inline uint64_t util_add_saturated(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /*
  * A whole decimal number from least to most, nothing before it and nothing after.
  * Return: 0, -EINVAL no number, -ERANGE outside the bounds.

@@ -14,6 +14,9 @@
  * worker_jobs and the worker answers each with a worker_done, in order, before it looks at the
  * next: so when a worker dies, the first job without an answer is the one that it was running. Jobs
  * and answers travel without the unused end of their msg.
+ *
+ * What a worker says is a claim: a request may have taken the process over. Its answer counts only
+ * with the id of its job, which nothing but the job's message tells.
  */
 
 #define WORKER_SOCKET "requests" /* the name of the worker's end of the pair: spawn_fd() */
@@ -39,7 +42,7 @@ struct worker_hello {
 
 /* One request to run. */
 struct worker_job {
-	uint64_t id;
+	uint64_t id;	       /* a random number */
 	uint32_t busy_poll_us; /* how long to look for the next job at most, before sleeping */
 	uint32_t len_bytes;
 	uint8_t msg[VGPU_MSG_MAX]; /* a request message that proto_check_request() accepted */
@@ -47,8 +50,8 @@ struct worker_job {
 
 /* One request that ran. */
 struct worker_done {
-	uint64_t id;
-	uint64_t exec_ns;
+	uint64_t id;	  /* of the job */
+	uint64_t exec_ns; /* what the worker measured: the broker's clock bounds it */
 	uint32_t len_bytes;
 	uint8_t msg[VGPU_MSG_MAX]; /* its response message */
 };

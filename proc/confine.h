@@ -39,6 +39,16 @@ int confine(enum confine_role role);
  */
 int confine_changes(const char *const *dirs);
 
+/*
+ * For this process alone, all file systems are read-only from here on, but for what lies beneath
+ * these directories: so it cannot change the mode, owner or times of a file elsewhere either, which
+ * no Landlock sees. It takes the right to mount, so call it before that is dropped; what was started
+ * before sees nothing of it.
+ * dirs: NULL behind the last one. Return: 0; -errno: that right is missing, or a call of this
+ * kernel, and nothing has changed.
+ */
+int confine_mounts(const char *const *dirs);
+
 /* Return: the mode's name. */
 const char *confine_name(enum confine_mode mode);
 

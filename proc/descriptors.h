@@ -10,7 +10,7 @@
  * A new descriptor gets the lowest number that is free. So whoever looks whether that one is among
  * the topmost below the limit (RLIMIT_NOFILE), and then goes without, never has any of those,
  * whatever there comes and goes: they are there for others. An administrator's connection takes
- * one, and two more while a query runs; a worker takes two. Of a limit below 96, devices leave a
+ * one, and two more while a query runs; a worker takes three. Of a limit below 96, devices leave a
  * third, and workers and readers a sixth.
  */
 #define DESCRIPTORS_OF_ADMINS 16u /* no worker and no reader takes them */

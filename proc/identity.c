@@ -27,10 +27,10 @@ int identity_find(struct identity *who, const char *name)
 		return -err;
 	}
 	if (user == NULL) {
-		log_warning("running as root: there is no user %s (systemd-sysusers creates vgpud; "
-			    "user = root says that root is meant)",
-			    name);
-		return 0;
+		log_error("there is no user %s to become, and root is not taken in its place "
+			  "(systemd-sysusers creates vgpud; user = root says that root is meant)",
+			  name);
+		return -ENOENT;
 	}
 	*who = (struct identity){
 		.change = user->pw_uid != 0,

@@ -15,8 +15,7 @@ struct identity {
 };
 
 /*
- * Whom to become: that user, if we are root and there is such a user. Says so when root is to go on
- * as root without being asked to.
+ * Whom to become: that user, if we are root. Root goes on as root only if that is what it is told.
  * name: a user; "root" asks for it.
  * Return: 0, or -errno after having said what is wrong.
  */

@@ -3,11 +3,120 @@
 
 #include "proc/inherit.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proc/spawn_wire.h"
+
+/* Of a role's environment: names, and beginnings of names that end in an underscore. */
+static const char *const passed[] = {
+	"ASAN_OPTIONS", "CUDA_",	   "GCOV_PREFIX",   "GCOV_PREFIX_STRIP",
+	"HOME",		"LD_LIBRARY_PATH", "LSAN_OPTIONS",  "NVIDIA_",
+	"PATH",		"TSAN_OPTIONS",	   "UBSAN_OPTIONS", "TZ",
+};
+
+/* Addressed to the process that a service manager started, and to no other. */
+static const char *const addressed[] = {
+	"INVOCATION_ID", "LISTEN_FDNAMES", "LISTEN_FDS",   "LISTEN_PID",
+	"MAINPID",	 "NOTIFY_SOCKET",  "WATCHDOG_PID", "WATCHDOG_USEC",
+};
+
+void inherit_standard_descriptors(void)
+{
+	int fd;
+
+	/* Each gets the lowest number that is free. */
+	do
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+void inherit_no_signals(void)
+{
+	struct sigaction action;
+	sigset_t none;
+
+	/* Handlers are not inherited: one that is there is a sanitizer's, and stays. */
+	for (int signal = 1; signal < NSIG; signal++) {
+		if (sigaction(signal, NULL, &action) != 0 || action.sa_handler != SIG_IGN)
+			continue;
+		action.sa_handler = SIG_DFL;
+		sigaction(signal, &action, NULL);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void inherit_close_strangers(void)
+{
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+}
+
+/* What vgpud reads and writes there is its own. Standard error stays, or the starter set it. */
+static void leave_standard_descriptors(void)
+{
+	int null = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	close(null);
+}
+
+void inherit_role(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	inherit_close_others();
+	leave_standard_descriptors();
+	setsid();
+	umask(0027);
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+/* Return: whether the entry NAME=VALUE is of this name, or begins so if that ends in _. */
+static bool is_named(const char *entry, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(entry, name, len) == 0 && (entry[len] == '=' || name[len - 1] == '_');
+}
+
+static bool is_passed(const char *entry)
+{
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		if (is_named(entry, passed[i]))
+			return true;
+	return false;
+}
+
+void inherit_filter_environment(char **environment)
+{
+	char **to = environment;
+
+	for (char **from = environment; *from != NULL; from++)
+		if (is_named(*from, "LD_PRELOAD"))
+			return;
+	for (char **from = environment; *from != NULL; from++)
+		if (is_passed(*from))
+			*to++ = *from;
+	*to = NULL;
+}
+
+void inherit_filter_command(void)
+{
+	for (size_t i = 0; i < sizeof(addressed) / sizeof(addressed[0]); i++)
+		unsetenv(addressed[i]);
+}
 
 /* Return: the names, one after the other and each with its colon or end; "" if there are none. */
 static const char *fd_names(void)

@@ -22,13 +22,16 @@ extern char **environ;
 
 static int starter_fd = -1;
 static pid_t starter_pid;
+static struct starter_hello hello;
 
 /* fd: becomes SPAWN_FD_FIRST. Return: 0 or -errno. */
 static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 {
 	const char *name = spawn_name[SPAWN_STARTER];
-	char *const argv[] = { (char *)name,	     (char *)name,	     (char *)fixed->confine,
-			       (char *)fixed->files, (char *)fixed->command, NULL };
+	char *const argv[] = { (char *)name,	       (char *)name,
+			       (char *)fixed->confine, (char *)fixed->files,
+			       (char *)fixed->command, (char *)fixed->user,
+			       (char *)fixed->hide,    NULL };
 	int program = starter_program(), err;
 	sigset_t all, before;
 
@@ -48,6 +51,20 @@ static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(program);
 	return err;
+}
+
+/* Return: 0 or -errno. */
+static int read_hello(void)
+{
+	ssize_t len;
+
+	do
+		len = recv(starter_fd, &hello, sizeof(hello), 0);
+	while (len < 0 && errno == EINTR);
+	if (len != sizeof(hello))
+		return len < 0 ? -errno : -EPIPE;
+	hello.why[sizeof(hello.why) - 1] = '\0';
+	return 0;
 }
 
 int spawn_open(pid_t *pid, const struct spawn_fixed *fixed)
@@ -77,7 +94,12 @@ int spawn_open(pid_t *pid, const struct spawn_fixed *fixed)
 	}
 	starter_fd = pair[0];
 	starter_pid = *pid;
-	return 0;
+	err = read_hello();
+	if (err != 0) {
+		spawn_close();
+		waitpid(*pid, NULL, 0);
+	}
+	return err;
 }
 
 void spawn_close(void)
@@ -160,6 +182,16 @@ static int read_answer(void)
 	return len < 0 && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 }
 
+/*
+ * An answer that comes later would be taken for the next one's. Where the starter is root's and we
+ * are not, it ends by the closed socket.
+ */
+static void give_up_late(int result)
+{
+	if (result == -ETIMEDOUT && kill(starter_pid, SIGKILL) < 0)
+		spawn_close();
+}
+
 int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const struct spawn_fd *fds,
 		unsigned num)
 {
@@ -170,9 +202,7 @@ int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const st
 	result = send_order(role, argument != NULL ? argument : "", fds, num);
 	if (result == 0)
 		result = read_answer();
-	/* An answer that comes later would be taken for the next one's. */
-	if (result == -ETIMEDOUT)
-		kill(starter_pid, SIGKILL);
+	give_up_late(result);
 	close(room);
 	if (result < 0)
 		return result;
@@ -180,8 +210,28 @@ int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const st
 	return 0;
 }
 
+unsigned spawn_sandbox(const char **why)
+{
+	*why = hello.why;
+	return hello.parts;
+}
+
+int spawn_kill(pid_t pid)
+{
+	char text[16];
+	int result;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	result = send_order((enum spawn_role)SPAWN_KILL, text, NULL, 0);
+	if (result == 0)
+		result = read_answer();
+	give_up_late(result);
+	return result;
+}
+
 void spawn_abandon(pid_t pid)
 {
-	kill(pid, SIGKILL);
+	if (kill(pid, SIGKILL) < 0)
+		spawn_kill(pid);
 	waitpid(pid, NULL, 0);
 }

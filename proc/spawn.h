@@ -31,6 +31,18 @@ int spawn_open(pid_t *pid, const struct spawn_fixed *fixed);
 int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const struct spawn_fd *fds,
 		unsigned num);
 
+/*
+ * What the starter has said of the sandbox of workers. why: a sentence for what cannot be had, or
+ * "". Return: enum sandbox_part; 0: workers have none.
+ */
+unsigned spawn_sandbox(const char **why);
+
+/*
+ * Ends a worker, which may have a user of its own: then only the starter has the right to. Return: 0
+ * or -errno.
+ */
+int spawn_kill(pid_t pid);
+
 /* Ends a child that was just started and cannot be watched. */
 void spawn_abandon(pid_t pid);
 

@@ -6,9 +6,12 @@
 
 #include <stdint.h>
 
+#include "proc/sandbox.h"
+
 #define SPAWN_FD_FIRST 3      /* where the descriptors of a process of ours begin */
 #define SPAWN_FDS_MAX 4	      /* so many at most, besides the standard ones */
 #define SPAWN_FD_NAME_SIZE 16 /* the end included */
+#define SPAWN_STDERR "stderr" /* the one of this name becomes standard error, and has no number */
 
 /* What this program can be started as besides vgpud; main() knows it by argv[1] (argv[0] is for
  * ps, and whatever runs a program under itself, as valgrind does, sets it as it likes). */
@@ -18,7 +21,8 @@ enum spawn_role {
 	SPAWN_QUERY,
 	SPAWN_FILES,
 	SPAWN_COMMAND, /* which is a shell */
-	SPAWN_ROLE_NUM
+	SPAWN_ROLE_NUM,
+	SPAWN_KILL = 100 /* no role: an order to end a worker; argument: its pid */
 };
 
 extern const char *const spawn_name[SPAWN_ROLE_NUM];
@@ -28,6 +32,8 @@ struct spawn_fixed {
 	const char *confine; /* the last argument of each role: how it confines itself */
 	const char *files;   /* the first argument of SPAWN_FILES; "": there is none */
 	const char *command; /* of SPAWN_COMMAND; "": there is none */
+	const char *user;    /* "UID:GID:NAME": whom all but workers become; "": they stay */
+	const char *hide;    /* sandbox_open(): of workers; "": they have no sandbox */
 };
 
 #define STARTER_ARGUMENT_MAX (128 << 10) /* end included: what execve() takes in one word */
@@ -43,9 +49,15 @@ struct starter_order {
 	char argument[STARTER_ARGUMENT_MAX];
 };
 
+/* Starter to vgpud, first of all: sandbox_open(). */
+struct starter_hello {
+	uint32_t parts;
+	char why[SANDBOX_WHY_SIZE];
+};
+
 /* Starter to vgpud, for each order. */
 struct starter_answer {
-	int32_t pid; /* or -errno */
+	int32_t pid; /* or -errno; 0: it was killed */
 };
 
 #endif

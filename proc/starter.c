@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include "proc/inherit.h"
+#include "proc/sandbox.h"
 
 /*
  * Theory of operation. vgpud confines itself, and whatever it started would be confined likewise,
@@ -27,6 +30,9 @@
  *
  *   vgpud -- role, argument, descriptors --> starter -- clone, exec --> child of vgpud
  *         <-- pid -------------------------
+ *
+ * Of all processes this alone keeps the rights that vgpud was started with: it needs them for the
+ * sandboxes of workers (sandbox.c). vgpud drops its own before it opens a socket.
  *
  * CLONE_PARENT makes it vgpud's child, which is told of its end, and reaps it, as if it had started
  * it by itself. An order can only name a role, and for a worker or a query their argument: whoever
@@ -56,6 +62,7 @@ _Noreturn void starter_cannot_run(enum spawn_role role)
 static int place_descriptors(const struct starter_order *order, int *fds)
 {
 	char names[SPAWN_FDS_MAX * SPAWN_FD_NAME_SIZE] = "";
+	int next = SPAWN_FD_FIRST;
 	size_t len = 0;
 
 	/* First all out of each other's way. */
@@ -65,12 +72,44 @@ static int place_descriptors(const struct starter_order *order, int *fds)
 			return -1;
 	}
 	for (unsigned i = 0; i < order->fd_num; i++) {
-		if (dup2(fds[i], SPAWN_FD_FIRST + (int)i) < 0)
+		bool is_stderr = strcmp(order->fd_name[i], SPAWN_STDERR) == 0;
+
+		if (dup2(fds[i], is_stderr ? STDERR_FILENO : next) < 0)
 			return -1;
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i > 0 ? ":" : "",
-					order->fd_name[i]);
+		if (is_stderr)
+			continue;
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+					next > SPAWN_FD_FIRST ? ":" : "", order->fd_name[i]);
+		next++;
 	}
-	return order->fd_num > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
+	return len > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
+}
+
+/* ^C on the terminal is for vgpud: it ends the others when it has answered. */
+static void ignore_signals(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error like a full disk */
+}
+
+/* Return: 0, -1 and errno. */
+static int prepare(const struct starter_order *order, int *fds)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (order->role == SPAWN_COMMAND) {
+		inherit_filter_command();
+	} else {
+		inherit_filter_environment(environ);
+		ignore_signals();
+	}
+	if (place_descriptors(order, fds) != 0)
+		return -1;
+	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* In the child. program: its own file, out of the way of its descriptors. */
@@ -82,10 +121,8 @@ static _Noreturn void become(const struct starter_order *order, const char *argu
 	char *const shell[] = { (char *)name, (char *)"-c", (char *)argument, NULL };
 	char *const ours[] = { (char *)name, (char *)name, (char *)argument, (char *)confine,
 			       NULL };
-	sigset_t none;
 
-	sigemptyset(&none);
-	if (place_descriptors(order, fds) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
+	if (prepare(order, fds) == 0) {
 		if (role == SPAWN_COMMAND)
 			execve("/bin/sh", shell, environ);
 		else
@@ -94,13 +131,59 @@ static _Noreturn void become(const struct starter_order *order, const char *argu
 	starter_cannot_run(role);
 }
 
-/* program: its own file. Return: the child's pid or -errno. */
+/* Return: the number, 0: it is none. */
+static pid_t parse_pid(const char *text)
+{
+	char *end;
+	long pid = strtol(text, &end, 10);
+
+	return *end == '\0' && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+/* Return: 0, -1 and errno. */
+static int become_user(const char *user)
+{
+	unsigned uid, gid;
+	int name = 0;
+
+	if (user[0] == '\0')
+		return 0;
+	if (sscanf(user, "%u:%u:%n", &uid, &gid, &name) != 2 || name == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (initgroups(user + name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -1;
+	return 0;
+}
+
+/* A process that is no worker. Return: its pid, -errno; 0 in the child. */
+static int clone_plain(const struct spawn_fixed *fixed, enum spawn_role role)
+{
+	/* Not fork(), whose children are one's own. */
+	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (pid < 0)
+		return -errno;
+	/* The captive command has what its caller has; and root was told to be root. */
+	if (pid != 0 || role == SPAWN_COMMAND || (fixed->user[0] == '\0' && geteuid() == 0))
+		return (int)pid;
+	sandbox_bound_capabilities();
+	if (become_user(fixed->user) != 0 || sandbox_drop_capabilities() != 0)
+		starter_cannot_run(role);
+	return (int)pid;
+}
+
+/* program: its own file. Return: the child's pid or -errno; 0: what the order kills is killed. */
 static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
 		 int *fds)
 {
 	const char *argument = order->argument;
-	long pid;
+	int pid;
 
+	if (order->role == SPAWN_KILL)
+		return sandbox_kill(parse_pid(argument));
 	if (order->role == SPAWN_FILES)
 		argument = fixed->files;
 	else if (order->role == SPAWN_COMMAND)
@@ -109,11 +192,11 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 		return -EINVAL;
 	if (argument[0] == '\0')
 		return -EINVAL;
-	/* Not fork(), whose children are one's own. */
-	pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+	pid = order->role == SPAWN_WORKER ? sandbox_clone()
+					  : clone_plain(fixed, (enum spawn_role)order->role);
 	if (pid == 0)
 		become(order, argument, fixed->confine, program, fds);
-	return pid < 0 ? -errno : (int)pid;
+	return pid;
 }
 
 /* Takes the descriptors that came along. Return: how many, at most SPAWN_FDS_MAX. */
@@ -174,12 +257,18 @@ int starter_main(const struct spawn_fixed *fixed)
 	int opened = starter_program();
 	int program = fcntl(opened, F_DUPFD_CLOEXEC, SPAWN_FD_FIRST + SPAWN_FDS_MAX);
 	int fds[SPAWN_FDS_MAX];
+	struct starter_hello hello;
 	unsigned fd_num;
 
 	close(opened);
 	/* Both: vgpud's end closes the socket, which also holds where it ended before this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fcntl(SPAWN_FD_FIRST, F_SETFD, FD_CLOEXEC);
+	memset(&hello, 0, sizeof(hello));
+	hello.parts = sandbox_open(fixed->hide, fixed->user[0] != '\0' || geteuid() != 0,
+				   hello.why);
+	if (send(SPAWN_FD_FIRST, &hello, sizeof(hello), MSG_NOSIGNAL) != sizeof(hello))
+		return 1;
 	while (read_order(&order, fds, &fd_num) == 1) {
 		struct starter_answer answer = { .pid = -EMFILE };
 

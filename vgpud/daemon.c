@@ -20,6 +20,7 @@
 #include "common/util.h"
 #include "proc/confine.h"
 #include "proc/identity.h"
+#include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/server.h"
 #include "vgpud/conf/reload.h"
@@ -33,18 +34,27 @@
 
 /* --- start --- */
 
+/* A directory that is new gets its mode whatever our caller's umask, and its owner. */
+static int give_dir(const char *path, mode_t mode, const struct identity *owner)
+{
+	int err;
+
+	if (chmod(path, mode) == 0 && (!owner->change || lchown(path, owner->uid, owner->gid) == 0))
+		return 0;
+	err = errno;
+	log_error("cannot give the directory %s its mode and owner%s%s: %s", path,
+		  owner->change ? ", the user " : "", owner->change ? owner->name : "",
+		  strerror(err));
+	return -EACCES;
+}
+
 /* owner: of what is made. Return: 0, or -errno after having said what is wrong. */
 static int make_dir(const char *path, mode_t mode, const char *option, const struct identity *owner)
 {
 	struct stat st;
 
-	if (mkdir(path, mode) == 0) {
-		if (!owner->change || lchown(path, owner->uid, owner->gid) == 0)
-			return 0;
-		log_error("cannot give the directory %s to the user %s: %s", path, owner->name,
-			  strerror(errno));
-		return -EACCES;
-	}
+	if (mkdir(path, mode) == 0)
+		return give_dir(path, mode, owner);
 	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;
 	log_error("cannot make the directory %s: %s; start as root, or name another with %s", path,
@@ -103,22 +113,32 @@ static void tighten_state_dir(const struct conf *conf)
 		log_info("%s: was open to others, its mode is 0700 now", conf->state_dir);
 }
 
-/* The captive command is its caller's, who remains who he is. */
-static int become_user(const struct conf *conf)
+/* Whom to become, and directories that are its own. */
+static int prepare_user(const struct conf *conf, struct identity *who)
 {
-	struct identity who = { .change = false };
-	int err = conf->run != NULL ? 0 : identity_find(&who, conf->user);
+	int err = 0;
+
+	/* The captive command is its caller's, who remains who he is. */
+	*who = (struct identity){ .change = false };
+	if (conf->run == NULL)
+		err = identity_find(who, conf->user);
+	return err == 0 ? make_dirs(conf, who) : err;
+}
+
+/* Before there is a thread or a socket; the starter has its rights by then, and keeps them. */
+static int become_user(const struct conf *conf, const struct identity *who)
+{
+	int err = identity_take(who);
 
 	if (err == 0)
-		err = make_dirs(conf, &who);
-	if (err == 0)
-		err = identity_take(&who);
-	if (err == 0)
-		err = check_dir(conf->runtime_dir, &who);
+		err = check_dir(conf->runtime_dir, who);
 	if (err == 0 && conf->ledger)
-		err = check_dir(conf->state_dir, &who);
+		err = check_dir(conf->state_dir, who);
 	if (err == 0 && conf->ledger)
 		tighten_state_dir(conf);
+	/* Root without a user to become was told to be root; any other is given rights to pass on. */
+	if (err == 0 && geteuid() != 0 && sandbox_drop_capabilities() != 0)
+		err = -errno;
 	return err;
 }
 
@@ -405,12 +425,29 @@ static int on_starter_exit(sd_event_source *source, const siginfo_t *si, void *a
 	return 0;
 }
 
+/* What of a sandbox workers have is said aloud once. */
+static void say_sandbox(const struct conf *conf)
+{
+	const char *why;
+	unsigned parts = spawn_sandbox(&why);
+
+	if (parts == SANDBOX_ALL)
+		log_info("workers have namespaces, a cgroup and a user of their own");
+	else if (conf->confine != CONFINE_NO && why[0] != '\0')
+		log_warning("workers are shut in less than they could be: %s; vgpud(8) says what a "
+			    "start needs",
+			    why);
+}
+
 /* Before there are threads, sockets, and what is refused from then on. */
-static int open_starter(struct daemon *daemon)
+static int open_starter(struct daemon *daemon, const struct identity *who)
 {
 	const struct conf *conf = daemon->conf;
 	char files[FILE_SERVER_TASK_SIZE];
+	char user[128] = "", hide[2 * PATH_MAX] = "";
 	const struct spawn_fixed fixed = {
+		.user = user,
+		.hide = hide,
 		.confine = confine_name((enum confine_mode)conf->confine),
 		.files = files,
 		.command = conf->run != NULL ? conf->run : "",
@@ -418,6 +455,11 @@ static int open_starter(struct daemon *daemon)
 	int err;
 
 	file_server_task(files, conf);
+	if (who->change)
+		snprintf(user, sizeof(user), "%u:%u:%s", who->uid, who->gid, who->name);
+	if (conf->confine != CONFINE_NO && sandbox_is_built())
+		snprintf(hide, sizeof(hide), "%s\n%s", conf->runtime_dir,
+			 conf->ledger ? conf->state_dir : "");
 	if (conf->run != NULL) {
 		setenv("VGPUD_RUNTIME_DIR", conf->runtime_dir, 1);
 		setenv("VGPUD_STATE_DIR", conf->state_dir, 1);
@@ -425,7 +467,27 @@ static int open_starter(struct daemon *daemon)
 	err = spawn_open(&daemon->starter, &fixed);
 	if (err != 0)
 		log_error("cannot start the process that starts all others: %s", strerror(-err));
+	else
+		say_sandbox(conf);
 	return err;
+}
+
+/*
+ * A mode or an owner is outside of Landlock. Where vgpud has no right to mount, it has none to change
+ * another user's file either, and the unit's ProtectSystem= does the same.
+ */
+static void close_mounts(const struct conf *conf)
+{
+	const char *const dirs[] = { conf->runtime_dir, conf->ledger ? conf->state_dir : NULL,
+				     NULL };
+	int err;
+
+	if (conf->confine != CONFINE_YES || !sandbox_is_built())
+		return;
+	err = confine_mounts(dirs);
+	if (err != 0 && geteuid() == 0)
+		log_warning("vgpud runs as root and can change modes and owners of any file (%s)",
+			    strerror(-err));
 }
 
 /* Guests, devices and administrators are heard only afterwards. */
@@ -478,10 +540,14 @@ static int start_loop(struct daemon *daemon)
 
 static int start(struct daemon *daemon, const struct admin_server_config *admin)
 {
+	struct identity who;
 	struct ledger *ledger;
 	int err;
 
-	if (become_user(daemon->conf) != 0 || open_starter(daemon) != 0 || start_loop(daemon) != 0)
+	if (prepare_user(daemon->conf, &who) != 0 || open_starter(daemon, &who) != 0)
+		return -EIO;
+	close_mounts(daemon->conf);
+	if (become_user(daemon->conf, &who) != 0 || start_loop(daemon) != 0)
 		return -EIO;
 	umask(0027); /* sockets and the ledger set their own modes */
 	confine_broker(daemon->conf);

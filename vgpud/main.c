@@ -16,6 +16,7 @@
 #include "vgpud/admin/handlers.h"
 #include "vgpud/admin/query.h"
 #include "vgpud/conf/conf.h"
+#include "vgpud/conf/names.h"
 #include "vgpud/conf/options.h"
 #include "vgpud/conf/settings.h"
 #include "vgpud/daemon.h"
@@ -46,7 +47,9 @@ static int read_again(void *arg, struct conf *wanted)
 	const struct command_line *line = arg;
 	enum conf_action action;
 
-	return conf_options_read(wanted, line->argc, line->argv, &action, log_sentence, NULL);
+	int err = conf_options_read(wanted, line->argc, line->argv, &action, log_sentence, NULL);
+
+	return err != 0 ? err : conf_names_check(wanted, log_sentence, NULL);
 }
 
 /* What the starter is told, and what it tells the others: spawn.c. */
@@ -56,6 +59,8 @@ static int starter(char **argv)
 		.confine = argv[2],
 		.files = argv[3],
 		.command = argv[4],
+		.user = argv[5],
+		.hide = argv[6],
 	};
 
 	return starter_main(&fixed);
@@ -84,13 +89,15 @@ static int run_role(int argc, char **argv)
 	for (unsigned role = 0; argc > 1 && role < SPAWN_ROLE_NUM; role++) {
 		bool is_starter = role == SPAWN_STARTER;
 
-		if (argc != (is_starter ? 5 : 4) || strcmp(argv[1], spawn_name[role]) != 0 ||
+		if (argc != (is_starter ? 7 : 4) || strcmp(argv[1], spawn_name[role]) != 0 ||
 		    (!is_starter && role_main[role] == NULL))
 			continue;
-		inherit_close_others();
 		prctl(PR_SET_NAME, spawn_name[role]);
-		if (is_starter)
+		if (is_starter) {
+			inherit_close_others();
 			return starter(argv);
+		}
+		inherit_role();
 		memory_expendable(expendable[role]);
 		confine_set_mode(confine_mode(argv[3]));
 		return role_main[role](argv[2]);
@@ -106,11 +113,16 @@ int main(int argc, char **argv)
 	};
 	static struct conf conf;
 	enum conf_action action;
-	int status = run_role(argc, argv);
+	int status;
 
+	inherit_standard_descriptors();
+	status = run_role(argc, argv);
 	if (status >= 0)
 		return status;
-	if (conf_options_read(&conf, argc, argv, &action, report, NULL) != 0)
+	inherit_no_signals();
+	if (conf_options_read(&conf, argc, argv, &action, report, NULL) != 0 ||
+	    (action != CONF_HELP && action != CONF_VERSION &&
+	     conf_names_check(&conf, report, NULL) != 0))
 		return EXIT_USAGE;
 	switch (action) {
 	case CONF_HELP:
@@ -128,6 +140,7 @@ int main(int argc, char **argv)
 	case CONF_RUN:
 		break;
 	}
+	inherit_close_strangers();
 	log_init("vgpud", conf.verbose);
 	log_never_wait();
 	return daemon_run(&conf, read_again, &line, &admin);

@@ -33,7 +33,7 @@ STATUS = {"version": "0.1.0", "pid": 1, "uptime_ns": 3_723_000_000_000, "started
           "ledger": "ok", "ledger_error": None, "ledger_path": "/var/lib/vgpud/vgpud.db", "ledger_bytes": 4096,
           "ledger_rows": 1200, "ledger_lost": 0, "ledger_dropped": 0, "ledger_refused": 0, "ring_used": 0,
           "ring_records": 65536, "runtime_dir": "/run/vgpud", "isolation": "pool", "test_opcodes": False,
-          "confine": "yes", "admin_clients": 1,
+          "confine": "yes", "workers_confined": "namespaces cgroup user", "admin_clients": 1,
           "file_state": "off", "file_dir": None}
 
 

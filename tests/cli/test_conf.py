@@ -52,6 +52,16 @@ class Golden(unittest.TestCase):
                     self.assertEqual(finished.stdout, "")
                     self.assertEqual(finished.returncode, 2)
 
+    def test_users_and_groups_that_are_named_and_missing(self):
+        for section, key, what in (("vgpud", "user", "user"), ("admin", "group", "group"), ("admin", "read_group", "group")):
+            with tempfile.NamedTemporaryFile("w") as file:
+                file.write(f"[{section}]\n{key} = no-such-one\n")
+                file.flush()
+                finished = vgpud("-n", "-c", file.name)
+                self.assertEqual(finished.returncode, 2, finished.stderr)
+                self.assertIn(f"this host has no such {what}", finished.stderr)
+        self.assertEqual(vgpud("-n", "-c", "/dev/null").returncode, 0)  # the usual names may be missing
+
     def test_what_is_printed_back_is_the_same_configuration(self):
         with tempfile.NamedTemporaryFile("w") as back:
             for file in sorted(HERE.glob("*.out")):

@@ -23,6 +23,7 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 SANITIZED = any(name in str(paths.BIN_DIR) for name in ("build-san", "build-tsan", "build-cov"))
 STANDARD = {0, 1, 2}
 OTHER = "nobody"
+WORKERS = range(1880000000, 1880001024)  # their user numbers
 
 
 def status(pid):
@@ -100,10 +101,10 @@ class Roles(Confine):
 
     def may_have(self, pid):
         """
-        The starter keeps the program that it starts. A query reads the database, by the three files that it is.
+        The starter keeps the program that it starts, its workers' cgroups and a descriptor of each worker. A query reads the database, by the three files that it is.
         Return: its descriptors of them.
         """
-        files = {"vgpud-starter": {str(paths.program("vgpud").resolve())},
+        files = {"vgpud-starter": {str(paths.program("vgpud").resolve()), "anon_inode:[pidfd]"},
                  "vgpud-query": {f"{self.vgpud.database}{end}" for end in ("", "-wal", "-shm")}}.get(status(pid)["Name"], set())
         return {fd for fd in descriptors(pid) - STANDARD - {3} if target(pid, fd) in files}
 
@@ -126,6 +127,17 @@ class Roles(Confine):
         self.assertGreater(len(threads), 1)
         for thread in threads:
             self.assertIn("Seccomp:\t2", Path(f"/proc/{self.vgpud.pid}/task/{thread}/status").read_text())
+
+    @unittest.skipIf(SANITIZED or os.geteuid() != 0, "it takes the right to mount")
+    def test_all_but_its_directories_is_read_only(self):
+        """Which no Landlock does: a mode, an owner, a time of a file elsewhere."""
+        lines = [line.split() for line in Path(f"/proc/{self.vgpud.pid}/mountinfo").read_text().splitlines()]
+        options = {line[4]: line[5].split(",")[0] for line in lines}
+        own = {str(self.vgpud.directory / name) for name in ("run", "state")}
+        self.assertEqual({options[path] for path in own}, {"rw"})
+        self.assertEqual({path for path, option in options.items() if option == "rw"} - own, set())
+        for pid in self.vgpud.children(b"vgpud-files"): # which has its directories where the host has them
+            self.assertNotEqual(os.readlink(f"/proc/{pid}/ns/mnt"), os.readlink(f"/proc/{self.vgpud.pid}/ns/mnt"))
 
     @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")
     def test_it_is_told(self):
@@ -266,6 +278,20 @@ class User(unittest.TestCase):
                                                    sorted(os.getgrouplist(OTHER, self.user.pw_gid))])
         self.assertEqual({found[kind] for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {"0" * 16})
 
+    def assert_workers_are_strangers(self, vgpud):
+        """Each has a user of its own, and no right; and it can be killed all the same."""
+        users = set()
+        wait_until(lambda: len(vgpud.workers()) == 3, "two pools' workers and the spare")
+        for pid in vgpud.workers():
+            wait_until(lambda pid=pid: status(pid)["Name"] == "vgpud-worker", "the worker to be what it is")
+            found = status(pid)
+            users.add(found["Uid"])
+            self.assertEqual(found["Uid"].split(), found["Gid"].split())
+            self.assertIn(int(found["Uid"].split()[0]), WORKERS)
+            self.assertEqual(found["Groups"], "")
+            self.assertEqual({found[kind] for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd")}, {"0" * 16})
+        self.assertEqual(len(users), 3)
+
     def test_it_becomes_that_user(self):
         child = self.start("--user", OTHER)
         self.wait_said("ready")
@@ -273,9 +299,10 @@ class User(unittest.TestCase):
         self.assert_user(child.pid)
         vgpud = Vgpud()
         vgpud._child = child
-        for role in (b"vgpud-starter", b"vgpud-worker"):
-            for pid in wait_until(lambda role=role: vgpud.children(role), "its processes"):
-                self.assert_user(pid)
+        (starter,) = wait_until(lambda: vgpud.children(b"vgpud-starter"), "the starter")
+        self.assertEqual(status(starter)["Uid"].split(), ["0"] * 4)
+        if not SANITIZED:
+            self.assert_workers_are_strangers(vgpud)
         for name in ("run", "run/vm", "state"):
             self.assertEqual((self.directory / name).stat().st_uid, self.user.pw_uid)
         with LinkClient(self.directory / "run/vm/vm1.sock") as client:
@@ -294,12 +321,17 @@ class User(unittest.TestCase):
         self.assertIn(f"the user {OTHER} cannot use the directory {self.directory}/run", said)
         self.assertIn(f"chown -R {OTHER}", said)
 
-    def test_without_such_a_user_it_says_that_it_is_root(self):
+    def test_without_such_a_user_it_does_not_start(self):
         child = self.start("--user", "no-such-user")
-        self.wait_said("ready")
-        self.assertIn("running as root: there is no user no-such-user", self.log.read_text())
-        self.assertEqual(status(child.pid)["Uid"].split()[0], "0")
-        self.assertEqual(process.end(child, signal.SIGTERM), 0)
+        self.assertEqual(wait_until(lambda: child.poll(), "vgpud to end"), 2)
+        self.assertIn("this host has no such user", self.log.read_text())
+        self.assertFalse((self.directory / "run").exists())
+
+    @unittest.skipIf("vgpud" in [user.pw_name for user in pwd.getpwall()], "the usual user is here")
+    def test_without_the_usual_user_root_does_not_take_its_place(self):
+        child = self.start()
+        self.assertEqual(wait_until(lambda: child.poll(), "vgpud to end"), 1)
+        self.assertIn("there is no user vgpud to become", self.log.read_text())
 
     def test_root_can_be_meant(self):
         child = self.start("--user", "root")

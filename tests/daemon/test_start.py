@@ -73,8 +73,11 @@ class Ends(DaemonCase):
                                stderr=subprocess.DEVNULL)
         wait_until(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{self.vgpud.pid}/status").read_text(), "strace to be there")
         for _ in range(5):
-            for pid in self.vgpud.workers():
+            killed = self.vgpud.workers()
+            for pid in killed:
                 os.kill(pid, signal.SIGKILL)
+            # Its namespaces end before its socket does, which takes the kernel a moment.
+            wait_until(lambda killed=killed: not set(killed) & set(self.vgpud.workers()), "them to end")
             self.wait_recovered()
             self.works(client)
             self.works(other)

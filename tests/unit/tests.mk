@@ -60,14 +60,14 @@ $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
-EXEC := vgpud/exec/executors.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
-	proc/spawn_wire.c proc/starter.c common/log.c common/names.c common/util.c
+EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
+	proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/log.c common/names.c common/util.c
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)
 
-$(eval $(call unit-test,proc/test_spawn,proc/inherit.c proc/spawn.c proc/spawn_wire.c proc/starter.c common/util.c))
+$(eval $(call unit-test,proc/test_spawn,proc/inherit.c proc/spawn.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/util.c))
 $(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))
 
 # All of vgpuadm but what talks to vgpud, to readline and to the shell: the test answers in vgpud's place.

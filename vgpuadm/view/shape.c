@@ -59,6 +59,7 @@ static const struct field status_fields[] = {
 	FIELD("isolation", "isolation", TEXT, 0),
 	FIELD("test_opcodes", "test opcodes", BOOL, 0, .tone = TONE_TRUE_WARNS),
 	FIELD("confine", "confined", TEXT, 0),
+	FIELD("workers_confined", "workers have", TEXT, 0),
 	FIELD("vms", "VMs", COUNT, 0),
 	FIELD("vms_connected", "VMs connected", COUNT, 0),
 	FIELD("vms_paused", "VMs paused", COUNT, 0, .tone = TONE_SOME_WARNS),

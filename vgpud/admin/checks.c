@@ -16,6 +16,8 @@
 #include "common/timeexpr.h"
 #include "common/util.h"
 #include "proc/confine.h"
+#include "proc/sandbox.h"
+#include "proc/spawn.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/conf/reload.h"
 #include "vgpud/files/server.h"
@@ -344,6 +346,26 @@ static void check_confine(struct admin_call *call)
 		       "make it refuse itself what it never needs");
 }
 
+/* confine = no is told of above. */
+static void check_workers(struct admin_call *call)
+{
+	const char *why;
+	bool all = spawn_sandbox(&why) == SANDBOX_ALL, meant = why[0] == '\0';
+	char text[SANDBOX_WHY_SIZE + 64];
+
+	if (all || meant)
+		snprintf(text, sizeof(text), "%s",
+			 all ? "namespaces, a cgroup and a user of their own"
+			     : "started without a sandbox");
+	else
+		snprintf(text, sizeof(text), "shut in less than they could be: %s", why);
+	check_row(
+		call, "workers", all ? CHECK_OK : CHECK_WARNING, text,
+		all ? NULL
+		    : "a worker that a request has taken over may reach more than it needs: start "
+		      "vgpud by its unit, or as root with a user = of its own (vgpud(8))");
+}
+
 static void check_clock(struct admin_call *call)
 {
 	const struct daemon *daemon = call->daemon;
@@ -381,6 +403,7 @@ void admin_checks(struct admin_call *call)
 	check_limits(call);
 	check_clock(call);
 	check_confine(call);
+	check_workers(call);
 	if (call->daemon->files != NULL)
 		file_server_check(call->daemon->files, add_file_finding, call);
 	admin_end(call, NULL);

@@ -8,6 +8,8 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "proc/confine.h"
+#include "proc/sandbox.h"
+#include "proc/spawn.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
@@ -62,9 +64,27 @@ static void add_ledger(const struct daemon *daemon, json_t *row)
 			  known(&stats, stats.ring_records)));
 }
 
+/* "namespaces cgroup user", those that workers have; "no": none. text: 32 bytes. */
+static const char *worker_sandbox(char *text)
+{
+	static const char *const names[] = { "namespaces ", "cgroup ", "user " };
+	const char *why;
+	unsigned parts = spawn_sandbox(&why);
+	size_t len = 0;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (parts & 1u << i)
+			len += (size_t)snprintf(text + len, 32 - len, "%s", names[i]);
+	if (len == 0)
+		return "no";
+	text[len - 1] = '\0';
+	return text;
+}
+
 void admin_status(struct admin_call *call)
 {
 	const struct daemon *daemon = call->daemon;
+	char text[32];
 	struct totals sum = add_up(&daemon->broker);
 	json_t *row = json_pack(
 		"{s:s, s:i, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:s, "
@@ -85,6 +105,7 @@ void admin_status(struct admin_call *call)
 	json_object_set_new(row, "draining_uid",
 			    daemon->broker.draining ? json_integer(daemon->draining.uid)
 						    : json_null());
+	json_object_set_new(row, "workers_confined", json_string(worker_sandbox(text)));
 	json_object_set_new(row, "file_state", json_string(file_server_state(daemon->files)));
 	json_object_set_new(row, "file_dir",
 			    admin_string(daemon->files != NULL ? daemon->conf->file_dir : NULL));

@@ -4,6 +4,7 @@
 #include "vgpud/exec/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 static void free_process(struct process *process)
 {
+	output_close(&process->output);
 	sd_event_source_disable_unref(process->io);
 	sd_event_source_disable_unref(process->end);
 	sd_event_source_disable_unref(process->child);
@@ -71,15 +73,38 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg
 	return 0;
 }
 
-/* fd: the worker's end of the pair. Return: 0 or -errno. */
-static int spawn_worker(pid_t *pid, const char *spec, int fd)
+/* socket, err: the worker's ends. Return: 0 or -errno. */
+static int spawn_worker(pid_t *pid, const char *spec, int socket, int err)
 {
-	const struct spawn_fd fds[] = { { WORKER_SOCKET, fd } };
+	const struct spawn_fd fds[] = { { WORKER_SOCKET, socket }, { SPAWN_STDERR, err } };
 
 	/* The next descriptor will watch the process. */
-	if (!descriptors_left(fd, DESCRIPTORS_OF_ADMINS))
+	if (!descriptors_left(socket, DESCRIPTORS_OF_ADMINS))
 		return -EMFILE;
-	return spawn_start(pid, SPAWN_WORKER, spec, fds, 1);
+	return spawn_start(pid, SPAWN_WORKER, spec, fds, 2);
+}
+
+/* Makes both ways to a worker and starts it. Return: 0 or -errno; *err_fd: of its output. */
+static int connect_worker(struct process *process, const char *spec, int *err_fd)
+{
+	int pair[2], pipe_ends[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	if (pipe2(pipe_ends, O_CLOEXEC) < 0) {
+		err = -errno;
+		close(pair[0]);
+		close(pair[1]);
+		return err;
+	}
+	err = spawn_worker(&process->pid, spec, pair[1], pipe_ends[1]);
+	close(pair[1]);
+	close(pipe_ends[1]);
+	process->fd = pair[0];
+	*err_fd = pipe_ends[0];
+	if (err != 0)
+		close(pipe_ends[0]);
+	return err;
 }
 
 /* Return: 0 or -errno. */
@@ -103,22 +128,18 @@ int process_start(struct process **out, sd_event *event, const char *spec, proce
 		  void *buried_arg)
 {
 	struct process *process = calloc(1, sizeof(*process));
-	int pair[2], err;
+	int err_fd = -1, err;
 
 	if (process == NULL)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		err = -errno;
-		free(process);
-		return err;
-	}
-	process->fd = pair[0];
+	process->fd = process->output.fd = -1;
 	process->buried = buried;
 	process->buried_arg = buried_arg;
-	err = spawn_worker(&process->pid, spec, pair[1]);
-	close(pair[1]);
+	err = connect_worker(process, spec, &err_fd);
 	if (err == 0) {
-		err = watch(process, event);
+		err = output_open(&process->output, event, err_fd, process->pid, spec);
+		if (err == 0)
+			err = watch(process, event);
 		if (err != 0)
 			spawn_abandon(process->pid);
 	}
@@ -170,12 +191,19 @@ int process_greet(struct process *process, struct worker_hello *hello)
 int process_submit(struct process *process, const struct worker_job *job)
 {
 	size_t len = offsetof(struct worker_job, msg) + job->len_bytes;
+	int err;
 
-	if (process->ended)
+	if (process->ended || process->deaf)
 		return -EPIPE;
-	if (send(process->fd, job, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -errno;
-	return 0;
+	if (send(process->fd, job, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	err = errno;
+	if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR)
+		return -EAGAIN;
+	/* A worker that shut only its receiving half brings no event of its own. */
+	process->deaf = true;
+	sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
+	return -err;
 }
 
 int process_reap(struct process *process, struct worker_done *done)
@@ -183,7 +211,7 @@ int process_reap(struct process *process, struct worker_done *done)
 	ssize_t len = receive(process, done, sizeof(*done));
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return process->ended ? -EPIPE : 0;
+		return process->ended || process->deaf ? -EPIPE : 0;
 	if (len < 0)
 		return -errno;
 	if (len == 0)
@@ -197,8 +225,10 @@ int process_reap(struct process *process, struct worker_done *done)
 /* By its pidfd, where there is one: a number may be another's by now, that of a child is not. */
 static void kill_process(struct process *process)
 {
-	if (!process->ended && process->child != NULL)
-		sd_event_source_send_child_signal(process->child, SIGKILL, NULL, 0);
+	if (process->ended || process->child == NULL)
+		return;
+	if (sd_event_source_send_child_signal(process->child, SIGKILL, NULL, 0) < 0)
+		spawn_kill(process->pid);
 }
 
 bool process_close(struct process *process)

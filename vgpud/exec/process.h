@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/worker_wire.h"
+#include "vgpud/exec/output.h"
 
 struct process;
 
@@ -31,10 +32,12 @@ struct process {
 	pid_t pid;
 	int fd;			/* our end of its socket; -1: closed */
 	bool ended;		/* it is reaped: pid is not its own any more */
+	bool deaf;		/* it takes no job any more */
 	uint64_t ready_ns;	/* its owner's: when it said hello */
 	sd_event_source *io;	/* of fd */
 	sd_event_source *child; /* of pid */
 	sd_event_source *end;	/* tells from the loop, again and again, that it has ended */
+	struct output output;	/* its standard error */
 	process_heard *heard;	/* NULL: closed */
 	void *heard_arg;
 	process_buried *buried;
@@ -61,7 +64,10 @@ void process_listen(struct process *process, process_heard *heard, void *arg);
  */
 int process_greet(struct process *process, struct worker_hello *hello);
 
-/* Passes a job on. Return: 0 or -errno: -EAGAIN: its socket is full; else it has ended. */
+/*
+ * Passes a job on. Return: 0; -EAGAIN: its socket is full; else -errno: it takes none any more, and
+ * the loop tells so once its last answers are read: process_reap() fails then.
+ */
 int process_submit(struct process *process, const struct worker_job *job);
 
 /*

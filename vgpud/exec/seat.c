@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/log.h"
 
@@ -15,7 +17,9 @@ struct seat {
 	struct executor *executor;
 	struct process *process; /* NULL: it waits for one, by its claim */
 	struct executor_claim claim;
-	bool retiring;			     /* ends with its last job */
+	unsigned num;  /* of jobs */
+	bool full;     /* the worker has taken no more when it was last asked */
+	bool retiring; /* ends with its last job */
 	TAILQ_HEAD(job_list, seat_job) jobs; /* what the worker has, oldest first */
 };
 
@@ -46,23 +50,35 @@ static void retire_if_idle(struct seat *seat)
 		free_seat(seat);
 }
 
-/* The worker is gone, or not to be trusted. What it was running is the oldest that it has. */
-static void vacate(struct seat *seat, bool oldest_ran, bool idle_died)
+/* Return: an id that no worker can guess. */
+static uint64_t draw_id(void)
+{
+	static uint64_t numbers[32];
+	static unsigned left;
+
+	/* It cannot fail for so few bytes, once the kernel has any. */
+	while (left == 0)
+		if (getrandom(numbers, sizeof(numbers), 0) == sizeof(numbers))
+			left = sizeof(numbers) / sizeof(numbers[0]);
+	return numbers[--left];
+}
+
+static struct seat_job *pull(struct seat *seat)
+{
+	struct seat_job *job = TAILQ_FIRST(&seat->jobs);
+
+	if (job == NULL)
+		return NULL;
+	TAILQ_REMOVE(&seat->jobs, job, link);
+	seat->num--;
+	return job;
+}
+
+/* The worker is gone, and its jobs are told. */
+static void await_next(struct seat *seat)
 {
 	struct executor *executor = seat->executor;
-	const struct seat_set *set = seat->set;
-	struct seat_job *job;
 
-	executor_bury(executor, seat->process, idle_died);
-	seat->process = NULL;
-	while ((job = TAILQ_FIRST(&seat->jobs)) != NULL) {
-		TAILQ_REMOVE(&seat->jobs, job, link);
-		if (oldest_ran)
-			set->handler->died(set->arg, job);
-		else
-			set->handler->unstarted(set->arg, job);
-		oldest_ran = false;
-	}
 	if (seat->retiring)
 		free_seat(seat);
 	else
@@ -70,37 +86,95 @@ static void vacate(struct seat *seat, bool oldest_ran, bool idle_died)
 	executor_changed(executor);
 }
 
+static void end_worker(struct seat *seat, bool idle_died)
+{
+	executor_bury(seat->executor, seat->process, idle_died);
+	seat->process = NULL;
+	seat->full = false;
+}
+
+/* The worker is gone. What it was running is the oldest that it has. */
+static void vacate(struct seat *seat, bool oldest_ran, bool idle_died)
+{
+	const struct seat_set *set = seat->set;
+	struct seat_job *job;
+
+	end_worker(seat, idle_died);
+	while ((job = pull(seat)) != NULL) {
+		if (oldest_ran)
+			set->handler->died(set->arg, job);
+		else
+			set->handler->unstarted(set->arg, job);
+		oldest_ran = false;
+	}
+	await_next(seat);
+}
+
+/* The worker is not to be trusted, and nothing that it did with its jobs is. */
+static void distrust(struct seat *seat, const char *what)
+{
+	const struct seat_set *set = seat->set;
+	struct seat_job *job;
+	char why[128];
+
+	snprintf(why, sizeof(why), "worker %d (%s) %s", seat->process->pid,
+		 executor_spec(seat->executor), what);
+	end_worker(seat, TAILQ_EMPTY(&seat->jobs));
+	set->handler->misbehaved(set->arg, seat, why);
+	while ((job = pull(seat)) != NULL) {
+		bool again = job->misled;
+
+		job->misled = true;
+		if (again)
+			set->handler->failed(set->arg, job);
+		else
+			set->handler->unstarted(set->arg, job);
+	}
+	await_next(seat);
+}
+
 static void take_answer(struct seat *seat, const struct worker_done *done)
 {
 	const struct seat_set *set = seat->set;
-	struct seat_job *job = TAILQ_FIRST(&seat->jobs);
+	struct seat_job *job = pull(seat);
+	bool was_full = seat->full;
 
+	seat->full = false;
 	executor_answered(seat->executor);
-	TAILQ_REMOVE(&seat->jobs, job, link);
 	if (!TAILQ_EMPTY(&seat->jobs))
 		set->handler->began(set->arg, TAILQ_FIRST(&seat->jobs));
 	set->handler->done(set->arg, job, done);
+	if (was_full)
+		executor_changed(seat->executor);
 	retire_if_idle(seat);
 }
 
 static void on_heard(struct process *process, void *arg)
 {
 	struct seat *seat = arg;
+	const struct seat_set *set = seat->set;
 	const struct seat_job *oldest = TAILQ_FIRST(&seat->jobs);
 	struct worker_done done;
 	int result = process_reap(process, &done);
 
 	if (result == 0)
 		return;
-	if (result == 1 && oldest != NULL && done.id == oldest->wire.id) {
+	if (result == -EPROTO) {
+		distrust(seat, "sent what is no answer");
+	} else if (result < 0 && process->deaf && !process->ended) {
+		distrust(seat, "takes no requests any more");
+	} else if (result < 0) {
+		log_warning("worker %d (%s) died%s; replacing it", process->pid,
+			    executor_spec(seat->executor),
+			    oldest != NULL ? " while it ran a request" : "");
+		vacate(seat, true, oldest == NULL);
+	} else if (oldest == NULL || done.id != oldest->wire.id) {
+		distrust(seat, "answered what it was not asked");
+	} else if (!set->handler->fits(set->arg, oldest, &done)) {
+		distrust(seat, "gave an answer that cannot be one");
+	} else {
 		take_answer(seat, &done);
-		return;
 	}
-	log_warning("worker %d (%s) %s%s; replacing it", process->pid,
-		    executor_spec(seat->executor),
-		    result == 1 ? "answered what it was not asked" : "died",
-		    oldest != NULL ? " while it ran a request" : "");
-	vacate(seat, true, oldest == NULL);
 }
 
 static void on_take(struct executor_claim *claim, struct process *process)
@@ -165,7 +239,7 @@ const char *seat_executor(const struct seat *seat)
 
 bool seat_ready(const struct seat *seat)
 {
-	return seat->process != NULL;
+	return seat->process != NULL && !seat->full;
 }
 
 const char *seat_trouble(const struct seat *seat)
@@ -180,12 +254,16 @@ const struct worker_info *seat_info(const struct seat *seat)
 
 int seat_submit(struct seat *seat, struct seat_job *job)
 {
-	/* If the worker has died, its socket or its pid says so too, and the loop finds that next. */
-	if (process_submit(seat->process, &job->wire) != 0)
+	job->wire.id = draw_id();
+	/* So many, since a socket holds fewer of the long ones than of the short. */
+	if (seat->num >= SEAT_JOBS_MAX || process_submit(seat->process, &job->wire) != 0) {
+		seat->full = true;
 		return -EAGAIN;
+	}
 	job->seat = seat;
 	TAILQ_INSERT_TAIL(&seat->jobs, job, link);
-	return TAILQ_FIRST(&seat->jobs) == job;
+	seat->num++;
+	return seat->num == 1;
 }
 
 void seat_kill(struct seat *seat, struct seat_job *hung)
@@ -195,5 +273,6 @@ void seat_kill(struct seat *seat, struct seat_job *hung)
 	log_warning("worker %d (%s) ran a request past its time; killing and replacing it",
 		    seat->process->pid, executor_spec(seat->executor));
 	TAILQ_REMOVE(&seat->jobs, hung, link);
+	seat->num--;
 	vacate(seat, !oldest, false);
 }

@@ -275,11 +275,14 @@ static int load_sum(struct ledger_db *db, const struct minute_key *key, struct m
 	return err;
 }
 
+/* The database's integers have a sign: what is beyond them is as much as they hold. */
 static void add_time(uint64_t ns, int64_t *sum_ns, int64_t *max_ns, struct hist *hist)
 {
-	*sum_ns += (int64_t)ns;
-	if ((int64_t)ns > *max_ns)
-		*max_ns = (int64_t)ns;
+	int64_t signed_ns = ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+
+	*sum_ns = signed_ns > INT64_MAX - *sum_ns ? INT64_MAX : *sum_ns + signed_ns;
+	if (signed_ns > *max_ns)
+		*max_ns = signed_ns;
 	hist_add(hist, ns);
 }
 

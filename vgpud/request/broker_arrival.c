@@ -38,7 +38,7 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 		.priority = vm->sched.priority,
 		.transport = (uint8_t)arrival->origin->transport,
 	};
-	request->job.wire.id = request->row.id;
+	request->job.misled = false;
 	request->job.wire.len_bytes = arrival->len_bytes;
 	memcpy(request->job.wire.msg, arrival->msg, arrival->len_bytes);
 }

@@ -2,6 +2,7 @@
 /* broker_run.c - requests run: they are given to seats, and come back, or are late */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/names.h"
@@ -24,8 +25,10 @@ void broker_dispatch(struct broker *broker)
 			request->job.wire.busy_poll_us = broker->conf->busy_poll_us;
 			begins = seat_submit(seat, &request->job);
 			if (begins < 0) {
+				/* Others have other workers: they go on. */
 				sched_requeue(&broker->sched, item);
-				break;
+				request->vm->sched.stalled = true;
+				continue;
 			}
 			broker_advance(broker, request, LIFE_START, VGPU_ERR_OK);
 			if (begins == 0)
@@ -58,19 +61,50 @@ static void on_began(void *arg, struct seat_job *job)
 			     item->started_ns + broker->sched.pool[item->pool].exec_deadline_ns);
 }
 
+/*
+ * The worker may have run wild: what it says goes to a guest only if it is well-formed. A worker
+ * answers with success or not at all, since the broker has judged the request before.
+ */
+static bool on_fits(void *arg, const struct seat_job *job, const struct worker_done *done)
+{
+	const struct request *request = request_of_job((struct seat_job *)job);
+	struct proto_response response;
+
+	(void)arg;
+	return proto_check_response(done->msg, done->len_bytes, request->with_crc, &response) ==
+		       0 &&
+	       response.status == VGPU_ERR_OK;
+}
+
+/*
+ * The guest is told how long it took, too; a worker cannot have needed more than there was.
+ * msg: VGPU_MSG_MAX bytes, for an answer that has to be made anew. Return: the answer's length.
+ */
+static uint32_t bound_exec_time(const struct request *request, const struct worker_done *done,
+				uint8_t *msg, uint64_t now_ns)
+{
+	uint64_t most_us = (now_ns - request->item.started_ns) / UTIL_NS_PER_US + 1;
+	struct proto_response response;
+
+	memcpy(msg, done->msg, done->len_bytes);
+	if (proto_check_response(done->msg, done->len_bytes, request->with_crc, &response) != 0 ||
+	    response.exec_time_us <= most_us)
+		return done->len_bytes;
+	response.exec_time_us = (uint32_t)most_us;
+	response.with_crc = request->with_crc;
+	return proto_make_response(msg, &response);
+}
+
 static void on_done(void *arg, struct seat_job *job, const struct worker_done *done)
 {
 	struct broker *broker = arg;
 	struct request *request = request_of_job(job);
-	struct proto_response response;
+	uint64_t now_ns = util_now_ns();
+	uint8_t msg[VGPU_MSG_MAX];
+	uint32_t len_bytes = bound_exec_time(request, done, msg, now_ns);
 
-	/* The worker may have run wild: what it says goes to a guest only if it is well-formed. */
-	if (proto_check_response(done->msg, done->len_bytes, request->with_crc, &response) == 0) {
-		request->row.exec_ns = done->exec_ns;
-		broker_returned(broker, request, response.status, done->msg, done->len_bytes);
-	} else {
-		broker_advance(broker, request, LIFE_RETURN, VGPU_ERR_INTERNAL);
-	}
+	request->row.exec_ns = done->exec_ns; /* sched_finish() bounds it */
+	broker_returned(broker, request, VGPU_ERR_OK, msg, len_bytes);
 	broker_message_came(broker, util_now_ns());
 	broker_dispatch(broker);
 }
@@ -94,6 +128,14 @@ static void pause_offender(struct broker *broker, struct vm *vm)
 	vm->sched.paused = true;
 	ledger_event(broker->ledger, &event);
 	broker->handler->paused(broker->arg, vm);
+}
+
+static void note_fault(struct broker *broker, struct vm *vm, uint64_t now_ns)
+{
+	if (vm_fault(vm, now_ns, broker->conf->fault_limit,
+		     broker->conf->fault_window_s * UTIL_NS_PER_S) &&
+	    !vm->sched.paused)
+		pause_offender(broker, vm);
 }
 
 /*
@@ -136,10 +178,47 @@ static void end_fatal(struct broker *broker, struct request *request, uint32_t s
 	broker_advance(broker, request, LIFE_RETURN, status);
 	if (removed)
 		return; /* it may be gone by now */
-	if (vm_fault(vm, now_ns, broker->conf->fault_limit,
-		     broker->conf->fault_window_s * UTIL_NS_PER_S) &&
-	    !vm->sched.paused)
-		pause_offender(broker, vm);
+	note_fault(broker, vm, now_ns);
+}
+
+static void on_failed(void *arg, struct seat_job *job)
+{
+	struct request *request = request_of_job(job);
+
+	request->row.exec_ns = UINT64_MAX; /* as long as it was there: sched_finish() knows */
+	broker_advance(arg, request, LIFE_RETURN, VGPU_ERR_INTERNAL);
+}
+
+/* Return: the VM whose own worker this was, NULL: several share it. */
+static struct vm *owner_of(const struct broker *broker, const struct seat *seat)
+{
+	struct vm *vm;
+
+	if (broker->conf->isolation_vm)
+		TAILQ_FOREACH(vm, &broker->vms, link)
+			if (vm->exec.seat == seat)
+				return vm;
+	return NULL;
+}
+
+/* Among VMs that share a worker, none can be told from the others: then it is nobody's fault. */
+static void on_misbehaved(void *arg, struct seat *seat, const char *why)
+{
+	struct broker *broker = arg;
+	struct vm *vm = owner_of(broker, seat);
+	const struct ledger_event event = {
+		.kind = "worker-misbehaved",
+		.subject = vm != NULL ? vm->name : seat_executor(seat),
+		.text = why,
+		.uid = -1,
+		.pid = -1,
+	};
+
+	log_warning("%s%s%s; it was killed and is replaced", vm != NULL ? vm->name : "",
+		    vm != NULL ? ": " : "", why);
+	ledger_event(broker->ledger, &event);
+	if (vm != NULL)
+		note_fault(broker, vm, util_now_ns());
 }
 
 static void on_died(void *arg, struct seat_job *job)
@@ -168,10 +247,13 @@ static void on_seats_changed(void *arg)
 }
 
 const struct seat_handler broker_seat_handler = {
+	.fits = on_fits,
 	.done = on_done,
 	.began = on_began,
 	.died = on_died,
 	.unstarted = on_unstarted,
+	.failed = on_failed,
+	.misbehaved = on_misbehaved,
 };
 
 const struct executors_handler broker_executors_handler = {

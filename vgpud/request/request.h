@@ -27,7 +27,7 @@ struct request_origin {
  */
 struct request {
 	struct sched_item item;	      /* the scheduler's part */
-	struct seat_job job;	      /* its seat's part, and its message; the id is row.id */
+	struct seat_job job;	      /* its seat's part, and its message */
 	TAILQ_ENTRY(request) vm_link; /* among its VM's requests */
 	struct vm *vm;
 	const struct request_origin *origin;

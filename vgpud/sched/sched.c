@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "common/util.h"
 #include "common/wire/vgpu_regs.h"
 
 /*
@@ -215,18 +216,13 @@ static void stop(struct sched *s, struct sched_item *item)
 	item->vm->started--;
 }
 
-static uint64_t add_saturated(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 void sched_finish(struct sched *s, struct sched_item *item, uint64_t used_ns, uint64_t now_ns)
 {
 	uint64_t *sum_ns = &item->vm->used_ns[item->kind];
 	uint64_t most_ns = now_ns > item->started_ns ? now_ns - item->started_ns : 0;
 
 	item->used_ns = item->behind ? 0 : earlier(used_ns, most_ns);
-	*sum_ns = add_saturated(*sum_ns, item->used_ns);
+	*sum_ns = util_add_saturated(*sum_ns, item->used_ns);
 	stop(s, item);
 	item->state = SCHED_NONE;
 }

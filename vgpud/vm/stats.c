@@ -54,7 +54,7 @@ static void count(struct stats_histogram *histogram, uint64_t value_ns)
 	while (i < STATS_BOUND_NUM && value_ns > stats_bound_ns[i])
 		i++;
 	histogram->count[i]++;
-	histogram->sum_ns += value_ns;
+	histogram->sum_ns = util_add_saturated(histogram->sum_ns, value_ns);
 }
 
 void stats_count(struct stats *stats, const struct ledger_request *row)

@@ -45,6 +45,7 @@ enum double_deed {
 	DOUBLE_SHORT,	    /* sends too few bytes */
 	DOUBLE_LONG,	    /* or too many */
 	DOUBLE_EMPTY,	    /* or none */
+	DOUBLE_WRITES,	    /* lines to its standard error, shuts that, and answers */
 	DOUBLE_LIES,	    /* says that it took UINT64_MAX ns */
 	DOUBLE_DEED_NUM
 };
@@ -113,6 +114,13 @@ static inline void double_do(int fd, const struct worker_job *job)
 	case DOUBLE_EMPTY:
 		send(fd, bytes, 0, MSG_NOSIGNAL);
 		break;
+	case DOUBLE_WRITES:
+		for (int i = 0; i < 1000; i++)
+			dprintf(STDERR_FILENO, "<3>vgpud: forged\x1b[2J \xff%d%c", i,
+				i < 999 ? 10 : 0);
+		shutdown(STDERR_FILENO, SHUT_RDWR);
+		double_say(fd, job, job->id, 7);
+		break;
 	case DOUBLE_LIES:
 		double_say(fd, job, job->id, UINT64_MAX);
 		break;
@@ -149,7 +157,7 @@ static inline int double_role(int argc, char **argv)
 		return -1;
 	inherit_close_others();
 	if (strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
-		const struct spawn_fixed fixed = { argv[2], "", "" };
+		const struct spawn_fixed fixed = { argv[2], "", "", "", "" };
 
 		return starter_main(&fixed);
 	}
@@ -163,7 +171,7 @@ static pid_t double_starter;
 
 static inline int double_set_up(void **state)
 {
-	const struct spawn_fixed fixed = { "no", "", "" };
+	const struct spawn_fixed fixed = { "no", "", "", "", "" };
 	sigset_t mask;
 
 	(void)state;

@@ -221,6 +221,45 @@ static void test_a_full_socket(void **arg)
 	bury(process);
 }
 
+/* Everything that a worker writes is a line of ours, few of them, and names it. */
+static void test_its_output(void **arg)
+{
+	char path[] = "/tmp/vgpu-output-XXXXXX", line[512], want[64];
+	int file = mkstemp(path), before = dup(STDERR_FILENO), lines = 0, named = 0;
+	bool counted = false;
+	struct process *process;
+	struct worker_done done;
+	FILE *log;
+
+	(void)arg;
+	assert_true(file >= 0);
+	unlink(path);
+	dup2(file, STDERR_FILENO);
+	process = start_good();
+	snprintf(want, sizeof(want), "vgpu: worker %d (good): ", process->pid);
+	give(process, 1, DOUBLE_WRITES);
+	assert_int_equal(reap(process, &done), 1);
+	bury(process);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	log = fdopen(file, "r");
+	rewind(log);
+	while (fgets(line, sizeof(line), log) != NULL) {
+		lines++;
+		named += strncmp(line, want, strlen(want)) == 0;
+		counted |= strstr(line, "more lines in") != NULL;
+		for (const char *at = line; *at != '\n' && *at != '\0'; at++)
+			assert_true(*at >= ' ' && *at <= '~');
+		if (lines == 1)
+			assert_string_equal(line + strlen(want),
+					    "<3>vgpud: forged\\x1b[2J \\xff0\n");
+	}
+	fclose(log);
+	assert_true(lines > 3 && lines < 30);
+	assert_int_equal(named, lines);
+	assert_true(counted);
+}
+
 static void test_abandoned_without_a_word(void **arg)
 {
 	struct process *process = start_good();
@@ -243,6 +282,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_it_closes_the_socket_and_lives_on),
 		cmocka_unit_test(test_messages_of_a_wrong_length),
 		cmocka_unit_test(test_a_full_socket),
+		cmocka_unit_test(test_its_output),
 		cmocka_unit_test(test_abandoned_without_a_word),
 	};
 	int status = double_role(argc, argv);

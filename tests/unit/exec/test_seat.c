@@ -11,13 +11,14 @@
 #include "tests/unit/exec/double.h"
 #include "vgpud/exec/seat.h"
 
-#define JOBS 8
+#define JOBS (SEAT_JOBS_MAX + 8)
+#define UNFIT_NS UINT64_MAX /* an answer with it is said to fit nothing */
 
-enum fate { NONE, BEGAN, DONE, DIED, UNSTARTED };
+enum fate { NONE, DONE, DIED, UNSTARTED, FAILED };
 
 /* What the handler was told of each job, by its id; began is counted beside. */
 static enum fate fate[JOBS];
-static int began[JOBS], changed;
+static int began[JOBS], changed, misbehaved;
 static uint64_t exec_ns[JOBS];
 static struct executors *executors;
 static struct seat_set *set;
@@ -26,33 +27,58 @@ static struct seat_job jobs[JOBS];
 static void on_done(void *arg, struct seat_job *job, const struct worker_done *done)
 {
 	assert_ptr_equal(arg, fate);
-	assert_int_equal(fate[job->wire.id], NONE);
-	fate[job->wire.id] = DONE;
-	exec_ns[job->wire.id] = done->exec_ns;
+	assert_int_equal(fate[job - jobs], NONE);
+	fate[job - jobs] = DONE;
+	exec_ns[job - jobs] = done->exec_ns;
 }
 
 static void on_began(void *arg, struct seat_job *job)
 {
 	(void)arg;
-	assert_int_equal(fate[job->wire.id], NONE);
-	began[job->wire.id]++;
+	assert_int_equal(fate[job - jobs], NONE);
+	began[job - jobs]++;
 }
 
 static void on_died(void *arg, struct seat_job *job)
 {
 	(void)arg;
-	assert_int_equal(fate[job->wire.id], NONE);
-	fate[job->wire.id] = DIED;
+	assert_int_equal(fate[job - jobs], NONE);
+	fate[job - jobs] = DIED;
 }
 
 static void on_unstarted(void *arg, struct seat_job *job)
 {
 	(void)arg;
-	assert_int_equal(fate[job->wire.id], NONE);
-	fate[job->wire.id] = UNSTARTED;
+	assert_int_equal(fate[job - jobs], NONE);
+	fate[job - jobs] = UNSTARTED;
+}
+
+static bool on_fits(void *arg, const struct seat_job *job, const struct worker_done *done)
+{
+	(void)arg;
+	assert_int_equal(fate[job - jobs], NONE);
+	return done->exec_ns != UNFIT_NS;
+}
+
+static void on_failed(void *arg, struct seat_job *job)
+{
+	(void)arg;
+	assert_int_equal(fate[job - jobs], NONE);
+	fate[job - jobs] = FAILED;
+}
+
+static void on_misbehaved(void *arg, struct seat *seat, const char *why)
+{
+	(void)arg;
+	assert_false(seat_ready(seat));
+	assert_non_null(strstr(why, "(good)"));
+	misbehaved++;
 }
 
 static const struct seat_handler handler = {
+	.fits = on_fits,
+	.failed = on_failed,
+	.misbehaved = on_misbehaved,
 	.done = on_done,
 	.began = on_began,
 	.died = on_died,
@@ -72,7 +98,8 @@ static int open_house(void **state)
 	(void)state;
 	memset(fate, 0, sizeof(fate));
 	memset(began, 0, sizeof(began));
-	changed = 0;
+	memset(jobs, 0, sizeof(jobs));
+	changed = misbehaved = 0;
 	if (executors_new(&executors, double_event, 30 * UTIL_NS_PER_S, &callbacks, NULL) != 0)
 		return 1;
 	set = seat_set_new(executors, &handler, fate);
@@ -99,7 +126,9 @@ static struct seat *ready_seat(void)
 /* Return: what seat_submit() says. */
 static int give(struct seat *seat, uint64_t id, enum double_deed deed)
 {
-	jobs[id].wire = (struct worker_job){ .id = id, .busy_poll_us = deed, .len_bytes = 40 };
+	fate[id] = NONE;
+	jobs[id].wire.busy_poll_us = deed;
+	jobs[id].wire.len_bytes = 40;
 	return seat_submit(seat, &jobs[id]);
 }
 
@@ -179,6 +208,96 @@ static void test_a_waiting_job_is_killed(void **arg)
 	give(seat, 1, DOUBLE_ANSWERS);
 	seat_kill(seat, &jobs[1]);
 	assert_true(fate[0] == DIED && fate[1] == NONE);
+	works(seat);
+}
+
+/* What a worker does with a job of its tenant's, and no one else suffers for. */
+static void test_it_misbehaves(void **arg)
+{
+	static const struct {
+		enum double_deed deed;
+		enum fate own; /* what becomes of that job */
+	} cases[] = {
+		{ DOUBLE_TWICE, DONE },	     { DOUBLE_EARLY, DONE },
+		{ DOUBLE_SHUTS, DONE },	     { DOUBLE_WRONG_ID, UNSTARTED },
+		{ DOUBLE_SHORT, UNSTARTED }, { DOUBLE_LONG, UNSTARTED },
+		{ DOUBLE_LIES, UNSTARTED },
+	};
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int before = misbehaved;
+
+		memset(jobs, 0, sizeof(jobs));
+		assert_int_equal(give(seat, 0, cases[i].deed), 1);
+		assert_int_equal(give(seat, 1, DOUBLE_ANSWERS), 0);
+		fate[1] = NONE;
+		/* One that shut its half is found out by the next job. */
+		if (cases[i].deed == DOUBLE_SHUTS) {
+			assert_true(DOUBLE_UNTIL(fate[0] == DONE));
+			while (seat_ready(seat) && give(seat, 2, DOUBLE_ANSWERS) >= 0)
+				assert_true(sd_event_run(double_event, 10000) >= 0);
+		}
+		assert_true(DOUBLE_UNTIL(misbehaved > before));
+		assert_int_equal(misbehaved, before + 1);
+		assert_int_equal(fate[0], cases[i].own);
+		assert_int_equal(fate[1], UNSTARTED); /* which is not to blame, and runs anew */
+		works(seat);
+	}
+}
+
+/* A job that had to do with two such workers is not given to a third. */
+static void test_twice_misled(void **arg)
+{
+	struct seat *seat = ready_seat();
+
+	(void)arg;
+	give(seat, 0, DOUBLE_WRONG_ID);
+	assert_true(DOUBLE_UNTIL(fate[0] != NONE));
+	assert_int_equal(fate[0], UNSTARTED);
+	assert_true(DOUBLE_UNTIL(seat_ready(seat)));
+	give(seat, 0, DOUBLE_WRONG_ID);
+	assert_true(DOUBLE_UNTIL(fate[0] != NONE));
+	assert_int_equal(fate[0], FAILED);
+	works(seat);
+}
+
+/* Among many ids no two are alike, nor is one near the other. */
+static void test_ids_are_not_to_be_guessed(void **arg)
+{
+	struct seat *seat = ready_seat();
+	uint64_t last = 0;
+
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		uint64_t id, apart;
+
+		assert_int_equal(give(seat, 0, DOUBLE_ANSWERS), 1);
+		id = jobs[0].wire.id;
+		apart = id > last ? id - last : last - id;
+		assert_true(apart > 1000000);
+		last = id;
+		assert_true(DOUBLE_UNTIL(fate[0] == DONE));
+	}
+}
+
+/* It has its bound, and says when it takes more. */
+static void test_a_full_seat(void **arg)
+{
+	struct seat *seat = ready_seat();
+	int result = 0, num = 1, before;
+
+	(void)arg;
+	give(seat, 0, DOUBLE_WAITS);
+	for (; seat_ready(seat); num += result >= 0)
+		result = give(seat, (uint64_t)num, DOUBLE_ANSWERS);
+	assert_int_equal(result, -EAGAIN);
+	assert_true(num > 8 && num <= SEAT_JOBS_MAX);
+	before = changed;
+	seat_kill(seat, &jobs[0]);
+	assert_true(changed > before);
+	assert_int_equal(fate[num - 1], UNSTARTED);
 	works(seat);
 }
 
@@ -268,6 +387,10 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_a_worker_forks_and_ends),
 		SEAT_TEST(test_the_running_job_is_killed),
 		SEAT_TEST(test_a_waiting_job_is_killed),
+		SEAT_TEST(test_it_misbehaves),
+		SEAT_TEST(test_twice_misled),
+		SEAT_TEST(test_ids_are_not_to_be_guessed),
+		SEAT_TEST(test_a_full_seat),
 		SEAT_TEST(test_retired_with_a_job),
 		SEAT_TEST(test_retired_with_a_job_that_kills_its_worker),
 		SEAT_TEST(test_retired_while_it_waits),

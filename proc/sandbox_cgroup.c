@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sandbox_cgroup.c - a cgroup for each worker, in what of the hierarchy is vgpud's own */
+
+#include "proc/sandbox_cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ *   our cgroup/          as systemd or an administrator made it
+ *     vgpud/             vgpud and its processes: a group with children has no process itself
+ *     workers/
+ *       0/ 1/ ...        a worker each
+ */
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define CONTROLLERS "+memory +pids"
+#define WORKER_MEMORY "4G" /* what CUDA and a worker take on the host is a tenth of it */
+#define WORKER_PIDS "256"  /* threads count, too */
+
+static int workers = -1; /* the directory */
+
+/* Return: 0 or -errno. */
+static int write_file(int dir, const char *path, const char *text)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* path: of PATH_MAX bytes. Return: 0 or -errno. */
+static int find_own(char *path)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX];
+	int err = -ENOENT;
+
+	if (file == NULL)
+		return -errno;
+	/* Version 2's line has number 0 and no controllers. */
+	while (err != 0 && fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, "0::/", 4) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		if (snprintf(path, PATH_MAX, CGROUP_ROOT "%s", line + 3) < PATH_MAX)
+			err = 0;
+	}
+	fclose(file);
+	return err;
+}
+
+static int open_group(int dir, const char *name)
+{
+	int fd;
+
+	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Moves this process and its parent. Return: 0 or -errno. */
+static int move_down(int own)
+{
+	int group = open_group(own, "vgpud"), err;
+	char pid[16];
+
+	if (group < 0)
+		return group;
+	snprintf(pid, sizeof(pid), "%d", (int)getppid());
+	err = write_file(group, "cgroup.procs", pid);
+	if (err == 0)
+		err = write_file(group, "cgroup.procs", "0");
+	close(group);
+	return err;
+}
+
+static void remove_group(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.kill", name);
+	write_file(workers, path, "1");
+	unlinkat(workers, name, AT_REMOVEDIR);
+}
+
+/* What an earlier vgpud left. One that is stuck in the driver stays, and so does its group. */
+static void empty_workers(void)
+{
+	DIR *dir = fdopendir(dup(workers));
+	const struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			remove_group(entry->d_name);
+	closedir(dir);
+}
+
+/* Return: 0 or -errno; *step names what failed. */
+static int set_up(int own, const char **step)
+{
+	int err;
+
+	*step = "moving vgpud into a group of its own";
+	err = move_down(own);
+	if (err != 0)
+		return err;
+	*step = "its controllers memory and pids; under systemd the unit needs Delegate=yes";
+	err = write_file(own, "cgroup.subtree_control", CONTROLLERS);
+	if (err != 0)
+		return err;
+	*step = "a group for workers";
+	workers = open_group(own, "workers");
+	if (workers < 0)
+		return workers;
+	err = write_file(workers, "cgroup.subtree_control", CONTROLLERS);
+	if (err == 0)
+		empty_workers();
+	return err;
+}
+
+int sandbox_cgroup_open(char *why, size_t why_size)
+{
+	char path[PATH_MAX];
+	const char *step = "no version 2 of it is mounted";
+	int own, err = find_own(path);
+
+	if (err == 0 && access(CGROUP_ROOT "/cgroup.controllers", R_OK) < 0)
+		err = -ENOENT;
+	if (err == 0) {
+		step = path;
+		own = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		err = own < 0 ? -errno : set_up(own, &step);
+		if (own >= 0)
+			close(own);
+	}
+	if (err != 0) {
+		snprintf(why, why_size, "%.90s: %s", step, strerror(-err));
+		if (workers >= 0)
+			close(workers);
+		workers = -1;
+	}
+	return err;
+}
+
+int sandbox_cgroup_make(unsigned place)
+{
+	char name[16];
+	int group, err, procs;
+
+	snprintf(name, sizeof(name), "%u", place);
+	group = open_group(workers, name);
+	if (group < 0)
+		return group;
+	err = write_file(group, "memory.max", WORKER_MEMORY);
+	if (err == 0)
+		err = write_file(group, "pids.max", WORKER_PIDS);
+	/* Half a worker is of no use. */
+	if (err == 0)
+		err = write_file(group, "memory.oom.group", "1");
+	procs = err == 0 ? openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC) : err;
+	if (err == 0 && procs < 0)
+		procs = -errno;
+	close(group);
+	return procs;
+}
+
+void sandbox_cgroup_kill(unsigned place)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "%u/cgroup.kill", place);
+	write_file(workers, path, "1");
+}
+
+void sandbox_cgroup_remove(unsigned place)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", place);
+	remove_group(name);
+}

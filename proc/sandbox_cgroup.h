@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sandbox_cgroup.h - a cgroup for each worker, in what of the hierarchy is vgpud's own */
+
+#ifndef VGPU_PROC_SANDBOX_CGROUP_H
+#define VGPU_PROC_SANDBOX_CGROUP_H
+
+#include <stddef.h>
+
+/*
+ * Finds our own cgroup (version 2; under systemd the unit needs Delegate=), moves the starter and
+ * vgpud into a group of it, and makes another for workers, where memory and processes can be
+ * bounded. What an earlier vgpud left there is killed.
+ * why: on failure a few words. Return: 0 or -errno.
+ */
+int sandbox_cgroup_open(char *why, size_t why_size);
+
+/* Makes a worker's. Return: a descriptor of its cgroup.procs, where "0" takes one in, or -errno. */
+int sandbox_cgroup_make(unsigned place);
+
+/* Ends all that is in it. */
+void sandbox_cgroup_kill(unsigned place);
+
+/* The same, and removes it. */
+void sandbox_cgroup_remove(unsigned place);
+
+#endif

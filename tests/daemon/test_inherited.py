@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_inherited.py - vgpud started by a caller who left things odd, and what its processes get of that
+
+import os
+import signal
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from book import add  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
+from lib.adminclient import AdminClient  # noqa: E402
+from lib.linkclient import LinkClient  # noqa: E402
+from lib.process import wait_until  # noqa: E402
+from lib.proto import Err  # noqa: E402
+from lib.vgpud import Vgpud  # noqa: E402
+
+IGNORED = "import os, signal, sys; [signal.signal(s, signal.SIG_IGN) for s in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)]; " \
+          "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG)); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def shell(command):
+    """A launcher: does this, and becomes vgpud."""
+    return ("sh", "-c", f'{command}; exec "$@"', "sh")
+
+
+def proc(pid, name):
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+class Inherited(unittest.TestCase):
+    def start(self, *launcher):
+        self.vgpud = self.enterContext(Vgpud("vm1:A:high", executor="cpu", launcher=launcher))
+        with LinkClient(self.vgpud.socket("vm1")) as client:
+            client.handshake()
+            self.assertEqual(client.call(add(1, 2)).status, Err.OK)
+
+    def set(self, name, value):
+        os.environ[name] = value
+        self.addCleanup(os.environ.pop, name, None)
+
+    def worker(self):
+        pid = self.vgpud.workers()[0]
+        wait_until(lambda: b"vgpud-worker" in proc(pid, "comm"), "the worker to have its name")
+        return pid
+
+
+class Caller(Inherited):
+    def test_a_narrow_umask_shuts_no_administrator_out(self):
+        self.start(*shell('umask 077; for word; do case $word in */run|*/state) rmdir "$word" ;; esac; done'))
+        for name, mode in (("run", 0o755), ("run/vm", 0o755), ("run/admin.sock", 0o666), ("run/vm/vm1.sock", 0o660)):
+            self.assertEqual((self.vgpud.directory / name).stat().st_mode & 0o777, mode, name)
+
+    def test_signals_that_are_ignored_or_blocked(self):
+        self.start(sys.executable, "-c", IGNORED)
+        for pid in self.vgpud.workers():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(self.vgpud.workers()) == 3, "other workers")
+        self.assertNotIn("Z", [child.state for child in process.children(self.vgpud.pid)])
+        self.assertEqual(self.vgpud.stop(), 0)
+
+    def test_descriptors_that_are_open(self):
+        self.start(*shell("exec 7</etc/passwd 8</etc/group"))
+        for pid in (self.vgpud.pid, *[child.pid for child in process.children(self.vgpud.pid)]):
+            targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            self.assertFalse(targets & {"/etc/passwd", "/etc/group"}, pid)
+
+    def test_standard_descriptors_that_are_closed(self):
+        for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+            directory = process.scratch_directory("closed")
+            command = f'exec "$@" {closed}'
+            done = subprocess.run(["sh", "-c", command, "sh", paths.program("vgpud"), "--config", "/dev/null", "--runtime-dir",
+                                   directory / "run", "--state-dir", directory / "state", "--executor", "cpu", "--vm", "vm1:A:high",
+                                   "--run", f"touch {directory}/ran"], env=paths.environment(), timeout=60, check=False)
+            self.assertEqual((done.returncode, (directory / "ran").exists()), (0, True), closed)
+
+
+class Roles(Inherited):
+    def test_the_environment_is_not_theirs(self):
+        self.set("VGPU_TEST_SECRET", "tell nobody")
+        self.set("CUDA_VISIBLE_DEVICES", "0")
+        self.start()
+        found = proc(self.worker(), "environ").split(b"\0")
+        self.assertNotIn(b"VGPU_TEST_SECRET=tell nobody", found)
+        self.assertIn(b"CUDA_VISIBLE_DEVICES=0", found)
+        allowed = (b"ASAN_", b"CUDA_", b"GCOV_", b"HOME=", b"LD_LIBRARY_PATH=", b"LSAN_", b"NVIDIA_", b"PATH=", b"TSAN_", b"TZ=",
+                   b"UBSAN_", b"VGPUD_FD_NAMES=")
+        self.assertEqual([entry for entry in found if entry and not entry.startswith(allowed)], [])
+
+    def test_what_is_addressed_to_vgpud_is_not_the_commands(self):
+        directory = process.scratch_directory("command")
+        self.set("NOTIFY_SOCKET", str(directory / "nobody"))
+        self.set("WATCHDOG_USEC", "1000000000")
+        self.set("VGPU_TEST_OWN", "its caller's")
+        done = subprocess.run([paths.program("vgpud"), "--config", "/dev/null", "--runtime-dir", directory / "run", "--state-dir",
+                               directory / "state", "--executor", "cpu", "--run", "env"], capture_output=True, text=True,
+                              env=paths.environment(), timeout=60, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertNotRegex(done.stdout, r"(?m)^(NOTIFY_SOCKET|WATCHDOG_USEC|VGPUD_FD_NAMES)=")
+        self.assertIn("VGPU_TEST_OWN=its caller's", done.stdout)
+
+    def test_they_are_ended_before_vgpud_and_reach_no_terminal(self):
+        self.start()
+        with AdminClient(self.vgpud.admin_socket) as follower:
+            follower.send("requests", follow=True)
+            (query,) = wait_until(self.vgpud.queries, "the query")
+            own = int(proc(self.vgpud.pid, "oom_score_adj"))
+            for pid in (self.worker(), query):
+                wait_until(lambda pid=pid: os.getsid(pid) == pid, "a session of its own")
+                wait_until(lambda pid=pid: int(proc(pid, "oom_score_adj")) > own, "a higher score")
+                self.assertRegex(proc(pid, "limits"), rb"Max core file size +0 +0")
+                self.assertIn(b"Umask:\t0027", proc(pid, "status"))
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* names.c - the users and groups that a configuration names */
+
+#include "vgpud/conf/names.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vgpud/conf/settings.h"
+
+/*
+ * The usual names may be missing: a host that never ran systemd-sysusers has none of them. Then
+ * doctor tells of the groups, and a start as root refuses the user.
+ */
+static bool is_usual(const char *section, const char *key, const char *name)
+{
+	const struct conf_setting *setting = conf_setting_find(section, key);
+
+	return setting != NULL && strcmp(setting->standard, name) == 0;
+}
+
+static int check_user(const struct conf *conf, conf_report *report, void *arg)
+{
+	char sentence[256];
+
+	/* The captive command's daemon stays its caller. */
+	if (conf->run != NULL || is_usual("vgpud", "user", conf->user) ||
+	    getpwnam(conf->user) != NULL)
+		return 0;
+	snprintf(sentence, sizeof(sentence),
+		 "user = %s: this host has no such user (useradd --system %s, or name another)",
+		 conf->user, conf->user);
+	report(arg, sentence);
+	return -ENOENT;
+}
+
+/* name: "": nobody is meant. */
+static int check_group(const char *key, const char *name, conf_report *report, void *arg)
+{
+	char sentence[256];
+
+	if (name[0] == '\0' || is_usual("admin", key, name) || getgrnam(name) != NULL)
+		return 0;
+	snprintf(sentence, sizeof(sentence),
+		 "[admin] %s = %s: this host has no such group (groupadd --system %s, or name "
+		 "another)",
+		 key, name, name);
+	report(arg, sentence);
+	return -ENOENT;
+}
+
+int conf_names_check(const struct conf *conf, conf_report *report, void *arg)
+{
+	int user = check_user(conf, report, arg);
+	int admins = check_group("group", conf->admin_group, report, arg);
+	int readers = check_group("read_group", conf->read_group, report, arg);
+
+	return user != 0 || admins != 0 || readers != 0 ? -ENOENT : 0;
+}

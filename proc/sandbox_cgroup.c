@@ -89,7 +89,7 @@ static int move_down(int own)
 
 static void remove_group(const char *name)
 {
-	char path[64];
+	char path[NAME_MAX + sizeof("/cgroup.kill")];
 
 	snprintf(path, sizeof(path), "%s/cgroup.kill", name);
 	write_file(workers, path, "1");

@@ -227,11 +227,18 @@ static void test_it_misbehaves(void **arg)
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int before = misbehaved;
+		int before = misbehaved, second;
 
 		memset(jobs, 0, sizeof(jobs));
 		assert_int_equal(give(seat, 0, cases[i].deed), 1);
-		assert_int_equal(give(seat, 1, DOUBLE_ANSWERS), 0);
+		second = give(seat, 1, DOUBLE_ANSWERS);
+		/* A worker that shuts its half at once is found out by this job already. */
+		if (cases[i].deed == DOUBLE_SHUTS && second == -EAGAIN) {
+			assert_int_equal(misbehaved, before + 1);
+			works(seat);
+			continue;
+		}
+		assert_int_equal(second, 0);
 		fate[1] = NONE;
 		/* One that shut its half is found out by the next job. */
 		if (cases[i].deed == DOUBLE_SHUTS) {

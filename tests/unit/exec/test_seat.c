@@ -173,7 +173,7 @@ static void test_a_job_kills_the_worker(void **arg)
 	give(seat, 0, DOUBLE_ANSWERS);
 	give(seat, 1, DOUBLE_DIES);
 	give(seat, 2, DOUBLE_ANSWERS);
-	assert_true(DOUBLE_UNTIL(fate[2] != NONE));
+	assert_true(DOUBLE_UNTIL(fate[1] != NONE && fate[2] != NONE));
 	assert_true(fate[0] == DONE && fate[1] == DIED && fate[2] == UNSTARTED);
 	works(seat);
 }
@@ -189,17 +189,14 @@ static void test_a_worker_forks_and_ends(void **arg)
 	escaped = (pid_t)exec_ns[0];
 	assert_true(escaped > 1);
 	/*
-	 * Its child would answer; the seat gets another worker all the same, at the latest when a job was
-	 * given to the one that has ended.
+	 * Its child answers as long as the end was not seen; one job may be lost to that. Then the seat
+	 * has another worker.
 	 */
-	for (int tries = 0; tries < 10 && fate[1] != DONE; tries++) {
-		assert_true(DOUBLE_UNTIL(seat_ready(seat)));
-		if (give(seat, 1, DOUBLE_ANSWERS) >= 0)
+	fate[1] = DONE;
+	for (int tries = 0; tries < 500 && fate[1] == DONE; tries++)
+		if (seat_ready(seat) && give(seat, 1, DOUBLE_ANSWERS) >= 0)
 			assert_true(DOUBLE_UNTIL(fate[1] != NONE));
-		else
-			assert_true(sd_event_run(double_event, 10000) >= 0);
-	}
-	assert_int_equal(fate[1], DONE);
+	assert_true(sd_event_run(double_event, 0) >= 0);
 	works(seat);
 	kill(escaped, SIGKILL);
 }

@@ -224,8 +224,10 @@ assert len(ids) == 30 and ids == sorted(set(ids)), ids"
     [[ ${VGPU_BIN_DIR:-} != *build-* ]] || skip "a build with instruments is not confined, and doctor says so"
     printf '#!/bin/sh\necho "name \\"vgpu-stub\\", bus PCI"\n' >"$BATS_TEST_TMPDIR/qemu"
     chmod +x "$BATS_TEST_TMPDIR/qemu"
-    vgpuadm doctor --qemu "$BATS_TEST_TMPDIR/qemu"
-    formats doctor --qemu "$BATS_TEST_TMPDIR/qemu"
+    # 8: warnings alone, as where this runs as root or the groups are missing.
+    run vgpuadm doctor --qemu "$BATS_TEST_TMPDIR/qemu"
+    [ "$status" -eq 0 ] || [ "$status" -eq 8 ]
+    formats doctor --qemu "$BATS_TEST_TMPDIR/qemu" || [ $? -eq 8 ]
     run -7 vgpuadm doctor --qemu /bin/true
     touch "$(dirname "$VGPUADM_SOCKET")/vm/left.sock"
     run -7 vgpuadm doctor --qemu "$BATS_TEST_TMPDIR/qemu"

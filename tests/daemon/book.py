@@ -92,7 +92,8 @@ class BookClient(LinkClient):
         opcode = None
         if len(message) >= 32:
             opcode = int.from_bytes(message[4:8], "little")
-            opcode = OPCODE_NAMES.get(opcode, f"0x{opcode:04x}")
+            # The ledger keeps this number for a request that has no opcode.
+            opcode = None if opcode == 0xffffffff else OPCODE_NAMES.get(opcode, f"0x{opcode:04x}")
         self.book.entries[self._numbers[sequence]] = (self.vm, opcode, status, len(message), response_bytes)
 
     def _take(self, frame):

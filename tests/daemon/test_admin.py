@@ -395,7 +395,7 @@ class Leaving(DaemonCase):
                     admin.send(command, **arguments)
         self.wait_none_left()
         self.works(client)
-        self.assertEqual(self.admin.vm("vm1")["priority"], "low")
+        wait_until(lambda: self.admin.vm("vm1")["priority"] == "low", "the last change, whose client had gone")
 
     def test_without_reading_thousands_of_answers(self):
         self.start("vm1:A:high")

@@ -162,7 +162,7 @@ class Stats(DaemonCase):
     """Some hundred requests of three VMs in two pools with all that can go wrong, then all ways to add them up."""
 
     GROUPS = {"vm": lambda row: row["vm"], "pool": lambda row: row["pool"], "priority": lambda row: row["priority"],
-              "opcode": lambda row: "unknown" if row["opcode"].startswith("0x") else row["opcode"]}
+              "opcode": lambda row: "unknown" if (row["opcode"] or "0x").startswith("0x") else row["opcode"]}
 
     def setUp(self):
         clients = self.start("vm1:A:high", "vm2:A:low", "vm10:B:medium", options=(*PATIENT, "--queue-max", "8"))
@@ -194,7 +194,7 @@ class Stats(DaemonCase):
         for row in rows:
             groups[self.GROUPS[by](row) if by else "all"].append(row)
         self.assertEqual(stats.keys(), groups.keys())
-        gpu_ns = sum(row["exec_ns"] for row in rows)
+        gpu_ns = sum(row["exec_ns"] or 0 for row in rows)
         for name, members in groups.items():
             self.assert_group(stats[name], members, gpu_ns, exact)
         window_s = (self.admin.end["until_unix_ns"] - self.admin.end["since_unix_ns"]) / 10**9
@@ -204,7 +204,7 @@ class Stats(DaemonCase):
 
     def assert_group(self, stats, rows, gpu_ns, exact):
         ran = [row for row in rows if row["executor"] != "none"]
-        own_ns = sum(row["exec_ns"] for row in rows)
+        own_ns = sum(row["exec_ns"] or 0 for row in rows)
         self.assertEqual(stats["count"], len(rows))
         self.assertEqual(stats["errors"], sum(row["status"] != "OK" for row in rows))
         self.assertEqual(stats["gpu_time_ns"], own_ns)

@@ -228,9 +228,9 @@ assert len(ids) == 30 and ids == sorted(set(ids)), ids"
     run vgpuadm doctor --qemu "$BATS_TEST_TMPDIR/qemu"
     [ "$status" -eq 0 ] || [ "$status" -eq 8 ]
     formats doctor --qemu "$BATS_TEST_TMPDIR/qemu" || [ $? -eq 8 ]
-    run -7 vgpuadm doctor --qemu /bin/true
+    run -8 vgpuadm doctor --qemu /bin/true
     touch "$(dirname "$VGPUADM_SOCKET")/vm/left.sock"
-    run -7 vgpuadm doctor --qemu "$BATS_TEST_TMPDIR/qemu"
+    run -8 vgpuadm doctor --qemu "$BATS_TEST_TMPDIR/qemu"
     [[ $output == *left.sock* ]]
     rm "$(dirname "$VGPUADM_SOCKET")/vm/left.sock"
 }

@@ -55,4 +55,4 @@ def look(path):
 def unpack(name, directory):
     """Puts what a vgpud of its time left there when it was killed into a state directory; see oldledgers/README."""
     with tarfile.open(ARCHIVES / f"{name}.tar.xz") as archive:
-        archive.extractall(directory, filter="data")
+        archive.extractall(directory)

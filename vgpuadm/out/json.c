@@ -26,13 +26,18 @@ static void put_json(const json_t *value)
 	free(text);
 }
 
-/* "received" for "received_unix_ns". Return: its length, 0: the key is of no moment. */
+/*
+ * "received" for "received_unix_ns". Return: its length, 0: the key is of no moment, or has more in it
+ * than our own keys have: it comes from outside, and is not escaped below.
+ */
 static size_t moment_of(const char *key)
 {
 	static const char suffix[] = "_unix_ns";
 	size_t len = strlen(key);
 
 	if (len < sizeof(suffix) || strcmp(key + len - (sizeof(suffix) - 1), suffix) != 0)
+		return 0;
+	if (strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") != len)
 		return 0;
 	return len - (sizeof(suffix) - 1);
 }

@@ -97,8 +97,9 @@ def ahead():
 
 STEPS_S = (86400, 2, -86400, -2)  # in turn
 CONFIGURATION = b"[file-transport]\ndir = /root/files\npoll_interval_ms = 20\n"
-BEGIN = "mkdir -p /root/files/vm1; exec vgpud --config /root/vgpud.conf --runtime-dir /run/vgpud --state-dir /root/state " \
-        "--user root --executor cpu --vm vm1:A:low"
+BEGIN = "mkdir -p /root/files/vm1 /etc; echo root:x:0:0::/root:/bin/sh >/etc/passwd; echo root:x:0: >/etc/group; " \
+        "exec vgpud --config /root/vgpud.conf --runtime-dir /run/vgpud --state-dir /root/state --user root --executor cpu " \
+        "--vm vm1:A:low"
 AWAIT = "n=0; until test -S /run/vgpud/admin.sock || test $((n += 1)) -gt 300; do sleep 0.1; done"
 ASK = "vgpu-run --transport file --dir /root/files --vm vm1 --pool A --priority low 20 22"
 

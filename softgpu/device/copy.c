@@ -58,8 +58,13 @@ static enum softgpu_result submit_copy(struct softgpu *gpu, struct sg_stream *st
 	return submit(gpu, stream, command);
 }
 
-static enum softgpu_result copy_on(struct softgpu *gpu, const struct softgpu_copy *copy,
-				   const struct softgpu_stream *handle, bool wait)
+/*
+ * Puts a copy or a set on a stream. copy, set: one of them; both NULL: the caller gave none.
+ * wait: return when it is done.
+ */
+static enum softgpu_result transfer_on(struct softgpu *gpu, const struct softgpu_copy *copy,
+				       const struct softgpu_set *set,
+				       const struct softgpu_stream *handle, bool wait)
 {
 	enum softgpu_result result = sg_device_enter(gpu);
 	struct sg_stream *stream;
@@ -68,30 +73,31 @@ static enum softgpu_result copy_on(struct softgpu *gpu, const struct softgpu_cop
 	if (result != SOFTGPU_SUCCESS)
 		return result;
 	stream = sg_stream_find(gpu, handle);
-	if (!stream || !copy)
+	if (!stream || (!copy && !set))
 		return sg_device_leave(gpu,
 				       stream ? SOFTGPU_INVALID_VALUE : SOFTGPU_INVALID_HANDLE);
 	command = sg_command_new(SG_COMMAND_TRANSFER);
 	if (!command)
 		return sg_device_leave(gpu, SOFTGPU_OUT_OF_MEMORY);
-	result = sg_transfer_copy(&command->transfer, gpu->memory, copy);
+	result = copy ? sg_transfer_copy(&command->transfer, gpu->memory, copy)
+		      : sg_transfer_fill(&command->transfer, gpu->memory, set);
 	if (result != SOFTGPU_SUCCESS || command->transfer.width == 0) {
 		sg_command_free(gpu, command);
 		return sg_device_leave(gpu, result);
 	}
-	result = submit_copy(gpu, stream, command, wait);
+	result = copy ? submit_copy(gpu, stream, command, wait) : submit(gpu, stream, command);
 	return wait ? sg_device_leave_waited(gpu, result) : sg_device_leave(gpu, result);
 }
 
 enum softgpu_result softgpu_copy(struct softgpu *gpu, const struct softgpu_copy *copy)
 {
-	return copy_on(gpu, copy, SOFTGPU_STREAM_LEGACY, true);
+	return transfer_on(gpu, copy, NULL, SOFTGPU_STREAM_LEGACY, true);
 }
 
 enum softgpu_result softgpu_copy_async(struct softgpu *gpu, const struct softgpu_copy *copy,
 				       struct softgpu_stream *stream)
 {
-	return copy_on(gpu, copy, stream, false);
+	return transfer_on(gpu, copy, NULL, stream, false);
 }
 
 static struct softgpu_copy line(uint64_t to, uint64_t from, uint64_t bytes)
@@ -109,7 +115,7 @@ enum softgpu_result softgpu_memcpy(struct softgpu *gpu, uint64_t to, uint64_t fr
 {
 	const struct softgpu_copy copy = line(to, from, bytes);
 
-	return copy_on(gpu, &copy, SOFTGPU_STREAM_LEGACY, true);
+	return transfer_on(gpu, &copy, NULL, SOFTGPU_STREAM_LEGACY, true);
 }
 
 enum softgpu_result softgpu_memcpy_async(struct softgpu *gpu, uint64_t to, uint64_t from,
@@ -117,31 +123,13 @@ enum softgpu_result softgpu_memcpy_async(struct softgpu *gpu, uint64_t to, uint6
 {
 	const struct softgpu_copy copy = line(to, from, bytes);
 
-	return copy_on(gpu, &copy, stream, false);
+	return transfer_on(gpu, &copy, NULL, stream, false);
 }
 
 enum softgpu_result softgpu_memset_async(struct softgpu *gpu, const struct softgpu_set *set,
-					 struct softgpu_stream *handle)
+					 struct softgpu_stream *stream)
 {
-	enum softgpu_result result = sg_device_enter(gpu);
-	struct sg_stream *stream;
-	struct sg_command *command;
-
-	if (result != SOFTGPU_SUCCESS)
-		return result;
-	stream = sg_stream_find(gpu, handle);
-	if (!stream || !set)
-		return sg_device_leave(gpu,
-				       stream ? SOFTGPU_INVALID_VALUE : SOFTGPU_INVALID_HANDLE);
-	command = sg_command_new(SG_COMMAND_TRANSFER);
-	if (!command)
-		return sg_device_leave(gpu, SOFTGPU_OUT_OF_MEMORY);
-	result = sg_transfer_fill(&command->transfer, gpu->memory, set);
-	if (result != SOFTGPU_SUCCESS || command->transfer.width == 0) {
-		sg_command_free(gpu, command);
-		return sg_device_leave(gpu, result);
-	}
-	return sg_device_leave(gpu, submit(gpu, stream, command));
+	return transfer_on(gpu, NULL, set, stream, false);
 }
 
 enum softgpu_result softgpu_memset(struct softgpu *gpu, const struct softgpu_set *set)

@@ -39,6 +39,7 @@
 
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
+#include "tests/unit/ledger/kill_statement.h"
 #include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
 #include "vgpud/ledger/start.h"
@@ -550,39 +551,16 @@ static bool start(struct lives *l)
 	return true;
 }
 
-static unsigned statements_left;
-
-/* Before each statement, and after. */
-static int count_statement(unsigned type, void *arg, void *statement, void *more)
-{
-	(void)type;
-	(void)arg;
-	(void)statement;
-	(void)more;
-	if (statements_left-- == 0)
-		raise(SIGKILL);
-	return 0;
-}
-
-static int watch_statements(sqlite3 *conn, char **error, const void *api)
-{
-	(void)error;
-	(void)api;
-	return sqlite3_trace_v2(conn, SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE, count_statement,
-				NULL);
-}
-
 /* A start that may come to nothing. */
 static void start_and_kill(struct lives *l)
 {
+	unsigned statements = draw(l, 300);
+	pid_t pid = fork();
 	int status;
-	pid_t pid;
 
-	statements_left = draw(l, 300);
-	pid = fork();
 	CHECK(l, pid >= 0);
 	if (pid == 0) {
-		sqlite3_auto_extension((void (*)(void))watch_statements);
+		kill_statement_after(statements);
 		if (!start(l))
 			_exit(1);
 		raise(SIGKILL);

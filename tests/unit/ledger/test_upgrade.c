@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "tests/unit/ledger/fixture.h"
+#include "tests/unit/ledger/kill_statement.h"
 #include "vgpud/ledger/ring.h"
 #include "vgpud/ledger/schema.h"
 
@@ -180,28 +181,6 @@ static void test_the_size_of_the_ring_does_not_matter(void **state)
 
 /* --- killed in the middle --- */
 
-static unsigned statements_left;
-
-/* Before each statement, and after. */
-static int count_statement(unsigned type, void *arg, void *statement, void *more)
-{
-	(void)type;
-	(void)arg;
-	(void)statement;
-	(void)more;
-	if (statements_left-- == 0)
-		raise(SIGKILL);
-	return 0;
-}
-
-static int watch_statements(sqlite3 *conn, char **error, const void *api)
-{
-	(void)error;
-	(void)api;
-	return sqlite3_trace_v2(conn, SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE, count_statement,
-				NULL);
-}
-
 /* Return: whether it was killed; else it came to its end. */
 static bool open_and_kill(unsigned statement)
 {
@@ -211,8 +190,7 @@ static bool open_and_kill(unsigned statement)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		statements_left = statement;
-		sqlite3_auto_extension((void (*)(void))watch_statements);
+		kill_statement_after(statement);
 		_exit(ledger_sqlite_open(&ledger, &fixture.config, fixture.why,
 					 sizeof(fixture.why)));
 	}

@@ -238,10 +238,13 @@ static void test_retention_by_size_takes_of_whom_has_most(void **state)
 	fixture_flush(ledger);
 	ledger_close(ledger);
 	assert_int_equal(fixture_number("SELECT count(*) FROM request WHERE vm_id = 7"), 300);
-	/* The others have about as much as each other; a step removes up to a thousand. */
+	/*
+	 * The others have about as much as each other. A step removes up to a thousand, and some
+	 * came after the last step; did what comes later not count, they would be 10,000 apart.
+	 */
 	assert_in_range(fixture_number("SELECT max(n) - min(n) FROM (SELECT count(*) AS n FROM "
 				       "request WHERE vm_id <> 7 GROUP BY vm_id)"),
-			0, 1100);
+			0, 4000);
 	/* Of its own, the oldest went. */
 	assert_in_range(fixture_number("SELECT min(id) FROM request WHERE vm_id = 9"), 3000, 20000);
 }

@@ -554,12 +554,14 @@ static void a_fault_is_the_contexts_error_and_stays(void **state)
 	uint64_t address;
 
 	(void)state;
-	rig_write(&rig, 0, 1);
 	launch("endless", other, 1, 32, 1, 0);
 	OK(softgpu_mem_alloc(rig.gpu, 100, &address));
+	/* All is queued before the fault: a call after it would answer with its code. */
+	launch("spin", stream, 1, 32, 0, 0);
 	launch("stray", stream, 1, 32, 0, address + 4096);
 	OK(softgpu_event_record(rig.gpu, event, stream));
 	rig_mark(&rig, stream, 5, 1);
+	rig_write(&rig, 0, 1);
 	assert_int_equal(softgpu_stream_synchronize(rig.gpu, stream), SOFTGPU_ILLEGAL_ADDRESS);
 	assert_int_equal(rig_read(&rig, 5), 0); /* what was behind it does not run */
 	OK(softgpu_fault_text(rig.gpu, text));

@@ -6,10 +6,10 @@
 #define TRIAL_FIRST 64u
 #define TRIAL_MOST 1024u
 #define TRIAL_WAITS 8u /* of a trial */
-#define STEP_SHARE 16  /* of a median, by which it follows what waiting took */
-#define TRIAL_SHARE 4  /* likewise in a trial, which has few to follow */
-#define GAIN_SHARE 16  /* looking must be quicker by so much */
-#define LONG 2	       /* times most_ns: longer is all the same */
+#define STEP_SHARE 16  /* a median moves by 1/16 of itself towards each new wait */
+#define TRIAL_SHARE 4  /* and by 1/4 in a trial, which has only few waits to learn from */
+#define GAIN_SHARE 16  /* polling must be quicker by 1/16, else sleeping leaves the CPU free */
+#define LONG 2	       /* waits are cut to 2 * most_ns: an idle guest tells nothing */
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {

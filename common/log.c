@@ -20,16 +20,16 @@
 #define LINE_MAX_BYTES 1024
 #define KEPT_MAX_BYTES (64u * 1024)
 #define POLLED_MAX_BYTES 256 /* what poll() promises room for, on a pipe as on a terminal */
-#define FLOOD_PASS 8	     /* messages in a minute that are none */
+#define FLOOD_PASS 8	     /* so many messages in a minute are no flood */
 
 static const char *log_program = "vgpu";
 static bool log_verbose;
 static bool log_to_journal;
 
 /*
- * How a line leaves without a wait. Standard error is shared with the process that started us and
- * with our own children, so its O_NONBLOCK is not ours to set: a socket takes MSG_DONTWAIT, and a
- * pipe or a terminal is opened once more, which gives a descriptor with flags of its own.
+ * How a line is written without blocking. O_NONBLOCK belongs to the open file, which we share with
+ * the process that started us and with our children, so we must not set it. A socket takes
+ * MSG_DONTWAIT instead; a pipe or a terminal is opened once more, which gives flags of its own.
  */
 enum out_way {
 	OUT_WAITS,  /* write() to standard error, however long that takes */
@@ -38,12 +38,12 @@ enum out_way {
 	OUT_POLLED  /* it could not be opened again: write() once poll() sees room */
 };
 
-/* Lines that could not leave yet, in order. The ledger's writer logs too, hence the lock. */
+/* Lines that could not be written yet, in order. The ledger's writer logs too, hence the lock. */
 static struct {
 	pthread_mutex_t lock;
 	enum out_way way;
 	int fd;
-	unsigned lost; /* messages, since they were last told of */
+	unsigned lost; /* messages, since a line last reported them */
 	size_t len_bytes;
 	char bytes[KEPT_MAX_BYTES];
 } out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO };
@@ -82,7 +82,7 @@ static bool has_room(void)
 	return poll(&ready, 1, 0) == 1;
 }
 
-/* Return: bytes that are dealt with: written, or such as can never be. */
+/* Return: how many bytes are done with: written, or given up because no reader is left. */
 static size_t leave(const char *bytes, size_t len)
 {
 	ssize_t n;
@@ -126,7 +126,7 @@ __attribute__((format(printf, 3, 0))) static size_t make_line(char *line, enum l
 	return (size_t)len;
 }
 
-/* Keeps one line that tells of what was lost, where it was lost. */
+/* Keeps a line that reports the lost messages, at the place in the log where they are missing. */
 __attribute__((format(printf, 1, 2))) static bool keep_note(const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];

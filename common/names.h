@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * All texts are static. An unknown number is answered with "?", never with NULL, so that a number
- * which came from outside can go straight into a message.
+ * All texts are static. An unknown number gives "?", never NULL, so that a number from outside can
+ * go straight into a message.
  */
 
 /* "BAD_CRC": what manuals and logs call an enum vgpu_error. */

@@ -75,7 +75,7 @@ int sock_listen(const char *path, mode_t mode)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* The mode is set before anybody can connect: that takes listen(). */
+	/* The mode is set before listen(), so a peer can never connect under a laxer one. */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
 	    listen(fd, BACKLOG) < 0) {
 		err = -errno;

@@ -9,15 +9,15 @@
 #define SOCK_PATH_SIZE 108 /* bytes of a socket's path, end included: sockaddr_un has no more */
 
 /*
- * Listens at path, close-on-exec and non-blocking. A socket file that nobody listens at any more is
+ * Listens at path, close-on-exec and non-blocking. A socket file whose listener has gone is
  * replaced; anything else there is left alone.
  * mode: of the socket file.
- * Return: descriptor; -EADDRINUSE somebody listens there; -EEXIST another kind of file is there;
- * -ENAMETOOLONG; else -errno.
+ * Return: descriptor; -EADDRINUSE: a process listens there; -EEXIST: a file of another type is
+ * there; -ENAMETOOLONG; else -errno.
  */
 int sock_listen(const char *path, mode_t mode);
 
-/* Connects to path likewise. Return: descriptor or -errno. */
+/* Connects to path, close-on-exec and non-blocking. Return: descriptor or -errno. */
 int sock_connect(const char *path);
 
 #endif

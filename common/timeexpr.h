@@ -19,9 +19,9 @@ struct timeexpr_base {
  * yesterday (their midnight), boot, start, 2026-11-21, 2026-11-21 07:30[:15[.5]], the same with T
  * and with Z or +01:00 (RFC 3339), 07:30[:15] (today), @1795245000[.5] (seconds since the epoch).
  *
- * Without a zone it is the process's local time (TZ). An hour that comes twice when clocks are put
- * back means its first time; one that is left out when they are put forward means as long after the
- * change as it says: 02:30 is then 03:30.
+ * Without a zone it is the process's local time (TZ). An hour that comes twice, when clocks are put
+ * back, means the first one. A time that is left out, when they are put forward, is counted on from
+ * the change: 02:30 then means 03:30.
  *
  * Return: 0; -EINVAL: it is none of these; -ERANGE: before 1970 or after 2261; -ENODATA: it refers
  * to what base does not know.

@@ -31,7 +31,7 @@ static inline int64_t util_wall_ns(void)
 	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec;
 }
 
-/* Return: the sum, UINT64_MAX where it would be more: what is counted never starts anew. */
+/* Return: the sum, or UINT64_MAX where it would overflow: a counter must not wrap to 0. */
 static inline uint64_t util_add_saturated(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;

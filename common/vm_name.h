@@ -12,14 +12,14 @@
 #define VM_NAME_FORM "1 to 63 letters, digits, '.', '_' and '-', the first one a letter or digit"
 
 /*
- * VM_NAME_FORM: "vm3", "100" (a VMID as Proxmox has them), a UUID, a label of a host name. It becomes
- * a file's name.
+ * VM_NAME_FORM: "vm3", "100" (a VMID as Proxmox has them), a UUID, a label of a host name. It
+ * becomes a file's name.
  */
 bool vm_name_ok(const char *name);
 
 /*
- * The number at the end of a name ("vm3": 3, "100": 100), which is its VM's unless told otherwise.
- * Return: 0: there is none, or none that fits; the digits at the end of a UUID are none.
+ * Finds the number at the end of a name ("vm3": 3, "100": 100), the VM's id unless --id gives one.
+ * Return: 0: the name ends in no number, or in one too large; the digits of a UUID do not count.
  */
 uint32_t vm_name_id(const char *name);
 

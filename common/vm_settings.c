@@ -69,7 +69,7 @@ const struct vm_setting *vm_setting_of_command(const char *command)
 
 /* --- kinds --- */
 
-/* Only these can be none: 0 of the others is a value like any. */
+/* Only these kinds can be "none"; for the others 0 is an ordinary value. */
 static bool has_none(const struct vm_setting *setting)
 {
 	switch (setting->kind) {
@@ -115,7 +115,7 @@ static int parse_number(const struct vm_setting *setting, const char *text, uint
 	}
 }
 
-/* 0 is in the bounds only as "none", where that is typed so. */
+/* A kind that knows "none" has 0 in its bounds for it; a user cannot type it as "0". */
 static bool is_within(const struct vm_setting *setting, uint64_t number)
 {
 	uint64_t least = has_none(setting) ? 1 : setting->least;

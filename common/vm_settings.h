@@ -16,14 +16,15 @@
  * least, most: bounds of a number, bytes of a text. A number of 0 means none, NULL in the database
  *	and null in JSON, where the kind has "none".
  * standard: what a new VM has, as it is typed; of a row whose column is NULL too.
- * COLUMN: heading in `vgpuadm list`, NULL: only JSON has it. in words: in `vgpuadm show`, likewise.
+ * COLUMN: heading in `vgpuadm list`. in words: label in `vgpuadm show`. Each is NULL where only
+ * JSON has the setting.
  * option: " [--name <type>]" in add-vm's pattern, or "".
  * command: SET(ID, "set-name", "pattern", "what it does"), or OTHER: commands of its own change it.
  *
- * From these are made: the columns of table vm and what is bound to them, the keys of vgpuadm list
- * and of its JSON, add-vm's options, the set-commands with their handlers, help and completion.
- * What a setting means is apply_NAME() in vgpud/daemon_settings.c; vgpuadm(8) and vgpuadm-output(7)
- * say it to people, and tests/cli/test_manpages.py sees that they do.
+ * These lines make the columns of table vm and their bindings, the fields of `vgpuadm list` and of
+ * its JSON, add-vm's options, the set-commands with their handlers, help and completion.
+ * apply_NAME() in vgpud/daemon_settings.c is what a setting means; vgpuadm(8) and vgpuadm-output(7)
+ * explain it, and tests/cli/test_manpages.py checks that they do.
  */
 #ifndef VM_SETTING_TABLE
 #define VM_SETTING_TABLE(X)                                                                     \
@@ -71,7 +72,7 @@ enum vm_setting_id {
 enum vm_setting_kind {
 	VM_SETTING_KIND_POOL,	  /* index; a letter in text, database and JSON */
 	VM_SETTING_KIND_PRIORITY, /* enum vgpu_priority; a word in text and JSON */
-	VM_SETTING_KIND_HALT,	  /* on or off, where on is for people to notice */
+	VM_SETTING_KIND_HALT,	  /* on or off; views highlight "on" */
 	VM_SETTING_KIND_SWITCH,	  /* on or off */
 	VM_SETTING_KIND_NUMBER,
 	VM_SETTING_KIND_PERCENT, /* "30%" */
@@ -129,8 +130,9 @@ bool vm_setting_kept_as_text(const struct vm_setting *setting);
 uint64_t vm_setting_number(const struct vm_setting *setting, const struct vm_settings *settings);
 
 /*
- * Takes back a number, or a text, that was kept, perhaps by another version, perhaps changed by hand.
- * What is out of bounds becomes what is nearest, what has no sense the standard.
+ * Restores a number, or a text, from the database, where another version may have written it or an
+ * administrator changed it by hand. A number out of bounds becomes the nearest bound; a value that
+ * makes no sense becomes the standard one.
  * Return: whether it was right as it was.
  */
 bool vm_setting_keep_number(const struct vm_setting *setting, int64_t number,

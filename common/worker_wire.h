@@ -15,8 +15,8 @@
  * next: so when a worker dies, the first job without an answer is the one that it was running. Jobs
  * and answers travel without the unused end of their msg.
  *
- * What a worker says is a claim: a request may have taken the process over. Its answer counts only
- * with the id of its job, which nothing but the job's message tells.
+ * The broker does not trust a worker: a request may have taken the process over. An answer counts
+ * only with the random id of its job, which the worker can know from the job's message alone.
  */
 
 #define WORKER_SOCKET "requests" /* the name of the worker's end of the pair: spawn_fd() */
@@ -43,7 +43,7 @@ struct worker_hello {
 /* One request to run. */
 struct worker_job {
 	uint64_t id;	       /* a random number */
-	uint32_t busy_poll_us; /* how long to look for the next job at most, before sleeping */
+	uint32_t busy_poll_us; /* how long to poll for the next job at most, before sleeping */
 	uint32_t len_bytes;
 	uint8_t msg[VGPU_MSG_MAX]; /* a request message that proto_check_request() accepted */
 };

@@ -17,7 +17,7 @@
  * them)"}}
  *
  * Argument values are strings as typed, flags are true. One command is answered at a time; the next
- * may be sent before. A client that may not even read gets an error with id 0 instead of a
+ * may be sent before. A client that has no right to read gets an error with id 0 instead of a
  * greeting.
  */
 #define ADMIN_PROTOCOL_VERSION 1

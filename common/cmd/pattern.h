@@ -68,9 +68,9 @@ struct pattern_next {
 };
 
 /*
- * argv: the whole words behind the command's name, wrong ones included. word: the one that is being
- * typed, perhaps empty. The caller keeps of what is offered that which begins with next->typed,
- * and knows the words of types such as vm, which pattern_type_word() does not.
+ * argv: the complete words behind the command's name, wrong ones included. word: the one that is
+ * being typed, perhaps empty. The caller filters the offers by the prefix next->typed. Words of
+ * types such as vm only the daemon knows: the caller asks for them, pattern_type_word() has none.
  */
 void pattern_next(const struct admin_cmd *cmd, int argc, char *const argv[], const char *word,
 		  struct pattern_next *next);

@@ -6,10 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/*
- * Patterns are ours, from admin_cmds.def; that each of them has the form that is asserted here is
- * what a unit test shows.
- */
+/* Patterns are our own, from admin_cmds.def, so their form is asserted; a unit test takes all. */
 
 /* "<target:vm|id>" up to its '>'. Return: what stands behind it. */
 static const char *take_types(struct pattern_item *item, const char *at)

@@ -47,7 +47,7 @@ struct pattern_why pattern_why_begin(const struct pattern *p, char *text, size_t
 void pattern_why_say(struct pattern_why *why, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* What somebody typed: it must not move a terminal's cursor, nor cut a UTF-8 sequence in half. */
+/* Adds the user's word in printable ASCII: it cannot move the cursor or end in half a character. */
 void pattern_why_typed(struct pattern_why *why, const char *typed);
 
 /* "VM", "VM|ID". */

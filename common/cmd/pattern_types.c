@@ -56,7 +56,7 @@ static bool fits_seconds(const char *text)
 	return units_parse_seconds(text, &ms) == 0;
 }
 
-/* Whether it is in range depends on the moment; here, on one that every daemon has seen. */
+/* Whether "3000w" is before 1970 depends on the present; a fixed moment of 2026 stands for it. */
 static bool fits_time(const char *text)
 {
 	const struct timeexpr_base base = { INT64_C(1767225600000000000), 1, 1 }; /* 2026 */
@@ -80,7 +80,7 @@ static bool printable(const char *text, size_t most)
 	return true;
 }
 
-/* "qemu", "qemu:kvm", ":kvm": whether there are such is not asked. */
+/* "qemu", "qemu:kvm", ":kvm": only the form; vgpud looks the names up. */
 static bool fits_owner(const char *text)
 {
 	size_t user = strcspn(text, ":");

@@ -47,7 +47,7 @@ enum pattern_type pattern_type_find(const char *name, size_t len);
 /* "a VM's name: 1 to 63 letters, ...": what is right, as a clause. */
 const char *pattern_type_expected(enum pattern_type type);
 
-/* Return: whether text has the type's form; whether there is such a VM or pool is not asked. */
+/* Return: whether text has the type's form. The VM or pool that it names need not exist. */
 bool pattern_type_fits(enum pattern_type type, const char *text);
 
 /*

@@ -11,16 +11,17 @@
 #define QEMU_OPTIONS_DEVICE "vgpu-stub,chardev=vg0,id=vgpu0"
 
 /*
- * A slot where no one looks for a free one: QEMU would take the first, which a hypervisor has in its
- * own books as free, so that its next hotplug would fail.
+ * A PCI slot far from the first free one. QEMU would choose that first slot, but a hypervisor that
+ * does not know of the device believes it free, and its next hotplug there would fail.
  */
 #define QEMU_OPTIONS_SLOT ",addr=0x1e"
 
 #define QEMU_OPTIONS_SIZE 384 /* bytes of a -chardev for any socket's path */
 
 /*
- * -chardev. A comma in the path is doubled: so QEMU takes it for a part of the path.
- * qemu_listens: QEMU does, and vgpud connects. reconnect_ms: QEMU is one from 9.2 on.
+ * Writes the value of -chardev. A comma in the path is doubled, which is how QEMU escapes it.
+ * qemu_listens: QEMU listens at path and vgpud connects; else the other way round.
+ * reconnect_ms: QEMU is 9.2 or newer, whose option counts milliseconds.
  */
 void qemu_options_chardev(char *out, size_t size, const char *path, bool qemu_listens,
 			  bool reconnect_ms);

@@ -66,7 +66,7 @@ void suggest_offer(struct suggest *s, const char *candidate)
 	size_t len = strlen(s->word), other_len = strlen(candidate);
 	unsigned most = tolerance(len, other_len), distance = UINT_MAX;
 
-	/* Each character that one has more is a mistake: most candidates need no closer look. */
+	/* Each character of difference in length is a mistake: that rules out most candidates. */
 	if ((len > other_len ? len - other_len : other_len - len) <= most)
 		distance = suggest_distance(s->word, candidate);
 	if (len >= PREFIX_LEAST && other_len <= SUGGEST_WORD_MAX &&

@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 /*
- * A binary interface, written down from NVIDIA's public documentation of the driver API: so all
- * that speaks CUDA on the host compiles, and is linted, where no toolkit is. Names and values are
- * the toolkit's; tests/unit/common/test_cuda_abi.c compares each with cuda.h where there is one.
+ * A binary interface, written down from NVIDIA's public documentation of the driver API, so that
+ * the host's CUDA code compiles and is linted without a toolkit. Names and values are the
+ * toolkit's; tests/unit/common/test_cuda_abi.c compares each with cuda.h where there is one.
  * Only what is used stands here.
  */
 

@@ -7,9 +7,11 @@
 #include "common/cuda/cuda_abi.h"
 
 /*
- * X(field, name, suffix, version, arguments): what we call it; its name in the manual; what
- * libcuda.so.1 adds to the name for the version with these arguments; the CUDA version that brought
- * it (11000 is 11.0); its arguments. Each returns a CUresult.
+ * X(field, name, suffix, version, arguments)
+ *
+ * field: the member of struct cuda_calls. name: the function's name in NVIDIA's manual.
+ * suffix: what libcuda.so.1 appends to the name for the variant with these arguments.
+ * version: the CUDA version that introduced it (11000 is 11.0). Each returns a CUresult.
  */
 #define CUDA_CALLS(X)                                                                            \
 	X(init, cuInit, , 2000, (unsigned))                                                      \

@@ -41,7 +41,7 @@ static inline uint32_t proto_param(const struct proto_request *r, uint32_t i)
 
 /*
  * Judges a request message and takes it apart; the steps of judgement are numbered in the .c.
- * msg: a private copy, which nobody else can write any more; len_bytes may be anything.
+ * msg: a private copy, which no other process can write; len_bytes may be anything.
  * out: filled only when the answer is OK.
  * Return: OK, BAD_LENGTH, BAD_VERSION, BAD_REQUEST, BAD_CRC or BAD_OPCODE.
  */
@@ -63,9 +63,11 @@ uint32_t proto_make_request(uint8_t *out, const struct proto_request *r);
 uint32_t proto_make_response(uint8_t *out, const struct proto_response *r);
 
 /*
- * Judges a response message and takes it apart, on a private copy likewise.
- * with_crc: whether the request had a checksum: then so must the response, else its field is 0.
- *Only an error may lack it: the other side may have refused the request before it saw the flag.
+ * Judges a response message and takes it apart.
+ * msg: a private copy, which no other process can write; len_bytes may be anything.
+ * with_crc: whether the request had a checksum. Then the response must have one too, except in an
+ * error: the other side may have refused the request before it saw the flag. Without one, the
+ * field is 0.
  * out: filled only on success; its data leads into msg.
  * Return: 0, -EPROTONOSUPPORT another version, -EBADMSG wrong checksum, -EPROTO malformed.
  */

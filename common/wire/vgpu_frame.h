@@ -11,7 +11,7 @@
 
 /*
  * Theory of operation: the parser owns one frame's worth of memory and takes bytes as they come.
- * It never takes a byte of the next frame, so the caller always knows whose bytes it holds. The
+ * It never takes a byte of the next frame, so all that it holds belongs to one frame. The
  * header is judged as soon as its 24 bytes are there; a bad one is final: close the connection and
  * vgpu_frame_reset().
  */

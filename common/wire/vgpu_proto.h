@@ -49,8 +49,9 @@ struct vgpu_response_header {
 /*
  * The opcodes, one home: X(value, NAME, "name", params, data_unit, what it does).
  * params: how many it takes, exactly. data_unit: 0, it takes no data; else data_length is a
- * positive multiple of it. From VGPU_OPCODE_TEST on they are there to try what the host does about
- * faults; it refuses them unless its administrator allows them.
+ * positive multiple of it. Opcodes from VGPU_OPCODE_TEST on make a fault happen, so that an
+ * administrator can see how the host deals with it; it refuses them unless its configuration allows
+ * them (test_opcodes).
  */
 #define VGPU_OPCODE_TABLE(X)                                                               \
 	X(0x0000, NOP, "nop", 0, 0, "nothing, through the whole path")                     \

@@ -43,7 +43,7 @@ enum vgpu_reg { VGPU_REG_TABLE(VGPU_REG_ENUM) };
 #define VGPU_REGS_LEN 0x40u /* bytes */
 
 #define VGPU_REQUEST_BUF 0x040u	 /* 1024 bytes, RW, takes accesses of 1 to 8 bytes */
-#define VGPU_RESPONSE_BUF 0x440u /* 1024 bytes, RO, likewise; zero past RESPONSE_LEN */
+#define VGPU_RESPONSE_BUF 0x440u /* 1024 bytes, RO, takes 1 to 8 bytes; 0 past RESPONSE_LEN */
 #define VGPU_BUF_LEN 1024u	 /* bytes of each buffer */
 #define VGPU_RESERVED 0x840u	 /* from here on: reads 0, writes ignored */
 

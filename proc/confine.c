@@ -18,15 +18,15 @@
 /*
  * Theory of operation. Each role has a list of the system calls that it may use. Of the others,
  *
- * - those that only somebody would want who has taken the process over (attack[]) kill it, so that
- *   its end is seen: the daemon is started again, a worker or a query replaced;
+ * - those of use only to an attacker who has taken the process over (attack[]) kill it. Its end is
+ *   noticed: systemd starts the daemon again, and vgpud replaces a worker or a query;
  * - all the rest fail with ENOSYS, and the kernel logs them (audit type 1326, with the number). The
- * C library asks for what an older kernel does not have in this very way, and then does without;
- *   another version of it may well use something new. A daemon that runs on is better than one that
- *   a system update brings down, and what is not on the list cannot be done either way.
+ *   C library takes ENOSYS for an older kernel and does without the call. A newer version of it may
+ *   use a call that is not listed yet: killing the daemon then would let a system update bring it
+ *   down, and refusing protects as well.
  *
- * Calls are named as strings, since a name that this libseccomp or this processor does not know is
- * then no error: what is not known cannot be allowed.
+ * Calls are named as strings, so that a name unknown to this libseccomp or this processor is no
+ * error at compile time. A call without a number cannot be made here, so it needs no rule.
  */
 
 /* --- what is allowed --- */
@@ -146,7 +146,7 @@ static const char *const loop[] = {
  */
 static const char *const reads_database[] = { "sendto", "fcntl", "fchown" };
 
-/* Files of others: see files/dir.c, which is careful with them. */
+/* Guests' files, which another host may change at any time: files/dir.c says how they are used. */
 static const char *const guests_files[] = {
 	"openat2", "openat",	 "unlinkat",   "renameat", "renameat2",		"fchown",
 	"fchmod",  "fchmodat",	 "getdents64", "fcntl",	   "inotify_add_watch", "inotify_rm_watch",
@@ -198,7 +198,7 @@ static const char *const attack[] = {
 	"quotactl",
 	"quotactl_fd",
 	"acct",
-	/* to become somebody else */
+	/* to become another user */
 	"setuid",
 	"setgid",
 	"setreuid",
@@ -269,7 +269,7 @@ static void rule(struct filter *filter, uint32_t action, const char *name, struc
 		     seccomp_rule_add_array(filter->context, action, number(name), 1, &cmp));
 }
 
-/* Where nothing is refused, what is not allowed is logged anyway. */
+/* In mode `log` the kernel logs what would have been refused, and lets it pass. */
 static void refuse(struct filter *filter, int err, const char *name, struct scmp_arg_cmp cmp)
 {
 	if (wanted == CONFINE_YES)
@@ -286,7 +286,7 @@ static void kill_attackers(struct filter *filter)
 						      number(attack[i]), 0));
 }
 
-/* Nothing that was written can be run. */
+/* Memory may be writable or executable, never both: injected code cannot run. */
 static void allow_memory(struct filter *filter)
 {
 	const unsigned both = PROT_WRITE | PROT_EXEC;
@@ -323,7 +323,7 @@ static void allow_unix_sockets(struct filter *filter)
 	refuse(filter, EAFNOSUPPORT, "socketpair", SCMP_A0(SCMP_CMP_NE, AF_UNIX));
 }
 
-/* Threads, and no processes. What is asked of clone3() no filter can see: hide_clone3(). */
+/* Threads, and no processes. A filter cannot see the arguments of clone3(): hide_clone3(). */
 static void allow_threads(struct filter *filter)
 {
 	rule(filter, SCMP_ACT_ALLOW, "clone",
@@ -332,7 +332,9 @@ static void allow_threads(struct filter *filter)
 	note(filter, seccomp_rule_add(filter->context, SCMP_ACT_ALLOW, number("clone3"), 0));
 }
 
-/* The C library tries clone3() for each thread. With a filter of its own that is not logged. */
+/*
+ * The C library tries clone3() for each thread: a filter of its own refuses it without a log line.
+ */
 static int hide_clone3(void)
 {
 	struct filter filter = { .context = seccomp_init(SCMP_ACT_ALLOW) };
@@ -422,7 +424,8 @@ const char *confine_state(void)
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(VGPU_COVERAGE)
-/* At its end a sanitizer stops all threads as a debugger does. */
+/* No confinement: a sanitizer stops all threads with ptrace() at its end, and coverage counters are
+ * written beside the objects. */
 int confine(enum confine_role role)
 {
 	(void)role;

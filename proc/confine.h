@@ -24,26 +24,26 @@ enum confine_mode confine_mode(const char *name);
 void confine_set_mode(enum confine_mode mode);
 
 /*
- * All threads of this process, from here on and for ever: no new privileges, no look into it by
- * others of its user where that is no trouble, and of system calls only those of the role. What
- * happens to others, confine.c says.
- * Return: 0; -errno: this kernel cannot, and nothing has changed.
+ * Confines all threads of this process for good: no new privileges, only the system calls of the
+ * role, and for most roles no reading of its memory by other processes of its user. confine.c says
+ * what happens on other calls.
+ * Return: 0; -errno: this kernel cannot do it, and nothing has changed.
  */
 int confine(enum confine_role role);
 
 /*
- * This process may change files beneath these directories alone, from here on and for ever, and
- * run none; it may read as before. Call it before there are threads.
+ * Lets this process change files only beneath these directories, and run none, for good; it may
+ * read as before. Call it before there are threads.
  * dirs: NULL behind the last one.
  * Return: 0; -errno: this kernel cannot (it has no Landlock), and nothing has changed.
  */
 int confine_changes(const char *const *dirs);
 
 /*
- * For this process alone, all file systems are read-only from here on, but for what lies beneath
- * these directories: so it cannot change the mode, owner or times of a file elsewhere either, which
- * no Landlock sees. It takes the right to mount, so call it before that is dropped; what was started
- * before sees nothing of it.
+ * Makes all file systems read-only for this process, except beneath these directories. So it cannot
+ * change the mode, owner or times of a file elsewhere either, which Landlock does not cover.
+ * It needs the right to mount: call it before that is dropped. Processes that run already are not
+ * affected.
  * dirs: NULL behind the last one. Return: 0; -errno: that right is missing, or a call of this
  * kernel, and nothing has changed.
  */

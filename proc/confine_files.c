@@ -90,7 +90,8 @@ int confine_mounts(const char *const *dirs)
 		return -ENOSYS;
 	if (unshare(CLONE_NEWNS) < 0)
 		return -errno;
-	/* What the host mounts later shall be seen; what is done here shall not. */
+	/* What the host mounts later appears here, but what is done here does not appear on the
+	 * host. */
 	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return -errno;
 	err = bind_each(dirs);
@@ -102,7 +103,7 @@ int confine_mounts(const char *const *dirs)
 }
 
 #ifdef VGPU_COVERAGE
-/* Which lines ran is written beside the objects. */
+/* Not for coverage builds, which write their counters beside the objects. */
 int confine_changes(const char *const *dirs)
 {
 	(void)dirs;

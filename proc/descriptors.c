@@ -15,7 +15,7 @@ bool descriptors_left(int like, unsigned kept)
 	if (next < 0)
 		return false;
 	close(next);
-	/* A limit can be changed from outside at any time. */
+	/* Asked each time, since prlimit(1) can change the limit of a running process. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return false;
 	if (limit.rlim_cur < 3 * DESCRIPTORS_OF_HOST)

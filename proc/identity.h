@@ -8,21 +8,21 @@
 #include <sys/types.h>
 
 struct identity {
-	bool change; /* else the rest means nothing: stay who we are */
+	bool change; /* false: the process keeps its user, and the rest means nothing */
 	uid_t uid;
 	gid_t gid;
 	const char *name; /* the caller's */
 };
 
 /*
- * Whom to become: that user, if we are root. Root goes on as root only if that is what it is told.
- * name: a user; "root" asks for it.
+ * Finds the user to become, if we are root. To stay root takes a configuration that says so.
+ * name: a user; "root" to stay root.
  * Return: 0, or -errno after having said what is wrong.
  */
 int identity_find(struct identity *who, const char *name);
 
 /*
- * Becomes it, with its groups, and without a way back.
+ * Becomes that user, with its groups, and without a way back.
  * Return: 0, or -errno after having said what is wrong.
  */
 int identity_take(const struct identity *who);

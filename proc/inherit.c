@@ -21,7 +21,7 @@ static const char *const passed[] = {
 	"PATH",		"TSAN_OPTIONS",	   "UBSAN_OPTIONS", "TZ",
 };
 
-/* Addressed to the process that a service manager started, and to no other. */
+/* Meant for the process that the service manager started, and for no child of it. */
 static const char *const addressed[] = {
 	"INVOCATION_ID", "LISTEN_FDNAMES", "LISTEN_FDS",   "LISTEN_PID",
 	"MAINPID",	 "NOTIFY_SOCKET",  "WATCHDOG_PID", "WATCHDOG_USEC",
@@ -31,7 +31,7 @@ void inherit_standard_descriptors(void)
 {
 	int fd;
 
-	/* Each gets the lowest number that is free. */
+	/* open() gives the lowest free number, so this fills 0, 1 and 2 where they are closed. */
 	do
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
 	while (fd >= 0 && fd <= STDERR_FILENO);
@@ -44,7 +44,7 @@ void inherit_no_signals(void)
 	struct sigaction action;
 	sigset_t none;
 
-	/* Handlers are not inherited: one that is there is a sanitizer's, and stays. */
+	/* exec resets handlers, so one that is there now is a sanitizer's own, and stays. */
 	for (int signal = 1; signal < NSIG; signal++) {
 		if (sigaction(signal, NULL, &action) != 0 || action.sa_handler != SIG_IGN)
 			continue;
@@ -60,7 +60,7 @@ void inherit_close_strangers(void)
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 }
 
-/* What vgpud reads and writes there is its own. Standard error stays, or the starter set it. */
+/* A role must not read vgpud's input or write to its output. Standard error: see the starter. */
 static void leave_standard_descriptors(void)
 {
 	int null = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);

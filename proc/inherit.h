@@ -8,20 +8,21 @@
 #define INHERIT_FD_NAMES "VGPUD_FD_NAMES"
 
 /*
- * For main(), before all else. The standard descriptors are there, if only as /dev/null: else the
- * first file that is opened becomes one of them, and gets our messages.
+ * For main(), before all else: opens /dev/null for each standard descriptor that is closed. Else
+ * the first file that is opened, such as the database, would become standard error and get our
+ * messages.
  */
 void inherit_standard_descriptors(void);
 
 /*
- * For vgpud itself: no signal is ignored or blocked. A caller that ignores SIGCHLD would have us
- * wait for our children for ever. Roles have theirs from the starter.
+ * For vgpud itself: no signal is ignored or blocked afterwards. With SIGCHLD ignored by its caller,
+ * vgpud would wait for its children for ever. The starter sets the signals of roles.
  */
 void inherit_no_signals(void);
 
 /*
- * For vgpud itself, once its configuration is read: closes what else its caller left open. It would
- * stay open as long as vgpud runs.
+ * For vgpud itself, once its configuration is read: closes what else its caller left open, which
+ * would stay open as long as vgpud runs.
  */
 void inherit_close_strangers(void);
 
@@ -32,10 +33,10 @@ void inherit_close_strangers(void);
 void inherit_role(void);
 
 /*
- * For the starter: what of the environment a role of ours gets. Names of services' sockets, secrets
- * of whoever typed the command and the like are none of its business; only the loader's, CUDA's and
- * the sanitizers' variables are, the time zone and the home directory. A library that is preloaded
- * into vgpud is configured by variables that only it knows: then all stay.
+ * For the starter: leaves a role the variables of the loader, of CUDA and of the sanitizers, the
+ * time zone and the home directory. Others may hold secrets of the user who started vgpud, or the
+ * addresses of services' sockets. A library that is preloaded into vgpud (LD_PRELOAD) may be
+ * configured by variables of any name: then all stay.
  * environment: NULL behind the last; entries that go are taken out of it.
  */
 void inherit_filter_environment(char **environment);
@@ -47,9 +48,8 @@ void inherit_filter_command(void);
 int inherit_fd(const char *name);
 
 /*
- * Closes all descriptors but the standard ones and those that were passed by name: what the caller
- * of vgpud left open is none of a role's business. The starter's socket has no name, and
- * stays.
+ * Closes all descriptors but the standard ones and those that were passed by name: a role must not
+ * use what the caller of vgpud left open. In the starter its socket, which has no name, stays.
  */
 void inherit_close_others(void);
 

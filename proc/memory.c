@@ -16,7 +16,8 @@ void memory_expendable(int score)
 
 	if (fd < 0)
 		return;
-	/* Lowering it would need a privilege: then the one that was inherited is higher, and right. */
+	/* Fails where it would lower the score, which takes a privilege: then the higher one may
+	 * stay. */
 	if (write(fd, text, (size_t)len) < 0)
 		len = 0;
 	close(fd);

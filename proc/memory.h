@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 /*
- * For want of memory, the kernel ends this process rather than one with a lower score; best effort.
- * score: 0 is the standard, 1000 is first. A process inherits it, so that of vgpud, which a service
- * manager has lowered, would be every child's.
+ * Sets which process the kernel ends when memory runs out: this one rather than one with a lower
+ * score. Best effort. A child inherits the score, so without this call every child would have that
+ * of vgpud, which the service manager lowers.
+ * score: 0 is the standard; a process with 1000 is ended first.
  */
 void memory_expendable(int score);
 
-/* Beyond it, allocating fails. Best effort, and not in a build whose checks need more. */
+/* Allocations beyond it fail. Best effort, and no limit in a sanitizer build, which needs more. */
 void memory_limit(uint64_t bytes);
 
 #endif

@@ -5,8 +5,8 @@
 #define VGPU_PROC_ROLE_H
 
 /*
- * The entries lie here, below both sides: vgpud's main() starts a role without seeing anything of
- * the room that it lives in, so nothing of a worker's can get into the broker by an include.
+ * The entries lie below both sides: vgpud's main() starts a role without including its folder, so
+ * that no header of a worker can get into the broker.
  */
 
 /*

@@ -174,10 +174,11 @@ static int set_mounts(void)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };
 
-	/* Nothing of it reaches the host's own mounts. */
+	/* The mounts below must not propagate to the host. */
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -1;
-	/* An older kernel has no such call: a user of one's own changes no files of others. */
+	/* A kernel before 5.12 lacks the call; the worker's own user still cannot change others'
+	 * files. */
 	if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof(read_only)) <
 		    0 &&
 	    errno != ENOSYS && errno != EPERM)
@@ -201,7 +202,7 @@ static int set_user(unsigned place)
 	return 0;
 }
 
-/* Ends the worker-to-be where a part fails that was had at the start. */
+/* Runs in the child. Ends it where a part fails that worked when the starter tried it. */
 static void enter(unsigned place, int procs)
 {
 	const char *step = NULL;
@@ -224,7 +225,7 @@ static void enter(unsigned place, int procs)
 
 /* --- in the starter --- */
 
-/* Forgets those that have ended; their cgroups go with what is left in them. */
+/* Frees the places of workers that have ended, and kills what is left in their cgroups. */
 static void bury(void)
 {
 	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++) {
@@ -244,7 +245,7 @@ static int find_place(void)
 {
 	static unsigned next;
 
-	/* In turn, so that a user's number comes again late. */
+	/* Round robin, so that a user id is used again as late as possible. */
 	for (unsigned n = 0; n < SANDBOX_WORKERS_MAX; n++) {
 		unsigned place = next++ % SANDBOX_WORKERS_MAX;
 
@@ -271,7 +272,7 @@ int sandbox_clone(void)
 	}
 	if (parts & SANDBOX_NAMESPACES)
 		flags |= NAMESPACES;
-	/* Not fork(), whose children are one's own. */
+	/* Not fork(), whose child would be the starter's: CLONE_PARENT makes it vgpud's. */
 	pid = syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
 	if (pid == 0) {
 		if (wanted)

@@ -12,21 +12,25 @@
  * A request may take its worker over. So a worker is started, in this order: in new pid, network,
  * ipc and mount namespaces; with every file system read-only, and vgpud's directories hidden; in a
  * cgroup of its own, with bounds on memory and processes; as a user of its own, with no right left.
- * Nothing that it starts outlives it: the end of a pid namespace's first process ends all in it, and
- * the cgroup is killed as a whole.
+ * Nothing that it starts outlives it: the end of a pid namespace's first process ends all in it,
+ * and the cgroup is killed as a whole.
  *
- * Each part is used where it can be had. The starter says at its start which ones cannot.
+ * Each part is used where the host allows it. At its start the starter tries each, and reports what
+ * is missing.
  */
 enum sandbox_part { SANDBOX_NAMESPACES = 1, SANDBOX_CGROUP = 2, SANDBOX_USER = 4, SANDBOX_ALL = 7 };
 
 #define SANDBOX_WHY_SIZE 384
 #define SANDBOX_WORKERS_MAX 1024
-#define SANDBOX_UID_FIRST 1880000000u /* and one more for each worker; a range of no other use */
+#define SANDBOX_UID_FIRST \
+	1880000000u /* one for each worker, from a range that hosts leave unused */
 
 /*
+ * Tries which parts of the sandbox this host allows, and prepares them.
  * hide: directories, with a newline between two, that no worker shall see; "": workers are started
- * without a sandbox. own_users: whether vgpud has a user that is not root, and so may its workers.
- * why: gets a sentence for what cannot be had, or "". Return: enum sandbox_part.
+ * without a sandbox. own_users: whether each worker gets a user of its own; where vgpud stays root,
+ * they stay root as well. why: gets a sentence about the missing parts, or "".
+ * Return: set of enum sandbox_part.
  */
 unsigned sandbox_open(const char *hide, bool own_users, char *why);
 
@@ -36,13 +40,15 @@ unsigned sandbox_open(const char *hide, bool own_users, char *why);
  */
 int sandbox_clone(void);
 
-/* Ends a worker and all that it started. Return: 0, -ESRCH: there is none such any more. */
+/* Ends a worker and all that it started. Return: 0, -ESRCH: it has ended already. */
 int sandbox_kill(pid_t pid);
 
-/* Return: whether this build's workers can be shut in; a sanitizer's write and look where it likes. */
+/*
+ * Return: whether workers of this build can be shut in; a sanitizer needs files beyond the sandbox.
+ */
 bool sandbox_is_built(void);
 
-/* No exec gives this process a capability from now on, where it may say so. */
+/* Empties the bounding set, where permitted: no exec gives this process a capability any more. */
 void sandbox_bound_capabilities(void);
 
 /* Takes every capability from this process, for good. Return: 0 or -1 and errno. */

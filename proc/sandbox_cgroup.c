@@ -22,7 +22,7 @@
  */
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CONTROLLERS "+memory +pids"
-#define WORKER_MEMORY "4G" /* what CUDA and a worker take on the host is a tenth of it */
+#define WORKER_MEMORY "4G" /* ten times what a worker with CUDA takes on the host */
 #define WORKER_PIDS "256"  /* threads count, too */
 
 static int workers = -1; /* the directory */
@@ -96,7 +96,7 @@ static void remove_group(const char *name)
 	unlinkat(workers, name, AT_REMOVEDIR);
 }
 
-/* What an earlier vgpud left. One that is stuck in the driver stays, and so does its group. */
+/* Kills what an earlier vgpud left. A process that is stuck in the driver stays, with its group. */
 static void empty_workers(void)
 {
 	DIR *dir = fdopendir(dup(workers));
@@ -169,7 +169,8 @@ int sandbox_cgroup_make(unsigned place)
 	err = write_file(group, "memory.max", WORKER_MEMORY);
 	if (err == 0)
 		err = write_file(group, "pids.max", WORKER_PIDS);
-	/* Half a worker is of no use. */
+	/* The kernel kills a worker as a whole when its memory runs out: part of one is of no use.
+	 *  */
 	if (err == 0)
 		err = write_file(group, "memory.oom.group", "1");
 	procs = err == 0 ? openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC) : err;

@@ -8,16 +8,19 @@
 
 /*
  * Finds our own cgroup (version 2; under systemd the unit needs Delegate=), moves the starter and
- * vgpud into a group of it, and makes another for workers, where memory and processes can be
- * bounded. What an earlier vgpud left there is killed.
+ * vgpud into a child of it, and makes another child for workers, with bounds on memory and
+ * processes. Processes that an earlier vgpud left there are killed.
  * why: on failure a few words. Return: 0 or -errno.
  */
 int sandbox_cgroup_open(char *why, size_t why_size);
 
-/* Makes a worker's. Return: a descriptor of its cgroup.procs, where "0" takes one in, or -errno. */
+/*
+ * Makes a worker's cgroup. Return: a descriptor of its cgroup.procs, into which the worker writes
+ * "0" to join, or -errno.
+ */
 int sandbox_cgroup_make(unsigned place);
 
-/* Ends all that is in it. */
+/* Kills all processes in it. */
 void sandbox_cgroup_kill(unsigned place);
 
 /* The same, and removes it. */

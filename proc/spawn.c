@@ -37,8 +37,8 @@ static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 
 	if (program < 0)
 		return -errno;
-	/* It ends when vgpud does, and not before: a signal to all of them is vgpud's to deal with.
-	 */
+	/* The starter ends when vgpud does, and not before: vgpud handles a signal to the whole
+	 * group. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	*pid = fork();
@@ -183,8 +183,8 @@ static int read_answer(void)
 }
 
 /*
- * An answer that comes later would be taken for the next one's. Where the starter is root's and we
- * are not, it ends by the closed socket.
+ * Gives the starter up after a missing answer: a late one would be taken for the next order's.
+ * Where it runs as root and we cannot kill it, it ends by the closed socket.
  */
 static void give_up_late(int result)
 {

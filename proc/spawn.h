@@ -15,31 +15,32 @@ struct spawn_fd {
 };
 
 /*
- * Starts the starter, which starts all others (proc/starter.c). Call it before there are threads.
- * pid: of the starter; its end is for the caller to watch: nothing can be started afterwards.
+ * Starts the starter, which starts all other processes (proc/starter.c). Call it before there are
+ * threads.
+ * pid: of the starter; the caller watches for its end, after which nothing can be started.
  * Return: 0 or -errno.
  */
 int spawn_open(pid_t *pid, const struct spawn_fixed *fixed);
 
 /*
- * Has a child of ours started. No signal is blocked in it. Where there is no descriptor left to
- * watch it by, that is an error, and none is started.
+ * Has the starter start a child of ours, in which no signal is blocked. Without a free descriptor
+ * to watch it by, this fails and starts nothing.
  * argument: NULL for a role whose argument is fixed. fds: num of them, at most SPAWN_FDS_MAX; they
  * stay the caller's, and the child has copies, numbered from SPAWN_FD_FIRST on in this order.
- * Return: 0 or -errno. That it could not become the program shows as its exit status 127.
+ * Return: 0 or -errno. A child whose exec fails ends with status 127.
  */
 int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const struct spawn_fd *fds,
 		unsigned num);
 
 /*
- * What the starter has said of the sandbox of workers. why: a sentence for what cannot be had, or
- * "". Return: enum sandbox_part; 0: workers have none.
+ * The starter's report on the sandbox of workers. why: a sentence about missing parts, or "".
+ * Return: set of enum sandbox_part; 0: workers have none.
  */
 unsigned spawn_sandbox(const char **why);
 
 /*
- * Ends a worker, which may have a user of its own: then only the starter has the right to. Return: 0
- * or -errno.
+ * Ends a worker through the starter: vgpud has no right to kill one that has a user of its own.
+ * Return: 0 or -errno.
  */
 int spawn_kill(pid_t pid);
 

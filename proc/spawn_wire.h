@@ -9,12 +9,12 @@
 #include "proc/sandbox.h"
 
 #define SPAWN_FD_FIRST 3      /* where the descriptors of a process of ours begin */
-#define SPAWN_FDS_MAX 4	      /* so many at most, besides the standard ones */
+#define SPAWN_FDS_MAX 4	      /* most descriptors of a role, besides the standard ones */
 #define SPAWN_FD_NAME_SIZE 16 /* the end included */
 #define SPAWN_STDERR "stderr" /* the one of this name becomes standard error, and has no number */
 
-/* What this program can be started as besides vgpud; main() knows it by argv[1] (argv[0] is for
- * ps, and whatever runs a program under itself, as valgrind does, sets it as it likes). */
+/* What this program can be started as besides vgpud. main() reads it from argv[1]: argv[0] is for
+ * ps(1), and a tool that runs a program under itself, such as valgrind, changes it. */
 enum spawn_role {
 	SPAWN_STARTER,
 	SPAWN_WORKER,
@@ -27,7 +27,8 @@ enum spawn_role {
 
 extern const char *const spawn_name[SPAWN_ROLE_NUM];
 
-/* What the starter is told at its own start, so that nobody can talk it into anything else. */
+/* What is fixed at the starter's own start: no later order can change it, even from a vgpud that an
+ * attacker has taken over. */
 struct spawn_fixed {
 	const char *confine; /* the last argument of each role: how it confines itself */
 	const char *files;   /* the first argument of SPAWN_FILES; "": there is none */

@@ -23,10 +23,10 @@
 #include "proc/sandbox.h"
 
 /*
- * Theory of operation. vgpud confines itself, and whatever it started would be confined likewise,
- * which a CUDA worker could not live with. So it has others started by this process, which was
- * there before, does nothing else, and has nothing but its socket, its own program's file and the
- * standard descriptors:
+ * Theory of operation. vgpud confines itself. A child that it started by itself would inherit these
+ * filters, under which a CUDA worker cannot run. So this process starts all others. It is older
+ * than the filters, does nothing else, and has nothing but its socket, its own program's file and
+ * the standard descriptors:
  *
  *   vgpud -- role, argument, descriptors --> starter -- clone, exec --> child of vgpud
  *         <-- pid -------------------------
@@ -34,9 +34,9 @@
  * Of all processes this alone keeps the rights that vgpud was started with: it needs them for the
  * sandboxes of workers (sandbox.c). vgpud drops its own before it opens a socket.
  *
- * CLONE_PARENT makes it vgpud's child, which is told of its end, and reaps it, as if it had started
- * it by itself. An order can only name a role, and for a worker or a query their argument: whoever
- * has taken vgpud over cannot have a program of his own started.
+ * CLONE_PARENT makes the new process a child of vgpud, which is told of its end and reaps it as one
+ * of its own. An order can only name a role and, for a worker or a query, an argument: an attacker
+ * who has taken vgpud over cannot have another program started.
  */
 
 #define EXIT_NO_PROGRAM 127 /* as a shell has it */
@@ -55,8 +55,8 @@ _Noreturn void starter_cannot_run(enum spawn_role role)
 }
 
 /*
- * The descriptors take their places, and the environment has their names. The socket to vgpud, which
- * is where the first belongs, gives way to it or is closed by exec.
+ * Moves the descriptors to their numbers and puts their names into the environment. The socket to
+ * vgpud has the first number: dup2() replaces it there, or exec closes it.
  * Return: 0, -1 and errno.
  */
 static int place_descriptors(const struct starter_order *order, int *fds)
@@ -65,7 +65,7 @@ static int place_descriptors(const struct starter_order *order, int *fds)
 	int next = SPAWN_FD_FIRST;
 	size_t len = 0;
 
-	/* First all out of each other's way. */
+	/* First above all target numbers, so that no dup2() below closes one still to be moved. */
 	for (unsigned i = 0; i < order->fd_num; i++) {
 		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, SPAWN_FD_FIRST + SPAWN_FDS_MAX);
 		if (fds[i] < 0)
@@ -85,7 +85,7 @@ static int place_descriptors(const struct starter_order *order, int *fds)
 	return len > 0 ? setenv(INHERIT_FD_NAMES, names, 1) : unsetenv(INHERIT_FD_NAMES);
 }
 
-/* ^C on the terminal is for vgpud: it ends the others when it has answered. */
+/* ^C on the terminal is for vgpud, which answers what runs before it ends its processes. */
 static void ignore_signals(void)
 {
 	signal(SIGHUP, SIG_IGN);
@@ -112,7 +112,7 @@ static int prepare(const struct starter_order *order, int *fds)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In the child. program: its own file, out of the way of its descriptors. */
+/* In the child. program: descriptor of this program's file, above the role's descriptors. */
 static _Noreturn void become(const struct starter_order *order, const char *argument,
 			     const char *confine, int program, int *fds)
 {
@@ -161,12 +161,13 @@ static int become_user(const char *user)
 /* A process that is no worker. Return: its pid, -errno; 0 in the child. */
 static int clone_plain(const struct spawn_fixed *fixed, enum spawn_role role)
 {
-	/* Not fork(), whose children are one's own. */
+	/* Not fork(), whose child would be the starter's. */
 	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 
 	if (pid < 0)
 		return -errno;
-	/* The captive command has what its caller has; and root was told to be root. */
+	/* The captive command keeps the caller's user and rights; so does a role where vgpud stays
+	 * root. */
 	if (pid != 0 || role == SPAWN_COMMAND || (fixed->user[0] == '\0' && geteuid() == 0))
 		return (int)pid;
 	sandbox_bound_capabilities();
@@ -261,7 +262,7 @@ int starter_main(const struct spawn_fixed *fixed)
 	unsigned fd_num;
 
 	close(opened);
-	/* Both: vgpud's end closes the socket, which also holds where it ended before this. */
+	/* The closed socket tells of vgpud's end too, even where vgpud ended before this call. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fcntl(SPAWN_FD_FIRST, F_SETFD, FD_CLOEXEC);
 	memset(&hello, 0, sizeof(hello));

@@ -7,8 +7,8 @@
 #include "proc/spawn_wire.h"
 
 /*
- * Opens the file of this program for fexecve(): what was started, even where another file has its
- * name by now. Return: a descriptor, or -1 and errno.
+ * Opens the file of this program for fexecve(): the one that was started, even if an upgrade has
+ * put another file under its name. Return: a descriptor, or -1 and errno.
  */
 int starter_program(void);
 

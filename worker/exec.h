@@ -13,10 +13,10 @@ struct exec;
 
 /*
  * submit: takes a copy of the job. Jobs run in the order in which they were submitted.
- *	Return: 0; -EAGAIN: no room now; else the executor is broken.
+ * Return: 0; -EAGAIN: no room now; else the executor is broken.
  * reap: Return: 1, *done is the oldest job not yet reaped; 0: none is done; else the executor is
- *	broken, and the oldest job not yet reaped is the one that it was running.
- * cancel: the job is not wanted any more. It may be reaped all the same.
+ * broken, and the oldest job not yet reaped is the one that it was running.
+ * cancel: the caller does not need the job any more. It may be reaped all the same.
  * close: ends the executor and frees it, whatever it is doing.
  * Errors are -errno.
  */

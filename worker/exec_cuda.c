@@ -81,7 +81,7 @@ static CUresult launch_test_fault(struct exec_cuda *cuda)
 				  NULL);
 }
 
-/* Takes the whole GPU, which is the hardest to take it back from. */
+/* Fills the whole GPU: the hardest case for the broker to recover from. */
 static CUresult launch_test_hang(struct exec_cuda *cuda)
 {
 	return cuda->calls.launch(cuda->test_hang, cuda->exec.info.multiprocessors, 1, 1,
@@ -167,7 +167,7 @@ static int cuda_reap(struct exec *exec, struct worker_done *done)
 	return 1;
 }
 
-/* A kernel that was launched cannot be taken back; the broker kills the process if it must. */
+/* A launched kernel cannot be cancelled; the broker kills the process at the deadline. */
 static void cuda_cancel(struct exec *exec, uint64_t id)
 {
 	(void)exec;

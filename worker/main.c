@@ -130,15 +130,17 @@ int role_worker(const char *spec)
 	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
 	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* No core file: it would keep what guests sent, and who writes one is not dead yet. */
+	/* No core file: it would contain guests' data, and writing it would delay the worker's end.
+	 *  */
 	prctl(PR_SET_DUMPABLE, 0);
-	/* ^C on the terminal is for the broker: it ends its workers when it has answered. */
+	/* ^C on the terminal is for the broker, which answers what runs before it ends its workers.
+	 *  */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	hello.error = open_executor(&exec, spec, hello.why, sizeof(hello.why));
-	/* Not with CUDA: its driver's library opens, maps and starts what it likes. */
+	/* Not with CUDA, whose driver library opens devices, maps code and starts helpers. */
 	if (exec != NULL && exec->info.executor == VGPU_EXECUTOR_CPU)
 		confine(CONFINE_CPU_WORKER);
 	if (!greet(exec, &hello))

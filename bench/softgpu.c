@@ -10,6 +10,7 @@
 #include "bench/softgpu_native.h"
 #include "common/util.h"
 #include "softgpu/softgpu.h"
+#include "softgpu/softgpu_memory.h"
 
 extern const char softgpu_kernels[], softgpu_kernels_end[];
 

@@ -111,7 +111,8 @@ struct sg_block *sg_heap_find(const struct softgpu *gpu, uint64_t address)
 	return block && !block->freeing ? block : NULL;
 }
 
-void sg_heap_release(struct softgpu *gpu, struct sg_block *block)
+/* Gives a block's memory back now. */
+static void release(struct softgpu *gpu, struct sg_block *block)
 {
 	(void)sg_memory_release(gpu->memory, block->address);
 	sg_pool_uncount(block->pool, block->bytes);
@@ -127,7 +128,7 @@ void sg_heap_free(struct softgpu *gpu, uint64_t address)
 		return;
 	block = sg_heap_find_any(gpu, address);
 	if (block)
-		sg_heap_release(gpu, block);
+		release(gpu, block);
 }
 
 void sg_heap_free_due(struct softgpu *gpu)
@@ -137,7 +138,7 @@ void sg_heap_free_due(struct softgpu *gpu)
 	while ((block = TAILQ_FIRST(&gpu->heap.due)) != NULL &&
 	       sg_device_reached(gpu, block->number)) {
 		TAILQ_REMOVE(&gpu->heap.due, block, in_due);
-		sg_heap_release(gpu, block);
+		release(gpu, block);
 	}
 }
 

@@ -25,9 +25,6 @@ struct sg_block *sg_heap_find(const struct softgpu *gpu, uint64_t address);
 /* The same, also of a block that is being freed. */
 struct sg_block *sg_heap_find_any(const struct softgpu *gpu, uint64_t address);
 
-/* Gives a block's memory back now. */
-void sg_heap_release(struct softgpu *gpu, struct sg_block *block);
-
 /* A command of kind FREE runs: gives the block back. Address 0: it was handed out again. */
 void sg_heap_free(struct softgpu *gpu, uint64_t address);
 

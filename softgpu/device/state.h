@@ -23,6 +23,7 @@
 #include "softgpu/machine/cta.h"
 #include "softgpu/machine/memory.h"
 #include "softgpu/softgpu.h"
+#include "softgpu/softgpu_memory.h"
 
 struct sg_program;
 struct sg_stream;

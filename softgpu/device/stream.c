@@ -234,11 +234,6 @@ static void advance(struct softgpu *gpu, struct sg_stream *stream, bool again)
 	streams->advancing = false;
 }
 
-void sg_streams_advance(struct softgpu *gpu)
-{
-	advance(gpu, NULL, true);
-}
-
 /* --- the life of a command --------------------------------------------------------------- */
 
 struct room {
@@ -334,7 +329,8 @@ void sg_streams_drop(struct softgpu *gpu)
 
 /* --- waiting ----------------------------------------------------------------------------- */
 
-bool sg_stream_reached(const struct sg_stream *stream, uint64_t number)
+/* Whether all commands of a stream up to a number have ended. */
+static bool stream_reached(const struct sg_stream *stream, uint64_t number)
 {
 	const struct sg_command *first = TAILQ_FIRST(&stream->commands);
 
@@ -351,7 +347,7 @@ static bool target_reached(struct softgpu *gpu, const void *argument)
 	const struct target *target = argument;
 
 	(void)gpu;
-	return sg_stream_reached(target->stream, target->number);
+	return stream_reached(target->stream, target->number);
 }
 
 enum softgpu_result sg_stream_wait(struct softgpu *gpu, struct sg_stream *stream)

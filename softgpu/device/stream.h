@@ -30,14 +30,8 @@ enum softgpu_result sg_stream_submit(struct softgpu *gpu, struct sg_stream *stre
 /* A started command has ended: takes it from its stream, frees it, starts what waited for it. */
 void sg_stream_command_ended(struct softgpu *gpu, struct sg_command *command);
 
-/* Starts what can be started, after something happened that commands wait for. */
-void sg_streams_advance(struct softgpu *gpu);
-
 /* Frees all commands that have not started: the context has an error. */
 void sg_streams_drop(struct softgpu *gpu);
-
-/* Whether all commands of a stream up to a number have ended. */
-bool sg_stream_reached(const struct sg_stream *stream, uint64_t number);
 
 /* A reference keeps a stream while a call waits without the lock. */
 void sg_stream_get(struct sg_stream *stream);

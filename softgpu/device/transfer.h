@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "softgpu/softgpu.h"
+#include "softgpu/softgpu_memory.h"
 
 struct sg_memory;
 

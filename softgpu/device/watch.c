@@ -22,8 +22,8 @@ void sg_watch_init(struct sg_watch *watch)
 	sg_device_condition(&watch->work);
 }
 
-bool sg_watch_meets(enum softgpu_wait condition, uint64_t word, uint64_t value,
-		    uint32_t value_bytes)
+/* Whether a word meets a wait's condition. value_bytes: 4 or 8. */
+static bool meets(enum softgpu_wait condition, uint64_t word, uint64_t value, uint32_t value_bytes)
 {
 	const uint64_t mask = value_bytes == 4 ? UINT32_MAX : UINT64_MAX;
 
@@ -52,7 +52,7 @@ static int look(struct softgpu *gpu, const struct sg_command_value *value)
 		now = __atomic_load_n((const uint32_t *)word, __ATOMIC_ACQUIRE);
 	else
 		now = __atomic_load_n((const uint64_t *)word, __ATOMIC_ACQUIRE);
-	return sg_watch_meets(value->condition, now, value->value, value->bytes);
+	return meets(value->condition, now, value->value, value->bytes);
 }
 
 /* Return: whether the command has ended, or the context has an error. */

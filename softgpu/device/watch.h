@@ -21,8 +21,4 @@ void sg_watch_abort(struct softgpu *gpu);
 /* A kernel faulted: the context's error comes now, or later with the switch fault-late. */
 void sg_watch_fault(struct softgpu *gpu, enum softgpu_result result, const char *text);
 
-/* Whether a word meets a wait's condition. value_bytes: 4 or 8. Pure. */
-bool sg_watch_meets(enum softgpu_wait condition, uint64_t word, uint64_t value,
-		    uint32_t value_bytes);
-
 #endif

@@ -191,11 +191,6 @@ static double add_odd(double a, double b)
 	return make_odd(s, (a - (s - part)) + (b - part));
 }
 
-double sg_arith_fma_odd(double a, double b, double c)
-{
-	return add_odd(a * b, c);
-}
-
 /* An exact zero from a sum: -0 toward minus infinity, but for two zeros of one sign. */
 static double zero_sum(double a, double b, double sum, enum sg_arith_round mode)
 {
@@ -247,31 +242,6 @@ float sg_arith_finish_f32(double odd, enum sg_arith_round mode, bool ftz)
 	if (sg_arith_abs_f32(sg_arith_from_f32((uint32_t)scaled)) < 0x1p-62f)
 		return sg_arith_copysign_f32(r, 0.0f);
 	return r;
-}
-
-float sg_arith_add_round_f32(float a, float b, enum sg_arith_round mode)
-{
-	return sg_arith_finish_f32(sg_arith_add_odd(a, b, mode), mode, false);
-}
-
-float sg_arith_mul_round_f32(float a, float b, enum sg_arith_round mode)
-{
-	return sg_arith_finish_f32((double)a * b, mode, false);
-}
-
-float sg_arith_fma_round_f32(float a, float b, float c, enum sg_arith_round mode)
-{
-	return sg_arith_finish_f32(sg_arith_fma_odd_f32(a, b, c, mode), mode, false);
-}
-
-float sg_arith_div_round_f32(float a, float b, enum sg_arith_round mode)
-{
-	return sg_arith_finish_f32(sg_arith_div_odd(a, b), mode, false);
-}
-
-float sg_arith_sqrt_round_f32(float a, enum sg_arith_round mode)
-{
-	return sg_arith_finish_f32(sg_arith_sqrt_odd(a), mode, false);
 }
 
 static int fe_mode(enum sg_arith_round mode)

@@ -52,14 +52,9 @@ uint64_t sg_arith_to_int(double value, enum sg_arith_round mode, unsigned bits, 
 double sg_arith_integral(double value, enum sg_arith_round mode);
 
 /*
- * The four operations and the fused one in any mode but RNA. f32 results are not canonical NaN yet.
- * They leave the processor's rounding mode as they found it.
+ * The four operations and the fused one in any mode but RNA. They leave the processor's rounding
+ * mode as they found it.
  */
-float sg_arith_add_round_f32(float a, float b, enum sg_arith_round mode);
-float sg_arith_mul_round_f32(float a, float b, enum sg_arith_round mode);
-float sg_arith_fma_round_f32(float a, float b, float c, enum sg_arith_round mode);
-float sg_arith_div_round_f32(float a, float b, enum sg_arith_round mode);
-float sg_arith_sqrt_round_f32(float a, enum sg_arith_round mode);
 double sg_arith_add_round_f64(double a, double b, enum sg_arith_round mode);
 double sg_arith_mul_round_f64(double a, double b, enum sg_arith_round mode);
 double sg_arith_fma_round_f64(double a, double b, double c, enum sg_arith_round mode);
@@ -81,8 +76,5 @@ double sg_arith_sqrt_odd(float a);
  * the smallest normal number becomes zero.
  */
 float sg_arith_finish_f32(double odd, enum sg_arith_round mode, bool ftz);
-
-/* a * b + c for formats of at most 11 bits, to be narrowed once: the last bit tells inexactness. */
-double sg_arith_fma_odd(double a, double b, double c);
 
 #endif

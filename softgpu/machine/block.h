@@ -98,7 +98,4 @@ struct sg_launch {
 	bool races;  /* report data races on shared memory by hooks->race */
 };
 
-/* A word for a fault code: "illegal address". Return: a constant, never NULL. */
-const char *sg_fault_name(enum sg_fault_code code);
-
 #endif

@@ -9,7 +9,8 @@
 #include "softgpu/machine/exec.h"
 #include "softgpu/ptx/module.h"
 
-const char *sg_fault_name(enum sg_fault_code code)
+/* Return: a word for a fault code, a constant. */
+static const char *fault_name(enum sg_fault_code code)
 {
 	switch (code) {
 	case SG_FAULT_NONE:
@@ -91,7 +92,7 @@ static int fill(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigne
 	memcpy(fault->block, w->cta->index, sizeof(fault->block));
 	for (int n = 0; n < 3; n++)
 		fault->thread[n] = w->tid[n][lane];
-	snprintf(fault->text, sizeof(fault->text), "%s: %s%s: %s", sg_fault_name(code), where, at,
+	snprintf(fault->text, sizeof(fault->text), "%s: %s%s: %s", fault_name(code), where, at,
 		 what);
 	return SG_EXEC_FAULT;
 }

@@ -318,11 +318,6 @@ void *sg_memory_host(struct sg_memory *m, uint64_t addr, uint64_t bytes)
 	return range.host + (addr - range.base);
 }
 
-const atomic_uint_fast64_t *sg_memory_generation(const struct sg_memory *m)
-{
-	return &m->generation;
-}
-
 void sg_memory_cache_init(struct sg_memory_cache *c, struct sg_memory *m)
 {
 	memset(c, 0, sizeof(*c));

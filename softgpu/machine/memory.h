@@ -96,9 +96,6 @@ void *sg_memory_host(struct sg_memory *m, uint64_t addr, uint64_t bytes);
  */
 void sg_memory_nearest(struct sg_memory *m, uint64_t addr, char *text, size_t text_bytes);
 
-/* A number that changes when a range is released or unregistered: caches of ranges compare it. */
-const atomic_uint_fast64_t *sg_memory_generation(const struct sg_memory *m);
-
 /*
  * The last few ranges that one block of threads used. Owned by one thread of the host at a time.
  * Lookups that hit cost a comparison of two bounds; a miss takes the memory's lock.

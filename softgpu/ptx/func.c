@@ -8,8 +8,9 @@
 
 /* --- the head -------------------------------------------------------------------------------- */
 
-void sg_parse_formals(struct sg_parser *p, bool of_entry, bool named, struct sg_ast_var ***out,
-		      uint32_t *count)
+/* A list of formals in parentheses, if one stands here. */
+static void parse_formals(struct sg_parser *p, bool of_entry, bool named, struct sg_ast_var ***out,
+			  uint32_t *count)
 {
 	size_t capacity = 0;
 
@@ -132,9 +133,9 @@ static void read_prototype(struct sg_parser *p, const char *name, uint32_t line)
 	struct sg_ast_proto *proto = sg_load_alloc(p->load, sizeof(*proto));
 
 	proto->name = name;
-	sg_parse_formals(p, false, false, &proto->rets, &proto->ret_count);
+	parse_formals(p, false, false, &proto->rets, &proto->ret_count);
 	sg_parse_name(p, "'_' in a prototype");
-	sg_parse_formals(p, false, false, &proto->params, &proto->param_count);
+	parse_formals(p, false, false, &proto->params, &proto->param_count);
 	while (head_directive(p, &(struct sg_ast_func){ 0 }))
 		;
 	sg_lex_expect_punct(&p->lex, ';', "after .callprototype");
@@ -303,13 +304,13 @@ void sg_parse_function(struct sg_parser *p, enum sg_linkage linkage)
 	sg_lex_next(&p->lex);
 	if (sg_lex_accept_dotted(&p->lex, "attribute"))
 		sg_parse_fail(p, -ENOTSUP, ".attribute of a function is not supported by softgpu");
-	sg_parse_formals(p, false, true, &rets, &ret_count);
+	parse_formals(p, false, true, &rets, &ret_count);
 	if (ret_count > 1 || (entry && ret_count > 0))
 		sg_parse_fail(p, -ENOTSUP, "a function returns one value, a kernel none");
 	line = p->lex.token.line;
 	name = sg_parse_name(p, "the name of a function");
 	func = enter(p, name, line, entry, linkage);
-	sg_parse_formals(p, entry, true, &params, &param_count);
+	parse_formals(p, entry, true, &params, &param_count);
 	while (head_directive(p, &attributes))
 		;
 	if (!func->has_body) {

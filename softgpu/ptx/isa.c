@@ -62,11 +62,6 @@ static const char *const feature_verbs[SG_FEATURE_NUM] = {
 #include "softgpu/ptx/isa.def"
 };
 
-static const char *const ops[SG_OP_NUM] = {
-#define OP(name) [SG_OP_##name] = #name,
-#include "softgpu/ptx/isa.def"
-};
-
 struct sreg_row {
 	const char *name;
 	uint8_t components;
@@ -107,11 +102,6 @@ const char *sg_isa_feature_text(enum sg_feature f)
 const char *sg_isa_feature_verb(enum sg_feature f)
 {
 	return f < SG_FEATURE_NUM ? feature_verbs[f] : "";
-}
-
-const char *sg_isa_op_name(enum sg_op op)
-{
-	return op < SG_OP_NUM ? ops[op] : "";
 }
 
 const char *sg_isa_sreg_name(enum sg_sreg sreg)

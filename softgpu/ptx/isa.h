@@ -166,7 +166,6 @@ enum sg_kind sg_isa_type_kind(enum sg_type type);
 const char *sg_isa_word_text(enum sg_word word);    /* "rn"; "" for NONE */
 const char *sg_isa_feature_text(enum sg_feature f); /* "tensor-core instructions" */
 const char *sg_isa_feature_verb(enum sg_feature f); /* "are" for it, "is" for others */
-const char *sg_isa_op_name(enum sg_op op);	    /* "ADD", for tests and traces */
 const char *sg_isa_sreg_name(enum sg_sreg sreg);    /* "tid", without % */
 enum sg_type sg_isa_sreg_type(enum sg_sreg sreg);
 unsigned sg_isa_sreg_components(enum sg_sreg sreg);

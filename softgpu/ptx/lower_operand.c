@@ -81,7 +81,8 @@ uint32_t sg_lower_constant(struct sg_lower *l, uint8_t lane, uint64_t value, uin
 	return (l->constant_hash[at] - 1) | SG_LOWER_CONSTANT;
 }
 
-uint32_t sg_lower_address(struct sg_lower *l, const struct sg_ast_var *var, uint64_t addend)
+/* Return: a constant that gets the address of a variable in .global or .const. */
+static uint32_t address_constant(struct sg_lower *l, const struct sg_ast_var *var, uint64_t addend)
 {
 	struct sg_lower_relocations *all = l->relocations;
 	uint32_t constant;
@@ -216,13 +217,6 @@ uint32_t sg_lower_source(struct sg_lower *l, const struct sg_operand *op, enum s
 	return narrow;
 }
 
-uint32_t sg_lower_source64(struct sg_lower *l, const struct sg_operand *op)
-{
-	if (op->kind == SG_OPERAND_REG && l->lanes[op->reg] == 4)
-		return sg_lower_widen(l, op->reg, SG_TYPE_U32, 8);
-	return sg_lower_source(l, op, SG_TYPE_B64);
-}
-
 uint32_t sg_lower_destination(struct sg_lower *l, const struct sg_operand *op, enum sg_type type)
 {
 	if (op->kind == SG_OPERAND_SINK)
@@ -255,7 +249,7 @@ uint32_t sg_lower_variable(struct sg_lower *l, const struct sg_ast_var *var, int
 	uint64_t at;
 
 	if (var->space == SG_SPACE_GLOBAL || var->space == SG_SPACE_CONST)
-		return sg_lower_address(l, var->definition, (uint64_t)offset);
+		return address_constant(l, var->definition, (uint64_t)offset);
 	if (in_call_frame(l, var))
 		return from_sreg(l, SG_SREG_FRAME, (int64_t)(var->offset + (uint64_t)offset));
 	if (var->space == SG_SPACE_SHARED && sg_link_is_dynamic(var->definition))
@@ -288,7 +282,7 @@ static struct sg_lower_place place_of_var(struct sg_lower *l, const struct sg_as
 	struct sg_lower_place place = { .base = SG_SLOT_NONE, .imm = offset, .space = var->space };
 
 	if (var->space == SG_SPACE_GLOBAL || var->space == SG_SPACE_CONST) {
-		place.base = sg_lower_address(l, var->definition, 0);
+		place.base = address_constant(l, var->definition, 0);
 	} else if (in_call_frame(l, var)) {
 		place.space = SG_SPACE_FRAME;
 		place.imm = (int64_t)(var->offset + (uint64_t)offset);

@@ -48,9 +48,6 @@ uint32_t sg_lower_temp(struct sg_lower *l, uint8_t lane);
 /* Return: a constant of this value, shared with equal ones. */
 uint32_t sg_lower_constant(struct sg_lower *l, uint8_t lane, uint64_t value, uint64_t high);
 
-/* Return: a constant that gets the address of a variable in .global or .const. */
-uint32_t sg_lower_address(struct sg_lower *l, const struct sg_ast_var *var, uint64_t addend);
-
 /* Adds an instruction; all operands SG_SLOT_NONE, vec 1, the line of the text's. Valid until the
  * next. */
 struct sg_code_insn *sg_lower_emit(struct sg_lower *l, enum sg_op op);
@@ -78,9 +75,6 @@ uint32_t sg_lower_source_wide(struct sg_lower *l, const struct sg_operand *op, e
 
 /* Return: the register of a destination, a new one for '_'. */
 uint32_t sg_lower_destination(struct sg_lower *l, const struct sg_operand *op, enum sg_type type);
-
-/* Return: a source of 64 bits; from one of 32 it is extended with zeros. */
-uint32_t sg_lower_source64(struct sg_lower *l, const struct sg_operand *op);
 
 /* Return: the address of a variable as a value of 64 bits in its own space. */
 uint32_t sg_lower_variable(struct sg_lower *l, const struct sg_ast_var *var, int64_t offset);

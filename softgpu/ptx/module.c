@@ -184,22 +184,6 @@ int sg_module_load(const struct sg_module_text *texts, size_t count,
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
-const struct sg_code_function *sg_module_find(const struct sg_module *module, const char *name)
-{
-	const struct sg_code_function *found = NULL;
-
-	for (uint32_t i = 0; i < module->function_count; i++) {
-		const struct sg_code_function *f = &module->functions[i];
-
-		if (strcmp(f->name, name) != 0)
-			continue;
-		if (f->entry)
-			return f;
-		found = found != NULL ? found : f;
-	}
-	return found;
-}
-
 const struct sg_code_global *sg_module_find_global(const struct sg_module *module, const char *name)
 {
 	for (uint32_t i = 0; i < module->global_count; i++)

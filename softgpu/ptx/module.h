@@ -34,9 +34,6 @@ void sg_module_place(struct sg_module *module, uint64_t global_base, uint64_t co
 
 void sg_module_free(struct sg_module *module); /* NULL is allowed */
 
-/* Return: the kernel or function of this name, NULL if there is none. */
-const struct sg_code_function *sg_module_find(const struct sg_module *module, const char *name);
-
 /* Return: the variable, NULL if there is none or it has no name outside. */
 const struct sg_code_global *sg_module_find_global(const struct sg_module *module,
 						   const char *name);

@@ -148,7 +148,8 @@ struct sg_symbol *sg_parse_find(struct sg_parser *p, const char *name, size_t le
 
 /* --- what is read over ----------------------------------------------------------------------- */
 
-void sg_parse_skip_line(struct sg_parser *p, uint32_t line)
+/* To the end of a line: debug directives have no ';'. */
+static void skip_line(struct sg_parser *p, uint32_t line)
 {
 	while (p->lex.token.kind != SG_TOKEN_END && p->lex.token.line == line)
 		sg_lex_next(&p->lex);
@@ -180,7 +181,7 @@ bool sg_parse_skip_directive(struct sg_parser *p)
 
 	if (sg_lex_is(&p->lex, SG_TOKEN_DOTTED, "loc") ||
 	    sg_lex_is(&p->lex, SG_TOKEN_DOTTED, "file")) {
-		sg_parse_skip_line(p, line);
+		skip_line(p, line);
 		return true;
 	}
 	if (sg_lex_accept_dotted(&p->lex, "section")) {

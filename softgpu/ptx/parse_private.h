@@ -48,9 +48,6 @@ void sg_parse_nest(struct sg_parser *p);
  */
 const char *sg_parse_name(struct sg_parser *p, const char *what);
 
-/* Skips to the end of a statement: over ';'. For debug directives. */
-void sg_parse_skip_line(struct sg_parser *p, uint32_t line);
-
 /* A constant expression. */
 struct sg_value sg_parse_constant(struct sg_parser *p);
 
@@ -87,10 +84,6 @@ uint32_t sg_parse_new_registers(struct sg_parser *p, enum sg_type type, uint64_t
 
 /* .entry and .func, from that word on. */
 void sg_parse_function(struct sg_parser *p, enum sg_linkage linkage);
-
-/* A list of formals in parentheses, if one stands here. */
-void sg_parse_formals(struct sg_parser *p, bool of_entry, bool named, struct sg_ast_var ***out,
-		      uint32_t *count);
 
 /* One instruction, from its guard or mnemonic on, over its ';'. */
 void sg_parse_insn(struct sg_parser *p);

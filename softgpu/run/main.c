@@ -14,6 +14,7 @@
 #include "softgpu/run/options.h"
 #include "softgpu/run/show.h"
 #include "softgpu/softgpu.h"
+#include "softgpu/softgpu_memory.h"
 
 #define LOG_BYTES 4096
 #define TEXT_BYTES_MAX (64u << 20)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "softgpu/softgpu.h"
+#include "softgpu/softgpu_memory.h"
 #include "tests/ptx/gpu.h"
 
 /* Two processors show what one alone hides. */

@@ -18,6 +18,7 @@
 
 #include "common/util.h"
 #include "softgpu/softgpu.h"
+#include "softgpu/softgpu_memory.h"
 
 #define WAIT_MOST_NS (60 * UTIL_NS_PER_S) /* after that a condition has failed */
 #define OUTPUT_LEN (1u << 20)

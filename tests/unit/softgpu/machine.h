@@ -15,6 +15,7 @@
 #include "softgpu/machine/bind.h"
 #include "softgpu/machine/cta.h"
 #include "softgpu/ptx/module.h"
+#include "tests/unit/softgpu/find.h"
 
 #define MACHINE_BYTES (64ull << 20)
 
@@ -206,7 +207,7 @@ static inline bool machine_run(struct machine *m, const char *entry, uint32_t gr
 	unsigned char all[4096] = { 0 };
 	const struct sg_launch launch = {
 		.module = m->module,
-		.entry = sg_module_find(m->module, entry),
+		.entry = find_function(m->module, entry),
 		.memory = m->memory,
 		.hooks = &(struct sg_cta_hooks){ .arg = m,
 						 .now_ns = machine_now,

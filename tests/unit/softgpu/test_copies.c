@@ -201,6 +201,48 @@ static void fills_have_elements_of_three_sizes(void **state)
 			 SOFTGPU_INVALID_VALUE);
 }
 
+/* Rows of 100 bytes, filled and copied in the order of a stream that first has to wait. */
+static void boxes_and_fills_keep_a_streams_order(void **state)
+{
+	enum { WIDTH = 100, ROWS = 3 };
+	struct softgpu_stream *stream = rig_stream(&rig, 0);
+	uint64_t there, pitch;
+	void *back;
+
+	(void)state;
+	OK(softgpu_mem_alloc_pitch(rig.gpu, WIDTH, ROWS, 4, &there, &pitch));
+	assert_true(pitch >= WIDTH && pitch % 512 == 0);
+	OK(softgpu_host_alloc(rig.gpu, WIDTH * ROWS, &back)); /* zeros */
+	const struct softgpu_copy box = {
+		.from = { SOFTGPU_SIDE_DEVICE, there, pitch, 0, 0, 0, 0 },
+		.to = { SOFTGPU_SIDE_ANY, (uintptr_t)back, WIDTH, 0, 0, 0, 0 },
+		.width_bytes = WIDTH,
+		.rows = ROWS,
+		.planes = 1,
+	};
+
+	rig_hold(&rig, stream, 0);
+	for (unsigned row = 0; row < ROWS; row++) {
+		const struct softgpu_set set = { there + row * pitch, 0, WIDTH, 1, 1, row + 1 };
+
+		OK(softgpu_memset_async(rig.gpu, &set, stream));
+	}
+	OK(softgpu_copy_async(rig.gpu, &box, stream));
+	assert_int_equal(*(unsigned char *)back, 0);
+	rig_write(&rig, 0, 1);
+	OK(softgpu_stream_synchronize(rig.gpu, stream));
+	for (int i = 0; i < WIDTH * ROWS; i++)
+		assert_int_equal(((unsigned char *)back)[i], i / WIDTH + 1);
+	assert_int_equal(softgpu_mem_alloc_pitch(rig.gpu, 0, 1, 4, &there, &pitch),
+			 SOFTGPU_INVALID_VALUE);
+	assert_int_equal(softgpu_mem_alloc_pitch(rig.gpu, 1, 1, 5, &there, &pitch),
+			 SOFTGPU_INVALID_VALUE);
+	assert_int_equal(softgpu_mem_alloc_pitch(rig.gpu, UINT64_MAX, 1, 4, &there, &pitch),
+			 SOFTGPU_OUT_OF_MEMORY);
+	assert_int_equal(softgpu_mem_alloc_pitch(rig.gpu, 1u << 20, UINT64_MAX, 4, &there, &pitch),
+			 SOFTGPU_OUT_OF_MEMORY);
+}
+
 static void copies_end_when_slow_and_stop_when_told(void **state)
 {
 	struct softgpu_stream *stream = rig_stream(&rig, 0);
@@ -555,6 +597,7 @@ int main(void)
 		TEST(boxes_are_cut_out_and_put_in),
 		TEST(bad_boxes_are_refused),
 		TEST(fills_have_elements_of_three_sizes),
+		TEST(boxes_and_fills_keep_a_streams_order),
 		cmocka_unit_test_setup_teardown(copies_end_when_slow_and_stop_when_told,
 						setup_slow_copy, teardown),
 		TEST(what_is_freed_or_not_ours_is_told),

@@ -12,6 +12,12 @@
 #include "softgpu/machine/arith_float.h"
 #include "softgpu/machine/exec_lanes.h"
 
+/* For messages. */
+static const char *const ops[SG_OP_NUM] = {
+#define OP(name) [SG_OP_##name] = #name,
+#include "softgpu/ptx/isa.def"
+};
+
 #define SLOT 256u /* one register, as wide as the widest */
 #define FRAME (8 * SLOT)
 
@@ -65,7 +71,7 @@ static void try_both(const struct sg_code_insn *insn)
 		b(NULL, insn, v3, mask);
 		if (memcmp(base, v3, FRAME))
 			fail_msg("op %s, type %s %s, flags %llx, round %u, cmp %u: results differ",
-				 sg_isa_op_name(insn->op), sg_isa_type_word(insn->type),
+				 ops[insn->op], sg_isa_type_word(insn->type),
 				 sg_isa_type_word(insn->stype), (unsigned long long)insn->flags,
 				 insn->round, insn->cmp);
 		/* Sources are untouched, and lanes outside of the mask keep what they had. */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/softgpu/code_check.h"
+#include "tests/unit/softgpu/find.h"
 
 #define HEAD ".version 8.0\n.target sm_80\n.address_size 64\n"
 #define GLOBAL_BASE 0x7f0000000000ull
@@ -97,13 +98,13 @@ static void an_extern_is_what_another_text_defines(void **state)
 			  "mov.u64 %a, there; st.param.b32 [x], 4; call (y), twice, (x); ret; }\n",
 		     HEAD ".visible .global .u64 there = 7;\n"
 			  ".visible .func (.param .b32 r) twice(.param .b32 a) { ret; }\n");
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 	const struct sg_code_insn *mov = find_op(k, SG_OP_MOV, 0),
 				  *call = find_op(k, SG_OP_CALL, 0);
 
 	(void)state;
 	assert_int_equal(module->function_count, 2);
-	assert_ptr_equal(k->calls[call->target].function, sg_module_find(module, "twice"));
+	assert_ptr_equal(k->calls[call->target].function, find_function(module, "twice"));
 	assert_int_equal(constant_at(k, mov->src[0])->value, address_of(module, "there"));
 	assert_int_equal(word_at(module, "there", 0), 7);
 	sg_module_free(module);
@@ -164,10 +165,10 @@ static void an_alias_is_its_function(void **state)
 	struct sg_module *module = load(HEAD ".visible .func f() { ret; }\n.visible .func g();\n"
 					     ".alias g, f;\n.entry k() { call g; ret; }\n",
 					NULL);
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 
 	(void)state;
-	assert_ptr_equal(k->calls[0].function, sg_module_find(module, "f"));
+	assert_ptr_equal(k->calls[0].function, find_function(module, "f"));
 	sg_module_free(module);
 }
 
@@ -195,9 +196,9 @@ static void addresses_stand_in_values_once_placed(void **state)
 	assert_int_equal(word_at(module, "where", 2), 5);
 	assert_int_equal(word_at(module, "bytes", 0), x);
 	assert_ptr_equal(sg_code_function_at(module, word_at(module, "functions", 0)),
-			 sg_module_find(module, "g"));
+			 find_function(module, "g"));
 	assert_ptr_equal(sg_code_function_at(module, word_at(module, "functions", 1)),
-			 sg_module_find(module, "f"));
+			 find_function(module, "f"));
 	assert_null(sg_code_function_at(module, word_at(module, "functions", 1) + 1));
 	assert_null(sg_code_function_at(module, SG_CODE_ADDRESS_BASE + 2 * SG_CODE_ADDRESS_STEP));
 	assert_null(sg_code_function_at(module, 0));
@@ -245,9 +246,9 @@ static void kernels_pay_for_the_shared_memory_they_reach(void **state)
 	snprintf(text, sizeof(text), "%s%s%s%s", tiles, TILE_USER("ka", "a"), TILE_USER("kb", "b"),
 		 TILE_USER("kd", "d"));
 	module = load(text, NULL);
-	assert_int_equal(sg_module_find(module, "ka")->shared_bytes, 40000);
-	assert_int_equal(sg_module_find(module, "kb")->shared_bytes, 40000);
-	k = sg_module_find(module, "kd");
+	assert_int_equal(find_function(module, "ka")->shared_bytes, 40000);
+	assert_int_equal(find_function(module, "kb")->shared_bytes, 40000);
+	k = find_function(module, "kd");
 	assert_int_equal(k->shared_bytes, 0);
 	assert_int_equal(k->shared_align, 128);
 	assert_int_equal(find_op(k, SG_OP_MOV_SREG, 0)->sreg, SG_SREG_DYNAMIC_SHARED);
@@ -269,14 +270,14 @@ static void stacks_are_as_deep_as_calls(void **state)
 			  ".entry k() { .local .b8 x[20]; call g; call f; ret; }\n"
 			  ".func r() { call r; ret; }\n.entry rk() { call r; ret; }\n",
 		     NULL);
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 
 	(void)state;
-	assert_int_equal(sg_module_find(module, "f")->frame_align, 64);
-	assert_int_equal(sg_module_find(module, "f")->frame_bytes, 128);
+	assert_int_equal(find_function(module, "f")->frame_align, 64);
+	assert_int_equal(find_function(module, "f")->frame_bytes, 128);
 	assert_int_equal(k->stack_bytes, 128 + 16 + 32);
 	assert_false(k->recursive);
-	assert_true(sg_module_find(module, "rk")->recursive);
+	assert_true(find_function(module, "rk")->recursive);
 	sg_module_free(module);
 }
 
@@ -288,7 +289,7 @@ static void parameters_lie_as_c_structs_do(void **state)
 		".reqntid 8, 4\n.maxnreg 32\n"
 		"{ .reg .f32 %f; ld.param.f32 %f, [c]; ret; }\n",
 		NULL);
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 	static const uint32_t offsets[] = { 0, 8, 16, 24 };
 	const struct sg_code_insn *ld = find_op(k, SG_OP_LD, 0);
 
@@ -343,7 +344,7 @@ static void widths_are_made_equal(void **state)
 		"ld.global.v2.u8 {%h1, %r1}, [%rd2]; cvta.shared.u32 %r1, %r2;\n"
 		"selp.b32 %r1, %r2, 7, %p; bar.red.and.pred %p, 0, !%p; ret; }\n",
 		NULL);
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 	const struct sg_code_insn *insn = find_op(k, SG_OP_LD, 0);
 
 	(void)state;
@@ -402,11 +403,11 @@ static void registers_share_slots_when_their_lives_do_not_meet(void **state)
 	struct sg_module *module = chain(1000, false);
 
 	(void)state;
-	assert_true(sg_module_find(module, "k")->register_bytes <= 4 * 128);
+	assert_true(find_function(module, "k")->register_bytes <= 4 * 128);
 	sg_module_free(module);
 	module = chain(100, true);
-	assert_true(sg_module_find(module, "k")->register_bytes >= 101 * 128);
-	assert_true(sg_module_find(module, "k")->reg_count >= 101);
+	assert_true(find_function(module, "k")->register_bytes >= 101 * 128);
+	assert_true(find_function(module, "k")->reg_count >= 101);
 	sg_module_free(module);
 }
 
@@ -421,7 +422,7 @@ static void a_loop_keeps_what_it_reads(void **state)
 		     "@%p bra OUT; mov.u32 %r4, 1; add.u32 %r5, %r4, 2; @!%p mov.u32 %r6, %r5;\n"
 		     "bra L; OUT: add.u32 %r7, %r6, %r2; ret; }\n",
 		NULL);
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 	uint32_t r1 = find_op(k, SG_OP_MOV, 0)->dst, r2 = find_op(k, SG_OP_MOV, 1)->dst;
 
 	(void)state;
@@ -441,7 +442,7 @@ static void branches_go_where_their_labels_stand(void **state)
 			  "T: .branchtargets A, B;\nbrx.idx %r, T;\n"
 			  "A: trap;\n{ A: @%p bra A; }\nB: @!%p bra END;\nexit;\nEND: }\n",
 		     NULL);
-	const struct sg_code_function *k = sg_module_find(module, "k");
+	const struct sg_code_function *k = find_function(module, "k");
 	const struct sg_code_insn *brx = find_op(k, SG_OP_BRX, 0);
 
 	(void)state;

@@ -389,6 +389,7 @@ static void *synchronize(void *argument)
 
 static void stop_wakes_waiting_calls_and_the_error_stays(void **state)
 {
+	struct softgpu_device_info info;
 	struct softgpu_stream *stream = rig_stream(&rig, 0), *made;
 	struct softgpu_event *event = rig_event(&rig);
 	uint64_t address, total;
@@ -413,6 +414,9 @@ static void stop_wakes_waiting_calls_and_the_error_stays(void **state)
 			 SOFTGPU_DEINITIALIZED);
 	OK(softgpu_device_attribute(rig.gpu, 16, &value));
 	assert_int_equal(value, 2);
+	OK(softgpu_device_info(rig.gpu, &info));
+	assert_string_equal(info.name, "softgpu (2 processors)");
+	assert_true(info.memory_bytes == 64u << 20);
 }
 
 int main(void)

@@ -3,10 +3,11 @@
  * transaction */
 
 /*
- * A batch keeps nothing from one transaction to the next, so a failed one is simply done again.
- * A request whose both records are in the batch becomes a row; one that is only accepted goes to
- * table pending, so that the ring can pass it, and leaves it with its end. The rows are sorted by
- * the key of table minute, whose old histograms are read, added to and written back.
+ * A batch keeps nothing from one transaction to the next, so a failed one can be repeated.
+ * A request with both records in the batch becomes a row. One that is only accepted goes to table
+ * pending, so that its room in the ring can be released; its end, in a later batch, takes it out
+ * again. The rows are sorted by the key of table minute, so that each old histogram is read, added
+ * to and written back once.
  */
 
 #include "vgpud/ledger/batch.h"
@@ -114,7 +115,7 @@ static void bind_request(sqlite3_stmt *statement, const struct ledger_request *r
 	sqlite3_bind_int(statement, 9, request->request_bytes);
 }
 
-/* Those that the batch leaves open. */
+/* Writes the requests whose end is not in the batch into table pending. */
 static int write_pending(struct ledger_batch *batch, struct ledger_db *db)
 {
 	sqlite3_stmt *statement = db->statement[LEDGER_DB_PENDING];
@@ -198,7 +199,7 @@ static int write_rows(struct ledger_batch *batch, struct ledger_db *db,
 			*accepted = (uint16_t)i;
 			continue;
 		}
-		/* From here on the place stands for the end, which nobody looks for. */
+		/* The end takes the place: an emptied one would cut the search for other ids. */
 		if (*accepted == NO_ENTRY)
 			err = end_pending(db, batch->entries[i].request.id);
 		else
@@ -243,7 +244,7 @@ static int decode_column(sqlite3_stmt *statement, int column, struct hist *hist)
 {
 	const void *blob = sqlite3_column_blob(statement, column);
 
-	/* An empty one has no address. */
+	/* For a blob of no bytes sqlite gives NULL, which is no error. */
 	if (!blob)
 		return 0;
 	return hist_decode(hist, blob, (size_t)sqlite3_column_bytes(statement, column));
@@ -275,7 +276,7 @@ static int load_sum(struct ledger_db *db, const struct minute_key *key, struct m
 	return err;
 }
 
-/* The database's integers have a sign: what is beyond them is as much as they hold. */
+/* sqlite's integers are signed: a larger value is cut to their greatest. */
 static void add_time(uint64_t ns, int64_t *sum_ns, int64_t *max_ns, struct hist *hist)
 {
 	int64_t signed_ns = ns > INT64_MAX ? INT64_MAX : (int64_t)ns;

@@ -10,7 +10,7 @@
 #include "vgpud/ledger/db.h"
 #include "vgpud/ledger/ring.h"
 
-/* Two records a request: about a thousand rows a transaction. */
+/* A request has two records, so this is about a thousand rows in a transaction. */
 #define LEDGER_BATCH_RECORDS 2048u
 
 struct ledger_batch_work;
@@ -38,16 +38,15 @@ void ledger_batch_free(struct ledger_batch *batch);
 void ledger_batch_read(struct ledger_batch *batch, const struct ring *ring);
 
 /*
- * Writes what was read. All of it is in the database, or on failure nothing is, and the batch can
- * be written again.
- * Return: 0 or -errno; *result counts only on 0.
+ * Writes what was read: all of it, or on failure nothing, and the batch can be written again.
+ * Return: 0 or -errno; *result is valid only on 0.
  */
 int ledger_batch_write(struct ledger_batch *batch, struct ledger_db *db, uint64_t ring_id,
 		       struct ledger_batch_result *result);
 
 /*
- * Gives every request that is still pending its end, as lost with the daemon that had it.
- * lost: how many is added to it, on failure too. Return: 0 or -errno.
+ * Ends every request that is still pending as lost (BACKEND_LOST) with the daemon that had it.
+ * lost: their number is added to it, on failure too. Return: 0 or -errno.
  */
 int ledger_batch_lose(struct ledger_batch *batch, struct ledger_db *db, int64_t *lost);
 

@@ -63,7 +63,7 @@ int ledger_book_insert_session(struct ledger_book *book, const struct ring_sessi
  */
 int ledger_book_know_ring(struct ledger_book *book, uint64_t position, uint64_t last_id);
 
-/* A mark that this session ended as it should, so that the next start need not check the file. */
+/* Marks that this session ended cleanly, so that the next start need not check the file. */
 void ledger_book_end_session(struct ledger_book *book);
 
 #endif

@@ -16,7 +16,7 @@ int ledger_changes_open(struct ledger_changes *changes)
 
 	*changes = (struct ledger_changes){ .notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	pthread_mutex_init(&changes->lock, NULL);
-	/* A wait is not longer, nor shorter, because the wall clock is set meanwhile. */
+	/* Setting the wall clock must not change how long a wait takes. */
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&changes->all_done, &monotonic);
@@ -38,7 +38,7 @@ void ledger_changes_notify(struct ledger_changes *changes)
 {
 	uint64_t one = 1;
 
-	/* Only a full counter makes it fail, and that is readable too. */
+	/* It fails only when the counter is full, and then the descriptor is readable anyway. */
 	if (write(changes->notify_fd, &one, sizeof(one)) < 0)
 		return;
 }
@@ -125,7 +125,7 @@ int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type t
 	return 0;
 }
 
-/* Events, and steps of the clock, are bounded together. */
+/* Events and steps of the clock share one bound. */
 static int queue_event(struct ledger_changes *changes, struct ledger_change *change)
 {
 	if (!change)
@@ -240,7 +240,7 @@ static bool is_event(const struct ledger_change *change)
 	return change->type == LEDGER_CHANGE_EVENT || change->type == LEDGER_CHANGE_CLOCK;
 }
 
-/* No one waits for its end, so it is tried until it can be written. */
+/* A change without a waiting caller is tried until it can be written. */
 static bool is_tried_again(const struct ledger_change *change)
 {
 	return is_event(change) || (change->done == NULL && change->type != LEDGER_CHANGE_FLUSH);

@@ -12,8 +12,8 @@
 
 #include "vgpud/ledger/ledger.h"
 
-#define LEDGER_EVENTS_MOST 1024u /* told and not yet written */
-#define LEDGER_CHANGES_MOST 256u /* under way */
+#define LEDGER_EVENTS_MOST 1024u /* events that are not yet written */
+#define LEDGER_CHANGES_MOST 256u /* changes under way */
 
 enum ledger_change_type {
 	LEDGER_CHANGE_EVENT,
@@ -23,7 +23,7 @@ enum ledger_change_type {
 	LEDGER_CHANGE_FLUSH
 };
 
-/* It belongs to whose list it is on. */
+/* A change belongs to the thread on whose list it is. */
 struct ledger_change {
 	STAILQ_ENTRY(ledger_change) link;
 	enum ledger_change_type type;
@@ -40,9 +40,9 @@ struct ledger_change {
 STAILQ_HEAD(ledger_change_list, ledger_change);
 
 struct ledger_changes {
-	unsigned under_way; /* the loop thread's: changes that will be answered */
+	unsigned under_way; /* the loop thread's: changes whose done() has yet to be called */
 	_Atomic unsigned events_queued;
-	int notify_fd; /* readable: there is something to dispatch */
+	int notify_fd; /* readable when there is something to dispatch */
 
 	/* Under lock, which is held for a few instructions and never while another is taken. */
 	pthread_mutex_t lock;
@@ -62,15 +62,16 @@ void ledger_changes_close(struct ledger_changes *changes);
 /* --- the loop thread's --- */
 
 /*
- * vm: of a VM_PUT; of a VM_DELETE its id counts. NULL: another type. event: NULL, or what tells of
- * the change, for the same transaction. Strings are copied.
+ * Queues a change for the writer.
+ * vm: for VM_PUT the whole VM; for VM_DELETE only its id is used; else NULL. event: NULL, or the
+ * event that tells of the change, for the same transaction. Strings are copied.
  * Return: 0, -ENOBUFS, -ENOMEM.
  */
 int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type type,
 		       const struct ledger_vm *vm, const struct ledger_event *event,
 		       int64_t wall_ns, ledger_done *done, void *arg);
 
-/* Return: 0, -ENOBUFS, -ENOMEM: it is dropped. */
+/* Return: 0; -ENOBUFS or -ENOMEM: the event is dropped. */
 int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,
 			     int64_t wall_ns);
 int ledger_changes_add_clock(struct ledger_changes *changes, int64_t step_ns, int64_t wall_ns);
@@ -79,26 +80,26 @@ int ledger_changes_add_clock(struct ledger_changes *changes, int64_t step_ns, in
 bool ledger_changes_dispatch(struct ledger_changes *changes);
 int ledger_changes_wait(struct ledger_changes *changes, int timeout_ms);
 
-/* The writer shall end once it has done what is there. */
+/* Tells the writer to end once it has done what is on the list. */
 void ledger_changes_stop(struct ledger_changes *changes);
 
 /* --- the writer's --- */
 
-/* Takes all that there is into an empty list. Return: whether the writer shall end afterwards. */
+/* Moves all changes into an empty list. Return: whether the writer shall end afterwards. */
 bool ledger_changes_take(struct ledger_changes *changes, struct ledger_change_list *list);
 
-/* Return: whether there is one to take, or the writer shall end. */
+/* Return: whether there is a change to take, or the writer shall end. */
 bool ledger_changes_pending(struct ledger_changes *changes);
 
 /*
- * Hands back what was taken; the list is empty afterwards. err: 0, or why all of them failed: then
- * those whose end no one waits for go back in front of what came meanwhile, to be tried again.
+ * Hands back what was taken; the list is empty afterwards. err: 0, or why all of them failed.
+ * Failed changes without a waiting caller then go back in front of newer ones, to be tried again.
  * flush_err: how flushes ended.
  */
 void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_change_list *list,
 			      int err, int flush_err);
 
-/* Has the loop thread dispatch. */
+/* Wakes the loop thread, which then dispatches. */
 void ledger_changes_notify(struct ledger_changes *changes);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clock.c - how far the clock may be believed that rows' age is counted by */
+/* clock.c - how far the wall clock may be trusted when rows are removed by age */
 
 /*
- * Within a session time is the monotonic clock's, so nothing that is done to the wall clock makes a
- * row older. From one session to the next there is only the wall clock, and one that is wrong could
- * empty the ledger at once. So a start that comes long after all that the last session left does
- * not count the time in between as age for a week, in which an administrator may see the message. A
- * host that was off for that time deletes a week later, which harms no one. The rows of the
- * sessions tell later starts of it.
+ * Within a session, time comes from the monotonic clock, so setting the wall clock makes no row
+ * older. From one session to the next there is only the wall clock, and a wrong one could empty the
+ * ledger at once. So when a start seems to come long after the last entry, the gap does not count
+ * as age for a week: in that time an administrator can see the message and set the clock. On a host
+ * that was really off, rows go a week later, which does no harm. The rows of table session keep the
+ * doubt for later starts.
  */
 
 #include "vgpud/ledger/clock.h"
@@ -16,10 +16,10 @@
 
 #include "common/util.h"
 
-#define GAP_NS UTIL_NS_PER_DAY	       /* shorter ones count */
-#define DOUBT_NS (7 * UTIL_NS_PER_DAY) /* for so long longer ones do not */
+#define GAP_NS UTIL_NS_PER_DAY	       /* a shorter gap counts as age at once */
+#define DOUBT_NS (7 * UTIL_NS_PER_DAY) /* a longer one only after this time */
 
-/* What the last session left, on its clock; 0: there was none. Return: 0 or -errno. */
+/* Finds when the last session's newest entry is dated; 0: no session. Return: 0 or -errno. */
 static int newest_entry(struct ledger_db *db, int64_t *newest_ns)
 {
 	int err = ledger_db_number(db, LEDGER_DB_NEWEST, newest_ns);
@@ -30,7 +30,7 @@ static int newest_entry(struct ledger_db *db, int64_t *newest_ns)
 	return 0;
 }
 
-/* What earlier starts found doubtful, and still is. Return: 0 or -errno. */
+/* Adds gaps that earlier starts found and that are still in doubt. Return: 0 or -errno. */
 static int earlier_doubts(struct ledger_clock *clock, struct ledger_db *db, int64_t now_ns)
 {
 	sqlite3_stmt *statement = db->statement[LEDGER_DB_CLOCK_AHEAD];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clock.h - how far the clock may be believed that rows' age is counted by */
+/* clock.h - how far the wall clock may be trusted when rows are removed by age */
 
 #ifndef VGPUD_LEDGER_CLOCK_H
 #define VGPUD_LEDGER_CLOCK_H
@@ -10,26 +10,27 @@
 
 /* Times are nanoseconds since the Unix epoch. */
 struct ledger_clock {
-	int64_t lag_ns;	      /* does not count as age */
-	int64_t lag_until_ns; /* on the session's clock; from then on it does */
-	/* Against the newest entry of the session before, if it is doubtful: a start so long after
-	 * it, or before it; else 0. */
+	int64_t lag_ns;	      /* so much of a row's age is in doubt and does not count */
+	int64_t lag_until_ns; /* from this time of the session's clock on it counts */
+	/* How long this start is after, or before, the last session's newest entry; 0 where the
+	 * distance is not in doubt. */
 	int64_t ahead_ns, behind_ns;
 	int64_t newest_ns; /* that entry; 0: there was no session */
-	/* Entries are dated up to then, since the clock was ahead once; 0: none is after now. */
+	/* The latest date of an entry, where a clock that was ahead dated some after now; else 0.
+	 *  */
 	int64_t ahead_until_ns;
 };
 
 /*
- * Before a session's row is there: decides what counts as age in it.
+ * Decides how much of rows' age counts in a session. Call it before the session has its row.
  * now_ns: the session's start. Return: 0 or -errno.
  */
 int ledger_clock_look(struct ledger_clock *clock, struct ledger_db *db, int64_t now_ns);
 
-/* The wall clock was set in the session of that id. Return: 0 or -errno. */
+/* Records that the wall clock was set during a session. Return: 0 or -errno. */
 int ledger_clock_step(struct ledger_db *db, uint64_t session_id, int64_t step_ns);
 
-/* Return: the time that a row's age is counted by, when the session's clock says now_ns. */
+/* Return: the time from which rows' ages are counted back, at now_ns of the session's clock. */
 int64_t ledger_clock_age_ns(const struct ledger_clock *clock, int64_t now_ns);
 
 #endif

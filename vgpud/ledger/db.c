@@ -13,7 +13,7 @@ static const char *const statement_sql[] = {
 #undef STATEMENT_SQL
 };
 
-/* A quota, or a limit on the length of files, fills up like a disk. */
+/* An exceeded quota or file-size limit is treated as a full disk. */
 static bool is_full(int system)
 {
 	return system == EDQUOT || system == EFBIG || system == ENOSPC;
@@ -21,7 +21,8 @@ static bool is_full(int system)
 
 int ledger_db_errno(sqlite3 *conn, int rc)
 {
-	/* A commit that fails leaves it in errno alone, and sqlite with that of an earlier failure. */
+	/* After a failed commit sqlite may still report an earlier failure: errno has the new one.
+	 *  */
 	int kept = conn ? sqlite3_system_errno(conn) : 0;
 	int system = is_full(errno) || kept == 0 ? errno : kept;
 
@@ -51,7 +52,7 @@ int ledger_db_errno(sqlite3 *conn, int rc)
 	}
 }
 
-/* A statement that succeeded since, such as a ROLLBACK, leaves sqlite without a word. */
+/* sqlite forgets its message with the next success, such as that of a ROLLBACK. */
 static bool has_words(int rc)
 {
 	return rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE;
@@ -139,7 +140,7 @@ static int checkpoint(struct ledger_db *db, int mode, int wait_ms)
 
 int ledger_db_checkpoint(struct ledger_db *db, bool cut)
 {
-	/* Readers keep the log from being cut, and are not waited for. */
+	/* A reader keeps the log from being cut; this does not wait for it. */
 	int err = checkpoint(db, cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, 0);
 
 	if (err != -EBUSY)

@@ -22,8 +22,8 @@
 #define LEDGER_DB_VM_SETS VM_SETTING_TABLE(LEDGER_DB_VM_SET)
 
 /*
- * Whether what is dated after now has been known to be so for longer than ?1: the last start that
- * found such entries was before. They are of a clock that was ahead, so their own dates never come.
+ * Whether entries dated after now are old enough to go: true when the last start that found such
+ * entries was before ?1. A clock that was ahead made them, so their own dates say nothing.
  */
 #define LEDGER_DB_BELIEVED "(SELECT max(started_ns) < ?1 FROM session WHERE clock_behind_ns > 0)"
 
@@ -104,7 +104,7 @@ struct ledger_db {
 	int wal_pages_done; /* those of them that were there at the last checkpoint */
 };
 
-/* With nobody else connected, everything is in the one file afterwards. */
+/* Closes it. If no other process has it open, everything is in the one file afterwards. */
 void ledger_db_close(struct ledger_db *db);
 
 /* Prepares the statements above. Return: 0 or -errno. */
@@ -113,7 +113,7 @@ int ledger_db_prepare(struct ledger_db *db);
 /* Runs SQL that returns no row. Return: 0 or -errno. */
 int ledger_db_exec(sqlite3 *conn, const char *sql);
 
-/* The first n numbers of the one row that a query gives. Return: 0, -ENODATA: no row, or -errno. */
+/* Reads the first n numbers of a query's only row. Return: 0, -ENODATA: no row, or -errno. */
 int ledger_db_numbers(struct ledger_db *db, const char *sql, int64_t *numbers, int n);
 
 /* Runs a bound statement that returns no row, and resets it. Return: 0 or -errno. */
@@ -123,8 +123,8 @@ int ledger_db_run(struct ledger_db *db, enum ledger_db_statement which);
  * -errno. */
 int ledger_db_number(struct ledger_db *db, enum ledger_db_statement which, int64_t *value);
 
-/* Begins; ends: commits when err is 0, else takes all back. Return: 0 or -errno, err if it is not
- * 0. */
+/* Begin a transaction; end it: commit when err is 0, else roll back. Return: err if that is not 0,
+ * else 0 or -errno. */
 int ledger_db_begin(struct ledger_db *db);
 int ledger_db_end(struct ledger_db *db, int err);
 
@@ -133,30 +133,30 @@ int ledger_db_end(struct ledger_db *db, int err);
 int ledger_db_errno(sqlite3 *conn, int rc);
 
 /*
- * What went wrong last, in sqlite's words and the system's.
- * conn: NULL: there was no memory for one; then err says it. Return: out.
+ * Describes the last failure in sqlite's words and the system's.
+ * conn: NULL where no connection could be made; then err is described. Return: out.
  */
 const char *ledger_db_words(sqlite3 *conn, int err, char *out, size_t len);
 
 /*
- * Likewise, of a statement that could not be prepared. The statements are right, so if sqlite finds
- * fault with them it is the tables that are not: -EUCLEAN.
+ * Return: -errno for a statement that could not be prepared. Our statements are valid, so an error
+ * in one of them means that the tables are damaged: -EUCLEAN.
  */
 int ledger_db_prepare_errno(sqlite3 *conn, int rc);
 
 /*
- * Moves what committed from the log into the database file, as far as readers allow.
- * cut: and makes the log's file empty, if all of it could be moved. Return: 0 or -errno.
+ * Moves committed pages from the log into the database file, as far as readers allow.
+ * cut: also empties the log's file, if all pages could be moved. Return: 0 or -errno.
  */
 int ledger_db_checkpoint(struct ledger_db *db, bool cut);
 
 /*
- * As ledger_db_checkpoint() with cut, waiting up to wait_ms for readers that keep the log.
- * Return: 0, -EBUSY: they still do, or another -errno.
+ * As ledger_db_checkpoint() with cut, but waits up to wait_ms for readers that use the log.
+ * Return: 0, -EBUSY: one still does, or another -errno.
  */
 int ledger_db_cut(struct ledger_db *db, int wait_ms);
 
-/* Whether a commit waits for the disk. */
+/* Sets whether a commit waits for the disk. Return: 0 or -errno. */
 int ledger_db_sync(struct ledger_db *db, bool full);
 
 #endif

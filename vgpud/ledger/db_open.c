@@ -17,7 +17,7 @@
 #include "vgpud/ledger/set_aside.h"
 #include "vgpud/ledger/vms.h"
 
-#define LOG_LIMIT_BYTES 67108864 /* the log's file is cut to this once it has been larger */
+#define LOG_LIMIT_BYTES 67108864 /* a larger log file is cut to this */
 #define CHECK_S 20u /* longest that the check after an unclean end may delay the start */
 
 static int count_wal_pages(void *arg, sqlite3 *conn, const char *name, int pages)
@@ -27,7 +27,7 @@ static int count_wal_pages(void *arg, sqlite3 *conn, const char *name, int pages
 	(void)conn;
 	(void)name;
 	db->wal_pages = pages;
-	/* It began anew: all that was in it is in the database file. */
+	/* The log began anew: all that it held is in the database file. */
 	if (pages < db->wal_pages_done)
 		db->wal_pages_done = 0;
 	return SQLITE_OK;
@@ -54,9 +54,9 @@ static int use_log(struct ledger_db *db)
 }
 
 /*
- * Only vgpud's own user may read the database: it has all VMs' records, and a lock on its log's
- * index, for which reading is enough, would stop the writer. One that an older vgpud made loses what
- * others could do with it. sqlite gives the log and its index the mode of the database.
+ * Makes the database readable by vgpud's own user alone. It holds all VMs' records, and a process
+ * that may read the log's index could lock it, which would stop the writer. An older vgpud may have
+ * created it with more rights. sqlite gives the log and its index the mode of the database.
  * Return: 0, or -errno.
  */
 static int keep_private(const char *path)
@@ -66,7 +66,7 @@ static int keep_private(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	close(fd); /* before sqlite opens it: no lock of this process is lost by that */
+	close(fd); /* before sqlite opens it: a later close would drop sqlite's POSIX locks */
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		char name[PATH_MAX];
 		struct stat st;
@@ -99,7 +99,8 @@ static int set_up(struct ledger_db *db, const char *path)
 	if (rc != SQLITE_OK)
 		return db->conn ? ledger_db_errno(db->conn, rc) : -ENOMEM;
 	sqlite3_busy_timeout(db->conn, LEDGER_DB_BUSY_MS);
-	/* The index of the log stays, as the room that the next start needs on a full disk. */
+	/* Log and index stay at the end: their blocks are the room that a start on a full disk
+	 * needs. */
 	sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 	err = use_log(db);
 	if (err == 0)
@@ -122,8 +123,9 @@ static int create_tables(struct ledger_db *db)
 }
 
 /*
- * Makes the tables, or looks at whose they are. Return: 0 with the version of the schema; -ENOTSUP
- * with why: not for us to touch; or another error.
+ * Makes the tables in an empty database, or checks that the tables there are ours.
+ * Return: 0 with the version of the schema; -ENOTSUP with why: not ours, or too new; or another
+ * error.
  */
 static int adopt(struct ledger_db *db, const char *path, int64_t *schema,
 		 struct ledger_db_report *report, char *why, size_t why_len)
@@ -166,8 +168,9 @@ static int out_of_time(void *arg)
 }
 
 /*
- * A page that could not be read is the disk's fault, or memory's, and says nothing of the database.
- * Where the file is too short, sqlite reads zeros.
+ * Return: whether the check failed because a page could not be read. That is a fault of the disk,
+ * or want of memory, and no damage of the database: a file cut short does not fail, but reads as
+ * zeros.
  */
 static bool is_about_reading(const char *answer)
 {
@@ -175,7 +178,7 @@ static bool is_about_reading(const char *answer)
 	       strstr(answer, "failed to get page") != NULL;
 }
 
-/* After an unclean end. Return: 0, -EUCLEAN with report->reason, or another error. */
+/* Checks after an unclean end. Return: 0, -EUCLEAN with report->reason, or another error. */
 static int check(struct ledger_db *db, struct ledger_db_report *report)
 {
 	uint64_t end_ns = util_now_ns() + CHECK_S * UTIL_NS_PER_S;
@@ -206,7 +209,7 @@ static int check(struct ledger_db *db, struct ledger_db_report *report)
 		return -EIO;
 	if (rc == SQLITE_ROW && strcmp(report->reason, "ok") != 0)
 		return -EUCLEAN;
-	report->reason[0] = '\0'; /* of what may go wrong later, "ok" is no reason */
+	report->reason[0] = '\0'; /* "ok" must not explain a later failure */
 	if (rc == SQLITE_ROW)
 		return 0;
 	err = ledger_db_errno(db->conn, rc);
@@ -216,7 +219,7 @@ static int check(struct ledger_db *db, struct ledger_db_report *report)
 	return 0;
 }
 
-/* Leaves its log as it is: a damaged one changes no more. */
+/* Closes it without a checkpoint: a damaged database must not change any more. */
 static void abandon(struct ledger_db *db)
 {
 	if (db->conn)
@@ -246,7 +249,7 @@ int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_repo
 		err = ledger_vms_add_columns(db);
 	if (err == 0)
 		err = ledger_db_prepare(db);
-	/* So that the file alone is a database, should someone copy it without its log. */
+	/* The tables must be in the file itself: an administrator may copy it without its log. */
 	if (err == 0 && (report->fresh || report->migrated[0]))
 		err = ledger_db_checkpoint(db, true);
 	if (err == 0)

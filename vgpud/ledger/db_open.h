@@ -10,7 +10,7 @@
 
 #include "vgpud/ledger/db.h"
 
-/* What opening found out, for the audit trail. */
+/* Findings of the opening, for the audit trail. */
 struct ledger_db_report {
 	char set_aside[PATH_MAX]; /* the damaged database's new name; empty: it was sound */
 	char reason[256];	  /* what was wrong with it, or why it was not checked to the end */
@@ -22,7 +22,7 @@ struct ledger_db_report {
 
 /*
  * Opens, checks after an unclean end, migrates, or creates the database.
- * db: zeros, or what an attempt before left.
+ * db: zeros, or as an earlier attempt left it.
  * why: on failure, a sentence that names the file and what to do.
  * Return: 0, -EUCLEAN: it is damaged, as report->reason says, or another -errno.
  */
@@ -30,9 +30,9 @@ int ledger_db_open(struct ledger_db *db, const char *path, struct ledger_db_repo
 		   char *why, size_t why_len);
 
 /*
- * For a database that turned out to be damaged, open or not: sets it aside and begins a new one
- * with the VMs that can be read from it.
- * report: its reason is kept. why: as above. Return: 0 or -errno; then it is closed.
+ * Sets a damaged database aside, open or not, and begins a new one with the VMs that can be read
+ * from it.
+ * report: its reason is kept. why: as above. Return: 0, or -errno and the database is closed.
  */
 int ledger_db_start_afresh(struct ledger_db *db, const char *path, struct ledger_db_report *report,
 			   char *why, size_t why_len);

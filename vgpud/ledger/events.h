@@ -9,7 +9,7 @@
 #include "vgpud/ledger/db.h"
 #include "vgpud/ledger/ledger.h"
 
-/* In the transaction that is open. wall_ns: since the Unix epoch. Return: 0 or -errno. */
+/* Writes an event in the open transaction. wall_ns: since the Unix epoch. Return: 0 or -errno. */
 int ledger_events_write(struct ledger_db *db, int64_t wall_ns, const struct ledger_event *event);
 
 #endif

@@ -26,8 +26,8 @@ struct ledger_health {
 };
 
 /*
- * Return: whether there is no room: on the disk, in the user's quota, or for a file of that length.
- * They are told apart in words, and treated alike.
+ * Return: whether err means no room: on the disk, in the user's quota, or under the file-size
+ * limit. Messages tell the three apart; the ledger treats them alike.
  */
 static inline bool ledger_is_full(int err)
 {
@@ -45,12 +45,12 @@ static inline void ledger_health_count(_Atomic uint64_t *counter, uint64_t more)
 void ledger_health_error(struct ledger_health *health, const char *words);
 
 /*
- * err: how the last attempt to write ended, 0 or -errno. words: what was wrong; NULL: nothing new
- * is known. Return: whether the state is another than before.
+ * Notes how the last attempt to write ended. err: 0 or -errno. words: the failure; NULL: keep the
+ * words noted before. Return: whether the state has changed.
  */
 bool ledger_health_set(struct ledger_health *health, int err, const char *words);
 
-/* Fills what it knows. */
+/* Fills the fields that it knows. */
 void ledger_health_stats(struct ledger_health *health, struct ledger_stats *stats);
 
 #endif

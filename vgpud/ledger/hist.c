@@ -48,7 +48,7 @@ uint64_t hist_total(const struct hist *hist)
 
 uint64_t hist_rank(uint64_t total, uint32_t q_ppm)
 {
-	/* In two parts, so that no count is too large to be multiplied. */
+	/* In two parts, since total * q_ppm could overflow. */
 	uint64_t rank = total / 1000000 * q_ppm + (total % 1000000 * q_ppm + 999999) / 1000000;
 
 	return rank ? rank : 1;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* history.c - whose rows go when the database is to get smaller */
+/* history.c - which VM's rows are removed when the database is too large */
 
 /*
- * A VM that is refused leaves a row for each refusal, faster than it could ever have requests run.
- * If the oldest rows went, whose ever they are, it would push out the history of all others in
- * minutes. So it is the VM with the most rows that loses its oldest: each VM keeps what it has as
- * long as it has less than an equal share.
+ * A VM whose requests are refused leaves a row for each refusal, faster than requests can run. If
+ * the oldest rows of all VMs went first, that VM could push out the history of the others in
+ * minutes. So the VM with the most rows loses its oldest: a VM with less than an equal share keeps
+ * all of its rows.
  *
- * Counting all rows takes a while where there are many, so it is done a span at a time, once the
- * database is too large for the first time, and goes on from there. The counts only choose who loses
- * rows; a row that they missed, since its request ended late, changes nothing that matters.
+ * Counting many rows takes a while. So it is done a span at a time, from the moment on at which the
+ * database is too large for the first time. The counts only choose the VM that loses rows; a row
+ * that they miss, since its request ended late, does not matter.
  */
 
 #include "vgpud/ledger/history.h"
@@ -79,7 +79,7 @@ int ledger_history_expire(struct ledger_history *history, struct ledger_db *db, 
 	if (err)
 		return err;
 	if (last < 0) {
-		/* What was counted is not there: it is counted from the beginning again. */
+		/* The counts do not match the rows: count from the beginning again. */
 		*history = (struct ledger_history){ 0 };
 		return 1;
 	}

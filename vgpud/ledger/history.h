@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* history.h - whose rows go when the database is to get smaller */
+/* history.h - which VM's rows are removed when the database is too large */
 
 #ifndef VGPUD_LEDGER_HISTORY_H
 #define VGPUD_LEDGER_HISTORY_H
@@ -8,7 +8,7 @@
 
 #include "vgpud/ledger/db.h"
 
-/* VMs whose numbers are alike modulo this share a share, as those of the ring (share.h). */
+/* VMs whose ids are equal modulo this are counted as one, as in sched/share.h. */
 #define LEDGER_HISTORY_SLOTS 1024
 
 /* Zeros: nothing was counted yet. */
@@ -24,12 +24,13 @@ struct ledger_history {
  */
 int ledger_history_count(struct ledger_history *history, struct ledger_db *db);
 
-/* A row of that VM is gone. */
+/* Tells that a row of that VM was removed. */
 void ledger_history_gone(struct ledger_history *history, int64_t vm_id);
 
 /*
- * Removes up to most of the oldest rows of the VM that has the most. All must be counted.
- * Return: how many rows went, or were looked at for one; 0: there is none; or -errno.
+ * Removes the oldest rows of the VM that has the most, `most` rows at most. All rows must be
+ * counted.
+ * Return: how many rows were removed, or were searched in vain; 0: there is none; or -errno.
  */
 int ledger_history_expire(struct ledger_history *history, struct ledger_db *db, int most);
 

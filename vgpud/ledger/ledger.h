@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ledger.h - the ledger's door: what the daemon tells it, whatever keeps it */
+/* ledger.h - the ledger's interface, for both of its instances */
 
 #ifndef VGPUD_LEDGER_LEDGER_H
 #define VGPUD_LEDGER_LEDGER_H
@@ -11,16 +11,18 @@
 #include "common/vm_settings.h"
 
 /*
- * Two instances stand behind the door: ledger_sqlite_open() keeps all in a ring file and a sqlite database,
+ * There are two instances: ledger_sqlite_open() keeps all in a ring file and a sqlite database,
  * ledger_null_open() keeps nothing. Both have every function, so no caller asks which one it has.
  *
- * All functions are for the loop thread alone, and none but ledger_wait() and ledger_close() makes
- * it wait for the disk.
+ * Only the loop thread calls these functions. Only ledger_wait() and ledger_close() make it wait
+ * for the disk.
  */
 
 /* --- requests --- */
 
-/* What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it. */
+/*
+ * What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
+ */
 struct ledger_request {
 	uint64_t id;	      /* ledger id: unique, and grows with received_ns */
 	uint64_t received_ns; /* when its last byte came; never before that of a lower id */
@@ -74,8 +76,8 @@ struct ledger_event {
 struct ledger_vm {
 	uint32_t id;
 	const char *name;
-	bool removed;	    /* it is no more, but its records are */
-	int64_t created_ns; /* since the Unix epoch; 0: now. Kept when a VM is put again */
+	bool removed;	    /* the VM was removed; its records are kept */
+	int64_t created_ns; /* since the Unix epoch; 0: now. A later put does not change it */
 	struct vm_settings settings;
 };
 
@@ -157,10 +159,10 @@ struct ledger {
 };
 
 /*
- * The request is known and will have exactly one end. Its status is what that will be, as far as it
- * is known: while there is little room, what will fail anyway takes none from others, and no VM
- * takes more of it than it leaves.
- * Return: 0, or -ENOSPC: the ledger cannot promise to record its end too: answer LEDGER_FULL.
+ * Records that a request was accepted, and reserves room for its one end. While room is scarce, a
+ * request that is going to be refused takes none of it, and no VM takes more than it leaves to the
+ * others: request->status says what the end will be, OK if that is open.
+ * Return: 0, or -ENOSPC: there is no room to record its end too: answer LEDGER_FULL.
  */
 static inline int ledger_accepted(struct ledger *ledger, const struct ledger_request *request)
 {
@@ -168,8 +170,8 @@ static inline int ledger_accepted(struct ledger *ledger, const struct ledger_req
 }
 
 /*
- * The end of a request that was accepted; room for it was reserved, so it cannot fail. Once this
- * returns, a kill -9 of the daemon no longer loses the record.
+ * Records the end of an accepted request; its room was reserved, so this cannot fail. Once it has
+ * returned, the record survives a kill -9 of the daemon.
  */
 static inline void ledger_finished(struct ledger *ledger, const struct ledger_request *request)
 {
@@ -189,10 +191,10 @@ static inline void ledger_clock_stepped(struct ledger *ledger, int64_t step_ns)
 }
 
 /*
- * Adds a VM, or changes the one with that id. event: NULL, or what tells of it: recorded with it, or
- * not at all. done, if not NULL, is called by ledger_dispatch(), or
- * at the latest by ledger_close().
- * Return: 0: it is under way, -ENOBUFS: too many changes are, -ENOMEM.
+ * Adds a VM, or changes the one with that id. event: NULL, or the event that tells of it: both are
+ * recorded, or neither. done, if not NULL, is called by ledger_dispatch(), or at the latest by
+ * ledger_close().
+ * Return: 0: the change is under way; -ENOBUFS: too many are; -ENOMEM.
  */
 static inline int ledger_vm_put(struct ledger *ledger, const struct ledger_vm *vm,
 				const struct ledger_event *event, ledger_done *done, void *arg)
@@ -218,8 +220,8 @@ static inline void ledger_vm_each(const struct ledger *ledger,
 }
 
 /*
- * Done once all that was accepted, finished and told before this call is visible to readers.
- * Return: as ledger_vm_put(), and -EOPNOTSUPP: there will never be anything to read.
+ * Calls done once readers can see every request, end and event recorded before this call.
+ * Return: as ledger_vm_put(), and -EOPNOTSUPP: this ledger keeps nothing to read.
  */
 static inline int ledger_flush(struct ledger *ledger, ledger_done *done, void *arg)
 {
@@ -228,7 +230,7 @@ static inline int ledger_flush(struct ledger *ledger, ledger_done *done, void *a
 
 /*
  * Return: a descriptor that is readable when there is something for ledger_dispatch(): changes that
- * are done, or a state that is not what it was. Level-triggered; the ledger closes it.
+ * are done, or a new state. Level-triggered; the ledger closes it.
  */
 static inline int ledger_fd(const struct ledger *ledger)
 {
@@ -242,8 +244,8 @@ static inline bool ledger_dispatch(struct ledger *ledger)
 }
 
 /*
- * Waits for all changes under way and dispatches them; for start and end, where waiting is right.
- * Return: 0, or -ETIMEDOUT.
+ * Waits for all changes under way and dispatches them. Only for the daemon's start and end: it
+ * blocks the loop. Return: 0, or -ETIMEDOUT.
  */
 static inline int ledger_wait(struct ledger *ledger, int timeout_ms)
 {
@@ -269,7 +271,7 @@ static inline void ledger_close(struct ledger *ledger)
 
 /* --- the two instances --- */
 
-/* Strings are copied. What is 0 takes its default, unless 0 has a meaning of its own. */
+/* Strings are copied. A field that is 0 gets its default, unless 0 has a meaning of its own. */
 struct ledger_config {
 	const char *db_path; /* the lock lies beside it, as PATH.lock */
 	const char *ring_path;
@@ -281,7 +283,7 @@ struct ledger_config {
 	bool lossy;		 /* full: go on without recording, instead of refusing requests */
 	const char *version;	 /* of vgpud */
 	const char *host;	 /* NULL: the machine's name */
-	/* Told what was found wrong and put right at the start, a sentence each; or NULL. */
+	/* Called with a sentence for each fault that the start found and mended; or NULL. */
 	void (*say)(const char *sentence);
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* migrate.c - a database of an older schema gets this one */
+/* migrate.c - brings a database of an older schema up to this one */
 
 #include "vgpud/ledger/migrate.h"
 
@@ -16,9 +16,9 @@
 #include "vgpud/ledger/schema.h"
 
 /*
- * What each version of the schema added to the one before. Views are made anew from schema.sql. So
- * that a database may also be stepped back, and migrated again (see vgpud(8)), versions only add
- * columns, each with a default, and a column that is there already is passed over.
+ * The columns that each version of the schema added; views are made anew from schema.sql. An
+ * administrator may step a database back and migrate it again (see vgpud(8)). So versions only add
+ * columns, each with a default, and a column that exists already is skipped.
  */
 static const struct addition {
 	int version;
@@ -34,10 +34,10 @@ static const struct addition {
 };
 
 /*
- * What the new columns are to say of old rows, once they are all there.
- * 3: that a start was ahead of the ledger stood in the texts of an event, written in the same
- * transaction as the session's row and at its time; that it was a day or more before the end of the
- * session before it, in no place but their times.
+ * Fills the new columns of old rows, once all columns are there.
+ * 3: older versions told only in an event's text that a start came long after the last entry; the
+ * event has the time of the session's row. That a start was a day or more before the end of the
+ * previous session follows from the times of the two rows.
  */
 static const struct filling {
 	int version;
@@ -88,7 +88,7 @@ static int renew_views(sqlite3 *conn)
 	return err ? err : ledger_db_exec(conn, create);
 }
 
-/* The audit trail tells of it from the same moment on. */
+/* Writes the event about the migration, in the migration's own transaction. */
 static int tell_migration(sqlite3 *conn, int64_t version, const char *text)
 {
 	sqlite3_stmt *statement;
@@ -143,8 +143,8 @@ static int sync_file(const char *path)
 }
 
 /*
- * Keeps the database as it is as PATH.schema-N. One that is there already is taken for that: the
- * last start was killed, or the administrator wants none.
+ * Copies the database to PATH.schema-N. A file of that name is taken for the copy: an earlier start
+ * made it and was killed, or an administrator made an empty one because no copy is wanted.
  */
 static int keep_copy(sqlite3 *conn, const char *path, int64_t version, char *copy, size_t copy_len,
 		     bool *old)

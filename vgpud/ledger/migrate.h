@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* migrate.h - a database of an older schema gets this one */
+/* migrate.h - brings a database of an older schema up to this one */
 
 #ifndef VGPUD_LEDGER_MIGRATE_H
 #define VGPUD_LEDGER_MIGRATE_H

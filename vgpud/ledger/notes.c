@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* notes.c - what a start found out, for the audit trail and the log */
+/* notes.c - findings of a start, for the audit trail and the log */
 
 #include "vgpud/ledger/notes.h"
 
@@ -15,7 +15,9 @@ static void say(const struct ledger_book *book, const char *text)
 		book->config->say(text);
 }
 
-/* aloud: what was written is said, too; else it is written. */
+/*
+ * Writes a finding as an event or, with aloud, says it: an event is said only once it is written.
+ */
 static int note_change(struct ledger_book *book, bool aloud, const char *kind,
 		       const char *old_value, const char *new_value, const char *text)
 {
@@ -85,7 +87,7 @@ static int note_database(struct ledger_book *book, bool aloud, const struct ledg
 	int err = 0;
 
 	if (notes->db.migrated[0] && aloud)
-		say(book, notes->db.migrated); /* the event is there since it happened */
+		say(book, notes->db.migrated); /* the migration wrote its own event */
 	if (notes->remains[0]) {
 		snprintf(text, sizeof(text), "%s%s%s", notes->remains,
 			 notes->remains_aside[0] ? "; what was left of it is kept as " : "",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* notes.h - what a start found out, for the audit trail and the log */
+/* notes.h - findings of a start, for the audit trail and the log */
 
 #ifndef VGPUD_LEDGER_NOTES_H
 #define VGPUD_LEDGER_NOTES_H
@@ -15,13 +15,13 @@ struct ledger_notes {
 	struct ring_report ring;
 	struct ledger_db_report db;
 	int64_t lost;
-	char remains[PATH_MAX + 256]; /* of a database that is no more, a sentence; or empty */
-	char remains_aside[PATH_MAX]; /* what was left of it, or empty */
+	char remains[PATH_MAX + 256]; /* a sentence about a database that has gone; or empty */
+	char remains_aside[PATH_MAX]; /* the new name of what was left of it, or empty */
 	bool foreign_ring, no_ring;
 };
 
 /*
- * aloud: says everything to config->say; else writes it as events, in the transaction that is open.
+ * Tells the findings. aloud: to config->say; else as events, in the open transaction.
  * Return: 0 or -errno.
  */
 int ledger_notes_tell(const struct ledger_notes *notes, struct ledger_book *book, bool aloud);

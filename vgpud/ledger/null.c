@@ -9,7 +9,7 @@
 
 struct ledger_null {
 	struct ledger ledger;
-	struct ledger_changes changes; /* with no writer: each is done when it is asked for */
+	struct ledger_changes changes; /* without a writer: each is done at once */
 };
 
 static struct ledger_null *self(const struct ledger *ledger)
@@ -42,7 +42,7 @@ static void null_clock_stepped(struct ledger *ledger, int64_t step_ns)
 	(void)step_ns;
 }
 
-/* Its end comes from the loop, as with the other instance, and never from within the call. */
+/* done() is called from the loop, as with the other instance, never from within the call. */
 static int change(struct ledger *ledger, enum ledger_change_type type, ledger_done *done, void *arg)
 {
 	struct ledger_changes *changes = &self(ledger)->changes;

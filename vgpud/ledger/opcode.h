@@ -11,7 +11,7 @@
 #define LEDGER_OPCODE_UNKNOWN (-1)
 
 /*
- * A guest that counts opcodes up must not make a group of each, so all that are unknown are one.
+ * All unknown opcodes count as one: a guest that tries them all must not make a group for each.
  * Return: the opcode, or LEDGER_OPCODE_UNKNOWN.
  */
 static inline int32_t ledger_opcode(uint32_t opcode)

@@ -15,7 +15,7 @@
 #include "vgpud/ledger/query_private.h"
 
 #define PROGRESS_STEPS 10000 /* of sqlite's machine, some 0.1 ms: between looks at the clock */
-#define BUSY_MS 2000	     /* while another connection mends the log after a crash */
+#define BUSY_MS 2000	     /* longest wait for a connection that recovers the log after a crash */
 
 /* --- connection --- */
 
@@ -73,7 +73,7 @@ int ledger_query_open(struct ledger_query **out, const char *db_path, char *why,
 		sqlite3_progress_handler(query->conn, PROGRESS_STEPS, is_over, query);
 		query->most_ns = LEDGER_QUERY_MOST_S * (uint64_t)UTIL_NS_PER_S;
 		ledger_query_next_piece(query);
-		/* Reads the header, and with it says whether this is a database. */
+		/* Opening alone reads nothing: this fails if the file is no database. */
 		rc = sqlite3_exec(query->conn, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
 				  NULL);
 	}
@@ -106,7 +106,7 @@ sqlite3_stmt *ledger_query_prepare(struct ledger_query *query, const char *sql, 
 	sqlite3_stmt *statement = NULL;
 	int rc;
 
-	/* Within begin and end, the time is that of the whole. */
+	/* Between begin and end the time limit is for all statements together. */
 	if (sqlite3_get_autocommit(query->conn))
 		ledger_query_next_piece(query);
 	rc = sqlite3_prepare_v2(query->conn, sql, -1, &statement, NULL);
@@ -127,7 +127,7 @@ int ledger_query_end(struct ledger_query *query, int err)
 {
 	if (err == -ENOMEM)
 		snprintf(query->error, sizeof(query->error), "no memory");
-	/* Nothing was written: what ends it does not matter. */
+	/* Nothing was written, so ROLLBACK ends it as well as COMMIT. */
 	sqlite3_exec(query->conn, "ROLLBACK", NULL, NULL, NULL);
 	return err;
 }
@@ -226,7 +226,7 @@ static int find_id(struct ledger_query *query, sqlite3_stmt *probe, int64_t low,
 	return 0;
 }
 
-/* The part of a session's ids that lies in the time; nothing when first is behind last. */
+/* Finds the part of a session's ids that lies in the time; none when first is above last. */
 static int find_range(struct ledger_query *query, sqlite3_stmt *probe, int64_t since_ns,
 		      int64_t until_ns, int64_t *first, int64_t *last)
 {
@@ -277,7 +277,7 @@ static int find_ranges(struct ledger_query *query, int64_t since_ns, int64_t unt
 				     "SELECT id, received_ns FROM request WHERE id >= ?1 "
 				     "AND id <= ?2 ORDER BY id LIMIT 1",
 				     &err);
-	/* All that is older than the first session known is counted to it. */
+	/* Rows older than the first known session are counted to that session. */
 	if (err == 0)
 		session = ledger_query_prepare(
 			query,

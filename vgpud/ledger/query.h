@@ -11,21 +11,20 @@
 #include "vgpud/ledger/ledger.h"
 
 /*
- * A connection of its own that only reads, for one thread of any process. What it sees is what the
- * writer has committed; ledger_flush() makes that all that has happened. Rows do not change once
- * they are there, so that what is read in pieces is whole, but for what comes or expires meanwhile.
+ * A read-only connection, for one thread of any process. It sees what the writer has committed;
+ * after ledger_flush() that is all that has happened. Rows never change, so reading in pieces gives
+ * a consistent answer, except for rows that come or expire meanwhile.
  *
- * All times are nanoseconds since the Unix epoch. Functions that take a callback stop when it
- * returns something else than 0, and return that.
- * Otherwise they return 0, or -errno, whose words ledger_query_error() has. Strings in callbacks are valid until they return.
+ * All times are nanoseconds since the Unix epoch. A function that takes a callback stops when the
+ * callback returns something else than 0, and returns that. Otherwise it returns 0, or -errno,
+ * which ledger_query_error() puts into words. A callback's strings are valid until it returns.
  */
 
 struct ledger_query;
 
 /*
- * While something is being read, the log cannot begin anew, and grows with all that is recorded. So
- * most is read in pieces, and what has to be one piece may take only so long; then it ends with
- * -ETIME.
+ * While a reader holds a snapshot, the log cannot begin anew and grows with every record. So most
+ * is read in pieces; a piece that takes longer than this ends with -ETIME.
  */
 #define LEDGER_QUERY_MOST_S 15
 
@@ -36,14 +35,14 @@ void ledger_query_close(struct ledger_query *query);
 /* Return: the last error in words. */
 const char *ledger_query_error(const struct ledger_query *query);
 
-/* Which requests: those received from since_ns to before until_ns that have all that is not ANY. */
+/* Chooses requests: received from since_ns to before until_ns, equal in all fields but ANY. */
 #define LEDGER_QUERY_ANY INT32_MIN
-#define LEDGER_QUERY_OPCODE_UNKNOWN (-1) /* all that no vgpud knows */
+#define LEDGER_QUERY_OPCODE_UNKNOWN (-1) /* all opcodes without a name */
 #define LEDGER_QUERY_STATUS_ERROR (-1)	 /* any but OK; statistics take no status but ANY */
 
 struct ledger_query_filter {
 	int64_t since_ns;
-	int64_t until_ns; /* INT64_MAX: no end, which is faster than a time that is now */
+	int64_t until_ns; /* INT64_MAX: no end, which is faster than the present time */
 	int64_t vm_id;
 	int64_t pool; /* 'A' */
 	int64_t priority;
@@ -61,7 +60,7 @@ struct ledger_query_filter {
 
 struct ledger_query_request {
 	struct ledger_request request; /* received_ns since the Unix epoch */
-	bool times_known;    /* false: it was lost with a vgpud; wait, exec and total are 0 */
+	bool times_known;    /* false: lost with a vgpud that was killed; wait, exec, total are 0 */
 	const char *vm_name; /* NULL: no VM has that number */
 };
 
@@ -79,8 +78,8 @@ int ledger_query_requests_after(struct ledger_query *query,
 				void *arg);
 
 /*
- * The highest id up to which every request has ended and has its row, for following them without
- * missing one; those behind it may still come in any order.
+ * Finds the highest id up to which every request has its row. A caller that follows new requests up
+ * to this id misses none; rows with higher ids may still come in any order.
  */
 int ledger_query_settled(struct ledger_query *query, uint64_t *id);
 
@@ -106,7 +105,7 @@ int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t un
 struct ledger_query_session {
 	uint64_t id;
 	int64_t started_ns;
-	int64_t ended_ns;		      /* 0: it runs, or ended without a goodbye */
+	int64_t ended_ns;		      /* 0: it runs, or did not end cleanly */
 	const char *boot_id, *version, *host; /* NULL: unknown */
 };
 
@@ -181,10 +180,10 @@ struct ledger_query_blame {
 };
 
 /*
- * Whose requests ran while those of one VM waited. An instant in which n requests ran counts 1/n
- * for each; one in which m waited counts m times. filter: its vm_id is the VM that waited; times
- * and priority choose among its requests. pools: letters of the pools that share its GPU; NULL: all
- * do. each: by descending share. Return: also -E2BIG: more requests than can be weighed, take a
+ * Tells which VMs' requests ran while those of one VM waited. Where n requests run at the same
+ * time, each gets 1/n of it; where m wait, the time counts m times. filter: its vm_id is the VM
+ * that waited; times and priority choose among its requests. pools: letters of the pools that share
+ * its GPU; NULL: all do. each: by descending share. Return: also -E2BIG: too many requests, take a
  * shorter window.
  */
 int ledger_query_blame(struct ledger_query *query, const struct ledger_query_filter *filter,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* query_blame.c - whose requests ran while those of one VM waited */
+/* query_blame.c - which VMs' requests ran while those of one VM waited */
 
 /*
- * Every wait of the VM, and every execution that may overlap one, becomes a beginning and an end.
- * Sorted by time, they are gone through once, with the number of waits and of executions under way:
- * from one to the next, waits x time is shared out among what ran.
+ * Every wait of the VM, and every execution that may overlap one, becomes two moments: beginning
+ * and end. One pass over the sorted moments keeps count of the waits and executions under way. From
+ * one moment to the next, waits x time is divided among the executions.
  */
 
 #include <errno.h>
@@ -83,7 +83,7 @@ static int add_wait(void *arg, const struct ledger_query_row *row)
 {
 	struct blaming *b = arg;
 	int64_t end_ns = row->received_ns + row->wait_ns;
-	/* What it waited for its VM's limit is nobody else's doing, and mostly comes first. */
+	/* Waiting for the VM's own limit blames no other VM. It mostly comes first. */
 	int64_t begin_ns = row->received_ns + row->limited_ns;
 
 	if (!row->times_known || row->wait_ns == 0)
@@ -116,7 +116,7 @@ static int add_execution(void *arg, const struct ledger_query_row *row)
 	return who < 0 ? who : add_moments(b, who, begin_ns, end_ns);
 }
 
-/* Executions that began before the first wait may last into it: how far to look back for them. */
+/* Finds how far to look back for executions that began before the first wait and last into it. */
 static int look_back(struct ledger_query *query, int64_t begin_ns, int64_t *since_ns)
 {
 	int64_t minute = begin_ns / LEDGER_QUERY_NS_PER_MINUTE;
@@ -151,7 +151,7 @@ static int compare_moments(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Shares waits x time out among what runs, to the last nanosecond. */
+/* Divides waits x time among the running requests, to the last nanosecond. */
 static void share_out(struct blaming *b, uint64_t running, uint64_t ns)
 {
 	uint64_t each, rest;
@@ -206,12 +206,12 @@ static int compare_shares(const void *a, const void *b)
 static int give(struct blaming *b, int (*each)(void *arg, const struct ledger_query_share *share),
 		void *arg)
 {
-	int32_t nobody = vm_index(b, LEDGER_QUERY_NOBODY);
+	int32_t none = vm_index(b, LEDGER_QUERY_NOBODY);
 	int err = 0;
 
-	if (nobody < 0)
-		return nobody;
-	b->vms[nobody].ns = b->nobody_ns;
+	if (none < 0)
+		return none;
+	b->vms[none].ns = b->nobody_ns;
 	qsort(b->vms, b->vm_num, sizeof(b->vms[0]), compare_shares);
 	for (size_t i = 0; i < b->vm_num && err == 0; i++) {
 		const struct ledger_query_share share = { b->vms[i].vm_id, b->vms[i].ns };

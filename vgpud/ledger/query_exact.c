@@ -2,9 +2,9 @@
 /* query_exact.c - statistics that read every row: exact quantiles in bounded memory */
 
 /*
- * The first pass over the rows makes the histograms, which say in which bucket each quantile lies
- * and at which rank. Each further pass cuts those buckets into 4096 parts and counts again, until a
- * part is one nanosecond wide: two or three passes for what lasts up to seconds.
+ * The first pass over the rows makes the histograms, which show the bucket of each quantile and its
+ * rank there. Each further pass divides those buckets into 4096 parts and counts again, until a
+ * part is one nanosecond wide. Durations of up to seconds take two or three passes.
  */
 
 #include <errno.h>
@@ -66,7 +66,7 @@ static void end_pass(struct search *search)
 	search->width = UINT64_C(1) << search->shift;
 }
 
-/* Where the histogram says the quantile is. */
+/* Begins with the bucket in which the histogram has the quantile. */
 static void begin_search(struct search *search, const struct hist *hist, uint32_t q_ppm)
 {
 	uint64_t total = hist_total(hist);

@@ -38,14 +38,14 @@ int ledger_query_fail(struct ledger_query *query, int rc);
 sqlite3_stmt *ledger_query_prepare(struct ledger_query *query, const char *sql, int *err);
 
 /*
- * What is read at once, from here on, may take most_ns again: for a statement that was
- * reset, and outside of begin and end.
+ * Starts the time limit anew: the next piece may take most_ns. Call it after a statement was reset,
+ * outside of begin and end.
  */
 void ledger_query_next_piece(struct ledger_query *query);
 
 /*
- * One state of the database from begin to end, which the log keeps so long: for what cannot be read
- * in pieces. end passes err on.
+ * Between begin and end the connection sees one state of the database, which the log has to keep:
+ * only for what cannot be read in pieces. end returns err.
  */
 int ledger_query_begin(struct ledger_query *query);
 int ledger_query_end(struct ledger_query *query, int err);
@@ -64,13 +64,13 @@ int ledger_query_number(struct ledger_query *query, const char *sql, int64_t fir
 int ledger_query_ranges(struct ledger_query *query, int64_t since_ns, int64_t until_ns,
 			int (*each)(void *arg, uint64_t first_id, uint64_t last_id), void *arg);
 
-/* Calls each for all rows that the filter lets pass; within a session in order of time. */
+/* Calls each for all rows that match the filter; within a session in order of time. */
 int ledger_query_scan(struct ledger_query *query, const struct ledger_query_filter *filter,
 		      int (*each)(void *arg, const struct ledger_query_row *row), void *arg);
 
 /*
- * Appends the conditions of a filter on all but time to a query: on table minute, and on rows of
- * requests, which keep opcodes that nobody knows.
+ * Append a filter's conditions, except those on time, to a query on table minute, or on rows of
+ * requests. They differ in unknown opcodes, which only the rows keep as they were.
  */
 void ledger_query_conditions(char *sql, size_t len, const struct ledger_query_filter *filter);
 void ledger_query_row_conditions(char *sql, size_t len, const struct ledger_query_filter *filter);
@@ -100,7 +100,7 @@ struct ledger_query_group {
 struct ledger_query_groups {
 	struct ledger_query_group **group;
 	size_t group_num;
-	struct ledger_query_group *last; /* found, for the next is mostly the same */
+	struct ledger_query_group *last; /* found: the next row is mostly of the same group */
 };
 
 /* Return: the group of that key, a new one if there was none; NULL: no memory. */

@@ -101,7 +101,7 @@ static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
 	return err;
 }
 
-/* A statement for the requests of a span of ids that the filter lets pass. */
+/* Prepares a statement for the requests of a span of ids that match the filter. */
 static sqlite3_stmt *prepare_listing(struct ledger_query *query,
 				     const struct ledger_query_filter *filter, const char *order,
 				     int *err)

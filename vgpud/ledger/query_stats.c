@@ -2,9 +2,10 @@
 /* query_stats.c - statistics over a span of time, from minutes and the rows at its edges */
 
 /*
- * A window is whole minutes, which table minute has added up, and a part of a minute at either end,
- * for which the rows are read. So counts and sums are those of exactly the window. When the rows of
- * such a part are expired, the window grows to the whole minute, and says so.
+ * A window consists of whole minutes, whose sums are in table minute, and a part of a minute at
+ * either end, for which the rows are read. So counts and sums are exactly those of the window.
+ * Where the rows of such a part have expired, the window grows to the whole minute and `widened`
+ * says so.
  */
 
 #include <errno.h>

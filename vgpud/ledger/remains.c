@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* remains.c - no database where there should be one: what is left of it is kept */
+/* remains.c - keeps what is left of a database that is missing or empty */
 
 #include "vgpud/ledger/remains.h"
 
@@ -21,9 +21,9 @@ bool ledger_remains_empty(const char *path, const char *suffix)
 }
 
 /*
- * An empty file counts as a new database, and sqlite then removes the log beside it. So what speaks
- * of an old one is seen to before: a log, a ring that was in use, or the empty file itself, unless
- * there is a ring that was not: that is a first start that was cut off.
+ * sqlite takes an empty file for a new database and removes the log beside it. So this looks first
+ * for signs of an older database: a log, a ring that was in use, or the empty file itself. An empty
+ * file beside an unused ring is no sign: a first start was interrupted.
  */
 int ledger_remains_look(const struct ledger_book *book, struct ledger_notes *notes, char *why,
 			size_t why_len)
@@ -58,7 +58,7 @@ int ledger_remains_look(const struct ledger_book *book, struct ledger_notes *not
 	return err;
 }
 
-/* A database whose tables were still in its log loses them with it. */
+/* A database without tables has lost its log: tables are in the log until a checkpoint. */
 void ledger_remains_no_tables(const struct ledger_book *book, struct ledger_notes *notes)
 {
 	struct ring_session session;

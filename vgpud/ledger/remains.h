@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* remains.h - no database where there should be one: what is left of it is kept */
+/* remains.h - keeps what is left of a database that is missing or empty */
 
 #ifndef VGPUD_LEDGER_REMAINS_H
 #define VGPUD_LEDGER_REMAINS_H
@@ -12,11 +12,11 @@
 /* Return: whether the file PATH + SUFFIX is missing or has no bytes. */
 bool ledger_remains_empty(const char *path, const char *suffix);
 
-/* Before the database is opened, with the ring open. Return: 0; or -errno with why. */
+/* Call it with the ring open, before the database is opened. Return: 0; or -errno with why. */
 int ledger_remains_look(const struct ledger_book *book, struct ledger_notes *notes, char *why,
 			size_t why_len);
 
-/* The database that was opened had no tables: notes it, if there should have been some. */
+/* The opened database had no tables: notes that, if the ring shows that it once had some. */
 void ledger_remains_no_tables(const struct ledger_book *book, struct ledger_notes *notes);
 
 #endif

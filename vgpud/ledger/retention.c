@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* retention.c - removes what is too old, or too much */
+/* retention.c - removes rows that are too old or make the database too large */
 
 /*
- * Requests and events are looked through from the lowest id on, which is the oldest, a few at a
- * time. Entries that are dated after now are of a session whose clock was ahead. They would stand
- * before all that came later until their date is reached, and nothing would be removed meanwhile;
- * so their age is counted from the start that found them (clock.c).
+ * Requests and events are removed a few at a time from the lowest id on, which is the oldest.
+ * Entries of a session whose clock was ahead are dated after now. Until that date they would keep
+ * all later entries from being removed, so their age counts from the start that found them
+ * (clock.c).
  */
 
 #include "vgpud/ledger/retention.h"
@@ -18,7 +18,7 @@
 #define EXPIRE_ROWS 1000     /* in one transaction */
 #define EXPIRE_ROWS_FULL 100 /* in one transaction on a full disk */
 
-/* In one transaction. On a full disk the log has little room. */
+/* Return: rows for one transaction: few on a full disk, where the log has little room. */
 static int at_once(const struct ledger_book *book)
 {
 	return atomic_load(&book->health->state) == LEDGER_OK ? EXPIRE_ROWS : EXPIRE_ROWS_FULL;
@@ -97,7 +97,7 @@ static int expire_shares(struct ledger_retention *retention, struct ledger_book 
 	return n;
 }
 
-/* Requests go first, of whom has most; only when there is none left, what is kept longer. */
+/* Requests go first, of the VM that has most; then minutes, then events. */
 static int expire_by_size(struct ledger_retention *retention, struct ledger_book *book)
 {
 	int64_t bytes = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* retention.h - removes what is too old, or too much */
+/* retention.h - removes rows that are too old or make the database too large */
 
 #ifndef VGPUD_LEDGER_RETENTION_H
 #define VGPUD_LEDGER_RETENTION_H
@@ -17,7 +17,7 @@ struct ledger_retention {
 
 /*
  * Removes a few rows, if it is time for it.
- * err: how the last attempt to write ended; on a full disk removing rows is what may help.
+ * err: how the last attempt to write ended; on a full disk, removing rows may help.
  * Return: whether there is more to do at once.
  */
 bool ledger_retention_step(struct ledger_retention *retention, struct ledger_book *book, int err);

@@ -8,27 +8,27 @@
  * the process loses nothing of it, and no system call is made for a record. Its blocks are
  * allocated beforehand; a sparse file would kill the daemon with SIGBUS on a full disk.
  *
- * A header page, then records of 128 bytes, each of a kind (ring_private.h). The record at position p lies in slot p % records, and
- * carries a sequence made of p. The sequence is stored last, so a record is there as a whole or not
- * at all; the checksum, which covers the position too, is against damage of the file. Nobody stores
- * the head: at start it is where the sequences end. A sequence of this lap beyond the head means
- * that records before it were lost, a whole record of a later lap that the header is older than the
- * records; that ring is damaged, what is whole in it is still read, and then a new one takes its
- * place.
+ * The file is a header page, then records of 128 bytes, each of a kind (ring_private.h). The record
+ * at position p lies in slot p % records, and carries a sequence made of p. The sequence is stored
+ * last, so a record is there as a whole or not at all. The checksum, which covers the position too,
+ * detects damage of the file. The head is not stored: at the start it is where the sequences end. A
+ * sequence of this lap beyond the head means that records before it were lost. A whole record of a
+ * later lap means that the header is older than the records. In both cases the ring is damaged: its
+ * whole records are still read, and then a new ring takes its place.
  *
- * The tail moves only after the database has committed what it passes, together with its own idea
- * of the position. That one counts after a crash, so no record is taken twice; the file's is for
- * the producer to know its room. It is stored twice, so that a damaged one is noticed.
+ * The tail moves only after the database has committed the records before it, together with their
+ * position. After a crash the database's position counts, so no record is taken twice; the tail in
+ * the file only tells the producer its room. It is stored twice, so that damage is noticed.
  *
  * An accepted request reserves the slot for its end. used + reserved never exceeds the ring, so
  * ring_finish() always has room, however long the database cannot be written.
  *
- * A power failure is another matter: what the kernel had not yet written back is lost (30 s by
- * default). Nothing is synced here for that, since it would cost each request a disk's latency.
+ * A power failure loses what the kernel had not yet written back (30 s by default). Nothing is
+ * synced here against that, since it would cost each request a disk's latency.
  *
- * Host byte order: the file never leaves its machine. A ring in the format of an older vgpud is read
- * where it lies, and replaced by a new one once the database has all of it; should vgpud be killed
- * between the two, the database knows that it has the records, and the next start takes none twice.
+ * Host byte order: the file never leaves its machine. A ring in the format of an older vgpud is
+ * read in place, and replaced by a new one once the database has all of it. If vgpud is killed
+ * between the two, the database knows the position, and the next start takes no record twice.
  */
 
 #include "vgpud/ledger/ring.h"
@@ -111,7 +111,7 @@ static uint32_t sequence_in(const struct ring *ring, uint64_t slot_index)
 	return atomic_load_explicit(&head->sequence, memory_order_acquire);
 }
 
-/* Never 0, which is what a slot holds that was not used or is being written. */
+/* Never 0: that marks a slot that is unused or being written. */
 static uint32_t sequence_of(uint64_t position)
 {
 	return (uint32_t)(position % UINT32_MAX) + 1;
@@ -143,7 +143,7 @@ static void push(struct ring *ring, enum ring_kind kind, const struct ledger_req
 	uint64_t position = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	struct ring_record *record = slot(ring, position);
 
-	/* What is half overwritten must not pass for the record of the last lap. */
+	/* A half overwritten slot must not pass for the record of the last lap. */
 	atomic_store_explicit(&record->sequence, 0, memory_order_relaxed);
 	atomic_signal_fence(memory_order_release);
 	memset(&record->body, 0, sizeof(record->body));

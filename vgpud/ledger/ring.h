@@ -27,9 +27,9 @@ enum ring_kind {
 	RING_REQUEST_ACCEPTED = 1, /* a request of version 1 is known, and will end */
 	RING_REQUEST_FINISHED = 2, /* it has ended */
 	/*
-	 * Kept for the records of guests' programs: work submitted, and a program's beginning and
-	 * end. This vgpud neither writes nor reads them; a ring that has some was written by a newer
-	 * one, and is set aside as a whole rather than read in part.
+	 * Reserved for guests' programs: work submitted, and a program's beginning and end. This
+	 * vgpud neither writes nor reads them. A newer vgpud wrote a ring that has some: it is set
+	 * aside as a whole rather than read in part.
 	 */
 	RING_SUBMISSION_ACCEPTED = 3,
 	RING_SUBMISSION_FINISHED = 4,
@@ -45,14 +45,14 @@ struct ring_entry {
 	};
 };
 
-/* Whose records these are: what turns their monotonic times into wall time. */
+/* The session that wrote the records, with what turns their monotonic times into wall time. */
 struct ring_session {
 	uint64_t id;
 	int64_t wall_ns;  /* start of the session, since the Unix epoch */
 	uint64_t mono_ns; /* the same instant on CLOCK_MONOTONIC */
 };
 
-/* What became of a file that could not be used; set_aside is empty when all was well. */
+/* Tells what happened to an unusable file; set_aside is empty when the file was good. */
 struct ring_report {
 	char set_aside[PATH_MAX]; /* its new name */
 	const char *reason;
@@ -71,9 +71,9 @@ int ring_open(struct ring **out, const char *path, uint64_t record_num, struct r
 	      char *why, size_t why_len);
 
 /*
- * Puts a new, empty ring in the place of this one, whose records have all been taken.
- * keep: set the old file aside, for it was damaged.
- * Return: 0; or -errno with why: *ring is as it was, and it may be tried again.
+ * Replaces this ring by a new, empty one. All of its records must have been taken.
+ * keep: set the old file aside instead of overwriting it, for a damaged one.
+ * Return: 0; or -errno with why: *ring is as it was, and the call may be tried again.
  */
 int ring_replace(struct ring **ring, uint64_t record_num, bool keep, struct ring_report *report,
 		 char *why, size_t why_len);
@@ -108,7 +108,7 @@ uint64_t ring_oldest(const struct ring *ring);
  */
 int ring_get(const struct ring *ring, uint64_t position, struct ring_entry *entry);
 
-/* Consumer. Everything before position is in the database: the room may be used again. */
+/* Consumer. All records before position are in the database: their room may be used again. */
 void ring_release(struct ring *ring, uint64_t position);
 
 uint64_t ring_records(const struct ring *ring);

@@ -82,8 +82,8 @@ static const char *judge_header(const struct ring_header *header, uint64_t file_
 }
 
 /*
- * After a power failure the header may be older than the records, so that the tail is not where it
- * was. What is whole is there, however far from the tail.
+ * After a power failure the header may be older than the records, and its tail with it. So whole
+ * records are looked for in all slots, however far from the tail.
  */
 static void scan_later_laps(struct ring *ring)
 {
@@ -101,7 +101,7 @@ static void scan_later_laps(struct ring *ring)
 	atomic_store(&ring->head, head);
 }
 
-/* Finds the head, and whether anything is where nothing should be. */
+/* Finds the head, and records where none should be. */
 static void scan(struct ring *ring)
 {
 	uint64_t tail = ring_tail(ring), position = tail;
@@ -146,7 +146,7 @@ static int allocate(int fd, size_t bytes)
 {
 	struct rlimit limit;
 
-	/* Beyond it the kernel sends SIGXFSZ, which kills. */
+	/* Growing a file beyond this limit raises SIGXFSZ, which kills. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur)
 		return -EFBIG;
 	return -posix_fallocate(fd, 0, (off_t)bytes);
@@ -210,7 +210,7 @@ static int make(struct ring *ring, const char *path, uint64_t record_num, char *
 	return explain_new(ring, err, bytes, why, why_len);
 }
 
-/* The file may have been moved aside already, by an attempt before. */
+/* Sets the old file aside; an earlier attempt may have done that already. */
 static int keep_old(const struct ring *ring, struct ring_report *report, char *why, size_t why_len)
 {
 	static const char *const companions[] = { NULL };

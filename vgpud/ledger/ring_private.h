@@ -51,7 +51,7 @@ _Static_assert(sizeof(struct ring_request) == 72, "a request has no holes");
 
 /*
  * How records lie in a ring. In each format a record begins with its sequence and its checksum, as
- * above, so that finding records is the same for all; only the newest one is written.
+ * above, so that finding records is the same for all. Only the newest format is written.
  */
 struct ring_format {
 	uint32_t version;
@@ -103,9 +103,8 @@ struct ring {
 bool ring_sequence_matches(const struct ring *ring, uint64_t position);
 
 /*
- * Which position the sequence in a slot stands for, if it is at or beyond near.
- * Return: that, which need not be a position of this slot, nor its record whole; UINT64_MAX: it is
- * not beyond.
+ * Return: the position that the sequence in a slot stands for, if it is at or beyond near, else
+ * UINT64_MAX. A damaged slot may give a position of another slot, and its record need not be whole.
  */
 uint64_t ring_position_in(const struct ring *ring, uint64_t slot, uint64_t near);
 

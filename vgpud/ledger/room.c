@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* room.c - whether the disk has room for records, and when the log goes into the database */
+/* room.c - whether the disk has room for records, and when the log is checkpointed */
 
 /*
- * A batch takes room twice: in the log, and in the database file once the log goes there. A log
- * whose contents do not fit into the file any more cannot begin anew; with nothing else on the disk
- * it would be full for good. So
+ * A batch takes room twice: in the log, and in the database file after a checkpoint. A log whose
+ * pages do not fit into the file any more cannot begin anew, and the disk would stay full for good.
+ * So
  *
- *   - the log goes into the file the sooner, the smaller max_size is or the less the disk has left;
- *   - records are not written when less than a reserve would be left: that is for what frees room,
- *     which is retention, and for changes of VMs and events.
+ *   - the smaller max_size is, or the less room the disk has left, the sooner a checkpoint comes;
+ *   - records are not written when less than a reserve would be left. The reserve is for retention,
+ *     which frees room, and for changes of VMs and events.
  *
- * Rows that retention removes leave pages in the file that new ones take: they count as room in the
- * file, but the log needs room of its own. A quota cannot be foreseen; there a failed write lets
- * the log go into the file.
+ * Rows that retention removes leave free pages in the file for new rows: they count as room in the
+ * file, but the log needs room of its own. A quota cannot be asked for; there a failed write causes
+ * the checkpoint.
  */
 
 #include "vgpud/ledger/room.h"
@@ -28,10 +28,10 @@
 #define LOG_PAGES_LEAST 64u  /* 256 KiB */
 #define LOG_PAGES_MOST 4000u /* 16 MiB */
 #define LOG_PART 4u	     /* of max_size, for the log */
-#define LOG_TIMES_LEFT 4     /* its file is cut to so many times that, once it was longer */
+#define LOG_TIMES_LEFT 4     /* a log file that grew longer is cut to so many times its part */
 #define WAIT_LEAST_MS 100    /* for readers to leave a log that is too long */
 #define WAIT_MOST_MS 16000
-#define WAIT_AGAIN_S 300 /* after the longest wait came to nothing */
+#define WAIT_AGAIN_S 300 /* until the next attempt, after the longest wait was in vain */
 #define RESERVE_BYTES (512u << 10)
 
 static uint64_t log_pages(const struct ledger_room *room)
@@ -43,7 +43,7 @@ static uint64_t log_pages(const struct ledger_room *room)
 	return pages < LOG_PAGES_LEAST ? LOG_PAGES_LEAST : pages;
 }
 
-/* Beside the database. Where that cannot be told there is always room. */
+/* Return: bytes free on the database's disk; UINT64_MAX where that cannot be asked. */
 static uint64_t free_bytes(const struct ledger_room *room)
 {
 	struct statvfs disk;
@@ -53,7 +53,7 @@ static uint64_t free_bytes(const struct ledger_room *room)
 	return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
-/* What is in the log and not yet in the file. */
+/* Return: bytes in the log that are not yet in the file. */
 static uint64_t log_bytes(const struct ledger_room *room)
 {
 	return (uint64_t)(room->db->wal_pages - room->db->wal_pages_done) * PAGE_BYTES;
@@ -69,11 +69,11 @@ void ledger_room_set_up(struct ledger_room *room)
 }
 
 /*
- * Readers that overlap keep the log from ever beginning anew, and it grows with all that is written
- * beside max_size. So a log that is much too long is waited for: while nothing is written, the
- * readers that keep it end one by one, and those that begin meanwhile do without it. The wait
- * doubles until it is as long as any reader of ours may take (query.h); in between, records are
- * written for as long again. An administrator's own sqlite3(1) may hold it longer than that.
+ * Readers that overlap keep the log from ever beginning anew: it would grow without bound, past
+ * max_size. So when it is much too long, the writer stops and waits. Readers that use the log end
+ * one by one, and new ones read the file alone, since nothing is written. The wait doubles up to
+ * the longest time that our own readers may take (query.h); between two waits, records are written
+ * for as long again. An administrator's own sqlite3(1) may hold the log longer than that.
  */
 static void cut_long_log(struct ledger_room *room)
 {
@@ -91,7 +91,7 @@ static void cut_long_log(struct ledger_room *room)
 		room->wait_ms = 0;
 		return;
 	}
-	/* Who holds it longer than that is none of ours: to wait would only stop the writer. */
+	/* A reader that holds the log longer is not ours: waiting on would only stop the writer. */
 	room->wait_due_ns = util_now_ns() + (uint64_t)(room->wait_ms < WAIT_MOST_MS
 							       ? room->wait_ms * UTIL_NS_PER_MS
 							       : WAIT_AGAIN_S * UTIL_NS_PER_S);
@@ -105,7 +105,7 @@ bool ledger_room_checkpoint(struct ledger_room *room)
 	cut_long_log(room);
 	if (bytes < log_pages(room) * PAGE_BYTES && (bytes == 0 || bytes < free_bytes(room) / 2))
 		return false;
-	/* What fails now is tried again after the next batches. */
+	/* After a failure the next batches try again. */
 	return ledger_db_checkpoint(room->db, false) == 0;
 }
 
@@ -114,7 +114,7 @@ void ledger_room_make(struct ledger_room *room)
 	ledger_db_checkpoint(room->db, true);
 }
 
-/* In a file of which nothing waits in the log. */
+/* Return: whether the file has room, given that the log is empty. */
 static bool has_room(struct ledger_room *room)
 {
 	uint64_t bytes = free_bytes(room);

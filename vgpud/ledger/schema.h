@@ -4,7 +4,7 @@
 #ifndef VGPUD_LEDGER_SCHEMA_H
 #define VGPUD_LEDGER_SCHEMA_H
 
-/* What this vgpud reads and writes: PRAGMA user_version and application_id of schema.sql. */
+/* PRAGMA user_version and application_id of schema.sql: what this vgpud reads and writes. */
 #define SCHEMA_VERSION 3
 #define SCHEMA_APPLICATION_ID 0x76677075
 

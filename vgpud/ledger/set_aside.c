@@ -30,7 +30,10 @@ static bool taken(const char *to, const char *const *companions)
 	return false;
 }
 
-/* RENAME_NOREPLACE, or where the file system lacks it, a plain rename: the name was looked up. */
+/*
+ * Uses RENAME_NOREPLACE or, where the file system lacks it, a plain rename: the caller has checked
+ * that the name is free.
+ */
 static int move(const char *from, const char *to)
 {
 	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
@@ -54,7 +57,8 @@ int set_aside(const char *path, const char *const *companions, char *to, size_t 
 	}
 	if (err)
 		return err;
-	/* The main file last: whoever dies in between starts again from a damaged one. */
+	/* The main file last: after a kill in between, the next start finds it damaged and goes on.
+	 *  */
 	for (; *companions; companions++) {
 		if (join(from, sizeof(from), path, *companions) ||
 		    join(name, sizeof(name), to, *companions))

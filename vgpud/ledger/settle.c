@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* settle.c - what the last session left in the ring is put in order */
+/* settle.c - takes what the last session left in the ring into the database */
 
 #include "vgpud/ledger/settle.h"
 
@@ -8,7 +8,7 @@
 
 #include "common/util.h"
 
-/* The session that the ring's records belong to; the ring itself knows it best. */
+/* Finds the session that the ring's records belong to, from the ring or else from the database. */
 static int last_session(struct ledger_book *book, struct ring_session *session)
 {
 	int64_t numbers[3] = { 0 };
@@ -28,7 +28,7 @@ static int last_session(struct ledger_book *book, struct ring_session *session)
 	return err;
 }
 
-/* A database that is younger than the ring gets ids that go on behind the ring's. */
+/* Makes a database that is younger than the ring continue the ring's ids. */
 static int keep_ids_growing(struct ledger_book *book)
 {
 	uint64_t highest = 0;
@@ -42,8 +42,9 @@ static int keep_ids_growing(struct ledger_book *book)
 }
 
 /*
- * The session whose records a ring holds is in its database before the first record is in the ring.
- * Return: whether it is not, 0 or 1, or -errno.
+ * A session is in the database before its first record is in the ring. So a ring whose session the
+ * database does not know belongs to another database.
+ * Return: 1: it does; 0: it is ours; or -errno.
  */
 static int is_foreign(struct ledger_book *book)
 {
@@ -63,7 +64,7 @@ static int is_foreign(struct ledger_book *book)
 }
 
 /*
- * Where the database is in the ring.
+ * Finds the position up to which the database has taken the ring.
  * Return: 0, -ESTALE: beyond its end, -EXDEV: it is another database's ring, or -errno.
  */
 static int find_position(struct ledger_book *book, uint64_t *position)
@@ -83,15 +84,15 @@ static int find_position(struct ledger_book *book, uint64_t *position)
 	*position = (uint64_t)numbers[1];
 	if (*position > ring_head(book->ring))
 		return -ESTALE;
-	/* After a power failure the database may be behind what the ring has released. */
+	/* After a power failure the database may be older than the ring's tail. */
 	if (*position < ring_oldest(book->ring))
 		*position = ring_oldest(book->ring);
 	return 0;
 }
 
 /*
- * The records are released only when all of them are in the database: should it turn out to be
- * damaged, another one takes them.
+ * Takes all records into the database, and releases them only then: if the database turns out to be
+ * damaged, a new one can still take them.
  */
 static int replay(struct ledger_book *book, uint64_t position)
 {

@@ -15,21 +15,22 @@
  *   event, VM changes ───▶ changes ──▶ writer
  *   dispatch ◀── changes ◀── writer
  *
- * Whose is what: `book` and `start` are the opening thread's until the writer runs, then the
- * writer's; `changes`, `wake` and `health` stand between the two threads, each with its own rules;
- * all else is the loop thread's. Of the ring, which is in `book`, the loop thread is the producer
- * from the moment that health.begun is set.
+ * Ownership: `book` and `start` belong to the opening thread until the writer runs, then to the
+ * writer. `changes`, `wake` and `health` are shared by the two threads, each with its own rules.
+ * All else belongs to the loop thread. The ring is in `book`, but once health.begun is set the loop
+ * thread is its producer.
  *
  * When the database cannot be written (disk full), the writer tries again each second and the ring
- * fills up. Then accepted() refuses (strict), or lets the request pass unrecorded and counts
- * (lossy). What was accepted has its room, so finished() never fails. On a disk that is full at the
- * start already, accepted() does so from the first request on, until the session has begun.
+ * fills up. Then accepted() refuses (strict), or lets the request pass unrecorded and counts it
+ * (lossy). An accepted request has its room, so finished() never fails. If the disk is full at the
+ * start already, accepted() refuses from the first request on, until the session has begun.
  *
- * One vgpud a database: a POSIX record lock on a file of its own. It belongs to the process, so no
- * worker that outlives the daemon holds on to it, and sqlite's own locks are not touched.
+ * A POSIX record lock on a separate file keeps a second vgpud from the database. The lock belongs
+ * to the process, so a worker that outlives the daemon does not hold it; and closing a file of its
+ * own drops no lock of sqlite's.
  *
- * kill -9 loses nothing. A power failure loses what the kernel had not written back, which is at
- * most some 30 seconds; the database is whole afterwards, and changes of VMs are always there.
+ * kill -9 loses nothing. A power failure loses what the kernel had not written back, at most some
+ * 30 seconds; the database is whole afterwards, and changes of VMs are never lost.
  */
 
 #include "vgpud/ledger/ledger.h"
@@ -78,7 +79,7 @@ static struct ledger_sqlite *self(const struct ledger *ledger)
 
 /* --- requests --- */
 
-/* Remembers that a request was let pass, so that its end is not recorded either. */
+/* Remembers a request that passes unrecorded: its end must not be recorded either. */
 static int pass_unrecorded(struct ledger_sqlite *s, uint64_t id)
 {
 	if (s->unrecorded_num == s->unrecorded_max) {
@@ -107,15 +108,15 @@ static bool was_unrecorded(struct ledger_sqlite *s, uint64_t id)
 }
 
 /*
- * Half of the room is for requests that may come to something. Whoever sends nonsense, or more than
- * its queue takes, as fast as it can, fills the other half faster than the writer empties it.
+ * Half of the ring is kept for requests that can run. A VM that sends malformed requests, or more
+ * than its queue takes, can fill the other half faster than the writer empties it.
  */
 static bool is_crowded(const struct ledger_sqlite *s)
 {
 	return ring_head(s->book.ring) - ring_tail(s->book.ring) > ring_records(s->book.ring) / 2;
 }
 
-/* Return: 0, or -ENOSPC: the room that is left is for others. */
+/* Return: 0, or -ENOSPC: the rest of the room is kept for other requests. */
 static int may_take(struct ledger_sqlite *s, const struct ledger_request *request)
 {
 	bool crowded = is_crowded(s);
@@ -123,8 +124,8 @@ static int may_take(struct ledger_sqlite *s, const struct ledger_request *reques
 	share_scarce(&s->share, crowded);
 	if (!crowded || s->config.lossy)
 		return 0;
-	/* No VM takes more of it than it leaves for the others: n that flood leave one part in n
-	 * + 1. */
+	/* No VM takes more of the room than it leaves free, so n VMs that flood leave at least
+	 * 1 / (n + 1) of it. */
 	return request->status == 0 &&
 			       share_may(&s->share, request->vm_id, ring_room(s->book.ring) / 2)
 		       ? 0
@@ -132,8 +133,8 @@ static int may_take(struct ledger_sqlite *s, const struct ledger_request *reques
 }
 
 /*
- * Not before the session has begun; nor while its files are not where they were: the ring may be
- * what is missing, and what is promised now could not be kept.
+ * Return: whether the ring takes records: not before the session has begun, and not while one of
+ * its files is missing: that may be the ring, whose records would be lost with it.
  */
 static bool takes_records(const struct ledger_sqlite *s)
 {
@@ -175,7 +176,7 @@ static int64_t wall_now_ns(const struct ledger_sqlite *s)
 	return ledger_wall_ns(&s->ledger, util_now_ns());
 }
 
-/* err: how adding an event ended. */
+/* Counts an event that could not be added. err: how adding it ended. */
 static void event_added(struct ledger_sqlite *s, int err)
 {
 	if (err)
@@ -271,7 +272,7 @@ static void sqlite_vm_each(const struct ledger *ledger,
 
 /* --- open and close --- */
 
-/* Whatever of it was set up. */
+/* Frees the parts that were set up. */
 static void release(struct ledger_sqlite *s)
 {
 	ledger_book_close(&s->book);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* start.c - the ledger is opened, and a session begins */
+/* start.c - opens the ledger and begins a session */
 
 /*
  * On a full disk
  *
- * What a session begins with is written: the ring's records, the lost requests, the session's row.
- * When there is no room for that, and database and ring are sound and belong together, vgpud comes
- * up all the same. Everything that the loop thread goes by is read: the VMs, the session's number,
- * the first free id. The ring stays as the last session left it and takes nothing, since its header
- * says of one session alone whose clock its records go by. The writer then tries to begin, as often
- * as it would try to write a batch; each step of it may be done again.
+ * A session begins with writing: the ring's records, the lost requests, the session's row. Without
+ * room for that, vgpud starts all the same if database and ring are sound and belong together. It
+ * reads what the loop thread needs: the VMs, the session's number, the first free id. The ring
+ * stays as the last session left it and takes no record, since its header has room for the clock of
+ * one session only. The writer then tries to begin, as often as it would try to write a batch; each
+ * step may be repeated.
  */
 
 #include "vgpud/ledger/start.h"
@@ -40,8 +40,9 @@ static void read_boot_id(char *out, size_t len)
 }
 
 /*
- * What the loop thread goes by, and what stays as it is when the session can only begin later.
- * highest: the highest id in the ring, if its records are not yet in the database.
+ * Chooses what the loop thread needs and a later beginning must not change: the session's number
+ * and the first free id. highest: the highest id in the ring, if its records are not yet in the
+ * database.
  */
 static int choose_session(struct ledger_start *start, uint64_t highest)
 {
@@ -66,7 +67,7 @@ static int choose_session(struct ledger_start *start, uint64_t highest)
 	return 0;
 }
 
-/* In the transaction that is open: what the database has of a session that begins. */
+/* Writes the session's row and the start's events in the open transaction. */
 static int write_session(struct ledger_start *start)
 {
 	struct ledger_book *book = start->book;
@@ -105,8 +106,8 @@ static int begin_session(struct ledger_start *start)
 	book->batch.wall_offset_ns = book->wall_offset_ns;
 	atomic_store(&book->health->lost, (uint64_t)start->notes->lost);
 	atomic_store(&book->health->ahead_until_ns, book->clock.ahead_until_ns);
-	/* Synced: after a power failure the ring is never asked for records of an earlier session,
-	 * nor taken for one of which nothing was ever recorded. */
+	/* Synced, so that after a power failure the database knows the session of every record that
+	 * may be in the ring: else the ring would be taken for another database's. */
 	err = ledger_db_sync(&book->db, true);
 	if (err == 0)
 		err = ledger_db_begin(&book->db);
@@ -120,7 +121,7 @@ static int begin_session(struct ledger_start *start)
 	return err;
 }
 
-/* All that is written. */
+/* Does all the writing of a start. */
 static int settle_and_begin(struct ledger_start *start, char *why, size_t why_len)
 {
 	struct ledger_book *book = start->book;
@@ -141,7 +142,7 @@ static int settle_and_begin(struct ledger_start *start, char *why, size_t why_le
 	return 0;
 }
 
-/* With a sound database and its own ring, which stays as it is. */
+/* Return: whether a sound database and its own ring allow the session to begin later. */
 static bool may_begin_later(const struct ledger_start *start)
 {
 	struct ledger_book *book = start->book;
@@ -200,16 +201,16 @@ static int open_and_begin(struct ledger_start *start, char *why, size_t why_len)
 	return err;
 }
 
-/* -ENODATA: a row is missing that is always there. */
+/* -ENODATA counts as damage: each such row is made with the tables. */
 static bool is_damage(int err)
 {
 	return err == -EUCLEAN || err == -ENODATA;
 }
 
 /*
- * Damage may show when the database is opened, or later, since no one checks it after a clean end.
- * The ring is as it was: what it holds is released once all of it is in a database. What is set
- * aside was found damaged twice: a read that failed once can look like damage too.
+ * Damage may show when the database is opened, or later, since it is not checked after a clean end.
+ * The ring is unchanged: its records are released once all of them are in a database. A database is
+ * set aside only when it was found damaged twice, since one failed read can look like damage too.
  */
 static int open_sound_or_new(struct ledger_start *start, char *why, size_t why_len)
 {

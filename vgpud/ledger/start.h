@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* start.h - the ledger is opened, and a session begins */
+/* start.h - opens the ledger and begins a session */
 
 #ifndef VGPUD_LEDGER_START_H
 #define VGPUD_LEDGER_START_H
@@ -15,7 +15,7 @@ struct ledger_notes;
 struct ledger_start {
 	struct ledger_book *book;
 	struct ledger_vms *vms;
-	struct ledger_notes *notes; /* to be told once the session has begun, then NULL */
+	struct ledger_notes *notes; /* findings to tell once the session has begun, then NULL */
 	uint64_t next_id;	    /* the first id that is free */
 };
 
@@ -28,7 +28,7 @@ struct ledger_start {
 int ledger_start(struct ledger_start *start, struct ledger_book *book, struct ledger_vms *vms,
 		 char *why, size_t why_len);
 
-/* Begins the session that could not begin at the start. Return: 0 or -errno. */
+/* Begins a session that found no room at the start. Return: 0 or -errno. */
 int ledger_start_begin(struct ledger_start *start);
 
 void ledger_start_free(struct ledger_start *start);

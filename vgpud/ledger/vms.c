@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vms.c - the table of the VMs: read at the start, written at each change */
+/* vms.c - the table of VMs: read at the start, written at each change */
 
 #include "vgpud/ledger/vms.h"
 
@@ -160,7 +160,7 @@ unsigned ledger_vms_copy(sqlite3 *from, sqlite3 *to)
 	sqlite3_stmt *get = NULL, *put = NULL;
 	unsigned copied = 0;
 
-	/* One that `from` is too old to know is NULL, which is read as the standard. */
+	/* A column that the older `from` lacks gives NULL, which is read as the standard. */
 	for (int i = 0; i < VM_SETTING_NUM; i++) {
 		const char *name = vm_settings_table[i].name;
 		size_t len = strlen(get_sql);

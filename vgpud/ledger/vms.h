@@ -10,35 +10,35 @@
 #include "vgpud/ledger/db.h"
 #include "vgpud/ledger/ledger.h"
 
-/* As they were at the start. Zeros are none. */
+/* The VMs as they were at the start. All zero: none. */
 struct ledger_vms {
 	struct ledger_vm *vm; /* their strings are ours */
 	size_t num;
 };
 
-/* Reads the VMs, in the place of those that were read before. Return: 0 or -errno. */
+/* Reads the VMs, replacing those read before. Return: 0 or -errno. */
 int ledger_vms_load(struct ledger_vms *vms, struct ledger_db *db);
 
 void ledger_vms_free(struct ledger_vms *vms);
 
 /*
- * In the transaction that is open. wall_ns: when it was asked for, since the Unix epoch.
- * Return: 0, -EEXIST: another VM has that name, or another -errno.
+ * Adds or changes a VM in the open transaction. wall_ns: when that was asked for, since the Unix
+ * epoch. Return: 0, -EEXIST: another VM has that name, or another -errno.
  */
 int ledger_vms_put(struct ledger_db *db, const struct ledger_vm *vm, int64_t wall_ns);
 
-/* In the transaction that is open. Return: 0, -ENOENT, or another -errno. */
+/* Marks a VM as removed in the open transaction. Return: 0, -ENOENT, or another -errno. */
 int ledger_vms_delete(struct ledger_db *db, uint32_t id, int64_t wall_ns);
 
 /*
- * The settings of a VM that the database has no column for get one: it was made before they came.
+ * Adds a column for each setting of a VM that the database lacks: an older vgpud made it.
  * Return: 0 or -errno.
  */
 int ledger_vms_add_columns(struct ledger_db *db);
 
 /*
- * The VMs are few, and all that an administrator would have to enter again when a database is
- * damaged. Return: how many could be copied.
+ * Copies VMs from a damaged database: an administrator would have to enter them again.
+ * Return: how many could be copied.
  */
 unsigned ledger_vms_copy(sqlite3 *from, sqlite3 *to);
 

@@ -37,7 +37,7 @@ void ledger_wake_now(struct ledger_wake *wake)
 {
 	uint64_t one = 1;
 
-	/* Only a full counter makes it fail, and that wakes too. */
+	/* It fails only when the counter is full, and then the writer wakes anyway. */
 	if (write(wake->fd, &one, sizeof(one)) < 0)
 		return;
 }
@@ -61,5 +61,5 @@ void ledger_wake_sleep(struct ledger_wake *wake, const struct ring *ring, uint64
 		poll(&pfd, 1, timeout_ms);
 	atomic_store(&wake->head, UINT64_MAX);
 	if (read(wake->fd, &count, sizeof(count)) < 0)
-		return; /* the time was over */
+		return; /* timeout */
 }

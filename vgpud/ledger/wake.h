@@ -18,7 +18,7 @@ struct ledger_wake {
 /* Return: 0 or -errno. */
 int ledger_wake_open(struct ledger_wake *wake);
 
-/* Of what ledger_wake_open() failed to open, too. */
+/* Also right after a failed ledger_wake_open(). */
 void ledger_wake_close(struct ledger_wake *wake);
 
 /* Loop thread: there is work of another kind than records. */

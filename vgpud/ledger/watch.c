@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch.c - whether the ledger's files are still where readers, and the next start, look for them */
+/*
+ * watch.c - whether the ledger's files are still where readers, and the next start, look for them
+ */
 
 /*
- * A file that is removed or renamed while it is open can be written as before, and no error says
- * that no one will ever read it. So the paths are looked at every second, by name: opening the
- * database a second time and closing it would drop the locks that sqlite holds on it, since POSIX
- * locks are the process's.
+ * A file that is removed or renamed while it is open can still be written, without an error, though
+ * no reader will find it. So the paths are checked every second by stat(). Opening and closing the
+ * database a second time is no option: POSIX locks belong to the process, so the close would drop
+ * those that sqlite holds.
  */
 
 #include "vgpud/ledger/watch.h"

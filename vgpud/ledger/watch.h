@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch.h - whether the ledger's files are still where readers, and the next start, look for them */
+/*
+ * watch.h - whether the ledger's files are still where readers, and the next start, look for them
+ */
 
 #ifndef VGPUD_LEDGER_WATCH_H
 #define VGPUD_LEDGER_WATCH_H
@@ -24,13 +26,13 @@ struct ledger_watch {
 	int last;	 /* how the last look ended */
 };
 
-/* What lies at these paths now are the files in use. To be called once all are open. */
+/* Notes the files at these paths as the ones in use. To be called once all are open. */
 void ledger_watch_arm(struct ledger_watch *watch, const char *db_path, const char *ring_path);
 
 /*
- * Looks, if the last look was more than a second ago; else returns what that said.
- * words: what is wrong, written after a look. Return: 0, or -ESTALE: a file was removed, renamed or
- * replaced, and what is written to it now would be lost.
+ * Checks the files, if the last check was more than a second ago; else returns its result.
+ * words: what is wrong, written after a check. Return: 0, or -ESTALE: a file was removed, renamed
+ * or replaced, and records written to it now would be lost.
  */
 int ledger_watch_look(struct ledger_watch *watch, uint64_t now_ns, char *words, size_t words_len);
 

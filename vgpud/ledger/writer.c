@@ -19,7 +19,7 @@ static void say_state(struct ledger_writer *writer, int err, const char *words)
 		ledger_changes_notify(writer->changes);
 }
 
-/* How the last attempt to write ended; 0: all is well. */
+/* Publishes how the last attempt to write ended. err: 0 or -errno. */
 static void set_state(struct ledger_writer *writer, int err)
 {
 	char words[200];
@@ -30,8 +30,8 @@ static void set_state(struct ledger_writer *writer, int err)
 }
 
 /*
- * A file that is not where it was takes nothing more: what was accepted waits in the ring, for the
- * file to come back, or for the database that the next start begins.
+ * While a file is not where it was, nothing is written: records wait in the ring until the file is
+ * back, or until the next start begins a new database.
  * Return: 0 or -ESTALE.
  */
 static int watch(struct ledger_writer *writer)
@@ -44,7 +44,7 @@ static int watch(struct ledger_writer *writer)
 	return err;
 }
 
-/* What the log held may have made the file larger than max_size allows. */
+/* A checkpoint may make the file larger than max_size allows: then retention is due. */
 static void checkpoint(struct ledger_writer *writer)
 {
 	if (ledger_room_checkpoint(&writer->book->room))
@@ -54,8 +54,8 @@ static void checkpoint(struct ledger_writer *writer)
 /* --- records --- */
 
 /*
- * Takes all records that are there now. After a failure it writes even when there are none, to
- * learn whether that is over. Return: 0 or -errno.
+ * Takes all records that are in the ring now. After a failure it writes even when there are none,
+ * to learn whether writing works again. Return: 0 or -errno.
  */
 static int drain(struct ledger_writer *writer)
 {
@@ -81,13 +81,13 @@ static int drain(struct ledger_writer *writer)
 
 /* --- changes --- */
 
-/* Its own failure, not the transaction's: others go on. */
+/* Return: whether only this change failed: the transaction goes on with the others. */
 static bool is_refusal(int err)
 {
 	return err == -ENOENT || err == -EEXIST;
 }
 
-/* What happened to a VM stands there with the change, or neither does. err: of the change. */
+/* Writes the event of a change in the same transaction: both are recorded, or neither is. */
 static int write_told(struct ledger_db *db, const struct ledger_change *change, int err)
 {
 	if (err == 0 && change->event.kind)
@@ -141,7 +141,7 @@ static bool touches_vms(const struct ledger_change_list *list)
 	return false;
 }
 
-/* A change of a VM is on the disk when it is answered, so that one commit waits for it. */
+/* A change of a VM must be on the disk when it is answered, so this commit waits for the disk. */
 static int write_changes_synced(struct ledger_book *book, struct ledger_change_list *list)
 {
 	struct ledger_db *db = &book->db;
@@ -189,7 +189,7 @@ static void rest(struct ledger_writer *writer, int err)
 	ledger_wake_sleep(writer->wake, book->ring, book->committed + 1, WATCH_MS);
 	if (ledger_changes_pending(writer->changes) || ring_head(book->ring) == book->committed)
 		return;
-	/* Something came: let more come, so that they share a transaction. */
+	/* A record came: wait for more, so that they share a transaction. */
 	if (many > LEDGER_BATCH_RECORDS)
 		many = LEDGER_BATCH_RECORDS;
 	ledger_wake_sleep(writer->wake, book->ring, book->committed + many,
@@ -203,7 +203,7 @@ static void arm(struct ledger_writer *writer)
 	ledger_watch_arm(&writer->watch, config->db_path, config->ring_path);
 }
 
-/* Return: 0: the session has begun and its files are there, or -errno. */
+/* Begins the session if that is due. Return: 0: it has begun and its files are there, or -errno. */
 static int begin_if_due(struct ledger_writer *writer)
 {
 	int err;
@@ -240,7 +240,8 @@ static void *run(void *arg)
 	}
 }
 
-/* Signals are for the loop thread; SIGXFSZ too, so that a limit is an error and not the end. */
+/* Blocks all signals in the writer: they are for the loop thread. That includes SIGXFSZ, so that a
+ * file-size limit is an error of write() and does not kill. */
 int ledger_writer_start(struct ledger_writer *writer)
 {
 	sigset_t all, old;

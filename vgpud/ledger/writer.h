@@ -24,10 +24,10 @@ struct ledger_writer {
 	struct ledger_watch watch;
 };
 
-/* From here on book and start are the writer's. Return: 0 or -errno. */
+/* Starts the thread, which owns book and start from here on. Return: 0 or -errno. */
 int ledger_writer_start(struct ledger_writer *writer);
 
-/* Has it do what is there, and waits for its end; then book and start are the caller's. */
+/* Lets it do the work on its lists and waits for its end; then the caller owns book and start. */
 void ledger_writer_stop(struct ledger_writer *writer);
 
 #endif

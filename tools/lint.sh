@@ -37,11 +37,9 @@ files() {
 
 # Shell scripts by their name or their first line, wherever they are.
 scripts() {
-    find "${rooms[@]}" packaging tools qemu -type f -not -path '*/corpus/*' | sort | while read -r file; do
-        if [[ $file == *.@(sh|bash) ]] || head -n 1 "$file" | grep -aqE '^#!.*[/ ](ba|da)?sh( |$)'; then
-            echo "$file"
-        fi
-    done
+    find "${rooms[@]}" packaging tools qemu -type f -not -path '*/corpus/*' -print0 | sort -z |
+        LC_ALL=C xargs -r -0 awk 'FNR == 1 && (FILENAME ~ /\.(sh|bash)$/ || /^#!.*[\/ ](ba|da)?sh( |$)/) { print FILENAME }
+            { nextfile }'
     if [ -f .ci/run ]; then echo .ci/run; fi
 }
 
@@ -57,17 +55,17 @@ step_form() {
 }
 
 step_heads() {
-    local file
-    files '*.[ch]' | while read -r file; do
-        sed -n 1p "$file" | grep -q '^/\* SPDX-License-Identifier: ' ||
-            echo "$file:1: no SPDX-License-Identifier"
-        sed -n 2p "$file" | grep -qF "/* ${file##*/} - " ||
-            echo "$file:2: does not begin with '/* ${file##*/} - '"
-    done
-    { scripts && files '*.py' '*.mk'; } | sort -u | while read -r file; do
-        sed -n 1,3p "$file" | grep -q 'SPDX-License-Identifier: ' ||
-            echo "$file:1: no SPDX-License-Identifier"
-    done
+    # shellcheck disable=SC2016 # the dollars are awk's
+    files '*.[ch]' | xargs -r awk '
+        FNR == 1 && !/^\/\* SPDX-License-Identifier: / { print FILENAME ":1: no SPDX-License-Identifier" }
+        FNR == 2 { name = FILENAME; sub(/.*\//, "", name)
+                   if (index($0, "/* " name " - ") != 1) print FILENAME ":2: does not begin with \"/* " name " - \"" }
+        FNR == 2 { nextfile }'
+    # shellcheck disable=SC2016
+    { scripts && files '*.py' '*.mk'; } | sort -u | xargs -r awk '
+        FNR == 1 { found = 0 }
+        /SPDX-License-Identifier: / { found = 1 }
+        FNR == 3 { if (!found) print FILENAME ":1: no SPDX-License-Identifier"; nextfile }'
 }
 
 step_banned() {

@@ -92,8 +92,12 @@ int screen_enter(struct fail *fail)
 		atexit(give_terminal);
 	registered = true;
 	ending = stopping = changed = 0;
-	for (size_t i = 0; i < SIGNAL_NUM; i++)
+	for (size_t i = 0; i < SIGNAL_NUM; i++) {
 		sigaction(signals[i], &action, &screen.old[i]);
+		/* nohup and shells say by this what must not end their children. */
+		if (screen.old[i].sa_handler == SIG_IGN)
+			sigaction(signals[i], &screen.old[i], NULL);
+	}
 	err = take_terminal();
 	if (err == 0)
 		return 0;

@@ -25,8 +25,8 @@ ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 
 
 def heed_signals():
-    """What runs in the background of a script ignores these two, and would leave it at that."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    """A script's background jobs and nohup's children ignore these, and an ignored signal stays ignored."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 

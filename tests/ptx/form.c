@@ -33,6 +33,11 @@ bool form_has(const struct form *form, const char *word)
 	return false;
 }
 
+int form_type_number(const char *type)
+{
+	return (int)strtol(type + 1, NULL, 10);
+}
+
 unsigned form_type_bits(const char *type)
 {
 	unsigned bits = sg_isa_type_bits(sg_isa_find_type(type, strlen(type)));
@@ -67,7 +72,7 @@ static void find_flags(struct form *form)
 
 static void wide_of(const char *type, char *wide)
 {
-	snprintf(wide, 12, "%c%d", type[0], 2 * atoi(type + 1));
+	snprintf(wide, 12, "%c%d", type[0], 2 * form_type_number(type));
 }
 
 /* Reads one token of the table's operand list, like "t", "w", "p" or "b32". */

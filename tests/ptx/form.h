@@ -76,6 +76,9 @@ size_t form_each(const char *mnemonic, void (*visit)(const struct form *form, vo
 /* Calls visit for every mnemonic that form_each() knows, in the table's order, each once. */
 void form_each_mnemonic(void (*visit)(const char *mnemonic, void *arg), void *arg);
 
+/* Return: the number in a type's name, "u32": 32; 0: it begins with none, as that of "pred". */
+int form_type_number(const char *type);
+
 /* Bits of a type as registers hold it; 8-bit types lie in 16-bit registers. */
 unsigned form_type_bits(const char *type);
 

@@ -3,7 +3,6 @@
  */
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/ptx/inputs.h"
@@ -108,7 +107,7 @@ static void find_edges(const char *type, struct edges *edges)
 	}
 	memcpy(scalar, type, strcspn(type, "x"));
 	for (size_t i = 0; i < sizeof(whole_edges) / sizeof(whole_edges[0]); i++) {
-		int width = atoi(scalar + 1);
+		int width = form_type_number(scalar);
 
 		add_edge(edges,
 			 width < 64 ? whole_edges[i] & ((1ull << width) - 1) : whole_edges[i]);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* oracle_bits.c - logic, shifts, bit fields, permutations: bit by bit, as the manual words it */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/ptx/oracle.h"
 
 static int width_of(const struct form *form)
 {
-	return strcmp(form->type[0], "pred") == 0 ? 1 : atoi(form->type[0] + 1);
+	return strcmp(form->type[0], "pred") == 0 ? 1 : form_type_number(form->type[0]);
 }
 
 static uint64_t mask_of(int width)

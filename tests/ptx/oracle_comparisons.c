@@ -10,7 +10,7 @@
 
 static int64_t signed_number(const char *type, uint64_t bits)
 {
-	int width = atoi(type + 1);
+	int width = form_type_number(type);
 
 	return (int64_t)(bits << (64 - width)) >> (64 - width);
 }
@@ -30,9 +30,9 @@ static int order(const char *type, bool flush, uint64_t a, uint64_t b)
 
 		return (x > y) - (x < y);
 	}
-	if (atoi(type + 1) < 64) {
-		a &= (1ull << atoi(type + 1)) - 1;
-		b &= (1ull << atoi(type + 1)) - 1;
+	if (form_type_number(type) < 64) {
+		a &= (1ull << form_type_number(type)) - 1;
+		b &= (1ull << form_type_number(type)) - 1;
 	}
 	return (a > b) - (a < b);
 }
@@ -95,7 +95,7 @@ static uint64_t truth(const char *type)
 
 	if (f)
 		return oracle_round(f, 1.0, ORACLE_RN);
-	return atoi(type + 1) == 16 ? 0xffff : 0xffffffff;
+	return form_type_number(type) == 16 ? 0xffff : 0xffffffff;
 }
 
 static void set(const struct form *form, const uint64_t *in, struct oracle_value *out)

@@ -2,7 +2,6 @@
 /* oracle_conversions.c - cvt: every pair of types, direction and saturation */
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/ptx/oracle.h"
@@ -10,14 +9,9 @@
 
 typedef __int128 wide;
 
-static int width_of(const char *type)
-{
-	return atoi(type + 1);
-}
-
 static wide most(const char *type)
 {
-	return ((wide)1 << (width_of(type) - (type[0] == 's'))) - 1;
+	return ((wide)1 << (form_type_number(type) - (type[0] == 's'))) - 1;
 }
 
 static wide least(const char *type)
@@ -32,7 +26,7 @@ static wide clamp(const char *type, wide value)
 
 static wide number(const char *type, uint64_t bits)
 {
-	int width = width_of(type);
+	int width = form_type_number(type);
 
 	if (width < 64)
 		bits &= (1ull << width) - 1;
@@ -44,7 +38,7 @@ static wide number(const char *type, uint64_t bits)
 /* A destination register that is wider than the type holds the number extended as the type says. */
 static uint64_t in_register(const char *type, wide value)
 {
-	int width = width_of(type), kept = width == 8 ? 16 : width;
+	int width = form_type_number(type), kept = width == 8 ? 16 : width;
 	uint64_t mask = width < 64 ? (1ull << width) - 1 : ~0ull;
 
 	return (uint64_t)number(type, (uint64_t)value & mask) &
@@ -70,9 +64,9 @@ static double to_whole(const struct form *form, double value)
  */
 static uint64_t from_nan(const char *to, const char *from)
 {
-	if (strcmp(from, "f64") != 0 && width_of(to) != 64)
+	if (strcmp(from, "f64") != 0 && form_type_number(to) != 64)
 		return 0;
-	return in_register(to, (wide)1 << (width_of(to) - 1));
+	return in_register(to, (wide)1 << (form_type_number(to) - 1));
 }
 
 static uint64_t float_to_whole(const struct form *form, const char *to, const char *from,
@@ -140,7 +134,7 @@ static uint64_t whole_to_float(const struct form *form, const char *to, const ch
 static void pack(const struct form *form, const uint64_t *in, struct oracle_value *out)
 {
 	const char *type = form->type[0];
-	int width = width_of(type);
+	int width = form_type_number(type);
 	uint64_t mask = (1ull << width) - 1;
 	wide high = clamp(type, number("s32", in[0])), low = clamp(type, number("s32", in[1]));
 

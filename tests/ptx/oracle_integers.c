@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* oracle_integers.c - whole-number arithmetic, by the compiler's wide integers */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/ptx/oracle.h"
@@ -9,15 +8,10 @@
 
 typedef __int128 wide;
 
-static int width_of(const char *type)
-{
-	return atoi(type + 1);
-}
-
 /* A register's bits as a number of the type. */
 static wide number(const char *type, uint64_t bits)
 {
-	int width = width_of(type);
+	int width = form_type_number(type);
 
 	if (width < 64)
 		bits &= (1ull << width) - 1;
@@ -28,19 +22,19 @@ static wide number(const char *type, uint64_t bits)
 
 static uint64_t cut(const char *type, wide value)
 {
-	int width = width_of(type);
+	int width = form_type_number(type);
 
 	return (uint64_t)value & (width < 64 ? (1ull << width) - 1 : ~0ull);
 }
 
 static wide least(const char *type)
 {
-	return type[0] == 's' ? -((wide)1 << (width_of(type) - 1)) : 0;
+	return type[0] == 's' ? -((wide)1 << (form_type_number(type) - 1)) : 0;
 }
 
 static wide most(const char *type)
 {
-	return ((wide)1 << (width_of(type) - (type[0] == 's'))) - 1;
+	return ((wide)1 << (form_type_number(type) - (type[0] == 's'))) - 1;
 }
 
 static wide clamp(const char *type, wide value)
@@ -105,7 +99,7 @@ static void add(const struct form *form, const uint64_t *in, struct oracle_value
 	finish_sum(form, number(type, in[0]) + number(type, in[1]) + carry, out);
 	if (form->carry_out)
 		out[1].bits = (uint64_t)(((wide)cut(type, in[0]) + cut(type, in[1]) + carry) >>
-					 width_of(type));
+					 form_type_number(type));
 }
 
 static void sub(const struct form *form, const uint64_t *in, struct oracle_value *out)
@@ -126,10 +120,10 @@ static wide product(const struct form *form, uint64_t a, uint64_t b)
 	const char *type = form->type[0];
 	wide p;
 
-	if (width_of(type) == 64 && type[0] == 'u' && FORM_HAS(form, HI))
+	if (form_type_number(type) == 64 && type[0] == 'u' && FORM_HAS(form, HI))
 		return (wide)((unsigned __int128)a * b >> 64);
 	p = number(type, a) * number(type, b);
-	return FORM_HAS(form, HI) ? p >> width_of(type) : p;
+	return FORM_HAS(form, HI) ? p >> form_type_number(type) : p;
 }
 
 static const char *result_type(const struct form *form)
@@ -153,7 +147,8 @@ static void mad(const struct form *form, const uint64_t *in, struct oracle_value
 	}
 	out->bits = cut(type, (wide)part + cut(type, in[2]) + carry);
 	if (form->carry_out)
-		out[1].bits = (uint64_t)(((wide)part + cut(type, in[2]) + carry) >> width_of(type));
+		out[1].bits = (uint64_t)(((wide)part + cut(type, in[2]) + carry) >>
+					 form_type_number(type));
 }
 
 static wide product24(const struct form *form, const uint64_t *in)

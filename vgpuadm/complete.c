@@ -75,14 +75,22 @@ static void offer_type(struct completion *c, enum pattern_type type)
 		offer(c, candidate);
 }
 
-static void offer_options(const struct completion *c)
+/* Offers the values of an option that every command takes. Return: whether one is being typed. */
+static bool offer_value(struct completion *c, const struct pattern_next *next)
 {
-	const char *name;
+	c->typed = next->typed;
+	for (unsigned i = 0; i < next->type_num; i++)
+		offer_type(c, next->type[i]);
+	c->typed = c->word;
+	return next->type_num > 0;
+}
 
+static void offer_options(const struct completion *c, const struct pattern_next *next)
+{
 	if (c->typed != c->word || c->word[0] != '-')
 		return;
-	for (unsigned i = 0; (name = options_name(i)) != NULL; i++)
-		offer(c, name);
+	for (unsigned i = 0; i < next->option_num; i++)
+		offer(c, next->option[i]);
 }
 
 static void offer_commands(const struct completion *c)
@@ -113,6 +121,7 @@ void complete_word(const struct options *options, int argc, char *const argv[], 
 	struct completion c = {
 		.options = &own, .word = word, .typed = word, .offer = offer_to, .context = context
 	};
+	struct pattern_next every;
 	char *words[WORDS_MOST + 1];
 	struct fail ignored;
 	int id;
@@ -121,16 +130,9 @@ void complete_word(const struct options *options, int argc, char *const argv[], 
 		return;
 	for (int i = 0; i < argc; i++)
 		words[i] = argv[i];
-	if (argc > 0 && options_has_value(argv[argc - 1])) {
-		if (strcmp(argv[argc - 1], "--color") == 0) {
-			offer(&c, "auto");
-			offer(&c, "always");
-			offer(&c, "never");
-			return;
-		}
-		if (argc == 1 || strcmp(argv[argc - 1], "--timeout") != 0)
-			return;
-	}
+	pattern_next(&options_every, argc, argv, word, &every);
+	if (offer_value(&c, &every))
+		return;
 	if (options_take(&own, &argc, words, &ignored) != 0)
 		return;
 	if (argc == 0)
@@ -138,5 +140,5 @@ void complete_word(const struct options *options, int argc, char *const argv[], 
 	id = argc > 0 ? admin_cmd_find(words[0]) : -1;
 	if (id >= 0)
 		offer_next(&c, &admin_cmds[id], argc - 1, words + 1);
-	offer_options(&c);
+	offer_options(&c, &every);
 }

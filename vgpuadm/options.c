@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "common/cmd/suggest.h"
+#include "common/cmd/pattern.h"
 #include "common/units.h"
 #include "common/util.h"
 #include "vgpuadm/client.h"
@@ -26,33 +26,10 @@ const char options_help[] =
 	"  -h, --help           what vgpuadm, or the command, takes\n"
 	"  -V, --version        the version\n";
 
-enum option {
-	OPTION_SOCKET,
-	OPTION_JSON,
-	OPTION_CSV,
-	OPTION_NO_HEADINGS,
-	OPTION_COLUMNS,
-	OPTION_TIMEOUT,
-	OPTION_COLOUR,
-	OPTION_HELP,
-	OPTION_VERSION,
-	OPTION_NUM
-};
-
-static const struct {
-	const char *name;
-	char letter;
-	bool has_value;
-} table[OPTION_NUM] = {
-	[OPTION_SOCKET] = { "--socket", 's', true },
-	[OPTION_JSON] = { "--json", 0, false },
-	[OPTION_CSV] = { "--csv", 0, false },
-	[OPTION_NO_HEADINGS] = { "--no-headings", 0, false },
-	[OPTION_COLUMNS] = { "--columns", 'o', true },
-	[OPTION_TIMEOUT] = { "--timeout", 0, true },
-	[OPTION_COLOUR] = { "--color", 0, true },
-	[OPTION_HELP] = { "--help", 'h', false },
-	[OPTION_VERSION] = { "--version", 'V', false },
+const struct admin_cmd options_every = {
+	.name = "",
+	.pattern = "[-s|--socket <path>] [--json] [--csv] [--no-headings] [-o|--columns <keys>] "
+		   "[--timeout <seconds>] [--color <when>] [-h|--help] [-V|--version]",
 };
 
 struct options options_default(void)
@@ -65,154 +42,64 @@ struct options options_default(void)
 	};
 }
 
-const char *options_name(unsigned index)
+/* Sets what one option says. Values have the form of their types. */
+static void apply(struct options *options, const struct pattern_arg *arg)
 {
-	return index < OPTION_NUM ? table[index].name : NULL;
-}
+	uint64_t ms = 0;
 
-/*
- * Which option a word is, and the value in it, if any.
- * Return: OPTION_NUM: none of ours.
- */
-static enum option find(const char *word, const char **value)
-{
-	*value = NULL;
-	for (int i = 0; i < OPTION_NUM; i++) {
-		size_t len = strlen(table[i].name);
-
-		if (strncmp(word, table[i].name, len) == 0 && (!word[len] || word[len] == '=')) {
-			*value = word[len] ? word + len + 1 : NULL;
-			return (enum option)i;
-		}
-		if (word[0] == '-' && word[1] && word[1] == table[i].letter &&
-		    (!word[2] || table[i].has_value)) {
-			*value = word[2] ? word + 2 : NULL;
-			return (enum option)i;
-		}
-	}
-	return OPTION_NUM;
-}
-
-bool options_has_value(const char *name)
-{
-	const char *value;
-	enum option option = find(name, &value);
-
-	return option != OPTION_NUM && table[option].has_value && !value;
-}
-
-static int take_timeout(struct options *options, const char *value, struct fail *fail)
-{
-	uint64_t ms;
-
-	if (units_parse_seconds(value, &ms) != 0)
-		return fail_set(fail, ADMIN_ERROR_USAGE,
-				"--timeout %s: not a number of seconds (as 10 or 0.5; 0: for ever)",
-				value);
-	options->timeout_ms = ms > 0 ? (int)ms : CLIENT_WAIT_FOR_EVER;
-	options->timeout_given = true;
-	return 0;
-}
-
-static int take_colour(struct options *options, const char *value, struct fail *fail)
-{
-	static const char *const whens[] = { "auto", "always", "never" };
-
-	for (int i = 0; i < 3; i++) {
-		if (strcmp(value, whens[i]) == 0) {
-			options->colour = (enum options_colour)i;
-			return 0;
-		}
-	}
-	return fail_set(fail, ADMIN_ERROR_USAGE, "--color %s: takes auto, always or never", value);
-}
-
-static int take(struct options *options, enum option option, const char *value, struct fail *fail)
-{
-	switch (option) {
-	case OPTION_SOCKET:
-		options->socket = value;
-		break;
-	case OPTION_JSON:
+	if (strcmp(arg->key, "socket") == 0) {
+		options->socket = arg->value;
+	} else if (strcmp(arg->key, "json") == 0) {
 		options->format = OUTPUT_JSON;
-		break;
-	case OPTION_CSV:
+	} else if (strcmp(arg->key, "csv") == 0) {
 		options->format = OUTPUT_CSV;
-		break;
-	case OPTION_NO_HEADINGS:
+	} else if (strcmp(arg->key, "no_headings") == 0) {
 		options->no_headings = true;
-		break;
-	case OPTION_COLUMNS:
-		options->columns = value;
-		break;
-	case OPTION_TIMEOUT:
-		return take_timeout(options, value, fail);
-	case OPTION_COLOUR:
-		return take_colour(options, value, fail);
-	case OPTION_HELP:
+	} else if (strcmp(arg->key, "columns") == 0) {
+		options->columns = arg->value;
+	} else if (strcmp(arg->key, "timeout") == 0) {
+		units_parse_seconds(arg->value, &ms);
+		options->timeout_ms = ms > 0 ? (int)ms : CLIENT_WAIT_FOR_EVER;
+		options->timeout_given = true;
+	} else if (strcmp(arg->key, "color") == 0) {
+		options->colour = (enum options_colour)pattern_type_index(PATTERN_WHEN, arg->value);
+	} else if (strcmp(arg->key, "help") == 0) {
 		options->help = true;
-		break;
-	default:
+	} else if (strcmp(arg->key, "version") == 0) {
 		options->version = true;
 	}
-	return 0;
-}
-
-/* Return: whether the command that was named has an option of its own with this one's name. */
-static bool is_commands_own(const char *command, enum option option)
-{
-	int id = command ? admin_cmd_find(command) : -1;
-	char item[32];
-
-	if (id < 0)
-		return false;
-	snprintf(item, sizeof(item), "[%s ", table[option].name);
-	return strstr(admin_cmds[id].pattern, item) != NULL;
-}
-
-/* An option before the command is ours or wrong: the command's own follow its name. */
-static int fail_unknown(const char *word, struct fail *fail)
-{
-	struct suggest suggest = suggest_begin(word);
-
-	for (int i = 0; i < OPTION_NUM; i++)
-		suggest_offer(&suggest, table[i].name);
-	if (suggest.best)
-		return fail_set(fail, ADMIN_ERROR_USAGE, "%s: no such option (did you mean %s?)",
-				word, suggest.best);
-	return fail_set(fail, ADMIN_ERROR_USAGE,
-			"%s: no such option before a command (vgpuadm help lists them)", word);
 }
 
 int options_take(struct options *options, int *argc, char **argv, struct fail *fail)
 {
-	const char *command = NULL;
+	const struct admin_cmd *command = NULL;
+	struct pattern_args args = { 0 };
+	bool named = false;
 	int kept = 0, i = 0;
 
 	for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *value;
-		enum option option = find(argv[i], &value);
+		char why[PATTERN_WHY_SIZE];
+		int taken = 0;
 
-		if (option == OPTION_NUM || is_commands_own(command, option)) {
-			if (!command && argv[i][0] == '-')
-				return fail_unknown(argv[i], fail);
-			if (!command)
-				command = argv[i];
-			argv[kept++] = argv[i];
+		/* A command's own option of the same name stands behind the command's. */
+		if (!command || !pattern_knows_option(command, argv[i]))
+			taken = pattern_take_option(&options_every, *argc, argv, &i, &args, why,
+						    sizeof(why));
+		if (taken < 0 || (taken == 0 && !named && argv[i][0] == '-'))
+			return fail_set(fail, ADMIN_ERROR_USAGE, "%s", why);
+		if (taken > 0)
 			continue;
-		}
-		if (table[option].has_value && !value && ++i < *argc)
-			value = argv[i];
-		if (table[option].has_value != (value != NULL))
-			return fail_set(fail, ADMIN_ERROR_USAGE, "%s: takes %s value",
-					table[option].name, value ? "no" : "a");
-		if (take(options, option, value ? value : "", fail) != 0)
-			return fail->status;
+		if (!named && admin_cmd_find(argv[i]) >= 0)
+			command = &admin_cmds[admin_cmd_find(argv[i])];
+		named = true;
+		argv[kept++] = argv[i];
 	}
 	for (; i < *argc; i++)
 		argv[kept++] = argv[i];
 	*argc = kept;
 	argv[kept] = NULL;
+	for (unsigned j = 0; j < args.num; j++)
+		apply(options, &args.arg[j]);
 	return 0;
 }
 

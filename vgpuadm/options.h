@@ -6,11 +6,13 @@
 
 #include <stdbool.h>
 
+#include "common/cmd/admin.h"
 #include "vgpuadm/fail.h"
 #include "vgpuadm/out/output.h"
 
 #define OPTIONS_TIMEOUT_MS 10000 /* of silence, unless the user says otherwise */
 
+/* In the order of the words of PATTERN_WHEN. */
 enum options_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
 struct options {
@@ -41,11 +43,8 @@ struct output_style options_style(const struct options *options);
 /* Whether to write to standard error in colours. */
 bool options_error_colours(const struct options *options);
 
-/* "--timeout": the options by number, for completion. Return: NULL: there are no more. */
-const char *options_name(unsigned index);
-
-/* Return: whether the option of that name takes a value. */
-bool options_has_value(const char *name);
+/* These options as a pattern, for completion; it has no name. */
+extern const struct admin_cmd options_every;
 
 /* For `vgpuadm help`. */
 extern const char options_help[];

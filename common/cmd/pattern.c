@@ -72,13 +72,20 @@ static int take(const struct pattern_item *item, const char *value, struct patte
 /* --- reading words --- */
 
 /*
- * Splits "--since=1h" and finds its option. Return: NULL: there is none. value: NULL: not in this
- * word.
+ * Splits "--since=1h", or "-sPATH", and finds its option. Return: NULL: there is none. value: NULL:
+ * not in this word.
  */
 static struct pattern_item *split_option(struct pattern *p, const char *word, const char **value)
 {
+	struct pattern_item *item = word[0] == '-' ? pattern_items_letter(p, word[1]) : NULL;
 	size_t len = strcspn(word, "=");
 
+	*value = NULL;
+	if (item != NULL && (word[2] == '\0' || item->type_num > 0)) {
+		if (word[2] != '\0')
+			*value = word + 2;
+		return item;
+	}
 	*value = word[len] == '=' ? word + len + 1 : NULL;
 	return pattern_items_option(p, word, len);
 }
@@ -113,6 +120,35 @@ static int parse_option(struct pattern *p, int argc, char *const argv[], int *at
 	pattern_why_say(why, "%s needs a value: %s ", item->option, item->option);
 	pattern_why_types(why, item);
 	return -EINVAL;
+}
+
+int pattern_take_option(const struct admin_cmd *cmd, int argc, char *const argv[], int *at,
+			struct pattern_args *args, char *why_text, size_t why_size)
+{
+	const char *value;
+	const struct pattern_item *item;
+	struct pattern p;
+	struct pattern_why why;
+	int err;
+
+	pattern_items_take(&p, cmd);
+	why = pattern_why_begin(&p, why_text, why_size);
+	item = looks_like_option(argv[*at]) ? split_option(&p, argv[*at], &value) : NULL;
+	for (unsigned i = 0; item != NULL && i < args->num; i++)
+		if (strcmp(args->arg[i].key, item->key) == 0)
+			memmove(&args->arg[i], &args->arg[i + 1],
+				(--args->num - i) * sizeof(args->arg[0]));
+	err = parse_option(&p, argc, argv, at, args, &why);
+	return item == NULL ? 0 : err != 0 ? err : 1;
+}
+
+bool pattern_knows_option(const struct admin_cmd *cmd, const char *word)
+{
+	const char *value;
+	struct pattern p;
+
+	pattern_items_take(&p, cmd);
+	return looks_like_option(word) && split_option(&p, word, &value) != NULL;
 }
 
 int pattern_parse(const struct admin_cmd *cmd, int argc, char *const argv[],

@@ -38,6 +38,19 @@ int pattern_parse(const struct admin_cmd *cmd, int argc, char *const argv[],
 		  struct pattern_args *args, char *why, size_t why_size);
 
 /*
+ * Reads argv[*at], and the word behind it where that is its value, as one of cmd's options; *at is
+ * the last word read. It is for options that stand among another command's words. One that is given
+ * twice counts as it stands last.
+ * args: was empty ({ 0 }) at first.
+ * Return: 1: args has it; 0: it is none of cmd's, and why says so; -EINVAL with why.
+ */
+int pattern_take_option(const struct admin_cmd *cmd, int argc, char *const argv[], int *at,
+			struct pattern_args *args, char *why, size_t why_size);
+
+/* Return: whether a word is one of cmd's options, with its value ("--since=1h") or without. */
+bool pattern_knows_option(const struct admin_cmd *cmd, const char *word);
+
+/*
  * Adds what came as a key and a value to args, which were empty ({ 0 }) at first. value: stays the
  * caller's; NULL for a flag.
  * Return: 0; -E2BIG: no command takes so many, or so long a key; why says so.

@@ -29,11 +29,16 @@ static const char *take_types(struct pattern_item *item, const char *at)
 	return end + 1;
 }
 
-/* "--since" up to a space or ']'. Return: what stands behind it. */
+/* "--since", or "-s|--socket", up to a space or ']'. Return: what stands behind it. */
 static const char *take_option(struct pattern_item *item, const char *at)
 {
-	size_t len = strcspn(at, " ]");
+	size_t len;
 
+	if (at[1] != '-') {
+		item->letter = at[1];
+		at += strlen("-s|");
+	}
+	len = strcspn(at, " ]");
 	assert(len < sizeof(item->option));
 	memcpy(item->option, at, len);
 	memcpy(item->key, at + 2, len - 2);
@@ -69,6 +74,14 @@ struct pattern_item *pattern_items_option(struct pattern *p, const char *word, s
 	for (unsigned i = 0; i < p->num; i++)
 		if (p->item[i].option[0] != '\0' && strlen(p->item[i].option) == len &&
 		    memcmp(p->item[i].option, word, len) == 0)
+			return &p->item[i];
+	return NULL;
+}
+
+struct pattern_item *pattern_items_letter(struct pattern *p, char letter)
+{
+	for (unsigned i = 0; i < p->num; i++)
+		if (letter != '\0' && p->item[i].letter == letter)
 			return &p->item[i];
 	return NULL;
 }

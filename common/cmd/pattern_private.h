@@ -11,6 +11,7 @@
 struct pattern_item {
 	char key[PATTERN_KEY_SIZE];
 	char option[PATTERN_KEY_SIZE + 2]; /* "--since"; "": an argument that stands by its place */
+	char letter;			   /* of the short form, "-s"; '\0': there is none */
 	bool optional;
 	enum pattern_type type[PATTERN_TYPES_MAX];
 	unsigned type_num; /* 0: a flag */
@@ -26,6 +27,9 @@ void pattern_items_take(struct pattern *p, const struct admin_cmd *cmd);
 
 /* Return: the option of which word's first len bytes are the name; NULL: there is none. */
 struct pattern_item *pattern_items_option(struct pattern *p, const char *word, size_t len);
+
+/* Return: the option of that letter; NULL: there is none. */
+struct pattern_item *pattern_items_letter(struct pattern *p, char letter);
 
 /* Return: the item of that key, NULL: there is none. */
 const struct pattern_item *pattern_items_key(const struct pattern *p, const char *key);

@@ -96,6 +96,13 @@ static bool fits_path(const char *text)
 	return printable(text, PATH_MAX - 1);
 }
 
+#define KEYS_MOST 4096 /* bytes: more than all columns of a table */
+
+static bool fits_keys(const char *text)
+{
+	return printable(text, KEYS_MOST);
+}
+
 static bool fits_word(const char *text)
 {
 	return printable(text, PATTERN_WORD_MAX);
@@ -144,6 +151,13 @@ static const char *shell_word(unsigned index)
 	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
 }
 
+static const char *when_word(unsigned index)
+{
+	static const char *const words[] = { "auto", "always", "never" };
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
 /* --- the table --- */
 
 /* Each has one of fits and word. */
@@ -173,6 +187,8 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_HYPERVISOR] = { "a hypervisor", NULL, hypervisor_word },
 	[PATTERN_SHELL] = { "a shell", NULL, shell_word },
 	[PATTERN_COMMAND] = { "a command", NULL, command_word },
+	[PATTERN_KEYS] = { "keys with commas between them, as in vm,queued", fits_keys, NULL },
+	[PATTERN_WHEN] = { "a condition", NULL, when_word },
 };
 
 static const char *const type_names[PATTERN_TYPE_NUM] = { [PATTERN_FLAG] = "flag",

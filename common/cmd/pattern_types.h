@@ -27,7 +27,9 @@
 	X(OPCODE, "opcode")         \
 	X(HYPERVISOR, "hypervisor") \
 	X(SHELL, "shell")           \
-	X(COMMAND, "command")
+	X(COMMAND, "command")       \
+	X(KEYS, "keys")             \
+	X(WHEN, "when")
 
 #define PATTERN_TYPE_ENUM(name, text) PATTERN_##name,
 enum pattern_type {

@@ -40,7 +40,8 @@ struct pattern_why pattern_why_begin(const struct pattern *p, char *text, size_t
 	struct pattern_why why = { .text = text, .size = size };
 
 	text[0] = '\0';
-	pattern_why_say(&why, "%s: ", p->cmd->name);
+	if (p->cmd->name[0] != '\0')
+		pattern_why_say(&why, "%s: ", p->cmd->name);
 	return why;
 }
 
@@ -60,7 +61,11 @@ void pattern_why_usage(struct pattern_why *why, const struct pattern *p)
 	for (unsigned i = 0; i < p->num; i++) {
 		const struct pattern_item *item = &p->item[i];
 
-		pattern_why_say(why, item->optional ? " [%s" : " %s", item->option);
+		pattern_why_say(why, "%s%s", i > 0 || p->cmd->name[0] != '\0' ? " " : "",
+				item->optional ? "[" : "");
+		if (item->letter != '\0')
+			pattern_why_say(why, "-%c|", item->letter);
+		pattern_why_say(why, "%s", item->option);
 		if (item->option[0] != '\0' && item->type_num > 0)
 			pattern_why_say(why, " ");
 		pattern_why_types(why, item);
@@ -86,9 +91,7 @@ static void say_no_word(struct pattern_why *why, enum pattern_type type, const c
 		suggest_offer(&near, word);
 	pattern_why_say(why, ": no such %s (", pattern_type_name(type));
 	pattern_why_words(why, type);
-	pattern_why_say(why, ")");
-	if (near.best != NULL)
-		pattern_why_say(why, "; did you mean %s?", near.best);
+	pattern_why_say(why, ")%s", suggest_question(&near));
 }
 
 void pattern_why_bad_value(struct pattern_why *why, const struct pattern_item *item,
@@ -120,7 +123,7 @@ void pattern_why_no_option(struct pattern_why *why, const struct pattern *p, con
 	}
 	pattern_why_typed(why, typed);
 	if (near.best != NULL)
-		pattern_why_say(why, ": no such option; did you mean %s?", near.best);
+		pattern_why_say(why, ": no such option%s", suggest_question(&near));
 	else if (any)
 		pattern_why_say(why, ": no such option; usage: ");
 	else
@@ -138,7 +141,7 @@ void pattern_why_no_key(struct pattern_why *why, const struct pattern *p, const 
 	pattern_why_typed(why, key);
 	pattern_why_say(why, ": no such argument");
 	if (near.best != NULL) {
-		pattern_why_say(why, "; did you mean %s?", near.best);
+		pattern_why_say(why, "%s", suggest_question(&near));
 	} else {
 		pattern_why_say(why, "; usage: ");
 		pattern_why_usage(why, p);

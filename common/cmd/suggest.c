@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -76,4 +77,13 @@ void suggest_offer(struct suggest *s, const char *candidate)
 		return;
 	s->best = candidate;
 	s->distance = distance;
+}
+
+const char *suggest_question(struct suggest *s)
+{
+	s->question[0] = '\0';
+	if (s->best != NULL)
+		snprintf(s->question, sizeof(s->question), "; did you mean %.*s?", SUGGEST_WORD_MAX,
+			 s->best);
+	return s->question;
 }

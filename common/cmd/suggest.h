@@ -10,13 +10,13 @@
  * struct suggest s = suggest_begin("stauts");
  * for (...)
  *	suggest_offer(&s, names[i]);
- * if (s.best != NULL)
- *	... did you mean s.best?
+ * printf("%s: no such command%s", typed, suggest_question(&s));
  */
 struct suggest {
 	const char *word;
 	const char *best; /* of what was offered; NULL: nothing was near enough */
 	unsigned distance;
+	char question[SUGGEST_WORD_MAX + 24]; /* what suggest_question() returned */
 };
 
 /* word stays the caller's, as does what is offered. */
@@ -24,6 +24,9 @@ struct suggest suggest_begin(const char *word);
 
 /* Of equally near ones the first offered stays. */
 void suggest_offer(struct suggest *s, const char *candidate);
+
+/* Return: "; did you mean status?", or "" when nothing was near enough. It lies in s. */
+const char *suggest_question(struct suggest *s);
 
 /*
  * How many characters must be inserted, deleted, replaced, or swapped with their neighbour to make

@@ -156,21 +156,14 @@ class Words(unittest.TestCase):
     def test_missing_and_surplus(self):
         self.wrong("set-priority", "vm3", says="set-priority VM PRIORITY")
         self.wrong("pause", "vm3", "vm4", says="pause")
-        self.wrong("list", "--socket", says="takes a value")
+        self.wrong("list", "--socket", says="--socket needs a value: --socket PATH")
         self.wrong("list", "--json=1", says="takes no value")
 
     def test_bad_values(self):
-        self.wrong("--timeout", "x", "list", says="not a number of seconds")
-        self.wrong("--color", "blue", "list", says="auto, always or never")
+        self.wrong("--timeout", "x", "list", says="--timeout: x: expected seconds, as in 10 or 0.5")
+        self.wrong("--color", "blue", "list", says="(auto, always, never)")
         self.wrong("stats", "--since", "1 fortnight", says="1h")
         self.wrong("top", "--interval", "0.01", says="0.1 to 60 seconds")
-
-    def test_mistyped_vm_gets_a_suggestion(self):
-        with FakeVgpud(pause=fail("not-found", "wm3: no such vm (vgpuadm list shows them)"),
-                       list=[vm("vm3", 3)]) as fake:
-            done = run("pause", "wm3", where=fake.socket)
-        self.assertEqual(done.returncode, NOT_FOUND)
-        self.assertIn("did you mean vm3?", done.stderr)
 
     def test_arguments_travel_as_typed(self):
         with FakeVgpud(set_priority=[], stats=[]) as fake:

@@ -48,9 +48,10 @@ class Pages(unittest.TestCase):
 
     def test_every_option_of_all_commands(self):
         text = (paths.ROOT / "vgpuadm/options.c").read_text()
-        options = re.findall(r'^\t\[OPTION_\w+\] = \{ "--([a-z-]+)", (?:\'(.)\')?', text, re.MULTILINE)
+        pattern = "".join(re.findall(r'"(.*)"', text[text.index(".pattern = "):text.index("};")]))
+        options = re.findall(r"\[(?:-(\w)\|)?--([a-z-]+)", pattern)
         self.assertGreater(len(options), 7)
-        for name, letter in options:
+        for letter, name in options:
             head = rf"^\.It (Fl {letter}( Ar \w+)? , )?Fl -{name}\b"
             self.assertRegex(source("vgpuadm.8"), re.compile(head, re.MULTILINE))
 

@@ -250,6 +250,7 @@ class BadLines(DaemonCase):
                 ("set-pool", {"vm": "vm1", "pool": "Z"}, "Z: no such pool"), ("remove-vm", {"vm": "vm2"}, "vm2"),
                 ("list", {"vm": "vm2"}, "vm2"), ("queue", {"vm": "vm2"}, "vm2"), ("cancel", {"id": "12345"}, "12345"),
                 ("request", {"id": "12345"}, "12345"), ("stats", {"vm": "vm2"}, "vm2"),
+                ("stats", {"vm": "vm11"}, "did you mean vm1?"),
                 ("stats", {"blame": "vm2"}, "vm2"),
                 ("requests", {"vm": "vm2"}, "vm2"), ("rates", {"vm": "vm2"}, "vm2")):
             with self.subTest(command=command, arguments=arguments):

@@ -166,42 +166,6 @@ static int ask_and_show(struct view *view, struct fail *fail)
 	return fail->status;
 }
 
-/* ---- names that do not exist ---- */
-
-/* Adds the nearest of what the command lists to a failure about typed. */
-static void suggest_from(struct view *view, const char *command, const char *key, const char *typed,
-			 struct fail *fail)
-{
-	struct suggest suggest = suggest_begin(typed);
-	struct fail ignored = { 0 };
-	json_t *rows = view_rows(view, command, NULL, NULL, &ignored), *row;
-	size_t i, len = strlen(fail->text);
-
-	json_array_foreach(rows, i, row) {
-		suggest_offer(&suggest, field_string(row, key));
-	}
-	if (suggest.best)
-		snprintf(fail->text + len, sizeof(fail->text) - len, "; did you mean %s?",
-			 suggest.best);
-	json_decref(rows);
-}
-
-static void suggest_name(struct view *view, struct fail *fail)
-{
-	if (!view->client || strstr(fail->text, "did you mean"))
-		return;
-	for (unsigned i = 0; i < view->args.num; i++) {
-		const struct pattern_arg *arg = &view->args.arg[i];
-
-		if (!arg->value || !strstr(fail->text, arg->value))
-			continue;
-		if (arg->type == PATTERN_VM)
-			suggest_from(view, "list", "vm", arg->value, fail);
-		else if (arg->type == PATTERN_POOL)
-			suggest_from(view, "pools", "pool", arg->value, fail);
-	}
-}
-
 /* ---- the run ---- */
 
 static int already_in_shell(struct view *view, struct fail *fail)
@@ -227,9 +191,8 @@ static int find_command(const char *name, struct fail *fail)
 		return id;
 	for (int i = 0; i < ADMIN_CMD_NUM; i++)
 		suggest_offer(&suggest, admin_cmds[i].name);
-	fail_set(fail, ADMIN_ERROR_USAGE, "%s: no such command (vgpuadm help lists them)%s%s%s",
-		 name, suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
-		 suggest.best ? "?" : "");
+	fail_set(fail, ADMIN_ERROR_USAGE, "%s: no such command (vgpuadm help lists them)%s", name,
+		 suggest_question(&suggest));
 	return -1;
 }
 
@@ -266,10 +229,7 @@ static int run(struct view *view, int argc, char **argv, struct fail *fail)
 	}
 	if (pattern_parse(view->cmd, argc - 1, argv + 1, &view->args, why, sizeof(why)) != 0)
 		return fail_set(fail, ADMIN_ERROR_USAGE, "%s", why);
-	(ways[id] ? ways[id] : ask_and_show)(view, fail);
-	if (fail->status == ADMIN_ERROR_NOT_FOUND)
-		suggest_name(view, fail);
-	return fail->status;
+	return (ways[id] ? ways[id] : ask_and_show)(view, fail);
 }
 
 int view_run(const struct options *given, int wake_fd, int argc, char **argv)

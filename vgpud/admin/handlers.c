@@ -37,29 +37,19 @@ admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_CHECKS] = admin_checks,
 };
 
-/* The VM that was perhaps meant, NULL when nothing is near. */
-static const char *nearest_vm(const struct daemon *daemon, const char *name)
-{
-	struct suggest near = suggest_begin(name);
-	const struct vm *vm;
-
-	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
-		suggest_offer(&near, vm->name);
-	return near.best;
-}
-
 struct vm *admin_vm_arg(struct admin_call *call)
 {
 	const char *name = admin_arg(call, "vm");
 	struct vm *vm = vm_find(&call->daemon->broker.vms, name);
-	const char *near;
+	struct suggest near = suggest_begin(name);
+	const struct vm *other;
 
 	if (vm != NULL)
 		return vm;
-	near = nearest_vm(call->daemon, name);
-	admin_fail(call, ADMIN_ERROR_NOT_FOUND, "%s: no such vm (vgpuadm list shows them)%s%s%s",
-		   name, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-		   near != NULL ? "?" : "");
+	TAILQ_FOREACH(other, &call->daemon->broker.vms, link)
+		suggest_offer(&near, other->name);
+	admin_fail(call, ADMIN_ERROR_NOT_FOUND, "%s: no such vm (vgpuadm list shows them)%s", name,
+		   suggest_question(&near));
 	return NULL;
 }
 

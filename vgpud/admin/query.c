@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/cmd/admin.h"
+#include "common/cmd/suggest.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/timeexpr.h"
@@ -116,12 +117,20 @@ json_t *query_window_row(const struct query *q)
 struct find_vm {
 	const char *name;
 	int64_t id, removed_id;
+	struct suggest near;
+	char nearest[SUGGEST_WORD_MAX + 1];
 };
 
 static int match_vm(void *arg, const struct ledger_query_vm *vm)
 {
 	struct find_vm *find = arg;
 
+	suggest_offer(&find->near, vm->name);
+	if (find->near.best == vm->name) {
+		/* The name is gone with its row. */
+		snprintf(find->nearest, sizeof(find->nearest), "%s", vm->name);
+		find->near.best = find->nearest;
+	}
 	if (strcmp(vm->name, find->name) != 0)
 		return 0;
 	if (vm->removed)
@@ -134,14 +143,17 @@ static int match_vm(void *arg, const struct ledger_query_vm *vm)
 /* A VM that was removed still has its records. Return: 0, or -ENOENT after having failed. */
 static int find_vm(struct query *q, const char *name, int64_t *id)
 {
-	struct find_vm find = { .name = name, .id = -1, .removed_id = -1 };
+	struct find_vm find = {
+		.name = name, .id = -1, .removed_id = -1, .near = suggest_begin(name)
+	};
 
 	if (query_check(q, ledger_query_vms(q->ledger, match_vm, &find)) != 0)
 		return -EIO;
 	*id = find.id >= 0 ? find.id : find.removed_id;
 	if (*id >= 0)
 		return 0;
-	query_fail(q, "not-found", "%s: no such vm (vgpuadm list shows them)", name);
+	query_fail(q, "not-found", "%s: no such vm (vgpuadm list shows them)%s", name,
+		   suggest_question(&find.near));
 	return -ENOENT;
 }
 

@@ -126,7 +126,7 @@ static void wrong_key(struct reading *r, const char *key)
 		}
 	}
 	if (near.best != NULL)
-		wrong(r, "%s: no such setting; did you mean %s?", key, near.best);
+		wrong(r, "%s: no such setting%s", key, suggest_question(&near));
 	else
 		wrong(r, "%s: no such setting; vgpud -nv prints all there are", key);
 }

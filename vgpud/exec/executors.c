@@ -16,13 +16,13 @@
 
 /*
  * Theory of operation: an executor starts its workers one at a time. A process is starting until it
- * has opened the executor. Then it takes a seat that waits, if there is one, and the next is
- * started; else it stays as the spare. So a seat whose worker dies has the next one at once, unless
+ * has opened the executor. Then a waiting seat gets it and the next one is started; if no seat
+ * waits, it stays as the spare. So a seat whose worker dies gets the next one at once, unless
  * workers die faster than they start.
  *
  *   starting -hello-> spare -a seat claims it-> seated -dies, is killed-> dying -reaped-> gone
  *
- * pool.c decides when: this file does what it says and tells it what came of it.
+ * pool.c decides when to start a worker; this file starts it and tells the pool the outcome.
  *
  * An executor whose workers cannot start (no driver, no such GPU) is in trouble: its seats have no
  * worker, and the daemon answers NO_DEVICE until a later attempt succeeds.
@@ -38,7 +38,7 @@ struct executor {
 	struct exec_pool pool;
 	sd_event_source *timer;	   /* for pool.next_ns */
 	struct process *next;	   /* starting or spare, as the pool says; NULL: empty */
-	struct process_list dying; /* killed, and not ended */
+	struct process_list dying; /* killed, but not ended yet */
 	TAILQ_HEAD(claim_list, executor_claim) claims;
 	struct worker_info info;
 	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
@@ -80,7 +80,7 @@ static void end_next(struct executor *executor)
 
 /* --- the start of a worker --- */
 
-/* The pool knows; this is for people. */
+/* Logs why workers cannot start, when the reason is a new one; the pool has been told. */
 static void say_trouble(struct executor *executor, const char *why)
 {
 	if (strcmp(executor->trouble, why) != 0)
@@ -126,7 +126,7 @@ static void on_ready(struct executor *executor, const struct worker_hello *hello
 	serve_claims(executor);
 }
 
-/* err: -EPIPE: it has ended without a word; else it has said why it cannot run. */
+/* err: -EPIPE: the worker ended without a message; else it has told why it cannot run. */
 static void on_not_ready(struct executor *executor, int err, const char *why)
 {
 	bool trouble = true;
@@ -140,7 +140,7 @@ static void on_not_ready(struct executor *executor, int err, const char *why)
 		say_trouble(executor, why);
 }
 
-/* Return: whether it said something, and is not starting any more. */
+/* Return: whether the worker has sent its hello, and so is not starting any more. */
 static bool hear_hello(struct executor *executor)
 {
 	struct worker_hello hello;
@@ -155,7 +155,7 @@ static bool hear_hello(struct executor *executor)
 	return true;
 }
 
-/* A spare has nothing to say: it has died. */
+/* A spare sends no messages, so any event of it is its death. */
 static void lose_spare(struct executor *executor)
 {
 	log_warning("spare worker %d (%s) died; starting another", executor->next->pid,
@@ -192,7 +192,7 @@ static void start_worker(struct executor *executor)
 	exec_pool_started(&executor->pool, now_ns + executor->executors->start_deadline_ns);
 }
 
-/* A hello that came while the daemon itself could not look is not too late. */
+/* The deadline is over. A hello that came while the loop itself was held up is still in time. */
 static void give_up_start(struct executor *executor)
 {
 	if (hear_hello(executor))
@@ -253,7 +253,7 @@ static void set_timer(struct executor *executor)
 			  executor->spec, strerror(-err));
 }
 
-/* Does what is due by now, and comes again when the next is. */
+/* Takes the steps that the pool has due, and sets the timer for the next. */
 static void follow_pool(struct executor *executor)
 {
 	enum exec_pool_step step;

@@ -18,21 +18,21 @@ struct executors;
 
 /* Called from the event loop, never from within a call of executors.h. */
 struct executors_handler {
-	/* An executor's state has changed: a worker got a seat, or there is trouble or no more. */
+	/* An executor's state has changed: a seat got a worker, or trouble began or ended. */
 	void (*changed)(void *arg);
 };
 
 /*
- * start_deadline_ns: from a worker's start until it is ready; past it, it is killed.
+ * start_deadline_ns: longest time from a worker's start until it is ready; then it is killed.
  * Return: 0 or -ENOMEM.
  */
 int executors_new(struct executors **out, sd_event *event, uint64_t start_deadline_ns,
 		  const struct executors_handler *handler, void *arg);
 
-/* Counts for workers that are started from now on. */
+/* Sets the deadline for workers that are started from now on. */
 void executors_set_start_deadline(struct executors *executors, uint64_t start_deadline_ns);
 
-/* Ends all workers that have no seat, without calling a handler. The seats are gone before. */
+/* Ends all workers without calling a handler. The caller has freed the seats before. */
 void executors_free(struct executors *executors);
 
 /*
@@ -42,44 +42,44 @@ void executors_free(struct executors *executors);
 struct executor *executors_get(struct executors *executors, const char *spec);
 
 /*
- * Of an executor by its name. info: executor NONE until a worker of it was ready once. trouble: why
- * it cannot be started, NULL while there is hope.
+ * About an executor, by its name. info: executor NONE until a worker of it was ready once.
+ * trouble: why its workers cannot start; NULL while they can, or may yet.
  */
 const struct worker_info *executors_info(const struct executors *executors, const char *spec);
 const char *executors_trouble(const struct executors *executors, const char *spec);
 
-/* Return: whether each has once said what it runs on, or why it cannot. */
+/* Return: whether each executor has once reported what it runs on, or why it cannot start. */
 bool executors_settled(const struct executors *executors);
 
 /* --- for the seats --- */
 
-/* A seat in want of a worker; it embeds one. */
+/* A seat's claim to a worker; the seat embeds it. */
 struct executor_claim {
 	TAILQ_ENTRY(executor_claim) link;
 	bool waits;
-	/* The worker is the seat's now; it ends with executor_bury(). */
+	/* The seat owns the worker now, and ends it with executor_bury(). */
 	void (*take)(struct executor_claim *claim, struct process *process);
 };
 
-/* Waits for a worker; take() comes from the loop, or before this returns. */
+/* Waits for a worker; take() is called from the loop, or before this returns. */
 void executor_claim(struct executor *executor, struct executor_claim *claim);
 
-/* Waits no more, if it did. */
+/* Withdraws a claim, if it waits. */
 void executor_unclaim(struct executor *executor, struct executor_claim *claim);
 
 /* A seat's worker answered. */
 void executor_answered(struct executor *executor);
 
-/* Ends a seat's worker. idle_died: it died by itself, and ran nothing. */
+/* Ends a seat's worker. idle_died: it died by itself while it ran nothing. */
 void executor_bury(struct executor *executor, struct process *process, bool idle_died);
 
-/* Has the handler called: a seat has changed. */
+/* Tells the handler that a seat has changed. */
 void executor_changed(struct executor *executor);
 
 const char *executor_spec(const struct executor *executor);
 const struct worker_info *executor_info(const struct executor *executor);
 
-/* Return: why it cannot be started, NULL while there is hope. */
+/* Return: why its workers cannot start; NULL while they can, or may yet. */
 const char *executor_trouble(const struct executor *executor);
 
 #endif

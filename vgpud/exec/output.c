@@ -13,7 +13,7 @@
 #include "common/util.h"
 
 #define READ_BYTES 4096
-#define READS_A_SECOND 8 /* what is more stays in the pipe, and the worker waits */
+#define READS_A_SECOND 8 /* more stays in the pipe, and a worker that fills it blocks */
 
 static void tell_sum(struct output *output, uint64_t now_ns)
 {
@@ -70,7 +70,7 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *ar
 {
 	(void)fd;
 	(void)revents;
-	/* It may close its end and live on. */
+	/* A closed pipe is not the worker's end: it may have closed its standard error. */
 	if (!read_some(arg))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;

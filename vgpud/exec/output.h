@@ -14,9 +14,9 @@
 #define OUTPUT_SPEC_SIZE 32
 
 /*
- * A worker's standard error is a pipe of its own: whatever runs in the worker can neither shut our
- * log, nor write into it in another's name, nor fill it. Each line says whose it is; what is no
- * printable character is escaped; a few lines a minute pass, and the others are counted.
+ * A worker's standard error is a pipe of its own, so that the code in the worker cannot close our
+ * log, forge lines in it or fill it. Each line is prefixed with the worker's name, unprintable
+ * characters are escaped, and a few lines a minute pass while the others are counted.
  */
 struct output {
 	pid_t pid;
@@ -34,7 +34,7 @@ struct output {
  */
 int output_open(struct output *output, sd_event *event, int fd, pid_t pid, const char *spec);
 
-/* Tells the last words, and how many were held back. */
+/* Logs what is left in the pipe, and how many lines were held back. */
 void output_close(struct output *output);
 
 #endif

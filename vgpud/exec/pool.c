@@ -74,7 +74,7 @@ void exec_pool_ready(struct exec_pool *pool)
 	pool->state = EXEC_POOL_SPARE;
 	pool->next_ns = EXEC_POOL_NEVER;
 	pool->silent = 0;
-	/* One that ails becomes ready every time, and dies again: its pauses go on growing. */
+	/* An ailing executor's workers become ready and die again: let its pauses grow. */
 	if (!pool->ails)
 		pool->pause_ns = EXEC_POOL_PAUSE_FIRST_NS;
 }

@@ -41,7 +41,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-/* A time that has passed, since a deferred source would go before all others each time. */
+/* Armed with a time in the past: a defer source would be dispatched before all others. */
 static int on_end(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct process *process = arg;
@@ -67,7 +67,7 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg
 		process->buried(process, process->buried_arg);
 		free_process(process);
 	} else {
-		/* Its last answers may still be in the socket: it is heard until it is closed. */
+		/* Its last answers may still be in the socket: report until process_close(). */
 		sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
 	}
 	return 0;
@@ -78,7 +78,7 @@ static int spawn_worker(pid_t *pid, const char *spec, int socket, int err)
 {
 	const struct spawn_fd fds[] = { { WORKER_SOCKET, socket }, { SPAWN_STDERR, err } };
 
-	/* The next descriptor will watch the process. */
+	/* One more descriptor is needed, to watch the process. */
 	if (!descriptors_left(socket, DESCRIPTORS_OF_ADMINS))
 		return -EMFILE;
 	return spawn_start(pid, SPAWN_WORKER, spec, fds, 2);
@@ -158,8 +158,9 @@ void process_listen(struct process *process, process_heard *heard, void *arg)
 }
 
 /*
- * A worker that ends with jobs unread in its socket resets the connection, and the kernel tells that
- * before it gives out what the worker had sent: so the error is taken away, and what came is read.
+ * A worker that ends with unread jobs in its socket resets the connection, and the kernel reports
+ * that before it hands out the worker's last answers. So ECONNRESET is passed over, once, and the
+ * answers are read.
  */
 static ssize_t receive(const struct process *process, void *message, size_t size)
 {
@@ -200,7 +201,7 @@ int process_submit(struct process *process, const struct worker_job *job)
 	err = errno;
 	if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR)
 		return -EAGAIN;
-	/* A worker that shut only its receiving half brings no event of its own. */
+	/* A worker that shut only its receiving half causes no event: the loop must be told. */
 	process->deaf = true;
 	sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
 	return -err;
@@ -222,7 +223,8 @@ int process_reap(struct process *process, struct worker_done *done)
 	return 1;
 }
 
-/* By its pidfd, where there is one: a number may be another's by now, that of a child is not. */
+/* A child's pid is not reused before it is reaped. Only the starter may kill a worker that has
+ * a user of its own. */
 static void kill_process(struct process *process)
 {
 	if (process->ended || process->child == NULL)

@@ -17,9 +17,9 @@ struct seat {
 	struct executor *executor;
 	struct process *process; /* NULL: it waits for one, by its claim */
 	struct executor_claim claim;
-	unsigned num;  /* of jobs */
-	bool full;     /* the worker has taken no more when it was last asked */
-	bool retiring; /* ends with its last job */
+	unsigned num;			     /* of jobs */
+	bool full;			     /* the worker took no more at the last attempt */
+	bool retiring;			     /* ends with its last job */
 	TAILQ_HEAD(job_list, seat_job) jobs; /* what the worker has, oldest first */
 };
 
@@ -56,7 +56,7 @@ static uint64_t draw_id(void)
 	static uint64_t numbers[32];
 	static unsigned left;
 
-	/* It cannot fail for so few bytes, once the kernel has any. */
+	/* getrandom() gives so few bytes as a whole, once the kernel's pool is ready. */
 	while (left == 0)
 		if (getrandom(numbers, sizeof(numbers), 0) == sizeof(numbers))
 			left = sizeof(numbers) / sizeof(numbers[0]);
@@ -74,7 +74,7 @@ static struct seat_job *pull(struct seat *seat)
 	return job;
 }
 
-/* The worker is gone, and its jobs are told. */
+/* Claims the next worker; the last one is gone and the handler knows about its jobs. */
 static void await_next(struct seat *seat)
 {
 	struct executor *executor = seat->executor;
@@ -93,7 +93,7 @@ static void end_worker(struct seat *seat, bool idle_died)
 	seat->full = false;
 }
 
-/* The worker is gone. What it was running is the oldest that it has. */
+/* The worker is gone. oldest_ran: it was running the oldest of its jobs. */
 static void vacate(struct seat *seat, bool oldest_ran, bool idle_died)
 {
 	const struct seat_set *set = seat->set;
@@ -110,7 +110,7 @@ static void vacate(struct seat *seat, bool oldest_ran, bool idle_died)
 	await_next(seat);
 }
 
-/* The worker is not to be trusted, and nothing that it did with its jobs is. */
+/* The worker misbehaved: kills it, and does not trust the results of any job that it has. */
 static void distrust(struct seat *seat, const char *what)
 {
 	const struct seat_set *set = seat->set;
@@ -255,7 +255,7 @@ const struct worker_info *seat_info(const struct seat *seat)
 int seat_submit(struct seat *seat, struct seat_job *job)
 {
 	job->wire.id = draw_id();
-	/* So many, since a socket holds fewer of the long ones than of the short. */
+	/* A bound of our own, since a socket holds more short jobs than long ones. */
 	if (seat->num >= SEAT_JOBS_MAX || process_submit(seat->process, &job->wire) != 0) {
 		seat->full = true;
 		return -EAGAIN;

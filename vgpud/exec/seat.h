@@ -11,46 +11,46 @@
 #include "vgpud/exec/executors.h"
 
 /*
- * When a seat's worker dies, its executor's spare takes the seat. What the worker had is told to
- * the handler: one job ran, the others have not begun.
+ * When a seat's worker dies, its executor's spare takes the seat. The handler is told about each of
+ * the worker's jobs: the oldest ran, the others have not begun.
  *
- * A worker that answers what it was not asked, or twice, or what cannot be an answer, misbehaves.
- * What it had is not to blame, and its neighbours even less: each job is given to another worker,
- * once; only the worker pays, and the VM whose own it is, if it is one's.
+ * A worker misbehaves if it answers a job that it does not have, answers twice, or sends no valid
+ * answer. Which job is to blame cannot be told, so each is given to another worker, once. The
+ * worker is killed, and if it belongs to one VM alone, that counts against the VM.
  */
 struct seat;
 struct seat_set; /* all seats */
 
-/* What a seat has of a request; the owner of a request embeds one. */
+/* A seat's part of a request; the owner of the request embeds it. */
 struct seat_job {
-	TAILQ_ENTRY(seat_job) link; /* among what its seat's worker has, while it has it */
-	struct seat *seat;	    /* that one */
+	TAILQ_ENTRY(seat_job) link; /* among the jobs of its seat's worker */
+	struct seat *seat;	    /* where it was submitted */
 	struct worker_job wire;	    /* its message; the id is seat.c's */
 	bool misled;		    /* a worker that misbehaved had it before; false at first */
 };
 
 /* All are called from the event loop, never from within a call of seat.h but for seat_kill(). */
 struct seat_handler {
-	/* Return: whether this can be the answer to the job. It only looks. */
+	/* Return: whether this can be the answer to the job. It must change nothing. */
 	bool (*fits)(void *arg, const struct seat_job *job, const struct worker_done *done);
 	/* The job ran; done is its answer, which fits. */
 	void (*done)(void *arg, struct seat_job *job, const struct worker_done *done);
-	/* Those before it are done, and now it runs. */
+	/* The jobs before it are done: now it runs. */
 	void (*began)(void *arg, struct seat_job *job);
 	/* Its worker died while it ran. */
 	void (*died)(void *arg, struct seat_job *job);
-	/* Its worker died before it began; or misbehaved, and whatever it did counts for nothing. */
+	/* Its worker died before it began, or misbehaved: then no result of it counts. */
 	void (*unstarted)(void *arg, struct seat_job *job);
 	/* A second worker misbehaved while it had the job: nothing will run it. */
 	void (*failed)(void *arg, struct seat_job *job);
 	/*
-	 * The seat's worker misbehaved, and was killed. why: ends "worker 7 (cpu) ...". Before the
-	 * jobs that it had are told.
+	 * The seat's worker misbehaved and was killed; called before its jobs are told.
+	 * why: completes the sentence "worker 7 (cpu) ...".
 	 */
 	void (*misbehaved)(void *arg, struct seat *seat, const char *why);
 };
 
-#define SEAT_JOBS_MAX 64 /* that a worker has at once */
+#define SEAT_JOBS_MAX 64 /* of one worker at a time */
 
 /* executors must outlive the set. Return: NULL: no memory. */
 struct seat_set *seat_set_new(struct executors *executors, const struct seat_handler *handler,
@@ -59,10 +59,10 @@ struct seat_set *seat_set_new(struct executors *executors, const struct seat_han
 /* Ends all seats and their workers without calling the handler. */
 void seat_set_free(struct seat_set *set);
 
-/* Return: a new seat whose worker is on its way, NULL: no memory. spec: "cpu", "cuda:N", "auto". */
+/* Return: a new seat that claims a worker; NULL: no memory. spec: "cpu", "cuda:N", "auto". */
 struct seat *seat_new(struct seat_set *set, const char *spec);
 
-/* Frees it and ends its worker, at once or when the last job that it has came back. */
+/* Ends its worker and frees it: at once, or when the last of its jobs has come back. */
 void seat_retire(struct seat *seat);
 
 /* Return: the name of its executor, as seat_new() was told. */
@@ -71,22 +71,22 @@ const char *seat_executor(const struct seat *seat);
 /* Return: whether seat_submit() may be tried. */
 bool seat_ready(const struct seat *seat);
 
-/* Return: why its executor cannot be started, NULL while there is hope or a worker. */
+/* Return: why its executor's workers cannot start; NULL while they may, or it has a worker. */
 const char *seat_trouble(const struct seat *seat);
 
 /* Return: what it runs on; executor NONE until a worker of its executor was ready once. */
 const struct worker_info *seat_info(const struct seat *seat);
 
 /*
- * The seat is ready. Return: 1: the job begins now; 0: the worker has others before it, and began()
- * tells when they are done; -EAGAIN: the worker takes none now: the executors' changed() comes when
- * it may be tried again.
+ * Submits a job; the seat must be ready. Return: 1: the job begins now; 0: the worker has others
+ * before it, and began() tells when they are done; -EAGAIN: the worker takes none now, and the
+ * executors' changed() tells when to try again.
  */
 int seat_submit(struct seat *seat, struct seat_job *job);
 
 /*
- * Kills the worker of a job that runs too long. The job is the caller's again; what waited behind
- * it comes back through unstarted() before this returns.
+ * Kills the worker of a job that runs too long. The caller gets the job back; the jobs behind it
+ * come back through unstarted() before this returns.
  */
 void seat_kill(struct seat *seat, struct seat_job *hung);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* access.c - whom a VM's socket lets in */
+/* access.c - which user and group may connect to a VM's socket */
 
 #include "vgpud/link/access.h"
 
@@ -78,7 +78,7 @@ static void put_entry(struct acl *acl, size_t *num, unsigned tag, unsigned perm,
 	};
 }
 
-/* Entries stand in the order of their tags. The mask would else hold back those that are named. */
+/* Entries must be sorted by tag. The mask allows what the named entries give: it limits them. */
 static int give_by_acl(const char *path, const struct access_owner *owner)
 {
 	struct acl acl = { .header.a_version = htole32(POSIX_ACL_XATTR_VERSION) };
@@ -104,7 +104,7 @@ static int reset(const char *path)
 {
 	if (removexattr(path, ACL_NAME) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
 		return -errno;
-	/* One that is given away already stays so where we may not take it back. */
+	/* EPERM: the file was given away before, and vgpud has no right to take it back. */
 	if (chown(path, geteuid(), getegid()) < 0 && errno != EPERM)
 		return -errno;
 	return chmod(path, SOCKET_MODE) < 0 && errno != EPERM ? -errno : 0;

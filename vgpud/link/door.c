@@ -5,7 +5,10 @@
 
 #include <time.h>
 
-/* door_freed() tells of the VMs' descriptors; not of workers' and administrators', nor of a raised limit. */
+/*
+ * door_freed() tells when a VM closes a descriptor. For those of workers and administrators, and
+ * for a raised limit, the door tries again after this time.
+ */
 #define SHUT_MOST_USEC 1000000ull
 
 static TAILQ_HEAD(door_list, door) shut_doors = TAILQ_HEAD_INITIALIZER(shut_doors);

@@ -17,16 +17,16 @@ struct door {
 };
 
 /*
- * Accepts nothing from now on: who connects waits in the socket's backlog. A loop without a
- * descriptor left would otherwise spin on a connection that it cannot accept. The door opens by
- * itself after a second, or with door_freed().
+ * Stops accepting: new connections wait in the socket's backlog. Without a free descriptor the loop
+ * would otherwise spin on a connection that it cannot accept. The door opens by itself after a
+ * second, or with door_freed().
  */
 void door_shut(struct door *door, sd_event_source *listen_io);
 
-/* A descriptor was closed: the door that has been shut for longest opens, one for each call. */
+/* A descriptor was closed: opens the one door that has been shut for longest. */
 void door_freed(void);
 
-/* Forgets a door, shut or open: its socket goes. */
+/* Forgets a door, shut or open, before its socket is closed. */
 void door_drop(struct door *door);
 
 #endif

@@ -19,15 +19,13 @@
 #include "vgpud/link/session.h"
 
 /*
- * Theory of operation: bytes go through the frame parser, frames through the session, and what the
- * session says is done here. Nothing waits: what the socket does not take is kept, up to OUT_MAX
- * bytes; a peer that lets more than that pile up is closed, since a device has no use for answers
- * that it does not read. A device may be silent for as long as it likes, but not in the middle of a
- * frame.
+ * Theory of operation: bytes go through the frame parser, frames through the session, and this file
+ * does what the session says. Nothing blocks: bytes that the socket does not take are kept, up to
+ * OUT_MAX. A device that lets more pile up does not read its answers and is closed. A device may be
+ * silent for as long as it likes, but not in the middle of a frame.
  *
- * The handler's ended() may free the peer. Therefore it is called last in each event, and functions
- * below that may find the end return whether the peer stays; nothing of the peer is touched once
- * they say no.
+ * The handler's ended() may free the peer. Therefore it is called last in each event. A function
+ * that may find the end returns whether the peer stays; after a false the peer must not be touched.
  */
 
 #define OUT_MAX (64u * 1024) /* bytes kept for a peer that does not read */
@@ -49,7 +47,7 @@ struct peer {
 	struct vgpu_frame_parser parser;
 	uint8_t *out; /* OUT_MAX bytes, NULL until the socket is full for the first time */
 	uint32_t out_len;
-	char unread[96]; /* why no more can be sent; "" while it can */
+	char unread[96]; /* why sending has failed; "" while it works */
 };
 
 /* Return: false, the peer does not stay. */
@@ -95,8 +93,8 @@ static void note_unread(struct peer *peer, uint32_t unsent_bytes, int err)
 }
 
 /*
- * A send that fails does not end the peer here, deep inside of a caller's work: the shut socket
- * makes the loop find it.
+ * A failed send does not end the peer here, where a caller is still working with it: the socket is
+ * shut down, and the loop then finds the end.
  */
 static void peer_send(struct peer *peer, const uint8_t *bytes, uint32_t len)
 {
@@ -226,7 +224,7 @@ static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* The last frame that was begun lacks some bytes: from now on there is a bound for the rest. */
+/* A frame has begun and lacks some bytes: starts the time limit for the rest. */
 static void expect_rest(struct peer *peer)
 {
 	int on = SD_EVENT_OFF;
@@ -270,10 +268,10 @@ static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len)
 	return true;
 }
 
-/* The connection is no more. Return: whether the peer stays. */
+/* The connection has ended. Return: whether the peer stays. */
 static bool hung_up(struct peer *peer)
 {
-	if (peer->unread[0] != '\0') /* it was we who shut it */
+	if (peer->unread[0] != '\0') /* we shut it down ourselves */
 		return end(peer, PEER_UNREAD, peer->unread);
 	return end(peer, PEER_HUNG_UP, NULL);
 }
@@ -334,8 +332,8 @@ static bool has_hung_up(const struct peer *peer)
 }
 
 /*
- * The socket says that the other end has gone even while there are still bytes in it. Those are
- * taken first, and are not many, as there will be no more.
+ * The socket reports the other end's close even while it still holds bytes. Those are taken first;
+ * they are bounded by the socket's buffer, since no more can come.
  */
 void peer_look(struct peer *peer)
 {

@@ -12,7 +12,7 @@
 
 struct peer;
 
-/* What frames say of the VM. It is the port's, and may change while a peer is there. */
+/* What frames tell the device about its VM. The port owns it and may change it at any time. */
 struct peer_vm {
 	uint32_t id;
 	uint8_t pool; /* index */
@@ -21,8 +21,8 @@ struct peer_vm {
 
 enum peer_end {
 	PEER_HUNG_UP, /* it closed the connection */
-	PEER_BROKE,   /* what came makes no sense: the stream cannot be trusted any more */
-	PEER_REFUSED, /* it was told in a HELLO why it may not come in */
+	PEER_BROKE,   /* it sent a malformed frame: the rest of the stream cannot be parsed */
+	PEER_REFUSED, /* a HELLO told it why it is refused */
 	PEER_SILENT,  /* it never said hello */
 	PEER_UNREAD   /* it does not read its answers */
 };
@@ -36,7 +36,8 @@ struct peer_handler {
 	/* The device no longer waits for the request with this sequence. */
 	void (*cancel)(void *arg, uint64_t sequence);
 	/*
-	 * The connection has ended; peer_free() is the only call that remains, and may be made here.
+	 * The connection has ended; peer_free() is the only call that remains, and may be made
+	 * here.
 	 * why: a phrase for the log, valid during the call; NULL with PEER_HUNG_UP.
 	 */
 	void (*ended)(void *arg, enum peer_end end, const char *why);
@@ -57,7 +58,7 @@ void peer_free(struct peer *peer);
 /* Return: whether it has said hello. */
 bool peer_greeted(const struct peer *peer);
 
-/* Ends the peer if it has hung up already, after what it had sent was taken: calls the handler. */
+/* If the device has hung up, takes what it had sent and then ends the peer: calls the handler. */
 void peer_look(struct peer *peer);
 
 /* Tells it what pool and priority the VM has. */

@@ -21,14 +21,14 @@
 
 /*
  * Theory of operation: a port has one peer or none. A second device is told DENIED and closed; it
- * cannot displace the first. But the first is looked at before, so that a QEMU that was just
- * restarted does not find its own dead predecessor there.
+ * cannot displace the first. Before that, the port checks whether the first has hung up, so that a
+ * restarted QEMU is not refused because of its own dead predecessor.
  *
- * Where descriptors run short, devices wait in the backlog until another one goes (door.h), so that
- * administrators can still come in (descriptors.h).
+ * When descriptors run short, devices wait in the backlog until another one goes (door.h), so that
+ * administrators can still connect (descriptors.h).
  *
- * What a device can provoke is logged at most once a second, and its coming and going as a sum once
- * it does so in a circle.
+ * Messages that a device can provoke are logged at most once a second. A device that connects and
+ * hangs up in a loop is logged as a summary.
  */
 
 #define CONNECT_RETRY_USEC 1000000ull
@@ -44,7 +44,7 @@ struct port {
 	struct port_counts counts;
 	struct log_limit complaints;
 	struct log_flood comings; /* and goings */
-	sd_event_source *sum;	  /* of them, is told when it fires; or NULL */
+	sd_event_source *sum;	  /* its timer prints their summary; or NULL */
 };
 
 static void connect_later(struct port *port);
@@ -112,14 +112,14 @@ static void count_and_say(struct port *port, enum peer_end end, const char *why)
 		complain(port, "closed a connection that never said hello");
 		break;
 	case PEER_UNREAD:
-		/* Not held back as complaints are: no other line tells why the device is then gone. */
+		/* Not held back like complaints: no other line tells why this device is gone. */
 		log_warning("%s: its device does not read its answers: %s; closing the connection",
 			    port->config.name, why);
 		break;
 	}
 }
 
-/* --- the peer's news --- */
+/* --- events of the peer --- */
 
 static void on_greeted(void *arg)
 {
@@ -209,7 +209,7 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 		return 0;
 	}
 	if (port->peer != NULL)
-		peer_look(port->peer); /* which ends it if it has gone */
+		peer_look(port->peer); /* ends it if it has hung up */
 	if (port->peer != NULL)
 		refuse_second(port, fd);
 	else if (add_peer(port, fd) < 0)

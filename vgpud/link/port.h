@@ -12,7 +12,7 @@
 #include "vgpud/link/peer.h"
 
 /*
- * One VM's socket, and at most one live peer on it. Which socket a frame comes by says whose it is.
+ * One VM's socket, with at most one live peer. The socket that a frame comes by identifies the VM.
  */
 struct port;
 struct vm;
@@ -26,7 +26,7 @@ struct port_handler {
 	void (*cancel)(void *arg, struct vm *vm, uint64_t sequence);
 	/* A device said hello, and was told the VM's configuration. */
 	void (*connected)(void *arg, struct vm *vm);
-	/* The device has gone, and with it the wait for any of its requests. */
+	/* The device has gone: it does not wait for any of its requests. */
 	void (*gone)(void *arg, struct vm *vm);
 };
 
@@ -34,7 +34,7 @@ struct port_config {
 	sd_event *event;
 	const char *path;  /* of the socket; copied */
 	bool listen;	   /* false: QEMU listens there, and we connect until it answers */
-	bool held;	   /* a device that comes waits until port_begin() */
+	bool held;	   /* a device that connects waits until port_begin() */
 	const char *name;  /* of the VM, for the log; outlives the port */
 	struct peer_vm vm; /* what the device is told */
 	const struct port_handler *handler;
@@ -45,8 +45,8 @@ struct port_config {
 /* Since the port was opened. */
 struct port_counts {
 	uint64_t connects;
-	uint64_t refused; /* second ones, and such as failed to say hello */
-	uint64_t broke;	  /* connections closed for what they sent */
+	uint64_t refused; /* second devices, and devices without a valid HELLO */
+	uint64_t broke;	  /* connections closed for a malformed frame */
 };
 
 /* Return: 0; -EMFILE no descriptor is left; else -errno as sock_listen() has them. */
@@ -55,10 +55,12 @@ int port_open(struct port **out, const struct port_config *config);
 /* Serves the device of a port that was opened as held. */
 void port_begin(struct port *port);
 
-/* Closes port and peer without a call of the handler, and removes the socket file. port: or NULL. */
+/*
+ * Closes port and peer without a call of the handler, and removes the socket file. port: or NULL.
+ */
 void port_close(struct port *port);
 
-/* Return: the socket's path, and whether it is we who listen there. */
+/* Return: the socket's path; whether vgpud listens there, rather than QEMU. */
 const char *port_path(const struct port *port);
 bool port_listens(const struct port *port);
 
@@ -67,7 +69,7 @@ bool port_connected(const struct port *port);
 
 const struct port_counts *port_counts(const struct port *port);
 
-/* The VM has this pool (index) and priority from now on; a device that is there is told. */
+/* Sets the VM's pool (index) and priority, and tells the device if one is connected. */
 void port_send_config(struct port *port, uint8_t pool, uint8_t priority);
 
 /* Answers the device, which is connected. msg: a response message. */

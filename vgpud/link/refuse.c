@@ -11,7 +11,7 @@
 #include "vgpud/link/door.h"
 
 #define LINGER_USEC 1000000ull
-#define LINGER_MAX 32 /* connections at once; what is beyond is closed at once */
+#define LINGER_MAX 32 /* connections at the same time; others are closed at once */
 
 struct refused {
 	int fd;
@@ -38,7 +38,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* What it says is thrown away until it hangs up. */
+/* Reads and drops what the peer sends until it hangs up. */
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	char bytes[4096];

@@ -21,16 +21,16 @@ enum session_state { SESSION_GREETING, SESSION_OPEN, SESSION_CLOSED };
 struct session {
 	enum session_state state;
 	uint32_t vm_id;	   /* of the VM whose socket this is: the identity */
-	uint64_t sequence; /* highest that came; the next request's must be above it */
+	uint64_t sequence; /* of the latest request; the next request's must be higher */
 };
 
 enum session_act {
 	SESSION_IGNORE,
 	SESSION_GREET,	/* answer HELLO, then CONFIG */
 	SESSION_SUBMIT, /* the payload is a request */
-	SESSION_CANCEL, /* nobody waits for the request with this sequence any more */
+	SESSION_CANCEL, /* the device does not wait for the request with this sequence any more */
 	SESSION_REFUSE, /* answer HELLO with the status, then close */
-	SESSION_CLOSE	/* the stream cannot be trusted any more */
+	SESSION_CLOSE	/* the frame is not allowed here: close the connection */
 };
 
 struct session_step {

@@ -15,9 +15,9 @@
  *   arrived -> judged -> accepted by the ledger -> WAITING -> STARTED -> ended
  *                                           \___________________________/
  *
- * and whatever happens to it from the ledger's word on comes to broker_advance(), where
- * life.c says what it means. So it goes through end_request() exactly once: there its row
- * is finished in the ledger, and only then is the guest answered.
+ * Once the ledger has accepted it, each event goes through broker_advance(), where life.c decides
+ * what the event means. So a request passes end_request() exactly once: there its row is finished
+ * in the ledger, and only then is the guest answered.
  *
  * A request that passes its deadline while it runs is ended at once, but its worker still has it:
  * the struct stays, LATE, until the worker gives it back.
@@ -44,7 +44,7 @@ void broker_request_put(struct broker *broker, struct request *request)
 /* --- the timer of deadlines and tokens --- */
 
 /*
- * The timer is only ever moved to an earlier time here; later ones are found when it fires. So a
+ * Moves the timer, but only to an earlier time; later deadlines are found when it fires. So a
  * request that ends in time costs no system call for its deadline.
  */
 void broker_expect_expiry(struct broker *broker, uint64_t at_ns)
@@ -66,9 +66,9 @@ uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc)
 }
 
 /*
- * Finishes the row and answers the guest, in this order. Takes the request out of its VM's list;
- * the scheduler's part is the caller's.
- * msg: its response, or NULL to make one of status alone.
+ * Finishes the row and then answers the guest. Takes the request out of its VM's list; the caller
+ * takes it out of the scheduler.
+ * msg: its response, or NULL to make one that has only the status.
  */
 static void end_request(struct broker *broker, struct request *request,
 			const struct life_step *step, const uint8_t *msg, uint32_t len_bytes)
@@ -104,14 +104,14 @@ static void end_request(struct broker *broker, struct request *request,
 		request->origin->answer(request, msg, len_bytes);
 }
 
-/* A worker's word on how long it took holds as far as our clock bears it out. */
+/* The worker's figure for its execution time is cut to the time that our own clock measured. */
 static void finish_item(struct broker *broker, struct request *request)
 {
 	sched_finish(&broker->sched, &request->item, request->row.exec_ns, util_now_ns());
 	request->row.exec_ns = request->item.used_ns;
 }
 
-/* Has the scheduler follow what became of a request. */
+/* Tells the scheduler what became of a request. */
 static void reschedule(struct broker *broker, struct request *request)
 {
 	struct sched_item *item = &request->item;

@@ -22,7 +22,7 @@ struct broker;
 struct broker_handler {
 	void (*settled)(void *arg);		  /* executors_settled() may have changed */
 	void (*drained)(void *arg);		  /* draining, and the last request has ended */
-	void (*paused)(void *arg, struct vm *vm); /* the broker did, since it killed workers */
+	void (*paused)(void *arg, struct vm *vm); /* the broker paused a VM that killed workers */
 };
 
 struct broker {
@@ -38,12 +38,12 @@ struct broker {
 	uint64_t next_id;			/* of requests, in the ledger */
 	struct request_list unused;		/* requests to use again */
 	sd_event_source *expiry;
-	uint64_t expiry_ns;	     /* when it is set to fire */
-	sd_event_source *last_ended; /* says from the loop that a drain is done */
-	sd_event_source *leaving; /* looks for seats of devices that did not come again; or NULL */
-	unsigned live;		  /* requests that have not ended */
-	struct busy_poll poll;	  /* for requests and answers */
-	bool draining;		  /* new requests are answered PAUSED */
+	uint64_t expiry_ns;	     /* when the timer is set to fire */
+	sd_event_source *last_ended; /* calls drained() from the loop */
+	sd_event_source *leaving;    /* retires seats of devices that did not come back; or NULL */
+	unsigned live;		     /* requests that have not ended */
+	struct busy_poll poll;	     /* for requests and answers */
+	bool draining;		     /* new requests are answered PAUSED */
 	const struct broker_handler *handler;
 	void *arg;
 };
@@ -55,26 +55,26 @@ struct broker {
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 		struct ledger *ledger, const struct broker_handler *handler, void *arg);
 
-/* Return: whether to look for the next message, rather than to sleep until it comes. */
+/* Return: whether to poll for the next message, rather than sleep until it comes. */
 bool broker_look(struct broker *broker);
 
-/* Answers what is still here with BACKEND_LOST, and ends workers and ledger. */
+/* Answers the requests that have not ended with BACKEND_LOST, and ends workers and ledger. */
 void broker_close(struct broker *broker);
 
-/* Takes over what may change in *conf while the broker works. */
+/* Takes over the settings of *conf that may change while the broker runs. */
 void broker_conf_changed(struct broker *broker);
 
 /* For port_open(), with the broker as its argument. */
 extern const struct port_handler broker_port_handler;
 
-/* A request as it comes. */
+/* A request as it arrives. */
 struct broker_arrival {
 	const struct request_origin *origin;
 	uint64_t sequence;	 /* the origin's own number, for its answer */
 	uint32_t request_id;	 /* the guest's */
 	const uint8_t *msg;	 /* len_bytes of a request message, well-formed or not */
 	uint32_t len_bytes;	 /* at most VGPU_MSG_MAX */
-	enum vgpu_error refused; /* not OK: it is recorded, and ends with this whatever it says */
+	enum vgpu_error refused; /* not OK: the request is recorded and ends with this, unjudged */
 };
 
 /*
@@ -84,18 +84,18 @@ struct broker_arrival {
 int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arrival *arrival);
 
 /*
- * A VM that is new, or whose pool, priority, pause or limit was changed: applies it to what is
- * queued, and tells the guest.
+ * Applies the pool, priority, pause and limit of a new or changed VM to its queued requests, and
+ * tells the guest.
  */
 void broker_vm_changed(struct broker *broker, struct vm *vm);
 
-/* Ends what the VM has, closes its port, and frees it. Return: how many requests that ended. */
+/* Ends the VM's requests, closes its port, and frees it. Return: how many requests that ended. */
 unsigned broker_remove_vm(struct broker *broker, struct vm *vm);
 
 /* Return: the request with this ledger id that has not ended yet, NULL: there is none. */
 struct request *broker_find(struct broker *broker, uint64_t id);
 
-/* Ends a request that waits with CANCELLED. */
+/* Ends a waiting request with CANCELLED. */
 void broker_cancel(struct broker *broker, struct request *request);
 
 #endif

@@ -15,7 +15,7 @@ static bool wants_crc(const uint8_t *msg, uint32_t len_bytes)
 	return len_bytes >= VGPU_MSG_HEADER_LEN && (vgpu_get_le32(msg + 8) & VGPU_FLAG_CRC32C);
 }
 
-/* What the request is before anybody has looked at it closely. */
+/* Fills in what is known before the message is judged. */
 static void fill_request(struct broker *broker, struct request *request, struct vm *vm,
 			 const struct broker_arrival *arrival)
 {
@@ -43,7 +43,7 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 	memcpy(request->job.wire.msg, arrival->msg, arrival->len_bytes);
 }
 
-/* Answers a request that cannot even be recorded. */
+/* Answers a request that cannot be recorded. */
 static void turn_away(struct broker *broker, struct request *request, enum vgpu_error status)
 {
 	uint8_t error[VGPU_MSG_MAX];

@@ -8,7 +8,7 @@
 
 /* broker.c */
 
-/* Notes that a request or an answer has come, once it is counted. */
+/* Tells the busy poll that a request or an answer has come. */
 void broker_message_came(struct broker *broker, uint64_t now_ns);
 
 /* Return: a request to fill in, NULL: no memory. */
@@ -20,8 +20,8 @@ void broker_request_put(struct broker *broker, struct request *request);
 uint32_t broker_make_error(uint8_t *msg, uint32_t status, bool with_crc);
 
 /*
- * Something happened to a request that the ledger has accepted; it may be gone afterwards.
- * status: what it ends with if this ends it, enum vgpu_error.
+ * An event of a request that the ledger has accepted; the request may be freed afterwards.
+ * status: what it ends with if this event ends it, enum vgpu_error.
  */
 void broker_advance(struct broker *broker, struct request *request, enum life_event event,
 		    uint32_t status);
@@ -30,10 +30,10 @@ void broker_advance(struct broker *broker, struct request *request, enum life_ev
 void broker_returned(struct broker *broker, struct request *request, uint32_t status,
 		     const uint8_t *msg, uint32_t len_bytes);
 
-/* Has deadlines and tokens looked at no later than at_ns. */
+/* Makes sure that deadlines and tokens are checked at at_ns or before. */
 void broker_expect_expiry(struct broker *broker, uint64_t at_ns);
 
-/* Ends all that the VM has waiting. */
+/* Ends all waiting requests of the VM. */
 void broker_end_queued(struct broker *broker, struct vm *vm, uint32_t status);
 
 /* broker_run.c */
@@ -49,10 +49,10 @@ extern const struct executors_handler broker_executors_handler;
 
 /* broker_arrival.c, broker_vm.c */
 
-/* Whether there is no use in waiting for a worker. */
+/* Return: whether waiting for a worker is pointless: none can start. */
 bool broker_has_no_device(const struct vm *vm);
 
-/* Looks again at what can run the VM's requests; if nothing ever will, ends them. */
+/* Checks again which seat runs the VM's requests; ends them if no worker can start. */
 void broker_refresh_vm(struct broker *broker, struct vm *vm);
 
 /* Of struct port_handler. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* broker_run.c - requests run: they are given to seats, and come back, or are late */
+/* broker_run.c - gives requests to seats, takes them back, and ends those past their deadline */
 
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ void broker_dispatch(struct broker *broker)
 			request->job.wire.busy_poll_us = broker->conf->busy_poll_us;
 			begins = seat_submit(seat, &request->job);
 			if (begins < 0) {
-				/* Others have other workers: they go on. */
+				/* Other VMs may have workers of their own: go on with them. */
 				sched_requeue(&broker->sched, item);
 				request->vm->sched.stalled = true;
 				continue;
@@ -47,7 +47,7 @@ void broker_dispatch(struct broker *broker)
 	broker->sched.token_ns = SCHED_NEVER;
 }
 
-/* It was with its worker, but behind others: only now does its time there count. */
+/* The worker had the request behind others; from now on its time on the GPU counts. */
 static void on_began(void *arg, struct seat_job *job)
 {
 	struct broker *broker = arg;
@@ -62,8 +62,9 @@ static void on_began(void *arg, struct seat_job *job)
 }
 
 /*
- * The worker may have run wild: what it says goes to a guest only if it is well-formed. A worker
- * answers with success or not at all, since the broker has judged the request before.
+ * A request may have overwritten the worker's memory, so an answer must be well-formed before it
+ * goes to a guest. It must also be a success: the broker has judged the request, so a worker
+ * succeeds or dies.
  */
 static bool on_fits(void *arg, const struct seat_job *job, const struct worker_done *done)
 {
@@ -77,7 +78,8 @@ static bool on_fits(void *arg, const struct seat_job *job, const struct worker_d
 }
 
 /*
- * The guest is told how long it took, too; a worker cannot have needed more than there was.
+ * The response tells the guest the execution time. It is cut to the time that our own clock
+ * measured.
  * msg: VGPU_MSG_MAX bytes, for an answer that has to be made anew. Return: the answer's length.
  */
 static uint32_t bound_exec_time(const struct request *request, const struct worker_done *done,
@@ -139,8 +141,8 @@ static void note_fault(struct broker *broker, struct vm *vm, uint64_t now_ns)
 }
 
 /*
- * The audit trail has what the request did to its worker, the ledger how it ended; where these are
- * two things, both are told.
+ * The event says what the request did to its worker, and the ledger's row how the request ended. If
+ * it had ended before, for another reason, the event says both.
  */
 static void tell_fatal(struct broker *broker, const struct request *request, uint32_t what)
 {
@@ -166,7 +168,7 @@ static void tell_fatal(struct broker *broker, const struct request *request, uin
 	ledger_event(broker->ledger, &event);
 }
 
-/* A request that cost its worker its life; if it has not ended yet, it does with that. */
+/* A request killed its worker, or made us kill it; if it has not ended yet, it ends with status. */
 static void end_fatal(struct broker *broker, struct request *request, uint32_t status)
 {
 	struct vm *vm = request->vm;
@@ -177,7 +179,7 @@ static void end_fatal(struct broker *broker, struct request *request, uint32_t s
 	tell_fatal(broker, request, status);
 	broker_advance(broker, request, LIFE_RETURN, status);
 	if (removed)
-		return; /* it may be gone by now */
+		return; /* the request may be freed by now */
 	note_fault(broker, vm, now_ns);
 }
 
@@ -201,7 +203,7 @@ static struct vm *owner_of(const struct broker *broker, const struct seat *seat)
 	return NULL;
 }
 
-/* Among VMs that share a worker, none can be told from the others: then it is nobody's fault. */
+/* Where VMs share the worker, it cannot be told whose request did it: then no VM is blamed. */
 static void on_misbehaved(void *arg, struct seat *seat, const char *why)
 {
 	struct broker *broker = arg;

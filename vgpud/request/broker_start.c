@@ -8,7 +8,7 @@
 #include "common/util.h"
 #include "vgpud/request/broker_private.h"
 
-/* Whoever waits for this may do anything next, so it is told from the loop itself. */
+/* Called from the loop itself, since the handler may do anything, even remove a VM. */
 static int on_last_ended(sd_event_source *source, void *arg)
 {
 	struct broker *broker = arg;
@@ -86,7 +86,7 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	TAILQ_INIT(&broker->vms);
 	TAILQ_INIT(&broker->unused);
 	sched_init(&broker->sched, conf->vm_queue_max, conf->aging_ms * UTIL_NS_PER_MS);
-	/* To the microsecond: what a token comes too late is lost when the bucket is small. */
+	/* Accuracy of 1 us: with a small bucket, the time that a token is taken late is lost. */
 	err = sd_event_add_time(event, &broker->expiry, CLOCK_MONOTONIC, UINT64_MAX, 1,
 				broker_on_expiry, broker);
 	if (err >= 0)
@@ -111,7 +111,7 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	return err < 0 ? err : 0;
 }
 
-/* Ends what the workers had, as their process has gone. A removed VM goes with its last one. */
+/* Ends started requests, whose workers have gone. A removed VM is freed with its last request. */
 static void end_all_started(struct broker *broker)
 {
 	struct sched_item *item;

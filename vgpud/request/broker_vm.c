@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* broker_vm.c - VMs come, change, and go: what that means for their requests */
+/*
+ * broker_vm.c - what it means for a VM's requests when the VM or its device comes, changes or goes
+ */
 
 #include <string.h>
 
@@ -19,12 +21,12 @@ void broker_refresh_vm(struct broker *broker, struct vm *vm)
 }
 
 /*
- * A worker of its own outlives a VM's device for a while: a device that connects and hangs up in a
- * circle must not have us start and end workers in one.
+ * A VM's own worker outlives its device for this time: a device that connects and hangs up in a
+ * loop must not make us start and end workers in that loop.
  */
 #define SEAT_KEPT_NS (5 * UTIL_NS_PER_S)
 
-/* Whether requests may come, so that there should be a worker for them. */
+/* Return: whether requests may come, so that the VM should have a worker. */
 static bool needs_seat(const struct vm *vm)
 {
 	return port_connected(vm->port) || vm->exec.by_file;
@@ -35,14 +37,14 @@ static bool may_come_again(const struct vm *vm)
 	return util_now_ns() < vm->exec.seat_until_ns;
 }
 
-/* Whether the VM has a worker of its own that can stay its own. */
+/* Return: whether the VM has a worker of its own that it can keep. */
 static bool keeps_seat(const struct vm *vm, const char *executor)
 {
 	return vm->exec.seat != NULL && (needs_seat(vm) || may_come_again(vm)) &&
 	       strcmp(seat_executor(vm->exec.seat), executor) == 0;
 }
 
-/* The seat where the VM's requests run from now on; what runs elsewhere ends there. */
+/* Chooses the seat for the VM's requests from now on; those that run elsewhere end there. */
 static void take_seat(struct broker *broker, struct vm *vm)
 {
 	const char *executor = broker->conf->pool[vm->sched.pool].executor;
@@ -74,7 +76,7 @@ void broker_on_connected(void *arg, struct vm *vm)
 	broker_refresh_vm(broker, vm);
 }
 
-/* Nobody waits any more for those of its requests that came by this way; ANY for all. */
+/* The VM does not wait any more for its requests of one transport; ANY: of all. */
 #define ANY LEDGER_TRANSPORT_NUM
 static void abandon(struct broker *broker, struct vm *vm, enum ledger_transport transport)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* life.c - what becomes of a request, whatever happens to it and in whatever order */
+/* life.c - the states of a request, and what each event makes of it */
 
 #include "vgpud/request/life.h"
 
@@ -12,7 +12,7 @@
 #define TOLD(state)      STEP(state, LIFE_END_TOLD)
 #define MUTE(state)      STEP(state, LIFE_END_MUTE)
 
-/* Of the five states by the six events. */
+/* Indexed by state and event. */
 static const struct life_step steps[LIFE_STATE_NUM][LIFE_EVENT_NUM] = {
 	[LIFE_WAITING] = {
 		[LIFE_START]    = GOES(STARTED),

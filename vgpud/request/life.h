@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* life.h - what becomes of a request, whatever happens to it and in whatever order */
+/* life.h - the states of a request, and what each event makes of it */
 
 #ifndef VGPUD_REQUEST_LIFE_H
 #define VGPUD_REQUEST_LIFE_H
@@ -7,37 +7,37 @@
 #include <stdint.h>
 
 /*
- * A request ends once: its record is finished, and whoever waits for it is told. Most end when they
- * are over; one that a worker still has when its deadline passes ends at once, and is over only
- * when the worker has given it back.
+ * A request ends once: then its record is finished and its origin gets the answer. It is over when
+ * no worker has it any more. Both mostly happen together. But a request that runs past its deadline
+ * ends at once, and is over only when the worker has given it back.
  *
  * Pure: no I/O, no clock, no memory of its own.
  */
 
 enum life_state {
-	LIFE_WAITING,  /* for its turn */
+	LIFE_WAITING,  /* in its VM's queue */
 	LIFE_STARTED,  /* a worker has it */
-	LIFE_UNWANTED, /* likewise, but nobody waits for its answer any more */
-	LIFE_LATE,     /* likewise, and it has ended already */
+	LIFE_UNWANTED, /* a worker has it, but the guest does not wait for it any more */
+	LIFE_LATE,     /* a worker has it, but it has ended already */
 	LIFE_OVER,
 	LIFE_STATE_NUM
 };
 
 enum life_event {
 	LIFE_START,    /* a worker got it */
-	LIFE_UNSTART,  /* that worker is gone before it began */
-	LIFE_RETURN,   /* the worker is done with it, or gone while it ran */
+	LIFE_UNSTART,  /* the worker died before it began */
+	LIFE_RETURN,   /* the worker has run it, or died while it ran */
 	LIFE_EXPIRE,   /* its deadline is over */
-	LIFE_ABANDON,  /* nobody waits for it any more */
+	LIFE_ABANDON,  /* the guest does not wait for it any more */
 	LIFE_TURN_OUT, /* it does not get its turn: refused, cancelled, no device, the daemon ends
 			*/
 	LIFE_EVENT_NUM
 };
 
 enum life_end {
-	LIFE_NO_END,   /* not now */
-	LIFE_END_TOLD, /* with the event's status */
-	LIFE_END_MUTE  /* with CANCELLED, and nobody is told */
+	LIFE_NO_END,   /* it does not end now */
+	LIFE_END_TOLD, /* it ends with the event's status, and its origin is answered */
+	LIFE_END_MUTE  /* it ends CANCELLED, without an answer */
 };
 
 struct life_step {
@@ -47,8 +47,8 @@ struct life_step {
 };
 
 /*
- * status: what the request would end with by this event, enum vgpu_error.
- * Return: what it comes to. An event that cannot be in this state leaves the request as it is.
+ * status: what the request ends with if this event ends it, enum vgpu_error.
+ * Return: its next state and its end. An event that cannot happen in a state changes nothing.
  */
 struct life_step life_step(enum life_state state, enum life_event event, uint32_t status);
 

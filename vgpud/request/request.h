@@ -14,16 +14,16 @@
 #include "vgpud/sched/sched.h"
 #include "vgpud/vm/vm.h"
 
-/* A way by which requests come, and their answers go. */
+/* Where requests come from and their answers go: the device, or the file transport. */
 struct request_origin {
 	enum ledger_transport transport;
-	/* Called once, after the request's end is in the ledger, unless nobody waits for it. */
+	/* Called once, after the request's end is in the ledger, if the guest still waits. */
 	void (*answer)(const struct request *request, const uint8_t *msg, uint32_t len_bytes);
 };
 
 /*
- * From the moment that its last byte has come until its end is in the ledger. The daemon owns it;
- * scheduler and seats hold it in their lists meanwhile.
+ * Exists from the moment that the last byte has come until the request is over (life.h). The broker
+ * owns it; the lists of scheduler and seats link it meanwhile.
  */
 struct request {
 	struct sched_item item;	      /* the scheduler's part */
@@ -34,7 +34,7 @@ struct request {
 	uint64_t sequence; /* the origin's own number for it */
 	enum life_state life;
 	bool with_crc;		   /* the answer needs a checksum too */
-	struct ledger_request row; /* what the ledger will know */
+	struct ledger_request row; /* its row for the ledger, filled in on the way */
 };
 
 static inline struct request *request_of(struct sched_item *item)

@@ -4,9 +4,8 @@
 #include "vgpud/sched/limit.h"
 
 /*
- * A token is a thousand million parts, and a rate of one a second makes one part in a nanosecond:
- * so every span of whole nanoseconds fills in a whole number of parts. A full bucket has at most
- * 10^15 of them.
+ * A token is 10^9 parts. A rate of one token a second then adds one part in a nanosecond, so the
+ * level is exact after any whole number of nanoseconds. A full bucket has at most 10^15 parts.
  */
 #define LIMIT_TOKEN UINT64_C(1000000000)
 
@@ -15,7 +14,7 @@ static uint64_t full(const struct limit *limit)
 	return limit->burst * LIMIT_TOKEN;
 }
 
-/* Rounded up, so that what is to come has come by then. */
+/* Rounded up, so that the level is reached by then. */
 static uint64_t ns_until(const struct limit *limit, uint64_t level)
 {
 	uint64_t lacks = limit->level < level ? level - limit->level : 0;
@@ -27,7 +26,7 @@ static uint64_t level_at(const struct limit *limit, uint64_t now_ns)
 {
 	uint64_t passed_ns = now_ns > limit->at_ns ? now_ns - limit->at_ns : 0;
 
-	/* Asked this way round, the product below is no more than a full bucket. */
+	/* Checked first, so that the product below stays below a full bucket. */
 	if (passed_ns >= ns_until(limit, full(limit)))
 		return full(limit);
 	return limit->level + passed_ns * limit->rate_per_s;

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 /*
- * It holds up to burst tokens, and rate_per_s come in each second. Whoever starts takes one. So in
- * any span of t seconds, at most rate_per_s x t + burst start. Whole numbers throughout: nothing
- * drifts, and nothing overflows however long nobody asks.
+ * The bucket holds up to burst tokens and gains rate_per_s in each second. A request takes one as
+ * it starts, so in any span of t seconds at most rate_per_s x t + burst requests start. All numbers
+ * are
+ * integers: nothing drifts, and nothing overflows however long a VM is idle.
  *
  * Pure. Times are nanoseconds of any one monotonic clock; one that is earlier than the last counts
  * as the last.
@@ -38,7 +39,7 @@ uint64_t limit_ready_ns(const struct limit *limit, uint64_t now_ns);
 /* Takes the token that limit_ready_ns() said is there. */
 void limit_take(struct limit *limit, uint64_t now_ns);
 
-/* Puts one back that came to nothing. */
+/* Puts a token back whose request did not start after all. */
 void limit_give_back(struct limit *limit);
 
 #endif

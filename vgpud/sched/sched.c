@@ -11,13 +11,13 @@
 
 /*
  * Theory of operation: every VM has one queue in order of arrival. All requests of a VM share its
- * pool, priority and pause, and the oldest has aged most and expires first; so a VM's best request
- * is always the head of its queue, and the best of all is the best head. Choosing looks at each
- * waiting VM once. Nothing is sorted, hence an administrator's change has nothing to reorder.
+ * pool, priority and pause, and the oldest has aged most and expires first. So a VM's best request
+ * is always the head of its queue, and the best of all is the best head. Choosing visits each
+ * waiting VM once. Nothing is sorted, so an administrator's change has nothing to reorder.
  *
- * A VM without a token is passed over; how long it is so is counted by a clock of the VM, which
- * runs from the look that found no token until the token's time. A request's share is what that
- * clock counted while it was queued.
+ * A VM without a token is passed over. A clock of the VM counts that time: it runs from the visit
+ * that found no token until the token's time. A request's limited time is what this clock counted
+ * while the request was queued.
  *
  * States of an item: NONE -push-> QUEUED -pop-> STARTED -finish-> NONE,
  *                    STARTED -requeue-> QUEUED, QUEUED -remove, expire-> NONE.
@@ -41,7 +41,7 @@ void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool pau
 	TAILQ_INIT(&vm->queue);
 }
 
-/* Which rules hold for what kind; those that are not here hold for all. */
+/* Which rules hold for each kind; the other rules hold for all. */
 static const struct {
 	bool expires; /* rule 7 */
 	bool limited; /* rule 8 */
@@ -56,7 +56,7 @@ static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
 
 /* --- rule 8 --- */
 
-/* What the VM's clock of waiting for tokens shows. */
+/* Return: the VM's clock of waiting for tokens. */
 static uint64_t limited_clock_ns(const struct sched_vm *vm, uint64_t now_ns)
 {
 	if (vm->limited_since_ns == SCHED_NEVER)
@@ -113,7 +113,7 @@ static void note_queued(struct sched *s, struct sched_vm *vm, int change)
 	vm->queued += (unsigned)change;
 	if (vm->queued == 0) {
 		TAILQ_REMOVE(&s->waiting, vm, link);
-		vm->limited_since_ns = SCHED_NEVER; /* nobody is left to count for */
+		vm->limited_since_ns = SCHED_NEVER; /* an empty queue does not wait */
 	}
 }
 
@@ -176,7 +176,7 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 		if (best == NULL || sched_before(s, head, best, now_ns))
 			best = head;
 	}
-	/* Rule 4. Nobody of lower rank may take the place that the best is waiting for. */
+	/* Rule 4. While the best waits for a place, no request of lower rank takes it. */
 	if (best == NULL || s->started_on[gpu] >= s->pool[best->vm->pool].window)
 		return NULL;
 
@@ -236,7 +236,7 @@ void sched_requeue(struct sched *s, struct sched_item *item)
 		limit_give_back(&item->vm->limit);
 	item->state = SCHED_QUEUED;
 	item->started_ns = 0;
-	/* As if it had been there all the time; only a span that is not over counts in whole. */
+	/* As if it had been queued all the time; a wait for a token that goes on counts in full. */
 	item->limited_ns = item->vm->limited_ns - item->limited_ns;
 	TAILQ_FOREACH(next, &item->vm->queue, link)
 		if (item->order < next->order)

@@ -30,7 +30,7 @@
 #define SCHED_POOL_MAX 26 /* pools: NAME_POOLS */
 #define SCHED_NEVER UINT64_MAX
 
-/* A pool: which GPU's queue its VMs wait in, and its bounds. Index 0 is pool A. */
+/* A pool: the GPU in whose queue its VMs wait, and its bounds. Index 0 is pool A. */
 struct sched_pool {
 	bool exists;
 	unsigned gpu;		   /* index of the queue, below SCHED_GPU_MAX */
@@ -41,7 +41,7 @@ struct sched_pool {
 
 enum sched_state { SCHED_NONE, SCHED_QUEUED, SCHED_STARTED };
 
-/* What an item is. Which of the rules hold for each kind, a table in sched.c says. */
+/* Kinds of items. A table in sched.c says which rules hold for each. */
 enum sched_kind {
 	SCHED_REQUEST, /* one request of a guest: all rules */
 	SCHED_KIND_NUM
@@ -49,7 +49,7 @@ enum sched_kind {
 
 struct sched_vm;
 
-/* What is scheduled; the owner of a request embeds one. All fields are sched.c's to write. */
+/* One thing to schedule; the owner of a request embeds it. Only sched.c writes the fields. */
 struct sched_item {
 	TAILQ_ENTRY(sched_item) link; /* in its VM's queue, or in the list of the started */
 	struct sched_vm *vm;
@@ -57,10 +57,10 @@ struct sched_item {
 	uint64_t arrived_ns;
 	uint64_t started_ns;
 	uint64_t limited_ns; /* rule 8: see sched_limited_ns() */
-	uint64_t used_ns;    /* of the GPU, once it is finished: see sched_finish() */
+	uint64_t used_ns;    /* time on the GPU, once it is finished: see sched_finish() */
 	enum sched_state state;
 	enum sched_kind kind;
-	uint8_t pool; /* where it started; a VM's move leaves what runs where it is */
+	uint8_t pool; /* where it started: moving a VM does not move its running requests */
 	bool late;    /* its deadline was reported while it ran */
 	bool behind;  /* others run before it where it was started */
 };
@@ -68,23 +68,24 @@ struct sched_item {
 TAILQ_HEAD(sched_list, sched_item);
 
 /*
- * A VM as the scheduler sees it; the owner of a VM embeds one, and may set the last four fields at
- * any time: they count from the next call on. The limit is sched_vm_limit()'s to change.
+ * A VM as the scheduler sees it; the owner of a VM embeds it and may set the last four fields at
+ * any
+ * time: they take effect with the next call. sched_vm_limit() changes the limit.
  */
 struct sched_vm {
 	TAILQ_ENTRY(sched_vm) link; /* among the VMs with something queued */
 	struct sched_list queue;    /* in order of arrival */
 	unsigned queued;
 	unsigned started;
-	uint64_t used_ns[SCHED_KIND_NUM]; /* of the GPU, by what has finished */
+	uint64_t used_ns[SCHED_KIND_NUM]; /* time on the GPU of finished items */
 	struct limit limit;		  /* rule 8 */
-	uint64_t limited_ns; /* how long its queue has waited for tokens, spans that are over */
-	uint64_t limited_since_ns; /* it waits for one since then; SCHED_NEVER: it does not */
-	uint64_t token_ns;	   /* and gets it then */
+	uint64_t limited_ns; /* how long its queue has waited for tokens, up to limited_since_ns */
+	uint64_t limited_since_ns; /* since when it waits for one; SCHED_NEVER: it does not */
+	uint64_t token_ns;	   /* when it gets it */
 	uint8_t pool;		   /* index */
 	uint8_t priority;	   /* 0 low, 1 medium, 2 high */
 	bool paused;		   /* rule 1 */
-	bool stalled; /* nothing can run its requests just now: they wait, others go on */
+	bool stalled; /* no worker can take its requests now: they wait, other VMs go on */
 };
 
 TAILQ_HEAD(sched_vm_list, sched_vm);
@@ -106,12 +107,12 @@ void sched_init(struct sched *s, unsigned vm_queue_max, uint64_t aging_ns);
 
 void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool paused);
 
-/* Rule 8. limit: as limit_set() has it; the one that it has already changes nothing. */
+/* Rule 8. Sets the limit as limit_set() does; setting the same limit again changes nothing. */
 void sched_vm_limit(struct sched_vm *vm, uint32_t rate_per_s, uint32_t burst, uint64_t now_ns);
 
 /*
- * Rule 8. Return: how long a request that is queued has waited while its VM had no token; of one
- * that has left the queue by sched_pop() or sched_expire(), how long it had.
+ * Rule 8. Return: how long a queued request has waited while its VM had no token; for a request
+ * that has left the queue by sched_pop() or sched_expire(), how long it had waited so.
  */
 uint64_t sched_limited_ns(const struct sched_item *item, uint64_t now_ns);
 
@@ -125,17 +126,18 @@ int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, en
 /* Rules 1 to 4, 6 and 8. Return: the request that starts now on this GPU, or NULL. */
 struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
 
-/* Rules 2, 3 and 6. Return: whether a, which waits, comes before b, which does too. */
+/* Rules 2, 3 and 6. Return: whether a comes before b; both are queued. */
 bool sched_before(const struct sched *s, const struct sched_item *a, const struct sched_item *b,
 		  uint64_t now_ns);
 
-/* A started request lies behind others, and its time on the GPU does not count yet; now it does. */
+/* The worker has a started request behind others: its time on the GPU does not count yet; now the
+ * request has begun and its time counts. */
 void sched_behind(struct sched_item *item);
 void sched_begin(struct sched_item *item, uint64_t now_ns);
 
 /*
- * A started item has ended. used_ns: how much of the GPU's time it says that it took; what is above
- * the time since it began is not believed. item->used_ns is what was counted for its VM.
+ * A started item has ended. used_ns: the worker's figure for its time on the GPU; it is cut to the
+ * time since the item began. item->used_ns becomes what was counted for its VM.
  */
 void sched_finish(struct sched *s, struct sched_item *item, uint64_t used_ns, uint64_t now_ns);
 
@@ -147,18 +149,18 @@ void sched_remove(struct sched *s, struct sched_item *item);
 
 enum sched_expiry {
 	SCHED_EXPIRED_WAITING, /* taken out of its queue */
-	SCHED_EXPIRED_PAUSED,  /* likewise, and its VM is paused */
+	SCHED_EXPIRED_PAUSED,  /* taken out of its queue; its VM is paused */
 	SCHED_EXPIRED_RUNNING, /* past deadline_ns; still started, reported once */
 	SCHED_EXPIRED_HUNG     /* past exec_deadline_ns; still started, the caller finishes it */
 };
 
 /*
- * Rule 7. Call until it returns NULL.
- * Return: a request whose time is over; *how says what became of it.
+ * Rule 7. Call it until it returns NULL.
+ * Return: a request past its deadline; *how says what happened to it.
  */
 struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_expiry *how);
 
-/* Return: when sched_expire() next has something to say, SCHED_NEVER if nothing is here. */
+/* Return: when to call sched_expire() next; SCHED_NEVER: no request is here. */
 uint64_t sched_next_expiry_ns(const struct sched *s);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* share.c - how much of what has become scarce one VM may take */
+/* share.c - how much of a scarce resource one VM may take */
 
 #include "vgpud/sched/share.h"
 
 void share_scarce(struct share *share, bool scarce)
 {
 	if (scarce && !share->scarce)
-		share->shortage++; /* which empties every slot */
+		share->shortage++; /* slots of an earlier shortage count as empty */
 	share->scarce = scarce;
 }
 

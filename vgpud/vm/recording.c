@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* recording.c - a change of a VM: recorded first, in force once it is on the disk */
+/* recording.c - records a change of a VM, and applies it once it is on the disk */
 
 #include "vgpud/vm/recording.h"
 
@@ -13,19 +13,19 @@
 
 /*
  * Theory of operation: the changes of a VM wait in its queue; the ledger has one of them at a time.
- * Its row is the VM's settings in force and what the change makes of them, and the event that tells
- * of it is written in the same transaction: after kill -9 the database has both or neither. Only
- * when the row is on the disk is the change applied, told to the log, and answered. A change that
- * the database does not take is answered with the reason; nothing has to be taken back.
+ * Its row holds the settings in force with the change applied to them, and the change's event is
+ * written in the same transaction: after kill -9 the database has both or neither. Only when the
+ * row is on the disk is the change applied, logged and answered. When the database refuses a
+ * change, it is answered with the reason, and nothing has to be undone.
  *
  * So between two changes the settings in force are those of the row. There is one exception: the
- * broker pauses a VM at once, because its requests kill workers, and cannot wait for a disk. `pauses`
- * counts that, and each row knows how many it tells of. As long as there are more, another row
- * follows, each second if it fails. A row that was on its way when the broker paused the VM tells of
- * the time before; it does not resume the VM.
+ * broker pauses a VM at once when its requests kill workers, and cannot wait for a disk. `pauses`
+ * counts these pauses, and each row remembers how many it includes. While a row lacks one, another
+ * row follows, each second if it fails. A row that was under way when the broker paused the VM is
+ * older than the pause, so it does not resume the VM.
  *
- * A VM that is being added is in no list and serves nobody until it is recorded. A VM that is being
- * removed works until that is recorded.
+ * A VM that is being added is in no list and serves no device until it is recorded. A VM that is
+ * being removed works until that is recorded.
  */
 
 #define QUEUE_MOST 64 /* changes of a VM, or new VMs, that wait */
@@ -36,10 +36,10 @@ struct recording_change {
 	STAILQ_ENTRY(recording_change) link;
 	enum change_type type;
 	struct recording *recording;
-	struct vm *vm;		   /* NULL: vgpud ends, and it is gone */
+	struct vm *vm;		   /* NULL: vgpud ends, and the VM has been freed */
 	struct vm_settings before; /* in force when the ledger got it */
 	struct vm_settings row;	   /* what the ledger got */
-	unsigned pauses;	   /* by the broker, that the row tells of */
+	unsigned pauses;	   /* by the broker, that the row includes */
 	struct recording_wish wish;
 	unsigned ended; /* requests that ended with a removed VM */
 	char name[VM_NAME_SIZE];
@@ -65,7 +65,7 @@ static bool pause_unrecorded(const struct vm *vm)
 	return vm->recording.pauses != vm->recording.pauses_recorded;
 }
 
-/* Tells who waits for it, and frees it. */
+/* Calls done() with the result, and frees the change. */
 static void answer(struct recording_change *change, int err)
 {
 	const struct recording_end end = {
@@ -99,7 +99,7 @@ static struct recording_change *new_change(struct recording *recording, enum cha
 
 /* --- to the ledger and back --- */
 
-/* What the row is to hold. Return: whether that is anything new. */
+/* Fills the change's row. Return: whether it differs from the settings in force. */
 static bool fill_row(struct recording_change *change)
 {
 	const struct vm *vm = change->vm;
@@ -151,7 +151,7 @@ static int write_change(struct recording_change *change)
 	return ledger_vm_put(ledger, &row, told, on_written, change);
 }
 
-/* What was recorded comes into force. */
+/* Puts a recorded change into force. */
 static void apply(struct recording_change *change)
 {
 	struct recording *recording = change->recording;
@@ -180,7 +180,7 @@ static void say_pause_late(struct vm *vm, int err)
 		    vm->name, strerror(-err));
 }
 
-/* A removed VM is gone for those that still wait to change it. */
+/* Answers the changes that wait for a removed VM with -ECANCELED. */
 static void cancel_all(struct recording_queue *queue)
 {
 	struct recording_change *change;
@@ -192,7 +192,7 @@ static void cancel_all(struct recording_queue *queue)
 	}
 }
 
-/* The removal is recorded. It is answered when the VM is gone, so that the next may have its name. */
+/* The removal is recorded. It is answered only once the VM is gone and its name is free again. */
 static void end_remove(struct recording_change *change)
 {
 	struct recording *recording = change->recording;
@@ -260,8 +260,8 @@ static int enqueue(struct recording *recording, enum change_type type, struct vm
 }
 
 /*
- * What is next when nothing is under way: the first that waits, or a pause that is not recorded yet.
- * Return: NULL: nothing, or not before recording_retry().
+ * Call it when no change is under way. Return: the next one: the first that waits, or else a new
+ * one for a pause that is not recorded yet; NULL: there is none, or not before recording_retry().
  */
 static struct recording_change *next_change(struct recording *recording, struct vm *vm)
 {
@@ -283,7 +283,7 @@ static void advance(struct recording *recording, struct vm *vm)
 
 	if (vm->recording.under_way || vm->recording.busy)
 		return;
-	vm->recording.busy = true; /* who is answered may ask for the next change at once */
+	vm->recording.busy = true; /* done() may ask for the next change: that must not recurse */
 	while (there && (change = next_change(recording, vm)) != NULL) {
 		int err = 0;
 
@@ -318,7 +318,7 @@ static void on_written(void *arg, int err)
 	}
 }
 
-/* --- what others ask for --- */
+/* --- changes --- */
 
 static void change_vm(struct recording *recording, enum change_type type, struct vm *vm,
 		      const struct recording_wish *wish)
@@ -391,8 +391,8 @@ void recording_retry(struct recording *recording)
 /* --- the end --- */
 
 /*
- * Of the VM's changes only the one that the ledger has may still be recorded, and a pause. That pause
- * comes behind it in the database, so its row has what the other one made of the VM.
+ * Of the VM's changes only the one under way may still be recorded, and after it a pause by the
+ * broker. So the row of the pause includes what that change made of the VM.
  */
 static void close_vm(struct recording *recording, struct vm *vm)
 {

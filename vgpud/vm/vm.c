@@ -80,7 +80,7 @@ bool vm_id_is_free(const struct vm_list *list, const struct vm_past_list *past, 
 		return false;
 	SLIST_FOREACH(other, past, link)
 		if (other->id == id)
-			return strcmp(other->name, name) == 0; /* the latest that had it */
+			return strcmp(other->name, name) == 0; /* the latest VM with that id */
 	return true;
 }
 

@@ -27,42 +27,42 @@ TAILQ_HEAD(request_list, request);
 struct vm_figures {
 	uint64_t received;		/* requests */
 	uint64_t ended[VGPU_ERROR_NUM]; /* by status */
-	uint64_t refused_files;		/* files that were to be requests and are none */
+	uint64_t refused_files;		/* request files that are no valid requests */
 	uint64_t limited;		/* requests that waited for a token of the VM's limit */
 	uint32_t last_error;		/* status of the latest request that failed, 0: none did */
 	uint64_t last_error_ns;
 	struct stats stats;
 };
 
-/* Where the VM's requests run, and what they did there. */
+/* Where the VM's requests run, and when they killed workers. */
 struct vm_exec {
 	struct seat *seat;	/* NULL: nowhere yet */
-	uint64_t seat_until_ns; /* the seat is kept so long for the device to come again */
-	bool by_file;		/* requests have come by file: they run without a device too */
+	uint64_t seat_until_ns; /* until then the seat is kept for a device that may come back */
+	bool by_file;		/* requests have come by file: they need a seat without a device */
 	uint64_t fault_ns[VM_FAULTS_MAX]; /* when its latest requests killed a worker */
 	unsigned faults;
 };
 
-/* Its changes on their way to the database: recording.c's alone. */
+/* Its changes on their way to the database; only recording.c uses this. */
 struct vm_recording {
 	STAILQ_HEAD(recording_queue, recording_change) queue; /* in the order in which they came */
 	bool under_way;					      /* the ledger has the first of them */
-	bool busy;					      /* the next one is being looked for */
-	bool failed;					      /* the last one did */
+	bool busy;					      /* advance() runs */
+	bool failed;					      /* the last change failed */
 	unsigned pauses, pauses_recorded;		      /* by the broker */
-	bool pause_late; /* it was said that such a pause is not recorded yet */
+	bool pause_late; /* the log has said that a pause is not recorded yet */
 };
 
 /*
  * A VM, in parts. Each part is written by its owner alone: settings and recording by recording.c,
- * sched by vgpud/sched and by what applies a setting, port by vgpud/link, requests, figures and exec
- * by vgpud/request.
+ * sched by vgpud/sched and by what applies a setting, port by vgpud/link, requests, figures and
+ * exec by vgpud/request.
  */
 struct vm {
 	TAILQ_ENTRY(vm) link;
 	uint32_t id;
 	char name[VM_NAME_SIZE];
-	bool removed; /* it is in no list any more; freed when the last of its requests comes back */
+	bool removed; /* it is in no list any more, and is freed with the last of its requests */
 	struct vm_settings settings; /* in force */
 	struct sched_vm sched;
 	struct port *port;
@@ -74,7 +74,7 @@ struct vm {
 
 TAILQ_HEAD(vm_list, vm);
 
-/* A VM that was removed: its number stays its own, since records bear it. */
+/* A VM that was removed: no other VM gets its number, since its records have it. */
 struct vm_past {
 	SLIST_ENTRY(vm_past) link;
 	uint32_t id;
@@ -96,11 +96,11 @@ void vm_free(struct vm *vm);
 struct vm *vm_find(const struct vm_list *list, const char *name);
 struct vm *vm_find_id(const struct vm_list *list, uint32_t id);
 
-/* Remembers a VM that is no more. Without memory for it, it is forgotten. */
+/* Remembers a removed VM, if there is memory for it. */
 void vm_past_add(struct vm_past_list *list, const char *name, uint32_t id);
 void vm_past_free(struct vm_past_list *list);
 
-/* Return: whether a VM of that name may have this number: nobody has it, and nobody else had it. */
+/* Return: whether a VM of that name may have this id: no VM has it, and no other VM had it. */
 bool vm_id_is_free(const struct vm_list *list, const struct vm_past_list *past, const char *name,
 		   uint32_t id);
 

@@ -169,8 +169,7 @@ int sandbox_cgroup_make(unsigned place)
 	err = write_file(group, "memory.max", WORKER_MEMORY);
 	if (err == 0)
 		err = write_file(group, "pids.max", WORKER_PIDS);
-	/* The kernel kills a worker as a whole when its memory runs out: part of one is of no use.
-	 *  */
+	/* When its memory runs out, the kernel kills the worker as a whole: part of it is useless. */
 	if (err == 0)
 		err = write_file(group, "memory.oom.group", "1");
 	procs = err == 0 ? openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC) : err;

@@ -130,11 +130,9 @@ int role_worker(const char *spec)
 	/* A worker that hangs in the driver must not outlive the broker; others see the pair close.
 	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* No core file: it would contain guests' data, and writing it would delay the worker's end.
-	 *  */
+	/* No core file: it would contain guests' data, and writing it would delay the end. */
 	prctl(PR_SET_DUMPABLE, 0);
-	/* ^C on the terminal is for the broker, which answers what runs before it ends its workers.
-	 *  */
+	/* ^C on the terminal is for the broker, which ends its workers in order. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);

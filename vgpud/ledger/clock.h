@@ -16,8 +16,7 @@ struct ledger_clock {
 	 * distance is not in doubt. */
 	int64_t ahead_ns, behind_ns;
 	int64_t newest_ns; /* that entry; 0: there was no session */
-	/* The latest date of an entry, where a clock that was ahead dated some after now; else 0.
-	 *  */
+	/* The latest date of an entry, if a clock that was ahead dated some after now, else 0. */
 	int64_t ahead_until_ns;
 };
 

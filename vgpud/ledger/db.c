@@ -21,8 +21,7 @@ static bool is_full(int system)
 
 int ledger_db_errno(sqlite3 *conn, int rc)
 {
-	/* After a failed commit sqlite may still report an earlier failure: errno has the new one.
-	 *  */
+	/* After a failed commit sqlite may report an earlier failure: errno has the new one. */
 	int kept = conn ? sqlite3_system_errno(conn) : 0;
 	int system = is_full(errno) || kept == 0 ? errno : kept;
 

@@ -57,8 +57,7 @@ int set_aside(const char *path, const char *const *companions, char *to, size_t 
 	}
 	if (err)
 		return err;
-	/* The main file last: after a kill in between, the next start finds it damaged and goes on.
-	 *  */
+	/* The main file last: after a kill in between, the next start finds it and goes on. */
 	for (; *companions; companions++) {
 		if (join(from, sizeof(from), path, *companions) ||
 		    join(name, sizeof(name), to, *companions))

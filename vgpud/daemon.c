@@ -619,6 +619,7 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 	int status = 1;
 
 	daemon.clock_offset_ns = daemon.wall_offset_ns;
+	TAILQ_INIT(&daemon.drains);
 	log_info("version " VGPU_VERSION " starting");
 	say_test_opcodes(conf);
 	if (start(&daemon, admin) == 0) {

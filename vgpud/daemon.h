@@ -14,6 +14,7 @@
 #include "vgpud/vm/recording.h"
 
 struct admin_call;
+struct admin_drain;
 struct admin_server;
 struct admin_server_config;
 struct file_server;
@@ -22,6 +23,7 @@ struct file_server;
 struct daemon_drain {
 	int64_t since_ns; /* since the Unix epoch */
 	int64_t uid;
+	bool kept; /* it outlives a restart */
 };
 
 struct daemon {
@@ -35,13 +37,12 @@ struct daemon {
 	struct daemon_drain draining;  /* while broker.draining */
 	sd_event_source *record_retry; /* NULL: it has nothing to try again */
 	struct admin_server *admin;
-	struct file_server *files; /* NULL: off */
-	void (*drained)(
-		struct daemon *daemon); /* or NULL: nobody waits for the last request's end */
-	struct admin_call *drain;	/* who does */
-	uint64_t started_ns;		/* CLOCK_MONOTONIC */
-	int64_t wall_offset_ns;		/* wall clock minus monotonic, at the start */
-	int64_t clock_offset_ns;	/* the same as of the last step of the wall clock */
+	struct file_server *files;			  /* NULL: off */
+	TAILQ_HEAD(admin_drain_list, admin_drain) drains; /* who waits for the last request's end */
+	void (*drained)(struct daemon *daemon);		  /* tells them; NULL while there is none */
+	uint64_t started_ns;				  /* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns;	 /* wall clock minus monotonic, at the start */
+	int64_t clock_offset_ns; /* the same as of the last step of the wall clock */
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
 	pid_t starter;	       /* the process that starts all others */
@@ -69,9 +70,13 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
 
 /*
- * Begins or ends a drain, which outlives restarts until an administrator ends it; kept first.
+ * Begins a drain. One that is to be kept outlives restarts until an administrator ends it, and is
+ * kept first; one that is not, ends with this vgpud, and changes nothing of one that is there.
  * Return: 0, or -errno: it could not be kept, nothing changed.
  */
-int daemon_drain_set(struct daemon *daemon, bool on, int64_t uid);
+int daemon_drain_begin(struct daemon *daemon, bool keep, int64_t uid);
+
+/* Return: 0, or -errno: a restart would still drain, nothing changed. */
+int daemon_drain_end(struct daemon *daemon);
 
 #endif

@@ -40,7 +40,8 @@ static int write_file(const struct daemon *daemon, const struct daemon_drain *dr
 	file = fopen(part, "we");
 	if (file == NULL)
 		return -errno;
-	if (fprintf(file, "%" PRId64 " %" PRId64 "\n", drain->since_ns, drain->uid) < 0)
+	if (fprintf(file, "%" PRId64 " %" PRId64 "\n", drain->since_ns, drain->uid) < 0 ||
+	    fflush(file) != 0)
 		err = -EIO;
 	if (fclose(file) != 0 && err == 0)
 		err = -errno;
@@ -64,6 +65,7 @@ void daemon_drain_load(struct daemon *daemon)
 	/* Whatever stands there: that it is there says that no one ended the drain. */
 	if (fscanf(file, "%" SCNd64 " %" SCNd64, &drain.since_ns, &drain.uid) != 2)
 		drain = (struct daemon_drain){ .uid = -1 };
+	drain.kept = true;
 	fclose(file);
 	daemon->draining = drain;
 	daemon->broker.draining = true;
@@ -71,22 +73,33 @@ void daemon_drain_load(struct daemon *daemon)
 		"draining, as before the restart: new requests are refused until vgpuadm drain --off");
 }
 
-int daemon_drain_set(struct daemon *daemon, bool on, int64_t uid)
+int daemon_drain_begin(struct daemon *daemon, bool keep, int64_t uid)
 {
-	const struct daemon_drain drain = { .since_ns = util_wall_ns(), .uid = uid };
-	char path[PATH_MAX];
-	int err = 0;
+	struct daemon_drain drain = { .since_ns = util_wall_ns(), .uid = uid, .kept = keep };
+	int err;
 
-	if (on && daemon->broker.draining)
-		return 0;
-	if (on)
+	if (daemon->broker.draining) {
+		if (!keep || daemon->draining.kept)
+			return 0;
+		drain.since_ns = daemon->draining.since_ns;
+	}
+	if (keep) {
 		err = write_file(daemon, &drain);
-	else if (file_path(daemon, "", path, sizeof(path)) == 0 && unlink(path) < 0 &&
-		 errno != ENOENT)
-		err = -errno;
-	if (err != 0)
-		return err;
+		if (err != 0)
+			return err;
+	}
 	daemon->draining = drain;
-	daemon->broker.draining = on;
+	daemon->broker.draining = true;
+	return 0;
+}
+
+int daemon_drain_end(struct daemon *daemon)
+{
+	char path[PATH_MAX];
+
+	if (file_path(daemon, "", path, sizeof(path)) == 0 && unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	daemon->draining = (struct daemon_drain){ 0 };
+	daemon->broker.draining = false;
 	return 0;
 }

@@ -81,7 +81,8 @@ class Service(unittest.TestCase):
     def test_it_is_watched_and_stops_in_bounded_time(self):
         settings = dict(self.settings())
         self.assertGreater(int(settings["WatchdogSec"]), 0)
-        drain = re.search(r"vgpuadm drain --timeout (\d+)$", settings["ExecStop"])
+        # A drain that is kept would have the next vgpud refuse everything.
+        drain = re.search(r"vgpuadm drain --until-restart --timeout (\d+)$", settings["ExecStop"])
         self.assertLess(int(drain[1]), int(settings["TimeoutStopSec"]))
 
 

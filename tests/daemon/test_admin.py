@@ -69,7 +69,7 @@ ROWS = {
     "set-limit": CHANGE_ROW,
     "pause": CHANGE_ROW,
     "resume": CHANGE_ROW,
-    "drain": {"draining": FLAG, **keys("ended waited_ns", NUMBER)},
+    "drain": {**keys("draining until_restart", FLAG), **keys("ended waited_ns", NUMBER)},
     "cancel": {"id": NUMBER, **keys("vm was", TEXT)},
     "stats": {"group": TEXT, **keys("count errors gpu_time_ns", NUMBER), "rate_per_s": REAL, "gpu_share": REAL_OR_NULL,
               **keys(TIMES, NUMBER_OR_NULL)},

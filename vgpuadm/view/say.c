@@ -85,7 +85,9 @@ void say_drain(const struct output_style *style, const json_t *row)
 	PUT_ALL(row, "", "ended", " request");
 	printf("%s ended in ", plural(row, "ended"));
 	put(row, "waited_ns", FIELD_DURATION);
-	puts("; new ones are refused until vgpuadm drain --off");
+	puts(json_is_true(json_object_get(row, "until_restart"))
+		     ? "; new ones are refused until vgpud ends"
+		     : "; new ones are refused until vgpuadm drain --off");
 }
 
 void say_cancel(const struct output_style *style, const json_t *row)

@@ -188,6 +188,7 @@ static const struct field change_fields[] = {
 
 static const struct field drain_fields[] = {
 	FIELD("draining", "DRAINING", BOOL, 0),
+	FIELD("until_restart", "UNTIL_RESTART", BOOL, 0),
 	FIELD("ended", "ENDED", COUNT, 0),
 	FIELD("waited_ns", "WAITED", DURATION, 0),
 	END,

@@ -136,8 +136,10 @@ void admin_cancel(struct admin_call *call)
 
 /* --- drain --- */
 
-/* One drain waits at a time; it is the daemon's call `drain`. */
-struct drain {
+/* A call that waits for the end of all requests. */
+struct admin_drain {
+	TAILQ_ENTRY(admin_drain) link; /* in the daemon's list */
+	struct admin_call *call;
 	sd_event_source *timer;
 	uint64_t started_ns;
 	unsigned live; /* when it began */
@@ -145,7 +147,8 @@ struct drain {
 
 static void drain_row(struct admin_call *call, bool draining, unsigned ended, uint64_t waited_ns)
 {
-	admin_row(call, json_pack("{s:b, s:i, s:I}", "draining", draining, "ended", (int)ended,
+	admin_row(call, json_pack("{s:b, s:b, s:i, s:I}", "draining", draining, "until_restart",
+				  draining && !call->daemon->draining.kept, "ended", (int)ended,
 				  "waited_ns", (json_int_t)waited_ns));
 	admin_end(call, NULL);
 }
@@ -153,23 +156,35 @@ static void drain_row(struct admin_call *call, bool draining, unsigned ended, ui
 /* Return: how long it waited. */
 static uint64_t forget_drain(struct admin_call *call)
 {
-	struct drain *drain = call->data;
+	struct daemon *daemon = call->daemon;
+	struct admin_drain *drain = call->data;
 	uint64_t waited_ns = util_now_ns() - drain->started_ns;
 
+	TAILQ_REMOVE(&daemon->drains, drain, link);
+	if (TAILQ_EMPTY(&daemon->drains))
+		daemon->drained = NULL;
 	sd_event_source_disable_unref(drain->timer);
 	free(drain);
-	call->daemon->drain = NULL;
-	call->daemon->drained = NULL;
 	call->gone = NULL;
 	return waited_ns;
 }
 
 static void on_drained(struct daemon *daemon)
 {
-	struct admin_call *call = daemon->drain;
-	unsigned ended = ((struct drain *)call->data)->live;
+	struct admin_drain *drain;
 
-	drain_row(call, true, ended, forget_drain(call));
+	while ((drain = TAILQ_FIRST(&daemon->drains)) != NULL) {
+		struct admin_call *call = drain->call;
+		unsigned ended = drain->live;
+
+		drain_row(call, true, ended, forget_drain(call));
+	}
+}
+
+/* Until when requests are refused. */
+static const char *drain_until(const struct daemon *daemon)
+{
+	return daemon->draining.kept ? "vgpuadm drain --off" : "vgpud ends, or vgpuadm drain --off";
 }
 
 static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *arg)
@@ -181,16 +196,22 @@ static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	forget_drain(call);
 	admin_fail(call, ADMIN_ERROR_TIMED_OUT,
 		   "%u requests are still here (vgpuadm queue shows them); no new ones are taken "
-		   "until vgpuadm drain --off",
-		   call->daemon->broker.live);
+		   "until %s",
+		   call->daemon->broker.live, drain_until(call->daemon));
 	return 0;
 }
 
-/* Another administrator has ended the drain that this one waits for. */
-static void drain_ended(struct admin_call *call)
+/* Another administrator has ended the drain that these wait for. */
+static void end_waits(struct daemon *daemon)
 {
-	forget_drain(call);
-	admin_fail(call, ADMIN_ERROR_REFUSED, "somebody ended the drain with drain --off");
+	struct admin_drain *drain;
+
+	while ((drain = TAILQ_FIRST(&daemon->drains)) != NULL) {
+		struct admin_call *call = drain->call;
+
+		forget_drain(call);
+		admin_fail(call, ADMIN_ERROR_REFUSED, "somebody ended the drain with drain --off");
+	}
 }
 
 /* Its client has gone; the drain itself goes on. */
@@ -202,7 +223,7 @@ static void drain_gone(struct admin_call *call)
 
 static void wait_drained(struct admin_call *call, uint64_t timeout_ms)
 {
-	struct drain *drain = calloc(1, sizeof(*drain));
+	struct admin_drain *drain = calloc(1, sizeof(*drain));
 
 	if (drain == NULL ||
 	    sd_event_add_time_relative(call->daemon->event, &drain->timer, CLOCK_MONOTONIC,
@@ -213,28 +234,19 @@ static void wait_drained(struct admin_call *call, uint64_t timeout_ms)
 	}
 	drain->started_ns = util_now_ns();
 	drain->live = call->daemon->broker.live;
+	drain->call = call;
 	call->data = drain;
 	call->gone = drain_gone;
-	call->daemon->drain = call;
+	TAILQ_INSERT_TAIL(&call->daemon->drains, drain, link);
 	call->daemon->drained = on_drained;
 }
 
-void admin_drain(struct admin_call *call)
+static void begin_drain(struct admin_call *call, bool keep, uint64_t timeout_ms)
 {
-	struct broker *broker = &call->daemon->broker;
-	const char *timeout = admin_arg(call, "timeout");
-	uint64_t timeout_ms = DRAIN_TIMEOUT_MS;
-	bool off = admin_flag(call, "off"), was;
-	int err;
+	struct daemon *daemon = call->daemon;
+	bool was = daemon->broker.draining, was_kept = was && daemon->draining.kept;
+	int err = daemon_drain_begin(daemon, keep, call->peer.uid);
 
-	if (timeout != NULL)
-		units_parse_seconds(timeout, &timeout_ms); /* its form was checked */
-	if (call->daemon->drain != NULL && !off) {
-		admin_fail(call, ADMIN_ERROR_REFUSED, "another drain waits already");
-		return;
-	}
-	was = broker->draining;
-	err = daemon_drain_set(call->daemon, !off, call->peer.uid);
 	if (err != 0) {
 		admin_fail(call, ADMIN_ERROR_DEGRADED,
 			   "a restart would not know of it, so nothing has changed: %s; vgpuadm "
@@ -242,13 +254,53 @@ void admin_drain(struct admin_call *call)
 			   strerror(-err));
 		return;
 	}
-	admin_event(call, "drain", NULL, was ? "on" : "off", off ? "off" : "on", NULL);
-	log_info("drain: %s (uid %u)", off ? "over, requests are taken again" : "no new requests",
-		 call->peer.uid);
-	if (off && call->daemon->drain != NULL)
-		drain_ended(call->daemon->drain);
-	if (off || broker->live == 0)
-		drain_row(call, !off, 0, 0);
+	if (!was || (keep && !was_kept)) {
+		admin_event(call, "drain", NULL, was ? "on" : "off", "on",
+			    keep ? NULL : "until vgpud ends");
+		log_info("drain: no new requests until %s (uid %u)", drain_until(daemon),
+			 call->peer.uid);
+	}
+	if (daemon->broker.live == 0)
+		drain_row(call, true, 0, 0);
 	else
 		wait_drained(call, timeout_ms);
+}
+
+static void end_drain(struct admin_call *call)
+{
+	struct daemon *daemon = call->daemon;
+	bool was = daemon->broker.draining;
+	int err = daemon_drain_end(daemon);
+
+	if (err != 0) {
+		admin_fail(
+			call, ADMIN_ERROR_DEGRADED,
+			"a restart would drain again, so nothing has changed: %s; vgpuadm doctor "
+			"says more",
+			strerror(-err));
+		return;
+	}
+	if (was) {
+		admin_event(call, "drain", NULL, "on", "off", NULL);
+		log_info("drain: over, requests are taken again (uid %u)", call->peer.uid);
+	}
+	end_waits(daemon);
+	drain_row(call, false, 0, 0);
+}
+
+void admin_drain(struct admin_call *call)
+{
+	const char *timeout = admin_arg(call, "timeout");
+	uint64_t timeout_ms = DRAIN_TIMEOUT_MS;
+	bool passing = admin_flag(call, "until_restart");
+
+	if (timeout != NULL)
+		units_parse_seconds(timeout, &timeout_ms); /* its form was checked */
+	if (!admin_flag(call, "off"))
+		begin_drain(call, !passing, timeout_ms);
+	else if (passing)
+		admin_fail(call, ADMIN_ERROR_USAGE,
+			   "drain: --off and --until-restart exclude each other");
+	else
+		end_drain(call);
 }

@@ -19,9 +19,9 @@
  */
 static int file_path(const struct daemon *daemon, const char *suffix, char *path, size_t size)
 {
-	const struct conf *conf = daemon->conf;
+	const char *state_dir = conf_state_dir(daemon->conf);
 	int len = snprintf(path, size, "%s/draining%s",
-			   conf->ledger ? conf->state_dir : conf->runtime_dir, suffix);
+			   state_dir != NULL ? state_dir : daemon->conf->runtime_dir, suffix);
 
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }

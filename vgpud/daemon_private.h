@@ -11,6 +11,34 @@
 /* One line in the audit trail, in the daemon's own name. subject, text: may be NULL. */
 void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, const char *text);
 
+/* daemon_process.c */
+
+/*
+ * Makes the directories, starts the process that starts all others, and becomes the user that vgpud
+ * runs as: in this order, and before there is a thread or a socket.
+ * Return: 0, or -EIO after having said what is wrong.
+ */
+int daemon_become(struct daemon *daemon);
+
+/* Gives up what vgpud needs no more. Guests, devices and administrators are heard only afterwards. */
+void daemon_confine(const struct conf *conf);
+
+/* daemon_ledger.c */
+
+/* Return: 0, or -errno after having said what is wrong. */
+int daemon_open_ledger(const struct conf *conf, struct ledger **ledger);
+
+/* Follows the state of the broker's ledger. Return: 0 or -errno. */
+int daemon_watch_ledger(struct daemon *daemon);
+
+/* daemon_reload.c */
+
+/* SIGHUP. All or nothing: a configuration with a mistake in it changes nothing. */
+int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *arg);
+
+/* Warns when guests may make the GPU fault, so that a forgotten switch stands in the log. */
+void daemon_say_test_opcodes(const struct conf *conf);
+
 /* daemon_vm.c */
 
 /* Return: what to do about an error of sock_listen(). */

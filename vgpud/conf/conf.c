@@ -182,3 +182,8 @@ int conf_check(const struct conf *conf, char *why, size_t why_size)
 	}
 	return check_executors(conf, why, why_size);
 }
+
+const char *conf_state_dir(const struct conf *conf)
+{
+	return conf->ledger ? conf->state_dir : NULL;
+}

@@ -97,4 +97,7 @@ int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why
 /* What only shows once everything is known. Likewise. */
 int conf_check(const struct conf *conf, char *why, size_t why_size);
 
+/* Return: the directory of the ledger; NULL: none is kept. */
+const char *conf_state_dir(const struct conf *conf);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf.c - what the daemon is told at its start */
+/* conf.c - the daemon's configuration */
 
 #include "vgpud/conf/conf.h"
 
@@ -135,7 +135,7 @@ int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why
 	return 0;
 }
 
-/* `auto` may turn out to be cuda:0, and one GPU must have one queue. */
+/* `auto` may choose cuda:0, and a GPU must not get two queues by two names. */
 static int check_executors(const struct conf *conf, char *why, size_t why_size)
 {
 	int has_auto = -1, has_cuda = -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf.h - what the daemon is told at its start */
+/* conf.h - the daemon's configuration */
 
 #ifndef VGPUD_CONF_CONF_H
 #define VGPUD_CONF_CONF_H
@@ -19,8 +19,8 @@
 #define CONF_GROUP_SIZE 33
 
 /*
- * A socket's path is RUNTIME-DIR/vm/NAME.sock. There is room for names of this many bytes at least;
- * a longer one is refused where it does not fit.
+ * A socket's path is RUNTIME-DIR/vm/NAME.sock. A runtime directory must leave room for names of
+ * this many bytes; a longer name is refused if it does not fit.
  */
 #define CONF_NAME_ROOM 32
 #define CONF_RUNTIME_DIR_SIZE (SOCK_PATH_SIZE - sizeof("/vm/.sock") - CONF_NAME_ROOM + 1)
@@ -53,12 +53,12 @@ struct conf {
 	unsigned fault_limit; /* pause a VM whose jobs kill this many workers, 0: never */
 	unsigned fault_window_s;
 	unsigned start_deadline_ms; /* of a worker: until it is ready */
-	unsigned busy_poll_us;	    /* at most, busy_poll.h says when; 0: never */
-	bool test_opcodes;	    /* guests may send those that make an executor fail */
+	unsigned busy_poll_us;	    /* longest polling, see busy_poll.h; 0: never */
+	bool test_opcodes;	    /* guests may send opcodes that make an executor fail */
 	unsigned confine;	    /* enum confine_mode */
-	char user[CONF_GROUP_SIZE]; /* whom to become when started as root */
+	char user[CONF_GROUP_SIZE]; /* the user to become when started as root */
 
-	bool ledger;	   /* keep one; the others as in struct ledger_config */
+	bool ledger;	   /* keep a ledger; the other fields are as in struct ledger_config */
 	bool ledger_lossy; /* full: run requests unrecorded instead of refusing them */
 	unsigned retention_days;
 	unsigned minute_days;
@@ -68,12 +68,12 @@ struct conf {
 
 	char admin_group[CONF_GROUP_SIZE]; /* may change things; "": root alone */
 	char read_group[CONF_GROUP_SIZE];  /* may look */
-	unsigned max_clients;		   /* on the admin socket at once */
+	unsigned max_clients;		   /* connections to the admin socket at the same time */
 	unsigned idle_timeout_s;	   /* of a client */
 
-	char file_dir[CONF_PATH_SIZE]; /* of requests that come as files; "": none do */
+	char file_dir[CONF_PATH_SIZE]; /* of the file transport; "": it is off */
 	unsigned file_poll_interval_ms;
-	bool file_inotify; /* look there at once when something happens */
+	bool file_inotify; /* look at a directory at once when a file in it changes */
 
 	struct conf_pool pool[SCHED_POOL_MAX];
 	struct conf_vm vm[CONF_VM_MAX];
@@ -91,10 +91,13 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 /* Return: whether it is "auto", "cpu" or "cuda:N". */
 bool conf_executor_ok(const char *text);
 
-/* "cuda:0" for all pools, or "B=cuda:1" for one, which comes to exist by that. Likewise. */
+/*
+ * Sets the executor of all pools ("cuda:0"), or of one ("B=cuda:1"), which then exists. why and
+ * Return: as conf_add_vm() has them.
+ */
 int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why_size);
 
-/* What only shows once everything is known. Likewise. */
+/* Checks settings against each other, once all are set. why and Return: as conf_add_vm(). */
 int conf_check(const struct conf *conf, char *why, size_t why_size);
 
 /* Return: the directory of the ledger; NULL: none is kept. */

@@ -18,9 +18,9 @@
 #include "vgpud/conf/settings.h"
 
 /*
- * The file's form is that of ini files: [section], KEY = VALUE or KEY: VALUE, comments behind # or ; at a
- * line's begin and behind " ;" within it. A line goes on nowhere. Each line is judged by itself, so that
- * every mistake of a file is told, with its line.
+ * The file has the form of ini files: [section], KEY = VALUE or KEY: VALUE, comments behind # or ;
+ * at the beginning of a line and behind " ;" within it. There are no continued lines. Each line is
+ * judged by itself, so that every mistake in a file is reported with its line.
  */
 #define LINE_MAX_BYTES 190
 #define SENTENCE_SIZE 1024
@@ -47,7 +47,7 @@ static void __attribute__((format(printf, 2, 3))) wrong(struct reading *r, const
 
 	r->failed = true;
 	if (len < 0 || (size_t)len >= sizeof(sentence))
-		len = 0; /* a very long name: the line says more */
+		len = 0; /* a very long file name: the sentence is worth more */
 	va_start(args, format);
 	vsnprintf(sentence + len, sizeof(sentence) - (size_t)len, format, args);
 	va_end(args);
@@ -148,7 +148,8 @@ static void take_setting(struct reading *r, const char *key, const char *value)
 		return;
 	}
 	*set_line = r->line;
-	/* What is printed back, with a space on either side, is to be readable again. */
+	/* vgpud must be able to read the line that it prints, which has a space on either side of
+	 * "=". */
 	if (strlen(key) + strlen(" = ") + strlen(value) > LINE_MAX_BYTES)
 		wrong(r, "the line is longer than %d bytes; shorten it", LINE_MAX_BYTES);
 	else if ((setting->type == CONF_PATH && value[0] != '/') ||
@@ -291,7 +292,7 @@ int conf_file_parse(struct conf *conf, const char *name, const char *text, size_
 /* Return: bytes read, or -errno; CONF_FILE_MAX + 1 when there are more. */
 static ssize_t read_all(const char *path, char *text)
 {
-	/* Not to wait for somebody to write into a FIFO. */
+	/* O_NONBLOCK: opening a FIFO must not wait for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t len = 0, n = 1;
 

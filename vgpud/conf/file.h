@@ -14,14 +14,12 @@
 #define CONF_FILE_DEFAULT VGPU_SYSCONFDIR "/vgpud/vgpud.conf"
 #define CONF_FILE_MAX (1024 * 1024) /* bytes */
 
-/*
- * Takes one sentence about what is wrong: thing and remedy, with the file and line if it has one.
- */
+/* Takes a sentence about one mistake: thing and remedy, with file and line if it has them. */
 typedef void conf_report(void *arg, const char *sentence);
 
 /*
- * Reads settings over those that conf has. Everything that is wrong is reported, and if anything
- * is, conf stays as it was.
+ * Reads settings over those that conf has. Every mistake is reported, and if there is one, conf
+ * stays as it was.
  * name: of the file, for the sentences.
  * Return: 0, -EINVAL or -ENOMEM, reported.
  */
@@ -30,8 +28,8 @@ int conf_file_parse(struct conf *conf, const char *name, const char *text, size_
 
 /*
  * The same from a file.
- * Return: also -ENOENT when there is no such file, which is not reported, and what else the system
- * says, which is.
+ * Return: also -ENOENT: there is no such file, which is not reported; or another -errno of reading
+ * it, which is.
  */
 int conf_file_load(struct conf *conf, const char *path, conf_report *report, void *arg);
 

@@ -13,8 +13,8 @@
 #include "vgpud/conf/settings.h"
 
 /*
- * The usual names may be missing: a host that never ran systemd-sysusers has none of them. Then
- * doctor tells of the groups, and a start as root refuses the user.
+ * The standard names may be missing: a host that never ran systemd-sysusers has none of them. Then
+ * `vgpuadm doctor` reports the groups, and a start as root refuses the user.
  */
 static bool is_usual(const char *section, const char *key, const char *name)
 {
@@ -27,7 +27,7 @@ static int check_user(const struct conf *conf, conf_report *report, void *arg)
 {
 	char sentence[256];
 
-	/* The captive command's daemon stays its caller. */
+	/* In captive mode the daemon keeps its caller's user. */
 	if (conf->run != NULL || is_usual("vgpud", "user", conf->user) ||
 	    getpwnam(conf->user) != NULL)
 		return 0;
@@ -38,7 +38,7 @@ static int check_user(const struct conf *conf, conf_report *report, void *arg)
 	return -ENOENT;
 }
 
-/* name: "": nobody is meant. */
+/* name: "": no group is given. */
 static int check_group(const char *key, const char *name, conf_report *report, void *arg)
 {
 	char sentence[256];

@@ -7,8 +7,8 @@
 #include "vgpud/conf/file.h"
 
 /*
- * Looks up each user and group that is named in place of the usual one: a wrong name is a mistake
- * that must not end in root's doing the work, or in rights that the wrong ones have.
+ * Looks up each user and group that the configuration names instead of the standard one. A wrong
+ * name must not make vgpud run as root or give rights to the wrong users.
  * report: called with a sentence for each that this host does not have.
  * Return: 0, or -ENOENT after such a sentence.
  */

@@ -96,13 +96,13 @@ static int next_option(int argc, char **argv, int *index)
 	return getopt_long(argc, argv, short_options, long_options, index);
 }
 
-/* Begins at the first word again, as glibc has it. */
+/* Makes getopt_long() begin at the first word again, the way that glibc documents. */
 static void rewind_options(void)
 {
 	optind = 0;
 }
 
-/* What must be known before all else: the file, and what is to be done. */
+/* Reads the options that come before all others: the file, and what to do. */
 static void read_first(struct reading *r, int argc, char **argv)
 {
 	bool check = false, verbose = false;
@@ -182,7 +182,7 @@ static void read_options(struct reading *r, int argc, char **argv)
 	}
 }
 
-/* VMs come last: what pools there are may stand in any later option. */
+/* Reads the VMs last, since a later option may define their pools. */
 static void read_vms(struct reading *r, int argc, char **argv)
 {
 	char why[WHY_SIZE];

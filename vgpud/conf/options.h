@@ -12,10 +12,10 @@ enum conf_action { CONF_RUN, CONF_CHECK, CONF_PRINT, CONF_HELP, CONF_VERSION };
 extern const char conf_options_help[];
 
 /*
- * Makes the configuration: standards, over them the file, over it the options. The daemon calls it
- * again with the same argv when it is told to read the file anew.
- * argv: may be put in another order; its strings must outlive conf.
- * Return: 0, or else everything that is wrong has been reported and conf is of no use.
+ * Makes the configuration: the file overrides the standards, and options override the file. The
+ * daemon calls it again with the same argv when it reloads.
+ * argv: may be reordered; its strings must outlive conf.
+ * Return: 0; else every mistake has been reported and conf is not usable.
  */
 int conf_options_read(struct conf *conf, int argc, char **argv, enum conf_action *action,
 		      conf_report *report, void *arg);

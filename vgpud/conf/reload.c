@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reload.c - what another configuration changes while the daemon runs */
+/* reload.c - which settings a reload changes while the daemon runs */
 
 #include "vgpud/conf/reload.h"
 
@@ -33,7 +33,7 @@ static bool diff_setting(const struct conf_setting *setting, unsigned pool,
 	return true;
 }
 
-/* Of a pool that comes or goes, only this is told. */
+/* A new or removed pool is one change: its settings are not listed. */
 static bool diff_pool_exists(unsigned pool, const struct conf *running, const struct conf *wanted,
 			     conf_on_change *on_change, void *arg)
 {

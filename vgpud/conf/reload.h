@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reload.h - what another configuration changes while the daemon runs */
+/* reload.h - which settings a reload changes while the daemon runs */
 
 #ifndef VGPUD_CONF_RELOAD_H
 #define VGPUD_CONF_RELOAD_H
@@ -12,20 +12,20 @@ struct conf_change {
 	const char *section; /* "vgpud", "pool C" */
 	const char *key;     /* "pool": the pool itself, which comes (from "no") or goes */
 	const char *from, *to;
-	bool live; /* it can hold at once; else from the next start on */
+	bool live; /* true: it takes effect at once; false: with the next start */
 };
 
 typedef void conf_on_change(void *arg, const struct conf_change *change);
 
 /*
- * Calls on_change for each setting that differs, those of pools last; the strings are good for the
- * call.
- * Return: how many.
+ * Calls on_change for each setting that differs, those of pools last; the strings are valid during
+ * the call.
+ * Return: how many differ.
  */
 unsigned conf_reload_diff(const struct conf *running, const struct conf *wanted,
 			  conf_on_change *on_change, void *arg);
 
-/* Takes over what can hold at once. */
+/* Takes over the settings that can take effect at once. */
 void conf_reload_apply(struct conf *running, const struct conf *wanted);
 
 #endif

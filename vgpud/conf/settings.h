@@ -20,7 +20,7 @@ enum conf_type {
 	CONF_GROUP,	  /* char[]: a group of this host, or nothing */
 	CONF_USER,	  /* char[]: a user of this host */
 	CONF_PATH,	  /* char[]: a directory */
-	CONF_PATH_OR_NONE /* char[]: likewise, or nothing */
+	CONF_PATH_OR_NONE /* char[]: a directory, or nothing */
 };
 
 struct conf_setting {
@@ -30,8 +30,8 @@ struct conf_setting {
 	uint64_t least, most; /* of a number or of bytes; most is the size of a text */
 	size_t offset;	      /* in struct conf; a pool's, in struct conf_pool */
 	const char *word[3];  /* of a choice, or of a word */
-	const char *standard; /* what it is when nothing is said */
-	bool live;	      /* a new value holds from SIGHUP on, else from the next start on */
+	const char *standard; /* the value when none is given */
+	bool live;	      /* true: a reload can change it; false: only a start can */
 	const char *what;
 };
 

@@ -19,18 +19,18 @@
  * Theory of operation. Everything in the directory is the guest's, and it may change between any
  * two calls here. So:
  * - names are single components, resolved beneath a descriptor, and no symlink is followed;
- * - a file is pinned by O_PATH, which opens nothing, judged by fstat(), and only then opened for
- *   reading, by its descriptor: so it is the very file that was judged, and never a FIFO or device;
- * - a request is moved to a name of our own first and read there: what is run is what was taken,
- * and a move happens once;
- * - a response is written to a new file, which did not exist before, and moved: a move replaces a
- *   symlink, and does not follow it.
+ * - a file is pinned by O_PATH, which has no side effects, judged by fstat(), and only then opened
+ *   for reading through its descriptor. So it is the file that was judged, never a FIFO or device;
+ * - a request is first moved to a name of our own and read there, so that it runs as it was taken,
+ *   and only once;
+ * - a response is written to a new file and then moved, since a move replaces a symlink and does
+ *   not follow it.
  */
 
 #define TEMPORARY_SIZE 32
 #define TEMPORARY_TRIES 3
 
-/* Opens nothing that is not beneath fd. Return: descriptor or -errno. */
+/* Opens a file only if it is beneath fd. Return: descriptor or -errno. */
 static int open_beneath(int fd, const char *name, uint64_t flags, uint64_t mode)
 {
 	struct open_how how = {
@@ -40,13 +40,13 @@ static int open_beneath(int fd, const char *name, uint64_t flags, uint64_t mode)
 	};
 	long opened;
 
-	/* A VM's directory may be a file system of its own; only the host's root mounts one there. */
+	/* A VM's directory may be a file system of its own; only the host's root can mount it. */
 	if (!(flags & O_DIRECTORY))
 		how.resolve |= RESOLVE_NO_XDEV;
 
-	if (flags & O_PATH) /* which takes no other flags */
+	if (flags & O_PATH) /* openat2() refuses most other flags with it */
 		how.flags = O_PATH | O_CLOEXEC;
-	if (!(flags & O_DIRECTORY)) /* with it, a symlink would be told as ENOTDIR */
+	if (!(flags & O_DIRECTORY)) /* with both, a symlink would give ENOTDIR instead of ELOOP */
 		how.flags |= O_NOFOLLOW;
 	opened = syscall(SYS_openat2, fd, name, &how, sizeof(how));
 	return opened < 0 ? -errno : (int)opened;
@@ -128,7 +128,7 @@ static void look_at(int dir_fd, const char *name, struct file_dir_look *look)
 	*look = (struct file_dir_look){ .state = FILE_DIR_NONE };
 	if (pinned == -ENOENT)
 		return;
-	/* With a symlink openat2() fails even so: who asked for none gets none. */
+	/* RESOLVE_NO_SYMLINKS refuses a symlink even with O_PATH, so it is judged by its name. */
 	if (pinned < 0 ? fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0
 		       : fstat(pinned, &st) < 0) {
 		st = (struct stat){ 0 };
@@ -185,7 +185,7 @@ static int move(int dir_fd, const char *from, const char *to)
 		return 0;
 	if (errno != EISDIR)
 		return -errno;
-	/* A directory stands in the way: an empty one can go. */
+	/* A directory has the name: remove it, if it is empty. */
 	if (unlinkat(dir_fd, to, AT_REMOVEDIR) < 0 || renameat(dir_fd, from, dir_fd, to) < 0)
 		return -errno;
 	return 0;
@@ -197,7 +197,7 @@ int file_dir_take(int dir_fd, struct file_dir_look *look)
 	struct file_dir_id id = look->id;
 	int err;
 
-	/* A directory could not be removed again with what is in it, so it stays where it is. */
+	/* A directory is not taken: vgpud could not remove one with files in it afterwards. */
 	if (look->state == FILE_DIR_BAD && look->why != NULL) {
 		struct stat st;
 
@@ -205,7 +205,8 @@ int file_dir_take(int dir_fd, struct file_dir_look *look)
 		    S_ISDIR(st.st_mode))
 			return -EISDIR;
 	}
-	/* First of all the old response: who sees the request gone may trust what comes then. */
+	/* The old response goes first: once a client sees its request gone, a response is the new
+	 * one. */
 	remove_name(dir_fd, FILE_DIR_RESPONSE);
 	err = move(dir_fd, FILE_DIR_REQUEST, FILE_DIR_TAKEN);
 	if (err != 0 || !whole)
@@ -221,7 +222,7 @@ int file_dir_put_back(int dir_fd)
 {
 	struct stat st;
 
-	/* RENAME_NOREPLACE is nothing that NFS has. */
+	/* stat() and then rename(), since NFS does not support RENAME_NOREPLACE. */
 	if (fstatat(dir_fd, FILE_DIR_REQUEST, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	return renameat(dir_fd, FILE_DIR_TAKEN, dir_fd, FILE_DIR_REQUEST) < 0 ? -errno : 0;
@@ -279,13 +280,13 @@ static int write_new(const struct stat *dir, int fd, const char *text, size_t le
 	else if ((size_t)written < len_bytes)
 		err = -ENOSPC;
 	/*
-	 * The response belongs to the directory's owner, so that clients can empty it, which some do
-	 * when they have read it. Where that is not for us to do, or the file system knows no owners
-	 * (CIFS, FUSE), it can still be read: its mode came with its creation.
+	 * The response belongs to the directory's owner, since some clients empty it when they have
+	 * read it. Where vgpud has no right to give it away, or the file system has no owners
+	 * (CIFS, FUSE), clients can still read it: it was created with its mode.
 	 */
 	if (err == 0 && fchown(fd, dir->st_uid, dir->st_gid) < 0)
 		err = 0;
-	if (close(fd) < 0 && err == 0) /* where NFS says that the server did not take it */
+	if (close(fd) < 0 && err == 0) /* NFS reports a failed write here */
 		err = -errno;
 	return err;
 }

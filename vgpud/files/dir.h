@@ -24,7 +24,7 @@ enum file_dir_state {
 	FILE_DIR_BAD	/* something that is refused; why says what */
 };
 
-/* Which file it was, and in what condition. */
+/* Identifies a file and its state. */
 struct file_dir_id {
 	uint64_t inode, size;
 	struct timespec modified, changed;
@@ -45,26 +45,27 @@ struct file_dir_look {
  */
 int file_dir_open(int top_fd, const char *name);
 
-/* Looks at the request, without changing anything. */
+/* Reads and judges the request, without changing anything. */
 void file_dir_look(int dir_fd, struct file_dir_look *look);
 
 /*
- * Takes the request that file_dir_look() saw, whatever it is, out of the guest's hands, and removes
- * an old response. look: of WHOLE, what was taken in the end: the guest may have changed it.
- * Return: 0, or -errno: it cannot be taken, and lies there still.
+ * Takes the request that file_dir_look() saw, valid or not: moves it to a name of our own and
+ * removes an old response. look: updated if it was WHOLE, since the guest may have changed the file
+ * meanwhile.
+ * Return: 0, or -errno: it cannot be moved and is still there.
  */
 int file_dir_take(int dir_fd, struct file_dir_look *look);
 
 /*
- * Lays what was taken where it was, unless something else lies there by now: nobody has been told
- * of it, and whoever looks next takes it. Return: 0 or -errno.
+ * Moves a taken request back, unless a new one is there by now: vgpud did not learn of it, so the
+ * next process can take it again. Return: 0 or -errno.
  */
 int file_dir_put_back(int dir_fd);
 
-/* Return: whether a taken request without an answer lies there; one with an answer is removed. */
+/* Return: whether a taken request without an answer is there; one with an answer is removed. */
 bool file_dir_left(int dir_fd);
 
-/* Return: whether a taken request lies there. */
+/* Return: whether a taken request is there. */
 bool file_dir_is_taken(int dir_fd);
 
 /* Puts the answer there, at once and whole, and removes the taken request. Return: 0 or -errno. */

@@ -22,28 +22,28 @@
 #include "vgpud/files/dir.h"
 
 /*
- * Theory of operation. vgpud says which VMs there are; for each of them there is an entry, which is
+ * Theory of operation. vgpud sends the list of VMs; each has an entry, which is
  *
  *   idle -> (request.txt is whole or bad: taken, and told) -> busy -> (ANSWER: written) -> idle
  *
- * and whose directory is looked at only while it is idle: at each interval, and with inotify also
- * when something happens in it. A request that cannot be taken out of the directory is told once
- * and remembered, so that it is not refused again and again.
+ * The directory of an idle entry is looked at in each interval, and with inotify also when a file
+ * in it changes. A request that cannot be taken out of the directory is reported once and
+ * remembered, so that it is not refused again and again.
  */
 
-#define HALF_SCANS_LEAST 3 /* a line without an end is waited for so many looks, */
-#define HALF_WAIT_MS 2000u /* and at least so long */
+#define HALF_SCANS_LEAST 3 /* a line without an end is refused after so many looks, */
+#define HALF_WAIT_MS 2000u /* and not before this time */
 #define STRANGERS_EACH_NS UTIL_NS_PER_S
-#define STRANGERS_MOST 64      /* that are told of */
+#define STRANGERS_MOST 64      /* directories without a VM that are reported */
 #define ENTRIES_LOOKED_AT 4096 /* in the directory above, for strangers */
 #define WATCHED (IN_CLOSE_WRITE | IN_MOVED_TO)
 
 struct entry {
 	char name[VM_NAME_SIZE];
 	bool busy;
-	bool known;	     /* what an earlier process left was dealt with */
+	bool known;	     /* leftovers of an earlier process have been handled */
 	unsigned half_scans; /* looks at a line without an end */
-	bool refused;	     /* the file with this id, and it lies there still */
+	bool refused;	     /* the file with refused_id was refused and is still there */
 	struct file_dir_id refused_id;
 	int trouble; /* errno of opening the directory, as last told */
 	int watch;   /* inotify's, or -1 */
@@ -53,7 +53,7 @@ struct scan {
 	struct file_scan_task task;
 	int top_fd;	 /* during a scan, or -1 */
 	int inotify_fd;	 /* or -1 */
-	bool look_now;	 /* other VMs: their directories want a look, and a watch, at once */
+	bool look_now;	 /* the list of VMs has changed: look, and watch, at once */
 	int top_trouble; /* errno as last told */
 	bool told_vms;
 	unsigned num;
@@ -84,7 +84,7 @@ static int parse_task(const char *text, struct file_scan_task *task)
 
 /* --- to vgpud --- */
 
-/* text: len_bytes of it. Return: false: there is no vgpud any more to hear it. */
+/* text: len_bytes of it. Return: false: vgpud has ended. */
 static bool try_to_tell(enum file_note_kind kind, const char *name, uint32_t status,
 			const char *text, size_t len_bytes)
 {
@@ -99,7 +99,7 @@ static bool try_to_tell(enum file_note_kind kind, const char *name, uint32_t sta
 	       errno == EINTR;
 }
 
-/* Without vgpud there is nothing to do. */
+/* As try_to_tell(), but ends the process if vgpud has ended. */
 static void tell_text(enum file_note_kind kind, const char *name, uint32_t status, const char *text)
 {
 	if (!try_to_tell(kind, name, status, text, strlen(text)))
@@ -117,7 +117,7 @@ static const char *open_trouble(int err)
 	return strerror(err);
 }
 
-/* Tells of a change of what opening a directory came to. */
+/* Tells whether a directory can be opened, when that has changed. */
 static void tell_trouble(const char *name, int *told, int err)
 {
 	if (err == *told)
@@ -136,7 +136,7 @@ static bool same_file(const struct file_dir_id *a, const struct file_dir_id *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-/* What lies there is something: takes it and tells. */
+/* Takes a request, valid or not, and tells vgpud. */
 static void take(struct entry *entry, int dir_fd, struct file_dir_look *look)
 {
 	char why[FILE_TEXT_SIZE];
@@ -147,7 +147,7 @@ static void take(struct entry *entry, int dir_fd, struct file_dir_look *look)
 		return;
 	err = file_dir_take(dir_fd, look);
 	if (err == -ENOENT)
-		return; /* it has gone */
+		return; /* the client has removed it */
 	entry->refused = err != 0;
 	entry->refused_id = look->id;
 	entry->busy = true;
@@ -166,7 +166,7 @@ static void take(struct entry *entry, int dir_fd, struct file_dir_look *look)
 		  look->state == FILE_DIR_BAD ? look->status : VGPU_ERR_INTERNAL, why);
 }
 
-/* A line without an end: somebody writes it just now, or has stopped to. */
+/* A line without an end: the client is still writing, or has given up. */
 static void wait_half(const struct scan *scan, struct entry *entry, int dir_fd,
 		      struct file_dir_look *look, bool periodic)
 {
@@ -191,7 +191,7 @@ static void watch(const struct scan *scan, struct entry *entry, int dir_fd)
 	entry->watch = inotify_add_watch(scan->inotify_fd, path, WATCHED);
 }
 
-/* scan->top_fd is open. periodic: no event was the reason. */
+/* scan->top_fd is open. periodic: the look is due by time, not by an event. */
 static void look_at(const struct scan *scan, struct entry *entry, bool periodic)
 {
 	struct file_dir_look look;
@@ -258,7 +258,7 @@ static void look_at_stranger(struct scan *scan, const char *name)
 	close(dir_fd);
 }
 
-/* Directories that look like a VM's but are none. */
+/* Looks for directories with requests whose name is no VM's. */
 static void look_for_strangers(struct scan *scan)
 {
 	int fd = openat(scan->top_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -276,7 +276,7 @@ static void look_for_strangers(struct scan *scan)
 	closedir(dir);
 }
 
-/* Anew each time, so that what is mounted there later is found. Return: whether it is open. */
+/* Opened anew each time, so that a later mount is found. Return: whether it is open. */
 static bool open_top(struct scan *scan)
 {
 	scan->top_fd = open(scan->task.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -293,7 +293,7 @@ static void close_top(struct scan *scan)
 static void scan_all(struct scan *scan)
 {
 	if (!scan->told_vms)
-		return; /* all would be strangers */
+		return; /* without the list of VMs all would be strangers */
 	if (open_top(scan)) {
 		for (unsigned i = 0; i < scan->num; i++)
 			look_at(scan, &scan->entry[i], true);
@@ -304,9 +304,9 @@ static void scan_all(struct scan *scan)
 	tell_text(FILE_NOTE_SCANNED, "", 0, "");
 }
 
-/* --- what vgpud says --- */
+/* --- orders of vgpud --- */
 
-/* Those that are known already keep what is known of them. */
+/* Takes a new list of VMs; VMs that stay keep their state. */
 static void take_vms(struct scan *scan, const struct file_order_vms *vms)
 {
 	static struct entry entry[FILE_VM_MAX];
@@ -319,7 +319,7 @@ static void take_vms(struct scan *scan, const struct file_order_vms *vms)
 			continue;
 		}
 		entry[i] = (struct entry){ .busy = vms->vm[i].busy, .watch = -1 };
-		/* What a busy one left is no leftover: its answer comes. */
+		/* A busy VM's taken request is no leftover: vgpud will answer it. */
 		entry[i].known = entry[i].busy;
 		memcpy(entry[i].name, vms->vm[i].name, VM_NAME_SIZE);
 	}
@@ -334,7 +334,7 @@ static int write_answer(const struct scan *scan, const struct file_order_answer 
 
 	if (dir_fd < 0)
 		return dir_fd;
-	/* Perhaps the client has it by now, and asks something else. */
+	/* The client may have the answer already and have written its next request. */
 	if (answer->again && !file_dir_is_taken(dir_fd))
 		err = 0;
 	else
@@ -353,7 +353,7 @@ static void take_answer(struct scan *scan, const struct file_order_answer *answe
 	tell_text(FILE_NOTE_ANSWERED, answer->name, 0, err == 0 ? "" : strerror(-err));
 	if (entry != NULL) {
 		entry->busy = false;
-		/* With inotify, the next request has perhaps been announced already. */
+		/* The event of the next request may have come already: look at once. */
 		if (scan->top_fd >= 0 && scan->inotify_fd >= 0)
 			look_at(scan, entry, false);
 	}
@@ -371,7 +371,7 @@ static bool take_order(struct scan *scan)
 	} order;
 	ssize_t len = recv(inherit_fd(FILE_SOCKET), &order, sizeof(order), MSG_DONTWAIT);
 
-	/* A reset comes before what was sent in front of it, which counts. */
+	/* ECONNRESET is reported before the messages that came earlier: read those. */
 	if (len < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ECONNRESET;
 	if (len < (ssize_t)sizeof(order.kind))
@@ -417,7 +417,7 @@ static void take_events(struct scan *scan)
 	close_top(scan);
 }
 
-/* It ends when vgpud does, and not before: a signal to all of them is vgpud's to deal with. */
+/* The process ends when vgpud does, and not before: vgpud handles a signal to the whole group. */
 static void ignore_signals(void)
 {
 	signal(SIGINT, SIG_IGN);
@@ -459,7 +459,7 @@ int file_scan_main(const char *argument)
 	if (parse_task(argument, &scan.task) != 0)
 		return 2;
 	ignore_signals();
-	umask(0); /* files get their modes by themselves */
+	umask(0); /* files are created with their final modes */
 	if (scan.task.inotify) {
 		scan.inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (scan.inotify_fd < 0)

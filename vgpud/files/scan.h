@@ -10,8 +10,8 @@
 #include "vgpud/files/wire.h"
 
 /*
- * It does all of the file transport's I/O, so that a file system that hangs holds up nobody else.
- * What it is told to do is one word, made and read by these two.
+ * A process of its own does all of the file transport's I/O, so that a hanging file system does not
+ * hold up the broker. Its task is one argument word, which the functions below write and read.
  */
 struct file_scan_task {
 	unsigned interval_ms; /* between two looks at everything */
@@ -21,7 +21,7 @@ struct file_scan_task {
 
 void file_scan_format(char *out, size_t size, const struct file_scan_task *task);
 
-/* What the process does, from main(). Return: its exit status. */
+/* The process's main function. Return: its exit status. */
 int file_scan_main(const char *argument);
 
 #endif

@@ -21,15 +21,17 @@
 #include "vgpud/files/server_private.h"
 
 /*
- * Theory of operation. A process of its own does all I/O (files/scan.c), so that a hanging file
- * system stays there. What it finds it tells here, where each VM that ever sent a file has a slot:
+ * Theory of operation. A process of its own does all I/O (files/scan.c), so that only that process
+ * hangs with a file system. It sends notes about what it finds. Here each VM that ever sent a file
+ * has a slot:
  *
  *   IDLE -> (a request is told) -> ASKED -> (the broker answers) -> ANSWERED -> (the process has
  *   written it) -> IDLE
  *
- * When the process dies, the next one is told which VMs are not IDLE, and gets the answers that
- * the first did not confirm. When vgpud dies, the next one's process finds what was taken and not
- * answered, and that ends with BACKEND_LOST: a request is run once or not at all, never twice.
+ * When the process dies, the next one is told which VMs are not IDLE, and gets the answers that the
+ * first did not confirm. When vgpud dies, the process of the next vgpud finds requests that were
+ * taken and not answered; they end with BACKEND_LOST. So a request runs once or not at all, never
+ * twice.
  */
 
 #define RESTART_USEC 1000000ull
@@ -46,11 +48,11 @@ int file_server_send(const struct file_server *server, const void *order, size_t
 	return send(server->fd, order, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* --- what the process says --- */
+/* --- notes of the process --- */
 
 /*
- * A guest whose directory it is can shut and open it a thousand times a second: like a device that
- * comes and goes, it is told of a few times, then as a sum.
+ * A guest can make its directory unreadable and readable a thousand times a second. So this is
+ * logged a few times and then as a summary, like a device that connects and hangs up.
  */
 static void on_trouble(struct file_server *server, const struct file_note *note)
 {
@@ -117,14 +119,15 @@ static void on_left(struct file_server *server, struct file_slot *slot)
 	file_slot_answer(server, slot, VGPU_ERR_BACKEND_LOST, 0);
 }
 
-/* A request, or what was to be one. */
+/* A request, or a file that is no valid request. */
 static void on_found(struct file_server *server, const struct file_note *note)
 {
 	struct vm *vm = vm_find(&server->broker->vms, note->name);
 	struct file_slot *slot = vm != NULL ? file_slot_take(server, vm) : NULL;
 
 	if (slot == NULL || slot->state != SLOT_IDLE) {
-		/* The VM was removed since the process heard of it: it is a stranger's. */
+		/* The VM was removed, but the process does not know that yet: release its
+		 * directory. */
 		struct file_order_answer gone = { .kind = FILE_ORDER_ANSWER };
 
 		if (slot != NULL)
@@ -163,7 +166,7 @@ static void take_note(struct file_server *server, const struct file_note *note)
 		break;
 	case FILE_NOTE_STRANGER:
 		if (vm_find(&server->broker->vms, note->name) != NULL)
-			break; /* it is one since a moment ago */
+			break; /* the VM has just been added */
 		if (server->strangers < FILE_STRANGERS_KEPT)
 			memcpy(server->stranger[server->strangers++], note->name,
 			       sizeof(note->name));
@@ -191,7 +194,8 @@ static int read_note(struct file_server *server, struct file_note *note)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (len != sizeof(*note) || note->len_bytes >= sizeof(note->text))
 		return -EPIPE;
-	note->text[note->len_bytes] = '\0'; /* as a phrase; a request's bytes end there too */
+	note->text[note->len_bytes] =
+		'\0'; /* a phrase is used as a string; a request by its length */
 	note->name[sizeof(note->name) - 1] = '\0';
 	return 1;
 }
@@ -232,7 +236,7 @@ static int on_exit_of_process(sd_event_source *source, const siginfo_t *si, void
 	struct file_note note;
 
 	(void)source;
-	/* What it still said counts. */
+	/* Notes that it sent before its end count. */
 	while (server->fd >= 0 && read_note(server, &note) > 0)
 		take_note(server, &note);
 	stop_process(server);
@@ -285,7 +289,7 @@ static void start_process(struct file_server *server)
 	server->scanned_ns = util_now_ns();
 }
 
-/* --- every now and then --- */
+/* --- at each tick --- */
 
 static void fill_vms(struct file_server *server, struct file_order_vms *vms)
 {
@@ -310,7 +314,7 @@ static size_t vms_size(const struct file_order_vms *vms)
 	return offsetof(struct file_order_vms, vm) + vms->num * sizeof(vms->vm[0]);
 }
 
-/* Says which VMs there are, if that has changed, or if the process is new. */
+/* Sends the list of VMs, if it has changed or the process is new. */
 static void send_vms(struct file_server *server)
 {
 	static struct file_order_vms vms, now;
@@ -411,7 +415,7 @@ int file_server_open(struct file_server **out, sd_event *event, struct broker *b
 	return 0;
 }
 
-/* --- what an administrator wants to know --- */
+/* --- state and findings for administrators --- */
 
 const char *file_server_state(const struct file_server *server)
 {
@@ -464,7 +468,7 @@ void file_server_check(const struct file_server *server, file_server_finding *fi
 
 /* --- the end --- */
 
-/* While it is there, the next vgpud's process would not be the only one. */
+/* Waits, since two such processes, this one and the next vgpud's, must not run at the same time. */
 static void wait_for_process(pid_t pid)
 {
 	struct pollfd ready = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
@@ -485,7 +489,7 @@ void file_server_close(struct file_server *server)
 
 	if (server == NULL)
 		return;
-	/* It ends when it has done what it was told and finds the socket closed. */
+	/* It works off the orders that it has, finds the socket closed, and ends. */
 	server->child = sd_event_source_disable_unref(server->child);
 	stop_process(server);
 	if (runs)

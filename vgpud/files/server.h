@@ -10,8 +10,8 @@
 
 /*
  * The file transport of older systems: DIR/vm3/request.txt holds "A:2:3:100:200", and
- * DIR/vm3/response.txt gets "300". Which directory it is says whose request it is; pool, priority
- * and number in the text are compared, never believed.
+ * DIR/vm3/response.txt gets "300". The directory identifies the VM; pool, priority and number in
+ * the text are compared with the VM's, never believed.
  */
 struct file_server;
 
@@ -37,10 +37,10 @@ const char *file_server_state(const struct file_server *server);
 /* well: then remedy does not count. */
 typedef void file_server_finding(void *arg, bool well, const char *text, const char *remedy);
 
-/* Tells what is right or wrong with the directory, its VMs' and the process. Nothing waits. */
+/* Reports on the directory, those of VMs, and the process, without waiting for any of them. */
 void file_server_check(const struct file_server *server, file_server_finding *finding, void *arg);
 
-/* Ends it; what was answered is still written. After broker_close(), which answers what is left. */
+/* Ends it, after the answers are written. Call it after broker_close(), which answers the rest. */
 void file_server_close(struct file_server *server);
 
 #endif

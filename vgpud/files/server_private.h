@@ -17,8 +17,8 @@ struct file_slot {
 	char name[VM_NAME_SIZE];
 	enum file_slot_state state;
 	uint64_t sequence; /* of its request, while ASKED */
-	bool sent;	   /* the answer was, while ANSWERED */
-	bool again;	   /* to an earlier process, which has perhaps written it */
+	bool sent;	   /* while ANSWERED: the answer was sent to the process */
+	bool again;	   /* an earlier process had the answer, and may have written it */
 	size_t len_bytes;
 	char answer[FILE_FORMAT_ANSWER_SIZE];
 	unsigned told;
@@ -41,10 +41,10 @@ struct file_server {
 	uint64_t next_sequence;
 	struct file_order_vms vms; /* as last sent */
 	bool vms_sent;
-	bool too_many;		      /* was said */
+	bool too_many;		      /* the log has said that there are too many VMs */
 	uint64_t next_start_ns;	      /* of the process, while there is none */
-	uint64_t scanned_ns;	      /* when it last was through */
-	bool hung;		      /* was said */
+	uint64_t scanned_ns;	      /* when it last finished a scan */
+	bool hung;		      /* the log has said that the directory hangs */
 	struct log_flood troubles;    /* as a slot's */
 	char trouble[FILE_TEXT_SIZE]; /* as a slot's, of the directory above all of them */
 	unsigned strangers;	      /* directories that are no VM's, of which some are kept */
@@ -66,7 +66,7 @@ void file_slot_answer_request(const struct request *request, const uint8_t *msg,
 struct file_slot *file_slot_find(struct file_server *server, const char *name);
 struct file_slot *file_slot_take(struct file_server *server, const struct vm *vm);
 
-/* Says what the guest can provoke again and again: once a second at most. */
+/* Logs a message that the guest can provoke again and again: once a second at most. */
 void file_slot_complain(struct file_slot *slot, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -74,17 +74,15 @@ void file_slot_complain(struct file_slot *slot, const char *format, ...)
 void file_slot_answer(const struct file_server *server, struct file_slot *slot, uint32_t status,
 		      int32_t sum);
 
-/* What a note of kind REQUEST holds: has it run, or refused. The slot is idle. */
+/* Submits or refuses the request in a note of kind REQUEST. The slot is idle. */
 void file_slot_request(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		       const struct file_note *note);
 
-/* Refuses what is no request, and records that. */
+/* Refuses a file that is no valid request, and records that. */
 void file_slot_refuse(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		      enum vgpu_error status, const char *why);
 
-/*
- * Ends the slots whose VM, and so whose request, was removed; sends answers that did not get out.
- */
+/* Ends the slots whose VM was removed, and sends answers that could not be sent before. */
 void file_slot_look_after(struct file_server *server);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* server_slot.c - what one VM asked by file, and what it is answered */
+/* server_slot.c - one VM's request by file, and its answer */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include "common/wire/proto_check.h"
 #include "vgpud/files/server_private.h"
 
-/* What the text of a VM's requests got wrong, as told once. */
+/* Differences between a request's text and the VM, each of which is logged once. */
 enum told { TOLD_POOL = 1, TOLD_PRIORITY = 2, TOLD_VM_ID = 4 };
 
 /* --- slots --- */
@@ -62,7 +62,7 @@ void file_slot_complain(struct file_slot *slot, const char *format, ...)
 
 /* --- answers --- */
 
-/* One that does not get through now is sent with a later tick, or to the next process. */
+/* An answer that cannot be sent now is sent with a later tick, or to the next process. */
 static void send_answer(const struct file_server *server, struct file_slot *slot)
 {
 	struct file_order_answer answer = { .kind = FILE_ORDER_ANSWER,
@@ -92,7 +92,7 @@ void file_slot_answer_request(const struct request *request, const uint8_t *msg,
 	int32_t sum = 0;
 
 	if (slot == NULL || slot->state != SLOT_ASKED || slot->sequence != request->sequence)
-		return; /* the VM was removed meanwhile, and perhaps is there anew */
+		return; /* the VM was removed meanwhile; another may have its name */
 	if (proto_check_response(msg, len_bytes, false, &response) == 0) {
 		status = response.status;
 		if (status == VGPU_ERR_OK && response.result_count == 1)
@@ -105,7 +105,7 @@ void file_slot_answer_request(const struct request *request, const uint8_t *msg,
 
 /* --- requests --- */
 
-/* Tells of a difference between text and administrator, once for each VM and kind. */
+/* Logs that the text contradicts the VM's settings, once for each VM and kind. */
 static void tell_once(struct file_server *server, struct file_slot *slot, enum told kind,
 		      const char *event_kind, const char *claimed, const char *holds)
 {
@@ -133,7 +133,7 @@ static void tell_once(struct file_server *server, struct file_slot *slot, enum t
 	ledger_event(ledger, &event);
 }
 
-/* Return: whether the text may be what it is: a VM speaks for itself alone. */
+/* Return: whether the text names this VM; a VM must not make requests for another. */
 static bool compare(struct file_server *server, struct file_slot *slot, const struct vm *vm,
 		    const struct file_request *request)
 {
@@ -170,7 +170,7 @@ static uint32_t make_message(uint8_t *msg, const struct file_request *request)
 	return proto_make_request(msg, &add);
 }
 
-/* One that is refused is NULL, and a request all the same: it is recorded, and answered. */
+/* request: NULL for a refused one, which is recorded and answered all the same. */
 static void submit(struct file_server *server, struct file_slot *slot, struct vm *vm,
 		   const struct file_request *request, enum vgpu_error refused)
 {
@@ -187,7 +187,8 @@ static void submit(struct file_server *server, struct file_slot *slot, struct vm
 	slot->sequence = arrival.sequence;
 	if (!vm->exec.by_file) {
 		vm->exec.by_file = true;
-		broker_vm_changed(server->broker, vm); /* it needs a place to run, device or not */
+		broker_vm_changed(server->broker,
+				  vm); /* it needs a seat, with or without a device */
 	}
 	if (broker_submit(server->broker, vm, &arrival) != 0)
 		file_slot_answer(server, slot, VGPU_ERR_INTERNAL, 0);
@@ -217,7 +218,7 @@ void file_slot_request(struct file_server *server, struct file_slot *slot, struc
 		submit(server, slot, vm, &request, VGPU_ERR_OK);
 }
 
-/* --- every now and then --- */
+/* --- at each tick --- */
 
 static bool has_request(const struct vm *vm, const struct file_slot *slot,
 			const struct request_origin *origin)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wire.h - what vgpud and its process for files say to each other */
+/* wire.h - messages between vgpud and its process for files */
 
 #ifndef VGPUD_FILES_WIRE_H
 #define VGPUD_FILES_WIRE_H
@@ -11,9 +11,9 @@
 
 /*
  * Both are the same program, so structures travel as they lie in memory, one to a message of a
- * SOCK_SEQPACKET pair. After a REQUEST, REFUSED or LEFT of a VM the process leaves the VM's
- * directory alone until an ANSWER to it comes, which it confirms by ANSWERED: so there is at most
- * one request of a VM on its way, and each side can bound what it keeps.
+ * SOCK_SEQPACKET pair. After a note REQUEST, REFUSED or LEFT the process does not touch the VM's
+ * directory until the ANSWER comes, which it confirms by ANSWERED. So a VM has at most one request
+ * under way, and each side can bound what it keeps.
  */
 
 #define FILE_SOCKET "orders" /* the name of the process's end of the pair: inherit_fd() */
@@ -25,7 +25,7 @@ enum file_note_kind {
 	FILE_NOTE_REFUSED,  /* status: what to answer; text: why */
 	FILE_NOTE_LEFT,	    /* a request that an earlier vgpud took and did not answer */
 	FILE_NOTE_ANSWERED, /* text: why the answer could not be written; empty: it was */
-	FILE_NOTE_STRANGER, /* requests in a directory that is no VM's */
+	FILE_NOTE_STRANGER, /* a directory has requests, but its name is no VM's */
 	FILE_NOTE_TROUBLE,  /* text: why the directory cannot be looked at; empty: it can again */
 	FILE_NOTE_SCANNED,  /* all directories have been looked at */
 	FILE_NOTE_NUM
@@ -44,21 +44,21 @@ enum file_order_kind { FILE_ORDER_VMS, FILE_ORDER_ANSWER };
 
 struct file_order_vm {
 	char name[VM_NAME_SIZE];
-	uint8_t busy; /* an ANSWER will come without being asked for: an earlier process asked */
+	uint8_t busy; /* vgpud will send an ANSWER to a request that an earlier process took */
 };
 
-/* From vgpud to the process: these are the VMs, all of them. */
+/* From vgpud to the process: the list of all VMs. */
 struct file_order_vms {
 	uint32_t kind; /* FILE_ORDER_VMS */
 	uint32_t num;  /* of vm[]; the rest does not travel */
 	struct file_order_vm vm[FILE_VM_MAX];
 };
 
-/* And: this is the answer to the VM's request. */
+/* From vgpud to the process: the answer to a VM's request. */
 struct file_order_answer {
 	uint32_t kind; /* FILE_ORDER_ANSWER */
 	uint32_t len_bytes;
-	uint8_t again; /* an earlier process was told already, and has perhaps written it */
+	uint8_t again; /* an earlier process had this answer, and may have written it */
 	char name[VM_NAME_SIZE];
 	char text[FILE_FORMAT_ANSWER_SIZE];
 };

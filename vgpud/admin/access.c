@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* access.c - who may talk to the admin socket, and what he may say there */
+/* access.c - which users may use the admin socket, and in which role */
 
 #include "vgpud/admin/access.h"
 
@@ -18,7 +18,7 @@
 #define NO_GROUP ((gid_t)-1)
 #define GROUP_ENTRY_MAX (1u << 20) /* bytes of a group with all its members */
 
-/* name: "": no group is meant. Return: NO_GROUP: there is none. */
+/* name: "": no group. Return: NO_GROUP: there is no such group. */
 static gid_t find_group(const char *name)
 {
 	struct group entry, *group = NULL;
@@ -42,9 +42,9 @@ void admin_access_find(struct admin_access *access, const struct conf *conf)
 /* --- beside the loop --- */
 
 /*
- * The thread has a copy of the names, writes one struct admin_access into its end of a pipe and is
- * gone; it touches nothing that the loop has. One that hangs for good holds those 100 bytes and the
- * pipe's end.
+ * Looking a group up may block on the network, so a thread does it. It has a copy of the names,
+ * writes one struct admin_access into its end of a pipe and ends; it shares nothing with the loop.
+ * A thread that hangs for good costs this struct and the pipe's end.
  */
 struct errand {
 	int fd;
@@ -178,7 +178,7 @@ int admin_access_identify(const struct admin_access *access, int fd, struct ucre
 	return 0;
 }
 
-/* " (usermod -aG GROUP USER, then log in again)", nothing where there is no such group to join. */
+/* " (usermod -aG GROUP USER, then log in again)"; nothing if the group does not exist. */
 static void describe_group(const char *group, char *out, size_t size)
 {
 	out[0] = '\0';

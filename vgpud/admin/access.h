@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* access.h - who may talk to the admin socket, and what he may say there */
+/* access.h - which users may use the admin socket, and in which role */
 
 #ifndef VGPUD_ADMIN_ACCESS_H
 #define VGPUD_ADMIN_ACCESS_H
@@ -17,7 +17,7 @@ struct admin_access {
 	gid_t admin_gid, read_gid;
 };
 
-/* Looks the groups up. What that asks may be on the network: the caller waits for it. */
+/* Looks the groups up. It blocks while the host's group database answers, perhaps by network. */
 void admin_access_find(struct admin_access *access, const struct conf *conf);
 
 struct admin_access_search;
@@ -29,12 +29,16 @@ struct admin_access_search;
 int admin_access_search(struct admin_access_search **out, sd_event *event, const struct conf *conf,
 			void (*found)(void *arg, const struct admin_access *access), void *arg);
 
-/* Ends a search before or after it found something: found() is not called any more. search: or NULL. */
+/*
+ * Ends a search before or after it found something: found() is not called any more. search: or
+ * NULL.
+ */
 void admin_access_search_end(struct admin_access_search *search);
 
 /*
- * fd: of a client's socket, which bears who connected.
- * Return: 0 or -errno; peer, role: who it is, and what he may do.
+ * Finds out who a client is and what it may do.
+ * fd: the client's socket. peer: its user, group and process when it connected.
+ * Return: 0 or -errno.
  */
 int admin_access_identify(const struct admin_access *access, int fd, struct ucred *peer,
 			  enum admin_role *role);

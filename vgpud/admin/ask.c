@@ -13,9 +13,9 @@
 #include "vgpud/ledger/ledger.h"
 
 /*
- * A query may read millions of rows, or follow them for hours: not on the loop's time. So a process
- * of its own reads the database and writes the answer; if it goes wrong, it goes wrong alone.
- * Before it starts, all that has happened up to the question is written to the database.
+ * A query may read millions of rows, or follow new ones for hours, and must not hold up the loop.
+ * So a process of its own reads the database and writes the answer; a crash ends only that process.
+ * It starts once all records made before the command are in the database.
  */
 
 /* Letters of the pools that share a GPU with the VM whose waiting is asked about; null: of all. */
@@ -35,7 +35,7 @@ static json_t *sharing_pools(const struct admin_call *call)
 	return json_string(letters);
 }
 
-/* What the process must know, as one JSON text, which the caller frees. */
+/* Return: the process's argument, one JSON text, which the caller frees. */
 static char *make_query(const struct admin_call *call)
 {
 	const struct daemon *daemon = call->daemon;
@@ -60,7 +60,7 @@ static void on_flushed(void *arg, int err)
 	struct admin_call *call = arg;
 	char *query = make_query(call);
 
-	/* A database that cannot be written just now can still be read. */
+	/* If the flush failed, the database can still be read, without the latest records. */
 	(void)err;
 	if (query == NULL)
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* budget.c - how much of the loop's time may go to those who only read */
+/* budget.c - how much of the loop's time readers may take */
 
 #include "vgpud/admin/budget.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* budget.h - how much of the loop's time may go to those who only read */
+/* budget.h - how much of the loop's time readers may take */
 
 #ifndef VGPUD_ADMIN_BUDGET_H
 #define VGPUD_ADMIN_BUDGET_H
@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 /*
- * Pure. A user who reads gets a tenth of the loop's time, all of them together three tenths: work
- * that took t is followed by a pause of 9 t for its user and of 7/3 t for all. So whatever readers
- * ask and however often, VMs and administrators keep the rest.
+ * Pure. A reader gets at most a tenth of the loop's time, all readers together three tenths: after
+ * work that took t its user has to pause for 9 t, and all readers for 7/3 t. So VMs and
+ * administrators keep the rest, whatever readers ask.
  */
 #define ADMIN_BUDGET_USERS 64u
 

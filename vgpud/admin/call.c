@@ -17,7 +17,7 @@
 
 /* --- lines --- */
 
-/* Where a line goes. */
+/* The client that a line is written to. */
 struct line_end {
 	const struct admin_client_ops *ops;
 	struct admin_client *client;
@@ -176,7 +176,7 @@ static int on_query_exit(sd_event_source *source, const siginfo_t *si, void *arg
 {
 	struct admin_call *call = arg;
 
-	sd_event_source_set_floating(source, false); /* which drops the last reference */
+	sd_event_source_set_floating(source, false); /* drops the last reference */
 	if (call->client != NULL && (si->si_code != CLD_EXITED || si->si_status != 0)) {
 		log_warning("the process of a query ended by %s %d",
 			    si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
@@ -186,7 +186,7 @@ static int on_query_exit(sd_event_source *source, const siginfo_t *si, void *arg
 	return 0;
 }
 
-/* The process has ended, or nobody will see it end as the daemon itself does. */
+/* The process has ended, or the loop goes first, at the daemon's end. */
 static void on_query_forgotten(void *arg)
 {
 	call_free(arg);

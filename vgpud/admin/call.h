@@ -14,7 +14,7 @@
 struct admin_client;
 struct daemon;
 
-/* What a call does with its client's connection: client.c's. All functions are required. */
+/* What a call may do with its client's connection: client.c has it. All functions are required. */
 struct admin_client_ops {
 	/* Keeps bytes to be sent. */
 	void (*put)(struct admin_client *client, const char *bytes, size_t len);
@@ -24,9 +24,9 @@ struct admin_client_ops {
 	int (*fd)(const struct admin_client *client);
 	/* Ends the connection; the loop finds it. */
 	void (*shut)(struct admin_client *client);
-	/* The call wants turns to make an answer's parts in. */
+	/* Has the call's part() called from the loop until its end. */
 	void (*part)(struct admin_client *client);
-	/* The call has ended: the next line may be looked at. */
+	/* The call has ended: the client's next line may be answered. */
 	void (*answered)(struct admin_client *client);
 };
 
@@ -36,7 +36,7 @@ struct admin_client_ops {
  */
 struct admin_call {
 	struct daemon *daemon;
-	struct admin_client *client;	    /* NULL once it has gone: what is said goes nowhere */
+	struct admin_client *client;	    /* NULL once it has gone: rows and end are dropped */
 	const struct admin_client_ops *ops; /* of the client */
 	struct ucred peer;		    /* who it is */
 	json_t *args;			    /* object; values are strings, or true for a flag */
@@ -44,8 +44,8 @@ struct admin_call {
 	enum admin_cmd_id cmd;
 	unsigned rows; /* sent so far */
 	bool cut;      /* rows were left out, since there is no room for more */
-	void *data;    /* the handler's, if it answers later */
-	/* Or NULL; called when the client goes before the end, which is still to be made. */
+	void *data;    /* for the handler, if it answers later */
+	/* Or NULL. Called when the client goes first; the handler must still end the call. */
 	void (*gone)(struct admin_call *call);
 	/* Or NULL; makes the next part of a long answer, as admin_in_parts() has it. */
 	void (*part)(struct admin_call *call);
@@ -60,13 +60,13 @@ bool admin_flag(const struct admin_call *call, const char *key);
 /* row: an object, which becomes the call's. */
 void admin_row(struct admin_call *call, json_t *row);
 
-/* The same as a row {"text": text}, for answers of very many. text: ASCII. */
+/* The same for a row {"text": text}, without a JSON object for each of very many. text: ASCII. */
 void admin_row_text(struct admin_call *call, const char *text);
 
 /*
- * The answer is long: part() is called from the loop, again and again until it makes the end.
- * Between two parts others have their turn, and the client has taken what there was. A part is some
- * hundred rows.
+ * For a long answer: part() is called from the loop again and again until it ends the call. Between
+ * two parts the loop serves others, and the client has taken the last part. A part is some hundred
+ * rows.
  */
 void admin_in_parts(struct admin_call *call, void (*part)(struct admin_call *call));
 
@@ -81,13 +81,10 @@ void admin_fail(struct admin_call *call, enum admin_error error, const char *for
 void admin_put_object(const struct admin_client_ops *ops, struct admin_client *client,
 		      json_t *object);
 
-/* Return: the line that says so. */
+/* Return: the line that reports the error. */
 json_t *admin_error_object(json_int_t id, enum admin_error error, const char *text);
 
-/*
- * Hands the client's socket to a process of ours (query.h) that writes the rest of the answer
- * itself.
- */
+/* Hands the client's socket to a query's process (query.h), which writes the rest of the answer. */
 void admin_hand_over(struct admin_call *call, const char *query);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "vgpud/admin/server.h"
 
-/* Fails the call for what recording.h says of a change. err: not 0. */
+/* Fails the call with the error of a change. err: not 0, as recording_change() lists them. */
 void admin_change_refuse(struct admin_call *call, int err);
 
 /*

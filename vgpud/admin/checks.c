@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* checks.c - what the daemon finds wrong with itself, and what helps */
+/* checks.c - the daemon's checks of itself for `vgpuadm doctor`, with remedies */
 
 #include <errno.h>
 #include <glob.h>
@@ -24,7 +24,7 @@
 #include "vgpud/ledger/ledger.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
-#define FD_RESERVE 64		      /* descriptors beyond the VMs' that we want to have */
+#define FD_RESERVE 64		      /* descriptors that should be left beyond those of VMs */
 
 enum check_result { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
 
@@ -38,7 +38,7 @@ static void check_row(struct admin_call *call, const char *check, enum check_res
 				  "text", text, "remedy", admin_string(remedy)));
 }
 
-/* How bad a state of the ledger is, and what helps. */
+/* For each state of the ledger, how bad it is, and the remedy. */
 static const struct {
 	enum check_result result;
 	const char *remedy;
@@ -124,8 +124,8 @@ static void check_space(struct admin_call *call)
 }
 
 /*
- * Two connections that write or checkpoint at once can damage a database in these versions
- * (mended in 3.51.3, 3.50.7 and 3.44.6).
+ * In some versions of sqlite, two connections that write or checkpoint at the same time can damage
+ * the database (mended in 3.51.3, 3.50.7 and 3.44.6).
  */
 static void check_sqlite(struct admin_call *call)
 {
@@ -203,7 +203,7 @@ static void check_vms(struct admin_call *call)
 	}
 }
 
-/* A drain outlives restarts, so it may be one that no one remembers. */
+/* A drain outlives restarts, so an administrator may have forgotten it. */
 static void check_drain(struct admin_call *call)
 {
 	const struct daemon *daemon = call->daemon;
@@ -217,7 +217,7 @@ static void check_drain(struct admin_call *call)
 	check_row(call, "drain", CHECK_WARNING, text, "vgpuadm drain --off");
 }
 
-/* A database that was damaged is still there, with all that it had. */
+/* Reports databases that were set aside: their records may still be wanted. */
 static void check_set_aside(struct admin_call *call)
 {
 	struct ledger_stats stats;
@@ -343,10 +343,10 @@ static void check_confine(struct admin_call *call)
 	check_row(call, "confine", on ? CHECK_OK : CHECK_WARNING, text,
 		  on ? NULL
 		     : "vgpud's first messages say why; confine = yes in vgpud.conf and a restart "
-		       "make it refuse itself what it never needs");
+		       "make it give up the system calls that it never needs");
 }
 
-/* confine = no is told of above. */
+/* Without confinement there is nothing to add: another check reports that. */
 static void check_workers(struct admin_call *call)
 {
 	const char *why;

@@ -15,18 +15,17 @@
 #include "vgpud/admin/line.h"
 
 /*
- * Theory of operation: a client's lines are answered one after the other. The next line is looked
- * at when the answer to the last has been taken off our hands, so what one client can make us keep
- * is one line and one answer. A query's answer is written by another process straight into the
- * client's socket; until that process has ended we only watch whether the client is still there.
+ * Theory of operation: a client's lines are answered one after the other. The next line is read
+ * when the client has taken the last answer, so vgpud keeps at most one line and one answer for a
+ * client. Another process writes a query's answer straight into the client's socket; until that
+ * process has ended, vgpud only watches whether the client is still there.
  *
  * The loop serves VMs in between: a dispatch answers one line, or makes one part of a long answer.
- * Whatever is left is done in a turn of its own, which for those who only read comes as their
- * budget allows (budget.h). A priority below the devices' would not do: one busy guest would then
- * keep every administrator out.
+ * The rest follows in later turns, which readers get as their budget allows (budget.h). An event
+ * priority below the devices' would not do: one busy guest could then keep every administrator out.
  *
- * Everything that a client can hold is bounded: its line, its answer, how long it may take from one
- * whole line to the next and to take an answer.
+ * Everything that a client can hold is bounded: its line, its answer, the time from one whole line
+ * to the next, and the time to take an answer.
  */
 
 #define OUT_MAX (16u << 20) /* bytes of an answer's rows that wait for the client */
@@ -38,7 +37,7 @@ struct admin_client {
 	int fd;
 	sd_event_source *io;
 	sd_event_source *idle;
-	sd_event_source *turn; /* on while there is something to do without being asked */
+	sd_event_source *turn; /* on while there is work without new input */
 	struct ucred peer;
 	enum admin_role role;
 	struct admin_call *call; /* being answered */
@@ -71,7 +70,7 @@ void admin_client_free(struct admin_client *client)
 		call->gone(call);
 }
 
-/* --- what is to be done next --- */
+/* --- the next step --- */
 
 /* Return: bytes of the first whole line, newline included; 0: there is none. */
 static size_t whole_line(const struct admin_client *client)
@@ -81,14 +80,14 @@ static size_t whole_line(const struct admin_client *client)
 	return newline != NULL ? (size_t)(newline - client->in) + 1 : 0;
 }
 
-/* Whether the client has had all that it asked for, and asks no more. */
+/* Return: whether the client has all its answers and has closed its sending side. */
 static bool is_done(const struct admin_client *client)
 {
 	return client->at_end && client->call == NULL && client->out_len == 0 &&
 	       whole_line(client) == 0;
 }
 
-/* Whether a turn has something to do: a line, the next part of an answer, the end. */
+/* Return: whether a turn has work: a line, the next part of an answer, the end. */
 static bool wants_turn(const struct admin_client *client)
 {
 	if (client->out_len > 0)
@@ -105,7 +104,7 @@ static uint64_t turn_due_ns(const struct admin_client *client)
 		       : admin_budget_due_ns(&client->clients->budget, client->peer.uid);
 }
 
-/* Sets what the loop waits for; whatever changes the client's state ends with it. */
+/* Sets what the loop waits for. Each function that changes the client's state ends with it. */
 static void watch(struct admin_client *client)
 {
 	bool turn = wants_turn(client);
@@ -139,7 +138,7 @@ static int flush(struct admin_client *client)
 	return 0;
 }
 
-/* A client for whom there is no memory is shut; the loop then finds it. */
+/* Without memory for its answer, a client's socket is shut down; the loop then ends it. */
 static void put(struct admin_client *client, const char *bytes, size_t len)
 {
 	size_t needed = client->out_len + len;
@@ -279,7 +278,7 @@ static void work(struct admin_client *client)
 	size_t len = client->call == NULL ? whole_line(client) : 0;
 	uint64_t now_ns;
 
-	expect_activity(client); /* a part of a line is none */
+	expect_activity(client); /* only a whole line counts as activity */
 	if (client->call != NULL) {
 		client->call->part(client->call);
 	} else if (len > 0) {
@@ -308,7 +307,7 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	/* Work of other readers may have put this off since the turn was set. */
+	/* Other readers' work may have moved this reader's turn since it was set. */
 	if (wants_turn(client) && util_now_ns() >= turn_due_ns(client))
 		work(client);
 	if (!settle(client))
@@ -333,7 +332,7 @@ static bool client_read(struct admin_client *client)
 		flush(client);
 		return false;
 	}
-	/* At once, since a client may say something and hang up. */
+	/* At once, since a client may send a line and hang up. */
 	if (whole_line(client) > 0 && util_now_ns() >= turn_due_ns(client))
 		work(client);
 	return true;
@@ -389,7 +388,7 @@ static int add_sources(struct admin_client *client)
 	sd_event *event = client->clients->event;
 	int err = sd_event_add_io(event, &client->io, client->fd, EPOLLIN, on_client, client);
 
-	/* An accuracy of 0 would mean a quarter of a second. */
+	/* sd-event takes an accuracy of 0 for its default, a quarter of a second. */
 	if (err >= 0)
 		err = sd_event_add_time(event, &client->turn, CLOCK_MONOTONIC, 0, 1, on_turn,
 					client);

@@ -40,7 +40,7 @@ static struct totals add_up(const struct broker *broker)
 	return sum;
 }
 
-/* What is not known is null: of a ledger that is off, all. */
+/* Return: a number of the ledger; null if the ledger is off, and so nothing is known. */
 static json_t *known(const struct ledger_stats *stats, uint64_t number)
 {
 	return stats->state == LEDGER_OFF ? json_null() : json_integer((json_int_t)number);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* job.c - commands about the requests that are here now */
+/* job.c - commands about waiting and running requests */
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 static const struct sched *sorted_by;
 static uint64_t sorted_at_ns;
 
-/* What runs before what waits; GPU by GPU; in the order in which they will start. */
+/* Running before waiting requests; GPU by GPU; in the order in which they will start. */
 static int by_turn(const void *a, const void *b)
 {
 	const struct request *left = *(const struct request *const *)a;
@@ -40,7 +40,7 @@ static int by_turn(const void *a, const void *b)
 	return sched_before(sorted_by, &left->item, &right->item, sorted_at_ns) ? -1 : 1;
 }
 
-/* Why a request cannot start even if its turn comes. */
+/* Return: why a request cannot start even when its turn comes; NULL: it can. */
 static const char *held(const struct request *request, uint64_t now_ns)
 {
 	if (request->item.state == SCHED_STARTED)
@@ -210,7 +210,7 @@ static void end_waits(struct daemon *daemon)
 		struct admin_call *call = drain->call;
 
 		forget_drain(call);
-		admin_fail(call, ADMIN_ERROR_REFUSED, "somebody ended the drain with drain --off");
+		admin_fail(call, ADMIN_ERROR_REFUSED, "the drain was ended with drain --off");
 	}
 }
 

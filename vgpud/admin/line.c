@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* line.c - what an administrator's client wrote: one line of JSON, judged */
+/* line.c - reads and judges one line of JSON from an administrator's client */
 
 #include "vgpud/admin/line.h"
 
@@ -9,7 +9,7 @@
 
 #include "common/cmd/pattern.h"
 
-/* Answers are UTF-8, which a name that is cut off may not be any more. */
+/* Keeps printable ASCII only: cutting could split a UTF-8 sequence, and answers must be UTF-8. */
 static void keep_name(char *out, size_t size, const char *name)
 {
 	snprintf(out, size, "%s", name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* line.h - what an administrator's client wrote: one line of JSON, judged */
+/* line.h - reads and judges one line of JSON from an administrator's client */
 
 #ifndef VGPUD_ADMIN_LINE_H
 #define VGPUD_ADMIN_LINE_H

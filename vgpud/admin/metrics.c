@@ -16,9 +16,8 @@
  * Names and units by Prometheus's conventions: base units (seconds, bytes), counters end in _total.
  * VM names hold no character that a label would have to escape (vm_name_ok()).
  *
- * The answer is long, 60 lines for each series of each VM, so it is made in parts. What it is made
- * of is copied before the first of them: all lines are of one instant, and VMs may come and go
- * meanwhile.
+ * The answer is long, 60 lines for each series of each VM, so it is made in parts. The numbers are
+ * copied before the first part: so all lines are of one instant, and VMs may come and go meanwhile.
  */
 
 #define PART_ROWS 256u
@@ -93,7 +92,7 @@ static void emit_info(struct admin_call *call, const struct vm_shot *vm)
 	     vm->id, vm->pool, name_priority(vm->priority));
 }
 
-/* No limit is no number: 0 would look like the tightest of all. */
+/* A VM without a limit has no line: 0 would look like the tightest limit. */
 static void emit_limit(struct admin_call *call, const struct vm_shot *vm)
 {
 	if (vm->limit_per_s > 0)
@@ -267,7 +266,7 @@ static void emit_ledger(struct admin_call *call)
 
 	ledger_stats(call->daemon->broker.ledger, &stats);
 	if (stats.state == LEDGER_OFF)
-		return; /* a series of nothing is none */
+		return; /* Prometheus wants no family without a sample */
 	head(call, "vgpu_ledger_up", "gauge", "Whether the ledger takes records.");
 	line(call, "vgpu_ledger_up %d", stats.state == LEDGER_OK);
 	head(call, "vgpu_ledger_rows_total", "counter", "Requests recorded.");

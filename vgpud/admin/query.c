@@ -24,7 +24,7 @@
 #include "vgpud/admin/query_private.h"
 
 #define QUERY_NICE 10
-/* Answers are read and written in pieces; what needs most is stats --blame, with 192 MiB. */
+/* Most answers are read and written in pieces; stats --blame needs the most memory, 192 MiB. */
 #define QUERY_MEMORY_BYTES (UINT64_C(512) << 20)
 
 const char *query_arg(const struct query *q, const char *key)
@@ -42,7 +42,7 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec;
 }
 
-/* The form was checked; what is left can only be a moment that does not exist. */
+/* vgpud has checked the form, so this fails only for a time that does not exist or is not known. */
 static int parse_time(struct query *q, const char *option, const char *text, int64_t *out_ns)
 {
 	const struct timeexpr_base base = {
@@ -165,8 +165,8 @@ static int64_t index_of(const struct query *q, const char *key, enum pattern_typ
 }
 
 /*
- * Without --until a window ends now: the entries of a clock that was ahead once are not of the last
- * hour. What follows has no end.
+ * Without --until a window ends now: else entries dated in the future, by a clock that was once
+ * ahead, would count as the last hour's. With --follow it has no end.
  */
 static void end_window_now(struct query *q)
 {
@@ -249,7 +249,7 @@ int query_main(const char *text)
 	log_init(spawn_name[SPAWN_QUERY], false);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
-	/* Requests come first: workers and broker need the processors that a query would take. */
+	/* Queries run at low priority: broker and workers need the processors. */
 	memory_limit(QUERY_MEMORY_BYTES);
 	setpriority(PRIO_PROCESS, 0, QUERY_NICE);
 	confine(CONFINE_QUERY);

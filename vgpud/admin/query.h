@@ -7,10 +7,10 @@
 #define QUERY_SOCKET "client" /* the name of its administrator's socket: inherit_fd() */
 
 /*
- * What the process does, from main().
- * text: {"id","cmd","args","db","start_ns"}: the command as admin/server.c checked it, the
- * database's path, and the daemon's start since the Unix epoch.
- * Return: its exit status; 0 when a whole answer was written, an error too.
+ * The process's main function.
+ * text: the JSON object of make_query() in admin/ask.c: the checked command, the database's path,
+ * and the settings and times that an answer needs.
+ * Return: its exit status; 0 when a whole answer was written, even if that is an error.
  */
 int query_main(const char *text);
 

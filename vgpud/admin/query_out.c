@@ -17,8 +17,8 @@
 #define PATIENCE_MOST_S 60u
 
 /*
- * A client that takes what there is slower than it may is given up. The socket is non-blocking, as
- * the daemon needs it so. Return: 0 or -EPIPE.
+ * Writes all bytes; gives up a client that needs more than patience_s to take them. The socket is
+ * non-blocking, since the daemon needs that. Return: 0 or -EPIPE.
  */
 static int write_all(const char *bytes, size_t len, unsigned patience_s)
 {

@@ -20,10 +20,10 @@ struct query {
 	json_t *args;
 	const char *pools; /* letters of those that share the GPU in question; NULL: all */
 	int64_t start_ns;  /* of vgpud */
-	/* One moment for the whole answer, on the ledger's clock: after a step of the wall clock
-	 * "an hour ago" is an hour ago. */
+	/* The present for the whole answer, on the ledger's clock, so that "an hour ago" is right
+	 * even after a step of the wall clock. */
 	int64_t now_ns;
-	unsigned patience_s; /* longest that a client may take to take what is sent at once */
+	unsigned patience_s; /* longest that a client may leave its socket full */
 	struct ledger_query *ledger;
 	struct ledger_query_filter filter;
 	json_int_t rows;
@@ -42,20 +42,20 @@ const char *query_arg(const struct query *q, const char *key);
 /* Reads --since and --until into q->filter. Return: 0, or -errno after having failed. */
 int query_window(struct query *q);
 
-/* Without --since, the window begins where the ledger does. Likewise. */
+/* As query_window(), but without --since the window begins with the ledger. */
 int query_window_from_first(struct query *q);
 
-/* Likewise all that chooses requests. */
+/* Reads the options that choose requests into q->filter. Return: as query_window(). */
 int query_filter(struct query *q);
 int query_filter_vm(struct query *q, const char *name);
 
-/* Return: what an answer's end says of its window. */
+/* Return: the window, for the end of an answer. */
 json_t *query_window_row(const struct query *q);
 
-/* Fails if err, which ledger_query.h gave, is one. Return: err. */
+/* Fails the query if err, from ledger/query.h, is not 0. Return: err. */
 int query_check(struct query *q, int err);
 
-/* query_out.c: the answer, as admin/server.c writes its own */
+/* query_out.c: the answer, in the form that admin/call.c writes too */
 
 /* row becomes ours. Return: 0, or -EPIPE: the client has gone. */
 int query_row(struct query *q, json_t *row);
@@ -63,7 +63,7 @@ int query_row(struct query *q, json_t *row);
 /* extra: becomes ours; NULL: nothing more. */
 void query_end(struct query *q, json_t *extra);
 
-/* The answer ends in an error, unless it has its end already. */
+/* Ends the answer with an error, unless it has its end already. */
 void query_fail(struct query *q, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

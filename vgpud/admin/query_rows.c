@@ -73,14 +73,14 @@ static json_t *request_row(const struct ledger_query_request *r)
 }
 
 /*
- * Rows come from the database newest first and are shown newest last. So the numbers of all are
- * read, which are small, and then the rows, some at a time: a long answer takes no more memory than
- * a short one, and a client that takes it slowly keeps nothing in the database.
+ * Rows come from the database newest first and are shown newest last. So first the ids of all rows
+ * are read, which are small, and then the rows, some at a time. A long answer takes hardly more
+ * memory than a short one, and a slow client holds no snapshot of the database.
  */
 struct id_list {
 	uint64_t *id; /* descending */
 	size_t num, max;
-	uint64_t last_id; /* what is behind it is left for later */
+	uint64_t last_id; /* higher ids are left for later */
 };
 
 static int keep_id(struct id_list *list, uint64_t id)
@@ -146,7 +146,7 @@ static void show_rows(struct query *q, json_t *rows)
 	json_decref(rows);
 }
 
-/* As show_ids() wants it. Some may have ended since the numbers were read, and are shown too. */
+/* For show_ids(). Requests that ended after the ids were read are shown too. */
 static int show_requests(struct query *q, uint64_t after_id, uint64_t last_id)
 {
 	json_t *rows = json_array();
@@ -159,8 +159,9 @@ static int show_requests(struct query *q, uint64_t after_id, uint64_t last_id)
 }
 
 /*
- * Rows are read first and written then, for the same reason. last_id: of those shown, moved.
- * Return: 0 or -errno after failing.
+ * Shows the next rows: reads them first and writes them then, so that a slow client holds no
+ * snapshot.
+ * last_id: of the rows shown, updated. Return: 0 or -errno after failing.
  */
 static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
 {
@@ -178,7 +179,7 @@ static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
 	return err;
 }
 
-/* Shows what comes, until the client goes. */
+/* Shows new requests until the client goes. */
 static void follow_requests(struct query *q, uint64_t last_id)
 {
 	uint64_t settled = last_id;
@@ -198,7 +199,7 @@ void query_requests(struct query *q)
 
 	if (query_filter(q) != 0 || query_check(q, ledger_query_settled(q->ledger, &settled)) != 0)
 		return;
-	/* A request that has ended before an older one is shown when that one has ended too. */
+	/* A request that ended before an older one is shown only when the older one has ended. */
 	if (follows(q))
 		list.last_id = settled;
 	if (query_check(q, ledger_query_requests(q->ledger, &q->filter, limit(q), keep_request_id,
@@ -260,7 +261,7 @@ static int collect_event(void *arg, const struct ledger_query_event *e)
 	return json_array_insert_new(arg, 0, event_row(e));
 }
 
-/* As show_ids() wants it. */
+/* For show_ids(). */
 static int show_events_of(struct query *q, uint64_t after_id, uint64_t last_id)
 {
 	json_t *rows = json_array();
@@ -273,7 +274,7 @@ static int show_events_of(struct query *q, uint64_t after_id, uint64_t last_id)
 	return err;
 }
 
-/* Shows events behind *last_id, and moves it. Return: 0 or -errno after having failed. */
+/* Shows events after *last_id, and updates it. Return: 0 or -errno after having failed. */
 static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
 {
 	struct id_list list = { 0 };

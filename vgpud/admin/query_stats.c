@@ -128,7 +128,7 @@ static int by_group(const void *a, const void *b)
 			  json_string_value(json_object_get(*right, "group")));
 }
 
-/* Shares and rates need what all groups have together. Names sort as people count. */
+/* Shares need the sum of all groups, so rows are shown last. vm10 sorts after vm9. */
 static void show_groups(struct groups *groups)
 {
 	size_t num = json_array_size(groups->rows);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* server.c - the administrator's socket, and who gets a place at it */
+/* server.c - the admin socket, and which clients get a place at it */
 
 #include "vgpud/admin/server.h"
 
@@ -18,13 +18,14 @@
 #include "vgpud/admin/client.h"
 
 /*
- * Theory of operation: the number of clients is bounded. A quarter of the places is for those who
- * may change things, so that readers keep no administrator out, and one reader has at most half of
- * the others, so that it keeps out no other reader. The last descriptors are kept in the same way:
- * devices, workers and readers leave them (descriptors.h).
+ * Theory of operation: the number of clients is bounded. A quarter of the places is reserved for
+ * administrators, so that readers cannot keep them out. One reader gets at most half of the other
+ * places, so that it cannot keep out other readers. The last descriptors are reserved in the same
+ * way (descriptors.h).
  *
  * The host's groups are looked up at the start and, beside the loop, at a reload, never when a
- * client comes: where they are in a directory on the network, an answer may take long.
+ * client
+ * connects: a group database on the network may answer slowly.
  */
 
 struct admin_server {
@@ -113,7 +114,7 @@ static int add_client(struct admin_server *server, int fd)
 		close(fd);
 		return err;
 	}
-	/* One who may not even read is told so and not kept: he takes no place. */
+	/* A user without any role gets an error and takes no place. */
 	if (role == ADMIN_ROLE_NONE) {
 		admin_access_turned_away(server->clients.conf, peer.uid, text, sizeof(text));
 		admin_client_refuse(fd, ADMIN_ERROR_DENIED, text);
@@ -175,7 +176,7 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	TAILQ_INIT(&server->clients.list);
 	snprintf(server->path, sizeof(server->path), "%s", config->path);
 	admin_access_find(&server->access, config->conf);
-	/* Anybody may knock: SO_PEERCRED decides, and a denial can say what would help. */
+	/* Any user may connect: SO_PEERCRED decides, and a refusal can name the remedy. */
 	server->fd = sock_listen(server->path, 0666);
 	err = server->fd < 0 ? server->fd
 			     : sd_event_add_io(config->event, &server->io, server->fd, EPOLLIN,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* server.h - the administrator's socket, and who gets a place at it */
+/* server.h - the admin socket, and which clients get a place at it */
 
 #ifndef VGPUD_ADMIN_SERVER_H
 #define VGPUD_ADMIN_SERVER_H
@@ -27,8 +27,8 @@ struct admin_server_config {
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config);
 
 /*
- * Looks up the groups of the configuration anew, beside the loop, since they may be in a directory
- * on the network. Those of before hold until found() is called; clients that are connected keep
+ * Looks up the groups of the configuration anew, beside the loop, since a group database on the
+ * network may answer slowly. The old groups apply until found() is called; connected clients keep
  * their role.
  */
 void admin_server_find_groups(struct admin_server *server, void (*found)(void *arg), void *arg);

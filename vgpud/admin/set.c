@@ -13,8 +13,8 @@
 #include "vgpud/daemon_settings.h"
 
 /*
- * A change is answered when it is in the database and in force, so that what the administrator was
- * told survives a crash; events and log have it with that, or never.
+ * A change is answered when it is in the database and in force, so that an answered change survives
+ * a crash. Its event is written in the same transaction, and it is logged only after that.
  */
 
 /* --- the end of a change --- */
@@ -77,7 +77,7 @@ static struct recording_wish wish_of(struct admin_call *call, const struct vm *v
 	};
 }
 
-/* One setting, whichever its command is. */
+/* Describes the one setting of a command. */
 static void describe_setting(const struct vm_settings *settings, unsigned which, char *out)
 {
 	for (unsigned i = 0; i < VM_SETTING_NUM; i++)

@@ -85,7 +85,7 @@ static int by_name(const void *a, const void *b)
 	return strverscmp((*left)->name, (*right)->name);
 }
 
-/* The VMs that a list is of, by number: one may go before its row is made. */
+/* The VMs of a list, by id: a VM may be removed before its row is made. */
 struct listing {
 	size_t num, at;
 	uint32_t id[];
@@ -191,8 +191,8 @@ static void refuse_id(struct admin_call *call, const char *name, uint32_t id)
 }
 
 /*
- * The number that is asked for, else the one at the end of the name, else the first that is free.
- * Return: the id that a new VM gets, 0 after the call was failed.
+ * Return: the id of a new VM: the one that is asked for, else the number at the end of its name,
+ * else the first free one; 0 after the call was failed.
  */
 static uint32_t new_id(struct admin_call *call, const char *name)
 {

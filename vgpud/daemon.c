@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon.c - puts the rooms together and runs them */
+/* daemon.c - sets the daemon up from its parts and runs it */
 
 #include "vgpud/daemon.h"
 
@@ -22,7 +22,7 @@
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
-#define LOG_END_MS 1000 /* for the last messages to leave */
+#define LOG_END_MS 1000 /* for writing the last messages */
 
 /* --- captive mode --- */
 
@@ -51,7 +51,7 @@ static void run_command(struct daemon *daemon)
 	}
 }
 
-/* --- what happens meanwhile --- */
+/* --- events of the broker and the ledger --- */
 
 void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, const char *text)
 {
@@ -67,7 +67,7 @@ void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, c
 	ledger_event(ledger, &event);
 }
 
-/* Ready is when guests can connect and it is known what will run their requests. */
+/* The daemon is ready when guests can connect and each executor has started or failed. */
 static void on_settled(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -96,7 +96,7 @@ static void on_drained(void *arg)
 	daemon->drained(daemon);
 }
 
-/* The broker paused a VM; that must outlive a restart, as an administrator's pause does. */
+/* The broker paused a VM. The pause must outlive a restart, as an administrator's pause does. */
 static void on_paused(void *arg, struct vm *vm)
 {
 	struct daemon *daemon = arg;
@@ -162,7 +162,7 @@ static int open_admin(struct daemon *daemon, struct admin_server_config config)
 	return err;
 }
 
-/* Without it no worker can be replaced: rather a new vgpud, which systemd starts. */
+/* Without the starter no worker can be replaced: vgpud ends, and systemd starts it again. */
 static int on_starter_exit(sd_event_source *source, const siginfo_t *si, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -224,7 +224,7 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	return err < 0 ? err : 0;
 }
 
-/* Return: the status that somebody ended the loop with, or -errno. */
+/* Return: the status with which the loop was ended, or -errno. */
 static int run(struct daemon *daemon)
 {
 	int err = 0, status = 0;
@@ -239,7 +239,7 @@ static int run(struct daemon *daemon)
 	return err < 0 ? err : status;
 }
 
-/* Ends whatever start() began. */
+/* Ends the parts that start() began. */
 static void end(struct daemon *daemon)
 {
 	if (daemon->admin != NULL)
@@ -250,7 +250,7 @@ static void end(struct daemon *daemon)
 			recording_close(&daemon->recording);
 		broker_close(&daemon->broker);
 	}
-	file_server_close(daemon->files); /* through which some of that is answered */
+	file_server_close(daemon->files); /* after broker_close(), whose answers it still writes */
 	spawn_close();
 	vm_past_free(&daemon->past);
 	if (daemon->clock_fd >= 0)

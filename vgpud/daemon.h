@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon.h - puts the rooms together and runs them */
+/* daemon.h - sets the daemon up from its parts and runs it */
 
 #ifndef VGPUD_DAEMON_H
 #define VGPUD_DAEMON_H
@@ -19,7 +19,7 @@ struct admin_server;
 struct admin_server_config;
 struct file_server;
 
-/* Since when new requests are refused, and by whom. */
+/* A drain: since when, and by which user, new requests are refused. */
 struct daemon_drain {
 	int64_t since_ns; /* since the Unix epoch */
 	int64_t uid;
@@ -53,8 +53,8 @@ struct daemon {
 
 /*
  * Runs until SIGTERM, SIGINT, or the end of the captive command.
- * conf: changed by SIGHUP. read_again: makes the configuration anew; when it returns something
- * else than 0 it has said why. admin: its handlers; the rest is filled in.
+ * conf: changed by SIGHUP. read_again: makes the configuration anew; it reports mistakes itself and
+ * then does not return 0. admin: its handlers; the other fields are filled in.
  * Return: the process's exit status: 0, 1 when it could not start (and said why), or the captive
  * command's.
  */
@@ -62,8 +62,8 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 	       const struct admin_server_config *admin);
 
 /*
- * Opens the VM's port as its settings say: in the runtime directory, or QEMU's socket. A device that
- * comes waits until port_begin().
+ * Opens the VM's port as its settings say: a socket in the runtime directory, or QEMU's. A device
+ * that connects waits until port_begin().
  * why: on failure a sentence.
  * Return: 0 or -errno.
  */

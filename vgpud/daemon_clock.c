@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon_clock.c - notices when somebody sets the wall clock */
+/* daemon_clock.c - notices when the wall clock is set */
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ int64_t daemon_wall_offset_ns(void)
 	return (int64_t)now.tv_sec * UTIL_NS_PER_S + now.tv_nsec - (int64_t)util_now_ns();
 }
 
-/* Armed for the end of time, this timer only ever ends because the wall clock was set. */
+/* Arms a timer for the end of time: it is cancelled when the wall clock is set, and never fires. */
 static int arm_clock_timer(int fd)
 {
 	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };

@@ -14,8 +14,8 @@
 #include "common/util.h"
 
 /*
- * A file beside the database says that new requests are refused. It is not in the database: a drain is
- * also what one does while that is out of order.
+ * A file beside the database records the drain. It is not in the database, since an administrator
+ * may need a drain just when the database cannot be written.
  */
 static int file_path(const struct daemon *daemon, const char *suffix, char *path, size_t size)
 {
@@ -26,7 +26,7 @@ static int file_path(const struct daemon *daemon, const char *suffix, char *path
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-/* Whole, or not at all: a name appears when what it names is written. */
+/* Writes a new file and renames it, so that the file appears whole or not at all. */
 static int write_file(const struct daemon *daemon, const struct daemon_drain *drain)
 {
 	char path[PATH_MAX], part[PATH_MAX];
@@ -62,7 +62,7 @@ void daemon_drain_load(struct daemon *daemon)
 		file = fopen(path, "re");
 	if (file == NULL)
 		return;
-	/* Whatever stands there: that it is there says that no one ended the drain. */
+	/* Even an unreadable file means a drain: ending one removes the file. */
 	if (fscanf(file, "%" SCNd64 " %" SCNd64, &drain.since_ns, &drain.uid) != 2)
 		drain = (struct daemon_drain){ .uid = -1 };
 	drain.kept = true;

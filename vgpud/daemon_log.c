@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon_log.c - lets out messages that standard error did not take at once */
+/* daemon_log.c - writes messages that standard error did not take at once */
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -17,7 +17,7 @@ static int on_room(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
-/* After whatever the loop did: it may have logged. */
+/* Runs after each round of the loop, which may have logged. */
 static int after_all(sd_event_source *source, void *arg)
 {
 	(void)source;
@@ -35,7 +35,7 @@ int daemon_watch_log(struct daemon *daemon)
 		return 0;
 	err = sd_event_add_io(daemon->event, &room, log_fd(), EPOLLOUT, on_room, NULL);
 	if (err == -EPERM)
-		return 0; /* /dev/null and its like always have room */
+		return 0; /* /dev/null and files cannot be polled, and always have room */
 	if (err < 0)
 		return err;
 	sd_event_source_set_enabled(room, SD_EVENT_OFF);

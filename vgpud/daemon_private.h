@@ -63,7 +63,7 @@ int daemon_watch_clock(struct daemon *daemon);
 
 /* daemon_log.c */
 
-/* Lets messages out that had to wait, from the loop. Return: 0 or -errno. */
+/* Has the loop write messages that had to wait. Return: 0 or -errno. */
 int daemon_watch_log(struct daemon *daemon);
 
 /* daemon_drain.c */

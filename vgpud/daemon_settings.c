@@ -13,8 +13,8 @@
 #include "vgpud/link/access.h"
 
 /*
- * Each line of VM_SETTING_TABLE has its function here, which puts the value where it counts. What
- * follows for requests and the guest is broker_vm_changed()'s.
+ * Each line of VM_SETTING_TABLE has its function here, which puts the value where it takes effect.
+ * broker_vm_changed() then applies it to queued requests and tells the guest.
  */
 
 _Static_assert(LIMIT_RATE_MOST == 1000000 && LIMIT_BURST_MOST == 1000000,
@@ -31,7 +31,7 @@ static void apply_priority(struct vm *vm)
 	vm->sched.priority = (uint8_t)vm->settings.priority;
 }
 
-/* A VM that goes on has the faults forgiven for which it was paused. */
+/* A resumed VM starts with no faults: else its next one would pause it again. */
 static void apply_paused(struct vm *vm)
 {
 	vm->sched.paused = vm->settings.paused;
@@ -45,21 +45,21 @@ static void apply_limit_per_s(struct vm *vm)
 		       (uint32_t)vm->settings.limit_burst, util_now_ns());
 }
 
-/* A limit that it has already changes nothing, so both may have changed. */
+/* Rate and burst have a function each: the second call finds the limit set, and changes nothing. */
 static void apply_limit_burst(struct vm *vm)
 {
 	apply_limit_per_s(vm);
 }
 
-/* It counts when the VM's port is opened, and no command changes it. */
+/* Nothing to do: it is used when the VM's port is opened, and no command changes it. */
 static void apply_connect(struct vm *vm)
 {
 	(void)vm;
 }
 
 /*
- * Whom the socket lets in. That there is such a user was seen when it was set; if it has gone since,
- * no one but vgpud's own user gets in, rather than whoever has the number next.
+ * Lets the owner connect to the socket. The owner existed when it was set. If it has been deleted
+ * since, only vgpud's own user may connect: the number could have been given to another user.
  */
 static void apply_owner(struct vm *vm)
 {

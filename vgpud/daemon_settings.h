@@ -9,14 +9,14 @@
 #include "vgpud/daemon.h"
 
 /*
- * Judges what the form of a value does not tell: whether there is such a pool, such a user.
+ * Judges values beyond their form: whether the pool, or the user, exists.
  * why: on failure a sentence.
- * Return: 0; -ENOENT: it names what does not exist; -EINVAL: it makes no sense.
+ * Return: 0; -ENOENT: a value names something that does not exist; -EINVAL: it makes no sense.
  */
 int daemon_settings_check(const struct daemon *daemon, const struct vm_settings *settings,
 			  char *why, size_t why_size);
 
-/* Makes the VM's settings count; old: those that count by now, NULL: none, the VM is new. */
+/* Applies the VM's settings. old: the settings applied before; NULL: the VM is new. */
 void daemon_settings_apply(struct daemon *daemon, struct vm *vm, const struct vm_settings *old);
 
 #endif

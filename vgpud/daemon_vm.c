@@ -25,7 +25,7 @@ const char *daemon_port_error(int err)
 	return strerror(-err);
 }
 
-/* That the name fits, make_dirs() saw to at the start. */
+/* make_dirs() has checked at the start that the path fits. */
 void daemon_path(const struct daemon *daemon, const char *name, char *path)
 {
 	if (snprintf(path, SOCK_PATH_SIZE, "%s/%s", daemon->conf->runtime_dir, name) >=
@@ -73,7 +73,7 @@ int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why
 	return err;
 }
 
-/* --- what becomes of changes --- */
+/* --- recorded changes --- */
 
 static void on_changed(void *arg, struct vm *vm, const struct vm_settings *old)
 {
@@ -97,7 +97,7 @@ static unsigned on_dropped(void *arg, struct vm *vm)
 		vm_past_add(&daemon->past, vm->name, vm->id);
 		return broker_remove_vm(&daemon->broker, vm);
 	}
-	port_close(vm->port); /* it was to be added */
+	port_close(vm->port); /* adding it has failed */
 	vm_free(vm);
 	return 0;
 }
@@ -134,8 +134,8 @@ static const struct recording_handler recording_handler = {
 /* --- the VMs at the start --- */
 
 /*
- * Adds a VM at the start. One that cannot be opened is logged and left out: the others must not
- * suffer for it.
+ * Adds a VM at the start. A VM whose port cannot be opened is logged and left out, so that the
+ * others work.
  */
 static struct vm *add_vm(struct daemon *daemon, const char *name, uint32_t id,
 			 const struct vm_settings *settings)
@@ -180,7 +180,7 @@ static void add_stored_vm(void *arg, const struct ledger_vm *stored)
 	add_vm(daemon, stored->name, stored->id, &settings);
 }
 
-/* A command line may name more than the ledger takes at once: then it gets the time it needs. */
+/* A command line may name more VMs than the ledger has room for at a time: then wait for it. */
 static int keep_vm(struct daemon *daemon, const struct ledger_vm *stored)
 {
 	struct ledger *ledger = daemon->broker.ledger;
@@ -193,7 +193,7 @@ static int keep_vm(struct daemon *daemon, const struct ledger_vm *stored)
 	return err;
 }
 
-/* A VM from the command line, unless the database has it: then the administrator's word holds. */
+/* Adds a VM from the command line. If the database has it, the settings there count. */
 static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 {
 	struct vm_list *vms = &daemon->broker.vms;

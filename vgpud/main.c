@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* main.c - vgpud, and what else its file can be started as */
+/* main.c - vgpud, and the roles that its file can be started as */
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static int read_again(void *arg, struct conf *wanted)
 	return err != 0 ? err : conf_names_check(wanted, log_sentence, NULL);
 }
 
-/* What the starter is told, and what it tells the others: spawn.c. */
+/* Runs the starter with the arguments that spawn.c gives it. */
 static int starter(char **argv)
 {
 	const struct spawn_fixed fixed = {
@@ -67,9 +67,9 @@ static int starter(char **argv)
 }
 
 /*
- * Runs what vgpud had this process started as; it keeps no descriptor but those that the role has,
- * whatever whoever started vgpud left open.
- * Return: its exit status, or -1: it is vgpud itself.
+ * Runs the role that vgpud had this process started for. It keeps only the descriptors of the role,
+ * and none that the caller of vgpud left open.
+ * Return: its exit status, or -1: the process is vgpud itself.
  */
 static int run_role(int argc, char **argv)
 {
@@ -79,7 +79,8 @@ static int run_role(int argc, char **argv)
 		[SPAWN_FILES] = file_scan_main,
 	};
 
-	/* The broker has everyone's requests, a worker its VMs', a query one administrator's answer. */
+	/* A process with a larger score is ended sooner for want of memory. The broker has the
+	 * requests of all VMs, a worker those of its VMs, a query one administrator's answer. */
 	static const int expendable[SPAWN_ROLE_NUM] = {
 		[SPAWN_QUERY] = 500,
 		[SPAWN_FILES] = 200,

@@ -123,7 +123,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
 	return 0;
 }
 
-/* All threads inherit the mask, so it is set before there is a second one. */
+/* Threads inherit the mask, so it is set before there is a second one. */
 static int watch_signals(struct daemon *daemon)
 {
 	sigset_t mask;
@@ -175,7 +175,7 @@ static int on_starter_exit(sd_event_source *source, const siginfo_t *si, void *a
 	return 0;
 }
 
-/* What needs the loop but not the ledger. */
+/* Starts the parts that need the loop but not the ledger. */
 static int start_loop(struct daemon *daemon)
 {
 	int err = sd_event_new(&daemon->event);

@@ -37,12 +37,13 @@ struct daemon {
 	struct daemon_drain draining;  /* while broker.draining */
 	sd_event_source *record_retry; /* NULL: it has nothing to try again */
 	struct admin_server *admin;
-	struct file_server *files;			  /* NULL: off */
-	TAILQ_HEAD(admin_drain_list, admin_drain) drains; /* who waits for the last request's end */
-	void (*drained)(struct daemon *daemon);		  /* tells them; NULL while there is none */
-	uint64_t started_ns;				  /* CLOCK_MONOTONIC */
-	int64_t wall_offset_ns;	 /* wall clock minus monotonic, at the start */
-	int64_t clock_offset_ns; /* the same as of the last step of the wall clock */
+	struct file_server *files; /* NULL: off */
+	TAILQ_HEAD(admin_drain_list, admin_drain)
+	drains;					/* calls that wait for the last request's end */
+	void (*drained)(struct daemon *daemon); /* answers them; NULL: there are none */
+	uint64_t started_ns;			/* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns;			/* wall clock minus monotonic, at the start */
+	int64_t clock_offset_ns;		/* the same as of the last step of the wall clock */
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
 	pid_t starter;	       /* the process that starts all others */
@@ -70,13 +71,13 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
 int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
 
 /*
- * Begins a drain. One that is to be kept outlives restarts until an administrator ends it, and is
- * kept first; one that is not, ends with this vgpud, and changes nothing of one that is there.
- * Return: 0, or -errno: it could not be kept, nothing changed.
+ * Begins a drain. keep: it outlives restarts until an administrator ends it, so it is written to
+ * its file before it takes effect; else it ends with this vgpud, and does not change a kept one.
+ * Return: 0, or -errno: the file could not be written, and nothing has changed.
  */
 int daemon_drain_begin(struct daemon *daemon, bool keep, int64_t uid);
 
-/* Return: 0, or -errno: a restart would still drain, nothing changed. */
+/* Ends a drain. Return: 0, or -errno: its file could not be removed, and nothing has changed. */
 int daemon_drain_end(struct daemon *daemon);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon_ledger.c - opens the ledger, and tells when it takes no records and when it does again */
+/* daemon_ledger.c - opens the ledger, and reports when its state changes */
 
 #include <errno.h>
 #include <limits.h>
@@ -44,7 +44,7 @@ int daemon_open_ledger(const struct conf *conf, struct ledger **ledger)
 	return -EIO;
 }
 
-/* The event is written once the ledger can be. */
+/* Logs a new state of the ledger and adds an event, which is written once that is possible. */
 static void tell_ledger_state(struct daemon *daemon, const struct ledger_stats *stats)
 {
 	const struct ledger_event event = {

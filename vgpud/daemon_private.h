@@ -20,7 +20,10 @@ void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, c
  */
 int daemon_become(struct daemon *daemon);
 
-/* Gives up what vgpud needs no more. Guests, devices and administrators are heard only afterwards. */
+/*
+ * Gives up the rights that vgpud does not need any more. Call it before the loop reads any input of
+ * guests, devices and administrators.
+ */
 void daemon_confine(const struct conf *conf);
 
 /* daemon_ledger.c */

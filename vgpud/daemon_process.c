@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon_process.c - as whom vgpud runs, in which directories, and what it gives up at its start */
+/*
+ * daemon_process.c - the user that vgpud runs as, its directories, and the rights that it gives up
+ */
 
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +21,7 @@
 
 /* --- user and directories --- */
 
-/* A directory that is new gets its mode whatever our caller's umask, and its owner. */
+/* Gives a new directory its owner and its mode, which the caller's umask may have cut. */
 static int give_dir(const char *path, mode_t mode, const struct identity *owner)
 {
 	int err;
@@ -33,7 +35,7 @@ static int give_dir(const char *path, mode_t mode, const struct identity *owner)
 	return -EACCES;
 }
 
-/* owner: of what is made. Return: 0, or -errno after having said what is wrong. */
+/* owner: of a new directory. Return: 0, or -errno after having said what is wrong. */
 static int make_dir(const char *path, mode_t mode, const char *option, const struct identity *owner)
 {
 	struct stat st;
@@ -67,7 +69,8 @@ static int make_dirs(const struct conf *conf, const struct identity *owner)
 	return make_dir(conf->state_dir, 0700, "--state-dir", owner);
 }
 
-/* One that was there already may belong to somebody else; that is not for root to change. */
+/* An existing directory may belong to another user. Then the administrator decides: root must not
+ * change it here. */
 static int check_dir(const char *path, const struct identity *who)
 {
 	if (!who->change || access(path, R_OK | W_OK | X_OK) == 0)
@@ -79,8 +82,8 @@ static int check_dir(const char *path, const struct identity *who)
 }
 
 /*
- * The group that lets QEMUs connect must not come to the ledger. A directory that an older vgpud
- * made let it in; one in which no ledger is yet may have another purpose too, and is left alone.
+ * The group whose QEMUs may connect must not read the ledger. A directory that an older vgpud made
+ * lets it in. A directory without a ledger may serve another purpose too, and is left alone.
  */
 static void tighten_state_dir(const struct conf *conf)
 {
@@ -100,19 +103,19 @@ static void tighten_state_dir(const struct conf *conf)
 		log_info("%s: was open to others, its mode is 0700 now", conf->state_dir);
 }
 
-/* Whom to become, and directories that are its own. */
+/* Finds the user to become, and makes its directories. */
 static int prepare_user(const struct conf *conf, struct identity *who)
 {
 	int err = 0;
 
-	/* The captive command is its caller's, who remains who he is. */
+	/* In captive mode the daemon keeps its caller's user. */
 	*who = (struct identity){ .change = false };
 	if (conf->run == NULL)
 		err = identity_find(who, conf->user);
 	return err == 0 ? make_dirs(conf, who) : err;
 }
 
-/* Before there is a thread or a socket; the starter has its rights by then, and keeps them. */
+/* Call it before there is a thread or a socket, and after the starter, which keeps its rights. */
 static int become_user(const struct conf *conf, const struct identity *who)
 {
 	int err = identity_take(who);
@@ -124,7 +127,8 @@ static int become_user(const struct conf *conf, const struct identity *who)
 		if (err == 0)
 			tighten_state_dir(conf);
 	}
-	/* Root without a user to become was told to be root; any other is given rights to pass on. */
+	/* A daemon that stays root keeps its capabilities; another had them only for the starter.
+	 */
 	if (err == 0 && geteuid() != 0 && sandbox_drop_capabilities() != 0)
 		err = -errno;
 	return err;
@@ -132,7 +136,7 @@ static int become_user(const struct conf *conf, const struct identity *who)
 
 /* --- the starter, and what is given up --- */
 
-/* What of a sandbox workers have is said aloud once. */
+/* Logs once which parts of the sandbox workers have. */
 static void say_sandbox(const struct conf *conf)
 {
 	const char *why;
@@ -146,7 +150,7 @@ static void say_sandbox(const struct conf *conf)
 			    why);
 }
 
-/* Before there are threads, sockets, and what is refused from then on. */
+/* Call it before there are threads, sockets and filters, which the starter must not inherit. */
 static int open_starter(struct daemon *daemon, const struct identity *who)
 {
 	const struct conf *conf = daemon->conf;
@@ -180,8 +184,9 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 }
 
 /*
- * A mode or an owner is outside of Landlock. Where vgpud has no right to mount, it has none to change
- * another user's file either, and the unit's ProtectSystem= does the same.
+ * Landlock does not cover changes of mode and owner; read-only mounts do. Without the right to
+ * mount, vgpud has none to change another user's file either, and the unit's ProtectSystem= does
+ * the same.
  */
 static void close_mounts(const struct conf *conf)
 {

@@ -31,7 +31,7 @@ static void end_reload(struct daemon *daemon)
 		sd_notify(0, "READY=1");
 }
 
-/* The last that a reload waits for: its groups are known. */
+/* The new groups are known: the last step of a reload. */
 static void on_groups_found(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -48,7 +48,7 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 
 	(void)source;
 	(void)si;
-	if (daemon->ready) /* else READY=1 below would say what is not so yet */
+	if (daemon->ready) /* else READY=1 at the reload's end would come too early */
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 			   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
 	if (wanted == NULL || daemon->read_again(daemon->read_again_arg, wanted) != 0) {

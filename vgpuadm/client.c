@@ -17,7 +17,7 @@
 #include "common/util.h"
 #include "vgpuadm/refusal.h"
 
-#define LINE_MAX_BYTES (1u << 20) /* of the daemon's lines; a longer one is none of a vgpud */
+#define LINE_MAX_BYTES (1u << 20) /* of a line; vgpud sends no longer ones */
 #define LINE_FIRST_BYTES 8192u
 #define RETRY_MS 10 /* while the daemon's queue of new connections is full */
 
@@ -57,8 +57,8 @@ static int fail_timeout(const struct client *client, struct fail *fail)
 }
 
 /*
- * Standard output is a pipe that no one reads any more, as behind `| grep -m 1`. With nothing to write
- * we would wait for ever; so we end as the next write would have ended us.
+ * Standard output is a pipe whose reader has gone, as behind `| grep -m 1`. With nothing to write
+ * the process would wait for ever, so it ends as the next write would have ended it.
  */
 static void stdout_gone(void)
 {
@@ -114,7 +114,7 @@ static int send_all(struct client *client, const char *data, size_t len, struct 
 			if (wait_for(client, POLLOUT, until_ns, fail) != 0)
 				return fail->status;
 		} else if (errno == EPIPE) {
-			/* It may have said why before it closed: read on. */
+			/* vgpud may have sent the reason before it closed: read on. */
 			return 0;
 		} else if (errno != EINTR) {
 			return fail_lost(client, errno, fail);
@@ -304,7 +304,7 @@ static int send_request(struct client *client, const char *command, json_t *args
 		fail_set(fail, ADMIN_ERROR_USAGE, "%s: more than %d bytes of arguments", command,
 			 ADMIN_LINE_MAX);
 	} else {
-		line[len] = '\n'; /* in the terminator's place: what is sent has a length */
+		line[len] = '\n'; /* replaces the terminator: the line is sent by its length */
 		send_all(client, line, len + 1, fail);
 	}
 	free(line);

@@ -10,7 +10,7 @@
 #include "common/vm_name.h"
 #include "vgpuadm/client.h"
 
-#define PATIENCE_MS 500 /* somebody has pressed Tab and waits */
+#define PATIENCE_MS 500 /* the user has pressed Tab and waits */
 #define WORDS_MOST 64
 #define WORD_SIZE 512
 
@@ -40,7 +40,7 @@ static void offer_name(void *context, json_t *row)
 	const struct completion *c = context;
 	const char *name = json_string_value(json_object_get(row, c->key));
 
-	/* A name with anything else in it is none that could be typed. */
+	/* Only valid names: another daemon's rows could hold text that harms the terminal. */
 	if (name && vm_name_ok(name))
 		offer(c, name);
 }

@@ -10,8 +10,8 @@
 typedef void (*complete_fn)(void *context, const char *candidate);
 
 /*
- * Offers each candidate that begins with word. Asks the daemon for names, in silence and not for
- * long.
+ * Offers each candidate that begins with word. Asks the daemon for names, waits only shortly for
+ * it, and reports no failure.
  * argc, argv: the words before it, without the program's name.
  */
 void complete_word(const struct options *options, int argc, char *const argv[], const char *word,

@@ -11,7 +11,7 @@
 
 struct fail {
 	int status;	 /* exit status: enum admin_error or FAIL_INTERRUPTED; 0: it worked */
-	char text[1024]; /* one line without newline; may hold what came from outside */
+	char text[1024]; /* one line without newline; may hold text from outside */
 };
 
 /* Return: status, so that a caller can fail and leave in one statement. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* history_file.c - where the shell keeps what was typed */
+/* history_file.c - the file of the shell's history */
 
 #include "vgpuadm/history_file.h"
 
@@ -16,7 +16,7 @@ static void make_directories(char *path)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		mkdir(path, 0700); /* it may be there; open() tells what matters */
+		mkdir(path, 0700); /* an error shows when the file is opened */
 		*slash = '/';
 	}
 }
@@ -27,7 +27,7 @@ static char *find_path(void)
 	char *path;
 	int len;
 
-	/* The specification has relative paths ignored. */
+	/* The specification says to ignore relative paths. */
 	if (state && state[0] == '/')
 		len = asprintf(&path, "%s/vgpuadm/history", state);
 	else if (home && home[0] == '/')

@@ -16,7 +16,7 @@ static void print_candidate(void *context, const char *candidate)
 	puts(candidate);
 }
 
-/* What the scripts of `vgpuadm completion` ask: the words so far, the one being typed last. */
+/* Answers the scripts of `vgpuadm completion`: the last word is the one being typed. */
 static int complete(int argc, char **argv)
 {
 	struct options options = options_default();

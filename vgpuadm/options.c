@@ -113,7 +113,7 @@ static bool wants_colours(const struct options *options, int fd)
 	return isatty(fd) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
-/* Columns that there are to write in; $COLUMNS counts more, as for ps(1). 0: no bound. */
+/* Return: the terminal's columns; $COLUMNS goes first, as for ps(1). 0: no bound. */
 static unsigned width(void)
 {
 	const char *given = getenv("COLUMNS");

@@ -23,7 +23,7 @@ struct options {
 	bool timeout_given; /* it is the user's own */
 	bool no_headings;
 	const char *columns; /* or NULL */
-	bool help, version;  /* was asked for, in place of the command */
+	bool help, version;  /* to be printed in place of running the command */
 };
 
 /* The options as they are before any is read: from the environment. */

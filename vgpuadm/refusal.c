@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* refusal.c - why a socket cannot be connected to, and what helps */
+/* refusal.c - why connecting to a socket failed, and the remedy */
 
 #include "vgpuadm/refusal.h"
 
@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 /*
- * What keeps us out: the socket itself, or the outermost directory above it that may not be
- * searched. Below such a directory nothing can be looked at.
+ * Finds what denies access: the socket itself, or the outermost directory above it that we may not
+ * search. Below such a directory nothing can be looked at.
  */
 static bool find_barrier(const char *path, struct stat *st)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* refusal.h - why a socket cannot be connected to, and what helps */
+/* refusal.h - why connecting to a socket failed, and the remedy */
 
 #ifndef VGPUADM_REFUSAL_H
 #define VGPUADM_REFUSAL_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* screen.c - the whole terminal for a while, given back whatever happens */
+/* screen.c - takes the whole terminal for a while, and always gives it back */
 
 #include "vgpuadm/screen.h"
 
@@ -19,7 +19,7 @@
 #define ALTERNATE "\033[?1049h\033[?25l" /* and no cursor */
 #define NORMAL "\033[?25h\033[?1049l"
 
-/* Those that end it, then those that change it. */
+/* Signals that end the view, then signals that change the screen. */
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH, SIGCONT };
 
 #define SIGNAL_NUM (sizeof(signals) / sizeof(signals[0]))
@@ -94,7 +94,7 @@ int screen_enter(struct fail *fail)
 	ending = stopping = changed = 0;
 	for (size_t i = 0; i < SIGNAL_NUM; i++) {
 		sigaction(signals[i], &action, &screen.old[i]);
-		/* nohup and shells say by this what must not end their children. */
+		/* nohup and shells ignore signals that must not end their children. */
 		if (screen.old[i].sa_handler == SIG_IGN)
 			sigaction(signals[i], &screen.old[i], NULL);
 	}
@@ -114,7 +114,7 @@ void screen_leave(void)
 	for (size_t i = 0; i < SIGNAL_NUM; i++)
 		sigaction(signals[i], &screen.old[i], NULL);
 	close(screen.wake_fd);
-	/* ^C is how one leaves a live view; the others mean the process. */
+	/* ^C only leaves the live view; other signals end the process. */
 	if (asked != 0 && asked != SIGINT)
 		raise(asked);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* screen.h - the whole terminal for a while, given back whatever happens */
+/* screen.h - takes the whole terminal for a while, and always gives it back */
 
 #ifndef VGPUADM_SCREEN_H
 #define VGPUADM_SCREEN_H
@@ -13,12 +13,12 @@
 int screen_enter(struct fail *fail);
 
 /*
- * Gives the terminal back, and to signals their old meaning. One that asked the process to end is
- * raised again.
+ * Gives the terminal back and restores signals. A signal that asked the process to end is raised
+ * again.
  */
 void screen_leave(void);
 
-/* Readable when a signal came: for what must not wait while there is one to see to. */
+/* Return: a descriptor that is readable when a signal came, so that other waits can end. */
 int screen_wake_fd(void);
 
 /* What screen_wait() returns besides keys. */

@@ -56,7 +56,7 @@ static int run_line(const char *line, bool *leave)
 		view_report(shell.options, &fail);
 		return fail.status;
 	}
-	/* What is pasted from a manual begins with the program's name. */
+	/* A command pasted from a manual begins with the program's name. */
 	skip = words.argc > 1 && strcmp(words.argv[0], "vgpuadm") == 0;
 	if (is_word(&words, "exit") || is_word(&words, "quit"))
 		*leave = true;
@@ -87,7 +87,7 @@ static void add_match(void *context, const char *candidate)
 
 static char **candidates;
 
-/* readline asks for one after another, and frees them. */
+/* readline calls this for each candidate, and frees them. */
 static char *next_candidate(const char *text, int state)
 {
 	static size_t next;
@@ -129,7 +129,7 @@ static void on_interrupt(int number)
 
 	(void)number;
 	if (write(shell.wake_fd, &one, sizeof(one)) < 0) {
-		/* Full means readable: nothing is lost. */
+		/* A full counter is readable: nothing is lost. */
 	}
 	errno = saved;
 }
@@ -174,7 +174,7 @@ static char *read_line(void)
 	rl_callback_handler_install(PROMPT, on_line);
 	while (!shell.line && !shell.ended) {
 		if (poll(fds, 2, -1) < 0) {
-			/* Another size of the window, or ^C: readline and the descriptor know. */
+			/* A new window size, or ^C: readline and wake_fd handle them. */
 			if (errno != EINTR)
 				break;
 			rl_resize_terminal();
@@ -212,7 +212,7 @@ static void begin_history(void)
 	}
 }
 
-/* Runs what came before a return was pressed. Pasted, that may be several lines. */
+/* Runs the text typed before Return; pasted text may have several lines. */
 static void run_typed(char *text, bool *leave)
 {
 	char *line;

@@ -7,9 +7,9 @@
 #include "vgpuadm/options.h"
 
 /*
- * Reads commands from standard input until it ends: with a prompt, history and completion from a
- * terminal; else just so, going on after a command that failed.
- * options: what holds for each command unless it says otherwise.
+ * Reads commands from standard input until it ends, and goes on after a failed one. On a terminal
+ * with a prompt, history and completion.
+ * options: the defaults for each command's own options.
  * Return: the exit status of the last command that failed; 0: none did, or it was a person's shell.
  */
 int shell_run(const struct options *options);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* times.c - times that the user gives, as vgpud is to understand them */
+/* times.c - turns times in the user's zone into times that vgpud understands */
 
 #include "vgpuadm/times.h"
 
@@ -13,7 +13,7 @@
 #include "common/timeexpr.h"
 #include "common/util.h"
 
-/* Dates, times of the day, and the days that have names: all that a zone gives its meaning. */
+/* Dates, times of the day, and named days: all forms whose meaning depends on the zone. */
 static bool is_local(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");

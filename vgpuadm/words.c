@@ -40,7 +40,7 @@ int words_split(const char *line, struct words *words, struct fail *fail)
 {
 	char *out;
 
-	/* Words with their ends are never longer than the line with its own. */
+	/* The words with their terminators take no more room than the line with its own. */
 	*words = (struct words){ .text = malloc(strlen(line) + 1) };
 	if (!words->text)
 		return fail_set(fail, ADMIN_ERROR_REFUSED, "out of memory");

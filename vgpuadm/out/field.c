@@ -34,7 +34,7 @@ static void put_duration(FILE *out, json_int_t ns)
 	fprintf(out, "%s%s", ns < 0 ? "-" : "", text);
 }
 
-/* Local time to the millisecond: tables are for the eye, JSON has all of it. */
+/* Local time to the millisecond; JSON has all digits. */
 static void put_time(FILE *out, json_int_t unix_ns, bool with_zone)
 {
 	time_t seconds = (time_t)(unix_ns / (json_int_t)UTIL_NS_PER_S);
@@ -48,7 +48,7 @@ static void put_time(FILE *out, json_int_t unix_ns, bool with_zone)
 	}
 	fprintf(out, "%s.%03d", text,
 		(int)(unix_ns % (json_int_t)UTIL_NS_PER_S / (json_int_t)UTIL_NS_PER_MS));
-	/* The heading names the zone of today; half a year ago it may have been another. */
+	/* The heading has today's zone; a time half a year ago may be in another (summer time). */
 	if (local.tm_zone && (with_zone || strcmp(local.tm_zone, times_zone()) != 0))
 		fprintf(out, " %s", local.tm_zone);
 }
@@ -61,7 +61,7 @@ static void put_bytes(FILE *out, json_int_t bytes)
 	fputs(text, out);
 }
 
-/* value * factor; what does not fit is cut to what does. */
+/* Return: value * factor, cut to the bounds of json_int_t. */
 static json_int_t scaled(const json_t *value, json_int_t factor)
 {
 	json_int_t whole = json_integer_value(value);

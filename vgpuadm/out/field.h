@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* What a value is, which decides how people read it. Programs get all of them as they came. */
+/* The kind of a value decides how tables show it. Programs get values as they came. */
 enum field_kind {
 	FIELD_TEXT,
 	FIELD_BOOL,
@@ -22,7 +22,7 @@ enum field_kind {
 	FIELD_MILLISECONDS,
 };
 
-/* Where it makes somebody look, if colours are on. */
+/* How a value is highlighted, if colours are on. */
 enum field_tone {
 	TONE_NONE,
 	TONE_TRUE_WARNS, /* yellow when true */

@@ -27,8 +27,8 @@ static void put_json(const json_t *value)
 }
 
 /*
- * "received" for "received_unix_ns". Return: its length, 0: the key is of no moment, or has more in it
- * than our own keys have: it comes from outside, and is not escaped below.
+ * Finds "received" in "received_unix_ns". Return: its length; 0: the key names no moment, or has
+ * other characters than our own keys: it comes from outside, and the caller does not escape it.
  */
 static size_t moment_of(const char *key)
 {
@@ -42,7 +42,9 @@ static size_t moment_of(const char *key)
 	return len - (sizeof(suffix) - 1);
 }
 
-/* ,"received_iso":"2026-11-21T07:10:00.123456789Z" beside received_unix_ns, for those that read it. */
+/*
+ * ,"received_iso":"2026-11-21T07:10:00.123456789Z" beside received_unix_ns, for those that read it.
+ */
 static void put_moment(const char *key, const json_t *value)
 {
 	json_int_t ns = json_integer_value(value);
@@ -84,7 +86,7 @@ static bool is_field(const struct field *fields, const char *key)
 	return false;
 }
 
-/* All fields, null where the daemon said nothing; then what a later daemon may say besides. */
+/* All fields, null where the daemon sent none; then the fields that only a newer daemon has. */
 static void put_row(const struct output *output, const json_t *row)
 {
 	const struct field *fields = output->shape->fields;

@@ -12,17 +12,17 @@
 
 enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV };
 
-/* How the user wants it. */
+/* How the user wants the answer. */
 struct output_style {
 	enum output_format format;
 	bool headings;
 	bool colours;
-	bool terminal;	     /* somebody looks at it */
+	bool terminal;	     /* standard output is a terminal */
 	unsigned width;	     /* columns that tables may take; 0: as many as they like */
-	const char *columns; /* keys of those wanted, with commas between; NULL: the usual ones */
+	const char *columns; /* keys, separated by commas; NULL: the standard columns */
 };
 
-/* What people get in place of JSON and CSV. */
+/* The form of an answer that is neither JSON nor CSV. */
 enum output_layout {
 	LAYOUT_TABLE,
 	LAYOUT_BLOCK, /* a line a field, its heading before it */
@@ -36,8 +36,9 @@ struct output_shape {
 	enum output_layout layout;
 	const char
 		*sort_key; /* a text; rows are sorted by it, vm10 after vm2; NULL: as they come */
-	const char *empty; /* said to people when there is no row; NULL: nothing */
-	/* These write to standard output; what is NULL writes nothing. */
+	const char
+		*empty; /* printed when there is no row, but not in JSON and CSV; NULL: nothing */
+	/* These write to standard output; NULL writes nothing. */
 	void (*say)(const struct output_style *style, const json_t *row); /* for LAYOUT_SAY */
 	void (*head)(const json_t *extras);				  /* before the rows */
 	void (*foot)(const json_t *extras);				  /* after them */
@@ -46,8 +47,8 @@ struct output_shape {
 struct output;
 
 /*
- * The fields that a style asks for, in its order, of which any may be asked for that JSON has.
- * out: FIELDS_MOST of them, the last is the end. Return: 0, or fail's status.
+ * Finds the fields of style->columns, in that order; any field that JSON has may be named.
+ * out: OUTPUT_FIELDS_MOST of them, the last of which ends the list. Return: 0, or fail's status.
  */
 #define OUTPUT_FIELDS_MOST 48
 int output_choose(const struct output_style *style, const struct output_shape *shape,
@@ -67,12 +68,12 @@ void output_row(void *context, json_t *row);
 
 /*
  * Ends the answer and frees it.
- * extras: object of what is about all rows, as the daemon's end has it; may be NULL.
- * fail: what came in place of the end; status 0: nothing did. What was written before stays valid.
+ * extras: the daemon's "end" object, about all rows; may be NULL.
+ * fail: the error that came in place of the end; status 0: none. Rows written before stay valid.
  */
 void output_end(struct output *output, const json_t *extras, const struct fail *fail);
 
-/* Writes text line by line: as it is to a file, harmless to a terminal. */
+/* Writes text line by line: unchanged to a file, escaped to a terminal. */
 void output_text(const struct output_style *style, const char *text);
 
 #endif

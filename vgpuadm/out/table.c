@@ -102,7 +102,7 @@ static void measure(const struct output *output, struct columns *columns)
 	}
 }
 
-/* Leaves out columns at the end until the others fit: a line that wraps breaks in a number. */
+/* Leaves out columns at the end until the others fit: a wrapped line would break a number. */
 static void fit(const struct output *output, struct columns *columns)
 {
 	size_t total = 0;

@@ -9,8 +9,8 @@
 #include <wctype.h>
 
 /*
- * What iswprint() lets pass but nobody sees: it turns the direction of writing, or hides. First and
- * last code point each.
+ * Invisible characters that iswprint() takes for printable: they reverse the direction of writing,
+ * or hide. First and last code point each.
  */
 static const uint32_t unseen[][2] = {
 	{ 0x00ad, 0x00ad }, { 0x061c, 0x061c }, { 0x200b, 0x200f }, { 0x2028, 0x202e },

@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 /*
- * Writes text so that a terminal shows it and does nothing else: control characters, invalid UTF-8
- * and what turns the direction of writing come as \x1b or \u{202e}. All but ASCII comes so where
- * the locale has no UTF-8.
+ * Writes text so that a terminal only shows it: control characters, invalid UTF-8 and characters
+ * that reverse the direction of writing are escaped as \x1b or \u{202e}. Where the locale has no
+ * UTF-8, all but ASCII is escaped.
  */
 void text_put(FILE *out, const char *text);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* doctor.c - looks for what is wrong, and says what helps */
+/* doctor.c - checks vgpud and this host, and names remedies */
 
 #include "vgpuadm/view/doctor.h"
 
@@ -26,7 +26,7 @@ void doctor_add(struct doctor *doctor, enum doctor_result result, const char *ch
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	value = json_string(text);
-	if (!value) /* no UTF-8, as the name of a file may be */
+	if (!value) /* not UTF-8, as in a file's name */
 		value = json_string("something whose name is no UTF-8 text");
 	json_array_append_new(doctor->rows,
 			      json_pack("{s:s, s:s, s:o, s:s?}", "check", check, "result",
@@ -35,7 +35,7 @@ void doctor_add(struct doctor *doctor, enum doctor_result result, const char *ch
 
 /* ---- the daemon ---- */
 
-/* It may be out of reach for three reasons, and what helps with one does not with another. */
+/* Return: the remedy for the reason why the daemon cannot be reached. */
 static const char *remedy_of(const struct fail *fail)
 {
 	switch (fail->status) {
@@ -71,7 +71,7 @@ static void check_reach(struct doctor *doctor, struct view *view)
 			   "vgpud is version %s, vgpuadm is version %s", version, VGPU_VERSION);
 }
 
-/* What the daemon finds wrong with itself. */
+/* Adds the findings of the daemon's own checks. */
 static void check_inside(struct doctor *doctor, struct view *view)
 {
 	struct fail fail = { 0 };
@@ -178,7 +178,7 @@ static void check_daemon(struct doctor *doctor, struct view *view)
 
 /* ---- the verdict ---- */
 
-/* Status 7 where something does not work, 8 where it works and needs a look. */
+/* Return: 7 if a check failed, 8 if one only warns, else 0. */
 static int verdict(const json_t *rows, struct fail *fail)
 {
 	size_t i, warnings = 0, errors = 0, all = json_array_size(rows);

@@ -7,7 +7,7 @@
 #include "vgpuadm/view/view_private.h"
 
 struct doctor {
-	json_t *rows; /* the findings, as the daemon's checks have them */
+	json_t *rows; /* the findings, in the form of the daemon's checks */
 };
 
 enum doctor_result { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_ERROR };
@@ -19,13 +19,13 @@ void doctor_add(struct doctor *doctor, enum doctor_result result, const char *ch
 /* The VMs' sockets below runtime_dir: missing ones, those of no VM, and what their modes allow. */
 void doctor_sockets(struct doctor *doctor, const char *runtime_dir, const json_t *vms);
 
-/* The directory of the file transport, as the daemon's status names it: whom its mode lets in. */
+/* Checks who may write to the file transport's directory, which the daemon's status names. */
 void doctor_files(struct doctor *doctor, const json_t *status);
 
-/* The admin socket: whether it is one, and whom its mode lets in. */
+/* Checks that the admin socket is a socket, and who may connect by its mode. */
 void doctor_admin_socket(struct doctor *doctor, const char *path);
 
-/* Whether a QEMU knows the device. path: NULL: the one in PATH. */
+/* Checks whether a QEMU has the device. path: NULL: the one in PATH. */
 void doctor_qemu(struct doctor *doctor, const char *path);
 
 #endif

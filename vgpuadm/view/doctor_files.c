@@ -7,14 +7,14 @@
 
 #include "vgpuadm/view/doctor.h"
 
-/* Whoever may make a directory there, or write in a VM's, can speak for a VM. */
+/* A user who may make a directory there, or write into a VM's, can make requests for a VM. */
 void doctor_files(struct doctor *doctor, const json_t *status)
 {
 	const char *dir = field_string(status, "file_dir");
 	const char *state = field_string(status, "file_state");
 	struct stat st;
 
-	/* One that hangs would hang us too; that it does, the daemon's own checks tell. */
+	/* A hanging directory would hang vgpuadm too. The daemon's own checks report it. */
 	if (dir[0] == '\0' || strcmp(state, "hung") == 0)
 		return;
 	if (stat(dir, &st) < 0)
@@ -29,7 +29,7 @@ void doctor_files(struct doctor *doctor, const json_t *status)
 		doctor_add(
 			doctor, DOCTOR_WARNING, "files",
 			"chmod o-w the directory, and give each VM's to that VM alone",
-			"%s is open to everybody (mode %04o): whoever writes there can be any VM",
+			"%s is open to everybody (mode %04o): any user can make requests for any VM",
 			dir, st.st_mode & 07777u);
 	else
 		doctor_add(doctor, DOCTOR_OK, "files", NULL, "%s, mode %04o", dir,

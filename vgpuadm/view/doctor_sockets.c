@@ -14,7 +14,7 @@
 
 #define FIND_VMS "vgpuadm list shows the VMs"
 
-/* Return: the VM whose socket is at path, NULL: none's. */
+/* Return: the VM whose socket is at path; NULL: it is no VM's. */
 static const char *owner_of(const json_t *vms, const char *path)
 {
 	const json_t *vm;
@@ -58,7 +58,7 @@ static unsigned find_orphans(struct doctor *doctor, const char *dir_path, const 
 	return orphans;
 }
 
-/* Whose QEMU may connect. */
+/* Describes which users' QEMUs may connect. */
 static void say_access(struct doctor *doctor, const json_t *vm, const struct stat *st)
 {
 	const struct passwd *user = getpwuid(st->st_uid);
@@ -72,7 +72,7 @@ static void say_access(struct doctor *doctor, const json_t *vm, const struct sta
 		owner[0] ? ", as set-owner has it: " : " (vgpuadm set-owner lets others)", owner);
 }
 
-/* Return: whether there is something to see to. */
+/* Return: whether a finding was added. */
 static bool check_socket(struct doctor *doctor, const json_t *vm)
 {
 	const char *path = field_string(vm, "socket"), *name = field_string(vm, "vm");
@@ -81,7 +81,7 @@ static bool check_socket(struct doctor *doctor, const json_t *vm)
 
 	if (stat(path, &st) < 0) {
 		if (connects && errno == ENOENT)
-			return false; /* it is there when its QEMU runs */
+			return false; /* QEMU listens there, and makes the file when it runs */
 		doctor_add(doctor, DOCTOR_ERROR, "sockets",
 			   errno == EACCES ? "run vgpuadm doctor as root"
 					   : "restart vgpud: it makes its sockets anew",
@@ -95,7 +95,7 @@ static bool check_socket(struct doctor *doctor, const json_t *vm)
 	}
 	if (!connects && (st.st_mode & S_IRWXO) != 0) {
 		doctor_add(doctor, DOCTOR_WARNING, "sockets",
-			   "chmod o= the file: whoever connects to it is that VM",
+			   "chmod o= the file: a process that connects to it acts as that VM",
 			   "%s: %s is open to everybody (mode %04o)", name, path,
 			   st.st_mode & 07777u);
 		return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* help.c - which commands there are, and what one takes */
+/* help.c - lists the commands, and explains one */
 
 #include <ctype.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static void help_all(void)
 	     "6 timed out, 7 degraded. Manuals: vgpuadm(8), and vgpuadm-output(7) for scripts.");
 }
 
-/* "PRIORITY" for a <priority>, and what it may be. */
+/* Prints "PRIORITY" for a <priority>, and its possible values. */
 static void explain_type(enum pattern_type type)
 {
 	const char *name = pattern_type_name(type), *word;

@@ -73,7 +73,7 @@ static bool scan(int fd, const char *wanted, char *head, size_t head_size, bool 
 		}
 		kept += (size_t)got;
 		found = found || memmem(buffer, kept, wanted, strlen(wanted)) != NULL;
-		/* What is wanted may lie across the border of two reads. */
+		/* The wanted text may be split between two reads. */
 		if (kept >= overlap) {
 			memmove(buffer, buffer + kept - overlap, overlap);
 			kept = overlap;

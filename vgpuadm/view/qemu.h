@@ -25,7 +25,7 @@ enum qemu_answer qemu_ask(const char *path, const char *option, const char *valu
 
 /*
  * From version 9.2 on a chardev has reconnect-ms, from 10.2 on no reconnect any more.
- * Return: whether that QEMU has it; false too where there is none to ask.
+ * Return: whether that QEMU has it; false too if it cannot be run.
  */
 bool qemu_wants_reconnect_ms(const char *path);
 

@@ -6,7 +6,7 @@
 
 #include "vgpuadm/out/output.h"
 
-/* Each writes to standard output what its command's row says. */
+/* Each writes its command's row to standard output, as a sentence. */
 void say_add_vm(const struct output_style *style, const json_t *row);
 void say_remove_vm(const struct output_style *style, const json_t *row);
 void say_change(const struct output_style *style, const json_t *row);
@@ -17,11 +17,11 @@ void say_check(const struct output_style *style, const json_t *row);
 /* The row's text alone. */
 void say_text(const struct output_style *style, const json_t *row);
 
-/* What became of a request; and what is becoming of one that has not ended. */
+/* The story of a request that has ended; and of one that has not. */
 void say_story(const struct output_style *style, const json_t *row);
 void say_queued(const struct output_style *style, const json_t *row);
 
-/* Before statistics: the window that they are of; for whom they are, with --blame. */
+/* Written before statistics: their window; with --blame also the VM that waited. */
 void say_window(const json_t *extras);
 void say_blamed(const json_t *extras);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snippet.c - what to put into a VM's definition so that it gets the device */
+/* snippet.c - the text that gives a VM's definition the device */
 
 #include <grp.h>
 #include <pwd.h>
@@ -14,21 +14,21 @@
 #include "vgpuadm/view/view_private.h"
 
 /*
- * The remarks come as comments of the file that the text goes into, so that it can be pasted whole.
- * A path goes through two writings: QEMU's own (qemu_options.h), and that of the file.
+ * Remarks are written as comments of the target file, so that the whole text can be pasted. A path
+ * is escaped twice: for QEMU (qemu_options.h), then for the file.
  */
 
 struct snippet {
 	FILE *out;
 	const char *vm;
 	const char *socket;
-	const char *owner; /* that vgpud lets into the socket; "": none is set */
-	bool listens;	   /* QEMU does, and vgpud connects */
-	bool reconnect_ms; /* QEMU is known to want that */
+	const char *owner; /* user or group that may connect to the socket; "": none is set */
+	bool listens;	   /* QEMU listens, and vgpud connects */
+	bool reconnect_ms; /* QEMU is known to take reconnect-ms */
 	char chardev[QEMU_OPTIONS_SIZE];
 };
 
-/* ---- writings ---- */
+/* ---- escaping ---- */
 
 static void put_plain(FILE *out, char c)
 {
@@ -53,7 +53,7 @@ static void put_xml(FILE *out, char c)
 	}
 }
 
-/* Within '...' of a POSIX shell, and of what splits words like one. */
+/* Within '...' of a POSIX shell, or of a program that splits words like one. */
 static void put_shell(FILE *out, char c)
 {
 	if (c == '\'')
@@ -82,7 +82,7 @@ static bool needs_quotes(const char *text)
 			    "/._-+:@%,=") != strlen(text);
 }
 
-/* The options as one line for a shell, or for what reads words as one does. slot: behind -device. */
+/* Writes the options as one line of shell words. slot: appended to -device. */
 static void put_options(const struct snippet *s, const char *slot)
 {
 	const char *quote = needs_quotes(s->chardev) ? "'" : "";
@@ -94,7 +94,7 @@ static void put_options(const struct snippet *s, const char *slot)
 
 /* ---- remarks ---- */
 
-/* A name within a comment: no line may end in it, and in XML no "--" may stand. */
+/* Writes a name within a comment: without line ends, and in XML without "--". */
 static void put_quietly(const struct snippet *s, const char *prefix, const char *text)
 {
 	fputs(prefix, s->out);
@@ -116,7 +116,7 @@ static const char *qemu_user(void)
 	return "QEMUS-USER";
 }
 
-/* Who may connect to the socket, and what lets QEMU. */
+/* Tells who may connect to the socket, and how to let QEMU connect. */
 static void remark_who(const struct snippet *s, const char *prefix)
 {
 	const struct group *group = NULL;
@@ -210,7 +210,10 @@ static void snippet_libvirt(const struct snippet *s)
 	      s->out);
 }
 
-/* The last of the slots that Proxmox keeps for a display, on the bus that its machines of both kinds have. */
+/*
+ * The last of the slots that Proxmox keeps for a display, on the bus that its machines of both
+ * kinds have.
+ */
 #define PROXMOX_SLOT ",bus=pci.0,addr=0x1a"
 
 static void snippet_proxmox(const struct snippet *s)
@@ -247,7 +250,7 @@ static void snippet_xl(const struct snippet *s)
 	      s->out);
 }
 
-/* Each with the QEMU that it runs unless told otherwise. */
+/* Each with the QEMU that it runs by default. */
 static const struct {
 	const char *name;
 	void (*write)(const struct snippet *snippet);
@@ -259,7 +262,7 @@ static const struct {
 	{ "xl", snippet_xl, "/usr/local/bin/qemu-system-x86_64" },
 };
 
-/* qemu: NULL: the one that the hypervisor runs, if it is here. */
+/* qemu: NULL: the one that the hypervisor runs by default, if this host has it. */
 static char *make(const char *hypervisor, const json_t *vm, const char *qemu)
 {
 	struct snippet snippet = {

@@ -19,8 +19,7 @@ double sparkline_put(FILE *out, const double *values, size_t count)
 		if (values[i] > most)
 			most = values[i];
 	for (size_t i = 0; i < count; i++) {
-		/* Only nothing is on the lowest level, so that little does not look like nothing.
-		 */
+		/* Only 0 has the lowest level, so that a small value does not look like none. */
 		int level = values[i] <= 0 ? 0
 					   : 1 + (int)(values[i] / most * (LEVEL_NUM - 1) - 1e-9);
 

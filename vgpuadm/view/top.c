@@ -47,7 +47,7 @@ static void look(struct top *top)
 	top->fail = (struct fail){ 0 };
 	rows = top_rows_look(&top->rows, top->view, &status, &top->fail);
 	if (!rows) {
-		/* What is on the screen stays there; the next look connects anew. */
+		/* The screen keeps the last rows; the next look connects anew. */
 		view_disconnect(top->view);
 		json_decref(status);
 		return;
@@ -123,7 +123,7 @@ static void put_row(const struct top *top, const json_t *row, int columns)
 
 		if (!field->heading)
 			continue;
-		/* A field that does not fit as a whole would lose digits. */
+		/* A field is left out unless it fits: cut, it would lose digits. */
 		used += field->width + 2;
 		if (used > (unsigned)columns + 2)
 			break;
@@ -278,7 +278,7 @@ int view_top(struct view *view, struct fail *fail)
 		return fail_set(fail, ADMIN_ERROR_USAGE, "top: --interval takes %g to %g seconds",
 				INTERVAL_LEAST_MS / 1000.0, INTERVAL_MOST_MS / 1000.0);
 	top.interval_ms = (int)ms;
-	/* Fail as any command does when there is nobody to ask. */
+	/* Without a daemon, fail as any other command does. */
 	if (view_connect(view, fail) == 0) {
 		if (view->style.format == OUTPUT_TABLE && view->style.terminal &&
 		    isatty(STDIN_FILENO))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* top_rows.c - what the live view shows of each VM */
+/* top_rows.c - the rows of the live view */
 
 #include "vgpuadm/view/top_rows.h"
 
@@ -9,7 +9,7 @@
 
 #include "common/util.h"
 
-#define STATS_WINDOW "1m" /* the shortest that histograms by the minute make good figures of */
+#define STATS_WINDOW "1m" /* the shortest window that minutes' histograms answer well */
 
 /* ---- one look ---- */
 
@@ -88,7 +88,7 @@ json_t *top_rows_look(struct top_rows *rows, struct view *view, json_t **status,
 	if (vms)
 		daemon = view_rows(view, "status", NULL, NULL, fail);
 	if (daemon) {
-		/* Without a ledger there are no statistics, and the rest is worth a look all the
+		/* Without a ledger there are no statistics; the other columns are shown all the
 		 * same. */
 		stats = view_rows(view, "stats", args, NULL, &no_stats);
 		if (no_stats.status == ADMIN_ERROR_UNREACHABLE ||

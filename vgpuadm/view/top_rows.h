@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* top_rows.h - what the live view shows of each VM */
+/* top_rows.h - the rows of the live view */
 
 #ifndef VGPUADM_VIEW_TOP_ROWS_H
 #define VGPUADM_VIEW_TOP_ROWS_H

@@ -104,7 +104,7 @@ void view_report(const struct options *options, const struct fail *fail)
 	fputc('\n', stderr);
 }
 
-/* ---- a command that is a question to the daemon ---- */
+/* ---- a command that the daemon answers ---- */
 
 static json_t *args_object(const struct pattern_args *args)
 {
@@ -122,14 +122,14 @@ static json_t *args_object(const struct pattern_args *args)
 	return object;
 }
 
-/* These are silent for as long as they please. */
+/* Return: whether the command may wait without a time limit, as --follow does. */
 static bool is_patient(const struct view *view)
 {
 	return pattern_find(&view->args, "follow") ||
 	       (strcmp(view->cmd->name, "drain") == 0 && !view->options->timeout_given);
 }
 
-/* What -o asks for, where the command has columns. */
+/* Chooses the columns of -o, if the command has columns. */
 static int choose_columns(struct view *view, struct output_shape *shape, struct fail *fail)
 {
 	if (!view->style.columns || shape->layout == LAYOUT_SAY)
@@ -150,7 +150,7 @@ static int ask_and_show(struct view *view, struct fail *fail)
 
 	if (choose_columns(view, &shape, fail) != 0)
 		return fail->status;
-	/* The connection itself is awaited as ever. */
+	/* Connecting still has a time limit. */
 	if (view_connect(view, fail) != 0)
 		return fail->status;
 	if (is_patient(view))

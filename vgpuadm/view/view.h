@@ -8,8 +8,8 @@
 
 /*
  * Runs one command and reports its failure.
- * given: what holds unless argv says otherwise.
- * wake_fd: readable when the command shall end; -1: nothing does that.
+ * given: options that argv may override.
+ * wake_fd: readable when the command shall end; -1: there is none.
  * argc, argv: the command's name and what follows it, options_take()'s options among them; changed.
  * Return: the exit status.
  */

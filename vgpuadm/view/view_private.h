@@ -27,8 +27,7 @@ int view_connect(struct view *view, struct fail *fail);
 /* Hangs up: the next question connects anew. */
 void view_disconnect(struct view *view);
 
-/* The rows as an array, to be decref'd. Return: NULL: fail says why. end: as client_call() has it.
- */
+/* Return: the rows as an array, to be decref'd; NULL: fail says why. end: see client_call(). */
 json_t *view_rows(struct view *view, const char *command, json_t *args, json_t **end,
 		  struct fail *fail);
 
@@ -39,7 +38,7 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail);
 int view_write(const struct view *view, const struct output_shape *shape, const json_t *rows,
 	       const json_t *extras, struct fail *fail);
 
-/* The commands that are more than a question and a table, each in its view_*.c. */
+/* The commands with a function of their own; each has its file. */
 int view_status(struct view *view, struct fail *fail);
 int view_show(struct view *view, struct fail *fail);
 int view_snippet(struct view *view, struct fail *fail);

@@ -17,13 +17,13 @@ struct bar {
 	bool is_file;	   /* a device file: see bar_write() */
 };
 
-/* One register, 4 bytes. */
+/* Reads one register, 4 bytes. */
 uint32_t bar_read(struct bar *bar, uint32_t offset);
 
 /*
- * One register, 4 bytes. In a device file, memory has nobody who acts on a write: so for a
- * submission this waits until the process that plays the device has answered by clearing DOORBELL,
- * at most BAR_FILE_WAIT_S; without such a process DOORBELL stays 1.
+ * Writes one register, 4 bytes. A device file is plain memory, where no device acts on the write.
+ * So for a submission this waits until the process that plays the device has answered by clearing
+ * DOORBELL, at most BAR_FILE_WAIT_S; without such a process DOORBELL stays 1.
  */
 void bar_write(struct bar *bar, uint32_t offset, uint32_t value);
 #define BAR_FILE_WAIT_S 2

@@ -51,7 +51,7 @@ static int choose_slot(const char *wanted, char *name, struct fail *fail)
 			"%s: no vgpu device at this slot (vgpu-probe --list shows them)", wanted);
 }
 
-/* Kernel lockdown forbids mapping to everybody; its file then marks another word than none. */
+/* Return: whether kernel lockdown forbids mapping: its file then marks another word than none. */
 static bool locked_down(void)
 {
 	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
@@ -65,7 +65,7 @@ static bool locked_down(void)
 	return line[0] != '\0' && !strstr(line, "[none]");
 }
 
-/* Why opening or mapping resource0 ended with err. */
+/* Says in fail why opening or mapping resource0 failed with err. Return: err. */
 static int refused(const struct vgpu_device *device, int err, struct fail *fail)
 {
 	const char *name = device->name;

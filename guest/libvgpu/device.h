@@ -13,14 +13,14 @@
 
 enum device_access {
 	DEVICE_READ,  /* look at registers; no lock, so it works beside a process that submits */
-	DEVICE_CHECK, /* write to it as well, whatever version it speaks; takes the lock */
-	DEVICE_SUBMIT /* the same, and it must speak this version */
+	DEVICE_CHECK, /* write to it as well; takes the lock, accepts any version */
+	DEVICE_SUBMIT /* the same, but it must speak this version */
 };
 
 struct device_where {
 	const char *slot; /* "0000:00:04.0" or "00:04.0"; NULL: the first device */
 	const char *file; /* a device file of 4096 bytes in place of a device, for tests; or NULL */
-	uint64_t turn_ns; /* for so long another process may use it still; 0: not at all */
+	uint64_t turn_ns; /* how long to wait for another process that uses it; 0: not at all */
 	const atomic_int *stop; /* ends that wait once it is not 0; or NULL */
 };
 
@@ -29,7 +29,7 @@ struct vgpu_device {
 	char name[64]; /* the slot, or the device file's path: what messages call it */
 	int fd;
 	bool decoding_enabled; /* memory decoding was off, and device_open() switched it on */
-	bool settled;	       /* nothing of an earlier user can be in flight any more */
+	bool settled;	       /* no request of an earlier user can be in flight any more */
 	uint32_t request_id;   /* of the last submission; 0 before the first */
 };
 
@@ -41,18 +41,18 @@ int device_open(struct vgpu_device *device, const struct device_where *where,
 		enum device_access access, struct fail *fail);
 
 /*
- * Return: whether the device was unplugged meanwhile: where it was there is nothing, which reads as
- * zeroes or as ones, and so does PROTOCOL_VER, which never is either.
+ * Return: whether the device was unplugged: all its registers then read as zeroes or as ones, and
+ * PROTOCOL_VER of a device is neither.
  */
 bool device_is_gone(struct vgpu_device *device);
 
-/* Says in fail that it is. Return: -ENODEV. */
+/* Says in fail that the device was unplugged. Return: -ENODEV. */
 int device_fail_gone(const struct vgpu_device *device, struct fail *fail);
 
 /* Says in fail that this machine has no device at all. Return: -ENODEV. */
 int device_fail_none(struct fail *fail);
 
-/* Unmaps and unlocks. What is in flight stays so: the device ends it by itself. */
+/* Unmaps and unlocks. A request in flight stays so: the device ends it by itself. */
 void device_close(struct vgpu_device *device);
 
 #endif

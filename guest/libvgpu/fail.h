@@ -6,17 +6,17 @@
 
 enum fail_kind {
 	FAIL_NONE,
-	FAIL_NO_DEVICE,	  /* there is none, or not at that slot */
+	FAIL_NO_DEVICE,	  /* there is no device, or none in that slot */
 	FAIL_PERMISSION,  /* this user may not open it */
-	FAIL_LOCKDOWN,	  /* the kernel lets nobody map it */
+	FAIL_LOCKDOWN,	  /* kernel lockdown forbids mapping it */
 	FAIL_IN_USE,	  /* another process holds it */
-	FAIL_UNUSABLE,	  /* it is there, but cannot be mapped or its interrupt not be had */
+	FAIL_UNUSABLE,	  /* it cannot be mapped, or its interrupt cannot be used */
 	FAIL_FOREIGN,	  /* it speaks another version, or is no such device at all */
 	FAIL_GONE,	  /* it was there, and was unplugged */
 	FAIL_BUSY,	  /* an earlier request did not end within the time-out */
-	FAIL_TIMEOUT,	  /* this request did not */
+	FAIL_TIMEOUT,	  /* this request did not end within the time-out */
 	FAIL_INTERRUPTED, /* the caller's stop flag went up */
-	FAIL_ANSWER,	  /* what came back is no valid answer */
+	FAIL_ANSWER,	  /* the response is malformed */
 	FAIL_KIND_NUM
 };
 

@@ -63,7 +63,7 @@ int find_devices(struct slot slots[FIND_MAX], size_t *count, struct fail *fail)
 
 	*count = 0;
 	if (setjmp(scan_failed)) {
-		/* What the scan had allocated stays: libpci cannot clean up half of an access. */
+		/* The memory of the scan is lost: libpci cannot free a half initialised access. */
 		return fail_set(fail, FAIL_NO_DEVICE, -ENODEV,
 				"cannot list the PCI devices: %s (is /sys mounted?)", scan_error);
 	}

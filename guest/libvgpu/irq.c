@@ -17,18 +17,17 @@
 
 /*
  * Theory of operation: the device keeps INTx asserted while INTERRUPT_STATUS has an enabled bit.
- * uio_pci_generic's handler does not know the device; all it does is to set the Interrupt Disable
- * bit of the command register and wake whoever reads /dev/uioN. So after each interrupt this side
- * clears the cause in the device first, and only then that bit: the other way round the interrupt
- * would come again at once.
+ * uio_pci_generic's handler does not know the device; it only sets the Interrupt Disable bit of the
+ * command register and wakes the reader of /dev/uioN. So after each interrupt this side first
+ * clears the cause in the device and then that bit: in the other order the interrupt would come
+ * again at once.
  */
 
 #define DRIVER "uio_pci_generic"
 #define DRIVER_DIR "/sys/bus/pci/drivers/" DRIVER
 
 /*
- * driver_override and not the driver's new_id: that would take every other device of this kind
- * along.
+ * driver_override, not the driver's new_id, which would bind every other device of this kind too.
  */
 static int bind_driver(const char *slot)
 {

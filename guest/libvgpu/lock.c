@@ -12,7 +12,7 @@
 
 #include "common/util.h"
 
-#define RETRY_NS 10000000 /* 10 ms: nothing for the guest, and soon enough for its user */
+#define RETRY_NS 10000000 /* 10 ms: cheap for the guest, and soon enough for its user */
 
 /*
  * Looks the holder up in /proc/locks: "1: FLOCK ADVISORY WRITE 412 00:15:7421 0 EOF".
@@ -57,13 +57,13 @@ static void read_comm(int pid, char *comm, size_t size_bytes)
 	fclose(file);
 }
 
-/* Return: 0; -EWOULDBLOCK: it is held for longer than that; -EINTR: stop went up. */
+/* Return: 0; -EWOULDBLOCK: it was held for longer than wait_ns; -EINTR: stop was set. */
 static int take(int fd, uint64_t wait_ns, const atomic_int *stop)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_NS };
 	const uint64_t start_ns = util_now_ns();
 
-	/* A sleep in flock() itself could not be bounded without a signal, which is the program's. */
+	/* Only a signal could end a blocking flock(), and signals belong to the program. */
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (stop != NULL && *stop)
 			return -EINTR;

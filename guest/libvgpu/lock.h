@@ -10,9 +10,9 @@
 #include "guest/libvgpu/fail.h"
 
 /*
- * Takes the lock on an open resource0 (or device file); it goes with the descriptor.
- * device: what to call it in messages. wait_ns: for so long another process may hold it, 0: not at
- * all. stop: not 0 once the caller wants to end, or NULL.
+ * Takes the lock on an open resource0 (or device file); closing the descriptor releases it.
+ * device: its name in messages. wait_ns: how long to wait for another process that holds it, 0: not
+ * at all. stop: not 0 once the caller wants to end, or NULL.
  * Return: 0; -EBUSY with FAIL_IN_USE, the holder's pid in the text where it can be found; -EINTR
  * with FAIL_INTERRUPTED.
  */

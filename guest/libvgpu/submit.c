@@ -14,9 +14,9 @@
  *   IDLE, DONE, ERROR  the buffer may be written, and the doorbell rung
  *   BUSY               writes to the buffer are ignored, so is the doorbell
  * The doorbell's write is synchronous: the first STATUS read after it is already about the new
- * request. Therefore an answer is never acknowledged between two requests, which saves an access;
- * submit_end() does it once. And whoever finds the device BUSY with an earlier user's request waits
- * for its end first: then no late answer can be taken for one's own.
+ * request. Therefore an answer is not acknowledged between two requests, which saves an access;
+ * submit_end() does it once. A process that finds the device BUSY with an earlier user's request
+ * waits for its end first, so that it cannot take a late answer for its own.
  */
 
 static int wait_failed(const struct vgpu_device *device, int err, enum fail_kind timeout_kind,
@@ -30,7 +30,7 @@ static int wait_failed(const struct vgpu_device *device, int err, enum fail_kind
 			device->name, strerror(-err));
 }
 
-/* Polls in any case: that request's interrupt is not ours. */
+/* Polls even with WAIT_IRQ: the interrupt of an earlier user's request is not ours. */
 int submit_settle(struct vgpu_device *device, const struct wait *wait, struct fail *fail)
 {
 	struct wait poll = *wait;
@@ -50,7 +50,7 @@ int submit_settle(struct vgpu_device *device, const struct wait *wait, struct fa
 	return 0;
 }
 
-/* Numbers differ between processes too, so that two of them are told apart in the host's ledger. */
+/* Ids differ between processes too, so that the host's ledger can tell them apart. */
 static uint32_t next_request_id(const struct vgpu_device *device)
 {
 	uint32_t id = device->request_id + 1;

@@ -23,22 +23,22 @@ struct reply {
 };
 
 /*
- * Waits until nothing of an earlier user is in flight; submit() does it by itself.
+ * Waits until no request of an earlier user is in flight; submit() does it by itself.
  * Return: 0; or -errno with FAIL_BUSY or FAIL_INTERRUPTED.
  */
 int submit_settle(struct vgpu_device *device, const struct wait *wait, struct fail *fail);
 
 /*
  * One round trip. An error that the device answers with is a reply, not a failure.
- * A request longer than the buffer is sent as far as it fits, with its length as it says.
+ * Of a request longer than the buffer only the first bytes are sent, with its full length.
  * Return: 0; or -errno with fail: FAIL_BUSY, FAIL_TIMEOUT, FAIL_INTERRUPTED, FAIL_ANSWER,
- * FAIL_GONE. After a
- * time-out the device stays BUSY until it ends the request; the next submission waits for that.
+ * FAIL_GONE. After a time-out the device stays BUSY until it ends the request; the next submission
+ * waits for that.
  */
 int submit(struct vgpu_device *device, const struct request *request, const struct wait *wait,
 	   struct reply *reply, struct fail *fail);
 
-/* Acknowledges the last answer, so that the device is IDLE again; nothing when one is in flight. */
+/* Acknowledges the last answer: the device is IDLE again. Does nothing while one is in flight. */
 void submit_end(struct vgpu_device *device);
 
 #endif

@@ -10,17 +10,17 @@
 #include "common/wire/vgpu_regs.h"
 
 /*
- * Each look at STATUS takes QEMU's big lock, which the answer needs as well: looking all the time
- * delays what one waits for. So the next look comes after an eighth of the time that passed, which
- * adds at most an eighth to the latency while the number of looks grows only with its logarithm.
- * Short gaps are spent in the guest, since a sleep would take longer than they last.
+ * Each read of STATUS takes QEMU's big lock, which the answer needs too, so that constant polling
+ * delays the answer. So the next read comes after an eighth of the time that has passed: that adds
+ * at most an eighth to the latency, and the number of reads grows only with its logarithm. Short
+ * gaps are spent spinning in the guest, since a sleep would last longer.
  */
 #define GAP_SHARE 8
 #define GAP_MIN_NS 5000u
 #define GAP_MAX_NS 1000000u
 #define SPIN_UP_TO_NS 200000u
 
-/* A stop or a lost interrupt is noticed after this long at the latest. */
+/* The longest time until a stop or a lost interrupt is noticed. */
 #define IRQ_SLICE_MS 1000u
 
 static uint64_t min_u64(uint64_t a, uint64_t b)

@@ -5,8 +5,8 @@
 #define VGPU_GUEST_TOOL_GONE_H
 
 /*
- * From now on an access to a device that the kernel has taken away, which is a SIGBUS, ends the
- * program with EXIT_CODE_NO_DEVICE and words. program: a literal, what the message begins with.
+ * Handles SIGBUS, which an access to an unplugged device raises: the program ends with a message
+ * and EXIT_CODE_NO_DEVICE. program: a literal, with which the message begins.
  */
 void gone_catch(const char *program);
 

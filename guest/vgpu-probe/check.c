@@ -18,15 +18,15 @@
 #include "guest/vgpu-probe/view.h"
 
 /*
- * INTERRUPT_CTRL is left alone: without a driver that takes the interrupt, an asserted line would
- * make the kernel switch it off for everybody who shares it.
+ * INTERRUPT_CTRL is not tried: without a driver for the interrupt, an asserted line would make the
+ * kernel switch it off for all devices that share it.
  */
 
 #define TIMEOUT_NS 60000000000u /* above the device's own bound */
 
 struct result {
 	bool ok;
-	char detail[200]; /* what was seen; why, when it is not ok */
+	char detail[200]; /* what was seen; if the check failed, why */
 };
 
 struct check {
@@ -81,7 +81,7 @@ static void check_scratch(struct vgpu_device *device, struct result *result)
 	bar_write(&device->bar, VGPU_REG_SCRATCH, before);
 }
 
-/* The host may change some of them meanwhile, but not to just what was written here. */
+/* The host may change some of them meanwhile, but hardly to the very value written here. */
 static void check_read_only(struct vgpu_device *device, struct result *result)
 {
 	for (size_t i = 0; i < VGPU_REG_NUM; i++) {

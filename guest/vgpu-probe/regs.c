@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* regs.c - the sixteen registers: what they are, what they hold, what that means */
+/* regs.c - the sixteen registers: names, values and their meaning */
 
 #include "guest/vgpu-probe/regs.h"
 

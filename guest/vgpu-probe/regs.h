@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* regs.h - the sixteen registers: what they are, what they hold, what that means */
+/* regs.h - the sixteen registers: names, values and their meaning */
 
 #ifndef PROBE_REGS_H
 #define PROBE_REGS_H

@@ -14,9 +14,9 @@ struct view_screen {
 };
 
 /*
- * before: with it, registers whose values differ are marked; or NULL.
- * screen: a terminal on which the table is drawn anew each time: lines fit its width and their number
- * its height, their rest is cleared, marks are bold. NULL: plain lines.
+ * before: registers whose values differ from these are marked; or NULL.
+ * screen: a terminal on which the table is drawn anew each time: lines fit its width and their
+ * number its height, their rest is cleared, marks are bold. NULL: plain lines.
  * Return: lines that were written.
  */
 unsigned view_table(const char *device, const struct regs *regs, const struct regs *before,

@@ -15,13 +15,13 @@
 #include "guest/vgpu-probe/regs.h"
 #include "guest/vgpu-probe/view.h"
 
-#define INTERVAL_NS 100000000 /* 0.1 s: at once for people, nothing for the host */
+#define INTERVAL_NS 100000000 /* 0.1 s: soon enough for a user, cheap for the host */
 
 enum style { STYLE_TERMINAL, STYLE_LINES, STYLE_JSON };
 
 /*
- * Those that others change. Few, as each look costs the guest and its host; the time stamp is not
- * among them, since reading it latches its high half.
+ * The registers that others change. Only few, since each read costs guest and host; not the time
+ * stamp, since reading it latches its high half.
  */
 static const size_t live[] = { REGS_INDEX(STATUS),	 REGS_INDEX(POOL_ID),
 			       REGS_INDEX(PRIORITY),	 REGS_INDEX(VM_ID),
@@ -84,7 +84,7 @@ static bool measure(struct view_screen *screen)
 	return screen->columns != before.columns || screen->rows != before.rows;
 }
 
-/* Draws over the last table; over all where the terminal has moved what was there. */
+/* Draws over the last table, or over the whole screen after a change of its size. */
 static void draw(const char *device, const struct regs *now, const struct regs *before,
 		 struct drawn *drawn)
 {
@@ -151,7 +151,7 @@ static bool look(struct bar *bar, const struct regs *before, struct regs *now)
 	return changed;
 }
 
-/* Whether the reader of our pipe has gone: `| grep -m 1` has seen enough. */
+/* Return: whether the reader of our pipe has gone, as `| grep -m 1` does. */
 static bool reader_gone(void)
 {
 	struct pollfd out = { .fd = STDOUT_FILENO };
@@ -173,7 +173,8 @@ int watch_run(struct vgpu_device *device, bool json, const atomic_int *stop)
 		nanosleep(&interval, NULL);
 		if (!look(&device->bar, &before, &now))
 			continue;
-		/* Looked at before it is shown: what is not there has no priority that fell. */
+		/* Checked before drawing: an unplugged device reads as if all registers had
+		 * changed. */
 		if (device_is_gone(device))
 			return -ENODEV;
 		show_changes(device, &before, &now, style, &drawn);

@@ -25,14 +25,14 @@
 #include "common/vm_name.h"
 
 /*
- * Theory of operation. With the directory locked, an old response is removed and the request put
- * there, whole and at once. The host moves the request away when it takes it, and removes what is
- * there as a response before that: so a response that stands there while the request is gone is the
- * answer to it, and one beside the request is a late one to somebody who gave up.
+ * Theory of operation. The client locks the directory, removes an old response, and moves the whole
+ * request there. The host moves the request away when it takes it, and removes an old response
+ * before that. So a response without a request is the answer to it; a response beside the request
+ * is a late one, for a client that gave up.
  *
- * On NFS any call may hang for as long as the server is away, and no signal but a deadly one ends
- * that. So a thread does all of this, and the caller waits for the thread no longer than it was
- * told to: one that hangs is left behind, and goes with the process.
+ * On NFS any call may hang for as long as the server is away, and only a fatal signal ends that. So
+ * a thread does all of this, and the caller waits for the thread no longer than its time-out: a
+ * thread that hangs is left behind and ends with the process.
  */
 
 #define REQUEST "request.txt"
@@ -85,7 +85,7 @@ static int find_only(int top_fd, char *name)
 	return found;
 }
 
-/* Which of the directories is this VM's. Return: 0 or -errno with run->fail. */
+/* Chooses this VM's directory. Return: 0 or -errno with run->fail. */
 static int choose_vm(struct run *run, struct place *place, const struct file_transport *transport,
 		     int top_fd)
 {
@@ -141,11 +141,11 @@ static void close_place(struct place *place)
 
 /* --- waiting --- */
 
-/* What the thread works on, and what the caller sees of it; there is one in a process. */
+/* Shared by the thread and its caller; a process has one. */
 static struct errand {
 	pthread_t thread;
 	atomic_bool ended;
-	atomic_uint_least64_t busy_ns; /* since when, or from when on, it is in calls for files */
+	atomic_uint_least64_t busy_ns; /* since when it has been in a call on a file */
 	struct run run;
 	const struct file_transport *transport;
 	const struct job *job;
@@ -201,7 +201,7 @@ static int lock_place(struct run *run, struct place *place, const struct file_tr
 	if (place->lock_fd < 0)
 		return fail_place(run, place, "cannot make a file in this VM's directory", errno);
 	while (err == 0 && flock(place->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		/* A file system without locks: then nothing keeps two clients apart. */
+		/* On a file system without locks, nothing keeps two clients apart. */
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return 0;
 		err = pause_once(&pause);
@@ -216,7 +216,7 @@ static int lock_place(struct run *run, struct place *place, const struct file_tr
 
 /* --- the request --- */
 
-/* An empty file is no request, and was perhaps put there for good. */
+/* An empty file is no request: some systems keep one there all the time. */
 static bool lies_there(const struct place *place, const char *name)
 {
 	struct stat st;
@@ -224,7 +224,7 @@ static bool lies_there(const struct place *place, const char *name)
 	return fstatat(place->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
-/* Another program's request, which knows nothing of the lock. */
+/* Waits for the request of another program, which does not use the lock. */
 static int wait_for_room(struct run *run, const struct place *place,
 			 const struct file_transport *transport)
 {
@@ -236,7 +236,7 @@ static int wait_for_room(struct run *run, const struct place *place,
 	if (err == -ETIMEDOUT)
 		return fail_set(
 			&run->fail, FAIL_BUSY, err,
-			"%s: an earlier request.txt lies there, and nobody takes it: see that "
+			"%s: an earlier request.txt is still there and is not taken: see that "
 			"the directory is mounted here, and on the host that vgpud runs with "
 			"[file-transport] dir and that this VM is in vgpuadm list",
 			place->name);
@@ -290,7 +290,7 @@ static ssize_t read_response(const struct place *place, char *text, size_t size)
 		len = errno == ESTALE ? 0 : -errno;
 	close(fd);
 	text[len > 0 ? len : 0] = '\0';
-	/* Systems of old write it in place: a line without its end goes on. */
+	/* Older systems write the response in place: a line without its end is not complete. */
 	return len > 0 && strchr(text, '\n') == NULL ? 0 : len;
 }
 
@@ -299,7 +299,7 @@ static int fail_timeout(struct run *run, const struct place *place)
 	bool taken = !lies_there(place, REQUEST);
 
 	if (!taken)
-		unlinkat(place->dir_fd, REQUEST, 0); /* nobody waits for it any more */
+		unlinkat(place->dir_fd, REQUEST, 0); /* withdraw it: it shall not run any more */
 	return fail_set(
 		&run->fail, FAIL_TIMEOUT, -ETIMEDOUT,
 		taken ? "%s: the host took the request and did not answer in time; on the "
@@ -439,7 +439,7 @@ static bool wait_for_thread(const struct file_transport *transport)
 		uint64_t now_ns = util_now_ns(), busy_ns = atomic_load(&errand.busy_ns);
 
 		if (stopped(transport) && !told) {
-			/* It may sleep, and the signal may have come to this thread alone. */
+			/* The thread may sleep, and only this thread may have got the signal. */
 			pthread_kill(errand.thread, *transport->stop);
 			atomic_store(&errand.busy_ns, now_ns);
 			busy_ns = now_ns;
@@ -491,7 +491,7 @@ void file_transport_run(struct run *run, const struct file_transport *transport,
 		samples_sort(&run->latency_ns);
 		samples_sort(&run->exec_us);
 	} else {
-		/* What it measures into stays its own. */
+		/* The hanging thread may still write to the samples: they are left to it. */
 		run->latency_ns = (struct samples){ 0 };
 		run->exec_us = (struct samples){ 0 };
 		fail_hanging(run, transport);

@@ -11,10 +11,10 @@
 #include "guest/vgpu-run/job.h"
 #include "guest/vgpu-run/run.h"
 
-#define FILE_TRANSPORT_TIMEOUT_NS 30000000000u /* when the user says none */
+#define FILE_TRANSPORT_TIMEOUT_NS 30000000000u /* unless the user gives one */
 #define FILE_TRANSPORT_POLL_MS 100u
 
-/* Which directory, and what the request says of this VM; the host compares that, no more. */
+/* The directory, and the VM's values for the request's text, which the host only compares. */
 struct file_transport {
 	const char *dir;
 	const char *vm; /* NULL: named like this host, or the only one there */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* job.c - what the user asks for, as a request, and what its answer must be */
+/* job.c - builds the request that the user asks for, and checks its answer */
 
 #include "guest/vgpu-run/job.h"
 
@@ -68,7 +68,7 @@ static int32_t add(int32_t a, int32_t b)
 	return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-/* What it takes always fits: the operands were counted. */
+/* It always fits: the caller has bounded the number of operands. */
 static void make(struct job *job, const uint8_t *params, uint32_t param_count, const uint8_t *data,
 		 uint32_t data_bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* job.h - what the user asks for, as a request, and what its answer must be */
+/* job.h - builds the request that the user asks for, and checks its answer */
 
 #ifndef RUN_JOB_H
 #define RUN_JOB_H
@@ -15,7 +15,7 @@
 #define JOB_WHY_LEN 200
 
 struct job {
-	bool is_raw; /* the bytes of a file, whatever they are: no certain answer is expected */
+	bool is_raw; /* any bytes, from a file: the right answer is not known */
 	uint32_t opcode;
 	bool sealed; /* carries a checksum, or says so */
 	struct request request;
@@ -35,7 +35,7 @@ int job_build(struct job *job, uint32_t opcode, char *const *operands, size_t co
 int job_load_raw(struct job *job, const char *path, char *why);
 
 /*
- * Whether a response with status OK is the right one.
+ * Checks whether a response with status OK is the right one.
  * values: the sums that it holds, job->expected_count of them.
  * Return: NULL, or in words what is wrong.
  */

@@ -36,7 +36,7 @@ static void catch_signals(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-/* Ends as the signal would have ended it, so that a shell sees it was one. */
+/* Ends the process by the signal itself, so that a shell sees the signal. */
 static void end_by_signal(void)
 {
 	signal(stop_signal, SIG_DFL);
@@ -57,13 +57,13 @@ static void prepare(struct job *job, const struct options *options)
 		options_refuse("%s", why);
 }
 
-/* Whether files are the way: this machine has no device, or one that is not connected. */
+/* Return: whether to use files: this machine has no device, or its link is down. */
 static bool device_is_missing(struct run *run, const struct options *options)
 {
 	struct vgpu_device device;
 	bool missing;
 
-	/* Looking takes no lock: a device that somebody uses is there. */
+	/* DEVICE_READ takes no lock: a device that another process uses counts, too. */
 	if (device_open(&device, &options->where, DEVICE_READ, &run->fail) < 0) {
 		missing = run->fail.kind == FAIL_NO_DEVICE;
 		run->fail.kind = FAIL_NONE;
@@ -74,7 +74,7 @@ static bool device_is_missing(struct run *run, const struct options *options)
 	return missing;
 }
 
-/* Files may be the way: then uses them. Return: whether it did. */
+/* Sends the job by files if that is the way. Return: whether it did. */
 static bool use_files(struct run *run, const struct job *job, struct options *options)
 {
 	if (options->transport == TRANSPORT_AUTO && device_is_missing(run, options)) {

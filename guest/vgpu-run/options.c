@@ -37,7 +37,7 @@ static const char help[] =
 	"      --dir DIR          the directory shared with the host, for transport file\n"
 	"      --vm NAME          this VM's directory in it (default: the hostname, or the only one)\n"
 	"      --pool LETTER      the pool that a request by file names (default A)\n"
-	"      --priority LEVEL   likewise low (default), medium or high\n"
+	"      --priority LEVEL   priority that the request names: low (default), medium or high\n"
 	"      --poll-ms N        longest pause between two looks for an answer by file (100)\n"
 	"      --device-file FILE use a file of 4096 bytes in place of a device, for tests\n"
 	"  -j, --json             print one JSON object\n"
@@ -166,7 +166,7 @@ static enum options_transport parse_transport(const char *text)
 	options_refuse("--transport %s: no such transport; there are device, file, auto", text);
 }
 
-/* It is a directory of --dir, not a way to elsewhere. */
+/* A VM is one directory within --dir: a name with a slash could lead elsewhere. */
 static const char *parse_vm(const char *text)
 {
 	if (text[0] == '\0' || text[0] == '.' || strchr(text, '/') != NULL)
@@ -331,7 +331,7 @@ void options_parse(struct options *options, int argc, char **argv)
 			take_operand(options, argv[optind++]);
 			continue;
 		}
-		/* It stops at "--" only, since every other operand was taken above. */
+		/* getopt_long() stops at "--" only: the loop takes every other operand. */
 		option = getopt_long(argc, argv, "+o:c:t:w:d:jvhV", long_options, NULL);
 		if (option == -1)
 			operands_only = true;

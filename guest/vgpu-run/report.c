@@ -135,7 +135,7 @@ static void print_waiting(const struct run *run, const struct options *options)
 	fputc('\n', stderr);
 }
 
-/* Of the execution, and of accesses, files tell nothing. */
+/* By files, execution time and accesses are not known. */
 static void print_file_figures(const struct run *run, const struct options *options)
 {
 	const struct samples *latency = &run->latency_ns;

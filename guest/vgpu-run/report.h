@@ -16,7 +16,7 @@ enum exit_code report_exit_code(const struct run *run);
 /* The answer, alone, on stdout; nothing when there is none. */
 void report_answer(const struct run *run, const struct job *job);
 
-/* What went wrong, if anything did, in one line on stderr. */
+/* The error, if there was one, in one line on stderr. */
 void report_error(const struct run *run, const struct options *options);
 
 /* Latency, execution time, accesses, on stderr. */

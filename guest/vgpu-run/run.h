@@ -17,7 +17,7 @@
 struct run {
 	uint32_t done;			/* requests answered rightly */
 	uint32_t error;			/* enum vgpu_error that the last request ended with */
-	struct fail fail;		/* what went wrong on this side, if anything */
+	struct fail fail;		/* a failure on the guest's side */
 	struct reply reply;		/* the last one, as it came */
 	struct proto_response response; /* the same, taken apart: leads into reply */
 	int32_t values[JOB_VALUES_MAX];

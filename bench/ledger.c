@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ledger.c - what the ledger costs a request, takes in, weighs on the disk, and answers how fast */
+/* ledger.c - the ledger's cost for a request, rows a second, bytes on the disk, time of a query */
 
 /*
  * usage: bench-ledger [ROWS [DIRECTORY]]     default: 1,000,000 rows in a temporary directory

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* load.c - many VMs at once without any: loopback clients that speak the link as a device does */
+/* load.c - plays the devices of many VMs: clients that speak the link over the VMs' sockets */
 
 #include <errno.h>
 #include <poll.h>

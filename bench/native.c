@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* native.c - the other baseline: the executors called in this very process, with no VM and no
- * daemon */
+/* native.c - the other baseline: executors in this process, without VM and daemon */
 
 #include <errno.h>
 #include <string.h>

@@ -82,7 +82,7 @@ static CUresult launch(struct cuda *cuda, CUfunction function, void **arguments)
 	return cuda->calls.launch(function, 1, 1, 1, 1, 1, 1, 0, cuda->stream, arguments, NULL);
 }
 
-/* As who has never heard of anything else does it. */
+/* The way that a first CUDA program does it. */
 static bool allocate_copy_launch_free(struct cuda *cuda, unsigned a, unsigned b)
 {
 	CUdeviceptr operands[2] = { 0 }, sum = 0;
@@ -154,7 +154,7 @@ static bool measure_persistent(struct cuda *cuda, uint64_t *sample_ns, uint64_t 
 		return false;
 	good = measure(cuda, "native-persistent", sample_ns, rounds, ask_mailbox);
 	cuda->mailbox->request = NATIVE_MAILBOX_STOP;
-	/* One that does not answer would not end either; it goes with the process. */
+	/* A kernel that does not answer does not end either; it ends with the process. */
 	return good && fine(cuda, "bench_persistent", cuda->calls.stream_wait(cuda->stream));
 }
 

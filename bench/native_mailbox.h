@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* native_mailbox.h - what a kernel that never ends and the program that asks it both see */
+/* native_mailbox.h - memory shared by a kernel that never ends and the program that asks it */
 
 #ifndef BENCH_NATIVE_MAILBOX_H
 #define BENCH_NATIVE_MAILBOX_H

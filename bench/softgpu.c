@@ -233,7 +233,7 @@ static uint64_t run_kernel(struct softgpu *gpu, struct softgpu_module *module,
 	return util_now_ns() - start_ns;
 }
 
-/* The quickest of some rounds on either side: what is slower was something else's doing. */
+/* Takes the quickest round of either side: in the others the machine was disturbed. */
 static void measure(struct softgpu *gpu, struct softgpu_module *module, const struct kase *kase,
 		    uint64_t rounds, uint32_t processors)
 {

@@ -31,8 +31,9 @@ typedef struct VGPURegs {
 } VGPURegs;
 
 /*
- * What migrates of the host's side. It is loaded here and judged before it
- * touches the live state, which the destination's own vgpud may know better.
+ * The host's side of the migrated state. It is loaded here and judged before
+ * it touches the live state, for which the destination's own vgpud may have
+ * newer values.
  */
 typedef struct VGPUSaved {
     VGPUConfig config;
@@ -73,13 +74,13 @@ static inline bool vgpu_stub_busy(const VGPUStub *s)
 }
 
 /*
- * Shows the interrupt lines what is pending, after any change of regs.irq_ctrl
- * or regs.irq_status. fresh: the bits that are pending anew; they make a
- * message where the guest uses messages.
+ * Updates the interrupt line after any change of regs.irq_ctrl or
+ * regs.irq_status. fresh: the bits that have become pending; each call with
+ * one sends a message where the guest uses MSI.
  */
 void vgpu_stub_irq_update(VGPUStub *s, uint32_t fresh);
 
-/* Leaves a request that is in flight without an end for the guest. */
+/* Drops a request in flight: the guest gets no end of it. */
 void vgpu_stub_abandon(VGPUStub *s);
 
 #endif

@@ -23,7 +23,7 @@ typedef enum VGPULinkState {
     VGPU_LINK_UP,
 } VGPULinkState;
 
-/* What vgpud says of this VM. */
+/* The VM's settings, as vgpud has sent them. */
 typedef struct VGPUConfig {
     uint32_t vm_id;
     uint32_t pool_id;
@@ -33,8 +33,8 @@ typedef struct VGPUConfig {
 /* What the link tells its device. All functions are required. */
 typedef struct VGPULinkOps {
     /*
-     * vgpud said what it knows of the VM, which is in the link's config now.
-     * changed: it is not what was there before. came_up: the link is up now.
+     * vgpud has sent the VM's settings, which are in the link's config now.
+     * changed: they differ from those before. came_up: the link is now up.
      */
     void (*configured)(void *opaque, bool changed, bool came_up);
     /* The answer to the newest request: len bytes, whose fields agree. */

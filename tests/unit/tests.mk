@@ -13,7 +13,7 @@ $(eval $(call unit-test,sched/test_limit,vgpud/sched/limit.c))
 $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
-PEER := vgpud/link/peer.c vgpud/link/door.c vgpud/link/refuse.c vgpud/link/session.c
+PEER := vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
 $(eval $(call unit-test,link/test_peer,$(PEER),-lsystemd))
 $(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c proc/descriptors.c common/log.c common/sock.c,-lsystemd))
 $(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))

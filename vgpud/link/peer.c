@@ -14,7 +14,6 @@
 
 #include "common/names.h"
 #include "common/wire/vgpu_frame.h"
-#include "vgpud/link/door.h"
 #include "vgpud/link/refuse.h"
 #include "vgpud/link/session.h"
 
@@ -352,7 +351,6 @@ int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *v
 
 	if (peer == NULL) {
 		close(fd);
-		door_freed();
 		return -ENOMEM;
 	}
 	peer->fd = fd;
@@ -378,10 +376,8 @@ void peer_free(struct peer *peer)
 	sd_event_source_disable_unref(peer->hello_timer);
 	sd_event_source_disable_unref(peer->frame_timer);
 	sd_event_source_disable_unref(peer->io);
-	if (peer->fd >= 0) {
+	if (peer->fd >= 0)
 		close(peer->fd);
-		door_freed();
-	}
 	free(peer->out);
 	free(peer);
 }

@@ -16,7 +16,6 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "proc/descriptors.h"
-#include "vgpud/link/door.h"
 #include "vgpud/link/refuse.h"
 
 /*
@@ -24,22 +23,23 @@
  * cannot displace the first. Before that, the port checks whether the first has hung up, so that a
  * restarted QEMU is not refused because of its own dead predecessor.
  *
- * When descriptors run short, devices wait in the backlog until another one goes (door.h), so that
- * administrators can still connect (descriptors.h).
+ * When descriptors run short, devices wait in the backlog, so that administrators can still connect
+ * (descriptors.h). The port looks again each second: its socket would be readable all the time, and
+ * the loop would spin on a connection that it cannot accept.
  *
  * Messages that a device can provoke are logged at most once a second. A device that connects and
  * hangs up in a loop is logged as a summary.
  */
 
 #define CONNECT_RETRY_USEC 1000000ull
+#define ACCEPT_RETRY_USEC 1000000ull /* while descriptors run short */
 
 struct port {
 	struct port_config config; /* but path */
 	char path[SOCK_PATH_SIZE];
 	int listen_fd; /* or -1 */
 	sd_event_source *listen_io;
-	struct door door;
-	sd_event_source *retry; /* connect again */
+	sd_event_source *retry; /* connect, or accept, again */
 	struct peer *peer;	/* or NULL */
 	struct port_counts counts;
 	struct log_limit complaints;
@@ -184,11 +184,24 @@ static void refuse_second(struct port *port, int fd)
 			  peer_make_hello(frame, &port->config.vm, VGPU_ERR_DENIED));
 }
 
+static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct port *port = arg;
+
+	(void)source;
+	(void)usec;
+	port->retry = sd_event_source_unref(port->retry);
+	sd_event_source_set_enabled(port->listen_io, SD_EVENT_ON);
+	return 0;
+}
+
 /* There is no descriptor for the device that connects. */
-static void shut_door(struct port *port, const char *why)
+static void accept_later(struct port *port, const char *why)
 {
 	complain(port, "cannot accept a device: %s; it waits until another one has gone", why);
-	door_shut(&port->door, port->listen_io);
+	if (sd_event_add_time_relative(port->config.event, &port->retry, CLOCK_MONOTONIC,
+				       ACCEPT_RETRY_USEC, 0, on_accept_again, port) >= 0)
+		sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
 }
 
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
@@ -199,13 +212,13 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	(void)source;
 	(void)revents;
 	if (!descriptors_left(listen_fd, DESCRIPTORS_OF_HOST)) {
-		shut_door(port, DESCRIPTORS_REMEDY);
+		accept_later(port, DESCRIPTORS_REMEDY);
 		return 0;
 	}
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			shut_door(port, strerror(errno));
+			accept_later(port, strerror(errno));
 		return 0;
 	}
 	if (port->peer != NULL)
@@ -308,14 +321,12 @@ void port_close(struct port *port)
 		return;
 	if (port->peer != NULL)
 		peer_free(port->peer);
-	door_drop(&port->door);
 	sd_event_source_disable_unref(port->retry);
 	sd_event_source_disable_unref(port->sum);
 	sd_event_source_disable_unref(port->listen_io);
 	if (port->listen_fd >= 0) {
 		unlink(port->path);
 		close(port->listen_fd);
-		door_freed();
 	}
 	free(port);
 }

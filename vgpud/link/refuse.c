@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vgpud/link/door.h"
 
 #define LINGER_USEC 1000000ull
 #define LINGER_MAX 32 /* connections at the same time; others are closed at once */
@@ -26,7 +25,6 @@ static void refused_free(struct refused *refused)
 	sd_event_source_disable_unref(refused->timer);
 	sd_event_source_disable_unref(refused->io);
 	close(refused->fd);
-	door_freed();
 	free(refused);
 }
 
@@ -58,7 +56,6 @@ void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t l
 	    shutdown(fd, SHUT_WR) < 0) {
 		free(refused);
 		close(fd);
-		door_freed();
 		return;
 	}
 	lingering++;

@@ -14,17 +14,17 @@
 
 /* The setting's command, NULL if it has none of the form that the table makes. */
 #define COMMAND_SET(id, name, pattern, what) name
-#define COMMAND_OTHER NULL
+#define COMMAND_OTHER() NULL
 
 const struct vm_setting vm_settings_table[VM_SETTING_NUM] = {
-#define ROW(NAME, name_, KIND, least_, most_, standard_, list, show, option, command_) \
+#define ROW(NAME, name_, KIND, least_, most_, standard_, list, show, option, how, ...) \
 	[VM_SETTING_##NAME] = {                                                        \
 		.name = #name_,                                                        \
 		.kind = VM_SETTING_KIND_##KIND,                                        \
 		.least = (least_),                                                     \
 		.most = (most_),                                                       \
 		.standard = (standard_),                                               \
-		.command = COMMAND_##command_,                                         \
+		.command = COMMAND_##how(__VA_ARGS__),                                 \
 		.offset = offsetof(struct vm_settings, name_),                         \
 	},
 	VM_SETTING_TABLE(ROW)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /*
- * X(NAME, name, KIND, least, most, "standard", "COLUMN", "in words", "add-vm's option", command)
+ * X(NAME, name, KIND, least, most, "standard", "COLUMN", "in words", "add-vm's option", command ...)
  *
  * name: the member of struct vm_settings, the database's column, the key of a row in JSON.
  * KIND: how the value is kept, read and written: see vm_settings.c.
@@ -19,7 +19,7 @@
  * COLUMN: heading in `vgpuadm list`. in words: label in `vgpuadm show`. Each is NULL where only
  * JSON has the setting.
  * option: " [--name <type>]" in add-vm's pattern, or "".
- * command: SET(ID, "set-name", "pattern", "what it does"), or OTHER: commands of its own change it.
+ * command: SET, ID, "set-name", "pattern", "what it does"; or OTHER: commands of its own change it.
  *
  * These lines make the columns of table vm and their bindings, the fields of `vgpuadm list` and of
  * its JSON, add-vm's options, the set-commands with their handlers, help and completion.
@@ -28,20 +28,19 @@
  */
 #ifndef VM_SETTING_TABLE
 #define VM_SETTING_TABLE(X)                                                                     \
-	X(POOL, pool, POOL, 0, 25, "A", "POOL", "pool", " [--pool <pool>]",                     \
-	  SET(SET_POOL, "set-pool", "<vm> <pool>", "move a VM to another pool, at once"))       \
+	X(POOL, pool, POOL, 0, 25, "A", "POOL", "pool", " [--pool <pool>]", SET, SET_POOL,      \
+	  "set-pool", "<vm> <pool>", "move a VM to another pool, at once")                      \
 	X(PRIORITY, priority, PRIORITY, 0, 2, "medium", "PRIORITY", "priority",                 \
-	  " [--priority <priority>]",                                                           \
-	  SET(SET_PRIORITY, "set-priority", "<vm> <priority>",                                  \
-	      "give a VM another priority, at once"))                                           \
+	  " [--priority <priority>]", SET, SET_PRIORITY, "set-priority", "<vm> <priority>",     \
+	  "give a VM another priority, at once")                                                \
 	X(PAUSED, paused, HALT, 0, 1, "off", "PAUSED", "paused", "", OTHER)                     \
 	X(LIMIT_PER_S, limit_per_s, NUMBER, 0, 1000000, "none", NULL, "requests a second", "",  \
 	  OTHER)                                                                                \
 	X(LIMIT_BURST, limit_burst, NUMBER, 0, 1000000, "none", NULL, "and at once", "", OTHER) \
 	X(CONNECT, connect, TEXT, 0, 107, "none", NULL, NULL, " [--connect <path>]", OTHER)     \
 	X(OWNER, owner, TEXT, 0, 100, "none", NULL, "its socket is for", " [--owner <owner>]",  \
-	  SET(SET_OWNER, "set-owner", "<vm> <owner>",                                           \
-	      "say whose QEMU may connect to a VM's socket, at once"))
+	  SET, SET_OWNER, "set-owner", "<vm> <owner>",                                          \
+	  "say whose QEMU may connect to a VM's socket, at once")
 #endif
 
 #define VM_SETTING_TEXT_SIZE 128 /* bytes of a text's value, end included */

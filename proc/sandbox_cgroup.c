@@ -68,7 +68,9 @@ static int open_group(int dir, const char *name)
 	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 /* Moves this process and its parent. Return: 0 or -errno. */

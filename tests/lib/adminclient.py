@@ -48,7 +48,7 @@ def commands():
     settings = re.search(r"define VM_SETTING_TABLE\(X\)(.*?)\n#endif", (paths.ROOT / "common/vm_settings.h").read_text(),
                          re.DOTALL)[1].replace("\\\n", "\n")
     options = "".join(re.findall(r'"( \[--[^"]*)"', settings))
-    made = re.findall(r'SET\(\w+,\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),', settings)
+    made = re.findall(r'SET,\s*\w+,\s*"([^"]+)",\s*((?:"[^"]*"\s*)+),', settings)
     text = text.replace("VM_SETTING_TABLE(ADD_VM_OPTION)", f'"{options}"')
     text = text.replace("VM_SETTING_TABLE(ADMIN_CMD_OF)", "".join(f'ADMIN_CMD(X, "{name}", {pattern}, CHANGE, DAEMON, "")\n'
                                                                   for name, pattern in made))

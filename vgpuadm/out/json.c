@@ -33,13 +33,15 @@ static void put_json(const json_t *value)
 static size_t moment_of(const char *key)
 {
 	static const char suffix[] = "_unix_ns";
-	size_t len = strlen(key);
+	size_t len = strlen(key), name_len;
 
-	if (len < sizeof(suffix) || strcmp(key + len - (sizeof(suffix) - 1), suffix) != 0)
+	if (len < sizeof(suffix))
 		return 0;
-	if (strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") != len)
+	name_len = len - (sizeof(suffix) - 1);
+	if (strcmp(&key[name_len], suffix) != 0 ||
+	    strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") != len)
 		return 0;
-	return len - (sizeof(suffix) - 1);
+	return name_len;
 }
 
 /*

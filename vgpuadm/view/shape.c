@@ -38,10 +38,10 @@
 		.width = (width_)                                                   \
 	}
 #define WIDTH_OF(heading) ((heading) == NULL ? 0 : sizeof(heading) - 1)
-#define SETTING_AS(key, heading, read, width) SETTING(key, heading, read, width)
-#define LIST_SETTING(NAME, name, KIND, least, most, standard, list, show, option, command) \
+#define SETTING_AS(...) SETTING(__VA_ARGS__)
+#define LIST_SETTING(NAME, name, KIND, least, most, standard, list, show, option, ...) \
 	SETTING_AS(#name, list, READ_##KIND, WIDTH_OF(list)),
-#define SHOW_SETTING(NAME, name, KIND, least, most, standard, list, show, option, command) \
+#define SHOW_SETTING(NAME, name, KIND, least, most, standard, list, show, option, ...) \
 	SETTING_AS(#name, show, READ_##KIND, 0),
 #define END                 \
 	{                   \
@@ -331,8 +331,9 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 				  .say = say_remove_vm },
 #define SHAPE_SET(id, name, pattern, what) \
 	[ADMIN_CMD_##id] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
-#define SHAPE_OTHER
-#define SHAPE(NAME, name, KIND, least, most, standard, list, show, option, command) SHAPE_##command
+#define SHAPE_OTHER()
+#define SHAPE(NAME, name, KIND, least, most, standard, list, show, option, how, ...) \
+	SHAPE_##how(__VA_ARGS__)
 	VM_SETTING_TABLE(SHAPE)
 #undef SHAPE
 		[ADMIN_CMD_SET_LIMIT] = { .fields = change_fields,

@@ -18,9 +18,9 @@ admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_ADD_VM] = admin_add_vm,
 	[ADMIN_CMD_REMOVE_VM] = admin_remove_vm,
 #define HANDLER_SET(id, name, pattern, what) [ADMIN_CMD_##id] = admin_set,
-#define HANDLER_OTHER
-#define HANDLER(NAME, name, KIND, least, most, standard, list, show, option, command) \
-	HANDLER_##command
+#define HANDLER_OTHER()
+#define HANDLER(NAME, name, KIND, least, most, standard, list, show, option, how, ...) \
+	HANDLER_##how(__VA_ARGS__)
 	VM_SETTING_TABLE(HANDLER)
 #undef HANDLER
 		[ADMIN_CMD_SET_LIMIT] = admin_set_limit,

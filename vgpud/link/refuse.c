@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
 #define LINGER_USEC 1000000ull
 #define LINGER_MAX 32 /* connections at the same time; others are closed at once */
 

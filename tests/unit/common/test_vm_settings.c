@@ -11,19 +11,19 @@
 /* With the settings that are to come: each is one line. */
 #define VM_SETTING_TABLE(X)                                                                      \
 	X(POOL, pool, POOL, 0, 25, "A", "POOL", "pool", "", OTHER)                               \
-	X(PRIORITY, priority, PRIORITY, 0, 2, "medium", "PRIORITY", "priority", "",              \
-	  SET(SET_PRIORITY, "set-priority", "<vm> <priority>", "as it is"))                      \
+	X(PRIORITY, priority, PRIORITY, 0, 2, "medium", "PRIORITY", "priority", "", SET,         \
+	  SET_PRIORITY, "set-priority", "<vm> <priority>", "as it is")                           \
 	X(PAUSED, paused, HALT, 0, 1, "off", "PAUSED", "paused", "", OTHER)                      \
-	X(PROGRAMS, programs, SWITCH, 0, 1, "off", NULL, "programs", "",                         \
-	  SET(SET_PROGRAMS, "set-programs", "<vm> <programs:switch>", "let it run programs"))    \
-	X(SHARE, share, NUMBER, 1, 10000, "100", NULL, "share", "",                              \
-	  SET(SET_SHARE, "set-share", "<vm> <share:number>", "give it another share"))           \
-	X(CAP, cap, PERCENT, 0, 100, "none", NULL, "cap", "",                                    \
-	  SET(SET_CAP, "set-cap", "<vm> <cap:percent|none>", "let it have so much of the time")) \
-	X(MEMORY, memory, SIZE, 0, 1ull << 50, "none", NULL, "memory", "",                       \
-	  SET(SET_MEMORY, "set-memory", "<vm> <memory:size|none>", "let it have so much"))       \
-	X(MAX_PROGRAMS, max_programs, NUMBER, 1, 1024, "16", NULL, "at most", "",                \
-	  SET(SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:number>", "so many"))    \
+	X(PROGRAMS, programs, SWITCH, 0, 1, "off", NULL, "programs", "", SET, SET_PROGRAMS,      \
+	  "set-programs", "<vm> <programs:switch>", "let it run programs")                       \
+	X(SHARE, share, NUMBER, 1, 10000, "100", NULL, "share", "", SET, SET_SHARE, "set-share", \
+	  "<vm> <share:number>", "give it another share")                                        \
+	X(CAP, cap, PERCENT, 0, 100, "none", NULL, "cap", "", SET, SET_CAP, "set-cap",           \
+	  "<vm> <cap:percent|none>", "let it have so much of the time")                          \
+	X(MEMORY, memory, SIZE, 0, 1ull << 50, "none", NULL, "memory", "", SET, SET_MEMORY,      \
+	  "set-memory", "<vm> <memory:size|none>", "let it have so much")                        \
+	X(MAX_PROGRAMS, max_programs, NUMBER, 1, 1024, "16", NULL, "at most", "", SET,           \
+	  SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:number>", "so many")         \
 	X(OWNER, owner, TEXT, 0, 100, "none", NULL, "owner", "", OTHER)
 
 #include "common/vm_settings.c"

@@ -156,7 +156,7 @@ void say_window(const json_t *extras)
 	put_window(extras);
 	fputs(json_is_true(json_object_get(extras, "exact"))
 		      ? ", from the rows"
-		      : ", from histograms (percentiles within 3.1 %)",
+		      : ", from histograms (percentiles within 1.6 %)",
 	      stdout);
 	puts(json_is_true(json_object_get(extras, "widened")) ? ", widened to whole minutes" : "");
 }

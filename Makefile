@@ -224,7 +224,7 @@ torture: all $(STORM)
 
 # The counts that take hours: SOAK_PARTS='fuzz_frame replay' for some, SOAK_PERCENT=1 for a hundredth.
 .PHONY: soak
-soak: all unit fuzz $(STORM)
+soak: all unit fuzz fuzz-drive $(STORM)
 	@tools/prerequisites.sh test
 	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *torture* ]] || { qemu/build.sh && qemu/build.sh --san && \
 		$(MAKE) --no-print-directory SAN=0 guest-image && $(MAKE) --no-print-directory SAN=1 build-san/bin/vgpud; }

@@ -5,6 +5,7 @@
 # usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, replay, torture; default: all of them
 #        SOAK_PERCENT=N    so many percent of each count (100); CI runs about one with `make check`
 #        SOAK_JOBS=N       processes for each fuzzer (all processors)
+#        SOAK_SECONDS=N    time at most for fuzz_ptx and fuzz_ptx_run, each; they then say how many they ran
 # Prints a line for each part as it ends, and keeps all of them with their output in build/soak/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,12 +30,21 @@ part() { # part NAME COUNT COMMAND...
     [ "$count" -gt 0 ] || count=1
     "$@" "$count" >"$kept/$name.log" 2>&1 || { result=FAILED; failed=1; }
     printf '%-22s %12s %8s s  %s\n' "$name" "$count" $((SECONDS - start)) "$result" | tee -a "$kept/table"
+    grep ' inputs' "$kept/$name.log" | sed 's/^/    /' || true
     [ "$result" = passed ] || tail -n 20 "$kept/$name.log" | sed 's/^/    /'
 }
 
 # What a part runs; the count is the last argument. shellcheck does not see that part() calls them.
 # shellcheck disable=SC2317
-run_fuzzer() { FUZZ_RUNS=$2 FUZZ_JOBS=$jobs FUZZ_SEED=$(date +%s) tests/fuzz/run.sh "$1"; }
+run_fuzzer() {
+    case $1 in
+    fuzz_ptx | fuzz_ptx_run)
+        FUZZ_RUNS=$2 FUZZ_JOBS=$jobs FUZZ_SEED=$(date +%s) FUZZ_SECONDS=${SOAK_SECONDS:-1000000} tests/fuzz/drive.sh "$1" ;;
+    *) run_guided "$@" ;;
+    esac
+}
+# shellcheck disable=SC2317
+run_guided() { FUZZ_RUNS=$2 FUZZ_JOBS=$jobs FUZZ_SEED=$(date +%s) tests/fuzz/run.sh "$1"; }
 # shellcheck disable=SC2317
 run_replay() { REPLAY_LEDGERS=$1 REPLAY_SEED=$(date +%s) build/tests/unit/ledger/test_replay; }
 # shellcheck disable=SC2317

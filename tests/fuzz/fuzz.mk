@@ -27,8 +27,30 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) vgpuadm/fail.c vgpuadm/times.c 
 	$(addprefix vgpuadm/view/,say.c shape.c story.c), \
 	-ljansson -lsmartcols))
 
-$(eval $(call fuzzer,fuzz_ptx,$(SOFTGPU_FRONT_SRC)))
-$(eval $(call fuzzer,fuzz_ptx_run,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
+$(eval $(call fuzzer,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))
+$(eval $(call fuzzer,fuzz_ptx_run,tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
+
+# The same without libFuzzer, for the counts of `make soak`: built by GCC or another C compiler that has the sanitizers.
+DRIVE_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -I. -fno-omit-frame-pointer -ffp-contract=off \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
+# They run where there is no compiler, too.
+DRIVE_LDFLAGS := -static-libasan -static-libubsan
+
+DRIVE :=
+define driver
+DRIVE += $(FUZZ_B)/drive_$(1)
+$(FUZZ_B)/drive_$(1): $(patsubst %.c,$(FUZZ_B)/drive/%.o,tests/fuzz/drive.c tests/fuzz/$(1).c $(2))
+	@echo "  LINK  $$@"
+	@$$(CC) $(DRIVE_CFLAGS) $(DRIVE_LDFLAGS) -o $$@ $$^ $(3)
+endef
+
+$(eval $(call driver,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))
+$(eval $(call driver,fuzz_ptx_run,tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
+
+$(FUZZ_B)/drive/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  DRIVE $<"
+	@$(CC) $(DRIVE_CFLAGS) -c -o $@ $<
 
 $(FUZZ_B)/.prerequisites: tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
@@ -44,10 +66,15 @@ $(FUZZ_B)/obj/%.o: %.c | $(FUZZ_B)/.prerequisites
 # a word wrong, and teach it nothing.
 $(FUZZ_B)/obj/common/suggest.o: FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp
 # The same of loops over lanes.
-$(patsubst %.c,$(FUZZ_B)/obj/%.o,$(SOFTGPU_MACHINE_SRC)): FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp \
+$(patsubst %.c,$(FUZZ_B)/obj/%.o,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC)): FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp \
 	-ffp-contract=off
 
--include $(shell find $(FUZZ_B)/obj -name '*.d' 2>/dev/null)
+# What makes inputs is not what they are to reach.
+$(FUZZ_B)/obj/tests/fuzz/ptx_mutate.o $(FUZZ_B)/obj/tests/fuzz/ptx_program.o: \
+	FUZZ_CFLAGS += -fno-sanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table
 
-.PHONY: fuzz
+-include $(shell find $(FUZZ_B)/obj $(FUZZ_B)/drive -name '*.d' 2>/dev/null)
+
+.PHONY: fuzz fuzz-drive
 fuzz: $(FUZZ)
+fuzz-drive: $(DRIVE)

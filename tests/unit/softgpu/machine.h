@@ -21,6 +21,7 @@
 
 struct machine {
 	struct sg_memory *memory;
+	uint64_t globals, constants; /* where the module's variables are; 0: it has none */
 	struct sg_module *module;
 	struct sg_cta_heap heap;
 	struct sg_error error;
@@ -71,15 +72,19 @@ static void machine_race(void *arg, const char *text)
 	machine_keep(((struct machine *)arg)->raced, 4096, text);
 }
 
-/* Return: 0, or the error of loading; m->error says more. */
-static inline int machine_load(struct machine *m, const char *text, size_t bytes)
+/*
+ * memory: of an earlier machine, which is then this one's; NULL: a new one.
+ * Return: 0, or the error of loading; m->error says more.
+ */
+static inline int machine_load_into(struct machine *m, struct sg_memory *memory, const char *text,
+				    size_t bytes)
 {
 	const struct sg_module_text one = { .text = text, .len_bytes = bytes };
 	const struct sg_code_function *function;
-	uint64_t globals = 0, constants = 0;
 	int err;
 
 	memset(m, 0, sizeof(*m));
+	m->memory = memory;
 	m->steps_left = 100000;
 	m->budget = 10000;
 	m->resident = 4;
@@ -90,25 +95,41 @@ static inline int machine_load(struct machine *m, const char *text, size_t bytes
 		return err;
 	if (sg_bind_module(m->module, &function))
 		return -ENOTSUP;
-	err = sg_memory_new(MACHINE_BYTES, &m->memory);
+	err = memory ? 0 : sg_memory_new(MACHINE_BYTES, &m->memory);
 	if (err)
 		return err;
 	if (m->module->global_bytes)
 		err = sg_memory_alloc(m->memory, m->module->global_bytes, m->module->global_align,
-				      SG_MEMORY_VARIABLE, &globals);
+				      SG_MEMORY_VARIABLE, &m->globals);
 	if (!err && m->module->constant_bytes)
 		err = sg_memory_alloc(m->memory, m->module->constant_bytes,
-				      m->module->constant_align, SG_MEMORY_CONST, &constants);
+				      m->module->constant_align, SG_MEMORY_CONST, &m->constants);
 	if (err)
 		return err;
-	sg_module_place(m->module, globals, constants);
+	sg_module_place(m->module, m->globals, m->constants);
 	if (m->module->global_image_bytes)
-		memcpy(sg_memory_host(m->memory, globals, m->module->global_bytes),
+		memcpy(sg_memory_host(m->memory, m->globals, m->module->global_bytes),
 		       m->module->global_image, m->module->global_image_bytes);
 	if (m->module->constant_image_bytes)
-		memcpy(sg_memory_host(m->memory, constants, m->module->constant_bytes),
+		memcpy(sg_memory_host(m->memory, m->constants, m->module->constant_bytes),
 		       m->module->constant_image, m->module->constant_image_bytes);
 	return 0;
+}
+
+static inline int machine_load(struct machine *m, const char *text, size_t bytes)
+{
+	return machine_load_into(m, NULL, text, bytes);
+}
+
+/* Frees all but the memory, which is empty again but for what machine_alloc() made. */
+static inline struct sg_memory *machine_take_memory(struct machine *m)
+{
+	if (m->globals)
+		sg_memory_release(m->memory, m->globals);
+	if (m->constants)
+		sg_memory_release(m->memory, m->constants);
+	sg_module_free(m->module);
+	return m->memory;
 }
 
 static inline void machine_free(struct machine *m)

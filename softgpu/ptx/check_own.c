@@ -47,10 +47,12 @@ void sg_check_mov(struct sg_check *c)
 	const struct sg_ast_insn *insn = c->insn;
 	enum sg_type type = insn->variant->type[0];
 	struct sg_isa_operand table = { .type = type, .written = true };
-	const struct sg_operand *dst = &insn->operands[0], *src = &insn->operands[1];
+	const struct sg_operand *dst, *src;
 
 	if (insn->count != 2)
 		sg_check_wrong(c, "has %u operands, expected 2", insn->count);
+	dst = &insn->operands[0];
+	src = &insn->operands[1];
 	c->number = 1;
 	if (dst->kind == SG_OPERAND_VECTOR)
 		check_parts(c, dst, true, type);

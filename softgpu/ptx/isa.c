@@ -119,13 +119,29 @@ unsigned sg_isa_sreg_components(enum sg_sreg sreg)
 	return sreg < SG_SREG_NUM ? sregs[sreg].components : 0;
 }
 
+/* Most words differ in their first letter: no call for these. */
 static bool same(const char *word, const char *text, size_t len_bytes)
 {
-	return strlen(word) == len_bytes && memcmp(word, text, len_bytes) == 0;
+	size_t i = 0;
+
+	while (i < len_bytes && word[i] == text[i] && word[i] != '\0')
+		i++;
+	return i == len_bytes && word[i] == '\0';
+}
+
+/* All but .pred have their width in the second to fourth place; most words that are asked about have none. */
+static bool may_be_type(const char *word, size_t len_bytes)
+{
+	for (size_t i = 1; i < len_bytes && i < 4; i++)
+		if (word[i] >= '0' && word[i] <= '9')
+			return true;
+	return len_bytes == 4 && word[0] == 'p';
 }
 
 enum sg_type sg_isa_find_type(const char *word, size_t len_bytes)
 {
+	if (!may_be_type(word, len_bytes))
+		return SG_TYPE_NONE;
 	for (unsigned type = SG_TYPE_NONE + 1; type < SG_TYPE_NUM; type++)
 		if (same(types[type].word, word, len_bytes))
 			return type;

@@ -46,7 +46,11 @@ static const struct {
 
 static bool span_is(struct sg_isa_span a, const char *text)
 {
-	return strlen(text) == a.len_bytes && memcmp(a.text, text, a.len_bytes) == 0;
+	size_t i = 0;
+
+	while (i < a.len_bytes && text[i] == a.text[i] && text[i] != '\0')
+		i++;
+	return i == a.len_bytes && text[i] == '\0';
 }
 
 static bool same_span(struct sg_isa_span a, struct sg_isa_span b)
@@ -339,6 +343,17 @@ static size_t split(const char *text, size_t len_bytes, struct sg_isa_span *out)
 	}
 }
 
+/* A row's pattern begins with the word before the text's first dot. Nearly all rows differ early. */
+static bool is_mnemonic_of(const struct sg_isa_row *row, const char *text, size_t len_bytes)
+{
+	const char *pattern = row->pattern;
+	size_t i = 0;
+
+	while (i < len_bytes && text[i] != '.' && pattern[i] == text[i])
+		i++;
+	return (i == len_bytes || text[i] == '.') && (pattern[i] == '.' || pattern[i] == '\0');
+}
+
 enum sg_isa_match sg_isa_match(const char *text, size_t len_bytes, struct sg_isa_variant *out)
 {
 	struct sg_isa_span parts[SG_ISA_SUFFIXES_MAX + 1];
@@ -347,14 +362,10 @@ enum sg_isa_match sg_isa_match(const char *text, size_t len_bytes, struct sg_isa
 
 	for (size_t r = 0; r < sg_isa_row_count; r++) {
 		const struct sg_isa_row *row = &sg_isa_rows[r];
-		size_t first = strcspn(row->pattern, ".");
 		struct sg_isa_variant variant;
 		struct match match;
 
-		if (memchr(text, '.', len_bytes) == NULL ? first != len_bytes
-							 : first != parts[0].len_bytes)
-			continue;
-		if (memcmp(row->pattern, text, first) != 0)
+		if (!is_mnemonic_of(row, text, len_bytes))
 			continue;
 		known = true;
 		read_groups(row->pattern, &match);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES_FIRST (32u << 10) /* each chunk doubles the memory, */
+#define CHUNK_BYTES_FIRST (8u << 10) /* each chunk doubles the memory, */
 #define CHUNK_BYTES_MOST (1u << 20)   /* up to here */
 #define ALIGN_BYTES 16u
 

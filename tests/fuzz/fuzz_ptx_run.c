@@ -21,6 +21,9 @@ static const struct ptx_part parts[] = {
 	{ "", ".version 9.0\n.target sm_100\n.address_size 64\n" },
 	{ "[co", ".const .align 16 .b8 co[128] = {1, 2, 3};\n" },
 	{ "[sh|%d10", ".shared .align 16 .b8 sh[256];\n" },
+	{ "vprintf", ".extern .func (.param .b32 r) vprintf(.param .b64 a, .param .b64 b);\n" },
+	{ "malloc", ".extern .func (.param .b64 r) malloc(.param .b64 n);\n" },
+	{ "free", ".extern .func free(.param .b64 p);\n" },
 	{ " f,|%d11",
 	  ".func (.reg .b32 o) f(.reg .b32 n)\n{ .reg .pred p; .reg .b32 t; setp.gt.u32 p, n, 40;\n"
 	  "mov.u32 o, n; @p ret; add.u32 t, n, 7; call (t), f, (t); xor.b32 o, t, n; ret; }\n" },
@@ -43,13 +46,33 @@ static const struct ptx_part parts[] = {
 	{ "%q", "mov.b128 %q0, {%d0, %d1};\n" },
 };
 
+/* A format for vprintf: what conversions are made of, and other letters. */
+static void put_format(struct ptx_text *t, const struct ptx_source *s)
+{
+	static const char letters[] = "%%%%dsfxXcluhgaip.*0123456789-+# nq";
+	uint32_t state = 1;
+
+	for (size_t n = 0; n < s->left; n++)
+		state = state * 31 + s->at[n];
+	ptx_put(t, ".global .b8 fmt[24] = {");
+	for (unsigned n = 0; n < 23; n++) {
+		state = state * 1664525 + 1013904223;
+		ptx_put(t, "%u,", (unsigned char)letters[(state >> 16) % (sizeof(letters) - 1)]);
+	}
+	ptx_put(t, "0};\n");
+}
+
 static void put_program(struct ptx_text *t, struct ptx_source *s)
 {
 	static struct ptx_text body;
+	struct ptx_source whole = *s;
 
 	body.used = 0;
 	ptx_put_body(&body, s, 1 + ptx_take(s, INSNS_MAX));
-	for (size_t n = 0; n < sizeof(parts) / sizeof(parts[0]); n++)
+	ptx_put_part(t, &parts[0], "");
+	if (strstr(body.bytes, "fmt"))
+		put_format(t, &whole);
+	for (size_t n = 1; n < sizeof(parts) / sizeof(parts[0]); n++)
 		ptx_put_part(t, &parts[n], body.bytes);
 	ptx_put(t, "%sret; }\n", body.bytes);
 }
@@ -97,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 	static struct ptx_text t;
 	static struct sg_memory *memory; /* to map it takes longer than to run a short program */
 	static unsigned used;
+	uint64_t free_bytes = 0, total_bytes = 0;
 	static struct machine m;
 	int err;
 
@@ -110,8 +134,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 	if (err == 0)
 		run(&m, &s);
 	memory = machine_take_memory(&m);
-	/* Addresses are not used again at once, so that its pages get more. */
-	if (++used % MEMORY_RUNS == 0) {
+	/*
+	 * Addresses are not used again at once, so that its pages get more; and what a kernel did not
+	 * free stays.
+	 */
+	if (memory)
+		sg_memory_info(memory, &free_bytes, &total_bytes);
+	if (++used % MEMORY_RUNS == 0 || free_bytes < total_bytes / 2) {
 		sg_memory_free(memory);
 		memory = NULL;
 	}

@@ -279,6 +279,10 @@ static void edit(struct edited *e)
 static const struct ptx_part parts[] = {
 	{ "[co", ".const .align 16 .b8 co[128] = {1, 2, 3};\n" },
 	{ "[sh", ".shared .align 16 .b8 sh[256];\n" },
+	{ "fmt", ".global .b8 fmt[4] = {37, 100, 10, 0};\n" },
+	{ "vprintf", ".extern .func (.param .b32 r) vprintf(.param .b64 a, .param .b64 b);\n" },
+	{ "malloc", ".extern .func (.param .b64 r) malloc(.param .b64 n);\n" },
+	{ "free", ".extern .func free(.param .b64 p);\n" },
 	{ " f,", ".func (.reg .b32 o) f(.reg .b32 n)\n{ mov.u32 o, n; ret; }\n" },
 	{ "", ".entry k(.param .u64 a)\n{\n" },
 	{ "%p", ".reg .pred %p<4>;\n" },

@@ -198,6 +198,54 @@ static void put_row(struct ptx_text *t, struct ptx_source *s)
 	ptx_put(t, ";\n");
 }
 
+/* What printf and its like are given: often what they expect, else any number. */
+static void put_passed(struct ptx_text *t, struct ptx_source *s, const char *param)
+{
+	if (ptx_take(s, 4))
+		ptx_put(t, "st.param.b64 [%s], %%d%u; ", param, 4 + ptx_take(s, 4));
+	else
+		ptx_put(t, "st.param.b64 [%s], %%d%u; ", param, ptx_take(s, 4));
+}
+
+/* Functions of the device itself, special registers, and sums of addresses. */
+static void put_device_call(struct ptx_text *t, struct ptx_source *s)
+{
+	static const char *const registers[] = { "ctaid.x", "ntid.x",	   "nctaid.y",
+						 "warpid",  "lanemask_lt", "clock",
+						 "smid",    "gridid",	   "total_smem_size",
+						 "envreg1", "tid.y",	   "lanemask_ge" };
+
+	switch (ptx_take(s, 8)) {
+	case 0: /* %d4: the format, %d5: what it prints */
+		ptx_put(t, "{ .param .b64 p0; .param .b64 p1; .param .b32 r0; ");
+		ptx_put(t, "mov.u64 %%d4, fmt; mov.u64 %%d5, lo; cvta.local.u64 %%d5, %%d5; ");
+		ptx_put(t, "mov.u64 %%d6, %%d9; mov.u64 %%d7, %%d4; ");
+		put_passed(t, s, "p0");
+		put_passed(t, s, "p1");
+		ptx_put(t, "call (r0), vprintf, (p0, p1); ld.param.b32 %%r%u, [r0]; }\n",
+			ptx_take(s, 4));
+		break;
+	case 1:
+		ptx_put(t, "{ .param .b64 p0; .param .b64 r0; st.param.b64 [p0], %u; ",
+			ptx_take(s, 4) ? ptx_take(s, 256) : ptx_take(s, 65536) << 8);
+		ptx_put(t, "call (r0), malloc, (p0); ld.param.b64 %%d%u, [r0]; }\n",
+			ptx_take(s, 4));
+		break;
+	case 2:
+		ptx_put(t, "{ .param .b64 p0; st.param.b64 [p0], %%d%u; call free, (p0); }\n",
+			ptx_take(s, 4));
+		break;
+	case 3:
+		ptx_put(t, "mov.u32 %%r%u, %%%s;\n", ptx_take(s, 4),
+			registers[ptx_take(s, sizeof(registers) / sizeof(registers[0]))]);
+		break;
+	default:
+		ptx_put(t, "add.u64 %%d%u, %%d%u, %%d%u;\n", ptx_take(s, 4), ptx_take(s, 4),
+			8 + ptx_take(s, 4));
+		break;
+	}
+}
+
 /* Instructions with a syntax of their own. */
 static void put_special(struct ptx_text *t, struct ptx_source *s, unsigned labels)
 {
@@ -236,8 +284,7 @@ static void put_special(struct ptx_text *t, struct ptx_source *s, unsigned label
 			ptx_take(s, 4), ptx_take(s, 4));
 		break;
 	default:
-		ptx_put(t, "add.u64 %%d%u, %%d%u, %%d%u;\n", ptx_take(s, 4), ptx_take(s, 4),
-			8 + ptx_take(s, 4));
+		put_device_call(t, s);
 		break;
 	}
 }

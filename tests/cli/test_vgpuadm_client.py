@@ -58,7 +58,7 @@ class Ends(unittest.TestCase):
         with FakeVgpud(list=[]) as fake:
             self.assertEqual(run("list", VGPUADM_SOCKET=str(fake.socket)).returncode, 0)
 
-    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
     def test_a_socket_that_one_may_not_open_names_the_group(self):
         with FakeVgpud(list=[]) as fake:
             fake.directory.chmod(0o755)

@@ -212,7 +212,7 @@ class Top(unittest.TestCase):
                 self.assertEqual(ends(child), status)
 
     def test_stopped_and_continued(self):
-        # Only a job of a shell can be stopped: one that leads its session has nobody to continue it.
+        # Only a job of a shell can be stopped: no process could continue one that leads its session.
         job = f"{paths.program('vgpuadm')} -s {self.fake.socket} top --interval 0.1"
         child = pexpect.spawn("bash", ["-c", f"set -m; {job}; echo stopped as $?; read; fg; echo ended as $?"],
                               env={**paths.environment(), "TERM": "xterm"}, timeout=LIMIT_S, encoding="utf-8")

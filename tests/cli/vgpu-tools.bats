@@ -228,7 +228,7 @@ json() {
     [ "$(vgpu-run --device-file "$bar" 1 2)" = 3 ]
 }
 
-@test "a file that nobody plays in ends with 14" {
+@test "a device file without a process that plays the device ends with 14" {
     fake right
     kill "$fake_pid"
     wait "$fake_pid" || true

@@ -238,7 +238,8 @@ static void test_strict(void **state)
 	ledger_close(ledger);
 }
 
-/* On a full disk: requests are refused; what nobody waits for is written once there is room. */
+/* On a full disk: requests are refused; changes without a waiting caller are written once there is
+ * room. */
 static void assert_comes_up_full(struct ledger *ledger)
 {
 	const struct ledger_vm vm = { .id = 9, .name = "vm9" };

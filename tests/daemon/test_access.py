@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_access.py - who may say what on the admin socket: each user and group, each command
+# test_access.py - which user and group may use which command on the admin socket
 
 import contextlib
 import grp
@@ -53,7 +53,7 @@ def run_as(user, primary, groups, work):
     return json.loads(text), pid
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
 class Access(unittest.TestCase):
     admins, readers = ADMINS, READERS
 
@@ -72,7 +72,7 @@ class Access(unittest.TestCase):
             raise AssertionError(f"vgpud ended with status {status}")
 
     def ask_all(self):
-        """What each command says to one who gives it an argument that it does not take: nothing happens by that."""
+        """Each command with an argument that it does not take: it changes nothing, and says so."""
         codes = {}
         with AdminClient(self.vgpud.admin_socket) as admin:
             for command in SERVED:
@@ -96,7 +96,7 @@ class Access(unittest.TestCase):
                 self.assertIn(f"uid {pwd.getpwnam(user).pw_uid} ", text)
 
     def knock(self):
-        """Return: what one gets who is let in, or not."""
+        """Return: the greeting, or the error, that a user gets."""
         admin = AdminClient(self.vgpud.admin_socket)
         first = admin.receive()
         with contextlib.suppress(BrokenPipeError):
@@ -175,7 +175,7 @@ class Matrix(Access):
         self.assertGreater(sum(run_as(PERSON, READERS, [], read)[0]), 5)
 
     def test_those_who_may_nothing_do_not_take_the_place_of_others(self):
-        # The kernel notes who connects as of that moment, so this process may be somebody else for it.
+        # The kernel notes the user at the moment of connecting, so this process becomes another user just for that.
         before = os.getgroups()
         os.setgroups([])
         os.setegid(grp.getgrnam(OTHERS).gr_gid)
@@ -197,7 +197,7 @@ class Places(Access):
     """Readers keep out neither administrators nor one another."""
 
     def connect_as(self, user, group):
-        """Return: an AdminClient of that user; the kernel notes who connects as of that moment."""
+        """Return: an AdminClient of that user; the kernel notes the user at the moment of connecting."""
         before = os.getgroups()
         os.setgroups([])
         os.setegid(grp.getgrnam(group).gr_gid)
@@ -247,7 +247,7 @@ class Places(Access):
 
 
 class Groups(unittest.TestCase):
-    """The host's groups are asked at the start and at a reload, whoever comes in between."""
+    """The host's groups are looked up at the start and at a reload, and not when a client connects."""
 
     @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
     def test_when_they_are_looked_up(self):
@@ -272,7 +272,7 @@ class Groups(unittest.TestCase):
 
 @unittest.skipIf({"vgpu-admin", "vgpu-read"} & {group.gr_name for group in grp.getgrall()}, "this host has the usual groups")
 class NoSuchGroups(Access):
-    """The usual groups, where nobody has made them: nobody is in them. Other ones have to exist: see test_conf.py."""
+    """The standard groups may be missing: then they have no members. Others must exist: see test_conf.py."""
 
     admins, readers = "vgpu-admin", "vgpu-read"
 
@@ -326,7 +326,7 @@ class Owner(Access):
         self.assert_may_nothing(PERSON, OTHERS, named=("vgpu-admin", "vgpu-read"), join="vgpu-read")
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
 class Sockets(unittest.TestCase):
     """Who may connect to a VM's socket: its owner, kept over restarts, changed at once."""
 

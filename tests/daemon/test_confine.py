@@ -251,7 +251,7 @@ class Captive(unittest.TestCase):
         self.assertIn("stopping on SIGTERM", said)
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
 class User(unittest.TestCase):
     def setUp(self):
         self.directory = process.scratch_directory("user")

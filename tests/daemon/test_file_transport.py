@@ -237,7 +237,7 @@ class Requests(Files):
         self.assertEqual(self.vgpud.log.read_text().count("there is no such VM"), 1)
 
 
-@unittest.skipIf(os.geteuid() != 0, "only root can start programs as somebody else")
+@unittest.skipIf(os.geteuid() != 0, "only root can start programs as another user")
 class OrdinaryUser(Files):
     """vgpud as its unit runs it: no root, and in the group that the VM's directory belongs to, as docs/migration.md has it."""
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_inherited.py - vgpud started by a caller who left things odd, and what its processes get of that
+# test_inherited.py - vgpud started with odd descriptors, signals and environment, and what its processes inherit
 
 import os
 import signal

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_ledger_files.py - the ledger's files: moved away, backed up, restored, and who may read them
+# test_ledger_files.py - the ledger's files: moved away, backed up, restored, and which users may read them
 
 import contextlib
 import os

@@ -79,7 +79,7 @@ class Limit(DaemonCase):
             twos = [two.submit(NOP) for _ in range(3)]
             self.wait_queued(9)
         blocker.answer(blocked)
-        self.assertEqual(two.statuses(twos), [Err.OK] * 3)  # held up by nobody of higher rank
+        self.assertEqual(two.statuses(twos), [Err.OK] * 3)  # no request of higher rank delays them
         self.assertEqual(one.statuses(ones[:2]), [Err.OK] * 2)
         self.wait_held(4)
         self.assertGreater(self.queue("waiting")[0]["limited_ns"], 0)

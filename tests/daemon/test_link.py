@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_link.py - vgpud's side of the link: who may connect, what closes a connection, what others notice of it
+# test_link.py - vgpud's side of the link: which devices may connect, what closes a connection, what others notice
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_log.py - messages that nobody reads: VMs and administrators go on, SIGTERM ends it, and what is lost is told
+# test_log.py - messages without a reader: VMs and administrators go on, SIGTERM works, and losses are reported
 
 import os
 import pty

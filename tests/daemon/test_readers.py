@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_readers.py - one who only reads, and asks without end, keeps neither VMs nor administrators waiting
+# test_readers.py - a reader that asks without end delays neither VMs nor administrators
 
 import contextlib
 import grp
@@ -30,7 +30,7 @@ NOP = proto.request(Op.NOP)
 
 @contextlib.contextmanager
 def as_reader():
-    """Connects as somebody else: the socket bears who it was at that moment."""
+    """Connects as another user: the socket keeps the user of that moment."""
     groups = os.getgroups()
     os.setgroups([])
     os.setegid(grp.getgrnam(READERS).gr_gid)
@@ -70,7 +70,7 @@ class Pipeline:
         return True
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "needs root to become another user")
 class Readers(unittest.TestCase):
     def setUp(self):
         self.vgpud = self.enterContext(Vgpud(*(f"vm{n}:A:medium" for n in range(1, VMS + 1)), executor="cpu", options=PATIENT,
@@ -107,7 +107,7 @@ class Readers(unittest.TestCase):
         self.assertEqual(self.vgpud.stop(), 0)
 
     def test_a_line_and_its_end(self):
-        """One who says something and hangs up, or sends no more, is heard."""
+        """A client that sends a line and hangs up, or sends no more, is heard."""
         with AdminClient(self.vgpud.admin_socket) as admin:
             admin.send("pause", vm="vm3")
             admin.finish_sending()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_readers_memory.py - what a long answer costs the host, and who is ended first when memory is short
+# test_readers_memory.py - the memory of a long answer, and which process ends first when memory is short
 
 import contextlib
 import json

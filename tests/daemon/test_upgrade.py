@@ -166,7 +166,7 @@ class Upgrade(unittest.TestCase):
         for path in (self.vgpud.directory, self.vgpud.directory / "state", self.vgpud.directory / "run"):
             path.mkdir(exist_ok=True)
             os.chown(path, NOBODY, NOBODY)
-        program = self.vgpud.directory / "vgpud"  # where nobody can read it
+        program = self.vgpud.directory / "vgpud"  # where user 65534 can read it
         shutil.copy(paths.program("vgpud"), program)
         done = subprocess.run([program, *map(str, self.vgpud._arguments), "--run", "true"], user=NOBODY, group=NOBODY,
                               extra_groups=[], capture_output=True, text=True, env=paths.environment(), check=False)

@@ -129,7 +129,7 @@ class Removal(unittest.TestCase):
         return card
 
     def check_daemon_hears_of_it(self):
-        """A CANCEL or the end of the connection: the request must not go on for nobody."""
+        """A CANCEL or the end of the connection: a request that the guest gave up must end."""
         try:
             self.link.expect(abi.CANCEL)
         except LinkClosed:

@@ -29,7 +29,7 @@ static void check_accepted(const uint8_t *msg, uint32_t len, bool with_crc,
 	if (r->data != NULL)
 		REQUIRE(r->data >= msg + VGPU_MSG_HEADER_LEN + 4 * r->result_count &&
 			r->data + r->data_bytes == msg + len);
-	/* Only an error may lack the checksum that was asked for; one that nobody asked for is
+	/* Only an error may lack the checksum that was asked for; one that was not asked for is
 	 * none. */
 	REQUIRE(r->with_crc == with_crc || (with_crc && r->status != VGPU_ERR_OK));
 	rewrite(msg, len, r);

@@ -81,7 +81,7 @@ class Race:
 
     def _judge(self, message, answer):
         if not written(message):
-            self.wrong["request with words that nobody wrote"] += 1
+            self.wrong["request with words that no processor wrote"] += 1
         words = struct.unpack(f"<{len(message) // 4}I", message)
         self.mixed += len({word >> 24 for word in words[8:]} & set(TAGS)) > 1
         if answer is None:

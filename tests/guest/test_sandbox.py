@@ -74,7 +74,7 @@ class Sandbox(unittest.TestCase):
         return self.sh("cat /root/log")
 
     def sleeps(self, seconds):
-        """Return: how many sleep(1) of so many seconds there are, whoever's children they are."""
+        """Return: how many sleep(1) of so many seconds run, as children of any process."""
         return int(self.sh(f"n=0; for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' 2>/dev/null <$f | grep -q '^sleep {seconds} ' && "
                            "n=$((n + 1)); done; echo $n"))
 
@@ -143,7 +143,7 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(re.findall(r"(?m)^\d+: (\w+)", self.sh(f"{inside} ip link")), ["lo"])
 
     def test_nothing_outlives_a_worker(self):
-        """What it started is in its namespace; what got out of that is still in its cgroup."""
+        """A worker's children are in its namespace; a process that leaves that is still in its cgroup."""
         self.start()
         old = self.wait_workers()
         pid = old[0]

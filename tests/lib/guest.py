@@ -32,7 +32,7 @@ class Finished(NamedTuple):
 
 
 class GuestError(Exception):
-    """The virtual machine did not do its part; its report() has the end of its console."""
+    """The virtual machine failed; its report() has the end of its console."""
 
 
 class Job:
@@ -123,7 +123,7 @@ class Guest:
         self.kill()
 
     def start(self):
-        # Connected pairs: there is nothing to wait for, and no answer comes before somebody listens.
+        # Connected pairs: there is nothing to wait for, and no answer comes before this side reads.
         self._agent, agent = socket.socketpair()
         monitor, qmp = socket.socketpair()
         argv = [self._program or paths.need(paths.QEMU, "qemu"), *qemu.firmware(), "-nodefaults", "-no-user-config",

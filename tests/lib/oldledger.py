@@ -21,7 +21,7 @@ OLD_COLUMNS = {
 
 
 def make(path, requests=300, *, ended=True):
-    """ended: the last vgpud said goodbye; else its database is checked first."""
+    """ended: the last vgpud ended cleanly; else the database is checked first."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript("BEGIN;" + SCHEMA + "COMMIT;")
@@ -48,7 +48,7 @@ def look(path):
             raise ValueError(f"{path}: {verdict}")
         contents = {table: database.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
                     for table, columns in OLD_COLUMNS.items()}
-        contents["session"] = contents["session"][:1]  # the others are of whoever looked meanwhile
+        contents["session"] = contents["session"][:1]  # the others are of programs that looked meanwhile
         return database.execute("PRAGMA user_version").fetchone()[0], contents
 
 

@@ -39,7 +39,7 @@ def program(name):
 
 
 def test_program(name):
-    """One of those that tests are made of: its path below tests/."""
+    """Return: the path of a file below tests/."""
     return need(BIN_DIR.parent / "tests" / name, "check-programs")
 
 

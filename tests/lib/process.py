@@ -21,8 +21,8 @@ _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _children = set()
 
-# Daemons and guests; when a test fails, the report() of each tells what it went through. Those that
-# are no longer running leave with the test they ran in.
+# Daemons and guests; when a test fails, the report() of each tells what it did. Those that have ended
+# are forgotten with the test they ran in.
 reporters = []
 
 
@@ -74,7 +74,7 @@ class Child(NamedTuple):
 
 
 def children(parent):
-    """Return: that process's children, those that are not buried among them."""
+    """Return: that process's children, unreaped ones included."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

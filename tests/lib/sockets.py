@@ -8,7 +8,7 @@ from .process import wait_until
 
 
 def connect(path, timeout_s):
-    """Return: a connected socket with that time-out; waits while too many others wait to be accepted."""
+    """Return: a connected socket with that time-out; waits while the listener's backlog is full."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout_s)
     wait_until(lambda: _connects(connection, path), f"room to wait at {path}", timeout_s)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# stale.py - devices of several VMs that send secrets, and search all that they receive for those of others
+# stale.py - devices of several VMs send secrets, and search all that they receive for others' secrets
 """
 Each VM's requests are full of a byte of its own, in whatever length and shape, good or malformed. An answer must be,
 to the bit, what follows from its own request; and no byte of another VM may stand in it.
@@ -38,7 +38,7 @@ class Writer:
         return bytes([self.secret]) * length
 
     def good(self):
-        """Return: (a request, what its response holds after the header; None: that is the executor's to say)."""
+        """Return: (a request, what its response holds after the header; None: it depends on the executor)."""
         chance = self.chance
         crc = chance.random() < 0.3
         kind = chance.randrange(8)
@@ -58,7 +58,7 @@ class Writer:
         return message, proto.pack_words(tuple(word + a for a in addend))
 
     def bad(self):
-        """Return: a message that is refused, its lengths most often lies."""
+        """Return: a message that is refused, mostly for wrong lengths."""
         chance = self.chance
         kind = chance.randrange(6)
         if kind == 0:
@@ -177,7 +177,7 @@ class Device:
         self.socket.sendall(b"".join(frames))
 
     def hang_up(self):
-        """In the middle of a request's frame, its secret on the way."""
+        """Ends the connection in the middle of a request's frame, with the secret half sent."""
         whole = proto.frame(Type.REQUEST, self.writer.good()[0], vm_id=self._vm_id, sequence=self._sequence + 1)
         self.socket.sendall(whole[:self.writer.chance.randrange(len(whole))])
         self.socket.close()

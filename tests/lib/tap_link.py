@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tap_link.py - stands between a device and vgpud, passes all on as it is, and keeps what was asked and answered
+# tap_link.py - stands between a device and vgpud, passes all bytes on, and keeps requests and responses
 
 import selectors
 import socket

@@ -27,7 +27,7 @@ class Vgpud:
         self._program = program or paths.program("vgpud")
         self.directory = process.scratch_directory("daemon")
         self.log = self.directory / "stderr"
-        # This host's own configuration is none of a test's business.
+        # A test must not read this host's own configuration.
         configuration = self.directory / "vgpud.conf"
         # Confined, it lets only root look into it, and a launcher could not work in it.
         if os.geteuid() != 0 or paths.LAUNCHER:
@@ -45,7 +45,7 @@ class Vgpud:
         return self
 
     def __exit__(self, *_):
-        # Which lines ran is written at an orderly end.
+        # A coverage build writes its counters at an orderly end.
         if "build-cov" in str(paths.BIN_DIR) and self._child is not None and self._child.poll() is None:
             process.end(self._child, signal.SIGTERM, timeout_s=5)
         self.kill()

@@ -26,7 +26,7 @@ BAD = (Err.BAD_REQUEST, Err.BAD_VERSION, Err.BAD_OPCODE, Err.BAD_LENGTH, Err.BAD
 MALFORMED = {f"RESPONSE {error.name}" for error in (*BAD, Err.LEDGER_FULL)}  # the last: it is not even recorded
 PATIENCE_S = 5       # until a connection that vgpud is to close counts as left open
 CPU_SHARE_MOST = 5   # percent, of one processor
-BACK_MOST_S = 0.25   # from the end of those that had all descriptors until who waited is served
+BACK_MOST_S = 0.25   # from the end of the clients that had all descriptors until a waiting device is served
 WAITERS = 2          # of those, which come at so many times of a second
 
 
@@ -206,7 +206,7 @@ PIPELINED = b"".join(adminclient.line("metrics", {}, n) for n in range(200))
 
 
 class Trickle:
-    """What sends a byte every BYTE_S: each client of a kind at a time of its own."""
+    """Sends a byte every BYTE_S for each client of a kind, each at a time of its own."""
 
     def __init__(self):
         self._sent = {}
@@ -307,7 +307,7 @@ def administrators_that_are_slow(daemon, trickle):
 
 
 class SlowFiles:
-    """VMs that write their request byte by byte, half of it, or whole ones whose answers nobody takes."""
+    """VMs that write their request byte by byte, half of it, or whole ones whose answers they do not take."""
 
     def __init__(self, top, count):
         self._places = [top / f"file{n}" for n in range(count)]
@@ -489,7 +489,7 @@ def descriptors(rounds, _):
                   f"{daemon.state()}, {'says that it cannot accept' if message else 'silent'}")
         yield Row("  an administrator meanwhile: VMs listed, rows of a query", 1, f"{CAMPERS + WAITERS + len(GOOD)}, some",
                   f"{asked[0]}, {'some' if asked[1] else 'none'}")
-        yield Row("  vgpud's share of a processor while exhausted and nobody asks; while devices go on trying",
+        yield Row("  vgpud's share of a processor while exhausted and idle; while devices go on trying",
                   knocks.total(), f"{small(0)}; {small(0)}", f"{small(share)}; {small(knocked_share)}")
         within = f"within {BACK_MOST_S * 1000:.0f} ms"
         yield Row("  they hang up, at the same limit: devices that waited are served", WAITERS, within,

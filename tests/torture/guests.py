@@ -82,7 +82,7 @@ class Guest:
         self._chance = random.Random(SEED)
         self._noise = Noise(self._chance)
         self.accesses = self.resets = 0
-        self.ends = {}      # by number: an Err, None: nobody could see it
+        self.ends = {}      # by number: an Err, None: the guest could not see it
         self.local = set()  # numbers of those that the device ends by itself
         self.wrong = 0  # results
 
@@ -227,7 +227,7 @@ def device_secrets(rounds, options):
             for _ in range(rounds):
                 ends.append(chance.choice(cards).one(chance.random() < 0.4))
                 if chance.randrange(RESETS) == 0:
-                    chance.choice(cards).card.submit(stale.Writer(0xEE, 1).good()[0])  # and nobody waits
+                    chance.choice(cards).card.submit(stale.Writer(0xEE, 1).good()[0])  # and does not wait
                     machine.reset()
                     resets += 1
         except stale.Leak as what:
@@ -246,7 +246,7 @@ def race(rounds, options):
         raise rig.Skip("tests/guest/test_race.py is its short form")
     program, build = rig.qemu(options)
     seen = Race(rounds, program)
-    yield Row(f"two processors of a guest race on doorbell and buffer ({build}): what nobody wrote", seen.requests,
+    yield Row(f"two processors of a guest race on doorbell and buffer ({build}): words that neither wrote", seen.requests,
               "none", seen.faults())
     yield Row("  doorbells; requests with words of both; ends", seen.requests, None,
               f"{seen.doorbells:,}; {seen.mixed:,}; {counted(seen.ends.elements())}")

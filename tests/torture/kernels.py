@@ -19,7 +19,7 @@ SLACK_MIB = 2  # the driver's unit; a worker's context takes some hundred, and a
 
 
 class Memory:
-    """What is in use of the GPU's memory, as nvidia-smi says. It may hang with the driver, so nobody waits for it."""
+    """The GPU memory in use, as nvidia-smi says. It may hang with the driver, so its end is not awaited."""
 
     QUERY = ("nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", GPU)
 
@@ -29,7 +29,7 @@ class Memory:
 
     @staticmethod
     def used():
-        """Return: MiB, None where nobody can tell."""
+        """Return: MiB, None where nvidia-smi does not answer."""
         if not GPU:
             return None
         with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):

@@ -177,7 +177,7 @@ class Load:
         self.oks = 0
         self.last_ok = 0.0  # when the latest good answer came
         self.last_news = 0.0  # when the latest of these came
-        self.news = []      # (flow, number, end) of what ended otherwise, since somebody looked
+        self.news = []      # (flow, number, end) of requests that ended otherwise, since the last look
         self.flows = {vm: Flow(self, vm, daemon.socket(vm), depth) for vm, depth in depths.items()}
 
     def __enter__(self):

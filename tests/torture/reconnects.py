@@ -118,7 +118,7 @@ def kill(rounds, options):
                   "; ".join([f"{len(held):,} BACKEND_LOST"] * 2),
                   f"{counted(ends[n] for n in held)}; {counted(Err(rows[n]) if n in rows else 'no row' for n in held)}")
         yield Row("  requests after each restart", len(afterwards), f"{len(afterwards):,} OK", counted(ends[n] for n in afterwards))
-        yield Row("  ledger against guests: rows missing, doubled, different, of nobody", len(ends), "none", wrong)
+        yield Row("  ledger against guests: rows missing, doubled, different, of no request", len(ends), "none", wrong)
         yield Row("  rows of what ended BACKEND_LOST at the guest: other than that, OK, no row", sum(lost.values()), "none",
                   nothing_else(lost.elements(), Err.BACKEND_LOST, Err.OK, "no row"))
         yield Row("  all ends at the guests; rows of those with BACKEND_LOST", len(ends), None,

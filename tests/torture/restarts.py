@@ -75,7 +75,7 @@ def kill(rounds, _):
                   f"{sum(flow.sent for flow in load.flows.values()):,} sent; {load.faults()}")
         yield Row("  ends at the clients other than an answer or the lost connection", rounds, "none",
                   nothing_else(load.statuses(), Err.OK, "lost"))
-        yield Row("  ledger against clients: rows missing, doubled, different, of nobody", len(load.ends), "none", wrong)
+        yield Row("  ledger against clients: rows missing, doubled, different, of no request", len(load.ends), "none", wrong)
         yield Row("  requests that ran or waited at the kill", len(under_way), f"{len(under_way):,} BACKEND_LOST once",
                   counted(f"{Err(statuses[number]).name} once" if ends[number] == 1 else f"{ends[number]} rows"
                           for number in under_way))

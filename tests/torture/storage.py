@@ -274,7 +274,7 @@ def corrupt(rounds, _):
 
 
 def garble(text, chance):
-    """Return: a configuration file that somebody's hands, or disk, have been at."""
+    """Return: a configuration file damaged as by an editor, or by a disk."""
     data = bytearray(text.encode())
     for _ in range(chance.randint(1, 8)):
         at = chance.randrange(len(data)) if data else 0

@@ -33,7 +33,7 @@ def points(good, run, calls, most):
 
 
 def judge(state, before):
-    """Return: what is there after a start that nobody disturbs, in a word."""
+    """Return: what is there after a start without a fault, in a word."""
     run = state.parent / "run"
     status, text = start(state, run, "--run", "true")
     if status != 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# workers.py - workers die and hang under load: who notices, and for how long
+# workers.py - workers die and hang under load: which requests notice, and for how long
 
 import os
 import random

@@ -144,7 +144,7 @@ static void read_register(uint32_t offset, uint32_t found)
 		if (found != VGPU_STATUS_BUSY)
 			device.may_be_busy = false;
 		else if (!device.may_be_busy && mood == MOOD_EXACT)
-			storm_fault("the device is BUSY, and nobody rang");
+			storm_fault("the device is BUSY without a doorbell");
 		break;
 	case VGPU_REG_POOL_ID:
 		expect_range(offset, found, 'A', 'Z');

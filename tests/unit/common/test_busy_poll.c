@@ -15,7 +15,7 @@
 #define MOST_NS (50 * US)
 #define LOOK_NS US /* what a look takes */
 
-/* A host, and somebody there who waits. */
+/* A host with one waiting peer. */
 struct host {
 	struct busy_poll poll;
 	uint64_t now_ns;

@@ -623,7 +623,7 @@ static void test_of_nothing(void **state)
 /* --- blame --- */
 
 struct shares {
-	int64_t ns[8]; /* by VM; the last is nobody */
+	int64_t ns[8]; /* by VM; the last: no VM's request ran */
 	int64_t last;
 	int64_t sum;
 };
@@ -676,7 +676,7 @@ static void test_blame_by_hand(void **state)
 	record_span(ledger, 2, 'A', t + 5, 295, 300);  /* t + 300 to t + 600 */
 	record_span(ledger, 4, 'B', t + 6, 494, 200);  /* t + 500 to t + 700 */
 	record_span(ledger, 1, 'A', t + 100, 950, 50); /* behind its sister: t + 1050 */
-	record_span(ledger, 2, 'A', t + 2000, 5, 5);   /* concerns nobody */
+	record_span(ledger, 2, 'A', t + 2000, 5, 5);   /* overlaps no wait */
 	record(ledger, (struct ledger_request){ .vm_id = 5,
 						.pool = 'A',
 						.received_ns = t + 3000,
@@ -754,7 +754,7 @@ static int ignore(void *arg, const struct ledger_query_stats *stats)
 	return 0;
 }
 
-/* What has to be read at once, and takes too long, ends with words that say what helps. */
+/* A piece that takes too long ends with an error that names the remedy. */
 static void test_one_state_for_a_bounded_time(void **state)
 {
 	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;

@@ -269,7 +269,7 @@ static void test_damaged_last_record(void **state)
 	(void)state;
 	leave_damaged(4);
 	ring = open_ring();
-	assert_true(ring_damaged(ring)); /* nobody writes over it unseen */
+	assert_true(ring_damaged(ring)); /* it is replaced rather than written over */
 	assert_int_equal(ring_head(ring), 5);
 	assert_int_equal(ring_get(ring, 4, &entry), -EBADMSG);
 	assert_record(ring, 3, RING_REQUEST_ACCEPTED, 4);

@@ -58,7 +58,8 @@ static void check_step(struct one *one, enum life_state before, const struct lif
 	CHECK_ONE(one,
 		  step->next != LIFE_WAITING || before == LIFE_WAITING || before == LIFE_STARTED);
 	CHECK_ONE(one, !began || !one->returned);
-	/* The status is the event's, or CANCELLED where nobody waits; then nobody is told. */
+	/* The status is the event's, or CANCELLED without an answer where the guest does not wait.
+	 */
 	CHECK_ONE(one, step->end != LIFE_END_TOLD || (!one->abandoned && step->status == status));
 	CHECK_ONE(one, step->end != LIFE_END_MUTE ||
 			       (one->abandoned && step->status == VGPU_ERR_CANCELLED));

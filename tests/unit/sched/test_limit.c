@@ -223,7 +223,7 @@ static void any_span_has_at_most_what_it_may(void **state)
 	}
 }
 
-/* Whoever takes each token as it comes misses none. */
+/* A VM that takes each token as it comes misses none. */
 static void and_no_less(void **state)
 {
 	(void)state;

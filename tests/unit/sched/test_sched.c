@@ -409,7 +409,7 @@ static void rule7_time_behind_others_is_not_on_the_gpu(void **state)
 	assert_true(sched_next_expiry_ns(&s) == 210);
 	expires(&s, 209, NULL, 0);
 	expires(&s, 210, &item[1], SCHED_EXPIRED_HUNG);
-	/* Back in the queue, it is behind nobody any more. */
+	/* Back in the queue, it is not behind others at a worker any more. */
 	sched_behind(&item[1]);
 	sched_requeue(&s, &item[1]);
 	assert_ptr_equal(sched_pop(&s, 0, 300), &item[1]);
@@ -550,7 +550,7 @@ static void rule8_a_requeued_request_has_its_token(void **state)
 	assert_int_equal(item[1].limited_ns, 9 * US);
 }
 
-/* Whoever only waits for others does not wait for its limit; nor does a paused VM. */
+/* A VM that only waits for others does not wait for its limit; nor does a paused VM. */
 static void rule8_counts_only_the_want_of_a_token(void **state)
 {
 	struct sched s;
@@ -575,7 +575,7 @@ static void rule8_counts_only_the_want_of_a_token(void **state)
 	assert_int_equal(sched_limited_ns(&item[2], 8 * US), 0);
 	vm[1].paused = false;
 	runs_next(&s, NULL, 10 * US);
-	/* The token is there at 16 us; that somebody looks later is not its doing. */
+	/* The token is there at 16 us; a later look is not the limit's doing. */
 	push(&s, &vm[1], &item[3], 20 * US);
 	runs_next(&s, &item[2], 25 * US);
 	assert_int_equal(item[2].limited_ns, 6 * US);
@@ -1133,7 +1133,7 @@ static void one_step(struct history *h)
 		       model_count(&h->m, SCHED_QUEUED, -1), model_count(&h->m, SCHED_STARTED, -1));
 }
 
-/* Nobody is forgotten: once nothing stands in the way, everything runs and the scheduler is empty.
+/* No item is forgotten: once nothing stands in the way, all run and the scheduler is empty.
  */
 static void drain(struct history *h)
 {

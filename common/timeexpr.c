@@ -61,7 +61,7 @@ static int whole(const char **text, int64_t *out)
 	return 0;
 }
 
-/* ".25", or nothing. What is below a nanosecond is cut off. */
+/* ".25", or nothing. Digits below a nanosecond are cut off. */
 static bool fraction(const char **text, int64_t *ns)
 {
 	int64_t unit_ns = UTIL_NS_PER_S;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What expressions refer to: nanoseconds since the Unix epoch, 0: not known. */
+/* The times that expressions refer to: nanoseconds since the Unix epoch, 0: not known. */
 struct timeexpr_base {
 	int64_t now_ns;
 	int64_t boot_ns;  /* of the host */

@@ -23,7 +23,8 @@ void units_format_bytes(char *out, size_t size, uint64_t bytes);
 /* "10G", "4097": exact, in the largest of K, M, G and T (of 1024) that leaves no rest. */
 void units_format_size(char *out, size_t size, uint64_t bytes);
 
-/* What units_format_size() writes. Return: 0, -EINVAL: no such form, -ERANGE: above INT64_MAX. */
+/* Reads the form that units_format_size() writes. Return: 0; -EINVAL: no such form; -ERANGE: above
+ * INT64_MAX. */
 int units_parse_size(const char *text, uint64_t *bytes);
 
 /*

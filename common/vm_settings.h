@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 /*
- * X(NAME, name, KIND, least, most, "standard", "COLUMN", "in words", "add-vm's option", command ...)
+ * X(NAME, name, KIND, least, most, "standard", "COLUMN", "in words", "add-vm's option", command
+ * ...)
  *
  * name: the member of struct vm_settings, the database's column, the key of a row in JSON.
  * KIND: how the value is kept, read and written: see vm_settings.c.
  * least, most: bounds of a number, bytes of a text. A number of 0 means none, NULL in the database
- *	and null in JSON, where the kind has "none".
+ * and null in JSON, where the kind has "none".
  * standard: what a new VM has, as it is typed; of a row whose column is NULL too.
  * COLUMN: heading in `vgpuadm list`. in words: label in `vgpuadm show`. Each is NULL where only
  * JSON has the setting.
@@ -103,7 +104,8 @@ const struct vm_setting *vm_setting_of_command(const char *command);
  */
 int vm_setting_parse(const struct vm_setting *setting, const char *text, struct vm_settings *out);
 
-/* What parse takes, as a clause: "a number from 1 to 10000". size: of out, 80 is enough. */
+/* Writes the values that parse takes, as a clause: "a number from 1 to 10000". size: of out, 80 is
+ * enough. */
 void vm_setting_expected(const struct vm_setting *setting, char *out, size_t size);
 
 /* "B", "high", "on", "none": out: VM_SETTING_TEXT_SIZE bytes. */

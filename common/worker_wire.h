@@ -23,7 +23,7 @@
 #define WORKER_NAME_LEN 96
 #define WORKER_WHY_SIZE 256
 
-/* What an executor runs on; DEVICE_INFO answers with it. */
+/* The device that an executor runs on, as DEVICE_INFO tells it. */
 struct worker_info {
 	uint32_t executor; /* enum vgpu_executor */
 	uint32_t cc_major; /* compute capability */

@@ -20,7 +20,7 @@ enum confine_role { CONFINE_BROKER, CONFINE_CPU_WORKER, CONFINE_QUERY, CONFINE_F
 /* Return: the mode of that name; CONFINE_YES for any other. */
 enum confine_mode confine_mode(const char *name);
 
-/* What confine() is to do in this process. */
+/* Sets the mode for confine() in this process. */
 void confine_set_mode(enum confine_mode mode);
 
 /*

@@ -21,7 +21,7 @@ void screen_leave(void);
 /* Return: a descriptor that is readable when a signal came, so that other waits can end. */
 int screen_wake_fd(void);
 
-/* What screen_wait() returns besides keys. */
+/* Results of screen_wait() besides keys. */
 enum screen_event {
 	SCREEN_TIMEOUT = -1,
 	SCREEN_CHANGED = -2, /* draw anew: another size, or back from being stopped */

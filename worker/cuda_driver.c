@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* What is wanted of the library, and where its address goes. */
+/* A function of the library, and where its address is stored. */
 struct symbol {
 	const char *name;
 	size_t offset; /* in struct cuda_calls */

@@ -32,7 +32,7 @@ struct exec {
 	struct worker_info info;
 };
 
-/* What every executor answers alike. */
+/* Answers that are the same for every executor. */
 
 /* Makes *response the answer to DEVICE_INFO; it points into info. */
 void exec_respond_info(const struct worker_info *info, struct proto_response *response);

@@ -30,7 +30,7 @@ static uint32_t vector_add(const struct proto_request *request, uint8_t *sums)
 	return half_bytes;
 }
 
-/* What a kernel that uses an illegal address is to the GPU: the end of the process. */
+/* Ends the process, which is what a kernel with an illegal address does on a GPU. */
 static void __attribute__((noreturn)) die_of_address(void)
 {
 	static char *volatile nowhere = (char *)16;

@@ -25,7 +25,7 @@
 #define BLOCK_THREADS 128u
 #define HANG_BLOCK_THREADS 1024u
 
-/* What the GPU and we both see. */
+/* Memory shared by the GPU and the worker. */
 struct cuda_shared {
 	uint32_t a[OPERAND_WORDS];
 	uint32_t b[OPERAND_WORDS];

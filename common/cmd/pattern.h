@@ -71,7 +71,7 @@ const struct pattern_arg *pattern_find(const struct pattern_args *args, const ch
 /* Return: its value; NULL: it was not given, or it is a flag. */
 const char *pattern_value(const struct pattern_args *args, const char *key);
 
-/* What may stand where the next word begins, for completion. */
+/* Possible words at the place of the next word, for completion. */
 struct pattern_next {
 	const char *typed; /* the part of the word that a completion replaces */
 	char option[PATTERN_ARGS_MAX][PATTERN_KEY_SIZE + 2]; /* "--since" */

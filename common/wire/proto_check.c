@@ -49,7 +49,7 @@ static bool opcode_shape(uint32_t opcode, uint32_t *param_count, uint32_t *data_
 }
 
 /*
- * Whether words, data and whole length agree; the same rule for requests and responses.
+ * Return: whether words, data and whole length agree; requests and responses have the same rule.
  * word_count must be at most PROTO_WORDS_MAX.
  */
 static bool layout_ok(uint32_t len_bytes, uint32_t word_count, uint32_t data_offset,

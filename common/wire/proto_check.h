@@ -9,7 +9,7 @@
 
 #include "common/wire/vgpu_proto.h"
 
-/* What fits into a message that carries nothing else. */
+/* Most words, or bytes of data, of a message that carries nothing else. */
 #define PROTO_WORDS_MAX ((VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) / 4)
 #define PROTO_DATA_MAX (VGPU_MSG_MAX - VGPU_MSG_HEADER_LEN) /* bytes */
 

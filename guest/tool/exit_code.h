@@ -23,7 +23,7 @@ enum exit_code {
 /* For an enum vgpu_error; one that this version does not know counts as failed. */
 enum exit_code exit_code_of_error(uint32_t error);
 
-/* What to do about an enum vgpu_error, or NULL where the error's own words say all. */
+/* Return: the remedy for an enum vgpu_error, or NULL where the error's own words say all. */
 const char *exit_code_remedy(uint32_t error);
 
 /* For what went wrong on the guest's side. */

@@ -34,7 +34,10 @@ struct regs {
  */
 void regs_read(struct bar *bar, struct regs *regs);
 
-/* What one register's value means, in REGS_TEXT_LEN bytes; it may depend on others. */
+/*
+ * Writes the meaning of one register's value, which may depend on others. text: REGS_TEXT_LEN
+ * bytes.
+ */
 void regs_decode(const struct regs *regs, size_t index, char *text);
 
 /* Parts of the registers, taken out. */

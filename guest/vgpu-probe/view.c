@@ -18,7 +18,7 @@
 #define WIDE_COLUMNS 72u
 #define VALUE_LEAST 8u /* columns of a value, however narrow the screen */
 
-/* What is being written, line by line. */
+/* The table that is being written, line by line. */
 struct page {
 	const struct view_screen *screen; /* NULL: lines are as long as they are */
 	unsigned lines;

@@ -66,7 +66,7 @@ static void json_change(const struct regs *before, const struct regs *now, size_
 	printf("}\n");
 }
 
-/* What is on the terminal. */
+/* The table that is on the terminal. */
 struct drawn {
 	struct view_screen screen;
 	unsigned lines; /* of the table, above the cursor */

@@ -29,7 +29,7 @@ enum output_layout {
 	LAYOUT_SAY,   /* as say() has it */
 };
 
-/* What a command answers. */
+/* The form of a command's answer. */
 struct output_shape {
 	const char *command;
 	const struct field *fields;

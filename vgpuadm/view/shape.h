@@ -8,10 +8,10 @@
 #include "common/cmd/pattern.h"
 #include "vgpuadm/out/output.h"
 
-/* What a command answers, given what it was asked. */
+/* Return: the form of a command's answer, which depends on its arguments. */
 struct output_shape view_shape(enum admin_cmd_id id, const struct pattern_args *args);
 
-/* What `show` answers for a VM, and for a request that has not ended. */
+/* Return: the form of the answer of `show` for a VM, and for a request that has not ended. */
 struct output_shape view_shape_vm(void);
 struct output_shape view_shape_queued(void);
 

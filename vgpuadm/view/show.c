@@ -14,8 +14,7 @@
 
 /* ---- a VM ---- */
 
-/* What was asked for: the VM itself, its minutes, and its statistics with the window they are of.
- */
+/* The parts of the answer: the VM itself, its minutes, and its statistics with their window. */
 struct about {
 	json_t *rows, *rates, *stats, *stats_end;
 };
@@ -166,7 +165,9 @@ static bool is_vm(struct view *view, const char *name)
 	return vm != NULL;
 }
 
-/* Digits mean a VM of that name if there is one; `request` means a request whatever VMs there are. */
+/*
+ * Digits mean a VM of that name if there is one; `request` means a request whatever VMs there are.
+ */
 int view_show(struct view *view, struct fail *fail)
 {
 	const struct pattern_arg *target = pattern_find(&view->args, "target");

@@ -19,7 +19,7 @@
 #define INTERVAL_LEAST_MS 100
 #define INTERVAL_MOST_MS 60000
 
-/* What a key sorts by. */
+/* The keys, and the columns that they sort by. */
 static const struct {
 	char key;
 	const char *field, *name;

@@ -14,7 +14,7 @@
 
 TAILQ_HEAD(admin_client_list, admin_client);
 
-/* What all clients share. */
+/* State shared by all clients. */
 struct admin_clients {
 	sd_event *event;
 	const struct conf *conf;

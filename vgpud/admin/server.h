@@ -21,7 +21,7 @@ struct admin_server_config {
 };
 
 /*
- * Opens the socket. What config points to must outlive the server, but path.
+ * Opens the socket. All that config points to must outlive the server, except path.
  * Return: 0 or -errno as sock_listen() has them.
  */
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config);

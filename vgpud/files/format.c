@@ -13,7 +13,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 
-/* What is left of the line; the text need not end in a zero byte. */
+/* The rest of the line; the text need not end in a zero byte. */
 struct cursor {
 	const char *at, *end;
 };

@@ -18,7 +18,7 @@ struct file_server;
 #define FILE_SERVER_TASK_SIZE (CONF_PATH_SIZE + 32)
 
 /*
- * What its process is told at its start (files/scan.h).
+ * Writes the argument with which its process is started (files/scan.h).
  * out: FILE_SERVER_TASK_SIZE bytes; "" when it is off.
  */
 void file_server_task(char *out, const struct conf *conf);

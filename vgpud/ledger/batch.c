@@ -250,7 +250,7 @@ static int decode_column(sqlite3_stmt *statement, int column, struct hist *hist)
 	return hist_decode(hist, blob, (size_t)sqlite3_column_bytes(statement, column));
 }
 
-/* What the database has of the minute so far, or zeros. */
+/* Loads the row of a minute, or zeros if there is none yet. */
 static int load_sum(struct ledger_db *db, const struct minute_key *key, struct minute_sum *sum)
 {
 	sqlite3_stmt *statement = db->statement[LEDGER_DB_MINUTE_GET];

@@ -24,7 +24,7 @@ struct ledger_batch {
 	struct ledger_batch_work *work;
 };
 
-/* What a transaction put into the database. */
+/* The result of a transaction. */
 struct ledger_batch_result {
 	uint64_t rows;
 	uint64_t duplicates; /* ends of requests that already had one: passed over */

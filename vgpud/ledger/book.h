@@ -47,7 +47,7 @@ int64_t ledger_book_wall_ns(const struct ledger_book *book, uint64_t mono_ns);
  */
 int ledger_book_take(struct ledger_book *book);
 
-/* What the row of a session says beside its times. Zeros: nothing is known. */
+/* The columns of a session's row beside its times. All zero: nothing is known. */
 struct ledger_session_about {
 	const char *boot_id, *version, *host; /* NULL: unknown */
 	int64_t clock_ahead_ns, clock_behind_ns;

@@ -21,7 +21,7 @@
 /* --- requests --- */
 
 /*
- * What the ledger keeps of one request. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
+ * One request's record. Times are CLOCK_MONOTONIC nanoseconds or differences of it.
  */
 struct ledger_request {
 	uint64_t id;	      /* ledger id: unique, and grows with received_ns */
@@ -288,8 +288,8 @@ struct ledger_config {
 };
 
 /*
- * Opens the ledger: one vgpud a database. What an earlier vgpud left in the ring is recorded first,
- * and requests it had not ended become lost ones.
+ * Opens the ledger, which one vgpud at a time may have open. Records that an earlier vgpud left in
+ * the ring are taken first, and its open requests end as lost.
  * why: on failure, a sentence that names the file and what to do.
  * Return: 0, -EBUSY: another vgpud has it, or what went wrong.
  */

@@ -149,7 +149,7 @@ struct ledger_query_stats {
 	struct ledger_query_times exec; /* of those that ran; sum_ns is the GPU time used */
 };
 
-/* What the figures cover. */
+/* The time that the figures cover. */
 struct ledger_query_window {
 	int64_t since_ns, until_ns;
 	bool widened; /* to a whole minute, whose rows are expired */

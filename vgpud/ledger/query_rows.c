@@ -12,7 +12,7 @@ static const char *text(sqlite3_stmt *statement, int column)
 	return (const char *)sqlite3_column_text(statement, column);
 }
 
-/* What follows the last row: 0, or what went wrong. */
+/* Ends a statement after its last row. Return: err, or the error of sqlite's last answer, or 0. */
 static int finish(struct ledger_query *query, sqlite3_stmt *statement, int rc, int err)
 {
 	if (err == 0 && rc != SQLITE_DONE && rc != SQLITE_ROW)

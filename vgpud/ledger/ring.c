@@ -81,7 +81,7 @@ const struct ring_format ring_format_2 = {
 	.read = read_record,
 };
 
-/* What every format's record begins with. */
+/* The beginning of a record in every format. */
 struct record_head {
 	_Atomic uint32_t sequence;
 	uint32_t crc;

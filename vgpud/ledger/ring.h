@@ -22,7 +22,7 @@
  * (accept, finish), one consumes (get, release); neither takes a lock.
  */
 
-/* What a record is about. The numbers are the file's: never renumber. */
+/* Kinds of records. The numbers are in files: never renumber. */
 enum ring_kind {
 	RING_REQUEST_ACCEPTED = 1, /* a request of version 1 is known, and will end */
 	RING_REQUEST_FINISHED = 2, /* it has ended */

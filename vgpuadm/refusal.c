@@ -44,7 +44,7 @@ static int explain_denied(const char *path, struct fail *fail)
 		return fail_set(
 			fail, ADMIN_ERROR_DENIED,
 			"%s: you may not connect: that takes the group %s (sudo usermod -aG "
-			"%s $USER, then log in anew)",
+			"%s $USER, then log in again)",
 			path, group->gr_name, group->gr_name);
 	return fail_set(fail, ADMIN_ERROR_DENIED,
 			"%s: you may not connect: only root may (sudo vgpuadm ...; admin_group in "

@@ -145,7 +145,7 @@ static void say_sandbox(const struct conf *conf)
 	if (parts == SANDBOX_ALL)
 		log_info("workers have namespaces, a cgroup and a user of their own");
 	else if (conf->confine != CONFINE_NO && why[0] != '\0')
-		log_warning("workers are shut in less than they could be: %s; vgpud(8) says what a "
+		log_warning("the sandbox of workers lacks parts: %s; vgpud(8) says what a "
 			    "start needs",
 			    why);
 }

@@ -52,10 +52,10 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 			   (unsigned long long)(util_now_ns() / UTIL_NS_PER_US));
 	if (wanted == NULL || daemon->read_again(daemon->read_again_arg, wanted) != 0) {
-		log_error("reload: the configuration was not taken; all stays as it was");
+		log_error("reload: the configuration was not taken; nothing has changed");
 		daemon_tell(
 			daemon, "reload-refused", NULL,
-			"the configuration has a mistake, which the log names; all stays as it was");
+			"the configuration has a mistake, which the log names; nothing has changed");
 		end_reload(daemon);
 	} else {
 		daemon->reload_changes = conf_reload_diff(daemon->conf, wanted, say_change, NULL);

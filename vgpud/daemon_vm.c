@@ -167,7 +167,7 @@ static void add_stored_vm(void *arg, const struct ledger_vm *stored)
 		return;
 	}
 	if (!vm_name_ok(stored->name)) {
-		log_warning("the database has a VM %u whose name is none; it is left out",
+		log_warning("the database has a VM %u with an invalid name; it is left out",
 			    stored->id);
 		return;
 	}

@@ -209,7 +209,7 @@ class Sandbox(unittest.TestCase):
         self.start(f"mkdir -p /run/vgpud /var/lib/vgpud; chown {VGPUD}:{VGPUD} /run/vgpud /var/lib/vgpud; chmod 755 /root; "
                    f"exec /usr/bin/setpriv --reuid {VGPUD} --regid {VGPUD} --clear-groups --bounding-set -all {RUN}")
         said = self.log()
-        self.assertRegex(said, "workers are shut in less than they could be: no namespaces .*; no cgroup .*; no users of their own")
+        self.assertRegex(said, "the sandbox of workers lacks parts: no namespaces .*; no cgroup .*; no users of their own")
         (row,) = [line for line in self.sh("vgpuadm -s /run/vgpud/admin.sock --csv doctor").splitlines() if "workers" in line][:1]
         self.assertIn("warning", row)
         self.works()

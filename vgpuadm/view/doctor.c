@@ -40,7 +40,7 @@ static const char *remedy_of(const struct fail *fail)
 {
 	switch (fail->status) {
 	case ADMIN_ERROR_DENIED:
-		return "run vgpuadm as root, or join the group that it names and log in anew";
+		return "run vgpuadm as root, or join the group that it names and log in again";
 	case ADMIN_ERROR_TIMED_OUT:
 		return "it runs and does not answer: journalctl -u vgpud says what it did last; "
 		       "systemctl restart vgpud ends what it hangs in";

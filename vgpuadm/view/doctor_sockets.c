@@ -39,7 +39,7 @@ static unsigned find_orphans(struct doctor *doctor, const char *dir_path, const 
 		doctor_add(doctor, DOCTOR_WARNING, "sockets",
 			   errno == EACCES ? "run vgpuadm doctor as root"
 					   : "restart vgpud: it makes its directories anew",
-			   "%s: %s, so it is not known what lies there", dir_path, strerror(errno));
+			   "%s: %s, so its files cannot be checked", dir_path, strerror(errno));
 		return 1;
 	}
 	while ((entry = readdir(dir))) {

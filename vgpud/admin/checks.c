@@ -290,10 +290,11 @@ static void check_configuration(struct admin_call *call)
 			  "vgpud's log, or vgpud -n, says which");
 	} else {
 		conf_reload_diff(daemon->conf, wanted, count_change, &waiting);
-		snprintf(text, sizeof(text),
-			 "%u settings differ from what holds, %u of them wait for a restart: %s%s",
-			 waiting.restart + waiting.reload, waiting.restart, waiting.first,
-			 waiting.restart + waiting.reload > 1 ? " and others" : "");
+		snprintf(
+			text, sizeof(text),
+			"%u settings differ from those in force, %u of them wait for a restart: %s%s",
+			waiting.restart + waiting.reload, waiting.restart, waiting.first,
+			waiting.restart + waiting.reload > 1 ? " and others" : "");
 		if (waiting.restart + waiting.reload > 0)
 			check_row(call, "settings", CHECK_WARNING, text,
 				  waiting.restart > 0
@@ -358,7 +359,7 @@ static void check_workers(struct admin_call *call)
 			 all ? "namespaces, a cgroup and a user of their own"
 			     : "started without a sandbox");
 	else
-		snprintf(text, sizeof(text), "shut in less than they could be: %s", why);
+		snprintf(text, sizeof(text), "their sandbox lacks parts: %s", why);
 	check_row(
 		call, "workers", all ? CHECK_OK : CHECK_WARNING, text,
 		all ? NULL

@@ -173,11 +173,11 @@ static const struct family {
 	{ "vgpu_vm_limited_requests_total", "counter",
 	  "Requests of the VM that waited for its limit.", emit_limited },
 	{ "vgpu_vm_bad_frames_total", "counter",
-	  "Connections of the VM's device closed for what they sent.", emit_bad_frames },
+	  "Connections of the VM's device closed for a malformed frame.", emit_bad_frames },
 	{ "vgpu_vm_refused_peers_total", "counter",
 	  "Connections to the VM's socket that were refused.", emit_refused_peers },
 	{ "vgpu_vm_refused_files_total", "counter",
-	  "Files of the VM that were to be requests and are none.", emit_refused_files },
+	  "Request files of the VM that are no valid requests.", emit_refused_files },
 	{ "vgpu_requests_total", "counter", "Requests by how they ended.", emit_requests },
 	{ "vgpu_request_wait_seconds", "histogram", "From arrival to start of execution.",
 	  emit_wait },
@@ -284,7 +284,7 @@ static void emit_ledger(struct admin_call *call)
 	head(call, "vgpu_ledger_ring_size_records", "gauge", "Records that the ring has room for.");
 	line(call, "vgpu_ledger_ring_size_records %u", stats.ring_records);
 	head(call, "vgpu_ledger_lost_total", "counter",
-	     "Requests that died with the vgpud before this one.");
+	     "Requests that were lost when an earlier vgpud was killed.");
 	line(call, "vgpu_ledger_lost_total %" PRIu64, stats.lost);
 }
 

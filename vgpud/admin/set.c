@@ -149,7 +149,7 @@ void admin_set_limit(struct admin_call *call)
 	uint32_t rate_per_s = 0, burst = 0;
 	struct recording_wish wish;
 
-	_Static_assert(UNITS_RATE_MOST <= LIMIT_RATE_MOST, "what is a rate is a limit");
+	_Static_assert(UNITS_RATE_MOST <= LIMIT_RATE_MOST, "every rate fits a limit");
 	if (vm == NULL)
 		return;
 	if (strcmp(admin_arg(call, "limit"), "off") != 0) {

@@ -54,7 +54,7 @@ const char conf_options_help[] =
 	"\n"
 	"  -c, --config FILE       settings (" CONF_FILE_DEFAULT ", if there is one);\n"
 	"                          options count more\n"
-	"  -n, --check             say whether file and options are right, and end;\n"
+	"  -n, --check             check file and options, and end;\n"
 	"                          with -v also print all settings as they would hold\n"
 	"  --vm NAME:POOL:PRIORITY[:ID][:connect=PATH]\n"
 	"                          a VM, as in vm3:B:high; its QEMU connects to\n"
@@ -70,9 +70,9 @@ const char conf_options_help[] =
 	"  --no-ledger             keep no record of requests\n"
 	"  --runtime-dir DIR       sockets (/run/vgpud)\n"
 	"  --state-dir DIR         database (/var/lib/vgpud)\n"
-	"  --user NAME             whom to become when started as root (vgpud)\n"
+	"  --user NAME             the user to become when started as root (vgpud)\n"
 	"  --run COMMAND           run COMMAND once ready, and end with it\n"
-	"  -v, --verbose           say more\n"
+	"  -v, --verbose           print more messages\n"
 	"  -V, --version           print the version\n"
 	"  -h, --help              print this\n";
 

@@ -160,7 +160,7 @@ static void on_heard(struct process *process, void *arg)
 	if (result == 0)
 		return;
 	if (result == -EPROTO) {
-		distrust(seat, "sent what is no answer");
+		distrust(seat, "sent a malformed message");
 	} else if (result < 0 && process->deaf && !process->ended) {
 		distrust(seat, "takes no requests any more");
 	} else if (result < 0) {
@@ -169,9 +169,9 @@ static void on_heard(struct process *process, void *arg)
 			    oldest != NULL ? " while it ran a request" : "");
 		vacate(seat, true, oldest == NULL);
 	} else if (oldest == NULL || done.id != oldest->wire.id) {
-		distrust(seat, "answered what it was not asked");
+		distrust(seat, "answered a job that it does not have");
 	} else if (!set->handler->fits(set->arg, oldest, &done)) {
-		distrust(seat, "gave an answer that cannot be one");
+		distrust(seat, "gave an invalid answer");
 	} else {
 		take_answer(seat, &done);
 	}

@@ -462,7 +462,8 @@ void file_server_check(const struct file_server *server, file_server_finding *fi
 			continue;
 		snprintf(text, sizeof(text), "%s/%s: requests were written there for no VM", dir,
 			 server->stranger[i]);
-		finding(arg, false, text, "vgpuadm add-vm makes it one; or stop who writes there");
+		finding(arg, false, text,
+			"vgpuadm add-vm makes it one; or stop the program that writes there");
 	}
 }
 

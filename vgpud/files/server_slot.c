@@ -124,11 +124,12 @@ static void tell_once(struct file_server *server, struct file_slot *slot, enum t
 	if (slot->told & kind)
 		return;
 	slot->told |= kind;
-	snprintf(text, sizeof(text),
-		 kind == TOLD_VM_ID
-			 ? "its request file names VM %s, but this is VM %s: refused; told once"
-			 : "its request file says %s, the administrator %s, which holds; told once",
-		 claimed, holds);
+	snprintf(
+		text, sizeof(text),
+		kind == TOLD_VM_ID
+			? "its request file names VM %s, but this is VM %s: refused; told once"
+			: "its request file says %s, but the administrator set %s, which counts; told once",
+		claimed, holds);
 	log_warning("%s: %s", slot->name, text);
 	ledger_event(ledger, &event);
 }

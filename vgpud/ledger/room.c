@@ -140,7 +140,8 @@ int ledger_room_ask(struct ledger_room *room)
 void ledger_room_words(const struct ledger_room *room, int err, char *out, size_t len)
 {
 	if (err == -ENOSPC && room->none)
-		snprintf(out, len, "the disk is full (its last %u KiB are for what removes rows)",
+		snprintf(out, len,
+			 "the disk is full (its last %u KiB are reserved for removing rows)",
 			 RESERVE_BYTES >> 10);
 	else
 		ledger_db_words(room->db->conn, err, out, len);

@@ -49,7 +49,7 @@ static struct session_step open_session(struct session *session, const struct vg
 		return (struct session_step){ .act = SESSION_SUBMIT };
 	case VGPU_FRAME_CANCEL:
 		if (h->sequence > session->sequence)
-			return broken(session, "it cancels what it never sent");
+			return broken(session, "it cancels a request that it never sent");
 		return (struct session_step){ .act = SESSION_CANCEL };
 	default:
 		return broken(session, "a frame came that a device does not send now");

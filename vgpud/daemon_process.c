@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * daemon_process.c - the user that vgpud runs as, its directories, and the rights that it gives up
- */
+/* daemon_process.c - the user and directories of vgpud, and the rights that it gives up */
 
 #include <errno.h>
 #include <limits.h>

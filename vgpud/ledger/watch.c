@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * watch.c - whether the ledger's files are still where readers, and the next start, look for them
- */
+/* watch.c - whether the ledger's files are still where readers and the next start look */
 
 /*
  * A file that is removed or renamed while it is open can still be written, without an error, though

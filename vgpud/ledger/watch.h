@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * watch.h - whether the ledger's files are still where readers, and the next start, look for them
- */
+/* watch.h - whether the ledger's files are still where readers and the next start look */
 
 #ifndef VGPUD_LEDGER_WATCH_H
 #define VGPUD_LEDGER_WATCH_H

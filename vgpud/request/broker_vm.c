@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * broker_vm.c - what it means for a VM's requests when the VM or its device comes, changes or goes
- */
+/* broker_vm.c - what a change of a VM, or of its device, means for its requests */
 
 #include <string.h>
 

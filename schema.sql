@@ -6,7 +6,7 @@
 --
 --	sqlite3 -readonly -box vgpud.db 'SELECT * FROM request_v ORDER BY id DESC LIMIT 20'
 --
--- Open it with -readonly: vgpud must stay the only one who writes. To change VMs use vgpuadm.
+-- Open it with -readonly: vgpud must stay the only writer. To change VMs use vgpuadm.
 --
 -- Units stand in the names. *_ns: nanoseconds; received_ns, time_ns, started_ns and their like count from the
 -- Unix epoch. Such a time is the session's start on the wall clock plus what the monotonic clock
@@ -68,7 +68,7 @@ CREATE TABLE request (
 ) STRICT;
 
 -- Requests that are queued or running, if they are so for longer than a batch of the writer takes.
--- What is left here when vgpud starts died with the last one, and becomes a row with status
+-- Rows that are left here at a start of vgpud were lost with the last one, and get a row with status
 -- BACKEND_LOST.
 CREATE TABLE pending (
 	id               INTEGER PRIMARY KEY,
@@ -105,7 +105,7 @@ CREATE TABLE minute (
 	UNIQUE (minute, vm_id, pool, priority, opcode)
 ) STRICT;
 
--- What happened, and who did it.
+-- Events: what happened, and which user did it.
 CREATE TABLE event (
 	id        INTEGER PRIMARY KEY,
 	time_ns   INTEGER NOT NULL,
@@ -118,8 +118,8 @@ CREATE TABLE event (
 	pid       INTEGER
 ) STRICT;
 
--- How far the ring file is in this database. One row, changed together with what it speaks of, which is
--- why nothing is recorded twice.
+-- How far this database has taken the ring file. One row, changed in the same transaction as the records:
+-- so nothing is recorded twice.
 CREATE TABLE ledger (
 	one             INTEGER PRIMARY KEY CHECK (one = 1),
 	ring_id         INTEGER NOT NULL, -- which ring file

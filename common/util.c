@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* util.c - small things that several rooms need */
+/* util.c - small things that several folders need */
 
 #include "common/util.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* util.h - small things that several rooms need */
+/* util.h - small things that several folders need */
 
 #ifndef VGPU_UTIL_H
 #define VGPU_UTIL_H

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 public=(softgpu/softgpu.h softgpu/softgpu_memory.h)
 
-# An object whose source has gone lies about until the next `make clean`.
+# An object whose source has gone stays until the next `make clean`.
 objects() {
     local object source
     find "$build" -name '*.o' | sort | while read -r object; do

@@ -13,12 +13,12 @@ import re
 import sys
 from fnmatch import fnmatchcase
 
-# --- the house ------------------------------------------------------------------------------------
+# --- the folders ----------------------------------------------------------------------------------
 
 # Folder: (layer, the other folders that it may include, what it is). Includes go to a lower layer, or
 # beside it where the row says so. A folder that is not here may not hold C.
 FOLDERS = {
-    "common/wire":      (0, "common", "what guest, device and host send each other"),
+    "common/wire":      (0, "common", "messages between guest, device and host"),
     "common/cuda":      (0, "", "the CUDA types and numbers that are called or exported"),
     "common":           (0, "common/wire", "small things for every program"),
     "common/cmd":       (0, "common common/wire", "the administrator's commands, for vgpud and vgpuadm"),
@@ -29,7 +29,7 @@ FOLDERS = {
     "softgpu/device":   (4, "common softgpu softgpu/ptx softgpu/machine", "streams, events, launches: the public calls"),
     "softgpu/run":      (5, "common softgpu softgpu/*", "the command softgpu-run"),
     "worker":           (5, "common common/wire common/cuda proc softgpu", "what runs in a worker process"),
-    "vgpud/sched":      (1, "common common/wire", "pure: who runs next"),
+    "vgpud/sched":      (1, "common common/wire", "pure: which request runs next"),
     "vgpud/ledger":     (2, "common common/wire vgpud/sched", "ring, database, their reading side"),
     "vgpud/vm":         (3, "common common/wire common/cmd vgpud/sched vgpud/ledger", "a VM, its settings, their recording"),
     "vgpud/conf":       (4, "common common/wire common/cmd vgpud/sched vgpud/ledger vgpud/vm", "the configuration"),
@@ -38,7 +38,7 @@ FOLDERS = {
     "vgpud/request":    (5, "common common/wire vgpud/sched vgpud/ledger vgpud/vm vgpud/conf vgpud/link vgpud/exec",
                          "a request's way through the daemon"),
     "vgpud/files":      (6, "common common/wire proc vgpud/vm vgpud/request", "the file transport"),
-    "vgpud":            (7, "common common/wire common/cmd proc vgpud/*", "the daemon: puts its rooms together"),
+    "vgpud":            (7, "common common/wire common/cmd proc vgpud/*", "the daemon: sets its parts up and runs them"),
     "vgpud/admin":      (7, "common common/wire common/cmd proc vgpud vgpud/*", "the administrator's socket and its answers"),
     "vgpuadm":          (1, "common common/wire common/cmd vgpuadm/*", "administration: shell, client, options"),
     "vgpuadm/out":      (1, "common vgpuadm", "how rows are written: table, JSON, CSV"),

@@ -102,7 +102,7 @@ def demo(cleanup):
     answer = in_guest(guest, "vgpu-run 100 200")
     if answer != "300\n":
         raise DemoFailed(f"100 + 200 came out as {answer!r}")
-    say("The same with its latency, and who computed it:")
+    say("The same with its latency, and which executor computed it:")
     in_guest(guest, "vgpu-run -v 100 200")
     in_guest(guest, "vgpu-run --op info")
 
@@ -122,7 +122,7 @@ def demo(cleanup):
 
 
 def keep_logs(directory):
-    """Copies what daemon and guest said to where it stays."""
+    """Copies the logs of daemon and guest to a place where they stay."""
     directory.mkdir(parents=True, exist_ok=True)
     for part in process.reporters:
         for path in part.logs():

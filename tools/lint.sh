@@ -15,7 +15,7 @@ declare -A what=(
     [form]="clang-format: layout of our C (make format puts it right)"
     [heads]="heads: the licence, and 'file - what it is'"
     [banned]="banned functions: those that cannot know how long their target is, or whether they read a number"
-    [includes]="includes: who may include whom (tools/check-includes.py has the table)"
+    [includes]="includes: which folder may include which (tools/check-includes.py has the table)"
     [tidy]="clang-tidy: likely bugs and long functions (.clang-tidy says which; the slowest step)"
     [cppcheck]="cppcheck: likely bugs, less those that tools/cppcheck.suppress explains"
     [analyzer]="gcc -fanalyzer: likely bugs along paths, less those that tools/analyzer.suppress explains"
@@ -28,7 +28,7 @@ jobs=${LINT_JOBS:-$(nproc)}
 rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
 for room in common proc softgpu worker vgpud vgpuadm guest examples tests bench; do [ ! -d $room ] || rooms+=("$room"); done
 
-# Files of our rooms with one of these names, as find(1) spells them.
+# Files of our folders with one of these names, as find(1) spells them.
 files() {
     local names=() pattern
     for pattern in "$@"; do names+=(-o -name "$pattern"); done

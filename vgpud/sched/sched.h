@@ -79,7 +79,7 @@ struct sched_vm {
 	unsigned started;
 	uint64_t used_ns[SCHED_KIND_NUM]; /* time on the GPU of finished items */
 	struct limit limit;		  /* rule 8 */
-	uint64_t limited_ns; /* how long its queue has waited for tokens, up to limited_since_ns */
+	uint64_t limited_ns; /* how long its queue has waited for tokens, in waits that are over */
 	uint64_t limited_since_ns; /* since when it waits for one; SCHED_NEVER: it does not */
 	uint64_t token_ns;	   /* when it gets it */
 	uint8_t pool;		   /* index */

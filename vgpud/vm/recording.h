@@ -15,7 +15,7 @@
 struct recording_handler {
 	/* The VM's settings have changed: applies them. */
 	void (*changed)(void *arg, struct vm *vm, const struct vm_settings *old);
-	/* A new VM is recorded: adds it to the list and opens its port. */
+	/* A new VM is recorded: adds it to the list and lets its port serve the device. */
 	void (*added)(void *arg, struct vm *vm);
 	/*
 	 * A VM could not be recorded, or is recorded as removed: ends and frees it.

@@ -44,7 +44,7 @@ static int hook_print(void *argument, const char *text, size_t bytes)
 {
 	struct softgpu *gpu = argument;
 
-	return sg_print_buffer_append(&gpu->print, text, bytes);
+	return sg_print_buffer_append(&gpu->print, text, (uint32_t)bytes);
 }
 
 static void hook_failed_assert(void *argument, const char *text)

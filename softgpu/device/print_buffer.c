@@ -7,6 +7,11 @@
 
 #include "softgpu/device/print_buffer.h"
 
+/*
+ * The buffer is a row of records: the text's bytes as a number, then the text. When it is full the
+ * oldest records go, as in the ring of a real device.
+ */
+#define HEAD_BYTES sizeof(uint32_t)
 #define CAPACITY_LEAST 4096u
 
 void sg_print_buffer_init(struct sg_print_buffer *print, uint64_t limit_bytes)
@@ -30,35 +35,53 @@ void sg_print_buffer_limit(struct sg_print_buffer *print, uint64_t limit_bytes)
 	pthread_mutex_unlock(&print->lock);
 }
 
-/* Makes room for so many bytes in all. Return: 0 or -ENOSPC. */
-static int grow(struct sg_print_buffer *print, size_t bytes)
+/* Makes room for bytes behind the used ones. Return: whether there is memory for them. */
+static bool grow(struct sg_print_buffer *print, size_t bytes)
 {
 	size_t capacity = print->capacity == 0 ? CAPACITY_LEAST : print->capacity;
 	char *text;
 
-	if (bytes > print->limit_bytes)
-		return -ENOSPC;
-	while (capacity < bytes)
+	/* What was dropped is in front: reused once it is the larger part, so that moves stay rare. */
+	if (print->dropped > print->used / 2) {
+		memmove(print->text, print->text + print->dropped, print->used - print->dropped);
+		print->used -= print->dropped;
+		print->dropped = 0;
+	}
+	while (capacity - print->used < bytes)
 		capacity *= 2;
 	if (capacity == print->capacity)
-		return 0;
+		return true;
 	text = realloc(print->text, capacity);
 	if (!text)
-		return -ENOSPC;
+		return false;
 	print->text = text;
 	print->capacity = capacity;
-	return 0;
+	return true;
 }
 
-int sg_print_buffer_append(struct sg_print_buffer *print, const char *text, size_t bytes)
+/* Return: the bytes of the record that begins there. */
+static uint32_t text_bytes(const struct sg_print_buffer *print, size_t at)
 {
-	int err;
+	uint32_t bytes;
+
+	memcpy(&bytes, print->text + at, sizeof(bytes));
+	return bytes;
+}
+
+int sg_print_buffer_append(struct sg_print_buffer *print, const char *text, uint32_t bytes)
+{
+	const uint64_t needed = HEAD_BYTES + (uint64_t)bytes;
+	int err = 0;
 
 	pthread_mutex_lock(&print->lock);
-	err = bytes > SIZE_MAX - print->bytes ? -ENOSPC : grow(print, print->bytes + bytes);
-	if (err == 0) {
-		memcpy(print->text + print->bytes, text, bytes);
-		print->bytes += bytes;
+	if (needed > print->limit_bytes || !grow(print, needed)) {
+		err = -ENOSPC;
+	} else {
+		memcpy(print->text + print->used, &bytes, HEAD_BYTES);
+		memcpy(print->text + print->used + HEAD_BYTES, text, bytes);
+		print->used += needed;
+		while (print->used - print->dropped > print->limit_bytes)
+			print->dropped += HEAD_BYTES + text_bytes(print, print->dropped);
 	}
 	pthread_mutex_unlock(&print->lock);
 	return err;
@@ -66,19 +89,25 @@ int sg_print_buffer_append(struct sg_print_buffer *print, const char *text, size
 
 void sg_print_buffer_flush(struct sg_print_buffer *print, const struct softgpu_host *host)
 {
-	char *text;
-	size_t bytes;
+	struct sg_print_buffer taken;
+	size_t out = 0;
 
 	pthread_mutex_lock(&print->output_lock);
 	pthread_mutex_lock(&print->lock);
-	text = print->text;
-	bytes = print->bytes;
+	taken = *print;
 	print->text = NULL;
-	print->bytes = print->capacity = 0;
+	print->used = print->dropped = print->capacity = 0;
 	pthread_mutex_unlock(&print->lock);
-	if (bytes > 0)
-		host->output(host->owner, SOFTGPU_OUTPUT_PRINTF, text, bytes);
-	free(text);
+	for (size_t at = taken.dropped; at < taken.used;) {
+		uint32_t bytes = text_bytes(&taken, at);
+
+		memmove(taken.text + out, taken.text + at + HEAD_BYTES, bytes);
+		out += bytes;
+		at += HEAD_BYTES + bytes;
+	}
+	if (out > 0)
+		host->output(host->owner, SOFTGPU_OUTPUT_PRINTF, taken.text, out);
+	free(taken.text);
 	pthread_mutex_unlock(&print->output_lock);
 }
 

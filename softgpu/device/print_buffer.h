@@ -15,7 +15,8 @@ struct sg_print_buffer {
 	pthread_mutex_t output_lock; /* held while the caller's output runs */
 	pthread_mutex_t lock;	     /* guards the fields below */
 	char *text;
-	size_t bytes, capacity;
+	size_t used, capacity;
+	size_t dropped; /* of the used bytes, in front */
 	uint64_t limit_bytes;
 };
 
@@ -23,8 +24,11 @@ void sg_print_buffer_init(struct sg_print_buffer *print, uint64_t limit_bytes);
 void sg_print_buffer_end(struct sg_print_buffer *print);
 void sg_print_buffer_limit(struct sg_print_buffer *print, uint64_t limit_bytes);
 
-/* Appends text whole or not at all. Return: 0, -ENOSPC it does not fit. */
-int sg_print_buffer_append(struct sg_print_buffer *print, const char *text, size_t bytes);
+/*
+ * Appends text, which takes 4 bytes more than it has. The oldest texts go where the limit leaves no
+ * room. Return: 0, -ENOSPC longer than the limit, or no memory.
+ */
+int sg_print_buffer_append(struct sg_print_buffer *print, const char *text, uint32_t bytes);
 
 /* Hands one line to the host's output at once, behind what was flushed before. */
 void sg_print_buffer_line(struct sg_print_buffer *print, const struct softgpu_host *host,

@@ -58,8 +58,8 @@ struct sg_cta_hooks {
 	/* Nanoseconds of a clock that never goes back: %globaltimer, %clock64 and nanosleep. */
 	uint64_t (*now_ns)(void *arg);
 	/*
-	 * Append one formatted printf of a thread to the printf buffer, whole or not at all.
-	 * Return: 0, -ENOSPC the buffer is full (the kernel's printf then returns -1).
+	 * Append one formatted printf of a thread, of 8 KiB at most, to the printf buffer.
+	 * Return: 0, -ENOSPC it does not fit (the kernel's printf then returns -1).
 	 */
 	int (*print)(void *arg, const char *text, size_t bytes);
 	/* A line about an assertion that failed in a thread; the block's fault follows. */

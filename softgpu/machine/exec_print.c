@@ -182,8 +182,10 @@ static void print_one(struct printing *p, const struct conversion *c)
 		break;
 	case 's':
 		value = next_argument(p, 8);
-		if (!p->failed &&
-		    !read_string(p->w, p->insn, p->lane, value, string, sizeof(string)))
+		if (value == 0) /* as on hardware, whose driver prints it */
+			snprintf(string, sizeof(string), "(null)");
+		else if (!p->failed &&
+			 !read_string(p->w, p->insn, p->lane, value, string, sizeof(string)))
 			p->failed = true;
 		rebuild(c, end + 2, format, sizeof(format));
 		n = snprintf(out, sizeof(out), format, string);
@@ -236,6 +238,10 @@ static bool print_lane(struct sg_exec_warp *w, const struct sg_code_insn *insn, 
 	struct printing p = { .w = w, .insn = insn, .lane = lane, .args = args };
 	char format[FORMAT_MAX] = "";
 
+	if (format_addr == 0) {
+		*result = UINT32_MAX; /* as the manual of CUDA C++ has it */
+		return true;
+	}
 	if (!read_string(w, insn, lane, format_addr, format, sizeof(format)))
 		return false;
 	*result = format_text(&p, format);

@@ -105,8 +105,13 @@ static bool combine(const struct sg_code_insn *insn, bool r, bool c)
 	}
 }
 
-/* What set writes for true: all ones, or 1.0. */
-static uint64_t truth(uint8_t type)
+static bool is_pair(uint8_t type)
+{
+	return type == SG_TYPE_F16X2 || type == SG_TYPE_BF16X2;
+}
+
+/* What set writes for true: all ones, or 1.0. Of pairs, for each half. */
+static uint64_t truth(uint8_t type, uint8_t compared)
 {
 	switch (type) {
 	case SG_TYPE_F32:
@@ -121,13 +126,8 @@ static uint64_t truth(uint8_t type)
 	case SG_TYPE_S16:
 		return 0xffff;
 	default:
-		return 0xffffffff;
+		return is_pair(compared) ? 0xffff : 0xffffffff;
 	}
-}
-
-static bool is_pair(uint8_t type)
-{
-	return type == SG_TYPE_F16X2 || type == SG_TYPE_BF16X2;
 }
 
 static int set(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
@@ -135,7 +135,7 @@ static int set(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned
 {
 	unsigned from = slow_bytes(insn->stype), to = slow_bytes(insn->type);
 	uint32_t third = insn->bool_op ? lanes_predicate(frame, insn->src[2]) : 0;
-	uint64_t yes = truth(insn->type);
+	uint64_t yes = truth(insn->type, insn->stype);
 
 	(void)w;
 	for (uint32_t left = mask; left; left &= left - 1) {

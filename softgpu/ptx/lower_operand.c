@@ -300,6 +300,7 @@ struct sg_lower_place sg_lower_place(struct sg_lower *l, const struct sg_operand
 				     enum sg_word space)
 {
 	struct sg_lower_place place;
+	bool own;
 
 	if (op->var != NULL)
 		return place_of_var(l, op->var, op->value);
@@ -308,6 +309,15 @@ struct sg_lower_place sg_lower_place(struct sg_lower *l, const struct sg_operand
 					 .space = sg_lower_space(l, space) };
 	if (op->reg == SG_PTX_NO_REGISTER)
 		return place;
-	place.base = l->lanes[op->reg] == 4 ? sg_lower_widen(l, op->reg, SG_TYPE_U32, 8) : op->reg;
+	/*
+	 * Addresses in a block's or a thread's own memory have 32 bits, and their sums wrap: compilers
+	 * put sym - x into a register and add the rest here. All such memory lies below 2^31, so a
+	 * sum in 64 bits is the same where it does not leave the memory.
+	 */
+	own = place.space == SG_SPACE_SHARED || place.space == SG_SPACE_LOCAL ||
+	      place.space == SG_SPACE_PARAM;
+	place.base = op->reg;
+	if (l->lanes[op->reg] == 4)
+		place.base = sg_lower_widen(l, op->reg, own ? SG_TYPE_S32 : SG_TYPE_U32, 8);
 	return place;
 }

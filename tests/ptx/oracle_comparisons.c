@@ -113,7 +113,7 @@ static void set(const struct form *form, const uint64_t *in, struct oracle_value
 		bool held = compare(form, type, in[0] >> i & 0xffff, in[1] >> i & 0xffff);
 
 		if (combine(form, held, in[2]))
-			out->bits |= truth(form->type[0]) << i;
+			out->bits |= (truth(form->type[0]) & 0xffff) << i;
 	}
 }
 

@@ -96,6 +96,23 @@ static void faults_of_memory(void **state)
 		1, SG_FAULT_ILLEGAL_ADDRESS, "local");
 }
 
+/* nvcc puts sym - 4 * thread into a register of 32 bits, which may be below 0, and adds the rest. */
+static void narrow_addresses_wrap(void **state)
+{
+	static const char text[] = HEAD ".shared .align 4 .b8 s[128];\n" KERNEL(
+		"k") ".local .align 4 .b8 l[128]; shl.b32 %r2, %r1, 2;\n"
+		     "mov.u32 %r3, s; sub.s32 %r4, %r3, %r2; st.shared.u32 [%r4+124], %r1;\n"
+		     "mov.u32 %r5, l; sub.s32 %r5, %r5, %r2; st.local.u32 [%r5+124], %r1;\n"
+		     "ld.local.u32 %r6, [%r5+124]; bar.sync 0; add.s32 %r4, %r3, %r2;\n"
+		     "ld.shared.u32 %r7, [%r4]; add.s32 %r7, %r7, %r6; st.global.u32 [%d2], %r7;\n" END;
+
+	(void)state;
+	assert_true(run(text, 1, 32));
+	for (unsigned i = 0; i < 32; i++)
+		assert_int_equal(words[i], 31);
+	machine_free(&m);
+}
+
 static void other_faults(void **state)
 {
 	(void)state;
@@ -399,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(faults_of_memory),
+		cmocka_unit_test(narrow_addresses_wrap),
 		cmocka_unit_test(other_faults),
 		cmocka_unit_test(lanes_wait_for_lanes),
 		cmocka_unit_test(blocks_wait_for_blocks),

@@ -71,9 +71,9 @@ endif
 common := busy_poll crc32c log names sock timeexpr units util vm_name vm_settings
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
-vgpud := daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_process daemon_reload \
-	daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks client daemon handlers job line metrics query query_out query_rows query_stats server set vm
+vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
+	daemon_reload daemon_settings daemon_vm main
+vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner query query_out query_rows query_stats server set vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := executors output pool process seat
 vgpud/files := dir format scan server server_slot

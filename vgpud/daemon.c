@@ -17,12 +17,14 @@
 #include "common/util.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/server.h"
+#include "vgpud/aside.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
 #define LOG_END_MS 1000 /* for writing the last messages */
+#define LOOKUP_PATIENCE_USEC 5000000ull
 
 /* --- captive mode --- */
 
@@ -67,14 +69,17 @@ void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, c
 	ledger_event(ledger, &event);
 }
 
-/* The daemon is ready when guests can connect and each executor has started or failed. */
-static void on_settled(void *arg)
+/*
+ * The daemon is ready when guests can connect, each executor has started or failed, and it is known
+ * who may connect, unless that takes too long.
+ */
+void daemon_settle(struct daemon *daemon)
 {
-	struct daemon *daemon = arg;
 	unsigned vms = 0;
 	const struct vm *vm;
 
-	if (daemon->ready || !executors_settled(daemon->broker.executors))
+	if (daemon->ready || !executors_settled(daemon->broker.executors) ||
+	    (daemon->lookups > 0 && !daemon->impatient))
 		return;
 	daemon->ready = true;
 	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
@@ -84,6 +89,32 @@ static void on_settled(void *arg)
 	sd_notify(0, "READY=1");
 	if (daemon->conf->run != NULL)
 		run_command(daemon);
+}
+
+static void on_settled(void *arg)
+{
+	daemon_settle(arg);
+}
+
+void daemon_looked_up(struct daemon *daemon)
+{
+	daemon->lookups--;
+	daemon_settle(daemon);
+}
+
+static int on_impatient(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)source;
+	(void)usec;
+	if (daemon->lookups > 0)
+		log_warning("the host's users and groups do not answer (%u questions): users and "
+			    "groups that are looked up may connect once they are known",
+			    daemon->lookups);
+	daemon->impatient = true;
+	daemon_settle(daemon);
+	return 0;
 }
 
 static void on_drained(void *arg)
@@ -196,6 +227,14 @@ static int start_loop(struct daemon *daemon)
 	return err < 0 ? err : 0;
 }
 
+/* The look-ups of the VMs' owners have begun by now. Return: 0 or -errno. */
+static int begin_lookups(struct daemon *daemon)
+{
+	daemon_find_groups(daemon);
+	return sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC,
+					  LOOKUP_PATIENCE_USEC, 0, on_impatient, daemon);
+}
+
 static int start(struct daemon *daemon, const struct admin_server_config *admin)
 {
 	struct ledger *ledger;
@@ -217,6 +256,8 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 		err = open_admin(daemon, *admin);
 	if (err >= 0)
 		err = daemon_add_vms(daemon);
+	if (err >= 0)
+		err = begin_lookups(daemon);
 	if (err >= 0)
 		daemon_drain_load(daemon);
 	if (err >= 0)
@@ -252,13 +293,14 @@ static void end(struct daemon *daemon)
 	}
 	file_server_close(daemon->files); /* after broker_close(), whose answers it still writes */
 	spawn_close();
+	aside_end_all();
 	vm_past_free(&daemon->past);
 	if (daemon->clock_fd >= 0)
 		close(daemon->clock_fd);
 	sd_event_unref(daemon->event);
 }
 
-int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *wanted), void *arg,
+int daemon_run(struct conf *conf, daemon_read_again_fn *read_again, void *arg,
 	       const struct admin_server_config *admin)
 {
 	struct daemon daemon = {

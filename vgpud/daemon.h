@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "vgpud/admin/access.h"
 #include "vgpud/conf/conf.h"
+#include "vgpud/conf/file.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 #include "vgpud/vm/recording.h"
@@ -17,6 +19,7 @@ struct admin_call;
 struct admin_drain;
 struct admin_server;
 struct admin_server_config;
+struct aside;
 struct file_server;
 
 /* A drain: since when, and by which user, new requests are refused. */
@@ -26,10 +29,17 @@ struct daemon_drain {
 	bool kept; /* it outlives a restart */
 };
 
+/*
+ * Makes the configuration anew, in any thread. Return: 0; else report() was called with a sentence
+ * for each mistake.
+ */
+typedef int daemon_read_again_fn(void *arg, struct conf *wanted, conf_report *report,
+				 void *report_arg);
+
 struct daemon {
 	struct broker broker;
 	struct conf *conf;
-	int (*read_again)(void *arg, struct conf *wanted);
+	daemon_read_again_fn *read_again;
 	void *read_again_arg;
 	sd_event *event;
 	struct vm_past_list past; /* VMs that were removed */
@@ -49,17 +59,19 @@ struct daemon {
 	pid_t starter;	       /* the process that starts all others */
 	unsigned ledger_state; /* enum ledger_state, as last logged */
 	bool ready;
-	unsigned reload_changes; /* of the reload that is under way */
+	struct aside *reload;	 /* the reload that is under way, or NULL */
+	unsigned lookups;	 /* of groups and owners that are under way */
+	unsigned owner_searches; /* owners' among them */
+	bool impatient;		 /* ready waits for no look-up any more */
 };
 
 /*
  * Runs until SIGTERM, SIGINT, or the end of the captive command.
- * conf: changed by SIGHUP. read_again: makes the configuration anew; it reports mistakes itself and
- * then does not return 0. admin: its handlers; the other fields are filled in.
+ * conf: changed by SIGHUP. admin: its handlers; the other fields are filled in.
  * Return: the process's exit status: 0, 1 when it could not start (and said why), or the captive
  * command's.
  */
-int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *wanted), void *arg,
+int daemon_run(struct conf *conf, daemon_read_again_fn *read_again, void *arg,
 	       const struct admin_server_config *admin);
 
 /*
@@ -69,6 +81,26 @@ int daemon_run(struct conf *conf, int (*read_again)(void *arg, struct conf *want
  * Return: 0 or -errno.
  */
 int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why_size);
+
+#define DAEMON_SAID_SIZE 2048
+
+/* The configuration as it is now. */
+struct daemon_reading {
+	int err; /* 0, or it has mistakes */
+	struct conf wanted;
+	struct admin_access access;  /* its groups */
+	char said[DAEMON_SAID_SIZE]; /* what is wrong, a sentence a line */
+};
+
+/*
+ * Reads it beside the loop; done() is called from the loop. out: as aside_begin() has it.
+ * Return: 0 or -errno, as aside_begin() has them.
+ */
+int daemon_read_again(struct aside **out, struct daemon *daemon,
+		      void (*done)(void *arg, const struct daemon_reading *reading), void *arg);
+
+/* Tells who the owner is that an administrator is about to give the VM: it was looked up. */
+void daemon_owner_known(struct vm *vm, const char *of, const struct vm_owner *owner);
 
 /*
  * Begins a drain. keep: it outlives restarts until an administrator ends it, so it is written to

@@ -11,6 +11,12 @@
 /* One line in the audit trail, in the daemon's own name. subject, text: may be NULL. */
 void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, const char *text);
 
+/* Sends READY=1 once guests can connect, and executors, groups and owners are known. */
+void daemon_settle(struct daemon *daemon);
+
+/* One of daemon->lookups has ended. */
+void daemon_looked_up(struct daemon *daemon);
+
 /* daemon_process.c */
 
 /*
@@ -36,11 +42,22 @@ int daemon_watch_ledger(struct daemon *daemon);
 
 /* daemon_reload.c */
 
-/* SIGHUP. All or nothing: a configuration with a mistake in it changes nothing. */
+/* Begins to look up the groups of [admin], for the first time. */
+void daemon_find_groups(struct daemon *daemon);
+
+/* SIGHUP. All or nothing: a configuration with a mistake in it changes nothing. arg: the daemon. */
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *arg);
 
 /* Warns when guests may make the GPU fault, so that a forgotten switch stands in the log. */
 void daemon_say_test_opcodes(const struct conf *conf);
+
+/* daemon_owner.c */
+
+/* Lets the VM's owner, and no one else, connect to its socket; later, where it must be looked up. */
+void daemon_owner_apply(struct daemon *daemon, struct vm *vm);
+
+/* Looks up again the owners that were not found. */
+void daemon_owner_again(struct daemon *daemon);
 
 /* daemon_vm.c */
 

@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
-#include "vgpud/link/access.h"
+#include "vgpud/daemon_private.h"
 
 /*
  * Each line of VM_SETTING_TABLE has its function here, which puts the value where it takes effect.
@@ -21,69 +20,53 @@ _Static_assert(LIMIT_RATE_MOST == 1000000 && LIMIT_BURST_MOST == 1000000,
 	       "the bounds in VM_SETTING_TABLE are those of a limit");
 _Static_assert(SCHED_POOL_MAX == 26, "the bounds in VM_SETTING_TABLE are those of pools");
 
-static void apply_pool(struct vm *vm)
+static void apply_pool(struct daemon *daemon, struct vm *vm)
 {
+	(void)daemon;
 	vm->sched.pool = (uint8_t)vm->settings.pool;
 }
 
-static void apply_priority(struct vm *vm)
+static void apply_priority(struct daemon *daemon, struct vm *vm)
 {
+	(void)daemon;
 	vm->sched.priority = (uint8_t)vm->settings.priority;
 }
 
 /* A resumed VM starts with no faults: else its next one would pause it again. */
-static void apply_paused(struct vm *vm)
+static void apply_paused(struct daemon *daemon, struct vm *vm)
 {
+	(void)daemon;
 	vm->sched.paused = vm->settings.paused;
 	if (!vm->sched.paused)
 		vm->exec.faults = 0;
 }
 
-static void apply_limit_per_s(struct vm *vm)
+static void apply_limit_per_s(struct daemon *daemon, struct vm *vm)
 {
+	(void)daemon;
 	sched_vm_limit(&vm->sched, (uint32_t)vm->settings.limit_per_s,
 		       (uint32_t)vm->settings.limit_burst, util_now_ns());
 }
 
 /* Rate and burst have a function each: the second call finds the limit set, and changes nothing. */
-static void apply_limit_burst(struct vm *vm)
+static void apply_limit_burst(struct daemon *daemon, struct vm *vm)
 {
-	apply_limit_per_s(vm);
+	apply_limit_per_s(daemon, vm);
 }
 
 /* Nothing to do: it is used when the VM's port is opened, and no command changes it. */
-static void apply_connect(struct vm *vm)
+static void apply_connect(struct daemon *daemon, struct vm *vm)
 {
+	(void)daemon;
 	(void)vm;
 }
 
-/*
- * Lets the owner connect to the socket. The owner existed when it was set. If it has been deleted
- * since, only vgpud's own user may connect: the number could have been given to another user.
- */
-static void apply_owner(struct vm *vm)
+static void apply_owner(struct daemon *daemon, struct vm *vm)
 {
-	struct access_owner owner;
-	int err;
-
-	if (vm->port == NULL || !port_listens(vm->port))
-		return;
-	err = access_find(vm->settings.owner, &owner);
-	if (err != 0) {
-		log_warning("%s: its owner %s is no user or group of this host any more; see "
-			    "vgpuadm set-owner",
-			    vm->name, vm->settings.owner);
-		return;
-	}
-	err = access_give(port_path(vm->port), &owner);
-	if (err != 0)
-		log_warning("%s: cannot let %s into %s: %s", vm->name,
-			    vm->settings.owner[0] != '\0' ? vm->settings.owner
-							  : "its own user alone",
-			    port_path(vm->port), strerror(-err));
+	daemon_owner_apply(daemon, vm);
 }
 
-static void (*const apply[VM_SETTING_NUM])(struct vm *vm) = {
+static void (*const apply[VM_SETTING_NUM])(struct daemon *daemon, struct vm *vm) = {
 #define APPLY(NAME, name, ...) [VM_SETTING_##NAME] = apply_##name,
 	VM_SETTING_TABLE(APPLY)
 #undef APPLY
@@ -93,15 +76,13 @@ void daemon_settings_apply(struct daemon *daemon, struct vm *vm, const struct vm
 {
 	for (unsigned i = 0; i < VM_SETTING_NUM; i++)
 		if (old == NULL || !vm_setting_same(&vm_settings_table[i], &vm->settings, old))
-			apply[i](vm);
+			apply[i](daemon, vm);
 	broker_vm_changed(&daemon->broker, vm);
 }
 
 int daemon_settings_check(const struct daemon *daemon, const struct vm_settings *settings,
 			  char *why, size_t why_size)
 {
-	struct access_owner owner;
-
 	if (!daemon->conf->pool[settings->pool].exists) {
 		snprintf(why, why_size, "%c: no such pool (vgpuadm pools shows them)",
 			 name_pool((unsigned)settings->pool));
@@ -111,11 +92,6 @@ int daemon_settings_check(const struct daemon *daemon, const struct vm_settings 
 		snprintf(why, why_size, "--connect: %s: expected a path from the root on",
 			 settings->connect);
 		return -EINVAL;
-	}
-	if (settings->owner[0] != '\0' && access_find(settings->owner, &owner) != 0) {
-		snprintf(why, why_size, "%s: there is no such user or group on this host",
-			 settings->owner);
-		return -ENOENT;
 	}
 	return 0;
 }

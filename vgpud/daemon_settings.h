@@ -9,7 +9,7 @@
 #include "vgpud/daemon.h"
 
 /*
- * Judges values beyond their form: whether the pool, or the user, exists.
+ * Judges values beyond their form: whether the pool exists. Owners are looked up before (admin/owner.h).
  * why: on failure a sentence.
  * Return: 0; -ENOENT: a value names something that does not exist; -EINVAL: it makes no sense.
  */

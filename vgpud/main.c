@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - vgpud, and the roles that its file can be started as */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,26 +31,23 @@ static void report(void *arg, const char *sentence)
 	fprintf(stderr, "vgpud: %s\n", sentence);
 }
 
-static void log_sentence(void *arg, const char *sentence)
-{
-	(void)arg;
-	log_error("%s", sentence);
-}
-
 struct command_line {
 	int argc;
 	char **argv;
 };
 
-/* For the daemon, when it is told to read its configuration again. */
-static int read_again(void *arg, struct conf *wanted)
+/* For the daemon, which reads its configuration again, in one thread or in several. */
+static int read_again(void *arg, struct conf *wanted, conf_report *say, void *say_arg)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* getopt() has but one state */
 	const struct command_line *line = arg;
 	enum conf_action action;
+	int err;
 
-	int err = conf_options_read(wanted, line->argc, line->argv, &action, log_sentence, NULL);
-
-	return err != 0 ? err : conf_names_check(wanted, log_sentence, NULL);
+	pthread_mutex_lock(&lock);
+	err = conf_options_read(wanted, line->argc, line->argv, &action, say, say_arg);
+	pthread_mutex_unlock(&lock);
+	return err != 0 ? err : conf_names_check(wanted, say, say_arg);
 }
 
 /* Runs the starter with the arguments that spawn.c gives it. */

@@ -3,6 +3,7 @@
 # test_reload.py - SIGHUP under load: all of a configuration or nothing of it, and no request suffers
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -16,24 +17,52 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from book import add  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
 from lib import process, tap  # noqa: E402
+from lib.adminclient import AdminClient, Refused  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.proto import Err  # noqa: E402
 
-# getgrnam_r() as one that asks a server which does not answer, for as long as a file is there.
-HANGING_GROUPS = """
+# Users and groups as in a directory that does not answer, for as long as a file is there.
+HANGING_NAMES = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
-int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size, struct group **result)
+static void wait(void)
 {
-	int (*real)(const char *, struct group *, char *, size_t, struct group **) = dlsym(RTLD_NEXT, "getgrnam_r");
 	const char *hang = getenv("VGPU_TEST_HANG");
 
 	while (hang != NULL && access(hang, F_OK) == 0)
 		usleep(10000);
+}
+int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size, struct group **result)
+{
+	int (*real)(const char *, struct group *, char *, size_t, struct group **) = dlsym(RTLD_NEXT, "getgrnam_r");
+
+	wait();
 	return real(name, entry, buffer, size, result);
+}
+int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **result)
+{
+	int (*real)(const char *, struct passwd *, char *, size_t, struct passwd **) = dlsym(RTLD_NEXT, "getpwnam_r");
+
+	wait();
+	return real(name, entry, buffer, size, result);
+}
+struct passwd *getpwnam(const char *name)
+{
+	struct passwd *(*real)(const char *) = dlsym(RTLD_NEXT, "getpwnam");
+
+	wait();
+	return real(name);
+}
+struct group *getgrnam(const char *name)
+{
+	struct group *(*real)(const char *) = dlsym(RTLD_NEXT, "getgrnam");
+
+	wait();
+	return real(name);
 }
 """
 RELOADS = int(os.environ.get("VGPU_RELOADS", "1000"))
@@ -95,15 +124,98 @@ class Reload(DaemonCase):
         self.assertEqual(self.window(), 1)
         self.works(client)
 
-    def test_a_directory_service_that_hangs_holds_up_nothing(self):
-        """Groups are looked up where the host has them, which may be on the network."""
-        scratch = process.scratch_directory("groups")
+    def hanging_names(self):
+        """Return: the file for as long as which the daemon's look-ups get no answer."""
+        scratch = process.scratch_directory("names")
         source, library, hang = scratch / "hang.c", scratch / "hang.so", scratch / "hang"
-        source.write_text(HANGING_GROUPS)
+        source.write_text(HANGING_NAMES)
         subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
         for name, value in (("LD_PRELOAD", str(library)), ("VGPU_TEST_HANG", str(hang))):
             os.environ[name] = value
             self.addCleanup(os.environ.pop, name)
+        return hang
+
+    def owner(self, vm):
+        return self.vgpud.socket(vm).stat().st_uid
+
+    def test_an_owner_who_is_not_found_in_time_holds_up_nothing(self):
+        hang = self.hanging_names()
+        client, = self.begin("vm1:A:high")
+        hang.touch()
+        with AdminClient(self.vgpud.admin_socket) as first, AdminClient(self.vgpud.admin_socket) as gone:
+            asked = first.send("set-owner", vm="vm1", owner="daemon")
+            gone.send("add-vm", name="vm2", owner="daemon")
+            self.works(client)
+            # Numbers need no look, and no VM by that name none either.
+            self.assertEqual(self.admin.row("set-owner", vm="vm1", owner="4321:4321")["new"], "4321:4321")
+            self.assertEqual(self.owner("vm1"), 4321)
+            with self.assertRaisesRegex(Refused, "no such vm"):
+                self.admin.row("set-owner", vm="vm9", owner="daemon")
+            gone.close()
+            self.works(client)
+            hang.unlink()
+            self.assertEqual(first.answer(asked)[0]["new"], "daemon")
+        self.assertEqual(self.owner("vm1"), pwd.getpwnam("daemon").pw_uid)
+        self.assertEqual([row["vm"] for row in self.admin.rows("list")], ["vm1"], "who has gone adds nothing")
+
+    def test_there_is_a_bound_for_questions_that_are_not_answered(self):
+        hang = self.hanging_names()
+        client, = self.begin("vm1:A:high")
+        hang.touch()
+        clients = [self.enterContext(AdminClient(self.vgpud.admin_socket)) for _ in range(8)]
+        for one in clients:
+            one.send("set-owner", vm="vm1", owner="daemon")
+        wait_until(lambda: self.asked() == 8, "eight questions")
+        with self.assertRaisesRegex(Refused, "name it by numbers"):
+            self.admin.row("set-owner", vm="vm1", owner="daemon")
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+        wait_until(lambda: b"cannot be read again now" in self.vgpud.log.read_bytes(), "the reload to be refused")
+        self.assertIn("cannot be read now", self.settings_check()["text"])
+        self.works(client)
+        hang.unlink()
+        wait_until(lambda: self.asked() == 0, "the answers")
+        self.reload(GOOD[0])
+
+    def asked(self):
+        """Return: threads that wait for an answer, which are those beside the loop and the ledger's."""
+        return len(os.listdir(f"/proc/{self.vgpud.pid}/task")) - 2
+
+    def settings_check(self):
+        return next((row for row in self.admin.rows("checks") if row["check"] == "settings"), None)
+
+    def test_checks_do_not_wait_for_the_directory_and_log_nothing(self):
+        hang = self.hanging_names()
+        client, = self.begin("vm1:A:high")
+        self.assertIsNone(self.settings_check())
+        hang.touch()
+        self.assertIn("do not answer", self.settings_check()["text"])
+        self.works(client)
+        hang.unlink()
+        self.configuration.write_text(BAD)
+        before = len(self.vgpud.log.read_bytes())
+        found = self.settings_check()
+        self.assertEqual(found["result"], "error")
+        self.assertIn("windo: no such setting", found["text"])
+        self.assertEqual(len(self.vgpud.log.read_bytes()), before, "who only looks fills no log")
+
+    def test_a_start_does_not_wait_for_ever(self):
+        hang = self.hanging_names()
+        client, = self.begin("vm1:A:high")
+        self.admin.row("set-owner", vm="vm1", owner="daemon")
+        client.close()
+        self.assertEqual(self.vgpud.stop(), 0)
+        hang.touch()
+        self.vgpud.start()
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+        self.assertIn(b"do not answer", self.vgpud.log.read_bytes())
+        self.assertEqual(self.owner("vm1"), os.geteuid())
+        self.works(self.client("vm1"))
+        hang.unlink()
+        wait_until(lambda: self.owner("vm1") == pwd.getpwnam("daemon").pw_uid, "the owner to be let in")
+
+    def test_a_directory_service_that_hangs_holds_up_nothing(self):
+        """Groups are looked up where the host has them, which may be on the network."""
+        hang = self.hanging_names()
         client, = self.begin("vm1:A:high")
         hang.touch()
         for _ in range(2):  # the second takes the place of the first

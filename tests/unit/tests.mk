@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # tests.mk - each unit test with the files of the product that it links, and libraries if any:
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
+$(eval $(call unit-test,daemon/test_aside,vgpud/aside.c,-lsystemd -lpthread))
 $(eval $(call unit-test,admin/test_budget,vgpud/admin/budget.c))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
 $(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
@@ -61,13 +62,13 @@ include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
 EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
-	proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/log.c common/names.c common/util.c
+	proc/identity.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/log.c common/names.c common/util.c
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)
 
-$(eval $(call unit-test,proc/test_spawn,proc/inherit.c proc/spawn.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/util.c))
+$(eval $(call unit-test,proc/test_spawn,proc/identity.c proc/inherit.c proc/spawn.c common/log.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/util.c))
 $(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_files.c,-lseccomp -lpthread))
 
 # All of vgpuadm but what talks to vgpud, to readline and to the shell: the test answers in vgpud's place.

@@ -7,33 +7,19 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <systemd/sd-event.h>
 
 #include "common/cmd/admin.h"
 #include "vgpud/conf/conf.h"
 
-/* The groups of the configuration as numbers. */
+#define ADMIN_ACCESS_NO_GROUP ((gid_t)-1)
+
+/* The groups of the configuration as numbers; NO_GROUP: none is named, or this host has none such. */
 struct admin_access {
 	gid_t admin_gid, read_gid;
 };
 
-/* Looks the groups up. It blocks while the host's group database answers, perhaps by network. */
+/* Looks the groups up, in any thread. It blocks while the host's group database answers, perhaps by network. */
 void admin_access_find(struct admin_access *access, const struct conf *conf);
-
-struct admin_access_search;
-
-/*
- * The same beside the loop, in a thread: found() is called from the loop once it is known.
- * Return: 0 or -errno.
- */
-int admin_access_search(struct admin_access_search **out, sd_event *event, const struct conf *conf,
-			void (*found)(void *arg, const struct admin_access *access), void *arg);
-
-/*
- * Ends a search before or after it found something: found() is not called any more. search: or
- * NULL.
- */
-void admin_access_search_end(struct admin_access_search *search);
 
 /*
  * Finds out who a client is and what it may do.

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <glob.h>
-#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +18,14 @@
 #include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/aside.h"
 #include "vgpud/conf/reload.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
 
 #define FREE_BYTES_LOW (256ull << 20) /* of disk space, to warn */
-#define FD_RESERVE 64		      /* descriptors that should be left beyond those of VMs */
+#define READING_PATIENCE_USEC 3000000ull
+#define FD_RESERVE 64 /* descriptors that should be left beyond those of VMs */
 
 enum check_result { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
 
@@ -245,15 +246,28 @@ static void check_user(struct admin_call *call)
 			  "say user = vgpud in vgpud.conf, or let the unit say it, and restart");
 }
 
-static void check_group(struct admin_call *call, const char *what, const char *name)
+/* gid: as vgpud found it last, which is what counts. */
+static void check_group(struct admin_call *call, const char *what, const char *name, gid_t gid)
 {
 	char text[128];
 
-	if (name[0] == '\0' || getgrnam(name) != NULL)
+	if (name[0] == '\0' || gid != ADMIN_ACCESS_NO_GROUP)
 		return;
-	snprintf(text, sizeof(text), "there is no group %s, whose members may %s", name, what);
+	snprintf(text, sizeof(text),
+		 "vgpud knows of no group %s, whose members may %s: there was none when it looked",
+		 name, what);
 	check_row(call, "groups", CHECK_WARNING, text,
-		  "groupadd --system it, and reload vgpud; or name another in vgpud.conf");
+		  "groupadd --system it, where there is none, and reload vgpud; or name another in "
+		  "vgpud.conf");
+}
+
+static void check_groups(struct admin_call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	const struct admin_access *access = admin_server_access(daemon->admin);
+
+	check_group(call, "change things", daemon->conf->admin_group, access->admin_gid);
+	check_group(call, "look", daemon->conf->read_group, access->read_gid);
 }
 
 struct waiting {
@@ -274,34 +288,43 @@ static void count_change(void *arg, const struct conf_change *change)
 		waiting->restart++;
 }
 
-/* The configuration as it would be read now. */
-static void check_configuration(struct admin_call *call)
+static void check_mistakes(struct admin_call *call, const char *said)
 {
-	struct daemon *daemon = call->daemon;
-	struct conf *wanted = calloc(1, sizeof(*wanted));
+	char text[512];
+
+	snprintf(text, sizeof(text), "a restart would fail by the configuration: %.*s%s",
+		 (int)strcspn(said, "\n"), said, strchr(said, '\n') != NULL ? " (and more)" : "");
+	check_row(call, "settings", CHECK_ERROR, text, "mend it; vgpud -n says all that is wrong");
+}
+
+/* reading: the configuration as it would be read now, NULL: it cannot be read. */
+static void check_configuration(struct admin_call *call, const struct daemon_reading *reading)
+{
 	struct waiting waiting = { 0 };
 	char text[256];
 
-	if (wanted == NULL)
+	if (reading == NULL) {
+		check_row(call, "settings", CHECK_WARNING,
+			  "the configuration cannot be read now: its file, or the host's users and "
+			  "groups, do not answer",
+			  "see that the file is on a local disk, and that getent passwd and getent "
+			  "group answer");
 		return;
-	if (daemon->read_again(daemon->read_again_arg, wanted) != 0) {
-		check_row(call, "settings", CHECK_ERROR,
-			  "the configuration has a mistake: a restart would fail by it",
-			  "vgpud's log, or vgpud -n, says which");
-	} else {
-		conf_reload_diff(daemon->conf, wanted, count_change, &waiting);
-		snprintf(
-			text, sizeof(text),
-			"%u settings differ from those in force, %u of them wait for a restart: %s%s",
-			waiting.restart + waiting.reload, waiting.restart, waiting.first,
-			waiting.restart + waiting.reload > 1 ? " and others" : "");
-		if (waiting.restart + waiting.reload > 0)
-			check_row(call, "settings", CHECK_WARNING, text,
-				  waiting.restart > 0
-					  ? "restart vgpud when it suits (vgpuadm drain first)"
-					  : "reload vgpud (systemctl reload vgpud)");
 	}
-	free(wanted);
+	if (reading->err != 0) {
+		check_mistakes(call, reading->said);
+		return;
+	}
+	conf_reload_diff(call->daemon->conf, &reading->wanted, count_change, &waiting);
+	if (waiting.restart + waiting.reload == 0)
+		return;
+	snprintf(text, sizeof(text),
+		 "%u settings differ from those in force, %u of them wait for a restart: %s%s",
+		 waiting.restart + waiting.reload, waiting.restart, waiting.first,
+		 waiting.restart + waiting.reload > 1 ? " and others" : "");
+	check_row(call, "settings", CHECK_WARNING, text,
+		  waiting.restart > 0 ? "restart vgpud when it suits (vgpuadm drain first)"
+				      : "reload vgpud (systemctl reload vgpud)");
 }
 
 static void check_settings(struct admin_call *call)
@@ -387,7 +410,7 @@ static void add_file_finding(void *call, bool well, const char *text, const char
 		  well ? NULL : remedy);
 }
 
-void admin_checks(struct admin_call *call)
+static void check_all(struct admin_call *call, const struct daemon_reading *reading)
 {
 	check_ledger(call);
 	check_space(call);
@@ -397,9 +420,8 @@ void admin_checks(struct admin_call *call)
 	check_drain(call);
 	check_set_aside(call);
 	check_user(call);
-	check_group(call, "change things", call->daemon->conf->admin_group);
-	check_group(call, "look", call->daemon->conf->read_group);
-	check_configuration(call);
+	check_groups(call);
+	check_configuration(call, reading);
 	check_settings(call);
 	check_limits(call);
 	check_clock(call);
@@ -408,4 +430,67 @@ void admin_checks(struct admin_call *call)
 	if (call->daemon->files != NULL)
 		file_server_check(call->daemon->files, add_file_finding, call);
 	admin_end(call, NULL);
+}
+
+/* --- the configuration comes from beside the loop --- */
+
+struct checking {
+	struct aside *reading;
+	sd_event_source *timer;
+};
+
+static void forget_checking(struct admin_call *call)
+{
+	struct checking *checking = call->data;
+
+	sd_event_source_disable_unref(checking->timer);
+	free(checking);
+	call->data = NULL;
+	call->gone = NULL;
+}
+
+static void on_read(void *arg, const struct daemon_reading *reading)
+{
+	forget_checking(arg);
+	check_all(arg, reading);
+}
+
+static int on_impatient(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct admin_call *call = arg;
+
+	(void)source;
+	(void)usec;
+	aside_end(((struct checking *)call->data)->reading);
+	forget_checking(call);
+	check_all(call, NULL);
+	return 0;
+}
+
+static void on_gone(struct admin_call *call)
+{
+	aside_end(((struct checking *)call->data)->reading);
+	forget_checking(call);
+	admin_end(call, NULL);
+}
+
+void admin_checks(struct admin_call *call)
+{
+	struct daemon *daemon = call->daemon;
+	struct checking *checking = calloc(1, sizeof(*checking));
+
+	if (checking == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	call->data = checking;
+	call->gone = on_gone;
+	/* Readers ask for checks, and must not use up what administrators may need. */
+	if (aside_busy() >= ASIDE_MAX / 2 ||
+	    sd_event_add_time_relative(daemon->event, &checking->timer, CLOCK_MONOTONIC,
+				       READING_PATIENCE_USEC, 0, on_impatient, call) < 0 ||
+	    daemon_read_again(&checking->reading, daemon, on_read, call) != 0) {
+		forget_checking(call);
+		check_all(call, NULL);
+	}
 }

@@ -23,17 +23,13 @@
  * places, so that it cannot keep out other readers. The last descriptors are reserved in the same
  * way (descriptors.h).
  *
- * The host's groups are looked up at the start and, beside the loop, at a reload, never when a
- * client
+ * The host's groups are looked up beside the loop, at the start and at a reload, never when a client
  * connects: a group database on the network may answer slowly.
  */
 
 struct admin_server {
 	struct admin_clients clients;
 	struct admin_access access;
-	struct admin_access_search *search; /* the last that was begun, or NULL */
-	void (*found)(void *arg);
-	void *found_arg;
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* while there are no descriptors left */
@@ -49,29 +45,14 @@ static void complain(struct admin_server *server, const char *what)
 		log_warning("admin socket: %s", what);
 }
 
-static void on_groups(void *arg, const struct admin_access *access)
+void admin_server_set_access(struct admin_server *server, const struct admin_access *access)
 {
-	struct admin_server *server = arg;
-
 	server->access = *access;
-	server->found(server->found_arg);
 }
 
-void admin_server_find_groups(struct admin_server *server, void (*found)(void *arg), void *arg)
+const struct admin_access *admin_server_access(const struct admin_server *server)
 {
-	int err;
-
-	admin_access_search_end(server->search);
-	server->search = NULL;
-	server->found = found;
-	server->found_arg = arg;
-	err = admin_access_search(&server->search, server->clients.event, server->clients.conf,
-				  on_groups, server);
-	if (err == 0)
-		return;
-	log_warning("admin socket: cannot look the groups up (%s): those of before hold",
-		    strerror(-err));
-	found(arg);
+	return &server->access;
 }
 
 /* Return: whether there is a place for one more; else text says why not. */
@@ -175,7 +156,7 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	};
 	TAILQ_INIT(&server->clients.list);
 	snprintf(server->path, sizeof(server->path), "%s", config->path);
-	admin_access_find(&server->access, config->conf);
+	server->access = (struct admin_access){ ADMIN_ACCESS_NO_GROUP, ADMIN_ACCESS_NO_GROUP };
 	/* Any user may connect: SO_PEERCRED decides, and a refusal can name the remedy. */
 	server->fd = sock_listen(server->path, 0666);
 	err = server->fd < 0 ? server->fd
@@ -195,7 +176,6 @@ void admin_server_close(struct admin_server *server)
 {
 	while (!TAILQ_EMPTY(&server->clients.list))
 		admin_client_free(TAILQ_FIRST(&server->clients.list));
-	admin_access_search_end(server->search);
 	sd_event_source_disable_unref(server->pause);
 	sd_event_source_disable_unref(server->io);
 	unlink(server->path);

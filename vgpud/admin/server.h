@@ -6,6 +6,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "vgpud/admin/access.h"
 #include "vgpud/admin/call.h"
 #include "vgpud/conf/conf.h"
 
@@ -27,11 +28,13 @@ struct admin_server_config {
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config);
 
 /*
- * Looks up the groups of the configuration anew, beside the loop, since a group database on the
- * network may answer slowly. The old groups apply until found() is called; connected clients keep
- * their role.
+ * Sets which groups may connect; before the first time, root and vgpud's own user alone may.
+ * Connected clients keep their role.
  */
-void admin_server_find_groups(struct admin_server *server, void (*found)(void *arg), void *arg);
+void admin_server_set_access(struct admin_server *server, const struct admin_access *access);
+
+/* Return: which groups may connect. */
+const struct admin_access *admin_server_access(const struct admin_server *server);
 
 void admin_server_close(struct admin_server *server);
 

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "vgpud/admin/change.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/admin/owner.h"
 #include "vgpud/daemon_settings.h"
 
 /*
@@ -104,7 +105,7 @@ int admin_setting_arg(struct admin_call *call, const struct vm_setting *setting,
 	return err;
 }
 
-void admin_set(struct admin_call *call)
+static void set(struct admin_call *call, const char *of, const struct vm_owner *owner)
 {
 	const struct vm_setting *setting = vm_setting_of_command(admin_cmds[call->cmd].name);
 	struct vm *vm = admin_vm_arg(call);
@@ -114,8 +115,18 @@ void admin_set(struct admin_call *call)
 		return;
 	wish = wish_of(call, vm, 1u << (setting - vm_settings_table));
 	wish.describe = describe_setting;
-	if (admin_setting_arg(call, setting, admin_arg(call, setting->name), &wish.to) == 0)
-		recording_change(&call->daemon->recording, vm, &wish);
+	if (admin_setting_arg(call, setting, admin_arg(call, setting->name), &wish.to) != 0)
+		return;
+	if (owner != NULL)
+		daemon_owner_known(vm, of, owner);
+	recording_change(&call->daemon->recording, vm, &wish);
+}
+
+void admin_set(struct admin_call *call)
+{
+	/* A name of no VM is told without a look. */
+	if (admin_vm_arg(call) != NULL)
+		admin_owner_find(call, set);
 }
 
 /* "200/s burst 50", "off" */

@@ -13,6 +13,7 @@
 #include "common/wire/vgpu_regs.h"
 #include "vgpud/admin/change.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/admin/owner.h"
 
 static json_t *socket_row(const struct vm *vm, json_t *row)
 {
@@ -274,7 +275,7 @@ static int settings_args(struct admin_call *call, struct vm_settings *settings)
 	return err;
 }
 
-void admin_add_vm(struct admin_call *call)
+static void add_vm(struct admin_call *call, const char *of, const struct vm_owner *owner)
 {
 	const char *name = admin_arg(call, "name");
 	const struct recording_wish wish = {
@@ -304,7 +305,15 @@ void admin_add_vm(struct admin_call *call)
 		admin_fail(call, ADMIN_ERROR_REFUSED, "%s: %s", name, why);
 		return;
 	}
+	if (owner != NULL)
+		daemon_owner_known(vm, of, owner);
 	recording_add(&call->daemon->recording, vm, &wish);
+}
+
+void admin_add_vm(struct admin_call *call)
+{
+	if (name_is_free(call, admin_arg(call, "name")))
+		admin_owner_find(call, add_vm);
 }
 
 /* The call's data is the row. */

@@ -8,9 +8,12 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vgpud/conf/settings.h"
+
+#define ENTRY_MAX (1u << 20) /* bytes of a group with all its members */
 
 /*
  * The standard names may be missing: a host that never ran systemd-sysusers has none of them. Then
@@ -23,13 +26,36 @@ static bool is_usual(const char *section, const char *key, const char *name)
 	return setting != NULL && strcmp(setting->standard, name) == 0;
 }
 
+/* Any thread may ask. */
+static bool has_user(const char *name)
+{
+	char *buffer = malloc(ENTRY_MAX);
+	struct passwd entry, *user = NULL;
+
+	if (buffer != NULL)
+		getpwnam_r(name, &entry, buffer, ENTRY_MAX, &user);
+	free(buffer);
+	return user != NULL;
+}
+
+static bool has_group(const char *name)
+{
+	char *buffer = malloc(ENTRY_MAX);
+	struct group entry, *group = NULL;
+
+	if (buffer != NULL)
+		getgrnam_r(name, &entry, buffer, ENTRY_MAX, &group);
+	free(buffer);
+	return group != NULL;
+}
+
 static int check_user(const struct conf *conf, conf_report *report, void *arg)
 {
 	char sentence[256];
 
 	/* In captive mode the daemon keeps its caller's user. */
-	if (conf->run != NULL || is_usual("vgpud", "user", conf->user) ||
-	    getpwnam(conf->user) != NULL)
+	if (conf->run != NULL || strcmp(conf->user, "root") == 0 ||
+	    is_usual("vgpud", "user", conf->user) || has_user(conf->user))
 		return 0;
 	snprintf(sentence, sizeof(sentence),
 		 "user = %s: this host has no such user (useradd --system %s, or name another)",
@@ -43,7 +69,7 @@ static int check_group(const char *key, const char *name, conf_report *report, v
 {
 	char sentence[256];
 
-	if (name[0] == '\0' || is_usual("admin", key, name) || getgrnam(name) != NULL)
+	if (name[0] == '\0' || is_usual("admin", key, name) || has_group(name))
 		return 0;
 	snprintf(sentence, sizeof(sentence),
 		 "[admin] %s = %s: this host has no such group (groupadd --system %s, or name "

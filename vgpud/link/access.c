@@ -9,6 +9,8 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -18,48 +20,95 @@
 
 #define SOCKET_MODE 0660
 #define ACL_NAME "system.posix_acl_access"
-#define OWNER_SIZE 128
+#define OWNER_SIZE VM_SETTING_TEXT_SIZE
+#define ENTRY_MAX (1u << 20) /* bytes of a group with all its members */
 #define MAY_CONNECT (ACL_READ | ACL_WRITE)
 #define ENTRIES_MOST 6
 
+/* All digits: a number, whatever users there are. */
+static bool is_number(const char *name, uint32_t *number)
+{
+	uint64_t wide;
+
+	if (util_parse_u64(name, 0, UINT32_MAX - 1, &wide) != 0)
+		return false;
+	*number = (uint32_t)wide;
+	return true;
+}
+
 static int find_user(const char *name, uid_t *uid)
 {
-	const struct passwd *user = getpwnam(name);
-	uint64_t number;
+	struct passwd entry, *user = NULL;
+	char *buffer;
+	int err;
 
-	if (user == NULL && util_parse_u64(name, 0, UINT32_MAX - 1, &number) != 0)
-		return -ENOENT;
-	*uid = user != NULL ? user->pw_uid : (uid_t)number;
-	return 0;
+	if (is_number(name, uid))
+		return 0;
+	buffer = malloc(ENTRY_MAX);
+	if (buffer == NULL)
+		return -ENOMEM;
+	err = getpwnam_r(name, &entry, buffer, ENTRY_MAX, &user);
+	if (user != NULL)
+		*uid = user->pw_uid;
+	free(buffer);
+	if (user != NULL)
+		return 0;
+	return err == 0 || err == ESRCH ? -ENOENT : -err;
 }
 
 static int find_group(const char *name, gid_t *gid)
 {
-	const struct group *group = getgrnam(name);
-	uint64_t number;
+	struct group entry, *group = NULL;
+	char *buffer;
+	int err;
 
-	if (group == NULL && util_parse_u64(name, 0, UINT32_MAX - 1, &number) != 0)
-		return -ENOENT;
-	*gid = group != NULL ? group->gr_gid : (gid_t)number;
-	return 0;
+	if (is_number(name, gid))
+		return 0;
+	buffer = malloc(ENTRY_MAX);
+	if (buffer == NULL)
+		return -ENOMEM;
+	err = getgrnam_r(name, &entry, buffer, ENTRY_MAX, &group);
+	if (group != NULL)
+		*gid = group->gr_gid;
+	free(buffer);
+	if (group != NULL)
+		return 0;
+	return err == 0 || err == ESRCH ? -ENOENT : -err;
 }
 
-int access_find(const char *owner, struct access_owner *out)
+/* user: OWNER_SIZE bytes. Return: the group, NULL: there is none; user[0] is '\0' where none is. */
+static const char *split(const char *owner, char *user)
+{
+	size_t len = strcspn(owner, ":");
+
+	snprintf(user, OWNER_SIZE, "%.*s", (int)len, owner);
+	return owner[len] == ':' ? owner + len + 1 : NULL;
+}
+
+int access_find(const char *owner, struct vm_owner *out)
 {
 	char user[OWNER_SIZE];
-	size_t len = strcspn(owner, ":");
+	const char *group = split(owner, user);
 	int err = 0;
 
-	*out = (struct access_owner){ .user = len > 0, .group = owner[len] == ':' };
-	if (len >= sizeof(user))
+	*out = (struct vm_owner){ .user = user[0] != '\0', .group = group != NULL };
+	if (strlen(owner) >= sizeof(user))
 		return -ENOENT;
-	memcpy(user, owner, len);
-	user[len] = '\0';
 	if (out->user)
 		err = find_user(user, &out->uid);
 	if (err == 0 && out->group)
-		err = find_group(owner + len + 1, &out->gid);
+		err = find_group(group, &out->gid);
 	return err;
+}
+
+bool access_number(const char *owner, struct vm_owner *out)
+{
+	char user[OWNER_SIZE];
+	const char *group = split(owner, user);
+
+	*out = (struct vm_owner){ .user = user[0] != '\0', .group = group != NULL };
+	return strlen(owner) < sizeof(user) && (!out->user || is_number(user, &out->uid)) &&
+	       (!out->group || is_number(group, &out->gid));
 }
 
 /* --- by ACL --- */
@@ -79,7 +128,7 @@ static void put_entry(struct acl *acl, size_t *num, unsigned tag, unsigned perm,
 }
 
 /* Entries must be sorted by tag. The mask allows what the named entries give: it limits them. */
-static int give_by_acl(const char *path, const struct access_owner *owner)
+static int give_by_acl(const char *path, const struct vm_owner *owner)
 {
 	struct acl acl = { .header.a_version = htole32(POSIX_ACL_XATTR_VERSION) };
 	size_t num = 0;
@@ -110,7 +159,7 @@ static int reset(const char *path)
 	return chmod(path, SOCKET_MODE) < 0 && errno != EPERM ? -errno : 0;
 }
 
-int access_give(const char *path, const struct access_owner *owner)
+int access_give(const char *path, const struct vm_owner *owner)
 {
 	int err = reset(path);
 

@@ -5,26 +5,24 @@
 #define VGPUD_LINK_ACCESS_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
-struct access_owner {
-	bool user, group; /* which of the two is given */
-	uid_t uid;
-	gid_t gid;
-};
+#include "vgpud/vm/vm.h"
 
 /*
- * Looks up "USER", "USER:GROUP" or ":GROUP", names or numbers; "": neither is given. It blocks
- * while the host's user database answers, which may be on the network.
- * Return: 0, or -ENOENT: there is no such user or group.
+ * Looks up "USER", "USER:GROUP" or ":GROUP", names or numbers; "": neither is meant. The host's
+ * databases may be on the network, and are waited for; any thread may ask.
+ * Return: 0; -ENOENT: there is no such user or group; else -errno: the host could not be asked.
  */
-int access_find(const char *owner, struct access_owner *out);
+int access_find(const char *owner, struct vm_owner *out);
+
+/* The same without a look anywhere. Return: false: it has a name in it. */
+bool access_number(const char *owner, struct vm_owner *out);
 
 /*
  * Lets this owner and vgpud itself connect to our socket at path, and no other user: as the file's
  * owner where vgpud may give it away, else by an ACL. Neither user nor group: as for a new socket.
  * Return: 0 or -errno; -EOPNOTSUPP: that file system has no ACLs.
  */
-int access_give(const char *path, const struct access_owner *owner);
+int access_give(const char *path, const struct vm_owner *owner);
 
 #endif

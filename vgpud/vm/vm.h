@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "common/vm_name.h"
 #include "common/vm_settings.h"
@@ -43,6 +44,28 @@ struct vm_exec {
 	unsigned faults;
 };
 
+/* Whom the VM's socket lets in, as numbers. */
+struct vm_owner {
+	bool user, group; /* which of these is meant */
+	uid_t uid;
+	gid_t gid;
+};
+
+enum vm_owner_state {
+	VM_OWNER_NONE,	 /* no one has asked */
+	VM_OWNER_WANTED, /* to be looked up */
+	VM_OWNER_SOUGHT, /* under way */
+	VM_OWNER_FOUND,
+	VM_OWNER_MISSING /* this host has none such, or cannot be asked */
+};
+
+/* daemon_owner.c's alone. */
+struct vm_socket {
+	enum vm_owner_state state;
+	char of[VM_SETTING_TEXT_SIZE]; /* what it was or is looked up for: settings.owner */
+	struct vm_owner owner;
+};
+
 /* Its changes on their way to the database; only recording.c uses this. */
 struct vm_recording {
 	STAILQ_HEAD(recording_queue, recording_change) queue; /* in the order in which they came */
@@ -55,7 +78,7 @@ struct vm_recording {
 
 /*
  * A VM, in parts. Each part is written by its owner alone: settings and recording by recording.c,
- * sched by vgpud/sched and by what applies a setting, port by vgpud/link, requests, figures and
+ * sched by vgpud/sched and by what applies a setting, socket by daemon_owner.c, port by vgpud/link, requests, figures and
  * exec by vgpud/request.
  */
 struct vm {
@@ -66,6 +89,7 @@ struct vm {
 	struct vm_settings settings; /* in force */
 	struct sched_vm sched;
 	struct port *port;
+	struct vm_socket socket;
 	struct request_list requests; /* not yet ended */
 	struct vm_exec exec;
 	struct vm_figures figures;

@@ -84,7 +84,7 @@ class Vgpud:
     def _ready(self, before):
         if self._child.poll() is not None:
             raise RuntimeError(f"vgpud ended with status {self._child.returncode} before it was ready")
-        return b"ready" in self.log.read_bytes()[before:]
+        return b" ready: " in self.log.read_bytes()[before:]  # and not "known already"
 
     def stop(self):
         """Ends the daemon as an administrator does. Return: its exit status."""

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,7 +40,15 @@ int identity_find(struct identity *who, const char *name)
 		.uid = user->pw_uid,
 		.gid = user->pw_gid,
 		.name = name,
+		.group_num = IDENTITY_GROUPS_MAX,
 	};
+	if (getgrouplist(name, who->gid, who->groups, &who->group_num) < 0) {
+		log_error(
+			"the user %s is in %d groups, and %d are all that vgpud can have; take it "
+			"out of some, or name another",
+			name, who->group_num, IDENTITY_GROUPS_MAX);
+		return -E2BIG;
+	}
 	return 0;
 }
 
@@ -45,7 +56,8 @@ int identity_take(const struct identity *who)
 {
 	if (!who->change)
 		return 0;
-	if (initgroups(who->name, who->gid) < 0 || setresgid(who->gid, who->gid, who->gid) < 0 ||
+	if (setgroups((size_t)who->group_num, who->groups) < 0 ||
+	    setresgid(who->gid, who->gid, who->gid) < 0 ||
 	    setresuid(who->uid, who->uid, who->uid) < 0) {
 		int err = errno;
 
@@ -53,5 +65,46 @@ int identity_take(const struct identity *who)
 		return -err;
 	}
 	log_info("running as the user %s", who->name);
+	return 0;
+}
+
+void identity_to_text(const struct identity *who, char *text)
+{
+	size_t len;
+
+	text[0] = '\0';
+	if (!who->change)
+		return;
+	len = (size_t)snprintf(text, IDENTITY_TEXT_SIZE, "%u %u", who->uid, who->gid);
+	for (int i = 0; i < who->group_num; i++)
+		len += (size_t)snprintf(text + len, IDENTITY_TEXT_SIZE - len, " %u",
+					who->groups[i]);
+}
+
+int identity_take_text(const char *text)
+{
+	uint32_t ids[IDENTITY_GROUPS_MAX + 2];
+	size_t num = 0;
+	char *end;
+
+	for (const char *at = text; *at != '\0'; at = end) {
+		unsigned long id;
+
+		errno = 0;
+		id = strtoul(at, &end, 10);
+		if (end == at || errno != 0 || id >= UINT32_MAX ||
+		    num == sizeof(ids) / sizeof(ids[0])) {
+			errno = EINVAL;
+			return -1;
+		}
+		ids[num++] = (uint32_t)id;
+	}
+	if (num < 2) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (setgroups(num - 2, ids + 2) < 0 || setresgid(ids[1], ids[1], ids[1]) < 0 ||
+	    setresuid(ids[0], ids[0], ids[0]) < 0)
+		return -1;
 	return 0;
 }

@@ -33,7 +33,7 @@ struct spawn_fixed {
 	const char *confine; /* the last argument of each role: how it confines itself */
 	const char *files;   /* the first argument of SPAWN_FILES; "": there is none */
 	const char *command; /* of SPAWN_COMMAND; "": there is none */
-	const char *user;    /* "UID:GID:NAME": whom all but workers become; "": they stay */
+	const char *user;    /* identity_to_text(): whom all but workers become; "": they stay */
 	const char *hide;    /* sandbox_open(): of workers; "": they have no sandbox */
 };
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proc/identity.h"
 #include "proc/inherit.h"
 #include "proc/sandbox.h"
 
@@ -140,24 +140,6 @@ static pid_t parse_pid(const char *text)
 	return *end == '\0' && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
-/* Return: 0, -1 and errno. */
-static int become_user(const char *user)
-{
-	unsigned uid, gid;
-	int name = 0;
-
-	if (user[0] == '\0')
-		return 0;
-	if (sscanf(user, "%u:%u:%n", &uid, &gid, &name) != 2 || name == 0) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (initgroups(user + name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
-		return -1;
-	return 0;
-}
-
 /* A process that is no worker. Return: its pid, -errno; 0 in the child. */
 static int clone_plain(const struct spawn_fixed *fixed, enum spawn_role role)
 {
@@ -171,7 +153,8 @@ static int clone_plain(const struct spawn_fixed *fixed, enum spawn_role role)
 	if (pid != 0 || role == SPAWN_COMMAND || (fixed->user[0] == '\0' && geteuid() == 0))
 		return (int)pid;
 	sandbox_bound_capabilities();
-	if (become_user(fixed->user) != 0 || sandbox_drop_capabilities() != 0)
+	if ((fixed->user[0] != '\0' && identity_take_text(fixed->user) != 0) ||
+	    sandbox_drop_capabilities() != 0)
 		starter_cannot_run(role);
 	return (int)pid;
 }

@@ -153,7 +153,7 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 {
 	const struct conf *conf = daemon->conf;
 	char files[FILE_SERVER_TASK_SIZE];
-	char user[128] = "", hide[2 * PATH_MAX] = "";
+	char user[IDENTITY_TEXT_SIZE], hide[2 * PATH_MAX] = "";
 	const struct spawn_fixed fixed = {
 		.user = user,
 		.hide = hide,
@@ -164,8 +164,7 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 	int err;
 
 	file_server_task(files, conf);
-	if (who->change)
-		snprintf(user, sizeof(user), "%u:%u:%s", who->uid, who->gid, who->name);
+	identity_to_text(who, user);
 	if (conf->confine != CONFINE_NO && sandbox_is_built())
 		snprintf(hide, sizeof(hide), "%s\n%s", conf->runtime_dir,
 			 conf_state_dir(conf) != NULL ? conf->state_dir : "");

@@ -73,7 +73,7 @@ common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner query query_out query_rows query_stats server set vm
+vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner query query_out query_rows query_stats server set turn vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := executors output pool process seat
 vgpud/files := dir format scan server server_slot

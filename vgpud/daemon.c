@@ -274,6 +274,7 @@ static int run(struct daemon *daemon)
 		bool look = broker_look(&daemon->broker);
 
 		err = sd_event_run(daemon->event, look ? 0 : UINT64_MAX);
+		admin_server_age(daemon->admin, util_now_ns());
 	}
 	if (err >= 0)
 		err = sd_event_get_exit_code(daemon->event, &status);

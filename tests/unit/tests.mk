@@ -3,6 +3,7 @@
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
 $(eval $(call unit-test,daemon/test_aside,vgpud/aside.c,-lsystemd -lpthread))
 $(eval $(call unit-test,admin/test_budget,vgpud/admin/budget.c))
+$(eval $(call unit-test,admin/test_turn,vgpud/admin/turn.c,-lsystemd))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
 $(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
 $(eval $(call unit-test,guest/test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \

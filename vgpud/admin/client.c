@@ -13,6 +13,7 @@
 #include "common/util.h"
 #include "vgpud/admin/access.h"
 #include "vgpud/admin/line.h"
+#include "vgpud/admin/turn.h"
 
 /*
  * Theory of operation: a client's lines are answered one after the other. The next line is read
@@ -21,8 +22,9 @@
  * process has ended, vgpud only watches whether the client is still there.
  *
  * The loop serves VMs in between: a dispatch answers one line, or makes one part of a long answer.
- * The rest follows in later turns, which readers get as their budget allows (budget.h). An event
- * priority below the devices' would not do: one busy guest could then keep every administrator out.
+ * The rest follows in later turns, which readers get as their budget allows (budget.h). All of it has a
+ * priority below the devices' (turn.h), but not for ever: one busy guest could else keep every
+ * administrator out.
  *
  * Everything that a client can hold is bounded: its line, its answer, the time from one whole line
  * to the next, and the time to take an answer.
@@ -305,8 +307,8 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct admin_client *client = arg;
 
-	(void)source;
 	(void)usec;
+	admin_turn_lower(source);
 	/* Other readers' work may have moved this reader's turn since it was set. */
 	if (wants_turn(client) && util_now_ns() >= turn_due_ns(client))
 		work(client);
@@ -343,8 +345,8 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *ar
 	struct admin_client *client = arg;
 	bool stays = true;
 
-	(void)source;
 	(void)fd;
+	admin_turn_lower(source);
 	if (revents & EPOLLIN)
 		stays = client_read(client);
 	else if (revents & (EPOLLHUP | EPOLLERR))
@@ -395,6 +397,10 @@ static int add_sources(struct admin_client *client)
 	if (err >= 0)
 		err = sd_event_add_time(event, &client->idle, CLOCK_MONOTONIC, 0,
 					UTIL_NS_PER_S / UTIL_NS_PER_US, on_idle, client);
+	if (err >= 0)
+		err = admin_turn_lower(client->io);
+	if (err >= 0)
+		err = admin_turn_lower(client->turn);
 	return err;
 }
 
@@ -424,6 +430,16 @@ int admin_client_new(struct admin_clients *clients, int fd, const struct ucred *
 	if (!settle(client))
 		admin_client_free(client);
 	return 0;
+}
+
+void admin_clients_raise(const struct admin_clients *clients)
+{
+	struct admin_client *client;
+
+	TAILQ_FOREACH(client, &clients->list, link) {
+		admin_turn_raise(client->io);
+		admin_turn_raise(client->turn);
+	}
 }
 
 enum admin_role admin_client_role(const struct admin_client *client)

@@ -36,6 +36,9 @@ int admin_client_new(struct admin_clients *clients, int fd, const struct ucred *
 /* Hangs up. */
 void admin_client_free(struct admin_client *client);
 
+/* Clients that wait now have waited long enough: turn.h. */
+void admin_clients_raise(const struct admin_clients *clients);
+
 enum admin_role admin_client_role(const struct admin_client *client);
 uid_t admin_client_uid(const struct admin_client *client);
 

@@ -16,6 +16,7 @@
 #include "proc/descriptors.h"
 #include "vgpud/admin/access.h"
 #include "vgpud/admin/client.h"
+#include "vgpud/admin/turn.h"
 
 /*
  * Theory of operation: the number of clients is bounded. A quarter of the places is reserved for
@@ -33,6 +34,7 @@ struct admin_server {
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* while there are no descriptors left */
+	uint64_t aged_ns;	/* admin_server_age() looked last */
 	struct log_limit complaints;
 	char path[SOCK_PATH_SIZE];
 };
@@ -125,8 +127,8 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	struct admin_server *server = arg;
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)source;
 	(void)revents;
+	admin_turn_lower(source);
 	if (fd < 0) {
 		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
 			return 0;
@@ -162,7 +164,10 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	err = server->fd < 0 ? server->fd
 			     : sd_event_add_io(config->event, &server->io, server->fd, EPOLLIN,
 					       on_accept, server);
+	if (err >= 0)
+		err = admin_turn_lower(server->io);
 	if (err < 0) {
+		sd_event_source_disable_unref(server->io);
 		if (server->fd >= 0)
 			close(server->fd);
 		free(server);
@@ -170,6 +175,15 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	}
 	*out = server;
 	return 0;
+}
+
+void admin_server_age(struct admin_server *server, uint64_t now_ns)
+{
+	if (now_ns - server->aged_ns < ADMIN_TURN_NS)
+		return;
+	server->aged_ns = now_ns;
+	admin_turn_raise(server->io);
+	admin_clients_raise(&server->clients);
 }
 
 void admin_server_close(struct admin_server *server)

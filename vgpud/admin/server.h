@@ -4,6 +4,7 @@
 #ifndef VGPUD_ADMIN_SERVER_H
 #define VGPUD_ADMIN_SERVER_H
 
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "vgpud/admin/access.h"
@@ -35,6 +36,12 @@ void admin_server_set_access(struct admin_server *server, const struct admin_acc
 
 /* Return: which groups may connect. */
 const struct admin_access *admin_server_access(const struct admin_server *server);
+
+/*
+ * Call it after each round of the loop: clients come behind devices, and this sees to it that they
+ * come.
+ */
+void admin_server_age(struct admin_server *server, uint64_t now_ns);
 
 void admin_server_close(struct admin_server *server);
 

@@ -275,9 +275,9 @@ int main(int argc, char **argv)
 	struct softgpu_module *module;
 	struct softgpu *gpu;
 
-	if (argc > 3 || (argc > 1 && util_parse_u64(argv[1], 1, 1000, &rounds) != 0) ||
+	if (argc > 4 || (argc > 1 && util_parse_u64(argv[1], 1, 1000, &rounds) != 0) ||
 	    (argc > 2 && util_parse_u64(argv[2], 1, 256, &processors) != 0)) {
-		fputs("usage: bench-softgpu [ROUNDS [PROCESSORS]]\n", stderr);
+		fputs("usage: bench-softgpu [ROUNDS [PROCESSORS [KERNEL]]]\n", stderr);
 		return 2;
 	}
 	config.processors = (uint32_t)processors;
@@ -288,7 +288,8 @@ int main(int argc, char **argv)
 	if (softgpu_module_load(gpu, &image, 1, &log, &module) != SOFTGPU_SUCCESS)
 		fail("softgpu_kernels.ptx", SOFTGPU_INVALID_PTX, text);
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
-		measure(gpu, module, &CASES[i], rounds, config.processors);
+		if (argc < 4 || strcmp(argv[3], CASES[i].name) == 0)
+			measure(gpu, module, &CASES[i], rounds, config.processors);
 	softgpu_close(gpu);
 	return 0;
 }

@@ -197,39 +197,87 @@ static uint64_t address(const struct sg_code_insn *insn, const unsigned char *fr
 	return base + (uint64_t)insn->imm;
 }
 
-static int atomic_op(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
-		     uint32_t mask)
+/*
+ * Find where the active lanes' operations are: as one range where that is allowed, else one by one.
+ * Return: false with the block's fault, before any of them is done.
+ */
+static bool aim(struct sg_exec_warp *w, const struct sg_code_insn *insn, const unsigned char *frame,
+		uint32_t mask, uint32_t bytes, uintptr_t at[SG_LANES])
+{
+	uint64_t addr[SG_LANES], low = UINT64_MAX, high = 0, bits = 0;
+	unsigned char *host = NULL;
+
+	for (unsigned l = 0; l < SG_LANES; l++) {
+		/* One that is not active repeats one that is. */
+		addr[l] = address(insn, frame, mask >> l & 1 ? l : first_lane(mask));
+		low = addr[l] < low ? addr[l] : low;
+		high = addr[l] > high ? addr[l] : high;
+		bits |= addr[l];
+	}
+	if ((bits & (bytes - 1)) == 0 && high - low < SG_MEMORY_WINDOW_BYTES && !w->cta->race)
+		host = sg_exec_aim_range(w, insn, low, high - low + bytes, true);
+	if (!host)
+		return sg_exec_aim_each(w, insn, mask, addr, bytes, true, at);
+	for (unsigned l = 0; l < SG_LANES; l++)
+		at[l] = (uintptr_t)host + (addr[l] - low);
+	return true;
+}
+
+static void atomic_lane(struct sg_exec_warp *w, const struct sg_code_insn *insn,
+			unsigned char *frame, unsigned l, unsigned char *host)
 {
 	unsigned bytes = sg_isa_type_bits(insn->type) / 8;
 	const uint32_t *extra = sg_exec_group(w)->call->function->extra + insn->target;
 	const uint32_t *values = insn->op == SG_OP_ATOM ? extra + insn->vec : extra;
+	bool ftz = (uintptr_t)host - (uintptr_t)w->cta->shared >= w->cta->shared_bytes;
+	uint64_t c = 0, old;
+
+	if (bytes == 16) {
+		update_128(insn, frame, l, host);
+		return;
+	}
+	if (insn->sub == SG_SUB_CAS)
+		c = get(frame, insn->src[2], l, bytes);
+	for (unsigned e = 0; e < insn->vec; e++) {
+		uint32_t from = insn->vec > 1 ? values[e] : insn->src[1];
+		uint32_t to = insn->vec > 1 ? extra[e] : insn->dst;
+
+		old = update(insn, host + e * bytes, bytes, get(frame, from, l, bytes), c, ftz);
+		if (insn->op == SG_OP_ATOM && to != SG_SLOT_NONE)
+			put(frame, to, l, bytes, old);
+	}
+}
+
+static int atomic_op(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
+		     uint32_t mask)
+{
+	uintptr_t at[SG_LANES];
 
 	w->quantum -= QUANTUM_COST;
+	if (!aim(w, insn, frame, mask, sg_isa_type_bits(insn->type) / 8 * insn->vec, at))
+		return SG_EXEC_FAULT;
+	for (uint32_t left = mask; left; left &= left - 1)
+		atomic_lane(w, insn, frame, first_lane(left),
+			    (unsigned char *)at[first_lane(left)]);
+	return SG_EXEC_GO;
+}
+
+/* The usual one: an integer of 32 bits is added. */
+static int add_32(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
+		  uint32_t mask)
+{
+	const lane_u32 *value = SG_EXEC_LANES(frame, insn->src[1], const lane_u32);
+	uintptr_t at[SG_LANES];
+
+	w->quantum -= QUANTUM_COST;
+	if (!aim(w, insn, frame, mask, 4, at))
+		return SG_EXEC_FAULT;
 	for (uint32_t left = mask; left; left &= left - 1) {
 		unsigned l = first_lane(left);
-		unsigned char *host = sg_exec_at(w, insn, l, address(insn, frame, l),
-						 bytes * insn->vec, true);
-		uint64_t c = 0, old;
-		bool ftz;
+		uint32_t old = __atomic_fetch_add((uint32_t *)at[l], value[l], __ATOMIC_SEQ_CST);
 
-		if (!host)
-			return SG_EXEC_FAULT;
-		if (bytes == 16) {
-			update_128(insn, frame, l, host);
-			continue;
-		}
-		ftz = (uintptr_t)host - (uintptr_t)w->cta->shared >= w->cta->shared_bytes;
-		if (insn->sub == SG_SUB_CAS)
-			c = get(frame, insn->src[2], l, bytes);
-		for (unsigned e = 0; e < insn->vec; e++) {
-			uint32_t from = insn->vec > 1 ? values[e] : insn->src[1];
-			uint32_t to = insn->vec > 1 ? extra[e] : insn->dst;
-
-			old = update(insn, host + e * bytes, bytes, get(frame, from, l, bytes), c,
-				     ftz);
-			if (insn->op == SG_OP_ATOM && to != SG_SLOT_NONE)
-				put(frame, to, l, bytes, old);
-		}
+		if (insn->op == SG_OP_ATOM)
+			SG_EXEC_LANES(frame, insn->dst, lane_u32)[l] = old;
 	}
 	return SG_EXEC_GO;
 }
@@ -306,9 +354,9 @@ sg_exec_handler *sg_exec_atomic_bind(const struct sg_code_insn *insn)
 	switch (insn->op) {
 	case SG_OP_ATOM:
 	case SG_OP_RED:
-		if (insn->sub == SG_SUB_ADD && insn->space == SG_SPACE_SHARED && insn->vec == 1 &&
+		if (insn->sub == SG_SUB_ADD && insn->vec == 1 &&
 		    (insn->type == SG_TYPE_U32 || insn->type == SG_TYPE_S32))
-			return shared_add;
+			return insn->space == SG_SPACE_SHARED ? shared_add : add_32;
 		return atomic_op;
 	case SG_OP_CP_ASYNC:
 		return copy_async;

@@ -129,6 +129,16 @@ static uint64_t uniform_register(const struct sg_exec_warp *w, const struct sg_c
 	}
 }
 
+static void fill32(lane_u32 *dst, uint32_t value, uint32_t mask)
+{
+	lane_u32 spare[SG_LANES], *out = mask == SG_EXEC_ALL ? dst : spare;
+
+	for (unsigned l = 0; l < SG_LANES; l++)
+		out[l] = value;
+	if (out == spare)
+		lanes_merge32(dst, spare, mask);
+}
+
 static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn,
 			 unsigned char *frame, uint32_t mask)
 {
@@ -144,6 +154,10 @@ static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn
 		value = uniform_register(w, insn);
 	if (insn->type == SG_TYPE_PRED) {
 		lanes_set_predicate(frame, insn->dst, value ? SG_EXEC_ALL : 0, mask);
+		return SG_EXEC_GO;
+	}
+	if (!differs && bytes == 4) {
+		fill32(SG_EXEC_LANES(frame, insn->dst, lane_u32), (uint32_t)value, mask);
 		return SG_EXEC_GO;
 	}
 	for (uint32_t left = mask; left; left &= left - 1) {
@@ -260,7 +274,8 @@ static int convert_address(struct sg_exec_warp *w, const struct sg_code_insn *in
 			   unsigned char *frame, uint32_t mask)
 {
 	const lane_u64 *a = SG_EXEC_LANES(frame, insn->src[0], const lane_u64);
-	lane_u64 *dst = SG_EXEC_LANES(frame, insn->dst, lane_u64), out[SG_LANES];
+	lane_u64 *dst = SG_EXEC_LANES(frame, insn->dst, lane_u64), spare[SG_LANES];
+	lane_u64 *out = mask == SG_EXEC_ALL ? dst : spare;
 	uint64_t base = window_base(insn->space);
 
 	(void)w;
@@ -268,7 +283,8 @@ static int convert_address(struct sg_exec_warp *w, const struct sg_code_insn *in
 		base = 0 - base;
 	for (unsigned l = 0; l < SG_LANES; l++)
 		out[l] = a[l] + base;
-	lanes_merge64(dst, out, mask);
+	if (out == spare)
+		lanes_merge64(dst, spare, mask);
 	return SG_EXEC_GO;
 }
 

@@ -135,6 +135,9 @@ static sg_exec_handler *bind_logic(const struct sg_code_insn *i)
 		return bits == 1 ? not_pred : LANES_PICK_WIDTH(bits, not );
 	case SG_OP_MOV:
 		return bits == 1 ? mov_pred : LANES_PICK_WIDTH(bits, mov);
+	case SG_OP_CVTA:
+		/* These spaces' addresses are generic ones already; windows are exec_move.c's. */
+		return i->space == SG_SPACE_GLOBAL || i->space == SG_SPACE_CONST ? mov_b64 : NULL;
 	case SG_OP_CNOT:
 		return LANES_PICK_WIDTH(bits, cnot);
 	case SG_OP_SHL:

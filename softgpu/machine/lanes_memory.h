@@ -284,6 +284,63 @@ LANES_DEFINE(load_b32, lane_u32, 4)
 LANES_DEFINE(load_b64, lane_u64, 8)
 #undef LANES_DEFINE
 
+#define LANES_WIDEN(F, T)                                          \
+	do {                                                       \
+		const F *elements = (const F *)(const void *)host; \
+		T *lanes = (T *)(void *)to;                        \
+                                                                   \
+		for (unsigned l = 0; l < SG_LANES; l++)            \
+			lanes[l] = (T)elements[l];                 \
+	} while (0)
+
+/* Elements one behind the other into lanes that are wider. Return: false for another pair of widths. */
+static bool lanes_widen(const unsigned char *host, unsigned bytes, bool is_signed,
+			unsigned char *to, unsigned to_bytes)
+{
+	switch (bytes << 8 | to_bytes << 4 | is_signed) {
+	case 0x120:
+		LANES_WIDEN(uint8_t, lane_u16);
+		return true;
+	case 0x121:
+		LANES_WIDEN(int8_t, lane_u16);
+		return true;
+	case 0x140:
+		LANES_WIDEN(uint8_t, lane_u32);
+		return true;
+	case 0x141:
+		LANES_WIDEN(int8_t, lane_u32);
+		return true;
+	case 0x240:
+		LANES_WIDEN(lane_u16, lane_u32);
+		return true;
+	case 0x241:
+		LANES_WIDEN(lane_s16, lane_u32);
+		return true;
+	case 0x480:
+		LANES_WIDEN(lane_u32, lane_u64);
+		return true;
+	case 0x481:
+		LANES_WIDEN(lane_s32, lane_u64);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A load of all lanes, one behind the other, into a wider register: a byte, an int that becomes long. */
+LANES_HANDLER(load_wider)
+{
+	unsigned bytes = lanes_element_bytes(insn);
+	const unsigned char *host = NULL;
+
+	if (mask == SG_EXEC_ALL && insn->src[0] != SG_SLOT_NONE)
+		host = lanes_dense(warp, insn, frame, bytes, false);
+	if (host && lanes_widen(host, bytes, sg_isa_type_kind(insn->type) == SG_KIND_SIGNED,
+				frame + insn->dst, insn->dst_bytes))
+		return SG_EXEC_GO;
+	return load_any(warp, insn, frame, mask);
+}
+
 static void lanes_store_element(const struct lanes_target *t, unsigned offset, unsigned bytes,
 				const unsigned char *from, unsigned from_bytes, uint32_t mask)
 {
@@ -350,6 +407,8 @@ static sg_exec_handler *bind_memory(const struct sg_code_insn *i)
 	if (i->op == SG_OP_LD) {
 		if (simple && bits == i->dst_bytes * 8u)
 			handler = LANES_PICK_WIDTH(bits, load);
+		else if (simple)
+			handler = load_wider;
 		return handler ? handler : load_any;
 	}
 	if (i->op == SG_OP_ST) {

@@ -90,6 +90,15 @@ static void faults_of_memory(void **state)
 		     "of constant memory");
 	expect_fault(HEAD KERNEL("k") "atom.global.add.u32 %r3, [%d1+1], 1;\n" END, 1,
 		     SG_FAULT_MISALIGNED_ADDRESS, "atom");
+	/* Lanes 0 to 23 could add; none does when another may not. */
+	assert_false(run(HEAD KERNEL("k") "red.global.add.u32 [%d2+4000], 1;\n" END, 1, 32));
+	assert_int_equal(m.fault.code, SG_FAULT_ILLEGAL_ADDRESS);
+	assert_int_equal(m.fault.thread[0], 24);
+	assert_int_equal(words[1000], 0);
+	machine_free(&m);
+	expect_fault(HEAD KERNEL("k") "cvt.u64.u32 %d4, %r1; add.s64 %d3, %d1, %d4;\n"
+				      "ld.global.s8 %r3, [%d3+4070];\n" END,
+		     32, SG_FAULT_ILLEGAL_ADDRESS, "thread (26,0,0)");
 	expect_fault(
 		HEAD KERNEL("k") ".local .align 4 .b8 l[16]; mov.u64 %d3, l; add.s64 %d3, %d3, %d2;"
 				 "st.local.u32 [%d3], %r1;\n" END,
@@ -122,6 +131,56 @@ static void other_faults(void **state)
 		     SG_FAULT_STACK, "calls nest deeper");
 	expect_fault(HEAD KERNEL("k") "p: .callprototype _ ();\ncall %d1, p;\n" END, 1,
 		     SG_FAULT_INVALID_PC, "not a function");
+}
+
+/* Element n of an array of a width, as a register of 64 bits has it. */
+static uint64_t element(const void *array, unsigned n, unsigned bytes, bool is_signed)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, (const char *)array + n * bytes, bytes);
+	return is_signed ? (uint64_t)((int64_t)(value << (64 - 8 * bytes)) >> (64 - 8 * bytes))
+			 : value;
+}
+
+/* A value narrower than its register is extended: all lanes of a warp at once, and some of them. */
+static void loads_widen(void **state)
+{
+	static const struct {
+		const char *type, *to;
+		unsigned bytes, to_bytes;
+		bool is_signed;
+	} cases[] = {
+		{ "u8", "h", 1, 2, false },  { "s8", "h", 1, 2, true },
+		{ "u8", "r", 1, 4, false },  { "s8", "r", 1, 4, true },
+		{ "u8", "d", 1, 8, false },  { "s8", "d", 1, 8, true },
+		{ "u16", "r", 2, 4, false }, { "s16", "r", 2, 4, true },
+		{ "u16", "d", 2, 8, false }, { "s16", "d", 2, 8, true },
+		{ "u32", "d", 4, 8, false }, { "s32", "d", 4, 8, true },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+		char body[1024], text[2048];
+
+		snprintf(body, sizeof(body),
+			 "mul.wide.u32 %%d3, %%r1, %u; add.s64 %%d3, %%d1, %%d3;\n"
+			 "mul.wide.u32 %%d4, %%r1, %u; add.s64 %%d4, %%d1, %%d4;\n"
+			 "ld.global.%s %%%s5, [%%d3+256]; st.global.b%u [%%d4+1024], %%%s5;\n",
+			 cases[n].bytes, cases[n].to_bytes, cases[n].type, cases[n].to,
+			 cases[n].to_bytes * 8, cases[n].to);
+		snprintf(text, sizeof(text), "%s%s%s", HEAD KERNEL("k"), body, END);
+		start(text);
+		for (unsigned i = 0; i < 256; i++)
+			words[64 + i] = i * 2654435761u;
+		/* The last warp has 8 lanes. */
+		assert_true(machine_run(&m, "k", 1, 72, &memory, sizeof(memory)));
+		for (unsigned t = 0; t < 72; t++)
+			assert_int_equal(
+				element(words + 256, t, cases[n].to_bytes, cases[n].is_signed),
+				element(words + 64, t, cases[n].bytes, cases[n].is_signed));
+		machine_free(&m);
+	}
 }
 
 /* Threads of one warp take a lock in turn: lanes wait for lanes. */
@@ -418,6 +477,7 @@ int main(void)
 		cmocka_unit_test(faults_of_memory),
 		cmocka_unit_test(narrow_addresses_wrap),
 		cmocka_unit_test(other_faults),
+		cmocka_unit_test(loads_widen),
 		cmocka_unit_test(lanes_wait_for_lanes),
 		cmocka_unit_test(blocks_wait_for_blocks),
 		cmocka_unit_test(lanes_meet_again),

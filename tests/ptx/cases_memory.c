@@ -287,16 +287,6 @@ static bool load(struct batch *batch, unsigned first, unsigned count)
 	return trial_try_text(batch->trial, text, used);
 }
 
-/* The table admits a few forms that ptxas does not: on a real GPU those are counted. */
-static void not_loaded(struct batch *batch, const struct memory_form *form)
-{
-	if (trial_is_softgpu(batch->trial))
-		trial_fail(batch->trial, "%s: %s", form->name, trial_log(batch->trial));
-	else
-		printf("# %s: refused there\n", form->name);
-	batch->refused++;
-}
-
 static void run_batch(struct batch *batch)
 {
 	bool all = load(batch, 0, batch->count);
@@ -305,7 +295,7 @@ static void run_batch(struct batch *batch)
 		if (all || load(batch, i, 1))
 			run_form(batch, i);
 		else
-			not_loaded(batch, &batch->forms[i]);
+			batch->refused += trial_not_loaded(batch->trial, batch->forms[i].name);
 		if (!all)
 			trial_unload(batch->trial);
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* form.c - one form of an instruction that computes: its operands, and a kernel that runs it */
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "softgpu/ptx/isa.h"
 #include "tests/ptx/form.h"
+#include "tests/ptx/writer.h"
 
 /* Mnemonics whose forms other tests cover: memory, other lanes, control. */
 static const char *const elsewhere[] = {
@@ -287,26 +287,6 @@ void form_each_mnemonic(void (*visit)(const char *mnemonic, void *arg), void *ar
 
 /* --- the kernel ------------------------------------------------------------------------------ */
 
-struct writer {
-	char *text;
-	size_t used, bytes;
-	bool full;
-};
-
-static void __attribute__((format(printf, 2, 3))) put(struct writer *w, const char *format, ...)
-{
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(w->text + w->used, w->bytes - w->used, format, args);
-	va_end(args);
-	if (length < 0 || (size_t)length >= w->bytes - w->used)
-		w->full = true;
-	else
-		w->used += (size_t)length;
-}
-
 static const char *register_prefix(unsigned bits)
 {
 	return bits == 1 ? "p" : bits == 16 ? "h" : bits == 32 ? "r" : "d";
@@ -316,23 +296,26 @@ static void put_source(struct writer *w, const struct form *form, unsigned k)
 {
 	const struct form_operand *s = &form->sources[k];
 
-	put(w, "\tld.param.u64 %%d30, [s%u];\n\tadd.u64 %%d30, %%d30, %%d31;\n", k);
+	writer_put(w, "\tld.param.u64 %%d30, [s%u];\n\tadd.u64 %%d30, %%d30, %%d31;\n", k);
 	if (s->bits == 1)
-		put(w, "\tld.global.b32 %%r20, [%%d30];\n\tsetp.ne.u32 %%p%u, %%r20, 0;\n", k);
+		writer_put(w, "\tld.global.b32 %%r20, [%%d30];\n\tsetp.ne.u32 %%p%u, %%r20, 0;\n",
+			   k);
 	else
-		put(w, "\tld.global.b%u %%%s%u, [%%d30];\n", s->bits, register_prefix(s->bits), k);
+		writer_put(w, "\tld.global.b%u %%%s%u, [%%d30];\n", s->bits,
+			   register_prefix(s->bits), k);
 }
 
 static void put_result(struct writer *w, const struct form *form, unsigned k)
 {
 	const struct form_operand *r = &form->results[k];
 
-	put(w, "\tld.param.u64 %%d30, [r%u];\n\tadd.u64 %%d30, %%d30, %%d31;\n", k);
+	writer_put(w, "\tld.param.u64 %%d30, [r%u];\n\tadd.u64 %%d30, %%d30, %%d31;\n", k);
 	if (r->bits == 1)
-		put(w, "\tselp.u32 %%r20, 1, 0, %%p%u;\n\tst.global.b32 [%%d30], %%r20;\n", 10 + k);
+		writer_put(w, "\tselp.u32 %%r20, 1, 0, %%p%u;\n\tst.global.b32 [%%d30], %%r20;\n",
+			   10 + k);
 	else
-		put(w, "\tst.global.b%u [%%d30], %%%s%u;\n", r->bits, register_prefix(r->bits),
-		    10 + k);
+		writer_put(w, "\tst.global.b%u [%%d30], %%%s%u;\n", r->bits,
+			   register_prefix(r->bits), 10 + k);
 }
 
 /* A carry of 1 comes of adding 0xffffffff to 1, a borrow of 1 of taking 1 from 0. */
@@ -341,9 +324,9 @@ static void put_carry_in(struct writer *w, const struct form *form)
 	unsigned k = form->source_count - 1;
 
 	if (form_is(form, "subc"))
-		put(w, "\tsub.cc.u32 %%r21, 0, %%r%u;\n", k);
+		writer_put(w, "\tsub.cc.u32 %%r21, 0, %%r%u;\n", k);
 	else
-		put(w, "\tadd.cc.u32 %%r21, %%r%u, 0xffffffff;\n", k);
+		writer_put(w, "\tadd.cc.u32 %%r21, %%r%u, 0xffffffff;\n", k);
 }
 
 static void put_instruction(struct writer *w, const struct form *form)
@@ -354,43 +337,46 @@ static void put_instruction(struct writer *w, const struct form *form)
 
 	if (form->carry_in)
 		put_carry_in(w, form);
-	put(w, "\t%s ", form->name);
+	writer_put(w, "\t%s ", form->name);
 	for (unsigned k = 0; k < results; k++)
-		put(w, "%s%%%s%u", k ? "|" : "", register_prefix(form->results[k].bits), 10 + k);
+		writer_put(w, "%s%%%s%u", k ? "|" : "", register_prefix(form->results[k].bits),
+			   10 + k);
 	for (unsigned k = 0; k < sources; k++) {
 		/* The predicate of lop3 stands behind the table. */
 		if (form->has_immediate && k == 3) {
-			put(w, ", 0x%x", form->immediate);
+			writer_put(w, ", 0x%x", form->immediate);
 			listed = true;
 		}
-		put(w, ", %%%s%u%s", register_prefix(form->sources[k].bits), k,
-		    k < 4 ? form->selector[k] : "");
+		writer_put(w, ", %%%s%u%s", register_prefix(form->sources[k].bits), k,
+			   k < 4 ? form->selector[k] : "");
 	}
 	if (form->has_immediate && !listed)
-		put(w, ", 0x%x", form->immediate);
-	put(w, ";\n");
+		writer_put(w, ", 0x%x", form->immediate);
+	writer_put(w, ";\n");
 	if (form->carry_out)
-		put(w, "\t%s.u32 %%r%u, 0, 0;\n",
-		    form_is(form, "sub") || form_is(form, "subc") ? "subc" : "addc", 10 + results);
+		writer_put(w, "\t%s.u32 %%r%u, 0, 0;\n",
+			   form_is(form, "sub") || form_is(form, "subc") ? "subc" : "addc",
+			   10 + results);
 }
 
 size_t form_print(const struct form *form, unsigned number, char *text, size_t text_bytes)
 {
 	struct writer w = { text, 0, text_bytes, false };
 
-	put(&w,
-	    ".visible .entry k%u(.param .u64 s0, .param .u64 s1, .param .u64 s2, .param .u64 s3,\n"
-	    "\t.param .u64 s4, .param .u64 s5, .param .u64 r0, .param .u64 r1)\n{\n"
-	    "\t.reg .pred %%p<16>;\n\t.reg .b16 %%h<16>;\n\t.reg .b32 %%r<24>;\n"
-	    "\t.reg .b64 %%d<32>;\n"
-	    "\tmov.u32 %%r20, %%ctaid.x;\n\tmov.u32 %%r21, %%ntid.x;\n\tmov.u32 %%r22, %%tid.x;\n"
-	    "\tmad.lo.u32 %%r20, %%r20, %%r21, %%r22;\n\tmul.wide.u32 %%d31, %%r20, 8;\n",
-	    number);
+	writer_put(
+		&w,
+		".visible .entry k%u(.param .u64 s0, .param .u64 s1, .param .u64 s2, .param .u64 s3,\n"
+		"\t.param .u64 s4, .param .u64 s5, .param .u64 r0, .param .u64 r1)\n{\n"
+		"\t.reg .pred %%p<16>;\n\t.reg .b16 %%h<16>;\n\t.reg .b32 %%r<24>;\n"
+		"\t.reg .b64 %%d<32>;\n"
+		"\tmov.u32 %%r20, %%ctaid.x;\n\tmov.u32 %%r21, %%ntid.x;\n\tmov.u32 %%r22, %%tid.x;\n"
+		"\tmad.lo.u32 %%r20, %%r20, %%r21, %%r22;\n\tmul.wide.u32 %%d31, %%r20, 8;\n",
+		number);
 	for (unsigned k = 0; k < form->source_count; k++)
 		put_source(&w, form, k);
 	put_instruction(&w, form);
 	for (unsigned k = 0; k < form->result_count; k++)
 		put_result(&w, form, k);
-	put(&w, "\tret;\n}\n");
+	writer_put(&w, "\tret;\n}\n");
 	return w.full ? 0 : w.used;
 }

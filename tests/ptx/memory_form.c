@@ -2,12 +2,12 @@
 /* memory_form.c - one form of ld, st, atom or red, and a kernel in which each thread runs it once
  */
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "softgpu/ptx/isa.h"
 #include "tests/ptx/memory_form.h"
+#include "tests/ptx/writer.h"
 
 struct visit {
 	void (*visit)(const struct memory_form *form, void *arg);
@@ -92,26 +92,6 @@ size_t memory_form_each(void (*visit)(const struct memory_form *form, void *arg)
 
 /* --- the kernel ------------------------------------------------------------------------------ */
 
-struct writer {
-	char *text;
-	size_t used, bytes;
-	bool full;
-};
-
-static void __attribute__((format(printf, 2, 3))) put(struct writer *w, const char *format, ...)
-{
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(w->text + w->used, w->bytes - w->used, format, args);
-	va_end(args);
-	if (length < 0 || (size_t)length >= w->bytes - w->used)
-		w->full = true;
-	else
-		w->used += (size_t)length;
-}
-
 static const char *prefix(unsigned bits)
 {
 	return bits == 16 ? "h" : bits == 32 ? "r" : bits == 64 ? "d" : "q";
@@ -132,8 +112,8 @@ static void put_copy(struct writer *w, const struct memory_form *form, const cha
 		     const char *to_at, const char *from, const char *from_at)
 {
 	for (unsigned i = 0; i < total_bytes(form); i++)
-		put(w, "\tld.%s.u8 %%h30, [%s+%u];\n\tst.%s.u8 [%s+%u], %%h30;\n", from, from_at, i,
-		    to, to_at, i);
+		writer_put(w, "\tld.%s.u8 %%h30, [%s+%u];\n\tst.%s.u8 [%s+%u], %%h30;\n", from,
+			   from_at, i, to, to_at, i);
 }
 
 static const char *plain_space(const struct memory_form *form)
@@ -154,11 +134,11 @@ static const char *place(const struct memory_form *form)
 static void put_registers(struct writer *w, const struct memory_form *form, unsigned first)
 {
 	if (form->elements > 1)
-		put(w, "{");
+		writer_put(w, "{");
 	for (unsigned i = 0; i < form->elements; i++)
-		put(w, "%s%%%s%u", i ? ", " : "", prefix(form->register_bits), first + i);
+		writer_put(w, "%s%%%s%u", i ? ", " : "", prefix(form->register_bits), first + i);
 	if (form->elements > 1)
-		put(w, "}");
+		writer_put(w, "}");
 }
 
 /* Registers from and to 8 bytes each, 16 for .b128. */
@@ -169,19 +149,21 @@ static void put_elements(struct writer *w, const struct memory_form *form, bool 
 		unsigned bits = form->register_bits, k = first + i;
 
 		if (bits == 128 && load)
-			put(w,
-			    "\tld.global.v2.b64 {%%d50, %%d51}, [%s+%u];\n\tmov.b128 %%q%u, {%%d50, %%d51};\n",
-			    at, offset, k);
+			writer_put(
+				w,
+				"\tld.global.v2.b64 {%%d50, %%d51}, [%s+%u];\n\tmov.b128 %%q%u, {%%d50, %%d51};\n",
+				at, offset, k);
 		else if (bits == 128)
-			put(w,
-			    "\tmov.b128 {%%d50, %%d51}, %%q%u;\n\tst.global.v2.b64 [%s+%u], {%%d50, %%d51};\n",
-			    k, at, offset);
+			writer_put(
+				w,
+				"\tmov.b128 {%%d50, %%d51}, %%q%u;\n\tst.global.v2.b64 [%s+%u], {%%d50, %%d51};\n",
+				k, at, offset);
 		else if (load)
-			put(w, "\tld.global.b%u %%%s%u, [%s+%u];\n", bits, prefix(bits), k, at,
-			    offset + 8 * i);
+			writer_put(w, "\tld.global.b%u %%%s%u, [%s+%u];\n", bits, prefix(bits), k,
+				   at, offset + 8 * i);
 		else
-			put(w, "\tst.global.b%u [%s+%u], %%%s%u;\n", bits, at, offset + 8 * i,
-			    prefix(bits), k);
+			writer_put(w, "\tst.global.b%u [%s+%u], %%%s%u;\n", bits, at,
+				   offset + 8 * i, prefix(bits), k);
 	}
 }
 
@@ -189,18 +171,18 @@ static void put_load(struct writer *w, const struct memory_form *form)
 {
 	if (in_block(form))
 		put_copy(w, form, plain_space(form), "%d42", "global", "%d40");
-	put(w, "\t%s ", form->name);
+	writer_put(w, "\t%s ", form->name);
 	put_registers(w, form, 0);
-	put(w, ", [%s];\n", place(form));
+	writer_put(w, ", [%s];\n", place(form));
 	put_elements(w, form, false, "%d41", 0, 0);
 }
 
 static void put_store(struct writer *w, const struct memory_form *form)
 {
 	put_elements(w, form, true, "%d44", 0, 0);
-	put(w, "\t%s [%s], ", form->name, place(form));
+	writer_put(w, "\t%s [%s], ", form->name, place(form));
 	put_registers(w, form, 0);
-	put(w, ";\n");
+	writer_put(w, ";\n");
 	if (in_block(form))
 		put_copy(w, form, "global", "%d41", plain_space(form), "%d42");
 }
@@ -214,18 +196,18 @@ static void put_atomic(struct writer *w, const struct memory_form *form)
 	put_elements(w, form, true, "%d44", 0, 0);
 	if (swap)
 		put_elements(w, form, true, "%d44", 8, 32);
-	put(w, "\t%s ", form->name);
+	writer_put(w, "\t%s ", form->name);
 	if (form->kind == MEMORY_ATOM) {
 		put_registers(w, form, 16);
-		put(w, ", ");
+		writer_put(w, ", ");
 	}
-	put(w, "[%s], ", place(form));
+	writer_put(w, "[%s], ", place(form));
 	put_registers(w, form, 0);
 	if (swap) {
-		put(w, ", ");
+		writer_put(w, ", ");
 		put_registers(w, form, 8);
 	}
-	put(w, ";\n");
+	writer_put(w, ";\n");
 	if (form->kind == MEMORY_ATOM)
 		put_elements(w, form, false, "%d41", 16, 0);
 	if (in_block(form))
@@ -234,25 +216,25 @@ static void put_atomic(struct writer *w, const struct memory_form *form)
 
 static void put_head(struct writer *w, const struct memory_form *form, unsigned number)
 {
-	put(w,
-	    ".visible .entry k%u(.param .u64 data, .param .u64 operands, .param .u64 out,\n"
-	    "\t.param .align 16 .b8 bytes[64])\n{\n"
-	    "\t.reg .b16 %%h<40>;\n\t.reg .b32 %%r<40>;\n\t.reg .b64 %%d<60>;\n%s"
-	    "\tmov.u32 %%r39, %%tid.x;\n\tmul.wide.u32 %%d45, %%r39, %d;\n"
-	    "\tld.param.u64 %%d40, [data];\n\tadd.u64 %%d40, %%d40, %%d45;\n"
-	    "\tld.param.u64 %%d41, [out];\n\tadd.u64 %%d41, %%d41, %%d45;\n"
-	    "\tld.param.u64 %%d44, [operands];\n\tadd.u64 %%d44, %%d44, %%d45;\n",
-	    number, form->register_bits == 128 ? "\t.reg .b128 %q<24>;\n" : "", MEMORY_SLOT);
+	writer_put(w,
+		   ".visible .entry k%u(.param .u64 data, .param .u64 operands, .param .u64 out,\n"
+		   "\t.param .align 16 .b8 bytes[64])\n{\n"
+		   "\t.reg .b16 %%h<40>;\n\t.reg .b32 %%r<40>;\n\t.reg .b64 %%d<60>;\n%s"
+		   "\tmov.u32 %%r39, %%tid.x;\n\tmul.wide.u32 %%d45, %%r39, %d;\n"
+		   "\tld.param.u64 %%d40, [data];\n\tadd.u64 %%d40, %%d40, %%d45;\n"
+		   "\tld.param.u64 %%d41, [out];\n\tadd.u64 %%d41, %%d41, %%d45;\n"
+		   "\tld.param.u64 %%d44, [operands];\n\tadd.u64 %%d44, %%d44, %%d45;\n",
+		   number, form->register_bits == 128 ? "\t.reg .b128 %q<24>;\n" : "", MEMORY_SLOT);
 	if (strncmp(form->space, "shared", 6) == 0)
-		put(w,
-		    "\t.shared .align 32 .b8 held%u[%d];\n\tmov.u64 %%d42, held%u;\n"
-		    "\tadd.u64 %%d42, %%d42, %%d45;\n",
-		    number, MEMORY_SLOT * MEMORY_THREADS, number);
+		writer_put(w,
+			   "\t.shared .align 32 .b8 held%u[%d];\n\tmov.u64 %%d42, held%u;\n"
+			   "\tadd.u64 %%d42, %%d42, %%d45;\n",
+			   number, MEMORY_SLOT * MEMORY_THREADS, number);
 	else if (strcmp(form->space, "local") == 0)
-		put(w, "\t.local .align 32 .b8 held%u[%d];\n\tmov.u64 %%d42, held%u;\n", number,
-		    MEMORY_SLOT, number);
+		writer_put(w, "\t.local .align 32 .b8 held%u[%d];\n\tmov.u64 %%d42, held%u;\n",
+			   number, MEMORY_SLOT, number);
 	else if (strcmp(form->space, "const") == 0)
-		put(w, "\tmov.u64 %%d43, fixed;\n\tadd.u64 %%d43, %%d43, %%d45;\n");
+		writer_put(w, "\tmov.u64 %%d43, fixed;\n\tadd.u64 %%d43, %%d43, %%d45;\n");
 }
 
 size_t memory_form_print(const struct memory_form *form, unsigned number, char *text,
@@ -267,6 +249,6 @@ size_t memory_form_print(const struct memory_form *form, unsigned number, char *
 		put_store(&w, form);
 	else
 		put_atomic(&w, form);
-	put(&w, "\tret;\n}\n");
+	writer_put(&w, "\tret;\n}\n");
 	return w.full ? 0 : w.used;
 }

@@ -147,6 +147,15 @@ const char *trial_log(const struct trial *trial)
 	return trial->log;
 }
 
+unsigned trial_not_loaded(struct trial *trial, const char *form)
+{
+	if (trial_is_softgpu(trial))
+		trial_fail(trial, "%s: %s", form, trial_log(trial));
+	else
+		printf("# %s: refused there\n", form);
+	return 1;
+}
+
 void trial_unload(struct trial *trial)
 {
 	while (trial->module_count > 0)

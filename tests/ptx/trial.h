@@ -83,6 +83,12 @@ bool trial_only_entry(struct trial *trial, char *entry, size_t entry_bytes);
 bool trial_try_text(struct trial *trial, const char *text, size_t text_bytes);
 const char *trial_log(const struct trial *trial);
 
+/*
+ * After a refusal of a form of the table. softgpu fails by it; ptxas does not take a few forms that
+ * the table admits, and those are counted. Return: 1.
+ */
+unsigned trial_not_loaded(struct trial *trial, const char *form);
+
 /* Unloads all modules that the trial loaded. */
 void trial_unload(struct trial *trial);
 

@@ -6,7 +6,7 @@
 #        tools/lint.sh format
 # It says what each step does and what it found, and ends with a count.
 # LINT_JOBS=N: N files at a time. LINT_SECONDS=N: tidy and analyzer begin no file after N seconds each, and say how
-# many they left unread. A file that passed one of these two is not read again while it, all that it includes and the
+# many they left unread; the files that a commit changed last come first. A file that passed one of these two is not read again while it, all that it includes and the
 # tool's settings stay as they are (~/.cache/vgpu/lint).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -109,11 +109,18 @@ read_one() {
     if [ -n "$out" ]; then echo "$out"; else mkdir -p "$cache" && touch "$cache/$key"; fi
 }
 
+# Files on standard input, those first that a commit changed last: where time is short, they matter most.
+newest_first() {
+    cat >"$work/files"
+    { git log --format= --name-only 2>/dev/null || true; cat "$work/files"; } |
+        awk 'NR == FNR { wanted[$0] = 1; next } wanted[$0] && !seen[$0]++' "$work/files" -
+}
+
 # read_all STEP: the files on standard input. Prints what is found.
 read_all() {
     [ -z "${LINT_SECONDS:-}" ] || export LINT_UNTIL=$(($(date +%s) + LINT_SECONDS))
     rm -f "$work/unread"
-    xargs -r -P "$jobs" -I FILE "$0" read-one "$1" FILE "$work"
+    newest_first | xargs -r -P "$jobs" -I FILE "$0" read-one "$1" FILE "$work"
     [ ! -e "$work/unread" ] || echo "$(wc -l <"$work/unread") files were not read within ${LINT_SECONDS} s (LINT_SECONDS)" >&3
 }
 

@@ -279,6 +279,9 @@ static void enter_formals(struct sg_parser *p, struct sg_ast_var **vars, uint32_
 
 static void body(struct sg_parser *p, struct sg_ast_func *func)
 {
+	if (func->alias_of != NULL)
+		sg_parse_fail(p, -EINVAL, "'%.60s' has a body, and is an alias of '%.60s'",
+			      func->name, func->alias_of->name);
 	if (func->has_body)
 		sg_parse_fail(p, -EEXIST, "'%.80s' is defined twice (first in line %u)", func->name,
 			      func->line);

@@ -105,7 +105,9 @@ static void print_variable(struct sg_printer *p, const struct sg_ast_var *var, c
 	fputs(";\n", p->out);
 }
 
-static void print_formals(struct sg_printer *p, struct sg_ast_var *const *vars, uint32_t count)
+/* of: the function whose head this is; NULL: a prototype's, which may be the same formals. */
+static void print_formals(struct sg_printer *p, const struct sg_ast_func *of,
+			  struct sg_ast_var *const *vars, uint32_t count)
 {
 	fputc('(', p->out);
 	for (uint32_t i = 0; i < count; i++) {
@@ -115,7 +117,7 @@ static void print_formals(struct sg_printer *p, struct sg_ast_var *const *vars, 
 		if (var->space != SG_SPACE_GENERIC) {
 			fputs(".param ", p->out);
 			print_declarator(p, var);
-		} else if (p->number != NULL && p->func != NULL && var->owner == p->func) {
+		} else if (p->number != NULL && of != NULL && of == p->func && var->owner == of) {
 			fprintf(p->out, ".reg .%s ", sg_isa_type_word(var->type));
 			sg_print_register(p, var->reg);
 		} else {
@@ -142,9 +144,9 @@ static void print_prototype(struct sg_printer *p, const struct sg_ast_proto *pro
 {
 	fprintf(p->out, "$P_%zu: .callprototype ", number);
 	if (proto->ret_count > 0)
-		print_formals(p, proto->rets, proto->ret_count);
+		print_formals(p, NULL, proto->rets, proto->ret_count);
 	fputs(" _ ", p->out);
-	print_formals(p, proto->params, proto->param_count);
+	print_formals(p, NULL, proto->params, proto->param_count);
 	fputs(";\n", p->out);
 }
 
@@ -199,11 +201,11 @@ static void print_head(struct sg_printer *p, const struct sg_ast_func *func)
 {
 	fprintf(p->out, "%s.%s ", linkage_word(func->linkage), func->entry ? "entry" : "func");
 	if (func->ret_count > 0) {
-		print_formals(p, func->rets, func->ret_count);
+		print_formals(p, func, func->rets, func->ret_count);
 		fputc(' ', p->out);
 	}
 	fputs(func->name, p->out);
-	print_formals(p, func->params, func->param_count);
+	print_formals(p, func, func->params, func->param_count);
 	print_counts(p, "maxntid", func->max_ntid);
 	print_counts(p, "reqntid", func->req_ntid);
 	if (func->min_ncta_per_sm != 0)

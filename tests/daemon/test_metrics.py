@@ -67,6 +67,23 @@ class Metrics(unittest.TestCase):
         cls.admin.row("set-limit", vm="vm2", limit="7")
         cls.lines = [row["text"] for row in cls.admin.rows("metrics")]
 
+    def test_deaths_of_workers_and_the_disk(self):
+        with Vgpud("vm1:A:high", executor="cpu", options=("--exec-deadline-ms", "300"),
+                   settings="[vgpud]\ntest_opcodes = yes\nfault_limit = 0\n") as vgpud, \
+                AdminClient(vgpud.admin_socket) as admin, LinkClient(vgpud.socket("vm1")) as device:
+            def ends():
+                families = parse([row["text"] for row in admin.rows("metrics")])
+                return {dict(labels)["reason"]: value for (_, labels), value in families["vgpu_worker_ends_total"][1].items()}
+            device.handshake()
+            self.assertEqual(ends(), {"died": 0, "hung": 0, "misbehaved": 0, "not-started": 0})
+            self.assertEqual(device.call(proto.request(Op.TEST_FAULT)).status, Err.GPU_FAULT)
+            self.assertEqual(device.call(proto.request(Op.TEST_HANG)).status, Err.GPU_HUNG)
+            found = ends()
+            self.assertEqual((found["died"], found["hung"]), (1, 1))
+            families = parse([row["text"] for row in admin.rows("metrics")])
+            self.assertGreater(families["vgpu_ledger_disk_free_bytes"][1]["vgpu_ledger_disk_free_bytes", ()], 0)
+            self.assertIn(("vgpu_workers_dying", (("executor", "cpu"),)), families["vgpu_workers_dying"][1])
+
     def test_the_format(self):
         families = parse(self.lines)
         histograms = 0

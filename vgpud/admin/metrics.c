@@ -260,6 +260,24 @@ static void emit_pools(struct admin_call *call)
 		  pool_running);
 }
 
+static void emit_workers(struct admin_call *call)
+{
+	const struct executors *executors = call->daemon->broker.executors;
+	const struct executor *executor = NULL;
+
+	head(call, "vgpu_worker_ends_total", "counter",
+	     "Workers that ended otherwise than vgpud meant them to, by why.");
+	while ((executor = executors_next(executors, executor)) != NULL)
+		for (unsigned i = 0; i < EXECUTOR_END_NUM; i++)
+			line(call, "vgpu_worker_ends_total{executor=\"%s\",reason=\"%s\"} %" PRIu64,
+			     executor_spec(executor), executor_end_name(i),
+			     executor_ends(executor, (enum executor_end)i));
+	head(call, "vgpu_workers_dying", "gauge", "Workers that were killed and have not ended.");
+	while ((executor = executors_next(executors, executor)) != NULL)
+		line(call, "vgpu_workers_dying{executor=\"%s\"} %u", executor_spec(executor),
+		     executor_dying(executor));
+}
+
 static void emit_ledger(struct admin_call *call)
 {
 	struct ledger_stats stats;
@@ -278,6 +296,11 @@ static void emit_ledger(struct admin_call *call)
 	line(call, "vgpu_ledger_refused_total %" PRIu64, stats.refused);
 	head(call, "vgpu_ledger_size_bytes", "gauge", "Bytes of the database in use.");
 	line(call, "vgpu_ledger_size_bytes %" PRIu64, stats.db_bytes);
+	if (stats.free_bytes != UINT64_MAX) {
+		head(call, "vgpu_ledger_disk_free_bytes", "gauge",
+		     "Bytes free on the database's disk.");
+		line(call, "vgpu_ledger_disk_free_bytes %" PRIu64, stats.free_bytes);
+	}
 	head(call, "vgpu_ledger_ring_records", "gauge",
 	     "Records in the ring that wait for the database.");
 	line(call, "vgpu_ledger_ring_records %u", stats.ring_used);
@@ -393,6 +416,7 @@ void admin_metrics(struct admin_call *call)
 	call->gone = metrics_end;
 	emit_daemon(call);
 	emit_pools(call);
+	emit_workers(call);
 	emit_ledger(call);
 	admin_in_parts(call, metrics_part);
 }

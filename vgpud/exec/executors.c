@@ -41,6 +41,7 @@ struct executor {
 	struct process_list dying; /* killed, but not ended yet */
 	TAILQ_HEAD(claim_list, executor_claim) claims;
 	struct worker_info info;
+	uint64_t ends[EXECUTOR_END_NUM];
 	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
 };
 
@@ -131,6 +132,7 @@ static void on_not_ready(struct executor *executor, int err, const char *why)
 {
 	bool trouble = true;
 
+	executor_count_end(executor, EXECUTOR_END_NOT_STARTED);
 	end_next(executor);
 	if (err == -EPIPE)
 		trouble = exec_pool_silent(&executor->pool, util_now_ns());
@@ -160,6 +162,7 @@ static void lose_spare(struct executor *executor)
 {
 	log_warning("spare worker %d (%s) died; starting another", executor->next->pid,
 		    executor->spec);
+	executor_count_end(executor, EXECUTOR_END_DIED);
 	exec_pool_spare_died(&executor->pool, executor->next->ready_ns, util_now_ns());
 	end_next(executor);
 }
@@ -199,6 +202,7 @@ static void give_up_start(struct executor *executor)
 		return;
 	log_debug("worker %d (%s) is not ready in time; killing it", executor->next->pid,
 		  executor->spec);
+	executor_count_end(executor, EXECUTOR_END_NOT_STARTED);
 	end_next(executor);
 	exec_pool_failed(&executor->pool, util_now_ns());
 	say_trouble(executor, "its worker was not ready in time and was killed, the driver may "
@@ -380,7 +384,39 @@ const char *executors_trouble(const struct executors *executors, const char *spe
 	return executor != NULL ? executor_trouble(executor) : NULL;
 }
 
+/* --- for figures --- */
+
+const char *executor_end_name(unsigned end)
+{
+#define EXECUTOR_END_WORD(NAME, word) [EXECUTOR_END_##NAME] = word,
+	static const char *const words[] = { EXECUTOR_END_TABLE(EXECUTOR_END_WORD) };
+#undef EXECUTOR_END_WORD
+
+	return end < EXECUTOR_END_NUM ? words[end] : "?";
+}
+
+const struct executor *executors_next(const struct executors *executors,
+				      const struct executor *executor)
+{
+	return executor == NULL ? TAILQ_FIRST(&executors->list) : TAILQ_NEXT(executor, link);
+}
+
+uint64_t executor_ends(const struct executor *executor, enum executor_end end)
+{
+	return executor->ends[end];
+}
+
+unsigned executor_dying(const struct executor *executor)
+{
+	return executor->pool.dying;
+}
+
 /* --- for the seats --- */
+
+void executor_count_end(struct executor *executor, enum executor_end end)
+{
+	executor->ends[end]++;
+}
 
 void executor_claim(struct executor *executor, struct executor_claim *claim)
 {

@@ -51,7 +51,35 @@ const char *executors_trouble(const struct executors *executors, const char *spe
 /* Return: whether each executor has once reported what it runs on, or why it cannot start. */
 bool executors_settled(const struct executors *executors);
 
+/* --- for figures --- */
+
+/* X(NAME, "word"): how workers end that were not to. */
+#define EXECUTOR_END_TABLE(X)                                                  \
+	X(DIED, "died")		      /* by itself, or by somebody's signal */ \
+	X(HUNG, "hung")		      /* killed: its request took too long */  \
+	X(MISBEHAVED, "misbehaved")   /* killed for what it answered */        \
+	X(NOT_STARTED, "not-started") /* it could not run, or was not ready in time */
+#define EXECUTOR_END_ENUM(NAME, word) EXECUTOR_END_##NAME,
+enum executor_end { EXECUTOR_END_TABLE(EXECUTOR_END_ENUM) EXECUTOR_END_NUM };
+#undef EXECUTOR_END_ENUM
+
+/* Return: "died"; "?": there is no such end. */
+const char *executor_end_name(unsigned end);
+
+/* Return: the executor after this; of NULL, the first; NULL: it was the last. */
+const struct executor *executors_next(const struct executors *executors,
+				      const struct executor *executor);
+
+/* Return: workers that ended so since the start. */
+uint64_t executor_ends(const struct executor *executor, enum executor_end end);
+
+/* Return: workers that were killed and have not ended. */
+unsigned executor_dying(const struct executor *executor);
+
 /* --- for the seats --- */
+
+/* Counts a worker's end. */
+void executor_count_end(struct executor *executor, enum executor_end end);
 
 /* A seat's claim to a worker; the seat embeds it. */
 struct executor_claim {

@@ -119,6 +119,7 @@ static void distrust(struct seat *seat, const char *what)
 
 	snprintf(why, sizeof(why), "worker %d (%s) %s", seat->process->pid,
 		 executor_spec(seat->executor), what);
+	executor_count_end(seat->executor, EXECUTOR_END_MISBEHAVED);
 	end_worker(seat, TAILQ_EMPTY(&seat->jobs));
 	set->handler->misbehaved(set->arg, seat, why);
 	while ((job = pull(seat)) != NULL) {
@@ -167,6 +168,7 @@ static void on_heard(struct process *process, void *arg)
 		log_warning("worker %d (%s) died%s; replacing it", process->pid,
 			    executor_spec(seat->executor),
 			    oldest != NULL ? " while it ran a request" : "");
+		executor_count_end(seat->executor, EXECUTOR_END_DIED);
 		vacate(seat, true, oldest == NULL);
 	} else if (oldest == NULL || done.id != oldest->wire.id) {
 		distrust(seat, "answered a job that it does not have");
@@ -272,6 +274,7 @@ void seat_kill(struct seat *seat, struct seat_job *hung)
 
 	log_warning("worker %d (%s) ran a request past its time; killing and replacing it",
 		    seat->process->pid, executor_spec(seat->executor));
+	executor_count_end(seat->executor, EXECUTOR_END_HUNG);
 	TAILQ_REMOVE(&seat->jobs, hung, link);
 	seat->num--;
 	vacate(seat, !oldest, false);

@@ -9,7 +9,7 @@
 
 void ledger_health_open(struct ledger_health *health)
 {
-	*health = (struct ledger_health){ .state = LEDGER_OK };
+	*health = (struct ledger_health){ .state = LEDGER_OK, .free_bytes = UINT64_MAX };
 	pthread_mutex_init(&health->lock, NULL);
 }
 
@@ -51,6 +51,7 @@ void ledger_health_stats(struct ledger_health *health, struct ledger_stats *stat
 	stats->events_dropped = atomic_load(&health->events_dropped);
 	stats->expired = atomic_load(&health->expired);
 	stats->db_bytes = atomic_load(&health->db_bytes);
+	stats->free_bytes = atomic_load(&health->free_bytes);
 	stats->ahead_until_ns = atomic_load(&health->ahead_until_ns);
 	pthread_mutex_lock(&health->lock);
 	memcpy(stats->error, health->error, sizeof(stats->error));

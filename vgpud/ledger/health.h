@@ -17,7 +17,7 @@ struct ledger_health {
 	 * may be replaced by the writer, and takes nothing. */
 	_Atomic bool begun;
 	/* As struct ledger_stats has them. */
-	_Atomic uint64_t rows, batches, lost, duplicates, damaged, expired, db_bytes;
+	_Atomic uint64_t rows, batches, lost, duplicates, damaged, expired, db_bytes, free_bytes;
 	_Atomic uint64_t dropped, refused, events_dropped;
 	_Atomic int64_t ahead_until_ns;
 

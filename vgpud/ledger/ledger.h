@@ -121,6 +121,7 @@ struct ledger_stats {
 	uint64_t events_dropped;
 	uint64_t expired;      /* rows removed by retention */
 	uint64_t db_bytes;     /* in use, as of the last look; 0: not looked yet */
+	uint64_t free_bytes;   /* on its disk, as of the last look; UINT64_MAX: not known */
 	uint32_t ring_used;    /* records */
 	uint32_t ring_records; /* its size; 0: not known yet, or there is none */
 	uint64_t session_id;

@@ -43,8 +43,7 @@ static uint64_t log_pages(const struct ledger_room *room)
 	return pages < LOG_PAGES_LEAST ? LOG_PAGES_LEAST : pages;
 }
 
-/* Return: bytes free on the database's disk; UINT64_MAX where that cannot be asked. */
-static uint64_t free_bytes(const struct ledger_room *room)
+uint64_t ledger_room_free(const struct ledger_room *room)
 {
 	struct statvfs disk;
 
@@ -103,7 +102,8 @@ bool ledger_room_checkpoint(struct ledger_room *room)
 	uint64_t bytes = log_bytes(room);
 
 	cut_long_log(room);
-	if (bytes < log_pages(room) * PAGE_BYTES && (bytes == 0 || bytes < free_bytes(room) / 2))
+	if (bytes < log_pages(room) * PAGE_BYTES &&
+	    (bytes == 0 || bytes < ledger_room_free(room) / 2))
 		return false;
 	/* After a failure the next batches try again. */
 	return ledger_db_checkpoint(room->db, false) == 0;
@@ -117,7 +117,7 @@ void ledger_room_make(struct ledger_room *room)
 /* Return: whether the file has room, given that the log is empty. */
 static bool has_room(struct ledger_room *room)
 {
-	uint64_t bytes = free_bytes(room);
+	uint64_t bytes = ledger_room_free(room);
 	int64_t unused_pages = 0;
 
 	if (bytes >= RESERVE_BYTES)
@@ -131,7 +131,7 @@ static bool has_room(struct ledger_room *room)
 int ledger_room_ask(struct ledger_room *room)
 {
 	room->none = false;
-	if (free_bytes(room) >= RESERVE_BYTES + 2 * log_bytes(room))
+	if (ledger_room_free(room) >= RESERVE_BYTES + 2 * log_bytes(room))
 		return 0;
 	room->none = ledger_is_full(ledger_db_checkpoint(room->db, true)) || !has_room(room);
 	return room->none ? -ENOSPC : 0;

@@ -29,6 +29,9 @@ bool ledger_room_checkpoint(struct ledger_room *room);
 /* Makes a checkpoint and gives the log's room back to the disk, as far as readers allow. */
 void ledger_room_make(struct ledger_room *room);
 
+/* Return: bytes free on the disk; UINT64_MAX: that cannot be asked. */
+uint64_t ledger_room_free(const struct ledger_room *room);
+
 /* Return: 0, or -ENOSPC: the disk has no room for a batch. */
 int ledger_room_ask(struct ledger_room *room);
 

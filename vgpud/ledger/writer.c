@@ -39,6 +39,7 @@ static int watch(struct ledger_writer *writer)
 	char words[200] = "";
 	int err = ledger_watch_look(&writer->watch, util_now_ns(), words, sizeof(words));
 
+	atomic_store(&writer->book->health->free_bytes, ledger_room_free(&writer->book->room));
 	if (err && words[0] != '\0')
 		say_state(writer, err, words);
 	return err;

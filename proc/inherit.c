@@ -3,16 +3,27 @@
 
 #include "proc/inherit.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "proc/spawn_wire.h"
+
+#define STACK_BYTES (8u << 20)
+/* linux/ioprio.h, which not every version of the kernel's headers has */
+#define IO_WHO_PROCESS 1
+#define IO_PRIORITY_NONE 0
 
 /* Of a role's environment: names, and beginnings of names that end in an underscore. */
 static const char *const passed[] = {
@@ -53,6 +64,48 @@ void inherit_no_signals(void)
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void inherit_no_alarms(void)
+{
+	const struct itimerval off = { { 0, 0 }, { 0, 0 } };
+	struct rlimit limit;
+
+	setitimer(ITIMER_REAL, &off, NULL);
+	setitimer(ITIMER_VIRTUAL, &off, NULL);
+	setitimer(ITIMER_PROF, &off, NULL);
+	if (getrlimit(RLIMIT_CPU, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_CPU, &limit);
+	}
+}
+
+void inherit_usual_layout(void)
+{
+	struct rlimit limit;
+
+	personality(PER_LINUX);
+	/* Without a bound for stacks the kernel has another layout, with less to guess. */
+	if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur > STACK_BYTES &&
+	    limit.rlim_max >= STACK_BYTES) {
+		limit.rlim_cur = STACK_BYTES;
+		setrlimit(RLIMIT_STACK, &limit);
+	}
+}
+
+void inherit_worker(void)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	/* What fails here leaves what was there, which is less: no right is needed to have none. */
+	if (chdir("/") < 0)
+		errno = 0;
+	if (sched_setscheduler(0, SCHED_OTHER, &none) < 0)
+		errno = 0;
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		setpriority(PRIO_PROCESS, 0, 0);
+	syscall(SYS_ioprio_set, IO_WHO_PROCESS, 0, IO_PRIORITY_NONE);
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 }
 
 void inherit_close_strangers(void)

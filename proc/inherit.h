@@ -21,6 +21,18 @@ void inherit_standard_descriptors(void);
 void inherit_no_signals(void);
 
 /*
+ * For vgpud itself: no alarm of its caller's comes, which survives an exec and would kill vgpud, nor
+ * does the soft bound on processor time end it.
+ */
+void inherit_no_alarms(void);
+
+/*
+ * For the starter: what it starts has addresses that are drawn at random, and a stack of the usual
+ * size, which shapes them too, whatever its caller had switched off.
+ */
+void inherit_usual_layout(void);
+
+/*
  * For vgpud itself, once its configuration is read: closes what else its caller left open, which
  * would stay open as long as vgpud runs.
  */
@@ -31,6 +43,12 @@ void inherit_close_strangers(void);
  * and leaves no core.
  */
 void inherit_role(void);
+
+/*
+ * For a worker, at its start: it is in no directory of our caller's, gets no more of the processor and
+ * the disk than others, and has none of our caller's keys. A request may take it over.
+ */
+void inherit_worker(void);
 
 /*
  * For the starter: leaves a role the variables of the loader, of CUDA and of the sanitizers, the

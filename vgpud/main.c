@@ -94,9 +94,12 @@ static int run_role(int argc, char **argv)
 		prctl(PR_SET_NAME, spawn_name[role]);
 		if (is_starter) {
 			inherit_close_others();
+			inherit_usual_layout();
 			return starter(argv);
 		}
 		inherit_role();
+		if (role == SPAWN_WORKER)
+			inherit_worker();
 		memory_expendable(expendable[role]);
 		confine_set_mode(confine_mode(argv[3]));
 		return role_main[role](argv[2]);
@@ -119,6 +122,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	inherit_no_signals();
+	inherit_no_alarms();
 	if (conf_options_read(&conf, argc, argv, &action, report, NULL) != 0 ||
 	    (action != CONF_HELP && action != CONF_VERSION &&
 	     conf_names_check(&conf, report, NULL) != 0))

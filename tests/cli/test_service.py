@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from lib import paths, tap  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
 
 UNIT = paths.ROOT / "packaging/vgpud.service"
 USERS = paths.ROOT / "packaging/vgpud.sysusers"
@@ -34,6 +34,30 @@ class Service(unittest.TestCase):
             self.skipTest(f"this systemd-analyze cannot tell without a system: {done.stderr.strip()[-100:]}")
         tap.diagnose(found.group())
         self.assertLessEqual(float(found.group(1)), EXPOSURE_MOST)
+
+    def test_systemd_finds_nothing_in_it(self):
+        """Every word of it is one that systemd knows, and what it starts is there, as it is installed."""
+        system = Path("/lib/systemd/system")
+        if not shutil.which("systemd-analyze") or not (system / "sysinit.target").exists():
+            self.skipTest("there is no systemd (Debian's package systemd has it)")
+        root = process.scratch_directory("unit")
+        shutil.copytree(system, root / "lib/systemd/system", symlinks=True)
+        unit = root / "usr/lib/systemd/system/vgpud.service"
+        unit.parent.mkdir(parents=True)
+        unit.write_text(UNIT.read_text())
+        for program in re.findall(r"^Exec\w+=-?(/\S+)", UNIT.read_text(), re.MULTILINE):
+            there = root / program[1:]
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.touch()
+            there.chmod(0o755)
+        for text, right in ((UNIT.read_text(), True), (UNIT.read_text().replace("LockPersonality", "LockPersonalty"), False)):
+            unit.write_text(text)
+            done = subprocess.run(["systemd-analyze", "verify", "--man=no", f"--root={root}", unit], capture_output=True, text=True,
+                                  check=False)
+            if "unrecognized option" in done.stderr:
+                self.skipTest("this systemd-analyze takes no --root")
+            self.assertEqual((done.returncode, "vgpud.service" not in done.stdout + done.stderr), (0, right),
+                             done.stdout + done.stderr)
 
     def test_what_it_needs_is_not_taken_away(self):
         settings = self.settings()

@@ -80,7 +80,36 @@ class Caller(Inherited):
             self.assertEqual((done.returncode, (directory / "ran").exists()), (0, True), closed)
 
 
+    def test_an_alarm_and_a_bound_on_the_processor(self):
+        """Both outlive an exec, and end who does not expect them."""
+        alarm = "import os, resource, signal, sys; signal.setitimer(signal.ITIMER_REAL, 0.05); " \
+                "resource.setrlimit(resource.RLIMIT_CPU, (1, resource.RLIM_INFINITY)); os.execv(sys.argv[1], sys.argv[1:])"
+        self.start(sys.executable, "-c", alarm)
+        self.assertRegex(proc(self.vgpud.pid, "limits"), rb"Max cpu time +unlimited +unlimited")
+        self.assertEqual(self.vgpud.stop(), 0)
+
+
 class Roles(Inherited):
+    def test_their_layout_and_directory_are_the_usual(self):
+        self.start("setarch", "-R", *shell("cd /var; ulimit -s unlimited"))
+        self.assertNotEqual(int(proc(self.vgpud.pid, "personality"), 16) & 0x0040000, 0, "the test's launcher did something")
+        worker = self.worker()
+        wait_until(lambda: os.readlink(f"/proc/{worker}/cwd") == "/", "the root directory")
+        self.assertEqual(int(proc(worker, "personality"), 16), 0)
+        self.assertRegex(proc(worker, "limits"), rb"Max stack size +8388608 ")
+
+    @unittest.skipUnless(os.geteuid() == 0, "a higher priority is root's to give")
+    def test_they_have_no_more_of_the_processor_than_others(self):
+        favoured = "import os, sys; os.nice(-7); os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)); " \
+                   "os.execv(sys.argv[1], sys.argv[1:])"
+        try:
+            self.start(sys.executable, "-c", favoured)
+        except RuntimeError:
+            self.skipTest("not to be had here")
+        worker = self.worker()
+        wait_until(lambda: os.sched_getscheduler(worker) == os.SCHED_OTHER, "the usual scheduler")
+        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, worker) == 0, "the usual priority")
+
     def test_the_environment_is_not_theirs(self):
         self.set("VGPU_TEST_SECRET", "tell nobody")
         self.set("CUDA_VISIBLE_DEVICES", "0")

@@ -276,7 +276,7 @@ static struct ledger *open_full_again(uint64_t *accepted)
 	return ledger;
 }
 
-/* What was accepted and could not be written is in the ring, and the next start finds it. */
+/* Accepted requests that could not be written are in the ring, and the next start finds them. */
 static void test_strict_with_restart(void **state)
 {
 	struct ledger *ledger;
@@ -324,7 +324,7 @@ static int64_t file_bytes(const char *suffix)
 	return st.st_size;
 }
 
-/* What retention removes is counted; all the rest is there. */
+/* Rows that retention removes are counted; all others are there. */
 static void assert_recorded_or_expired(struct ledger *ledger, uint64_t accepted)
 {
 	struct ledger_stats stats;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What must hold for every input. Unlike assert() it cannot be compiled out. */
+/* A condition for every input. Unlike assert() it cannot be compiled out. */
 #define REQUIRE(ok)                                                                             \
 	do {                                                                                    \
 		if (!(ok)) {                                                                    \

@@ -15,7 +15,7 @@
 
 #define VM_ID 3u
 
-/* What became of a stream. */
+/* The result of a stream. */
 struct outcome {
 	uint32_t frames;
 	uint32_t frames_crc; /* of all headers and payloads in order */

@@ -9,7 +9,7 @@
 
 /* Input: the message as the guest left it in its buffer. */
 
-/* What holds for every request that was let through, in the words of the ABI. */
+/* Conditions for every accepted request, in the words of the ABI. */
 static void check_accepted(const uint8_t *msg, uint32_t len, const struct proto_request *r)
 {
 	uint32_t words_end = VGPU_MSG_HEADER_LEN + 4 * r->param_count;

@@ -15,7 +15,7 @@
  */
 static enum mood mood;
 
-/* What is known of the device. */
+/* The known state of the device. */
 static struct {
 	uint32_t request_len, irq_ctrl, request_id, scratch;
 	uint8_t request[VGPU_BUF_LEN];
@@ -112,7 +112,7 @@ static void wrote(uint32_t offset, const uint8_t *bytes, uint32_t size)
 	}
 }
 
-/* What the guest itself wrote, where no message of the device can have changed it. */
+/* The bytes that the guest itself wrote, where no message of the device can have changed them. */
 static void read_own_register(uint32_t offset, uint32_t found)
 {
 	switch (offset) {

@@ -37,7 +37,7 @@ static void hang_up(void)
 	fd = -1;
 }
 
-/* What the socket does not take at once is cut off, which is one more way to misbehave. */
+/* Bytes that the socket does not take at once are dropped, which is one more way to misbehave. */
 static void put(const void *bytes, size_t len)
 {
 	if (fd >= 0 && send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)

@@ -10,7 +10,7 @@
 
 #include "common/cuda/cuda_calls.h"
 
-/* That this file compiles is the test. */
+/* The test is whether this file compiles. */
 
 #define SAME(a, b) __builtin_types_compatible_p(a, b)
 

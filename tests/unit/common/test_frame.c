@@ -14,7 +14,7 @@
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define GUARD 0xa5
 
-/* What the link allows, written out again: type, least and most bytes of payload. */
+/* The frames that the link allows, written out again: type, least and most bytes of payload. */
 static const struct {
 	uint8_t type;
 	uint32_t least, most;

@@ -22,7 +22,7 @@
 #define HOUR (60 * MINUTE)
 #define FIRST (5 * S)
 
-/* What a flood came to. */
+/* The result of a flood. */
 struct told {
 	unsigned passed, sums, summed;
 };

@@ -375,7 +375,7 @@ static void params_and_data_together(void **state)
 	assert_memory_equal(msg + AT_BODY + 8, "hello", 5);
 }
 
-/* What does not fit is refused without a byte written. */
+/* A message that does not fit is refused without a byte written. */
 static void too_much_does_not_fit(void **state)
 {
 	static const struct {

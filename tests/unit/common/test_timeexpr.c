@@ -308,7 +308,7 @@ static void formatting(void **state)
 	check_format(1795246215 * S, 0, "2026-11-21T04:00:15-03:30");
 }
 
-/* What is written is read as the same instant, whatever the zone. */
+/* A written time is read as the same instant, in every zone. */
 static void round_trip(void **state)
 {
 	static const char *const zones[] = { "UTC", "Europe/Berlin", "Asia/Kathmandu",

@@ -353,7 +353,7 @@ static void do_spare(struct history *h)
 	}
 }
 
-/* What seats do meanwhile. */
+/* The seats' events meanwhile. */
 static void do_others(struct history *h)
 {
 	switch (draw(&h->m, 8)) {

@@ -16,7 +16,7 @@
 
 enum fate { NONE, DONE, DIED, UNSTARTED, FAILED };
 
-/* What the handler was told of each job, by its id; began is counted beside. */
+/* The handler's last call for each job, by its id; began is counted separately. */
 static enum fate fate[JOBS];
 static int began[JOBS], changed, misbehaved;
 static uint64_t exec_ns[JOBS];
@@ -226,7 +226,7 @@ static void test_a_waiting_job_is_killed(void **arg)
 	works(seat);
 }
 
-/* What a worker does with a job of its tenant's, and no one else suffers for. */
+/* Each way in which a worker can misbehave with a job; only that worker is killed for it. */
 static void test_it_misbehaves(void **arg)
 {
 	static const struct {

@@ -140,7 +140,7 @@ static void test_events_are_bounded(void **state)
 	ledger_close(ledger);
 }
 
-/* What is told while the session runs is in its row, and times do not follow. */
+/* A step of the clock during a session is in its row, and times do not follow it. */
 static void test_steps_of_the_clock_are_added_up(void **state)
 {
 	struct ledger *ledger = fixture_open();

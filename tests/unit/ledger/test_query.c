@@ -34,7 +34,7 @@ static char directory[64], db_path[96], ring_path[96], why[512];
 static struct ledger_config config;
 static struct ledger_query *query;
 
-/* What was recorded, received_ns as wall time. */
+/* The recorded requests, received_ns as wall time. */
 static struct ledger_request known[REQUESTS_MOST];
 static size_t known_num;
 

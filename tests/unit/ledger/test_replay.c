@@ -115,7 +115,7 @@ struct lives {
 	bool trace;
 };
 
-/* What the lives reached. */
+/* How often the lives reached each case. */
 static struct {
 	unsigned lives, laps, torn[TEAR_NUM], killed_starts, again, forgot;
 	unsigned answered, lost, taken_by_tears, not_sure;
@@ -392,7 +392,7 @@ static bool is_there(const struct lives *l, uint64_t position, size_t bytes)
 				    slot(l, &l->torn, position), bytes) == 0;
 }
 
-/* What became of a request's records. A record of an older lap that has come back may be read or
+/* The fate of a request's records. A record of an older lap that has come back may be read or
  * not. */
 struct fate {
 	const struct ledger_request *began, *ended;

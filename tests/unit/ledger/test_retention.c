@@ -89,7 +89,7 @@ static void test_retention_doubts_a_clock_ahead(void **state)
 	shift_all(800);
 	fixture.config.retention_days = 1;
 	fixture.config.minute_days = 30;
-	/* What was due before still goes. */
+	/* Rows that were due before are still removed. */
 	for (int i = 0; i < 2; i++) {
 		open_and_retain();
 		assert_int_equal(fixture_number("SELECT count(*) FROM request"), 2000);
@@ -232,7 +232,7 @@ static void test_retention_by_size_takes_of_whom_has_most(void **state)
 			   "page_count * page_size / 2 FROM pragma_page_count, "
 			   "pragma_freelist_count, pragma_page_size",
 			   1);
-	/* What comes later counts, too. */
+	/* Later rows count, too. */
 	for (int i = 0; i < 10; i++)
 		fixture_do_requests(ledger, 1000);
 	fixture_flush(ledger);

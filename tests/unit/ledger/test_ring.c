@@ -219,7 +219,7 @@ static void test_many_laps(void **state)
 			assert_int_equal(ring_tail(ring), position);
 		}
 	}
-	/* What was released and not yet overwritten can still be read. */
+	/* A released record that is not yet overwritten can still be read. */
 	for (position = ring_oldest(ring); position < ring_head(ring); position++)
 		assert_record(ring, position,
 			      position % 2 ? RING_REQUEST_FINISHED : RING_REQUEST_ACCEPTED,
@@ -317,7 +317,7 @@ static void test_records_newer_than_the_header_are_found(void **state)
 			      position % 2 ? RING_REQUEST_FINISHED : RING_REQUEST_ACCEPTED,
 			      position / 2 + 1);
 	ring_close(ring);
-	/* What only looks like a record of a later lap is none. */
+	/* A slot that only looks like a record of a later lap is none. */
 	damage(HEADER_BYTES + 7 * RING_RECORD_BYTES + 30, "\xa5\x5a", 2);
 	ring = open_ring();
 	assert_int_equal(ring_head(ring), 39);

@@ -45,7 +45,7 @@ static void test_damaged_database_is_set_aside(void **state)
 	assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
 	assert_int_equal(
 		fixture_number("SELECT count(*) FROM event WHERE kind = 'ledger-set-aside'"), 1);
-	/* What the file still had of the VMs was taken over, and ids go on. */
+	/* The VMs that could still be read were taken over, and ids go on. */
 	ledger_vm_each(ledger, fixture_count_vm, &vms);
 	assert_int_equal(vms, 1);
 	assert_int_equal(ledger->next_id, 2001);
@@ -139,7 +139,7 @@ static void test_damaged_after_kill_keeps_answered_ones(void **state)
 	fixture_in_killed_child(fixture_leave_some_open);
 	fixture_overwrite(fixture.db_path, 0, 4096);
 	ledger = fixture_open();
-	/* What was still in the ring is in the new database, in the time of its session. */
+	/* Records that were still in the ring are in the new database, in the time of their session. */
 	assert_int_equal(fixture_number("SELECT count(*) FROM request WHERE id BETWEEN 2 AND 23"),
 			 22);
 	assert_int_equal(fixture_number("SELECT count(*) FROM session"), 2);

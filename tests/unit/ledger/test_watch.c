@@ -88,7 +88,7 @@ static void test_a_moved_file_stops_the_ledger(void **state)
 	ledger_close(ledger);
 }
 
-/* What was accepted before is in the ring, and gets into the database that the next start begins. */
+/* Requests accepted before are in the ring, and get into the database that the next start begins. */
 static void test_a_removed_database_leaves_the_ring(void **state)
 {
 	struct ledger *ledger = fixture_open();

@@ -27,7 +27,7 @@
 #define ROUNDS 200
 #define REPORT "report" /* the descriptor where a role writes its report */
 
-/* What a role of this test's own says of itself. */
+/* The report of a role of this test's own about itself. */
 struct report {
 	pid_t pid, parent;
 	size_t argument_len;

@@ -54,7 +54,7 @@ static void check_step(struct one *one, enum life_state before, const struct lif
 	CHECK_ONE(one, one->ends <= 1);
 	/* It ends when it is over at the latest, and not while it can still run and be answered. */
 	CHECK_ONE(one, one->ends == (step->next == LIFE_OVER || step->next == LIFE_LATE));
-	/* Who has ended, or was with a worker that ran it, never waits again, and never starts. */
+	/* A request that has ended, or was run by a worker, never waits again, and never starts. */
 	CHECK_ONE(one,
 		  step->next != LIFE_WAITING || before == LIFE_WAITING || before == LIFE_STARTED);
 	CHECK_ONE(one, !began || !one->returned);
@@ -185,7 +185,7 @@ static void meet(struct world *w, int which, enum life_event event, uint32_t sta
 	struct life *life = &w->life[which];
 	struct life_step step = life_step(life->state, event, status);
 
-	/* What can be is never passed over; only who goes twice, or late, changes nothing. */
+	/* A possible event is never ignored, except a second or late abandon, which changes nothing. */
 	assert_true(step.next != life->state || event == LIFE_ABANDON);
 	if (step.end != LIFE_NO_END) {
 		life->ends++;

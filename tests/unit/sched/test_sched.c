@@ -44,7 +44,7 @@ static void push(struct sched *s, struct sched_vm *vm, struct sched_item *item, 
 	assert_int_equal(item->state, SCHED_QUEUED);
 }
 
-/* What starts now on GPU 0 is this item, and it ends at once. */
+/* The next item to start on GPU 0 is this one; it ends at once. */
 static void runs_next(struct sched *s, struct sched_item *want, uint64_t now_ns)
 {
 	struct sched_item *got = sched_pop(s, 0, now_ns);
@@ -156,7 +156,7 @@ static void rule3_first_come_first_served(void **state)
 	runs_next(&s, NULL, 6);
 }
 
-/* What waits again after a false start keeps its place before those that came later. */
+/* An item that waits again after a false start keeps its place before later ones. */
 static void rule3_a_requeued_request_keeps_its_place(void **state)
 {
 	struct sched s;
@@ -583,7 +583,7 @@ static void rule8_counts_only_the_want_of_a_token(void **state)
 	assert_int_equal(sched_limited_ns(&item[3], 26 * US), 1 * US);
 }
 
-/* What an item took is counted for its VM, and never more than there was. */
+/* An item's time is counted for its VM, and never more than has passed. */
 static void what_an_item_took_is_bounded_and_saturates(void **arg)
 {
 	struct sched_item item[3];

@@ -251,7 +251,7 @@ int main(void)
 	struct dirent **entries;
 	int num = scandir(VIEWS, &entries, is_case, alphasort), status;
 
-	/* What is shown depends on these. */
+	/* The output depends on these. */
 	setenv("TZ", "IST-5:30", 1); /* a zone that has no summer */
 	setenv("PATH", "/nonexistent", 1);
 	unsetenv("COLUMNS");

@@ -30,7 +30,7 @@
 #define DOUBLE_ENDS "ends"	 /* without a hello */
 #define DOUBLE_HANGS "hangs"	 /* without a hello */
 
-/* Its behaviour for a job, passed as the job's busy_poll_us. The test reads its answers' exec_ns. */
+/* Its behaviour for a job is passed as busy_poll_us. The test reads its answers' exec_ns. */
 enum double_deed {
 	DOUBLE_ANSWERS,	    /* exec_ns: 7 */
 	DOUBLE_WAITS,	    /* and answers nothing, until it is killed */

@@ -139,7 +139,7 @@ static void test_damaged_after_kill_keeps_answered_ones(void **state)
 	fixture_in_killed_child(fixture_leave_some_open);
 	fixture_overwrite(fixture.db_path, 0, 4096);
 	ledger = fixture_open();
-	/* Records that were still in the ring are in the new database, in the time of their session. */
+	/* Records still in the ring are in the new database, in the time of their session. */
 	assert_int_equal(fixture_number("SELECT count(*) FROM request WHERE id BETWEEN 2 AND 23"),
 			 22);
 	assert_int_equal(fixture_number("SELECT count(*) FROM session"), 2);

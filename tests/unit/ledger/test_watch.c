@@ -88,7 +88,7 @@ static void test_a_moved_file_stops_the_ledger(void **state)
 	ledger_close(ledger);
 }
 
-/* Requests accepted before are in the ring, and get into the database that the next start begins. */
+/* Requests accepted before are in the ring; the next start takes them into a new database. */
 static void test_a_removed_database_leaves_the_ring(void **state)
 {
 	struct ledger *ledger = fixture_open();

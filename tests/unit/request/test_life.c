@@ -58,8 +58,7 @@ static void check_step(struct one *one, enum life_state before, const struct lif
 	CHECK_ONE(one,
 		  step->next != LIFE_WAITING || before == LIFE_WAITING || before == LIFE_STARTED);
 	CHECK_ONE(one, !began || !one->returned);
-	/* The status is the event's, or CANCELLED without an answer where the guest does not wait.
-	 */
+	/* The status is the event's, or CANCELLED, without an answer, if abandoned. */
 	CHECK_ONE(one, step->end != LIFE_END_TOLD || (!one->abandoned && step->status == status));
 	CHECK_ONE(one, step->end != LIFE_END_MUTE ||
 			       (one->abandoned && step->status == VGPU_ERR_CANCELLED));
@@ -185,7 +184,7 @@ static void meet(struct world *w, int which, enum life_event event, uint32_t sta
 	struct life *life = &w->life[which];
 	struct life_step step = life_step(life->state, event, status);
 
-	/* A possible event is never ignored, except a second or late abandon, which changes nothing. */
+	/* No possible event is ignored, except a second or late abandon. */
 	assert_true(step.next != life->state || event == LIFE_ABANDON);
 	if (step.end != LIFE_NO_END) {
 		life->ends++;

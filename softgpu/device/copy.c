@@ -127,9 +127,9 @@ enum softgpu_result softgpu_memcpy_async(struct softgpu *gpu, uint64_t to, uint6
 }
 
 enum softgpu_result softgpu_memset_async(struct softgpu *gpu, const struct softgpu_set *set,
-					 struct softgpu_stream *stream)
+					 struct softgpu_stream *handle)
 {
-	return transfer_on(gpu, NULL, set, stream, false);
+	return transfer_on(gpu, NULL, set, handle, false);
 }
 
 enum softgpu_result softgpu_memset(struct softgpu *gpu, const struct softgpu_set *set)

@@ -38,7 +38,7 @@ static int64_t part(uint32_t value, uint8_t type, unsigned sel)
 
 static int64_t clamp_bits(int64_t value, unsigned bits, bool is_signed)
 {
-	int64_t most = is_signed ? (1ll << (bits - 1)) - 1 : (1ll << bits) - 1;
+	int64_t most = is_signed ? (INT64_C(1) << (bits - 1)) - 1 : (INT64_C(1) << bits) - 1;
 	int64_t least = is_signed ? -most - 1 : 0;
 
 	return value < least ? least : value > most ? most : value;

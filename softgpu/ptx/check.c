@@ -263,7 +263,7 @@ static void check_by_table(struct sg_check *c)
 {
 	const struct sg_ast_insn *insn = c->insn;
 	struct sg_isa_operand table[SG_ISA_OPERANDS_MAX];
-	int map[SG_PTX_OPERANDS_MAX];
+	int map[SG_PTX_OPERANDS_MAX] = { 0 };
 	int count = sg_isa_operands(insn->variant, table);
 
 	/* a cache policy stands where .L2::cache_hint asks for one, and only there */

@@ -41,7 +41,9 @@ static size_t left(const struct sg_lex *lex)
 
 static char peek(const struct sg_lex *lex, size_t ahead)
 {
-	return ahead < left(lex) ? lex->at[ahead] : '\0';
+	if (ahead >= left(lex))
+		return '\0';
+	return lex->at[ahead];
 }
 
 static uint32_t column(const struct sg_lex *lex)
@@ -264,7 +266,7 @@ static void read_punct(struct sg_lex *lex, struct sg_token *token)
 		sg_load_fail(lex->load, -EINVAL, token->line, token->column,
 			     "a character that PTX does not have (byte 0x%02x)",
 			     (unsigned char)*lex->at);
-	token->punct = *lex->at;
+	token->punct = (unsigned char)*lex->at;
 	token->len_bytes = 1;
 	lex->at++;
 }

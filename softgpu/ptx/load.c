@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define CHUNK_BYTES_FIRST (8u << 10) /* each chunk doubles the memory, */
-#define CHUNK_BYTES_MOST (1u << 20)   /* up to here */
+#define CHUNK_BYTES_MOST (1u << 20)  /* up to here */
 #define ALIGN_BYTES 16u
 
 struct sg_load_chunk {
@@ -94,7 +94,7 @@ void sg_load_release(struct sg_load *load, struct sg_load_mark mark)
 {
 	size_t used = load->chunk_used;
 
-	while (load->chunks != mark.chunks) {
+	while (load->chunks != NULL && load->chunks != mark.chunks) {
 		struct sg_load_chunk *chunk = load->chunks;
 
 		load->chunks = chunk->next;

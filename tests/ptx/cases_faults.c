@@ -58,7 +58,7 @@ static void write_before(struct trial *t)
 
 	if (out)
 		trial_fault(t, "write_at", GRID, GPU_ILLEGAL_ADDRESS,
-			    WORDS(hexadecimal(trial_address(t, out) - 4)), BUF(out), U64(-1ll));
+			    WORDS(hexadecimal(trial_address(t, out) - 4)), BUF(out), U64(-1));
 }
 
 static void write_far(struct trial *t)

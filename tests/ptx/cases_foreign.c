@@ -178,7 +178,8 @@ static void mandelbrot(struct trial *t)
 	if (!run(t, "../numba/mandelbrot.ptx", SHAPE(4, 128), &call))
 		return;
 	for (int i = 0; i < POINTS; i++) {
-		double cx = -2.0 + 3.0 * (i % WIDTH) / WIDTH, cy = -1.5 + 3.0 * (i / WIDTH) / WIDTH;
+		int row = i / WIDTH;
+		double cx = -2.0 + 3.0 * (i % WIDTH) / WIDTH, cy = -1.5 + 3.0 * row / WIDTH;
 		double x = 0, y = 0;
 		int n = 0;
 

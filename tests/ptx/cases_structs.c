@@ -31,7 +31,7 @@ static void by_value(struct trial *t)
 	if (!trial_load(t, "structs.ptx") ||
 	    !trial_launch(t, "by_value", SHAPE(2, N / 2), REF(m), REF(s), BUF(out)))
 		return;
-	m.inner[0].offset += s.offset;
+	m.inner[0].offset = (short)(m.inner[0].offset + s.offset);
 	m.inner[1].weight -= s.weight + s.tag;
 	for (int i = 0; i < N; i++) {
 		e = change(m, i);
@@ -197,7 +197,7 @@ static void alloca_sum(struct trial *t)
 
 	for (int i = 0; i < N; i++) {
 		counts[i] = i % 9 * 5;
-		expected[i] = counts[i] * (counts[i] + 1) / 2 * 3000ll + 136 * i;
+		expected[i] = counts[i] * (counts[i] + 1) / 2 * INT64_C(3000) + 136 * i;
 	}
 	trial_limits(t, 16384, 8 << 20);
 	if (trial_load(t, "structs.ptx") &&

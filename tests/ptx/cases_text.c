@@ -26,7 +26,7 @@ static void expect_strings(const char (*words)[32], const char (*sums)[32], int 
 	r->matches = text_matches("*a?*n*", words[i]);
 	r->calculated = text_sum(&p);
 	r->number = text_number(sums[i]);
-	text_from_number(r->number * 1234567890123ll, 2 + i % 35, r->printed);
+	text_from_number(r->number * INT64_C(1234567890123), 2 + i % 35, r->printed);
 	memcpy(r->reversed, words[i], 32);
 	memcpy(r->moved, words[i], 32);
 	text_reverse(r->reversed);

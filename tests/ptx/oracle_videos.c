@@ -36,7 +36,7 @@ static int64_t source(const struct form *form, int index, uint64_t bits, const c
 
 static int64_t clamp(int64_t value, int width, bool negative_too)
 {
-	int64_t most = negative_too ? (1ll << (width - 1)) - 1 : (1ll << width) - 1;
+	int64_t most = negative_too ? (INT64_C(1) << (width - 1)) - 1 : (INT64_C(1) << width) - 1;
 	int64_t least = negative_too ? -most - 1 : 0;
 
 	return value < least ? least : value > most ? most : value;

@@ -139,7 +139,7 @@ bool trial_launch_args(struct trial *trial, const char *entry, struct gpu_shape 
  * Launches a kernel that has to fail with the given result. On softgpu every word of the NULL-ended
  * list must stand in the sentence about the fault.
  */
-void trial_fault_args(struct trial *trial, const char *entry, struct gpu_shape shape, int result,
+void trial_fault_args(struct trial *trial, const char *entry, struct gpu_shape shape, int expected,
 		      const char *const *words, const struct trial_arg *args, unsigned count);
 #define trial_fault(trial, entry, shape, result, words, ...)                                   \
 	trial_fault_args(                                                                      \
@@ -148,7 +148,7 @@ void trial_fault_args(struct trial *trial, const char *entry, struct gpu_shape s
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* After a fault: allocating, copying, launching and waiting answer with the same result. */
-void trial_stays_lost(struct trial *trial, const char *entry, int result);
+void trial_stays_lost(struct trial *trial, const char *entry, int expected);
 
 /* What the kernels printed since the last call; the trial owns the text until the next call. */
 const char *trial_output(struct trial *trial);

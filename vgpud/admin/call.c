@@ -86,8 +86,8 @@ void admin_row_text(struct admin_call *call, const char *text)
 			line[len++] = '\\';
 		line[len++] = *text;
 	}
-	memcpy(line + len, "\"}}\n", 4);
-	call->ops->put(call->client, line, len + 4);
+	len += (size_t)snprintf(line + len, sizeof(line) - len, "\"}}\n");
+	call->ops->put(call->client, line, len);
 }
 
 void admin_in_parts(struct admin_call *call, void (*part)(struct admin_call *call))

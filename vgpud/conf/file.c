@@ -189,9 +189,10 @@ static void take_head(struct reading *r, char *line)
 {
 	size_t len = strcspn(line + 1, "[]=:;#");
 	char *rest = line + 1 + len;
-	char after;
+	char after = 'x';
 
-	after = *rest == ']' ? rest[1 + strspn(rest + 1, SPACE)] : 'x';
+	if (*rest == ']')
+		after = rest[1 + strspn(rest + 1, SPACE)];
 	if (after != '\0' && after != ';' && after != '#') {
 		wrong(r, "%s: expected a section, as in [vgpud]", line);
 		r->any_section = true;
@@ -311,7 +312,7 @@ static ssize_t read_all(const char *path, char *text)
 
 int conf_file_load(struct conf *conf, const char *path, conf_report *report, void *arg)
 {
-	char sentence[SENTENCE_SIZE], *text = malloc(CONF_FILE_MAX + 1);
+	char sentence[SENTENCE_SIZE], *text = calloc(1, CONF_FILE_MAX + 1);
 	ssize_t len = text != NULL ? read_all(path, text) : -ENOMEM;
 	int err = len < 0 ? (int)len : 0;
 

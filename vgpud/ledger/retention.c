@@ -24,8 +24,8 @@ static int at_once(const struct ledger_book *book)
 	return atomic_load(&book->health->state) == LEDGER_OK ? EXPIRE_ROWS : EXPIRE_ROWS_FULL;
 }
 
-static sqlite3_stmt *bind(struct ledger_book *book, enum ledger_db_statement which,
-			  int64_t before_ns)
+static sqlite3_stmt *bind_limits(struct ledger_book *book, enum ledger_db_statement which,
+				 int64_t before_ns)
 {
 	sqlite3_stmt *statement = book->db.statement[which];
 
@@ -40,7 +40,7 @@ static int expire(struct ledger_book *book, enum ledger_db_statement which, int6
 {
 	int err;
 
-	bind(book, which, before_ns);
+	bind_limits(book, which, before_ns);
 	err = ledger_db_run(&book->db, which);
 	return err ? err : sqlite3_changes(book->db.conn);
 }
@@ -48,7 +48,7 @@ static int expire(struct ledger_book *book, enum ledger_db_statement which, int6
 static int expire_requests(struct ledger_retention *retention, struct ledger_book *book,
 			   int64_t before_ns)
 {
-	sqlite3_stmt *statement = bind(book, LEDGER_DB_EXPIRE, before_ns);
+	sqlite3_stmt *statement = bind_limits(book, LEDGER_DB_EXPIRE, before_ns);
 	int rc, n = 0;
 
 	errno = 0;

@@ -3,6 +3,7 @@
 
 #include "vgpud/vm/recording.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -313,8 +314,10 @@ static void on_written(void *arg, int err)
 		answer(change, err);
 	} else if (change->type == CHANGE_ADD) {
 		end_add(change, err);
-	} else if (end_first(change, err)) {
-		advance(recording, vm);
+	} else {
+		assert(vm != NULL); /* it goes before its changes only at the end */
+		if (end_first(change, err))
+			advance(recording, vm);
 	}
 }
 

@@ -80,7 +80,7 @@ MODEL int text_from_number(long long n, int base, char *out)
 /* Edits between two words of up to 31 letters, with one row of the table. */
 MODEL int text_distance(const char *a, const char *b)
 {
-	int row[32], n = text_length(b);
+	int row[32] = { 0 }, n = text_length(b);
 
 	for (int j = 0; j <= n; j++)
 		row[j] = j;

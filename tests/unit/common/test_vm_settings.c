@@ -26,7 +26,7 @@
 	  SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:number>", "so many")         \
 	X(OWNER, owner, TEXT, 0, 100, "none", NULL, "owner", "", OTHER)
 
-#include "common/vm_settings.c"
+#include "common/vm_settings.c" /* NOLINT(bugprone-suspicious-include): with the table above */
 
 static const struct vm_setting *setting_of(const char *name)
 {

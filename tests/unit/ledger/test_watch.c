@@ -210,6 +210,7 @@ static void test_a_new_database_is_in_its_file(void **state)
 static int failing_with; /* errno of the next writes; 0: they succeed */
 
 /* In the place of the C library's, for sqlite too. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the header's are reserved */
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off_t at)
 {
 	if (failing_with) {

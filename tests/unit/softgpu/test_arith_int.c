@@ -177,7 +177,7 @@ static void products(void **state)
 		assert_int_equal(sg_arith_mul24_u32((uint32_t)a, (uint32_t)b),
 				 (a % 0x1000000) * (b % 0x1000000));
 	}
-	assert_int_equal(sg_arith_mul24_s32(0x800000, 0x7fffff), -0x800000ll * 0x7fffff);
+	assert_int_equal(sg_arith_mul24_s32(0x800000, 0x7fffff), -INT64_C(0x800000) * 0x7fffff);
 	assert_int_equal(sg_arith_dp4a(0xff01ff01, 0x02020202, 10, 1, 1), 10);
 	assert_int_equal(sg_arith_dp4a(0xff01ff01, 0x02020202, 10, 0, 1), 10 + 2 * (255 + 1) * 2);
 	assert_int_equal(sg_arith_dp2a(0xffff0003, 0x05040302, 1, 1, 0, 0), 1 + 3 * 2 - 3);

@@ -166,8 +166,10 @@ static void the_documentation_has_this_table(void **state)
 	FILE *out;
 
 	(void)state;
-	if (text == NULL)
+	if (text == NULL) {
 		skip(); /* not run in the tree */
+		return;
+	}
 	out = open_memstream(&table, &table_bytes);
 	assert_int_equal(sg_table_print(out), 0);
 	fclose(out);

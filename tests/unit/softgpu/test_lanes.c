@@ -58,7 +58,7 @@ static void try_both(const struct sg_code_insn *insn)
 	uint32_t masks[] = { UINT32_MAX, 0x00ff5a01 };
 
 	assert_true((a == NULL) == (b == NULL));
-	if (!a)
+	if (!a || !b)
 		return;
 	tried++;
 	for (int n = 0; n < 8; n++) {
@@ -69,7 +69,7 @@ static void try_both(const struct sg_code_insn *insn)
 		memcpy(v3, first, FRAME);
 		a(NULL, insn, base, mask);
 		b(NULL, insn, v3, mask);
-		if (memcmp(base, v3, FRAME))
+		if (memcmp(base, v3, FRAME) != 0)
 			fail_msg("op %s, type %s %s, flags %llx, round %u, cmp %u: results differ",
 				 ops[insn->op], sg_isa_type_word(insn->type),
 				 sg_isa_type_word(insn->stype), (unsigned long long)insn->flags,

@@ -120,13 +120,14 @@ int sg_cta_new(const struct sg_launch *launch, const uint32_t index[3], uint32_t
 	cta->threads = (uint32_t)threads;
 	cta->warp_count = (uint32_t)(threads + SG_LANES - 1) / SG_LANES;
 	cta->shared_bytes = launch->entry->shared_bytes + launch->shared_bytes;
-	cta->shared = aligned_alloc(256, (cta->shared_bytes + 256) & ~255u);
+	cta->reserved = (cta->shared_bytes + 255) & ~255u;
+	cta->shared = aligned_alloc(256, cta->reserved + SG_EXEC_RESERVED_BYTES);
 	cta->warps = calloc(cta->warp_count, sizeof(*cta->warps));
 	LIST_INIT(&cta->spares);
 	sg_memory_cache_init(&cta->cache, launch->memory);
 	if (cta->shared && cta->warps) {
 		/* Hardware leaves garbage in shared memory; zeros make runs repeat themselves. */
-		memset(cta->shared, 0, (cta->shared_bytes + 256) & ~255u);
+		memset(cta->shared, 0, cta->reserved + SG_EXEC_RESERVED_BYTES);
 		number_threads(cta);
 		err = launch->races ? sg_exec_race_new(cta) : 0;
 		if (!err)
@@ -143,7 +144,7 @@ int sg_cta_new(const struct sg_launch *launch, const uint32_t index[3], uint32_t
 int sg_cta_reset(struct sg_cta *cta, const uint32_t index[3], uint32_t sm)
 {
 	end_calls(cta);
-	memset(cta->shared, 0, cta->shared_bytes);
+	memset(cta->shared, 0, cta->reserved + SG_EXEC_RESERVED_BYTES);
 	return start(cta, index, sm);
 }
 

@@ -113,6 +113,14 @@ struct sg_exec_barrier {
 	uint32_t voters;
 };
 
+/*
+ * From sm_80 on a block has 1 KiB of shared memory that belongs to the system: cooperative groups
+ * keep the barriers of tiles of several warps there, and find it by %reserved_smem_offset_1. It lies
+ * far behind what a kernel may have, so that an overrun does not end in it.
+ */
+#define SG_EXEC_RESERVED_AT 0x100000u
+#define SG_EXEC_RESERVED_BYTES 1024u
+
 struct sg_cta {
 	const struct sg_launch *launch;
 	uint32_t index[3];
@@ -121,7 +129,8 @@ struct sg_cta {
 	uint32_t warp_count;
 	uint32_t next_warp; /* to have its turn at the next step */
 	uint32_t shared_bytes;
-	unsigned char *shared;
+	unsigned char *shared; /* shared_bytes, then from `reserved` on the system's */
+	uint32_t reserved;     /* offset from `shared` */
 	struct sg_memory_cache cache;
 	struct sg_exec_barrier barriers[SG_EXEC_BARRIERS];
 	struct sg_exec_children spares; /* calls that are not in use */

@@ -27,8 +27,13 @@ static unsigned char *fail(struct sg_exec_warp *w, const struct sg_code_insn *in
 /* One of the three windows' memory, by offset. Return: NULL outside of it. */
 static unsigned char *in_shared(struct sg_exec_warp *w, uint64_t offset, uint64_t bytes)
 {
-	return offset <= w->cta->shared_bytes && bytes <= w->cta->shared_bytes - offset
-		       ? w->cta->shared + offset
+	const struct sg_cta *cta = w->cta;
+
+	if (offset <= cta->shared_bytes && bytes <= cta->shared_bytes - offset)
+		return cta->shared + offset;
+	offset -= SG_EXEC_RESERVED_AT;
+	return offset <= SG_EXEC_RESERVED_BYTES && bytes <= SG_EXEC_RESERVED_BYTES - offset
+		       ? cta->shared + cta->reserved + offset
 		       : NULL;
 }
 

@@ -118,6 +118,15 @@ static uint64_t uniform_register(const struct sg_exec_warp *w, const struct sg_c
 	case SG_SREG_TOTAL_SMEM_SIZE:
 	case SG_SREG_AGGR_SMEM_SIZE:
 		return total_shared(cta);
+	case SG_SREG_RESERVED_SMEM:
+	case SG_SREG_RESERVED_SMEM_0:
+		return SG_EXEC_RESERVED_AT;
+	case SG_SREG_RESERVED_SMEM_1: /* the last part is cooperative groups' */
+		return SG_EXEC_RESERVED_AT + SG_EXEC_RESERVED_BYTES / 2;
+	case SG_SREG_RESERVED_SMEM_END:
+		return SG_EXEC_RESERVED_AT + SG_EXEC_RESERVED_BYTES;
+	case SG_SREG_RESERVED_SMEM_CAP:
+		return SG_EXEC_RESERVED_BYTES;
 	case SG_SREG_DYNAMIC_SMEM_SIZE:
 		return launch->shared_bytes;
 	case SG_SREG_FRAME:

@@ -21,6 +21,7 @@ extern const struct ptx_case cases_matrix[];
 extern const struct ptx_case cases_memory[];
 extern const struct ptx_case cases_numeric[];
 extern const struct ptx_case cases_refused[];
+extern const struct ptx_case cases_samples[];
 extern const struct ptx_case cases_sorting[];
 extern const struct ptx_case cases_structs[];
 extern const struct ptx_case cases_text[];

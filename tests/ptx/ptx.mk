@@ -4,7 +4,7 @@
 PTX_SUITE_SRC := $(addprefix tests/ptx/,suite.c trial.c trial_check.c trial_file.c trial_keep.c cases.c cases_atomics.c \
 	cases_control.c cases_crypto.c cases_elementary.c cases_faults.c cases_foreign.c cases_forms.c cases_graphs.c \
 	cases_halves.c cases_hand.c cases_integers.c cases_mathematics.c cases_matrix.c cases_memory.c cases_numeric.c cases_refused.c \
-	cases_sorting.c cases_structs.c cases_text.c cases_triton.c cases_warps.c form.c memory_form.c writer.c inputs.c oracle.c \
+	cases_samples.c cases_sorting.c cases_structs.c cases_text.c cases_triton.c cases_warps.c form.c memory_form.c writer.c inputs.c oracle.c \
 	oracle_approximations.c oracle_bits.c oracle_comparisons.c oracle_conversions.c oracle_floats.c \
 	oracle_format.c oracle_integers.c oracle_videos.c gpu_cuda.c)
 

@@ -53,11 +53,11 @@ bool executors_settled(const struct executors *executors);
 
 /* --- for figures --- */
 
-/* X(NAME, "word"): how workers end that were not to. */
-#define EXECUTOR_END_TABLE(X)                                                  \
-	X(DIED, "died")		      /* by itself, or by somebody's signal */ \
-	X(HUNG, "hung")		      /* killed: its request took too long */  \
-	X(MISBEHAVED, "misbehaved")   /* killed for what it answered */        \
+/* X(NAME, "word"): unwanted ends of workers. */
+#define EXECUTOR_END_TABLE(X)                                                      \
+	X(DIED, "died")		      /* by itself, or by a signal from outside */ \
+	X(HUNG, "hung")		      /* killed: its request took too long */      \
+	X(MISBEHAVED, "misbehaved")   /* killed for what it answered */            \
 	X(NOT_STARTED, "not-started") /* it could not run, or was not ready in time */
 #define EXECUTOR_END_ENUM(NAME, word) EXECUTOR_END_##NAME,
 enum executor_end { EXECUTOR_END_TABLE(EXECUTOR_END_ENUM) EXECUTOR_END_NUM };

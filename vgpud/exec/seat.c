@@ -142,6 +142,7 @@ static void take_answer(struct seat *seat, const struct worker_done *done)
 
 	seat->full = false;
 	executor_answered(seat->executor);
+	/* A worker runs its jobs in order: the answer to one is the beginning of the next. */
 	if (!TAILQ_EMPTY(&seat->jobs))
 		set->handler->began(set->arg, TAILQ_FIRST(&seat->jobs));
 	set->handler->done(set->arg, job, done);
@@ -171,6 +172,7 @@ static void on_heard(struct process *process, void *arg)
 		executor_count_end(seat->executor, EXECUTOR_END_DIED);
 		vacate(seat, true, oldest == NULL);
 	} else if (oldest == NULL || done.id != oldest->wire.id) {
+		/* Ids are random, so a worker cannot answer a job that it has not read. */
 		distrust(seat, "answered a job that it does not have");
 	} else if (!set->handler->fits(set->arg, oldest, &done)) {
 		distrust(seat, "gave an invalid answer");

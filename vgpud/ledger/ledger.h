@@ -130,7 +130,7 @@ struct ledger_stats {
 	char error[200];	/* the last one, in words; stays when the state is OK again */
 };
 
-/* --- the door --- */
+/* --- the interface --- */
 
 struct ledger;
 

@@ -195,7 +195,10 @@ static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* There is no descriptor for the device that connects. */
+/*
+ * There is no descriptor for the device that connects. It stays in the backlog, for which epoll
+ * would wake the loop without end, so the socket is not watched for a while.
+ */
 static void accept_later(struct port *port, const char *why)
 {
 	complain(port, "cannot accept a device: %s; it waits until another one has gone", why);
@@ -217,6 +220,7 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	}
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
+		/* After any other error the device has hung up before it was accepted. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			accept_later(port, strerror(errno));
 		return 0;

@@ -86,8 +86,10 @@ static void end_request(struct broker *broker, struct request *request,
 	row->status = step->status;
 	row->response_bytes = (uint16_t)len_bytes;
 	row->total_ns = util_now_ns() - row->received_ns;
+	/* A request that never ran has waited all the time. */
 	if (row->executor == VGPU_EXECUTOR_NONE)
 		row->wait_ns = row->total_ns;
+	/* Before the answer: a kill -9 in between must not lose an answered request. */
 	ledger_finished(broker->ledger, row);
 	vm->figures.ended[row->status]++;
 	vm->figures.limited += row->limited_ns > 0;

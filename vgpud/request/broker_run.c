@@ -33,6 +33,7 @@ void broker_dispatch(struct broker *broker)
 			broker_advance(broker, request, LIFE_START, VGPU_ERR_OK);
 			if (begins == 0)
 				sched_behind(item);
+			/* The row tells how it ran: settings may have changed since it came. */
 			request->row.executor = (uint8_t)seat_info(seat)->executor;
 			request->row.wait_ns = item->started_ns - request->row.received_ns;
 			request->row.limited_ns = item->limited_ns;

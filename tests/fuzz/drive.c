@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -34,7 +35,7 @@ static size_t corpus_count;
 static uint8_t input[INPUT_MAX];
 static size_t input_bytes;
 static const char *keep;
-static uint64_t state;
+static uint64_t state, done;
 
 static uint32_t pick(uint32_t below)
 {
@@ -42,6 +43,7 @@ static uint32_t pick(uint32_t below)
 	return (uint32_t)(state >> 33) % below;
 }
 
+/* The last word of a process in which an input failed. */
 static void keep_input(void)
 {
 	FILE *out = fopen(keep, "w");
@@ -50,6 +52,15 @@ static void keep_input(void)
 		fprintf(stderr, "drive: the input is kept in %s\n", keep);
 	if (out)
 		fclose(out);
+	printf("inputs: %llu\n", (unsigned long long)done);
+	fflush(stdout);
+}
+
+/* REQUIRE() ends so; the sanitizers have a callback of their own. The signal's default follows. */
+static void on_abort(int number)
+{
+	(void)number;
+	keep_input();
 }
 
 static void read_corpus(const char *path)
@@ -130,7 +141,7 @@ static uint64_t now_s(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t count, done = 0, end_s;
+	uint64_t count, end_s;
 
 	if (argc != 6) {
 		fprintf(stderr, "usage: %s COUNT SECONDS SEED KEEP CORPUS\n", argv[0]);
@@ -142,6 +153,7 @@ int main(int argc, char **argv)
 	keep = argv[4];
 	read_corpus(argv[5]);
 	__sanitizer_set_death_callback(keep_input);
+	signal(SIGABRT, on_abort);
 	for (size_t n = 0; n < corpus_count; n++) {
 		input_bytes = corpus[n].len;
 		if (input_bytes)

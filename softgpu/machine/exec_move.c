@@ -138,16 +138,6 @@ static uint64_t uniform_register(const struct sg_exec_warp *w, const struct sg_c
 	}
 }
 
-static void fill32(lane_u32 *dst, uint32_t value, uint32_t mask)
-{
-	lane_u32 spare[SG_LANES], *out = mask == SG_EXEC_ALL ? dst : spare;
-
-	for (unsigned l = 0; l < SG_LANES; l++)
-		out[l] = value;
-	if (out == spare)
-		lanes_merge32(dst, spare, mask);
-}
-
 static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn,
 			 unsigned char *frame, uint32_t mask)
 {
@@ -155,18 +145,10 @@ static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn
 	uint64_t value = 0;
 	bool differs = lane_register(w, insn, 0, &value);
 
-	if (insn->sreg == SG_SREG_TID && bytes == 4 && insn->imm < 3) {
-		lanes_merge32(SG_EXEC_LANES(frame, insn->dst, lane_u32), w->tid[insn->imm], mask);
-		return SG_EXEC_GO;
-	}
 	if (!differs)
 		value = uniform_register(w, insn);
 	if (insn->type == SG_TYPE_PRED) {
 		lanes_set_predicate(frame, insn->dst, value ? SG_EXEC_ALL : 0, mask);
-		return SG_EXEC_GO;
-	}
-	if (!differs && bytes == 4) {
-		fill32(SG_EXEC_LANES(frame, insn->dst, lane_u32), (uint32_t)value, mask);
 		return SG_EXEC_GO;
 	}
 	for (uint32_t left = mask; left; left &= left - 1) {
@@ -180,6 +162,45 @@ static int move_register(struct sg_exec_warp *w, const struct sg_code_insn *insn
 			put(frame, insn->dst, bytes, l, value);
 	}
 	return SG_EXEC_GO;
+}
+
+/* The usual ones: .tid and what is the same for all lanes, in 32 bits. */
+static int move_thread(struct sg_exec_warp *w, const struct sg_code_insn *insn,
+		       unsigned char *frame, uint32_t mask)
+{
+	lanes_merge32(SG_EXEC_LANES(frame, insn->dst, lane_u32), w->tid[insn->imm], mask);
+	return SG_EXEC_GO;
+}
+
+static int move_uniform(struct sg_exec_warp *w, const struct sg_code_insn *insn,
+			unsigned char *frame, uint32_t mask)
+{
+	lane_u32 *dst = SG_EXEC_LANES(frame, insn->dst, lane_u32), spare[SG_LANES];
+	lane_u32 *out = mask == SG_EXEC_ALL ? dst : spare;
+	uint32_t value = (uint32_t)uniform_register(w, insn);
+
+	for (unsigned l = 0; l < SG_LANES; l++)
+		out[l] = value;
+	if (out == spare)
+		lanes_merge32(dst, spare, mask);
+	return SG_EXEC_GO;
+}
+
+static sg_exec_handler *bind_register(const struct sg_code_insn *insn)
+{
+	if (lane_bytes(insn->type) != 4)
+		return move_register;
+	switch (insn->sreg) {
+	case SG_SREG_TID:
+		return insn->imm < 3 ? move_thread : move_register;
+	case SG_SREG_NTID:
+	case SG_SREG_CTAID:
+	case SG_SREG_NCTAID:
+	case SG_SREG_WARPID:
+		return move_uniform;
+	default:
+		return move_register;
+	}
 }
 
 static int move_128(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
@@ -354,7 +375,7 @@ sg_exec_handler *sg_exec_move_bind(const struct sg_code_insn *insn)
 	case SG_OP_MOV:
 		return sg_isa_type_bits(insn->type) == 128 ? move_128 : NULL;
 	case SG_OP_MOV_SREG:
-		return move_register;
+		return bind_register(insn);
 	case SG_OP_PACK:
 		return pack;
 	case SG_OP_UNPACK:

@@ -201,18 +201,16 @@ LANES_HANDLER(load_any)
 
 /* How 32 addresses lie, before the instruction's offset is added. */
 struct lanes_shape {
-	uint64_t dense; /* 0: one behind the other */
-	uint64_t same;	/* 0: all at one address; the upper half 0: alike in their upper halves */
-	uint64_t bits;	/* of all of them */
+	uint64_t same; /* 0: all at one address; the upper half 0: alike in their upper halves */
+	uint64_t bits; /* of all of them */
 };
 
-static inline struct lanes_shape lanes_look(const lane_u64 *base, uint64_t step)
+static inline struct lanes_shape lanes_look(const lane_u64 *base)
 {
 	uint64_t first = base[0];
-	struct lanes_shape s = { .dense = 0 };
+	struct lanes_shape s = { .same = 0 };
 
 	for (unsigned l = 0; l < SG_LANES; l++) {
-		s.dense |= base[l] ^ (first + l * step);
 		s.same |= base[l] ^ first;
 		s.bits |= base[l];
 	}
@@ -244,30 +242,32 @@ static inline void lanes_bounds(const lane_u64 *base, uint32_t *low, uint32_t *h
 		T *to = SG_EXEC_LANES(frame, insn->dst, T), value, out[SG_LANES];                 \
 		uint64_t offset = (uint64_t)insn->imm, from = 0;                                  \
 		const lane_u64 *base = NULL;                                                      \
-		struct lanes_shape s = { .dense = 1 };                                            \
+		struct lanes_shape s = { .same = 0 };                                             \
 		const unsigned char *host;                                                        \
 		uint32_t low = 0, high = 0;                                                       \
                                                                                                   \
+		if (mask != SG_EXEC_ALL || warp->cta->race)                                       \
+			return load_any(warp, insn, frame, mask);                                 \
 		if (insn->src[0] != SG_SLOT_NONE) {                                               \
+			host = lanes_dense(warp, insn, frame, bytes, false);                      \
+			if (host) {                                                               \
+				memcpy(to, host, (bytes)*SG_LANES);                               \
+				return SG_EXEC_GO;                                                \
+			}                                                                         \
 			base = LANES_SRC(0, u64);                                                 \
-			s = lanes_look(base, bytes);                                              \
+			s = lanes_look(base);                                                     \
 			from = base[0];                                                           \
 		}                                                                                 \
-		if (mask != SG_EXEC_ALL || ((s.bits | offset) & ((bytes)-1)) || s.same >> 32 ||   \
-		    warp->cta->race)                                                              \
+		if (((s.bits | offset) & ((bytes)-1)) || s.same >> 32)                            \
 			return load_any(warp, insn, frame, mask);                                 \
-		if (s.dense == 0) {                                                               \
-			high = (bytes) * (SG_LANES - 1);                                          \
-		} else if (s.same) {                                                              \
+		if (s.same) {                                                                     \
 			lanes_bounds(base, &low, &high);                                          \
 			from = (from & ~(uint64_t)UINT32_MAX) | low;                              \
 		}                                                                                 \
 		host = sg_exec_aim_range(warp, insn, from + offset, high - low + (bytes), false); \
 		if (!host)                                                                        \
 			return load_any(warp, insn, frame, mask);                                 \
-		if (s.dense == 0) {                                                               \
-			memcpy(to, host, (bytes)*SG_LANES);                                       \
-		} else if (s.same == 0) {                                                         \
+		if (s.same == 0) {                                                                \
 			value = LANES_READ(T, host);                                              \
 			for (unsigned l = 0; l < SG_LANES; l++)                                   \
 				to[l] = value;                                                    \

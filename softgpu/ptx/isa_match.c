@@ -207,12 +207,15 @@ static void read_groups(const char *pattern, struct match *match)
 {
 	struct sg_isa_group group;
 
-	memset(match, 0, sizeof(*match));
+	match->count = 0;
+	match->open = false;
 	while (match->count < SG_ISA_SUFFIXES_MAX + 4 && sg_isa_next_group(&pattern, &group)) {
-		if (span_is(group.body, "*"))
+		if (span_is(group.body, "*")) {
 			match->open = true;
-		else
-			match->groups[match->count++] = group;
+			continue;
+		}
+		match->is_filled[match->count] = false;
+		match->groups[match->count++] = group;
 	}
 }
 
@@ -266,12 +269,23 @@ static bool match_row(struct match *match, const struct sg_isa_span *suffixes, s
 	return true;
 }
 
+/* Adds a dot, if there is a word before, and a word; what does not fit is left out. */
+static void append_word(char *name, size_t name_bytes, struct sg_isa_span word)
+{
+	size_t used = strlen(name), room;
+
+	if (used > 0 && used + 1 < name_bytes)
+		name[used++] = '.';
+	room = name_bytes - 1 - used;
+	if (word.len_bytes < room)
+		room = word.len_bytes;
+	memcpy(name + used, word.text, room);
+	name[used + room] = '\0';
+}
+
 void sg_isa_apply(struct sg_isa_variant *variant, const struct sg_isa_choice *choice)
 {
-	size_t used = strlen(variant->name);
-
-	snprintf(variant->name + used, sizeof(variant->name) - used, "%s%.*s", used > 0 ? "." : "",
-		 (int)choice->word.len_bytes, choice->word.text);
+	append_word(variant->name, sizeof(variant->name), choice->word);
 	if (choice->type != SG_TYPE_NONE) {
 		for (size_t i = 0; i < SG_ISA_TYPES_MAX; i++) {
 			if (variant->type[i] != SG_TYPE_NONE)

@@ -254,7 +254,7 @@ class Cases(unittest.TestCase):
             self.assertEqual(run("show", "5001", fake=fake)[0], 5)
 
     def test_an_unknown_vm(self):
-        with FakeVgpud(list=[vm("vm3", 3)]) as fake:
+        with FakeVgpud(list=fail("not-found", "wm3: no such vm; did you mean vm3?")) as fake:
             status, _, stderr = run("show", "wm3", fake=fake)
         self.assertEqual(status, 5)
         self.assertIn("did you mean vm3?", stderr)

@@ -80,7 +80,7 @@ static int start_warp(struct sg_cta *cta, uint32_t number)
 	call->depth = 0;
 	call->local_base = 0;
 	call->local_top = launch->entry->frame_bytes;
-	return sg_exec_call_local(w, call->local_top) ? 0 : -ENOMEM;
+	return sg_exec_call_local(w, NULL, call->local_top) ? 0 : -ENOMEM;
 }
 
 static int start(struct sg_cta *cta, const uint32_t index[3], uint32_t sm)

@@ -157,8 +157,11 @@ static inline struct sg_exec_group *sg_exec_group(struct sg_exec_warp *w)
 struct sg_exec_call *sg_exec_call_new(struct sg_cta *cta, const struct sg_code_function *function);
 /* Put a call and those made from it among the spares. */
 void sg_exec_call_end(struct sg_cta *cta, struct sg_exec_call *call);
-/* Make room for `top` bytes of local memory in each lane. Return: false with the block's fault. */
-bool sg_exec_call_local(struct sg_exec_warp *w, uint64_t top);
+/*
+ * Make room for `top` bytes of local memory in each lane. insn: what asks for it, NULL: the start.
+ * Return: false with the block's fault.
+ */
+bool sg_exec_call_local(struct sg_exec_warp *w, const struct sg_code_insn *insn, uint64_t top);
 sg_exec_handler sg_exec_call, sg_exec_ret, sg_exec_exit, sg_exec_alloca, sg_exec_stacksave,
 	sg_exec_stackrestore;
 

@@ -111,7 +111,7 @@ void sg_exec_call_end(struct sg_cta *cta, struct sg_exec_call *call)
 	}
 }
 
-bool sg_exec_call_local(struct sg_exec_warp *w, uint64_t top)
+bool sg_exec_call_local(struct sg_exec_warp *w, const struct sg_code_insn *insn, uint64_t top)
 {
 	uint32_t most = w->cta->launch->stack_bytes, capacity = w->local_capacity;
 	unsigned char *new;
@@ -121,7 +121,7 @@ bool sg_exec_call_local(struct sg_exec_warp *w, uint64_t top)
 	if (top <= capacity)
 		return true;
 	if (top > most) {
-		sg_exec_fault(w, NULL, (unsigned)__builtin_ctz(sg_exec_group(w)->mask),
+		sg_exec_fault(w, insn, (unsigned)__builtin_ctz(sg_exec_group(w)->mask),
 			      SG_FAULT_STACK,
 			      "a thread's calls need %llu bytes of local memory, the limit is %u",
 			      (unsigned long long)top, most);
@@ -132,7 +132,7 @@ bool sg_exec_call_local(struct sg_exec_warp *w, uint64_t top)
 		capacity *= 2;
 	new = calloc(SG_LANES, capacity);
 	if (!new) {
-		sg_exec_fault(w, NULL, 0, SG_FAULT_OUT_OF_MEMORY,
+		sg_exec_fault(w, insn, 0, SG_FAULT_OUT_OF_MEMORY,
 			      "no host memory for local memory");
 		return false;
 	}
@@ -222,7 +222,7 @@ static struct sg_exec_call *enter(struct sg_exec_warp *w, const struct sg_code_i
 			      SG_CTA_CALLS_MAX);
 		return NULL;
 	}
-	if (!sg_exec_call_local(w, (uint64_t)base + f->frame_bytes))
+	if (!sg_exec_call_local(w, insn, (uint64_t)base + f->frame_bytes))
 		return NULL;
 	child = sg_exec_call_new(w->cta, f);
 	if (!child) {
@@ -356,7 +356,7 @@ int sg_exec_alloca(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsi
 	}
 	if (most > SG_CTA_LOCAL_MAX)
 		most = SG_CTA_LOCAL_MAX + 1;
-	if (!sg_exec_call_local(w, base + most))
+	if (!sg_exec_call_local(w, insn, base + most))
 		return SG_EXEC_FAULT;
 	for (uint32_t left = mask; left; left &= left - 1)
 		dst[__builtin_ctz(left)] = base;

@@ -33,9 +33,27 @@ static uint64_t clock_of(const struct sg_cta *cta)
 	return hooks->now_ns(hooks->arg);
 }
 
-static uint64_t total_shared(const struct sg_cta *cta)
+/* Registers about shared memory. Return: 0 for all others: ranks in a cluster of one, a driver's. */
+static uint64_t shared_register(const struct sg_cta *cta, uint8_t sreg)
 {
-	return cta->shared_bytes;
+	switch (sreg) {
+	case SG_SREG_TOTAL_SMEM_SIZE:
+	case SG_SREG_AGGR_SMEM_SIZE:
+		return cta->shared_bytes;
+	case SG_SREG_RESERVED_SMEM:
+	case SG_SREG_RESERVED_SMEM_0:
+		return SG_EXEC_RESERVED_AT;
+	case SG_SREG_RESERVED_SMEM_1: /* the last part is cooperative groups' */
+		return SG_EXEC_RESERVED_AT + SG_EXEC_RESERVED_BYTES / 2;
+	case SG_SREG_RESERVED_SMEM_END:
+		return SG_EXEC_RESERVED_AT + SG_EXEC_RESERVED_BYTES;
+	case SG_SREG_RESERVED_SMEM_CAP:
+		return SG_EXEC_RESERVED_BYTES;
+	case SG_SREG_DYNAMIC_SMEM_SIZE:
+		return cta->launch->shared_bytes;
+	default:
+		return 0;
+	}
 }
 
 /* Registers that differ from lane to lane. Return: whether this is one. */
@@ -115,26 +133,12 @@ static uint64_t uniform_register(const struct sg_exec_warp *w, const struct sg_c
 		return (uint32_t)clock_of(cta);
 	case SG_SREG_GLOBALTIMER_HI:
 		return clock_of(cta) >> 32;
-	case SG_SREG_TOTAL_SMEM_SIZE:
-	case SG_SREG_AGGR_SMEM_SIZE:
-		return total_shared(cta);
-	case SG_SREG_RESERVED_SMEM:
-	case SG_SREG_RESERVED_SMEM_0:
-		return SG_EXEC_RESERVED_AT;
-	case SG_SREG_RESERVED_SMEM_1: /* the last part is cooperative groups' */
-		return SG_EXEC_RESERVED_AT + SG_EXEC_RESERVED_BYTES / 2;
-	case SG_SREG_RESERVED_SMEM_END:
-		return SG_EXEC_RESERVED_AT + SG_EXEC_RESERVED_BYTES;
-	case SG_SREG_RESERVED_SMEM_CAP:
-		return SG_EXEC_RESERVED_BYTES;
-	case SG_SREG_DYNAMIC_SMEM_SIZE:
-		return launch->shared_bytes;
 	case SG_SREG_FRAME:
 		return w->groups[w->current].call->local_base + (uint64_t)n;
 	case SG_SREG_DYNAMIC_SHARED:
 		return launch->entry->shared_bytes + (uint64_t)n;
 	default:
-		return 0; /* ranks in a cluster of one, counters and registers of a driver */
+		return shared_register(cta, insn->sreg);
 	}
 }
 

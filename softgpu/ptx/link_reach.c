@@ -30,10 +30,25 @@ static void add_index(struct sg_load *load, uint32_t **list, size_t *count, size
 	(*list)[(*count)++] = value;
 }
 
+/* Functions of CUDA's device runtime, by which a kernel launches another. */
+static bool launches_kernels(const char *name)
+{
+	static const char *const beginnings[] = { "__cudaCDP2", "cudaLaunchDevice",
+						  "cudaGetParameterBuffer" };
+
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
+}
+
 static _Noreturn void fail_undefined(struct sg_link *link, const struct sg_ast_func *in,
 				     uint32_t line, const char *name)
 {
 	link->load->source = in->source;
+	if (launches_kernels(name))
+		sg_load_fail(link->load, -ENOTSUP, line, 0,
+			     "'%.120s': launches from kernels are not supported by softgpu", name);
 	sg_load_fail(link->load, -ENOENT, line, 0, "'%.120s' is not defined in any text", name);
 }
 

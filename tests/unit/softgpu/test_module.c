@@ -119,6 +119,10 @@ static void a_name_that_no_text_defines_is_told(void **state)
 		HEAD
 		".extern .global .u32 x;\n.entry k() { .reg .b32 %r; ld.global.b32 %r, [x]; }\n",
 		NULL, -ENOENT, "line 5: 'x' is not defined in any text");
+	check_refused(
+		HEAD ".extern .func __cudaCDP2Free();\n.entry k() {\n call __cudaCDP2Free; }\n",
+		NULL, -ENOTSUP,
+		"line 6: '__cudaCDP2Free': launches from kernels are not supported by softgpu");
 	check_refused(HEAD ".extern .global .u32 x;\n.global .u64 p = x;\n", NULL, -ENOENT,
 		      "line 5: 'x', of which 'p' has the address, is not defined");
 	/* what is declared and never asked for does no harm */

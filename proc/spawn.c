@@ -3,6 +3,7 @@
 
 #include "proc/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -128,6 +129,7 @@ static void attach_descriptors(struct msghdr *msg, const struct spawn_fd *fds, u
 {
 	struct cmsghdr *control = CMSG_FIRSTHDR(msg);
 
+	assert(control != NULL); /* the caller gave it room */
 	control->cmsg_level = SOL_SOCKET;
 	control->cmsg_type = SCM_RIGHTS;
 	control->cmsg_len = CMSG_LEN(num * sizeof(int));

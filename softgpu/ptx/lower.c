@@ -3,6 +3,7 @@
 
 #include "softgpu/ptx/lower.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -111,6 +112,7 @@ static int64_t selector(const struct sg_lower *l, const struct sg_operand *op, b
 static void gather_destination(struct sg_lower *l, const struct sg_operand *op,
 			       const struct sg_isa_operand *table, struct gathered *out)
 {
+	assert(op != NULL); /* only sources may be left out */
 	if (op->kind == SG_OPERAND_PAIR) {
 		out->dst = sg_lower_destination(l, &op->elements[0], table->type);
 		if (op->elements[1].kind == SG_OPERAND_REG)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* module_keep.c - what a module keeps of its loading, and the addresses that are filled in later */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,7 +158,10 @@ static struct image_patch image_patch(struct sg_load *load, const struct sg_ast_
 	if (init->func != NULL) {
 		patch.value += SG_CODE_ADDRESS_BASE +
 			       (uint64_t)init->func->definition->index * SG_CODE_ADDRESS_STEP;
-	} else if (of->space == SG_SPACE_SHARED) {
+		return patch;
+	}
+	assert(of != NULL); /* an address is a function's or a variable's */
+	if (of->space == SG_SPACE_SHARED) {
 		if (init->generic || sg_link_is_dynamic(of))
 			sg_load_fail(
 				load, -ENOTSUP, var->line, 0,

@@ -109,6 +109,13 @@ void daemon_owner_known(struct vm *vm, const char *of, const struct vm_owner *ow
  */
 int daemon_drain_begin(struct daemon *daemon, bool keep, int64_t uid);
 
+/*
+ * Has the disk keep a drain over a power failure too, beside the loop. done: called from the loop.
+ * out, return: as aside_begin() has them.
+ */
+int daemon_drain_sync(struct aside **out, struct daemon *daemon, void (*done)(void *arg, int err),
+		      void *arg);
+
 /* Ends a drain. Return: 0, or -errno: its file could not be removed, and nothing has changed. */
 int daemon_drain_end(struct daemon *daemon);
 

@@ -4,14 +4,17 @@
 #include "vgpud/daemon_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/util.h"
+#include "vgpud/aside.h"
 
 /*
  * A file beside the database records the drain. It is not in the database, since an administrator
@@ -57,9 +60,12 @@ void daemon_drain_load(struct daemon *daemon)
 	struct daemon_drain drain = { 0 };
 	char path[PATH_MAX];
 	FILE *file = NULL;
+	int fd = -1;
 
 	if (file_path(daemon, "", path, sizeof(path)) == 0)
-		file = fopen(path, "re");
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (fd >= 0)
+		file = fdopen(fd, "r");
 	if (file == NULL)
 		return;
 	/* Even an unreadable file means a drain: ending one removes the file. */
@@ -71,6 +77,60 @@ void daemon_drain_load(struct daemon *daemon)
 	daemon->broker.draining = true;
 	log_warning(
 		"draining, as before the restart: new requests are refused until vgpuadm drain --off");
+}
+
+/* --- and a power failure --- */
+
+struct sync {
+	char path[PATH_MAX];
+	char dir[PATH_MAX];
+	int err;
+	void (*done)(void *arg, int err);
+};
+
+/* Return: 0 or -errno. */
+static int sync_path(const char *path, int flags)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | flags), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static void run_sync(void *data)
+{
+	struct sync *sync = data;
+
+	sync->err = sync_path(sync->path, 0);
+	if (sync->err == 0)
+		sync->err = sync_path(sync->dir, O_DIRECTORY);
+}
+
+static void on_synced(void *arg, void *data)
+{
+	const struct sync *sync = data;
+
+	sync->done(arg, sync->err);
+}
+
+int daemon_drain_sync(struct aside **out, struct daemon *daemon, void (*done)(void *arg, int err),
+		      void *arg)
+{
+	static const struct aside_work work = { .run = run_sync, .done = on_synced, .drop = free };
+	struct sync *sync = calloc(1, sizeof(*sync));
+	const struct conf *conf = daemon->conf;
+
+	if (sync == NULL)
+		return -ENOMEM;
+	sync->done = done;
+	snprintf(sync->dir, sizeof(sync->dir), "%s",
+		 conf->ledger ? conf->state_dir : conf->runtime_dir);
+	file_path(daemon, "", sync->path, sizeof(sync->path)); /* as it was for the file */
+	return aside_begin(out, daemon->event, &work, sync, arg);
 }
 
 int daemon_drain_begin(struct daemon *daemon, bool keep, int64_t uid)

@@ -425,6 +425,15 @@ class Drains(Changes):
         self.assertFalse(self.restarted())
         self.refuses("usage", "exclude", "drain", off=True, until_restart=True)
 
+    def test_whatever_stands_in_its_file_is_a_drain_and_no_wait(self):
+        self.start("vm1:A:high")
+        path = self.vgpud.directory / "state/draining"
+        for make in (os.mkfifo, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"\xff" * 5000)):
+            make(path)
+            self.assertTrue(self.restarted())
+            self.admin.row("drain", off=True)
+            self.assertFalse(path.exists())
+
     def test_it_gives_up_in_time(self):
         (client,) = self.start("vm1:A:high")
         with self.vgpud.held():

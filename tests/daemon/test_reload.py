@@ -115,6 +115,18 @@ class Reload(DaemonCase):
         self.assertEqual(self.admin.row("status")["isolation"], "pool")
         self.works(client)
 
+    def test_a_pipe_in_its_place_is_not_an_empty_configuration(self):
+        client, = self.begin("vm1:A:high")
+        self.reload(GOOD[0])
+        self.configuration.unlink()
+        os.mkfifo(self.configuration)
+        before = self.reloads()
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+        wait_until(lambda: self.reloads() > before, "vgpud to deal with SIGHUP")
+        self.assertEqual(self.window(), 2)
+        self.assertIn(b"it is a pipe", self.vgpud.log.read_bytes())
+        self.works(client)
+
     def test_a_configuration_that_has_gone_changes_nothing(self):
         client, = self.begin("vm1:A:high")
         self.configuration.unlink()

@@ -11,6 +11,7 @@
 #include "common/units.h"
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/aside.h"
 #include "vgpud/daemon.h"
 
 #define DRAIN_TIMEOUT_MS 60000
@@ -221,19 +222,25 @@ static void drain_gone(struct admin_call *call)
 	admin_end(call, NULL);
 }
 
-static void wait_drained(struct admin_call *call, uint64_t timeout_ms)
+struct drain_begin {
+	uint64_t timeout_ms;
+	uint64_t started_ns;
+	unsigned live; /* requests that were here */
+};
+
+static void wait_drained(struct admin_call *call, const struct drain_begin *begin)
 {
 	struct admin_drain *drain = calloc(1, sizeof(*drain));
 
 	if (drain == NULL ||
 	    sd_event_add_time_relative(call->daemon->event, &drain->timer, CLOCK_MONOTONIC,
-				       timeout_ms * 1000, 0, on_drain_timeout, call) < 0) {
+				       begin->timeout_ms * 1000, 0, on_drain_timeout, call) < 0) {
 		free(drain);
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
 		return;
 	}
-	drain->started_ns = util_now_ns();
-	drain->live = call->daemon->broker.live;
+	drain->started_ns = begin->started_ns;
+	drain->live = begin->live;
 	drain->call = call;
 	call->data = drain;
 	call->gone = drain_gone;
@@ -241,10 +248,83 @@ static void wait_drained(struct admin_call *call, uint64_t timeout_ms)
 	call->daemon->drained = on_drained;
 }
 
+/* --- a drain that is to be kept --- */
+
+struct keeping {
+	struct aside *sync;
+	struct drain_begin begin;
+};
+
+/* The last request may have ended while the drain was being kept. */
+static void await_drain(struct admin_call *call, const struct drain_begin *begin)
+{
+	if (call->daemon->broker.live == 0)
+		drain_row(call, true, begin->live,
+			  begin->live > 0 ? util_now_ns() - begin->started_ns : 0);
+	else
+		wait_drained(call, begin);
+}
+
+static struct drain_begin forget_keeping(struct admin_call *call)
+{
+	struct keeping *keeping = call->data;
+	struct drain_begin begin = keeping->begin;
+
+	free(keeping);
+	call->data = NULL;
+	call->gone = NULL;
+	return begin;
+}
+
+static void on_kept(void *arg, int err)
+{
+	struct admin_call *call = arg;
+	struct drain_begin begin = forget_keeping(call);
+
+	/* drain --off may have come first, and has removed the file. */
+	if (!call->daemon->broker.draining)
+		admin_fail(call, ADMIN_ERROR_REFUSED, "somebody ended the drain with drain --off");
+	else if (err != 0)
+		admin_fail(
+			call, ADMIN_ERROR_DEGRADED,
+			"no new requests are taken, but a power failure may end that: %s; vgpuadm "
+			"doctor says more",
+			strerror(-err));
+	else
+		await_drain(call, &begin);
+}
+
+static void keeping_gone(struct admin_call *call)
+{
+	aside_end(((struct keeping *)call->data)->sync);
+	forget_keeping(call);
+	admin_end(call, NULL);
+}
+
+static void keep_drain(struct admin_call *call, const struct drain_begin *begin)
+{
+	struct keeping *keeping = calloc(1, sizeof(*keeping));
+
+	if (keeping == NULL) {
+		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
+		return;
+	}
+	keeping->begin = *begin;
+	call->data = keeping;
+	call->gone = keeping_gone;
+	if (daemon_drain_sync(&keeping->sync, call->daemon, on_kept, call) != 0)
+		on_kept(call, -EBUSY);
+}
+
 static void begin_drain(struct admin_call *call, bool keep, uint64_t timeout_ms)
 {
 	struct daemon *daemon = call->daemon;
 	bool was = daemon->broker.draining, was_kept = was && daemon->draining.kept;
+	const struct drain_begin begin = {
+		.timeout_ms = timeout_ms,
+		.started_ns = util_now_ns(),
+		.live = daemon->broker.live,
+	};
 	int err = daemon_drain_begin(daemon, keep, call->peer.uid);
 
 	if (err != 0) {
@@ -260,10 +340,10 @@ static void begin_drain(struct admin_call *call, bool keep, uint64_t timeout_ms)
 		log_info("drain: no new requests until %s (uid %u)", drain_until(daemon),
 			 call->peer.uid);
 	}
-	if (daemon->broker.live == 0)
-		drain_row(call, true, 0, 0);
+	if (keep && !was_kept)
+		keep_drain(call, &begin);
 	else
-		wait_drained(call, timeout_ms);
+		await_drain(call, &begin);
 }
 
 static void end_drain(struct admin_call *call)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cmd/suggest.h"
@@ -296,9 +297,15 @@ static ssize_t read_all(const char *path, char *text)
 	/* O_NONBLOCK: opening a FIFO must not wait for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t len = 0, n = 1;
+	struct stat st;
 
 	if (fd < 0)
 		return -errno;
+	/* One that no process writes into reads as an empty file, which would be all standard values. */
+	if (fstat(fd, &st) < 0 || S_ISFIFO(st.st_mode)) {
+		close(fd);
+		return -EAGAIN;
+	}
 	while (n > 0 && len <= CONF_FILE_MAX) {
 		n = read(fd, text + len, (size_t)(CONF_FILE_MAX + 1 - len));
 		if (n > 0)

@@ -25,8 +25,8 @@ LOST = re.compile(rb"(\d+) messages are lost here")
 class Heard(Vgpud):
     """A daemon whose messages go to a descriptor of ours."""
 
-    def __init__(self, ours, theirs, *vms):
-        super().__init__(*vms, executor="cpu", options=PATIENT)
+    def __init__(self, ours, theirs, *vms, settings=""):
+        super().__init__(*vms, executor="cpu", options=PATIENT, settings=settings)
         self.ours, self.theirs = ours, theirs
 
     def launch(self):
@@ -56,8 +56,8 @@ class Heard(Vgpud):
 
 
 class Unread(unittest.TestCase):
-    def goes_on(self, ours, theirs):
-        vgpud = self.enterContext(Heard(ours, theirs, "vm1:A:high", "vm2:A:low"))
+    def goes_on(self, ours, theirs, settings=""):
+        vgpud = self.enterContext(Heard(ours, theirs, "vm1:A:high", "vm2:A:low", settings=settings))
         admin = self.enterContext(AdminClient(vgpud.admin_socket))
         device = self.enterContext(LinkClient(vgpud.socket("vm1")))
         device.handshake()
@@ -65,6 +65,14 @@ class Unread(unittest.TestCase):
             admin.row("set-priority", vm="vm2", priority=("medium", "low")[change % 2])
         self.assertEqual(device.call(proto.request(Op.NOP)).status, Err.OK)
         return vgpud, admin
+
+    def test_a_query_that_gives_a_client_up_ends(self):
+        """It says so, and must not wait for that to be read: it holds the database's log open."""
+        vgpud, _ = self.goes_on(*os.pipe(), settings="[admin]\nidle_timeout_s = 1\n")
+        with AdminClient(vgpud.admin_socket) as slow:
+            slow.send("events", limit="1000000")
+            process.wait_until(vgpud.queries, "the query to begin")
+            process.wait_until(lambda: not vgpud.queries(), "the query to end")
 
     def told(self, vgpud, admin):
         """Once it is read, each change is there or told as lost."""

@@ -247,6 +247,8 @@ int query_main(const char *text)
 	char why[256];
 
 	log_init(spawn_name[SPAWN_QUERY], false);
+	/* One that waits in its log holds the database's log open. */
+	log_never_wait();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Queries run at low priority: broker and workers need the processors. */

@@ -16,9 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/util.h"
 #include "proc/confine.h"
 #include "proc/inherit.h"
+#include "proc/spawn_wire.h"
 #include "vgpud/files/dir.h"
 
 /*
@@ -458,13 +460,14 @@ int file_scan_main(const char *argument)
 
 	if (parse_task(argument, &scan.task) != 0)
 		return 2;
+	log_init(spawn_name[SPAWN_FILES], false);
+	log_never_wait();
 	ignore_signals();
 	umask(0); /* files are created with their final modes */
 	if (scan.task.inotify) {
 		scan.inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (scan.inotify_fd < 0)
-			fprintf(stderr, "vgpud-files: no inotify: %s; looking at each interval\n",
-				strerror(errno));
+			log_warning("no inotify: %s; looking at each interval", strerror(errno));
 	}
 	confine(CONFINE_FILES);
 	run(&scan);

@@ -108,7 +108,7 @@ MODEL model_u32 samples_rc4(model_u32 key)
 	for (int k = 0; k < 256; k++) {
 		model_u8 was = s[k];
 
-		b = (b + was + (samples_mix(key + k % 16) & 255)) & 255;
+		b = (b + was + (int)(samples_mix(key + k % 16) & 255)) & 255;
 		s[k] = s[b];
 		s[b] = was;
 	}

@@ -24,6 +24,7 @@
 #include "vgpud/admin/query_private.h"
 
 #define QUERY_NICE 10
+#define SPELL_SIZE 32
 /* Most answers are read and written in pieces; stats --blame needs the most memory, 192 MiB. */
 #define QUERY_MEMORY_BYTES (UINT64_C(512) << 20)
 
@@ -72,9 +73,25 @@ int query_window_from_first(struct query *q)
 	return query_check(q, ledger_query_sessions(q->ledger, keep_start, &q->filter.since_ns));
 }
 
+/*
+ * The user's "2099-01-01" comes as the seconds that vgpuadm made of it, which say little to him.
+ * out: SPELL_SIZE bytes. Return: out, or text.
+ */
+static const char *spell(const char *text, int64_t ns, char *out)
+{
+	time_t seconds = (time_t)(ns / UTIL_NS_PER_S);
+	struct tm utc;
+
+	if (text[0] != '@' || gmtime_r(&seconds, &utc) == NULL ||
+	    strftime(out, SPELL_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		return text;
+	return out;
+}
+
 int query_window(struct query *q)
 {
 	const char *since = query_arg(q, "since"), *until = query_arg(q, "until");
+	char since_text[SPELL_SIZE], until_text[SPELL_SIZE];
 
 	q->filter.since_ns = 0;
 	q->filter.until_ns = INT64_MAX;
@@ -94,7 +111,8 @@ int query_window(struct query *q)
 	query_fail(q, "usage",
 		   until != NULL ? "--since %s is not before --until %s"
 				 : "--since %s is not before %s, the end of the window",
-		   since != NULL ? since : "the beginning", until != NULL ? until : "now");
+		   since != NULL ? spell(since, q->filter.since_ns, since_text) : "the beginning",
+		   until != NULL ? spell(until, q->filter.until_ns, until_text) : "now");
 	return -EINVAL;
 }
 

@@ -82,6 +82,7 @@ class FakeVgpud:
 
     def __enter__(self):
         self._listener.bind(str(self.socket))
+        self.socket.chmod(0o666)
         self._listener.listen()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()

@@ -164,8 +164,10 @@ static void check_daemon(struct doctor *doctor, struct view *view)
 		return;
 	check_inside(doctor, view);
 	status = view_rows(view, "status", NULL, NULL, &fail);
-	if (status)
+	if (status) {
 		doctor_files(doctor, json_array_get(status, 0));
+		doctor_state(doctor, json_array_get(status, 0));
+	}
 	json_decref(status);
 	vms = view_rows(view, "list", NULL, NULL, &fail);
 	if (!vms)

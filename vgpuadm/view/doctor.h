@@ -22,6 +22,9 @@ void doctor_sockets(struct doctor *doctor, const char *runtime_dir, const json_t
 /* Checks who may write to the file transport's directory, which the daemon's status names. */
 void doctor_files(struct doctor *doctor, const json_t *status);
 
+/* Checks that the ledger, which the daemon's status names, is closed to other users. */
+void doctor_state(struct doctor *doctor, const json_t *status);
+
 /* Checks that the admin socket is a socket, and who may connect by its mode. */
 void doctor_admin_socket(struct doctor *doctor, const char *path);
 

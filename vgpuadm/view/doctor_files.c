@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* doctor_files.c - the doctor looks at the file transport's directory */
+/* doctor_files.c - the doctor looks at the directories of file transport and ledger */
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "vgpuadm/view/doctor.h"
 
@@ -34,4 +37,36 @@ void doctor_files(struct doctor *doctor, const json_t *status)
 	else
 		doctor_add(doctor, DOCTOR_OK, "files", NULL, "%s, mode %04o", dir,
 			   st.st_mode & 07777u);
+}
+
+/* Return: whether users other than the file's owner may open it, which is a finding then. */
+static bool is_open(struct doctor *doctor, const char *path)
+{
+	struct stat st;
+
+	/* The daemon's own checks report a file that is missing. */
+	if (stat(path, &st) < 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+		return false;
+	doctor_add(doctor, DOCTOR_WARNING, "state", "chmod go= it, as vgpud makes it",
+		   "%s is open to other users (mode %04o): they may read or lock the records of "
+		   "all VMs",
+		   path, st.st_mode & 07777u);
+	return true;
+}
+
+/* vgpud closes directory and database when it starts, and does not look again. */
+void doctor_state(struct doctor *doctor, const json_t *status)
+{
+	const char *path = field_string(status, "ledger_path");
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	bool open;
+
+	if (slash == NULL || access(path, F_OK) < 0 ||
+	    snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path) >= (int)sizeof(dir))
+		return;
+	open = is_open(doctor, dir);
+	open = is_open(doctor, path) || open;
+	if (!open)
+		doctor_add(doctor, DOCTOR_OK, "state", NULL, "%s is closed to other users", dir);
 }

@@ -100,6 +100,13 @@ static bool check_socket(struct doctor *doctor, const json_t *vm)
 			   st.st_mode & 07777u);
 		return true;
 	}
+	if (!connects && (st.st_mode & S_IWGRP) == 0) {
+		doctor_add(doctor, DOCTOR_WARNING, "sockets",
+			   "chmod 660 the file, or restart vgpud: it makes its sockets anew",
+			   "%s: %s has mode %04o, which shuts out the QEMUs of its group", name,
+			   path, st.st_mode & 07777u);
+		return true;
+	}
 	if (!connects)
 		say_access(doctor, vm, &st);
 	return false;
@@ -129,11 +136,18 @@ void doctor_admin_socket(struct doctor *doctor, const char *path)
 	if (stat(path, &st) < 0)
 		doctor_add(doctor, DOCTOR_ERROR, "admin socket",
 			   errno == EACCES ? "run vgpuadm doctor as root"
-					   : "start vgpud, or name its socket with -s",
+					   : "start vgpud, or restart it if it runs (systemctl "
+					     "restart vgpud); or name its socket with -s",
 			   "%s: %s", path, strerror(errno));
 	else if (!S_ISSOCK(st.st_mode))
 		doctor_add(doctor, DOCTOR_ERROR, "admin socket",
 			   "move the file away and restart vgpud", "%s is no socket", path);
+	else if ((st.st_mode & S_IWOTH) == 0)
+		doctor_add(doctor, DOCTOR_WARNING, "admin socket",
+			   "chmod 666 the file, or restart vgpud: whom it lets in is decided by "
+			   "user and group, not by the mode",
+			   "%s, mode %04o, shuts out members of the admin and read groups", path,
+			   st.st_mode & 07777u);
 	else
 		doctor_add(doctor, DOCTOR_OK, "admin socket", NULL, "%s, mode %04o, group %u", path,
 			   st.st_mode & 07777u, st.st_gid);

@@ -44,7 +44,8 @@ static void help_all(void)
 		printf("  %-14s %s\n", admin_cmds[i].name, admin_cmds[i].what);
 	printf("\noptions, before a command or behind it:\n%s", options_help);
 	puts("\nExit: 0 done, 1 refused, 2 usage, 3 vgpud unreachable, 4 denied, 5 not found,\n"
-	     "6 timed out, 7 degraded. Manuals: vgpuadm(8), and vgpuadm-output(7) for scripts.");
+	     "6 timed out, 7 degraded, 8 warnings (of the doctor).\n"
+	     "Manuals: vgpuadm(8), and vgpuadm-output(7) for scripts.");
 }
 
 /* Prints "PRIORITY" for a <priority>, and its possible values. */

@@ -130,6 +130,13 @@ class Ends(unittest.TestCase):
         self.assertEqual(done.returncode, REFUSED)
         self.assertIn("No space left", done.stderr)
 
+    def test_a_verdict_does_not_hide_that_the_findings_were_not_written(self):
+        with FakeVgpud(list=[], checks=[]) as fake, open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([paths.program("vgpuadm"), "-s", fake.socket, "doctor", "--qemu", "/bin/true"],
+                                  stdout=full, stderr=subprocess.PIPE, text=True, env=paths.environment(), check=False)
+        self.assertEqual(done.returncode, REFUSED)
+        self.assertIn("No space left", done.stderr)
+
     def test_escapes_in_an_error_stay_text(self):
         with FakeVgpud(list=fail("refused", "a\x1b]0;evil\x07b")) as fake:
             self.fails(REFUSED, "a\\x1b]0;evil\\x07b", where=fake.socket)
@@ -272,7 +279,15 @@ class Completion(unittest.TestCase):
                 COMP_WORDS=({program} -s {fake.socket} pause v) COMP_CWORD=4
                 _vgpuadm && echo "${{COMPREPLY[@]}}" """], capture_output=True, text=True, check=False,
                                   env=paths.environment())
-        self.assertEqual((done.stdout, done.stderr), ("vm7\n", ""))
+            self.assertEqual((done.stdout, done.stderr), ("vm7\n", ""))
+            # bash has split --by=v and 07:30 already
+            done = subprocess.run(["bash", "-c", script + f"""
+                COMP_WORDS=({program} -s {fake.socket} stats --since 07 : 30 --by = p) COMP_CWORD=10
+                _vgpuadm && echo "${{COMPREPLY[@]}}"
+                COMP_WORDS=({program} -s {fake.socket} stats --by =) COMP_CWORD=5
+                _vgpuadm && echo "${{COMPREPLY[@]}}" """], capture_output=True, text=True, check=False,
+                                  env=paths.environment())
+        self.assertEqual((done.stdout, done.stderr), ("pool priority\nvm pool priority opcode\n", ""))
         self.assertTrue(run("completion", "zsh").stdout.startswith("#compdef vgpuadm\n"))
 
 

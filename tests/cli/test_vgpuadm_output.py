@@ -18,6 +18,7 @@ import sys
 import termios
 import unittest
 from pathlib import Path
+from socket import AF_UNIX, socket as make_socket
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -336,6 +337,12 @@ class Snippets(unittest.TestCase):
         self.assertEqual(found, ["-chardev", 'socket,id=vg0,path=/run/"x"/vm3.sock,reconnect=1', "-device",
                                  "vgpu-stub,chardev=vg0,id=vgpu0,addr=0x1e"])
 
+    def test_a_qemu_that_is_not_there(self):
+        with FakeVgpud(list=[vm("vm3", 3)]) as fake:
+            status, stdout, stderr = run("snippet", "qemu", "vm3", "--qemu", "/nonexistent/qemu", fake=fake)
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertIn("/nonexistent/qemu: No such file", stderr)
+
     def test_where_qemu_listens(self):
         for hypervisor in ("qemu", "libvirt", "proxmox", "xl"):
             text = self.text(hypervisor, socket_mode="connect")
@@ -375,6 +382,29 @@ class Doctor(unittest.TestCase):
         self.assertNotIn("files", self.findings(list=[], checks=[], status=status)[1])
         status[0]["file_state"] = "failing"
         self.assertEqual(self.findings(list=[], checks=[], status=status)[1]["files"]["result"], "warning")
+
+    def test_the_ledger_is_closed_to_others(self):
+        place = process.scratch_directory("state")
+        (place / "vgpud.db").touch()
+        status = [{**STATUS, "ledger_path": str(place / "vgpud.db")}]
+        for directory, file, result, text in ((0o700, 0o600, "ok", "closed"), (0o777, 0o600, "warning", "mode 0777"),
+                                              (0o700, 0o640, "warning", "vgpud.db is open")):
+            place.chmod(directory)
+            (place / "vgpud.db").chmod(file)
+            row = self.findings(list=[], checks=[], status=status)[1]["state"]
+            self.assertEqual(row["result"], result, row)
+            self.assertIn(text, row["text"])
+
+    def test_sockets_that_shut_out_who_may_connect(self):
+        place = process.scratch_directory("sockets")
+        with make_socket(AF_UNIX) as listener:
+            listener.bind(str(place / "vm1.sock"))
+            (place / "vm1.sock").chmod(0o600)
+            row = self.findings(list=[vm("vm1", 1, socket=str(place / "vm1.sock"))], checks=[])[1]["sockets"]
+            self.assertEqual((row["result"], "mode 0600" in row["text"]), ("warning", True), row)
+        with FakeVgpud(list=[], checks=[]) as fake:
+            fake.socket.chmod(0o600)
+            self.assertIn("mode 0600, shuts out", run("doctor", fake=fake)[1])
 
     def test_a_qemu_that_has_it(self):
         with FakeVgpud(list=[], checks=[]) as fake:

@@ -7,14 +7,30 @@
 #include "vgpuadm/view/view_private.h"
 
 /* They hand the words to `vgpuadm --complete`, which answers a candidate a line. */
-static const char bash[] = "# vgpuadm in bash: source <(vgpuadm completion bash), or put it into\n"
-			   "# /etc/bash_completion.d/vgpuadm\n"
-			   "_vgpuadm()\n"
-			   "{\n"
-			   "    mapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" --complete \\\n"
-			   "        \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
-			   "}\n"
-			   "complete -o default -F _vgpuadm vgpuadm\n";
+static const char bash[] =
+	"# vgpuadm in bash: source <(vgpuadm completion bash), or put it into\n"
+	"# /etc/bash_completion.d/vgpuadm\n"
+	"_vgpuadm()\n"
+	"{\n"
+	"    local words=() word before='' i\n"
+	"    # bash splits words at = and : and replaces only what is behind them\n"
+	"    for ((i = 1; i <= COMP_CWORD; i++)); do\n"
+	"        word=${COMP_WORDS[i]}\n"
+	"        if [[ $word == [=:]* || $before == [=:]* ]] && ((i > 1)); then\n"
+	"            words[-1]+=$word\n"
+	"        else\n"
+	"            words+=(\"$word\")\n"
+	"        fi\n"
+	"        before=$word\n"
+	"    done\n"
+	"    mapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" --complete \\\n"
+	"        \"${words[@]}\" 2>/dev/null)\n"
+	"    word=${words[-1]}\n"
+	"    if [[ $word != \"${COMP_WORDS[COMP_CWORD]}\" ]]; then\n"
+	"        COMPREPLY=(\"${COMPREPLY[@]#\"${word%\"${word##*[=:]}\"}\"}\")\n"
+	"    fi\n"
+	"}\n"
+	"complete -o default -F _vgpuadm vgpuadm\n";
 
 static const char zsh[] =
 	"#compdef vgpuadm\n"

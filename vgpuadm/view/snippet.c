@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snippet.c - the text that gives a VM's definition the device */
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -294,12 +295,19 @@ int view_snippet(struct view *view, struct fail *fail)
 {
 	struct output_shape shape = view_shape(ADMIN_CMD_SNIPPET, &view->args);
 	const char *hypervisor = pattern_value(&view->args, "hypervisor");
-	json_t *vm = view_vm(view, pattern_value(&view->args, "vm"), fail), *rows;
-	char *text;
+	const char *qemu = pattern_value(&view->args, "qemu");
+	json_t *vm, *rows;
+	char *text, head[2];
 
+	/* A mistyped path must not pass for an old QEMU. */
+	if (qemu && qemu_ask(qemu, "-version", NULL, "", head, sizeof(head)) == QEMU_NOT_STARTED)
+		return fail_set(fail, ADMIN_ERROR_REFUSED,
+				"snippet: --qemu: %s: %s; name the QEMU that runs the VM", qemu,
+				strerror(errno));
+	vm = view_vm(view, pattern_value(&view->args, "vm"), fail);
 	if (!vm)
 		return fail->status;
-	text = make(hypervisor, vm, pattern_value(&view->args, "qemu"));
+	text = make(hypervisor, vm, qemu);
 	rows = json_pack("[{s:s, s:s, s:s}]", "hypervisor", hypervisor, "vm",
 			 field_string(vm, "vm"), "text", text ? text : "");
 	view_write(view, &shape, rows, NULL, fail);

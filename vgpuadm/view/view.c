@@ -201,7 +201,9 @@ static int flush(struct fail *fail)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return fail->status;
 	clearerr(stdout);
-	if (fail->status != 0)
+	/* The doctor's verdict is worth nothing without the findings that it counts. */
+	if (fail->status != 0 && fail->status != ADMIN_ERROR_DEGRADED &&
+	    fail->status != ADMIN_ERROR_WARNING)
 		return fail->status;
 	return fail_set(fail, ADMIN_ERROR_REFUSED, "cannot write the output: %s", strerror(errno));
 }

@@ -52,6 +52,12 @@ class Golden(unittest.TestCase):
                     self.assertEqual(finished.stdout, "")
                     self.assertEqual(finished.returncode, 2)
 
+    def test_a_vm_without_pool_or_priority(self):
+        for text in ("vm1", "vm1:", "vm1:B", "vm1:B:", "vm1::high"):
+            finished = vgpud("-n", "-c", "/dev/null", "--vm", text)
+            self.assertEqual((finished.returncode, finished.stdout), (2, ""))
+            self.assertIn(f"{text}: expected NAME:POOL:PRIORITY, as in vm3:B:high", finished.stderr)
+
     def test_users_and_groups_that_are_named_and_missing(self):
         for section, key, what in (("vgpud", "user", "user"), ("admin", "group", "group"), ("admin", "read_group", "group")):
             with tempfile.NamedTemporaryFile("w") as file:

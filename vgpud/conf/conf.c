@@ -70,7 +70,8 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 		snprintf(why, why_size, "%s: there are %d VMs already", text, CONF_VM_MAX);
 		return -EINVAL;
 	}
-	if (!next_field(&rest, name) || !next_field(&rest, pool) || !next_field(&rest, priority)) {
+	if (!next_field(&rest, name) || !next_field(&rest, pool) || !next_field(&rest, priority) ||
+	    pool[0] == '\0' || priority[0] == '\0') {
 		snprintf(why, why_size, "%s: expected NAME:POOL:PRIORITY, as in vm3:B:high", text);
 		return -EINVAL;
 	}

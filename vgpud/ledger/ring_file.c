@@ -175,7 +175,7 @@ static int explain_new(const struct ring *ring, int err, size_t bytes, char *why
 		snprintf(why, why_len, "%s: cannot set up the ledger's ring of %zu bytes: %s%s",
 			 ring->path, bytes, strerror(-err),
 			 err == -ENOSPC || err == -EDQUOT
-				 ? "; free some space, or make the ring smaller"
+				 ? "; free some space, or lower ring_records in vgpud.conf"
 			 : err == -EFBIG ? "; raise the limit (ulimit -f, LimitFSIZE=)"
 					 : "");
 	return err;

@@ -73,7 +73,7 @@ void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, c
  * The daemon is ready when guests can connect, each executor has started or failed, and it is known
  * who may connect, unless that takes too long.
  */
-void daemon_settle(struct daemon *daemon)
+static void settle(struct daemon *daemon)
 {
 	unsigned vms = 0;
 	const struct vm *vm;
@@ -93,13 +93,13 @@ void daemon_settle(struct daemon *daemon)
 
 static void on_settled(void *arg)
 {
-	daemon_settle(arg);
+	settle(arg);
 }
 
 void daemon_looked_up(struct daemon *daemon)
 {
 	daemon->lookups--;
-	daemon_settle(daemon);
+	settle(daemon);
 }
 
 static int on_impatient(sd_event_source *source, uint64_t usec, void *arg)
@@ -113,7 +113,7 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *arg)
 			    "groups that are looked up may connect once they are known",
 			    daemon->lookups);
 	daemon->impatient = true;
-	daemon_settle(daemon);
+	settle(daemon);
 	return 0;
 }
 

@@ -11,9 +11,6 @@
 /* One line in the audit trail, in the daemon's own name. subject, text: may be NULL. */
 void daemon_tell(struct daemon *daemon, const char *kind, const char *subject, const char *text);
 
-/* Sends READY=1 once guests can connect, and executors, groups and owners are known. */
-void daemon_settle(struct daemon *daemon);
-
 /* One of daemon->lookups has ended. */
 void daemon_looked_up(struct daemon *daemon);
 

@@ -318,12 +318,13 @@ install-pages = for page in $(1); do dir=$(SHARE)/man/man$${page\#\#*.}; \
 	install -d $$dir && install -m 644 man/$$page $$dir || exit 1; done
 
 install: all install-guest
-	install -d $(SBIN) $(BIN) $(UNITS) $(USERS) $(ETC) $(SHARE)/vgpu $(SHARE)/doc/vgpu \
+	install -d $(SBIN) $(BIN) $(UNITS) $(USERS) $(ETC) $(SHARE)/vgpu $(SHARE)/doc/vgpu/docs \
 		$(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
 	install -m 755 $(B)/bin/vgpud $(SBIN)
 	install -m 755 $(B)/bin/vgpuadm $(B)/bin/softgpu-run $(BIN)
 	install -m 644 schema.sql $(SHARE)/vgpu
-	install -m 644 README.md COPYING docs/*.md packaging/vgpud.conf $(SHARE)/doc/vgpu
+	install -m 644 README.md SECURITY.md HACKING.md COPYING packaging/vgpud.conf $(SHARE)/doc/vgpu
+	install -m 644 docs/*.md $(SHARE)/doc/vgpu/docs
 	$(B)/bin/vgpuadm completion bash >$(SHARE)/bash-completion/completions/vgpuadm
 	$(B)/bin/vgpuadm completion zsh >$(SHARE)/zsh/site-functions/_vgpuadm
 	sed 's|/usr/local/|$(PREFIX)/|' packaging/vgpud.service >$(UNITS)/vgpud.service

@@ -257,12 +257,16 @@ static int run_file(void)
 	bool leave = false;
 	char *line = NULL;
 	size_t size = 0;
+	unsigned long number = 0;
 	int status, last = 0;
 
 	while (!leave && getline(&line, &size, stdin) >= 0) {
+		number++;
 		status = run_line(line, &leave);
-		if (status != 0)
-			last = status;
+		if (status == 0)
+			continue;
+		last = status;
+		fprintf(stderr, "vgpuadm: that was line %lu of standard input\n", number);
 	}
 	free(line);
 	return last;

@@ -41,7 +41,7 @@ class Install(unittest.TestCase):
         self.assertLessEqual({"usr/sbin/vgpud", "usr/bin/vgpuadm", "usr/bin/vgpu-run", "usr/bin/vgpu-probe", "etc/vgpud/vgpud.conf",
                               "usr/lib/systemd/system/vgpud.service", "usr/lib/sysusers.d/vgpud.conf",
                               "usr/share/bash-completion/completions/vgpuadm", "usr/share/zsh/site-functions/_vgpuadm",
-                              "usr/share/doc/vgpu/migration.md"}, found)
+                              "usr/share/doc/vgpu/docs/migration.md", "usr/share/doc/vgpu/SECURITY.md"}, found)
         pages = {path.name for path in (paths.ROOT / "man").iterdir()}
         self.assertEqual({Path(path).name for path in found if "/man/" in path}, pages, "each manual page, once")
         unit = (self.top / "usr/lib/systemd/system/vgpud.service").read_text()

@@ -256,6 +256,7 @@ assert [row['vm'] for row in rows] == ['vm1', 'vm2', 'vm10'] * 2 and rows[3]['ra
 @test "commands from standard input" {
     run -5 vgpuadm --no-headings <<<$'list --csv\nshow nobody\nlist --csv # still here'
     is "$(grep -c '^vm10,10,' <<<"$output")" 2
+    [[ $output == *"line 2 of standard input"* ]]
 }
 
 @test "remove-vm refuses while it is connected, unless --force" {

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from book import ALL, NOP, BookClient, add, worker_of  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
 from lib import proto, tap  # noqa: E402
-from lib.adminclient import AdminClient  # noqa: E402
+from lib.adminclient import AdminClient, Refused  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.proto import Err, Op  # noqa: E402
 from lib.vgpud import PATIENT  # noqa: E402
@@ -336,6 +336,12 @@ class Blame(DaemonCase):
     def test_another_gpu_is_not_to_blame(self):
         self.busy("vm2:A:low", "vm3:B:high", options=("--executor", "B=auto"))
         self.assertNotIn("vm3", {row["group"] for row in self.admin.rows("stats", blame="vm2")})
+
+    def test_it_goes_with_no_other_grouping(self):
+        self.start("vm1:A:high")
+        for option, value in (("by", "pool"), ("exact", True)):
+            with self.assertRaisesRegex(Refused, f"leave --{option} out"):
+                self.admin.rows("stats", blame="vm1", **{option: value})
 
     def test_nobody_waited(self):
         self.start("vm1:A:high")

@@ -178,6 +178,19 @@ static void use_window(struct groups *groups, const struct ledger_query_window *
 
 static void blame(struct query *q, struct groups *groups);
 
+/* Blame is by VM and exact. Return: 0, or -EINVAL after having failed. */
+static int check_blame(struct query *q)
+{
+	const char *with = query_arg(q, "by") != NULL	       ? "--by"
+			   : json_object_get(q->args, "exact") ? "--exact"
+							       : NULL;
+
+	if (query_arg(q, "blame") == NULL || with == NULL)
+		return 0;
+	query_fail(q, "usage", "--blame is by VM and exact: leave %s out", with);
+	return -EINVAL;
+}
+
 void query_stats(struct query *q)
 {
 	bool exact = json_is_true(json_object_get(q->args, "exact"));
@@ -185,7 +198,7 @@ void query_stats(struct query *q)
 	struct ledger_query_window window;
 	json_t *end;
 
-	if (query_filter(q) == 0 && query_window_from_first(q) == 0 &&
+	if (check_blame(q) == 0 && query_filter(q) == 0 && query_window_from_first(q) == 0 &&
 	    query_check(q, ledger_query_vms(q->ledger, keep_vm, &groups)) == 0) {
 		if (query_arg(q, "blame") != NULL) {
 			blame(q, &groups);

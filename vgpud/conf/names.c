@@ -32,8 +32,8 @@ static bool has_user(const char *name)
 	char *buffer = malloc(ENTRY_MAX);
 	struct passwd entry, *user = NULL;
 
-	if (buffer != NULL)
-		getpwnam_r(name, &entry, buffer, ENTRY_MAX, &user);
+	if (buffer == NULL || getpwnam_r(name, &entry, buffer, ENTRY_MAX, &user) != 0)
+		user = NULL;
 	free(buffer);
 	return user != NULL;
 }
@@ -43,8 +43,8 @@ static bool has_group(const char *name)
 	char *buffer = malloc(ENTRY_MAX);
 	struct group entry, *group = NULL;
 
-	if (buffer != NULL)
-		getgrnam_r(name, &entry, buffer, ENTRY_MAX, &group);
+	if (buffer == NULL || getgrnam_r(name, &entry, buffer, ENTRY_MAX, &group) != 0)
+		group = NULL;
 	free(buffer);
 	return group != NULL;
 }

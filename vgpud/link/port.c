@@ -24,7 +24,7 @@
  * restarted QEMU is not refused because of its own dead predecessor.
  *
  * When descriptors run short, devices wait in the backlog, so that administrators can still connect
- * (descriptors.h). The port looks again each second: its socket would be readable all the time, and
+ * (descriptors.h). The port looks again ten times a second: its socket is readable all the time, and
  * the loop would spin on a connection that it cannot accept.
  *
  * Messages that a device can provoke are logged at most once a second. A device that connects and
@@ -32,7 +32,7 @@
  */
 
 #define CONNECT_RETRY_USEC 1000000ull
-#define ACCEPT_RETRY_USEC 1000000ull /* while descriptors run short */
+#define ACCEPT_RETRY_USEC 100000ull /* while descriptors run short */
 
 struct port {
 	struct port_config config; /* but path */

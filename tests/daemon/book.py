@@ -105,8 +105,11 @@ class BookClient(LinkClient):
 
 
 def state(pid):
-    """Return: the letter of the process's state."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    """Return: the letter of the process's state; X: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 def _cpu_ns(pid):

@@ -481,7 +481,7 @@ class Odd(DaemonCase):
                 os.kill(self.vgpud.pid, signal.SIGHUP)
                 self.works(client)
                 self.assertEqual(follows.receive()["row"]["status"], "OK")
-        self.assertEqual(self.admin.row("status")["admin_clients"], 1)
+        wait_until(lambda: self.admin.row("status")["admin_clients"] == 1, "the follower to be gone")
 
 
 if __name__ == "__main__":

@@ -178,16 +178,12 @@ static void use_window(struct groups *groups, const struct ledger_query_window *
 
 static void blame(struct query *q, struct groups *groups);
 
-/* Blame is by VM and exact. Return: 0, or -EINVAL after having failed. */
+/* Blame is exact with --exact and without. Return: 0, or -EINVAL after having failed. */
 static int check_blame(struct query *q)
 {
-	const char *with = query_arg(q, "by") != NULL	       ? "--by"
-			   : json_object_get(q->args, "exact") ? "--exact"
-							       : NULL;
-
-	if (query_arg(q, "blame") == NULL || with == NULL)
+	if (query_arg(q, "blame") == NULL || query_arg(q, "by") == NULL)
 		return 0;
-	query_fail(q, "usage", "--blame is by VM and exact: leave %s out", with);
+	query_fail(q, "usage", "--blame is by VM: leave --by out");
 	return -EINVAL;
 }
 

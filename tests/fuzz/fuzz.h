@@ -32,6 +32,6 @@ static inline uint8_t *fuzz_copy(const uint8_t *bytes, size_t len_bytes)
 /* libFuzzer calls the first; the second, where a fuzzer has it, calls the third for any change. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes);
 size_t LLVMFuzzerCustomMutator(uint8_t *input, size_t len_bytes, size_t room_bytes, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *input, size_t len_bytes, size_t room_bytes);
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t len_bytes, size_t room_bytes);
 
 #endif

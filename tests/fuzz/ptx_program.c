@@ -177,13 +177,16 @@ static void put_row(struct ptx_text *t, struct ptx_source *s)
 {
 	struct sg_isa_operand operands[SG_ISA_OPERANDS_MAX];
 	const struct sg_isa_variant *v;
-	uint32_t row;
+	uint32_t row, forms;
 	int count;
 
 	if (!variants)
 		list_variants();
 	row = ptx_take(s, rows);
-	v = &variants[first[row] + ptx_take(s, 65536) % (first[row + 1] - first[row])];
+	forms = first[row + 1] - first[row];
+	if (forms == 0)
+		return;
+	v = &variants[first[row] + ptx_take(s, 65536) % forms];
 	count = sg_isa_operands(v, operands);
 	ptx_put(t, "%s", v->name);
 	for (int n = 0; n < count; n++) {

@@ -181,6 +181,13 @@ class Killed(Recording):
 
 
 class Vms(Recording):
+    def connected(self, vm):
+        """Return: a device; None while its socket is not there, or does not listen yet."""
+        try:
+            return self.enterContext(LinkClient(self.vgpud.socket(vm)))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+
     def names(self):
         return [row["vm"] for row in self.admin.rows("list")]
 
@@ -203,8 +210,7 @@ class Vms(Recording):
         self.start("vm1:A:high")
         with self.refusing():
             added = self.send("add-vm", name="vm2")
-            wait_until(self.vgpud.socket("vm2").exists, "the socket")
-            client = self.enterContext(LinkClient(self.vgpud.socket("vm2")))
+            client = wait_until(lambda: self.connected("vm2"), "the socket to listen")
             client.send_raw(proto.hello())
             self.fails(added)
         with self.assertRaises((Closed, ConnectionError)):
@@ -214,8 +220,7 @@ class Vms(Recording):
         self.start("vm1:A:high")
         with self.refusing():
             added = self.send("add-vm", name="vm2")
-            wait_until(self.vgpud.socket("vm2").exists, "the socket")
-            client = self.enterContext(LinkClient(self.vgpud.socket("vm2")))
+            client = wait_until(lambda: self.connected("vm2"), "the socket to listen")
             client.send_raw(proto.hello())
         added[0].answer(added[1])
         self.assertEqual(client.receive_hello().status, Err.OK)

@@ -4,29 +4,21 @@
 #include "vgpud/admin/access.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/accounts.h"
+
 #define GROUPS_MAX 256
-#define GROUP_ENTRY_MAX (1u << 20) /* bytes of a group with all its members */
 
 /* name: "": no group. Return: ADMIN_ACCESS_NO_GROUP: there is no such group. */
 static gid_t find_group(const char *name)
 {
-	struct group entry, *group = NULL;
-	char *buffer;
+	gid_t gid;
 
-	if (name[0] == '\0')
-		return ADMIN_ACCESS_NO_GROUP;
-	buffer = malloc(GROUP_ENTRY_MAX);
-	if (buffer == NULL || getgrnam_r(name, &entry, buffer, GROUP_ENTRY_MAX, &group) != 0)
-		group = NULL;
-	free(buffer);
-	return group != NULL ? entry.gr_gid : ADMIN_ACCESS_NO_GROUP;
+	return name[0] != '\0' && accounts_gid(name, &gid) == 0 ? gid : ADMIN_ACCESS_NO_GROUP;
 }
 
 void admin_access_find(struct admin_access *access, const struct conf *conf)

@@ -4,16 +4,12 @@
 #include "vgpud/conf/names.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/accounts.h"
 #include "vgpud/conf/settings.h"
-
-#define ENTRY_MAX (1u << 20) /* bytes of a group with all its members */
 
 /*
  * The standard names may be missing: a host that never ran systemd-sysusers has none of them. Then
@@ -26,27 +22,18 @@ static bool is_usual(const char *section, const char *key, const char *name)
 	return setting != NULL && strcmp(setting->standard, name) == 0;
 }
 
-/* Any thread may ask. */
 static bool has_user(const char *name)
 {
-	char *buffer = malloc(ENTRY_MAX);
-	struct passwd entry, *user = NULL;
+	uid_t uid;
 
-	if (buffer == NULL || getpwnam_r(name, &entry, buffer, ENTRY_MAX, &user) != 0)
-		user = NULL;
-	free(buffer);
-	return user != NULL;
+	return accounts_uid(name, &uid) == 0;
 }
 
 static bool has_group(const char *name)
 {
-	char *buffer = malloc(ENTRY_MAX);
-	struct group entry, *group = NULL;
+	gid_t gid;
 
-	if (buffer == NULL || getgrnam_r(name, &entry, buffer, ENTRY_MAX, &group) != 0)
-		group = NULL;
-	free(buffer);
-	return group != NULL;
+	return accounts_gid(name, &gid) == 0;
 }
 
 static int check_user(const struct conf *conf, conf_report *report, void *arg)

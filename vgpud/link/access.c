@@ -5,23 +5,20 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <grp.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "common/accounts.h"
 #include "common/util.h"
 
 #define SOCKET_MODE 0660
 #define ACL_NAME "system.posix_acl_access"
 #define OWNER_SIZE VM_SETTING_TEXT_SIZE
-#define ENTRY_MAX (1u << 20) /* bytes of a group with all its members */
 #define MAY_CONNECT (ACL_READ | ACL_WRITE)
 #define ENTRIES_MOST 6
 
@@ -34,46 +31,6 @@ static bool is_number(const char *name, uint32_t *number)
 		return false;
 	*number = (uint32_t)wide;
 	return true;
-}
-
-static int find_user(const char *name, uid_t *uid)
-{
-	struct passwd entry, *user = NULL;
-	char *buffer;
-	int err;
-
-	if (is_number(name, uid))
-		return 0;
-	buffer = malloc(ENTRY_MAX);
-	if (buffer == NULL)
-		return -ENOMEM;
-	err = getpwnam_r(name, &entry, buffer, ENTRY_MAX, &user);
-	if (user != NULL)
-		*uid = user->pw_uid;
-	free(buffer);
-	if (user != NULL)
-		return 0;
-	return err == 0 || err == ESRCH ? -ENOENT : -err;
-}
-
-static int find_group(const char *name, gid_t *gid)
-{
-	struct group entry, *group = NULL;
-	char *buffer;
-	int err;
-
-	if (is_number(name, gid))
-		return 0;
-	buffer = malloc(ENTRY_MAX);
-	if (buffer == NULL)
-		return -ENOMEM;
-	err = getgrnam_r(name, &entry, buffer, ENTRY_MAX, &group);
-	if (group != NULL)
-		*gid = group->gr_gid;
-	free(buffer);
-	if (group != NULL)
-		return 0;
-	return err == 0 || err == ESRCH ? -ENOENT : -err;
 }
 
 /* user: OWNER_SIZE bytes. Return: the group, NULL: there is none; user[0] is '\0' where none is. */
@@ -95,9 +52,9 @@ int access_find(const char *owner, struct vm_owner *out)
 	if (strlen(owner) >= sizeof(user))
 		return -ENOENT;
 	if (out->user)
-		err = find_user(user, &out->uid);
+		err = is_number(user, &out->uid) ? 0 : accounts_uid(user, &out->uid);
 	if (err == 0 && out->group)
-		err = find_group(group, &out->gid);
+		err = is_number(group, &out->gid) ? 0 : accounts_gid(group, &out->gid);
 	return err;
 }
 

@@ -119,16 +119,6 @@ unsigned sg_isa_sreg_components(enum sg_sreg sreg)
 	return sreg < SG_SREG_NUM ? sregs[sreg].components : 0;
 }
 
-/* Most words differ in their first letter: no call for these. */
-static bool same(const char *word, const char *text, size_t len_bytes)
-{
-	size_t i = 0;
-
-	while (i < len_bytes && word[i] == text[i] && word[i] != '\0')
-		i++;
-	return i == len_bytes && word[i] == '\0';
-}
-
 /* All but .pred have their width in the second to fourth place; most words that are asked about have none. */
 static bool may_be_type(const char *word, size_t len_bytes)
 {
@@ -143,7 +133,7 @@ enum sg_type sg_isa_find_type(const char *word, size_t len_bytes)
 	if (!may_be_type(word, len_bytes))
 		return SG_TYPE_NONE;
 	for (unsigned type = SG_TYPE_NONE + 1; type < SG_TYPE_NUM; type++)
-		if (same(types[type].word, word, len_bytes))
+		if (sg_isa_same(types[type].word, word, len_bytes))
 			return type;
 	return SG_TYPE_NONE;
 }
@@ -152,7 +142,7 @@ enum sg_word sg_isa_find_word(enum sg_word from, enum sg_word end, const char *w
 			      size_t len_bytes)
 {
 	for (unsigned w = from; w < end; w++)
-		if (same(words[w], word, len_bytes))
+		if (sg_isa_same(words[w], word, len_bytes))
 			return w;
 	return SG_WORD_NONE;
 }
@@ -181,7 +171,7 @@ static int find_numbered(const char *name, size_t len_bytes, enum sg_sreg *out, 
 		if (len_bytes == 2 + digits)
 			return 0;
 		*out = SG_SREG_PM64;
-		return same("_64", name + 2 + digits, len_bytes - 2 - digits) ? 0 : -ENOENT;
+		return sg_isa_same("_64", name + 2 + digits, len_bytes - 2 - digits) ? 0 : -ENOENT;
 	}
 	if (len_bytes > 6 && memcmp(name, "envreg", 6) == 0) {
 		digits = read_number(name + 6, len_bytes - 6, number);
@@ -201,7 +191,7 @@ int sg_isa_find_sreg(const char *name, size_t len_bytes, enum sg_sreg *out, unsi
 		const char *letter;
 
 		if (s == SG_SREG_PM || s == SG_SREG_PM64 || s == SG_SREG_ENVREG ||
-		    !same(sregs[s].name, name, base_bytes))
+		    !sg_isa_same(sregs[s].name, name, base_bytes))
 			continue;
 		*out = s;
 		*component = 0;

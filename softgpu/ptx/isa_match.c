@@ -46,11 +46,7 @@ static const struct {
 
 static bool span_is(struct sg_isa_span a, const char *text)
 {
-	size_t i = 0;
-
-	while (i < a.len_bytes && text[i] == a.text[i] && text[i] != '\0')
-		i++;
-	return i == a.len_bytes && text[i] == '\0';
+	return sg_isa_same(text, a.text, a.len_bytes);
 }
 
 static bool same_span(struct sg_isa_span a, struct sg_isa_span b)

@@ -45,4 +45,14 @@ void sg_isa_apply(struct sg_isa_variant *variant, const struct sg_isa_choice *ch
 enum sg_word sg_isa_find_word(enum sg_word from, enum sg_word end, const char *word,
 			      size_t len_bytes);
 
+/* Whether a word of the table is this text. Most differ in their first letter: no call for these. */
+static inline bool sg_isa_same(const char *word, const char *text, size_t len_bytes)
+{
+	size_t i = 0;
+
+	while (i < len_bytes && word[i] == text[i] && word[i] != '\0')
+		i++;
+	return i == len_bytes && word[i] == '\0';
+}
+
 #endif

@@ -52,13 +52,19 @@ int identity_find(struct identity *who, const char *name)
 	return 0;
 }
 
+/* For good. Return: 0, -1 and errno. */
+static int take_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t group_num)
+{
+	if (setgroups(group_num, groups) < 0 || setresgid(gid, gid, gid) < 0)
+		return -1;
+	return setresuid(uid, uid, uid);
+}
+
 int identity_take(const struct identity *who)
 {
 	if (!who->change)
 		return 0;
-	if (setgroups((size_t)who->group_num, who->groups) < 0 ||
-	    setresgid(who->gid, who->gid, who->gid) < 0 ||
-	    setresuid(who->uid, who->uid, who->uid) < 0) {
+	if (take_ids(who->uid, who->gid, who->groups, (size_t)who->group_num) < 0) {
 		int err = errno;
 
 		log_error("cannot become the user %s: %s", who->name, strerror(err));
@@ -103,8 +109,5 @@ int identity_take_text(const char *text)
 		errno = EINVAL;
 		return -1;
 	}
-	if (setgroups(num - 2, ids + 2) < 0 || setresgid(ids[1], ids[1], ids[1]) < 0 ||
-	    setresuid(ids[0], ids[0], ids[0]) < 0)
-		return -1;
-	return 0;
+	return take_ids(ids[0], ids[1], ids + 2, num - 2);
 }

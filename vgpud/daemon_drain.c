@@ -20,11 +20,16 @@
  * A file beside the database records the drain. It is not in the database, since an administrator
  * may need a drain just when the database cannot be written.
  */
-static int file_path(const struct daemon *daemon, const char *suffix, char *path, size_t size)
+static const char *file_dir(const struct daemon *daemon)
 {
 	const char *state_dir = conf_state_dir(daemon->conf);
-	int len = snprintf(path, size, "%s/draining%s",
-			   state_dir != NULL ? state_dir : daemon->conf->runtime_dir, suffix);
+
+	return state_dir != NULL ? state_dir : daemon->conf->runtime_dir;
+}
+
+static int file_path(const struct daemon *daemon, const char *suffix, char *path, size_t size)
+{
+	int len = snprintf(path, size, "%s/draining%s", file_dir(daemon), suffix);
 
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
@@ -122,13 +127,11 @@ int daemon_drain_sync(struct aside **out, struct daemon *daemon, void (*done)(vo
 {
 	static const struct aside_work work = { .run = run_sync, .done = on_synced, .drop = free };
 	struct sync *sync = calloc(1, sizeof(*sync));
-	const struct conf *conf = daemon->conf;
 
 	if (sync == NULL)
 		return -ENOMEM;
 	sync->done = done;
-	snprintf(sync->dir, sizeof(sync->dir), "%s",
-		 conf->ledger ? conf->state_dir : conf->runtime_dir);
+	snprintf(sync->dir, sizeof(sync->dir), "%s", file_dir(daemon));
 	file_path(daemon, "", sync->path, sizeof(sync->path)); /* as it was for the file */
 	return aside_begin(out, daemon->event, &work, sync, arg);
 }

@@ -202,6 +202,11 @@ static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+static void fail_ended(struct admin_call *call)
+{
+	admin_fail(call, ADMIN_ERROR_REFUSED, "the drain was ended with drain --off");
+}
+
 /* Another administrator has ended the drain that these wait for. */
 static void end_waits(struct daemon *daemon)
 {
@@ -211,7 +216,7 @@ static void end_waits(struct daemon *daemon)
 		struct admin_call *call = drain->call;
 
 		forget_drain(call);
-		admin_fail(call, ADMIN_ERROR_REFUSED, "the drain was ended with drain --off");
+		fail_ended(call);
 	}
 }
 
@@ -283,7 +288,7 @@ static void on_kept(void *arg, int err)
 
 	/* drain --off may have come first, and has removed the file. */
 	if (!call->daemon->broker.draining)
-		admin_fail(call, ADMIN_ERROR_REFUSED, "somebody ended the drain with drain --off");
+		fail_ended(call);
 	else if (err != 0)
 		admin_fail(
 			call, ADMIN_ERROR_DEGRADED,

@@ -56,4 +56,43 @@ struct worker_done {
 	uint8_t msg[VGPU_MSG_MAX]; /* its response message */
 };
 
+/* --- workers of programs ----------------------------------------------------------------- */
+
+/*
+ * A program's worker says hello as above once its GPU's context is ready: then it is a spare. BIND,
+ * with the descriptors of window, kick and call, makes it a program's. Then the worker sends STATES,
+ * until it ends. It ends when the broker closes the socket.
+ *
+ * The process that fills in the first pages of windows ("describe") says hello when it knows the GPU,
+ * and answers each DESCRIBE, which comes with the descriptor of a window, with a STATE.
+ */
+enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE };
+
+struct program_order {
+	uint32_t what;
+	uint32_t vm_id;
+	uint64_t window_bytes;
+	uint64_t control_at; /* BIND: of the control page, a multiple of VGPU_PAGE */
+	uint32_t channel;    /* BIND */
+	uint32_t generation; /* DESCRIBE */
+	uint32_t flags;	     /* VGPU_WINDOW_OF_PROGRAM */
+	uint32_t poll_us;    /* BIND: how long to poll the ring before sleeping */
+};
+
+enum program_state_what {
+	PROGRAM_BOUND = 1, /* commands of the ring are run from now on */
+	PROGRAM_ENDED,	   /* why says why; the process ends */
+	PROGRAM_DESCRIBED  /* end NONE: the window's first pages are written */
+};
+
+/* A claim: shown, never believed. */
+struct program_state {
+	uint32_t what;
+	uint32_t end;	/* enum vgpu_end */
+	int32_t result; /* CUresult that made it end, or 0 */
+	uint32_t pid;	/* of the program, as it says itself */
+	char name[64];	/* of the program, as it says itself */
+	char why[WORKER_WHY_SIZE];
+};
+
 #endif

@@ -6,6 +6,8 @@
 const char *const spawn_name[SPAWN_ROLE_NUM] = {
 	[SPAWN_STARTER] = "vgpud-starter",
 	[SPAWN_WORKER] = "vgpud-worker",
+	[SPAWN_PROGRAM] = "vgpud-program",
+	[SPAWN_DESCRIBE] = "vgpud-describe",
 	[SPAWN_QUERY] = "vgpud-query",
 	[SPAWN_FILES] = "vgpud-files",
 	[SPAWN_COMMAND] = "sh",

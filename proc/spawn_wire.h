@@ -18,6 +18,8 @@
 enum spawn_role {
 	SPAWN_STARTER,
 	SPAWN_WORKER,
+	SPAWN_PROGRAM,	/* the worker of one program of a guest */
+	SPAWN_DESCRIBE, /* fills in the first pages of windows */
 	SPAWN_QUERY,
 	SPAWN_FILES,
 	SPAWN_COMMAND, /* which is a shell */

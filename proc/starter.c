@@ -159,6 +159,12 @@ static int clone_plain(const struct spawn_fixed *fixed, enum spawn_role role)
 	return (int)pid;
 }
 
+/* A process of this role runs what a guest gave it. */
+static bool in_sandbox(uint32_t role)
+{
+	return role == SPAWN_WORKER || role == SPAWN_PROGRAM || role == SPAWN_DESCRIBE;
+}
+
 /* program: its own file. Return: the child's pid or -errno; 0: what the order kills is killed. */
 static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
 		 int *fds)
@@ -172,12 +178,12 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 		argument = fixed->files;
 	else if (order->role == SPAWN_COMMAND)
 		argument = fixed->command;
-	else if (order->role != SPAWN_WORKER && order->role != SPAWN_QUERY)
+	else if (order->role != SPAWN_QUERY && !in_sandbox(order->role))
 		return -EINVAL;
 	if (argument[0] == '\0')
 		return -EINVAL;
-	pid = order->role == SPAWN_WORKER ? sandbox_clone()
-					  : clone_plain(fixed, (enum spawn_role)order->role);
+	pid = in_sandbox(order->role) ? sandbox_clone()
+				      : clone_plain(fixed, (enum spawn_role)order->role);
 	if (pid == 0)
 		become(order, argument, fixed->confine, program, fds);
 	return pid;

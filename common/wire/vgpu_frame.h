@@ -57,10 +57,10 @@ static inline bool vgpu_frame_header_ok(const struct vgpu_frame_header *h)
 	if (h->flags != 0)
 		return false;
 	switch (h->type) {
-#define VGPU_FRAME_CASE(value, name, text, l, m) \
-	case value:                              \
-		least = l;                       \
-		most = m;                        \
+#define VGPU_FRAME_CASE(value, name, text, l, m, fds) \
+	case value:                                   \
+		least = l;                            \
+		most = m;                             \
 		break;
 		VGPU_FRAME_TABLE(VGPU_FRAME_CASE)
 #undef VGPU_FRAME_CASE

@@ -130,21 +130,34 @@ struct vgpu_frame_header {
 #define VGPU_FRAME_MAX (VGPU_FRAME_HEADER_LEN + VGPU_FRAME_PAYLOAD_MAX)
 
 /*
- * X(value, NAME, "name", least payload, most payload). The device opens with HELLO; the daemon
- * answers with HELLO, then CONFIG. A frame that comes before its time closes the connection.
+ * X(value, NAME, "name", least payload, most payload, descriptors). The device opens with HELLO; the
+ * daemon answers with HELLO, then CONFIG. A frame that comes before its time closes the connection.
+ *
+ * From WINDOW on: link version 2, for programs of the guest (vgpu_channel.h). A frame with descriptors
+ * is sent by a call of its own, while nothing is unsent; the receiver closes the connection when one
+ * is missing, or one too many came.
  */
-#define VGPU_FRAME_TABLE(X)                                                                   \
-	X(1, HELLO, "hello", 16, 1024)	     /* both ways: struct vgpu_hello */               \
-	X(2, CONFIG, "config", 16, 1024)     /* to the device: struct vgpu_config */          \
-	X(3, REQUEST, "request", 1, 1024)    /* to the daemon: a request message */           \
-	X(4, RESPONSE, "response", 32, 1024) /* to the device: a response, sequence echoed */ \
-	X(5, CANCEL, "cancel", 0, 0)	     /* to the daemon: the guest no longer waits */
+#define VGPU_FRAME_TABLE(X)                                                                      \
+	X(1, HELLO, "hello", 16, 1024, 0)	/* both ways: struct vgpu_hello */               \
+	X(2, CONFIG, "config", 16, 1024, 0)	/* to the device: struct vgpu_config */          \
+	X(3, REQUEST, "request", 1, 1024, 0)	/* to the daemon: a request message */           \
+	X(4, RESPONSE, "response", 32, 1024, 0) /* to the device: a response, sequence echoed */ \
+	X(5, CANCEL, "cancel", 0, 0, 0)		/* to the daemon: the guest no longer waits */   \
+	X(6, WINDOW, "window", 16, 1024, 1)	/* to the daemon: struct vgpu_window_frame */    \
+	X(7, WINDOW_STATUS, "window-status", 16, 1024, 0)    /* to the device */                 \
+	X(8, CHANNEL_OPEN, "channel-open", 16, 1024, 2)	     /* to the daemon: kick, call */     \
+	X(9, CHANNEL_CLOSE, "channel-close", 16, 1024, 0)    /* to the daemon */                 \
+	X(10, CHANNEL_STATUS, "channel-status", 16, 1024, 0) /* to the device */                 \
+	X(11, RUNSTATE, "runstate", 16, 1024, 0) /* to the daemon: the VM runs, or is stopped */
 
-#define VGPU_FRAME_ENUM(value, name, text, least, most) VGPU_FRAME_##name = value,
+#define VGPU_FRAME_ENUM(value, name, text, least, most, fds) VGPU_FRAME_##name = value,
 enum vgpu_frame_type { VGPU_FRAME_TABLE(VGPU_FRAME_ENUM) VGPU_FRAME_TYPE_NUM };
 #undef VGPU_FRAME_ENUM
 
-#define VGPU_LINK_VERSION 1u /* what this header describes */
+#define VGPU_FRAME_FDS_MAX 2u /* descriptors of one frame */
+
+#define VGPU_LINK_VERSION 1u	      /* requests alone */
+#define VGPU_LINK_VERSION_PROGRAMS 2u /* programs too: what this header describes */
 
 /* Payload of HELLO. Later versions may append; a reader ignores what it does not know. */
 struct vgpu_hello {
@@ -163,6 +176,62 @@ struct vgpu_config {
 	uint32_t reserved;
 };
 #define VGPU_CONFIG_LEN 16u
+
+/*
+ * Payload of WINDOW; its descriptor is the window's memory. It comes once in a connection, before any
+ * channel is opened.
+ */
+struct vgpu_window_frame {
+	uint64_t size_bytes;
+	uint32_t generation;
+	uint32_t flags; /* VGPU_WINDOW_OF_PROGRAM */
+};
+#define VGPU_WINDOW_LEN 16u
+/* The sender is a program that made the window for itself, not a VM's device. */
+#define VGPU_WINDOW_OF_PROGRAM 1u
+
+/* Payload of WINDOW_STATUS, which answers WINDOW and comes again when it changes. */
+struct vgpu_window_status {
+	uint32_t ready; /* 1: the window's first pages are filled in, and channels may be opened */
+	uint32_t error; /* enum vgpu_end: why it is not ready */
+	uint32_t reserved[2];
+};
+#define VGPU_WINDOW_STATUS_LEN 16u
+
+/*
+ * Payload of CHANNEL_OPEN, with two eventfds: the worker reads the first (kick), the program is woken
+ * by the second (call). CHANNEL_CLOSE has the same, without descriptors; only the channel counts.
+ */
+struct vgpu_channel_open {
+	uint32_t channel;      /* below VGPU_CHANNELS */
+	uint32_t control_page; /* where the control page lies in the window, in pages */
+	uint32_t reserved[2];
+};
+#define VGPU_CHANNEL_OPEN_LEN 16u
+
+/* X(value, NAME, "name"): states of a channel. Closed: no byte of the window is written for it. */
+#define VGPU_CHANNEL_STATE_TABLE(X) \
+	X(0, CLOSED, "closed")      \
+	X(1, OPENING, "opening") X(2, OPEN, "open") X(3, LOST, "lost") X(4, CLOSING, "closing")
+#define VGPU_CHANNEL_STATE_ENUM(value, name, text) VGPU_CHANNEL_##name = value,
+enum vgpu_channel_state { VGPU_CHANNEL_STATE_TABLE(VGPU_CHANNEL_STATE_ENUM) };
+#undef VGPU_CHANNEL_STATE_ENUM
+
+/* Payload of CHANNEL_STATUS. */
+struct vgpu_channel_status {
+	uint32_t channel;
+	uint32_t state; /* enum vgpu_channel_state */
+	uint32_t error; /* enum vgpu_end: why it was refused or lost */
+	uint32_t reserved;
+};
+#define VGPU_CHANNEL_STATUS_LEN 16u
+
+/* Payload of RUNSTATE. */
+struct vgpu_runstate {
+	uint32_t running; /* 1, or 0: the VM is paused or stopped */
+	uint32_t reserved[3];
+};
+#define VGPU_RUNSTATE_LEN 16u
 
 static inline uint32_t vgpu_get_le32(const void *at)
 {

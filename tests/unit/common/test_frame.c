@@ -19,7 +19,9 @@ static const struct {
 	uint8_t type;
 	uint32_t least, most;
 } bounds[] = {
-	{ 1, 16, 1024 }, { 2, 16, 1024 }, { 3, 1, 1024 }, { 4, 32, 1024 }, { 5, 0, 0 },
+	{ 1, 16, 1024 }, { 2, 16, 1024 },  { 3, 1, 1024 },   { 4, 32, 1024 },
+	{ 5, 0, 0 },	 { 6, 16, 1024 },  { 7, 16, 1024 },  { 8, 16, 1024 },
+	{ 9, 16, 1024 }, { 10, 16, 1024 }, { 11, 16, 1024 },
 };
 
 /* A frame of that type with a recognisable payload. Return: its bytes. */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* vgpu_ends.h - why a program gets no channel, or loses it: one table */
+
+#ifndef VGPU_ENDS_H
+#define VGPU_ENDS_H
+
+#include <stdint.h>
+
+/*
+ * X(value, NAME, "name", CUresult, "in words, with the remedy")
+ *
+ * value: what CHANNEL_ERROR and the frame CHANNEL_STATUS carry; it goes on where the error codes of
+ * requests end (vgpu_proto.h). CUresult: what the program's call returns. The words complete the
+ * sentence "vgpu: ...", which the program's libcuda.so.1 writes to standard error once.
+ */
+#define VGPU_END_TABLE(X)                                                                             \
+	X(0, NONE, "none", 0, "no error")                                                             \
+	X(18, PROGRAMS_OFF, "programs-off", 100,                                                      \
+	  "programs are off for this VM (on the host: vgpuadm set-programs VM on)")                   \
+	X(19, TOO_MANY_PROGRAMS, "too-many-programs", 46,                                             \
+	  "this VM has as many programs as it may have (on the host: vgpuadm set-max-programs VM N)") \
+	X(20, NO_CHANNEL, "no-channel", 46, "all 48 channels of the device are in use")               \
+	X(21, WINDOW_FULL, "window-full", 2,                                                          \
+	  "the window has no free piece (give the device a larger one: size=)")                       \
+	X(22, WINDOW_BAD, "window-bad", 802,                                                          \
+	  "the window is no shared memory that vgpud can use (memfd or hugetlbfs, sealed against "    \
+	  "shrinking, a power of two from 16 MiB to 4 GiB)")                                          \
+	X(23, NO_DEVICE, "no-device", 100, "the VM's pool has no GPU that works (vgpuadm pools)")     \
+	X(24, NO_CONFINEMENT, "no-confinement", 802,                                                  \
+	  "the host cannot confine the program's worker (vgpuadm doctor says what is missing)")       \
+	X(25, DRIVER_MISMATCH, "driver-mismatch", 803,                                                \
+	  "the host's NVIDIA driver was changed (vgpuadm doctor says more)")                          \
+	X(26, WORKER_NOT_STARTED, "worker-not-started", 46,                                           \
+	  "the host could not start a worker for the program (see vgpud's log)")                      \
+	X(27, MIGRATING, "migrating", 46, "the VM is being migrated")                                 \
+	X(28, DRAINING, "draining", 46, "vgpud is being drained (vgpuadm drain --off)")               \
+	X(29, KILLED, "killed", 709, "the administrator has ended the program")                       \
+	X(30, HUNG, "hung", 702, "a kernel ran longer than the administrator allows")                 \
+	X(31, BAD_COMMAND, "bad-command", 719,                                                        \
+	  "the program's commands made no sense to its worker")                                       \
+	X(32, WORKER_LOST, "worker-lost", 719, "the program's worker on the host has died")           \
+	X(33, HOST_LOST, "host-lost", 46, "the connection to vgpud was lost")                         \
+	X(34, RESET, "reset", 46, "the device was reset")                                             \
+	X(35, LINK_OLD, "link-old", 100,                                                              \
+	  "this vgpud knows no programs (it speaks link version 1)")                                  \
+	X(36, LAYOUT, "layout", 803,                                                                  \
+	  "program and host have different versions of the window's layout")                          \
+	X(37, SWITCHED_OFF, "switched-off", 709,                                                      \
+	  "the administrator has switched programs off for this VM")
+
+#define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
+enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };
+#undef VGPU_END_ENUM
+
+#endif

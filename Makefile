@@ -175,6 +175,7 @@ unit: $(UNIT)
 include tests/device/tests.mk
 include tests/ptx/ptx.mk
 include tests/fuzz/fuzz.mk
+include examples/examples.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
 # TESTS=... runs just those.
@@ -352,6 +353,7 @@ uninstall-guest:
 
 help:
 	@echo 'make            build the programs in build/bin'
+	@echo 'make examples   build the CUDA programs of examples/ in build/examples'
 	@echo 'make demo       build all, QEMU too, and show a job of a guest running on this host'
 	@echo 'make check      every test that needs no GPU   (SAN=1: with sanitizers, TESTS=...: just these)'
 	@echo 'make coverage   the tests again, and which lines and branches they ran'

@@ -8,7 +8,9 @@
  * roundings are in arith_soft.h.
  *
  * NaN: an f32 operation answers with the one NaN 0x7fffffff, as the manual says. An f64 operation
- * leaves the processor's, which is the GPU's too.
+ * that has a NaN among its operands answers with that one, made quiet; of several, sums, products,
+ * minima and maxima take the last. The manual leaves these bits open; an H200 has them so. Where no
+ * operand is a NaN, the processor's own is the GPU's.
  */
 
 #ifndef VGPU_SOFTGPU_MACHINE_ARITH_FLOAT_H
@@ -88,6 +90,23 @@ static inline float sg_arith_neg_f32(float f)
 	return sg_arith_from_f32(sg_arith_bits_f32(f) ^ 0x80000000u);
 }
 
+/* A NaN made quiet. */
+static inline double sg_arith_quiet_f64(double nan)
+{
+	return sg_arith_from_f64(sg_arith_bits_f64(nan) | 1ull << 51);
+}
+
+/* The result r of an operation whose operand x, if that is a NaN, wins over those before it. */
+static inline double sg_arith_last_nan_f64(double r, double x)
+{
+	return x != x ? sg_arith_quiet_f64(x) : r;
+}
+
+static inline double sg_arith_fma_nan_f64(double r, double b, double c)
+{
+	return sg_arith_last_nan_f64(sg_arith_last_nan_f64(r, b), c);
+}
+
 static inline double sg_arith_abs_f64(double f)
 {
 	return sg_arith_from_f64(sg_arith_bits_f64(f) & ~(1ull << 63));
@@ -148,7 +167,8 @@ static inline double sg_arith_min_f64(double a, double b)
 	double r = sg_arith_order_f64(a) < sg_arith_order_f64(b) ? a : b;
 
 	r = a != a ? b : r;
-	return b != b ? a : r;
+	r = b != b && a == a ? a : r;
+	return r != r ? sg_arith_quiet_f64(r) : r;
 }
 
 static inline double sg_arith_max_f64(double a, double b)
@@ -156,7 +176,8 @@ static inline double sg_arith_max_f64(double a, double b)
 	double r = sg_arith_order_f64(a) > sg_arith_order_f64(b) ? a : b;
 
 	r = a != a ? b : r;
-	return b != b ? a : r;
+	r = b != b && a == a ? a : r;
+	return r != r ? sg_arith_quiet_f64(r) : r;
 }
 
 /* .xorsign.abs: the magnitude of min or max of magnitudes, with the product's sign. */

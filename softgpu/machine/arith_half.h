@@ -129,6 +129,12 @@ static inline uint16_t sg_arith_ftz_f16(uint16_t h)
 	return (h & 0x7c00u) == 0 ? h & 0x8000u : h;
 }
 
+/* neg, abs: the sign changed where a bit of flip is set; every NaN becomes the canonical one. */
+static inline uint16_t sg_arith_flip_half(uint16_t h, uint16_t flip, uint16_t infinity)
+{
+	return (h & 0x7fffu) > infinity ? SG_ARITH_NAN_HALF : (uint16_t)(h ^ flip);
+}
+
 /* .relu: negative numbers and -0 become +0, NaN the canonical one. Both formats have the same. */
 static inline uint16_t sg_arith_relu_half(uint16_t h, uint16_t infinity)
 {

@@ -80,6 +80,57 @@ static uint64_t float_from_integer(const struct sg_code_insn *insn, sg_s128 valu
 			     0, false, false);
 }
 
+static bool is_nan(const struct sg_arith_format *f, uint64_t bits)
+{
+	uint64_t fraction = (1ull << f->fraction_bits) - 1;
+	uint64_t exponent = (1ull << f->exponent_bits) - 1;
+
+	return (bits >> f->fraction_bits & exponent) == exponent && (bits & fraction);
+}
+
+/* A NaN in another format: sign, and the upper bits of the payload, made quiet. */
+static uint64_t keep_nan(const struct sg_arith_format *to, const struct sg_arith_format *from,
+			 uint64_t bits)
+{
+	uint64_t sign = bits >> (from->fraction_bits + from->exponent_bits) & 1;
+	uint64_t fraction = bits & ((1ull << from->fraction_bits) - 1);
+	uint64_t exponent = (1ull << to->exponent_bits) - 1;
+
+	if (to->fraction_bits >= from->fraction_bits)
+		fraction <<= to->fraction_bits - from->fraction_bits;
+	else
+		fraction >>= from->fraction_bits - to->fraction_bits;
+	return (sign << to->exponent_bits | exponent) << to->fraction_bits | fraction |
+	       1ull << (to->fraction_bits - 1);
+}
+
+/*
+ * A NaN to a float format without .sat. The manual leaves its bits open; these are an H200's: most
+ * conversions write the format's own NaN, those from and to f64 keep what they can, and the ones
+ * that change no number move the bits. The upper 19 bits of a word hold tf32: .rna cuts off the
+ * rest, so that a NaN whose payload lies there becomes an infinity, and .satfinite takes the number
+ * below.
+ */
+static uint64_t float_from_nan(const struct sg_code_insn *insn, uint64_t bits)
+{
+	const struct sg_arith_format *to = format_of(insn->type), *from = format_of(insn->stype);
+	bool moved = insn->round == 0 && !(insn->flags & SG_BIT(FTZ));
+
+	if (insn->type == SG_TYPE_TF32 && insn->round == SG_ROUND_RNA)
+		return (bits & 0xffffe000u) - (insn->flags & SG_BIT(SATFINITE) ? 0x2000u : 0);
+	if (insn->type == SG_TYPE_TF32)
+		return SG_ARITH_NAN_F32 & 0xffffe000u;
+	if (insn->type == SG_TYPE_F32 && insn->stype == SG_TYPE_BF16 && moved)
+		return bits << 16;
+	if (insn->type == insn->stype && insn->type != SG_TYPE_F16 && moved)
+		return bits;
+	if (insn->stype == SG_TYPE_F32 && insn->flags & SG_BIT(FTZ))
+		return keep_nan(to, from, SG_ARITH_NAN_F32);
+	if (insn->type == SG_TYPE_F64 || insn->stype == SG_TYPE_F64)
+		return keep_nan(to, from, bits);
+	return to->nan;
+}
+
 /* A number to a float format, with the modifiers that belong there. */
 static uint64_t float_from_float(const struct sg_code_insn *insn, uint8_t type, double value)
 {
@@ -95,15 +146,11 @@ static uint64_t float_from_float(const struct sg_code_insn *insn, uint8_t type, 
 		value = sg_arith_sat_f64(value);
 	if (insn->flags & SG_BIT(RELU) && (value < 0 || (value == 0 && signbit(value))))
 		value = 0;
-	/* Widening keeps a NaN's bits as the hardware does: from f32 they are canonical already. */
 	if (type == SG_TYPE_F64)
 		return sg_arith_bits_f64(value);
 	bits = sg_arith_narrow(f, mode, value, (insn->flags & SG_BIT(SATFINITE)) != 0);
 	if (type == SG_TYPE_F32 && insn->flags & SG_BIT(FTZ))
 		bits = sg_arith_bits_f32(sg_arith_ftz_f32(sg_arith_from_f32((uint32_t)bits)));
-	/* tf32 is kept in the upper 19 bits of a word. Its NaN is f32's, but cut off where .rz cuts off. */
-	if (type == SG_TYPE_TF32 && value != value)
-		return mode == SG_ARITH_RZ ? SG_ARITH_NAN_F32 & ~0x1fffu : SG_ARITH_NAN_F32;
 	return type == SG_TYPE_TF32 ? bits << 13 : bits;
 }
 
@@ -114,7 +161,8 @@ static bool is_float(uint8_t type)
 
 static uint64_t convert_one(const struct sg_code_insn *insn, uint64_t a)
 {
-	bool ftz = insn->flags & SG_BIT(FTZ);
+	/* What is subnormal an H200 does not flush on the way to f16: .rm and .rp show it. */
+	bool ftz = insn->flags & SG_BIT(FTZ) && insn->type != SG_TYPE_F16;
 	double value;
 
 	if (!is_float(insn->stype)) {
@@ -125,9 +173,10 @@ static uint64_t convert_one(const struct sg_code_insn *insn, uint64_t a)
 		return insn->flags & SG_BIT(SAT) ? clamp_integer(integer, insn->type)
 						 : (uint64_t)integer;
 	}
+	if (is_float(insn->type) && !(insn->flags & SG_BIT(SAT)) &&
+	    is_nan(format_of(insn->stype), a))
+		return float_from_nan(insn, a);
 	value = float_of(insn->stype, a, ftz);
-	if (insn->stype == SG_TYPE_F32 && value != value)
-		value = sg_arith_from_f32(SG_ARITH_NAN_F32);
 	if (is_float(insn->type))
 		return float_from_float(insn, insn->type, value);
 	return sg_arith_to_int(value, slow_round(insn->round), sg_isa_type_bits(insn->type),

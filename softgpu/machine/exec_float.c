@@ -129,11 +129,11 @@ static double compute_f64(const struct sg_code_insn *insn, double a, double b, d
 
 	switch (insn->op) {
 	case SG_OP_ADD:
-		return sg_arith_add_round_f64(a, b, mode);
+		return sg_arith_last_nan_f64(sg_arith_add_round_f64(a, b, mode), b);
 	case SG_OP_SUB:
-		return sg_arith_add_round_f64(a, sg_arith_neg_f64(b), mode);
+		return sg_arith_last_nan_f64(sg_arith_add_round_f64(a, -b, mode), b);
 	case SG_OP_MUL:
-		return sg_arith_mul_round_f64(a, b, mode);
+		return sg_arith_last_nan_f64(sg_arith_mul_round_f64(a, b, mode), b);
 	case SG_OP_DIV:
 		return sg_arith_div_round_f64(a, b, mode);
 	case SG_OP_RCP:
@@ -141,7 +141,7 @@ static double compute_f64(const struct sg_code_insn *insn, double a, double b, d
 	case SG_OP_SQRT:
 		return sg_arith_sqrt_round_f64(a, mode);
 	default:
-		return sg_arith_fma_round_f64(a, b, c, mode);
+		return sg_arith_fma_nan_f64(sg_arith_fma_round_f64(a, b, c, mode), b, c);
 	}
 }
 
@@ -196,6 +196,8 @@ static uint16_t approximate_half(const struct sg_code_insn *insn, uint16_t a, bo
 static uint16_t plain_half(const struct sg_code_insn *insn, uint16_t a, uint16_t b, uint16_t c,
 			   bool brain)
 {
+	uint16_t infinity = brain ? 0x7f80 : 0x7c00;
+
 	switch (insn->op) {
 	case SG_OP_ADD:
 		return brain ? sg_arith_add_bf16(a, b) : sg_arith_add_f16(a, b);
@@ -206,9 +208,9 @@ static uint16_t plain_half(const struct sg_code_insn *insn, uint16_t a, uint16_t
 	case SG_OP_FMA:
 		return brain ? sg_arith_fma_bf16(a, b, c) : sg_arith_fma_f16(a, b, c);
 	case SG_OP_NEG:
-		return a ^ 0x8000;
+		return sg_arith_flip_half(a, 0x8000, infinity);
 	case SG_OP_ABS:
-		return a & 0x7fff;
+		return sg_arith_flip_half(a, a & 0x8000, infinity);
 	case SG_OP_MIN:
 	case SG_OP_MAX:
 		return minmax_half(insn, a, b, brain);

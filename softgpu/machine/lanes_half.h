@@ -48,8 +48,10 @@
 LANES_DEFINE(f16)
 LANES_DEFINE(bf16)
 #undef LANES_DEFINE
-LANES_HALF(neg_half, a ^ 0x8000)
-LANES_HALF(abs_half, a & 0x7fff)
+LANES_HALF(neg_f16, sg_arith_flip_half(a, 0x8000, 0x7c00))
+LANES_HALF(abs_f16, sg_arith_flip_half(a, a & 0x8000, 0x7c00))
+LANES_HALF(neg_bf16, sg_arith_flip_half(a, 0x8000, 0x7f80))
+LANES_HALF(abs_bf16, sg_arith_flip_half(a, a & 0x8000, 0x7f80))
 
 #define LANES_PICK_HALF(name)                        \
 	(i->type == SG_TYPE_F16	     ? name##_f16    \
@@ -80,9 +82,9 @@ static sg_exec_handler *bind_half(const struct sg_code_insn *i)
 	case SG_OP_MAX:
 		return LANES_PICK_HALF(max);
 	case SG_OP_NEG:
-		return pair ? neg_halfx2 : neg_half;
+		return LANES_PICK_HALF(neg);
 	case SG_OP_ABS:
-		return pair ? abs_halfx2 : abs_half;
+		return LANES_PICK_HALF(abs);
 	default:
 		return NULL;
 	}

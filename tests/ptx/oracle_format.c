@@ -157,9 +157,8 @@ uint64_t oracle_round(const struct oracle_format *f, double odd, enum oracle_mod
 	uint64_t word;
 	int exponent;
 
-	/* As an H200 has it: the bits below tf32's fraction are 0 where .rz cuts off. */
 	if (isnan(odd))
-		return oracle_nan(f) & ~(mode == ORACLE_RZ ? mask(f->low_bits) : 0);
+		return oracle_nan(f);
 	memcpy(&word, &odd, 8);
 	if (f->storage_bits == 64)
 		return word;

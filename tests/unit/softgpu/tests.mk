@@ -23,3 +23,4 @@ $(eval $(call unit-test,softgpu/test_module,$(SOFTGPU_FRONT_SRC)))
 # Device memory; blocks of kernels without device, streams or engine.
 $(eval $(call unit-test,softgpu/test_memory,softgpu/machine/memory.c softgpu/machine/range.c,-lpthread))
 $(eval $(call unit-test,softgpu/test_machine,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),$(SOFTGPU_LIBS)))
+$(eval $(call unit-test,softgpu/test_nan,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),$(SOFTGPU_LIBS)))

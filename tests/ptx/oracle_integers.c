@@ -122,7 +122,8 @@ static wide product(const struct form *form, uint64_t a, uint64_t b)
 
 	if (form_type_number(type) == 64 && type[0] == 'u' && FORM_HAS(form, HI))
 		return (wide)((unsigned __int128)a * b >> 64);
-	p = number(type, a) * number(type, b);
+	/* Without a sign, since the product of two u64 has 128 bits; the rest is the same. */
+	p = (wide)((unsigned __int128)number(type, a) * (unsigned __int128)number(type, b));
 	return FORM_HAS(form, HI) ? p >> form_type_number(type) : p;
 }
 

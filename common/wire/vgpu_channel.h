@@ -123,12 +123,21 @@ struct vgpu_channel_control {
 
 	/* Line 6, by the worker. */
 	uint32_t events; /* counts up when replies were written, room was made or an error came */
-	uint32_t
-		error; /* CUresult: the first error that no call has returned; it may be reset to 0 */
+	/*
+	 * CUresult: the first error of a command without a reply slot that no reply has borne. The next
+	 * CONTEXT_SYNCHRONIZE, STREAM_SYNCHRONIZE, EVENT_SYNCHRONIZE or COPY_WAIT that is taken from the
+	 * ring is answered with it, and this is 0 again before that reply is there.
+	 */
+	uint32_t error;
 	uint32_t
 		sticky; /* CUresult: the context is lost; every later command is answered with this */
 	uint32_t ended; /* enum vgpu_end: the worker has ended; no byte is written any more */
-	uint32_t reserved5[12];
+	/*
+	 * Bytes that kernels printed and TEXT_TAKE can fetch. Written before the reply of the command that
+	 * waited for those kernels; the program looks at it after each reply of a wait.
+	 */
+	uint32_t text;
+	uint32_t reserved5[11];
 
 	/* Line 7, by the worker: figures, for its user and for tests. */
 	uint64_t commands; /* taken */

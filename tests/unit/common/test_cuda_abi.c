@@ -9,6 +9,7 @@
 #include <cudaTypedefs.h>
 
 #include "common/cuda/cuda_calls.h"
+#include "common/cuda/cuda_program_calls.h"
 
 /* The test is whether this file compiles. */
 
@@ -25,6 +26,10 @@ _Static_assert(SAME(CUcontext, struct CUctx_st *), "CUcontext");
 _Static_assert(SAME(CUmodule, struct CUmod_st *), "CUmodule");
 _Static_assert(SAME(CUfunction, struct CUfunc_st *), "CUfunction");
 _Static_assert(SAME(CUstream, struct CUstream_st *), "CUstream");
+_Static_assert(SAME(CUevent, struct CUevent_st *), "CUevent");
+_Static_assert(SAME(CUmemoryPool, struct CUmemPoolHandle_st *), "CUmemoryPool");
+_Static_assert(CU_LAUNCH_PARAM_BUFFER_POINTER == CUDA_ABI_LAUNCH_BUFFER, "extra");
+_Static_assert(CU_LAUNCH_PARAM_BUFFER_SIZE == CUDA_ABI_LAUNCH_BUFFER_BYTES, "extra");
 _Static_assert(sizeof(CUresult) == sizeof(int), "CUresult");
 _Static_assert(sizeof(CUdevice_attribute) == sizeof(int), "CUdevice_attribute");
 
@@ -33,6 +38,7 @@ _Static_assert(sizeof(CUdevice_attribute) == sizeof(int), "CUdevice_attribute");
 	_Static_assert(SAME(__typeof__(&name##suffix), CUresult(*) arguments), #name); \
 	_Static_assert(SAME(PFN_##name##_v##version, CUresult(*) arguments), #version);
 CUDA_CALLS(CHECK_CALL)
+CUDA_PROGRAM_CALLS(CHECK_CALL)
 
 int main(void)
 {

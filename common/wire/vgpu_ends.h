@@ -46,7 +46,13 @@
 	X(36, LAYOUT, "layout", 803,                                                                  \
 	  "program and host have different versions of the window's layout")                          \
 	X(37, SWITCHED_OFF, "switched-off", 709,                                                      \
-	  "the administrator has switched programs off for this VM")
+	  "the administrator has switched programs off for this VM")                                  \
+	X(38, NO_VGPU, "no-vgpu", 100,                                                                \
+	  "there is no vgpu here: no device, and VGPU_SOCKET names no socket of vgpud's")             \
+	X(39, NO_ADDRESSES, "no-addresses", 2,                                                        \
+	  "no range of addresses is free for the window (give it less: VGPU_WINDOW_SIZE)")            \
+	X(40, NO_MEMORY, "no-memory", 2, "the program has no memory, threads or descriptors left")    \
+	X(41, FORKED, "forked", 3, "a child of fork() cannot use its parent's GPU")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

@@ -100,6 +100,8 @@ COMMON_SRC := $(call src,common common/wire common/cmd)
 VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link \
 	vgpud/request vgpud/sched vgpud/vm proc worker)
 VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
+# A program's own way to the GPU: what is in libcuda.so.1. It needs no libpci.
+CHANNEL_SRC := $(addprefix guest/libvgpu/,door.c park.c pieces.c ring.c vgpu.c window.c) common/sock.c
 LIBVGPU_SRC := $(call src,guest/libvgpu guest/tool)
 PROBE_SRC := $(call src,guest/vgpu-probe)
 RUN_SRC := $(call src,guest/vgpu-run)
@@ -135,6 +137,9 @@ $(B)/.sysconfdir: force
 	@mkdir -p $(@D)
 	@echo '$(SYSCONFDIR)' | cmp -s - $@ || echo '$(SYSCONFDIR)' >$@
 .PHONY: force
+
+# What a shared library is made of. It shows no name that it does not say.
+$(call obj,$(CHANNEL_SRC)): CFLAGS_ALL += -fPIC -fvisibility=hidden
 
 $(B)/%.o: %.c | $(PREREQ)
 	@mkdir -p $(@D)

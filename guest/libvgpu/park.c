@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* park.c - how threads of a program wait for their worker */
+
+#include "guest/libvgpu/park.h"
+
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * Theory of operation. A thread polls for a while, then it sleeps. Among the sleeping threads one is
+ * the leader: it says to the worker behind which event it sleeps, looks once more, and sleeps on the
+ * call descriptor and on the socket. The others sleep on the condition `changed`. Each event wakes
+ * the leader, which wakes all: each looks whether its own wait is over.
+ *
+ * No wake-up is lost: `events_told` is the last event of which all sleeping threads have been told.
+ * A thread looks under park_lock before it sleeps, so it sees what was there at that event; and a
+ * leader that finds a later event tells all before it sleeps itself.
+ */
+
+/* Looks again after so long without being woken: a worker is not trusted to keep its word. */
+#define LOOK_AGAIN_MS 500
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void relax(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
+}
+
+static bool spin(struct vgpu *vgpu, park_ready *ready, const void *argument)
+{
+	uint64_t most_ns = atomic_load_explicit(&vgpu->spin_ns, memory_order_relaxed);
+	uint64_t until_ns;
+
+	if (ready(vgpu, argument))
+		return true;
+	if (most_ns == 0)
+		return false;
+	until_ns = now_ns() + most_ns;
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (ready(vgpu, argument))
+				return true;
+			relax();
+		}
+	} while (now_ns() < until_ns);
+	return false;
+}
+
+/* Whether the worker or vgpud has said that it is over. Sets the end. */
+static bool look_for_end(struct vgpu *vgpu, bool read_door)
+{
+	enum vgpu_end end = VGPU_END_NONE;
+
+	if (read_door) {
+		pthread_mutex_lock(&vgpu->door_lock);
+		end = door_read(&vgpu->door);
+		pthread_mutex_unlock(&vgpu->door_lock);
+	}
+	/* What vgpud says counts more: it knows why the worker ended. */
+	if (end == VGPU_END_NONE)
+		end = (enum vgpu_end)vgpu_ring_consume(&vgpu->control->ended);
+	if (end != VGPU_END_NONE)
+		vgpu_set_end(vgpu, end);
+	return end != VGPU_END_NONE;
+}
+
+/* Sleeps until the worker or vgpud have something to say. */
+static void sleep_on_descriptors(struct vgpu *vgpu)
+{
+	struct pollfd p[2] = { { .fd = vgpu->call_fd, .events = POLLIN },
+			       { .fd = vgpu->door.fd, .events = POLLIN } };
+	uint64_t count;
+
+	vgpu->control->guest_sleeps++;
+	if (poll(p, 2, LOOK_AGAIN_MS) < 0)
+		p[0].revents = p[1].revents = 0;
+	if (p[0].revents != 0)
+		(void)!read(vgpu->call_fd, &count, sizeof(count));
+	(void)look_for_end(vgpu, p[1].revents != 0);
+}
+
+/* The leader's turn. The caller holds park_lock, which is open while it sleeps. */
+static void lead(struct vgpu *vgpu, park_ready *ready, const void *argument)
+{
+	uint32_t events = vgpu_ring_load(&vgpu->control->events);
+
+	vgpu->leader = true;
+	vgpu_ring_store(&vgpu->control->events_park, events);
+	vgpu_ring_fence();
+	pthread_mutex_unlock(&vgpu->park_lock);
+	/* An event that not all know of, or one's own wait over: do not sleep. */
+	if (events == vgpu->events_told && !ready(vgpu, argument) &&
+	    vgpu_ring_load(&vgpu->control->events) == events)
+		sleep_on_descriptors(vgpu);
+	else
+		(void)look_for_end(vgpu, false);
+	pthread_mutex_lock(&vgpu->park_lock);
+	vgpu->events_told = vgpu_ring_load(&vgpu->control->events);
+	vgpu->leader = false;
+	pthread_cond_broadcast(&vgpu->changed);
+}
+
+enum vgpu_end park_until(struct vgpu *vgpu, park_ready *ready, const void *argument)
+{
+	if (spin(vgpu, ready, argument))
+		return VGPU_END_NONE;
+	pthread_mutex_lock(&vgpu->park_lock);
+	while (vgpu_ended(vgpu) == VGPU_END_NONE && !ready(vgpu, argument)) {
+		if (vgpu->leader)
+			pthread_cond_wait(&vgpu->changed, &vgpu->park_lock);
+		else
+			lead(vgpu, ready, argument);
+	}
+	pthread_mutex_unlock(&vgpu->park_lock);
+	/* What came before the end still counts. */
+	return ready(vgpu, argument) ? VGPU_END_NONE : vgpu_ended(vgpu);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* window.c - memory that a program makes to share it with its worker */
+
+#include "guest/libvgpu/window.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/wire/vgpu_channel.h"
+
+/* The worker has to map it at the same address: so it lies in a band that nothing else uses. */
+static void *map_in_band(int fd, uint64_t bytes)
+{
+	for (uint64_t at = VGPU_WINDOW_BAND_FIRST; at + bytes <= VGPU_WINDOW_BAND_END;
+	     at += bytes) {
+		void *wanted = (void *)(uintptr_t)at; /* NOLINT(performance-no-int-to-ptr) */
+		void *got = mmap(wanted, bytes, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+
+		if (got == wanted)
+			return got;
+		if (got != MAP_FAILED) /* a kernel before 4.17 takes the address as a hint */
+			munmap(got, bytes);
+	}
+	return NULL;
+}
+
+enum vgpu_end window_make(uint64_t bytes, int *fd, void **address)
+{
+	if (bytes < VGPU_WINDOW_LEAST || bytes > VGPU_WINDOW_MOST || (bytes & (bytes - 1)) != 0)
+		return VGPU_END_WINDOW_BAD;
+	*fd = memfd_create("vgpu-window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd < 0)
+		return VGPU_END_NO_MEMORY;
+	if (ftruncate(*fd, (off_t)bytes) < 0 ||
+	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		close(*fd);
+		return VGPU_END_NO_MEMORY;
+	}
+	*address = map_in_band(*fd, bytes);
+	if (!*address) {
+		close(*fd);
+		return VGPU_END_NO_ADDRESSES;
+	}
+	madvise(*address, bytes, MADV_DONTFORK);
+	return VGPU_END_NONE;
+}

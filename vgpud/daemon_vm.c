@@ -52,9 +52,14 @@ int daemon_open_port(struct daemon *daemon, struct vm *vm, char *why, size_t why
 		.listen = connect[0] == '\0',
 		.held = true,
 		.name = vm->name,
-		.vm = { .id = vm->id, .pool = vm->sched.pool, .priority = vm->sched.priority },
+		.vm = { .id = vm->id,
+			.pool = vm->sched.pool,
+			.priority = vm->sched.priority,
+			.local = vm->settings.local != 0 },
 		.handler = &broker_port_handler,
 		.arg = &daemon->broker,
+		.programs = &programs_port_handler,
+		.programs_arg = daemon->programs,
 		.handler_vm = vm,
 	};
 	int err;
@@ -95,6 +100,7 @@ static unsigned on_dropped(void *arg, struct vm *vm)
 
 	if (vm_find_id(&daemon->broker.vms, vm->id) == vm) {
 		vm_past_add(&daemon->past, vm->name, vm->id);
+		programs_vm_removed(daemon->programs, vm);
 		return broker_remove_vm(&daemon->broker, vm);
 	}
 	port_close(vm->port); /* adding it has failed */

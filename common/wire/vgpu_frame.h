@@ -70,6 +70,20 @@ static inline bool vgpu_frame_header_ok(const struct vgpu_frame_header *h)
 	return h->length >= least && h->length <= most;
 }
 
+/* How many descriptors a frame of this type has; 0 of an unknown one. */
+static inline unsigned vgpu_frame_fds(uint8_t type)
+{
+	switch (type) {
+#define VGPU_FRAME_FDS_CASE(value, name, text, l, m, fds) \
+	case value:                                       \
+		return fds;
+		VGPU_FRAME_TABLE(VGPU_FRAME_FDS_CASE)
+#undef VGPU_FRAME_FDS_CASE
+	default:
+		return 0;
+	}
+}
+
 /* Bytes that the current part of the frame, header or payload, still lacks; 0 once it is whole. */
 static inline uint32_t vgpu_frame_room(const struct vgpu_frame_parser *p)
 {

@@ -163,7 +163,8 @@ enum vgpu_frame_type { VGPU_FRAME_TABLE(VGPU_FRAME_ENUM) VGPU_FRAME_TYPE_NUM };
 struct vgpu_hello {
 	uint32_t version_min; /* lowest link version the sender speaks */
 	uint32_t version_max; /* highest */
-	uint32_t status;      /* from the daemon: OK, or why it closes now; from the device: 0 */
+	uint32_t status;      /* from the daemon: OK, or why it closes now (enum vgpu_error; to a
+				 program also enum vgpu_end); from the device: 0 */
 	uint32_t reserved;
 };
 #define VGPU_HELLO_LEN 16u

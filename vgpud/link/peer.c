@@ -23,6 +23,13 @@
  * OUT_MAX. A device that lets more pile up does not read its answers and is closed. A device may be
  * silent for as long as it likes, but not in the middle of a frame.
  *
+ * Descriptors. A stream has no frames for the kernel: recvmsg() gives the descriptors of one
+ * sendmsg(), with the first of its bytes that we take, and then returns at the end of these bytes
+ * at the latest. Bytes that were sent before may come with them; bytes that were sent after do not.
+ * So the descriptors of a recvmsg() belong to the frame in which its last byte lies, whole or not.
+ * They wait in the peer until that frame is whole. A frame that then has more or fewer than its type
+ * needs ends the connection.
+ *
  * The handler's ended() may free the peer. Therefore it is called last in each event. A function
  * that may find the end returns whether the peer stays; after a false the peer must not be touched.
  */
@@ -44,9 +51,13 @@ struct peer {
 	bool greeted;
 	struct session session;
 	struct vgpu_frame_parser parser;
+	int fds[VGPU_FRAME_FDS_MAX]; /* that came with the frame in the parser */
+	unsigned fd_num;
+	struct ucred who;
 	uint8_t *out; /* OUT_MAX bytes, NULL until the socket is full for the first time */
 	uint32_t out_len;
-	char unread[96]; /* why sending has failed; "" while it works */
+	const char *broke; /* why peer_break() was called, or NULL */
+	char unread[96];   /* why sending has failed; "" while it works */
 };
 
 /* Return: false, the peer does not stay. */
@@ -132,12 +143,12 @@ static uint32_t make_frame(uint8_t *frame, const struct peer_vm *vm, uint8_t typ
 	return VGPU_FRAME_HEADER_LEN + len;
 }
 
-uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, enum vgpu_error status)
+uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, uint32_t status)
 {
 	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
 
 	vgpu_put_le32(hello, VGPU_LINK_VERSION);
-	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION_PROGRAMS);
 	vgpu_put_le32(hello + 8, status);
 	return make_frame(frame, vm, VGPU_FRAME_HELLO, 0, 0, hello, sizeof(hello));
 }
@@ -164,6 +175,90 @@ void peer_send_response(struct peer *peer, uint64_t sequence, uint32_t request_i
 			     len_bytes));
 }
 
+void peer_send_window_status(struct peer *peer, bool ready, enum vgpu_end error)
+{
+	uint8_t status[VGPU_WINDOW_STATUS_LEN] = { 0 };
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	vgpu_put_le32(status, ready);
+	vgpu_put_le32(status + 4, error);
+	peer_send(peer, frame,
+		  make_frame(frame, peer->vm, VGPU_FRAME_WINDOW_STATUS, 0, 0, status,
+			     sizeof(status)));
+}
+
+void peer_send_channel_status(struct peer *peer, uint32_t channel, enum vgpu_channel_state state,
+			      enum vgpu_end error)
+{
+	uint8_t status[VGPU_CHANNEL_STATUS_LEN] = { 0 };
+	uint8_t frame[VGPU_FRAME_MAX];
+
+	vgpu_put_le32(status, channel);
+	vgpu_put_le32(status + 4, state);
+	vgpu_put_le32(status + 8, error);
+	peer_send(peer, frame,
+		  make_frame(frame, peer->vm, VGPU_FRAME_CHANNEL_STATUS, 0, 0, status,
+			     sizeof(status)));
+}
+
+/* --- descriptors from the peer --- */
+
+static void close_all(const int *fds, unsigned num)
+{
+	for (unsigned i = 0; i < num; i++)
+		close(fds[i]);
+}
+
+static void drop_descriptors(struct peer *peer)
+{
+	close_all(peer->fds, peer->fd_num);
+	peer->fd_num = 0;
+}
+
+/*
+ * fds: of VGPU_FRAME_FDS_MAX, *num of them came. Return: bytes, 0 at the end of the stream, or
+ * -errno; -E2BIG: more descriptors came than any frame has, or than we may have open.
+ */
+static ssize_t receive(const struct peer *peer, void *bytes, size_t size, int *fds, unsigned *num)
+{
+	union {
+		struct cmsghdr first; /* for its alignment */
+		char bytes[CMSG_SPACE(VGPU_FRAME_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec part = { bytes, size };
+	struct msghdr msg = { .msg_iov = &part,
+			      .msg_iovlen = 1,
+			      .msg_control = control.bytes,
+			      .msg_controllen = sizeof(control.bytes) };
+	ssize_t len = recvmsg(peer->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *with = len >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	*num = 0;
+	if (len < 0)
+		return -errno;
+	if (with != NULL && with->cmsg_level == SOL_SOCKET && with->cmsg_type == SCM_RIGHTS) {
+		*num = (unsigned)((with->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(fds, CMSG_DATA(with), *num * sizeof(int));
+	}
+	if ((msg.msg_flags & MSG_CTRUNC) == 0)
+		return len;
+	close_all(fds, *num);
+	*num = 0;
+	return -E2BIG;
+}
+
+/* The descriptors belong to the frame that the parser has begun. Return: false: too many. */
+static bool keep_descriptors(struct peer *peer, const int *fds, unsigned num)
+{
+	if (num > VGPU_FRAME_FDS_MAX - peer->fd_num) {
+		close_all(fds, num);
+		return false;
+	}
+	for (unsigned i = 0; i < num; i++)
+		peer->fds[peer->fd_num++] = fds[i];
+	return true;
+}
+
 /* --- from the peer --- */
 
 static void greet(struct peer *peer)
@@ -188,16 +283,46 @@ static bool refuse(struct peer *peer, enum vgpu_error status, const char *why)
 	return end(peer, PEER_REFUSED, why);
 }
 
+/*
+ * A frame for programs. Its descriptors are the handler's from now on.
+ * Return: whether the session's step was one of these.
+ */
+static bool take_program_frame(struct peer *peer, const struct session_step *step)
+{
+	switch (step->act) {
+	case SESSION_WINDOW:
+		peer->fd_num = 0;
+		peer->handler->window(peer->arg, &step->window, peer->fds[0]);
+		return true;
+	case SESSION_OPEN_ONE:
+		peer->fd_num = 0;
+		peer->handler->channel_open(peer->arg, &step->channel, peer->fds);
+		return true;
+	case SESSION_CLOSE_ONE:
+		peer->handler->channel_close(peer->arg, step->channel.channel);
+		return true;
+	case SESSION_RUNSTATE:
+		peer->handler->runstate(peer->arg, step->running);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Return: whether the peer stays. */
 static bool take_frame(struct peer *peer)
 {
 	struct vgpu_frame_header h;
 	const uint8_t *payload = vgpu_frame_take(&peer->parser, &h);
-	struct session_step step = session_frame(&peer->session, &h, payload);
+	struct session_step step;
 
+	if (peer->fd_num != vgpu_frame_fds(h.type))
+		return end(peer, PEER_BROKE,
+			   "a frame came without its descriptor, or with one too many");
+	step = session_frame(&peer->session, &h, payload);
+	if (take_program_frame(peer, &step))
+		return true;
 	switch (step.act) {
-	case SESSION_IGNORE:
-		break;
 	case SESSION_GREET:
 		greet(peer);
 		break;
@@ -211,6 +336,9 @@ static bool take_frame(struct peer *peer)
 		return refuse(peer, step.status, step.why);
 	case SESSION_CLOSE:
 		return end(peer, PEER_BROKE, step.why);
+	default:
+		drop_descriptors(peer);
+		break;
 	}
 	return true;
 }
@@ -242,27 +370,41 @@ static void expect_rest(struct peer *peer)
 	sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_ONESHOT);
 }
 
-/* Return: whether the peer stays. */
-static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len)
+/* The parser's frame is whole. Return: whether the peer stays. */
+static bool end_frame(struct peer *peer)
 {
-	while (len > 0) {
-		uint32_t used;
+	if (peer->frame_timer != NULL)
+		sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_OFF);
+	return take_frame(peer);
+}
 
-		switch (vgpu_frame_feed(&peer->parser, bytes, len, &used)) {
-		case VGPU_FRAME_BAD:
-			return end(peer, PEER_BROKE, "a frame is malformed");
-		case VGPU_FRAME_MORE:
+/*
+ * Takes what one recvmsg() gave.
+ * fds: num descriptors, which belong to the frame that has the last of the bytes.
+ * Return: whether the peer stays.
+ */
+static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len, const int *fds,
+		       unsigned num)
+{
+	enum vgpu_frame_result result;
+	uint32_t used;
+
+	for (; len > 0; bytes += used, len -= used) {
+		result = vgpu_frame_feed(&peer->parser, bytes, len, &used);
+		if (used == len && result != VGPU_FRAME_BAD) {
+			if (!keep_descriptors(peer, fds, num))
+				return end(peer, PEER_BROKE, "a frame has a descriptor too many");
+			num = 0;
+		}
+		if (result == VGPU_FRAME_MORE) {
 			expect_rest(peer);
 			return true;
-		case VGPU_FRAME_READY:
-			if (peer->frame_timer != NULL)
-				sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_OFF);
-			if (!take_frame(peer))
-				return false;
-			break;
 		}
-		bytes += used;
-		len -= used;
+		if (result == VGPU_FRAME_READY && end_frame(peer))
+			continue;
+		close_all(fds, num);
+		return result == VGPU_FRAME_BAD ? end(peer, PEER_BROKE, "a frame is malformed")
+						: false;
 	}
 	return true;
 }
@@ -270,6 +412,8 @@ static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len)
 /* The connection has ended. Return: whether the peer stays. */
 static bool hung_up(struct peer *peer)
 {
+	if (peer->broke != NULL)
+		return end(peer, PEER_BROKE, peer->broke);
 	if (peer->unread[0] != '\0') /* we shut it down ourselves */
 		return end(peer, PEER_UNREAD, peer->unread);
 	return end(peer, PEER_HUNG_UP, NULL);
@@ -279,12 +423,17 @@ static bool hung_up(struct peer *peer)
 static bool peer_read(struct peer *peer)
 {
 	uint8_t bytes[IN_CHUNK];
-	ssize_t len = recv(peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	int fds[VGPU_FRAME_FDS_MAX];
+	unsigned num;
+	ssize_t len = receive(peer, bytes, sizeof(bytes), fds, &num);
 
 	if (len > 0)
-		return take_bytes(peer, bytes, (uint32_t)len);
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return take_bytes(peer, bytes, (uint32_t)len, fds, num);
+	if (len == -EAGAIN || len == -EINTR)
 		return true;
+	if (len == -E2BIG)
+		return end(peer, PEER_BROKE,
+			   "more descriptors came with a frame than it may have, or than are left");
 	return hung_up(peer);
 }
 
@@ -343,6 +492,14 @@ void peer_look(struct peer *peer)
 
 /* --- its life --- */
 
+static void find_who(struct peer *peer)
+{
+	socklen_t len = sizeof(peer->who);
+
+	if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERCRED, &peer->who, &len) < 0)
+		peer->who = (struct ucred){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
+}
+
 int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *vm,
 	     const struct peer_handler *handler, void *arg)
 {
@@ -358,7 +515,8 @@ int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *v
 	peer->vm = vm;
 	peer->handler = handler;
 	peer->arg = arg;
-	session_init(&peer->session, vm->id);
+	session_init(&peer->session, vm->id, vm->local);
+	find_who(peer);
 	err = sd_event_add_io(event, &peer->io, fd, EPOLLIN, on_peer, peer);
 	if (err >= 0)
 		err = sd_event_add_time_relative(event, &peer->hello_timer, CLOCK_MONOTONIC,
@@ -378,8 +536,27 @@ void peer_free(struct peer *peer)
 	sd_event_source_disable_unref(peer->io);
 	if (peer->fd >= 0)
 		close(peer->fd);
+	drop_descriptors(peer);
 	free(peer->out);
 	free(peer);
+}
+
+void peer_break(struct peer *peer, const char *why)
+{
+	if (peer->broke == NULL)
+		peer->broke = why;
+	peer->session.state = SESSION_CLOSED;
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
+const struct ucred *peer_who(const struct peer *peer)
+{
+	return &peer->who;
+}
+
+uint32_t peer_version(const struct peer *peer)
+{
+	return peer->greeted ? peer->session.version : 0;
 }
 
 bool peer_greeted(const struct peer *peer)

@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
+#include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_proto.h"
 
 struct peer;
@@ -17,6 +19,7 @@ struct peer_vm {
 	uint32_t id;
 	uint8_t pool; /* index */
 	uint8_t priority;
+	bool local; /* a tenant whose peers are programs of this host */
 };
 
 enum peer_end {
@@ -35,6 +38,16 @@ struct peer_handler {
 	void (*request)(void *arg, const struct vgpu_frame_header *h, const uint8_t *msg);
 	/* The device no longer waits for the request with this sequence. */
 	void (*cancel)(void *arg, uint64_t sequence);
+	/*
+	 * Link version 2. It gave its window, once, before all that follows. fd: of its memory, the
+	 * handler's from now on; neither it nor the size is judged.
+	 */
+	void (*window)(void *arg, const struct vgpu_window_frame *window, int fd);
+	/* It opens or closes a channel. fds: kick and call, the handler's; channel: any number. */
+	void (*channel_open)(void *arg, const struct vgpu_channel_open *open, const int *fds);
+	void (*channel_close)(void *arg, uint32_t channel);
+	/* The VM runs, or is stopped. */
+	void (*runstate)(void *arg, bool running);
 	/*
 	 * The connection has ended; peer_free() is the only call that remains, and may be made
 	 * here.
@@ -55,6 +68,18 @@ int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *v
 /* Closes the connection, without a call of the handler. */
 void peer_free(struct peer *peer);
 
+/*
+ * Ends a peer that broke the protocol in what its handler judges; the loop then calls ended(). What
+ * it sent besides is ignored. why: a phrase for the log, which must stay.
+ */
+void peer_break(struct peer *peer, const char *why);
+
+/* Return: who connected: pid and user as of then. pid 0: the host does not know. */
+const struct ucred *peer_who(const struct peer *peer);
+
+/* Return: the link version that was agreed on, 0 before the greeting. */
+uint32_t peer_version(const struct peer *peer);
+
 /* Return: whether it has said hello. */
 bool peer_greeted(const struct peer *peer);
 
@@ -68,7 +93,17 @@ void peer_send_config(struct peer *peer);
 void peer_send_response(struct peer *peer, uint64_t sequence, uint32_t request_id,
 			const uint8_t *msg, uint32_t len_bytes);
 
-/* frame: VGPU_FRAME_MAX bytes. Return: bytes of the HELLO that was made there. */
-uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, enum vgpu_error status);
+/* To a peer that gave its window: whether it may open channels. */
+void peer_send_window_status(struct peer *peer, bool ready, enum vgpu_end error);
+
+/* And what became of one. */
+void peer_send_channel_status(struct peer *peer, uint32_t channel, enum vgpu_channel_state state,
+			      enum vgpu_end error);
+
+/*
+ * frame: VGPU_FRAME_MAX bytes. status: enum vgpu_error; to a program that is turned away also enum
+ * vgpu_end. Return: bytes of the HELLO that was made there.
+ */
+uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, uint32_t status);
 
 #endif

@@ -23,6 +23,9 @@
  * cannot displace the first. Before that, the port checks whether the first has hung up, so that a
  * restarted QEMU is not refused because of its own dead predecessor.
  *
+ * A local tenant's port has up to peers_max peers, which are programs. One too many is told
+ * TOO_MANY_PROGRAMS. They send no requests, so the request handler never hears of them.
+ *
  * When descriptors run short, devices wait in the backlog, so that administrators can still connect
  * (descriptors.h). The port looks again ten times a second: its socket is readable all the time, and
  * the loop would spin on a connection that it cannot accept.
@@ -40,7 +43,8 @@ struct port {
 	int listen_fd; /* or -1 */
 	sd_event_source *listen_io;
 	sd_event_source *retry; /* connect, or accept, again */
-	struct peer *peer;	/* or NULL */
+	TAILQ_HEAD(port_peer_list, port_peer) peers;
+	unsigned peer_num; /* in the list */
 	struct port_counts counts;
 	struct log_limit complaints;
 	struct log_flood comings; /* and goings */
@@ -48,6 +52,11 @@ struct port {
 };
 
 static void connect_later(struct port *port);
+
+static unsigned peers_max(const struct port *port)
+{
+	return port->config.vm.local ? port->config.peers_max : 1;
+}
 
 /* --- the log --- */
 
@@ -86,7 +95,10 @@ static int on_sum(sd_event_source *source, uint64_t usec, void *arg)
 
 static void say_comes_or_goes(struct port *port, const char *what)
 {
-	if (log_flood_pass(&port->comings, util_now_ns()))
+	/* Of programs, their own beginning and end are told, which have a name and a reason. */
+	if (port->config.vm.local)
+		log_debug("%s: a program %s", port->config.name, what);
+	else if (log_flood_pass(&port->comings, util_now_ns()))
 		log_info("%s: its device %s", port->config.name, what);
 	else if (port->sum == NULL)
 		sd_event_add_time(port->config.event, &port->sum, CLOCK_MONOTONIC,
@@ -123,65 +135,154 @@ static void count_and_say(struct port *port, enum peer_end end, const char *why)
 
 static void on_greeted(void *arg)
 {
-	struct port *port = arg;
+	struct port_peer *peer = arg;
+	struct port *port = peer->port;
 
 	port->counts.connects++;
 	say_comes_or_goes(port, "connected");
-	port->config.handler->connected(port->config.arg, port->config.handler_vm);
+	if (!port->config.vm.local)
+		port->config.handler->connected(port->config.arg, port->config.handler_vm);
 }
 
 static void on_request(void *arg, const struct vgpu_frame_header *h, const uint8_t *msg)
 {
-	struct port *port = arg;
+	struct port *port = ((struct port_peer *)arg)->port;
 
 	port->config.handler->request(port->config.arg, port->config.handler_vm, h, msg);
 }
 
 static void on_cancel(void *arg, uint64_t sequence)
 {
-	struct port *port = arg;
+	struct port *port = ((struct port_peer *)arg)->port;
 
 	port->config.handler->cancel(port->config.arg, port->config.handler_vm, sequence);
 }
 
+static void on_window(void *arg, const struct vgpu_window_frame *window, int fd)
+{
+	struct port_peer *peer = arg;
+	const struct port_config *config = &peer->port->config;
+
+	config->programs->window(config->programs_arg, config->handler_vm, peer, window, fd);
+}
+
+static void on_channel_open(void *arg, const struct vgpu_channel_open *open, const int *fds)
+{
+	struct port_peer *peer = arg;
+	const struct port_config *config = &peer->port->config;
+
+	config->programs->channel_open(config->programs_arg, peer, open, fds);
+}
+
+static void on_channel_close(void *arg, uint32_t channel)
+{
+	struct port_peer *peer = arg;
+	const struct port_config *config = &peer->port->config;
+
+	config->programs->channel_close(config->programs_arg, peer, channel);
+}
+
+static void on_runstate(void *arg, bool running)
+{
+	struct port_peer *peer = arg;
+	const struct port_config *config = &peer->port->config;
+
+	peer->stopped = !running;
+	if (peer->tenant != NULL)
+		config->programs->runstate(config->programs_arg, peer);
+}
+
+/* Frees the connection, and tells the programs' handler. */
+static void drop_peer(struct port_peer *peer)
+{
+	struct port *port = peer->port;
+
+	if (peer->tenant != NULL)
+		port->config.programs->gone(port->config.programs_arg, peer);
+	TAILQ_REMOVE(&port->peers, peer, link);
+	port->peer_num--;
+	peer_free(peer->peer);
+	free(peer);
+}
+
 static void on_ended(void *arg, enum peer_end end, const char *why)
 {
-	struct port *port = arg;
-	bool was_connected = port_connected(port);
+	struct port_peer *peer = arg;
+	struct port *port = peer->port;
+	bool was_connected = peer_greeted(peer->peer);
 
 	count_and_say(port, end, why);
-	peer_free(port->peer);
-	port->peer = NULL;
+	drop_peer(peer);
 	if (!port->config.listen)
 		connect_later(port);
 	if (!was_connected)
 		return;
 	say_comes_or_goes(port, "disconnected");
-	port->config.handler->gone(port->config.arg, port->config.handler_vm);
+	if (!port->config.vm.local)
+		port->config.handler->gone(port->config.arg, port->config.handler_vm);
 }
 
 static const struct peer_handler peer_handler = {
 	.greeted = on_greeted,
 	.request = on_request,
 	.cancel = on_cancel,
+	.window = on_window,
+	.channel_open = on_channel_open,
+	.channel_close = on_channel_close,
+	.runstate = on_runstate,
 	.ended = on_ended,
 };
 
+/* fd: becomes the peer's. Return: 0 or -errno. */
 static int add_peer(struct port *port, int fd)
 {
-	return peer_new(&port->peer, port->config.event, fd, &port->config.vm, &peer_handler, port);
+	struct port_peer *peer = calloc(1, sizeof(*peer));
+	int err;
+
+	if (peer == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	peer->port = port;
+	err = peer_new(&peer->peer, port->config.event, fd, &port->config.vm, &peer_handler, peer);
+	if (err < 0) {
+		free(peer);
+		return err;
+	}
+	TAILQ_INSERT_TAIL(&port->peers, peer, link);
+	port->peer_num++;
+	return 0;
+}
+
+/* Ends the peers that have hung up. */
+static void look_at_peers(struct port *port)
+{
+	struct port_peer *peer, *next;
+
+	for (peer = TAILQ_FIRST(&port->peers); peer != NULL; peer = next) {
+		next = TAILQ_NEXT(peer, link);
+		peer_look(peer->peer);
+	}
 }
 
 /* --- listening --- */
 
-static void refuse_second(struct port *port, int fd)
+static void refuse_one_more(struct port *port, int fd)
 {
 	uint8_t frame[VGPU_FRAME_MAX];
+	uint32_t status = VGPU_ERR_DENIED;
 
 	port->counts.refused++;
-	complain(port, "refused a second device: one is connected already");
+	if (port->config.vm.local) {
+		status = VGPU_END_TOO_MANY_PROGRAMS;
+		complain(port,
+			 "refused a program: %u are connected already (vgpuadm set-max-programs)",
+			 port->peer_num);
+	} else {
+		complain(port, "refused a second device: one is connected already");
+	}
 	refuse_connection(port->config.event, fd, frame,
-			  peer_make_hello(frame, &port->config.vm, VGPU_ERR_DENIED));
+			  peer_make_hello(frame, &port->config.vm, status));
 }
 
 static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
@@ -225,10 +326,10 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 			accept_later(port, strerror(errno));
 		return 0;
 	}
-	if (port->peer != NULL)
-		peer_look(port->peer); /* ends it if it has hung up */
-	if (port->peer != NULL)
-		refuse_second(port, fd);
+	if (port->peer_num >= peers_max(port))
+		look_at_peers(port);
+	if (port->peer_num >= peers_max(port))
+		refuse_one_more(port, fd);
 	else if (add_peer(port, fd) < 0)
 		complain(port, "cannot serve a device: out of memory or descriptors");
 	return 0;
@@ -293,6 +394,7 @@ int port_open(struct port **out, const struct port_config *config)
 		return -ENOMEM;
 	port->config = *config;
 	port->listen_fd = -1;
+	TAILQ_INIT(&port->peers);
 	err = snprintf(port->path, sizeof(port->path), "%s", config->path);
 	if ((size_t)err >= sizeof(port->path))
 		err = -ENAMETOOLONG;
@@ -321,10 +423,12 @@ void port_begin(struct port *port)
 
 void port_close(struct port *port)
 {
+	struct port_peer *peer;
+
 	if (port == NULL)
 		return;
-	if (port->peer != NULL)
-		peer_free(port->peer);
+	while ((peer = TAILQ_FIRST(&port->peers)) != NULL)
+		drop_peer(peer);
 	sd_event_source_disable_unref(port->retry);
 	sd_event_source_disable_unref(port->sum);
 	sd_event_source_disable_unref(port->listen_io);
@@ -345,9 +449,26 @@ bool port_listens(const struct port *port)
 	return port->config.listen;
 }
 
+unsigned port_peers(const struct port *port)
+{
+	const struct port_peer *peer;
+	unsigned num = 0;
+
+	if (port == NULL)
+		return 0;
+	TAILQ_FOREACH(peer, &port->peers, link)
+		num += peer_greeted(peer->peer);
+	return num;
+}
+
 bool port_connected(const struct port *port)
 {
-	return port != NULL && port->peer != NULL && peer_greeted(port->peer);
+	return port_peers(port) > 0;
+}
+
+void port_set_peers_max(struct port *port, unsigned peers_max)
+{
+	port->config.peers_max = peers_max;
 }
 
 const struct port_counts *port_counts(const struct port *port)
@@ -359,14 +480,17 @@ const struct port_counts *port_counts(const struct port *port)
 
 void port_send_config(struct port *port, uint8_t pool, uint8_t priority)
 {
+	const struct port_peer *peer;
+
 	port->config.vm.pool = pool;
 	port->config.vm.priority = priority;
-	if (port_connected(port))
-		peer_send_config(port->peer);
+	TAILQ_FOREACH(peer, &port->peers, link)
+		if (peer_greeted(peer->peer))
+			peer_send_config(peer->peer);
 }
 
 void port_send_response(struct port *port, uint64_t sequence, uint32_t request_id,
 			const uint8_t *msg, uint32_t len_bytes)
 {
-	peer_send_response(port->peer, sequence, request_id, msg, len_bytes);
+	peer_send_response(TAILQ_FIRST(&port->peers)->peer, sequence, request_id, msg, len_bytes);
 }

@@ -6,16 +6,27 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/link/peer.h"
 
 /*
- * One VM's socket, with at most one live peer. The socket that a frame comes by identifies the VM.
+ * One VM's socket, with at most one live peer, its device. Or that of a local tenant, whose peers are
+ * programs of this host, several at a time. The socket that a frame comes by identifies the VM.
  */
 struct port;
 struct vm;
+
+/* A connection of a port. Only port.c writes the fields, except tenant. */
+struct port_peer {
+	TAILQ_ENTRY(port_peer) link;
+	struct port *port;
+	struct peer *peer;
+	bool stopped; /* the VM is paused or stopped, as the device says */
+	void *tenant; /* the program handler's; NULL: gone() is not called */
+};
 
 /* Called from the event loop. vm: passed through. All functions are required. */
 struct port_handler {
@@ -30,6 +41,21 @@ struct port_handler {
 	void (*gone)(void *arg, struct vm *vm);
 };
 
+/* The same for link version 2. A descriptor is the handler's from now on. */
+struct port_program_handler {
+	/* A device, or a program, gave its window; once for each peer, before all that follows. */
+	void (*window)(void *arg, struct vm *vm, struct port_peer *peer,
+		       const struct vgpu_window_frame *window, int fd);
+	/* It opens or closes a channel. fds: kick and call. channel: any number. */
+	void (*channel_open)(void *arg, struct port_peer *peer,
+			     const struct vgpu_channel_open *open, const int *fds);
+	void (*channel_close)(void *arg, struct port_peer *peer, uint32_t channel);
+	/* peer->stopped has changed, or was told again. */
+	void (*runstate)(void *arg, struct port_peer *peer);
+	/* A peer has gone, or its port is being closed. The struct is freed when this returns. */
+	void (*gone)(void *arg, struct port_peer *peer);
+};
+
 struct port_config {
 	sd_event *event;
 	const char *path;  /* of the socket; copied */
@@ -37,15 +63,18 @@ struct port_config {
 	bool held;	   /* a device that connects waits until port_begin() */
 	const char *name;  /* of the VM, for the log; outlives the port */
 	struct peer_vm vm; /* what the device is told */
-	const struct port_handler *handler;
-	void *arg;	       /* for the handler */
-	struct vm *handler_vm; /* for the handler */
+	const struct port_handler *handler; /* not called by a local tenant's port */
+	void *arg;			    /* for the handler */
+	const struct port_program_handler *programs;
+	void *programs_arg;
+	struct vm *handler_vm; /* for both */
+	unsigned peers_max;    /* of a local tenant; others have one */
 };
 
 /* Since the port was opened. */
 struct port_counts {
 	uint64_t connects;
-	uint64_t refused; /* second devices, and devices without a valid HELLO */
+	uint64_t refused; /* one device or program too many, and those without a valid HELLO */
 	uint64_t broke;	  /* connections closed for a malformed frame */
 };
 
@@ -56,7 +85,8 @@ int port_open(struct port **out, const struct port_config *config);
 void port_begin(struct port *port);
 
 /*
- * Closes port and peer without a call of the handler, and removes the socket file. port: or NULL.
+ * Closes port and peers, and removes the socket file. Of the handlers only the programs' gone() is
+ * called. port: or NULL.
  */
 void port_close(struct port *port);
 
@@ -64,12 +94,16 @@ void port_close(struct port *port);
 const char *port_path(const struct port *port);
 bool port_listens(const struct port *port);
 
-/* port: or NULL. Return: whether a device that said hello is there. */
+/* port: or NULL. Return: how many devices or programs that said hello are there. */
+unsigned port_peers(const struct port *port);
 bool port_connected(const struct port *port);
+
+/* Sets how many programs may be connected to a local tenant's port at the same time. */
+void port_set_peers_max(struct port *port, unsigned peers_max);
 
 const struct port_counts *port_counts(const struct port *port);
 
-/* Sets the VM's pool (index) and priority, and tells the device if one is connected. */
+/* Sets the VM's pool (index) and priority, and tells those who are connected. */
 void port_send_config(struct port *port, uint8_t pool, uint8_t priority);
 
 /* Answers the device, which is connected. msg: a response message. */

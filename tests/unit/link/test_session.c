@@ -43,7 +43,7 @@ static struct session_step frame(struct session *session, uint8_t type, uint32_t
 /* A session of VM 7 that has said hello. */
 static void open_one(struct session *session)
 {
-	session_init(session, 7);
+	session_init(session, 7, false);
 	assert_int_equal(session->state, SESSION_GREETING);
 	assert_int_equal(hello(session, 7, 1, 1).act, SESSION_GREET);
 	assert_int_equal(session->state, SESSION_OPEN);
@@ -122,7 +122,7 @@ static void every_frame_in_every_state(void **state)
 		struct session session;
 		struct session_step step;
 
-		session_init(&session, 7);
+		session_init(&session, 7, false);
 		if (table[i].before != G)
 			hello(&session, 7, 1, 1);
 		if (table[i].before == O)
@@ -143,6 +143,132 @@ static void every_frame_in_every_state(void **state)
 	}
 }
 
+/* --- link version 2 --- */
+
+static struct session_step say_window(struct session *session, uint32_t flags)
+{
+	struct vgpu_frame_header h = { .vm_id = 7,
+				       .length = VGPU_WINDOW_LEN,
+				       .type = VGPU_FRAME_WINDOW };
+	uint8_t payload[VGPU_WINDOW_LEN];
+
+	vgpu_put_le64(payload, 1ull << 30);
+	vgpu_put_le32(payload + 8, 5);
+	vgpu_put_le32(payload + 12, flags);
+	return session_frame(session, &h, payload);
+}
+
+static void open_two(struct session *session, bool local)
+{
+	session_init(session, 7, local);
+	assert_int_equal(hello(session, 7, 1, 2).act, SESSION_GREET);
+	assert_int_equal(session->version, 2);
+}
+
+/* The rows OPEN and WINDOWED of the table in session.h, for a peer of version 2. */
+static void every_frame_of_a_peer_with_programs(void **state)
+{
+	static const struct {
+		uint8_t type;
+		enum session_act opened, windowed;
+	} table[] = {
+		{ VGPU_FRAME_HELLO, SESSION_CLOSE, SESSION_CLOSE },
+		{ VGPU_FRAME_CONFIG, SESSION_CLOSE, SESSION_CLOSE },
+		{ VGPU_FRAME_REQUEST, SESSION_SUBMIT, SESSION_SUBMIT },
+		{ VGPU_FRAME_RESPONSE, SESSION_CLOSE, SESSION_CLOSE },
+		{ VGPU_FRAME_CANCEL, SESSION_CANCEL, SESSION_CANCEL },
+		{ VGPU_FRAME_WINDOW, SESSION_WINDOW, SESSION_CLOSE },
+		{ VGPU_FRAME_WINDOW_STATUS, SESSION_CLOSE, SESSION_CLOSE },
+		{ VGPU_FRAME_CHANNEL_OPEN, SESSION_CLOSE, SESSION_OPEN_ONE },
+		{ VGPU_FRAME_CHANNEL_CLOSE, SESSION_CLOSE, SESSION_CLOSE_ONE },
+		{ VGPU_FRAME_CHANNEL_STATUS, SESSION_CLOSE, SESSION_CLOSE },
+		{ VGPU_FRAME_RUNSTATE, SESSION_RUNSTATE, SESSION_RUNSTATE },
+	};
+
+	(void)state;
+	assert_int_equal(LEN(table), VGPU_FRAME_TYPE_NUM - 1);
+	for (size_t i = 0; i < 2 * LEN(table); i++) {
+		bool windowed = i % 2 == 1;
+		enum session_act want = windowed ? table[i / 2].windowed : table[i / 2].opened;
+		struct session session;
+		struct session_step step;
+
+		open_two(&session, false);
+		frame(&session, VGPU_FRAME_REQUEST, 7, 4);
+		if (windowed)
+			assert_int_equal(say_window(&session, 0).act, SESSION_WINDOW);
+		step = frame(&session, table[i / 2].type, 7,
+			     table[i / 2].type == VGPU_FRAME_CANCEL ? 4 : 5);
+		if (step.act != want)
+			fail_msg("type %u, windowed %d: act %d", table[i / 2].type, windowed,
+				 step.act);
+		if (want == SESSION_CLOSE)
+			closes(&session, step);
+	}
+}
+
+static void what_a_window_says(void **state)
+{
+	struct session session;
+	struct session_step step;
+
+	(void)state;
+	open_two(&session, false);
+	step = say_window(&session, VGPU_WINDOW_OF_PROGRAM);
+	assert_int_equal(step.act, SESSION_WINDOW);
+	assert_true(step.window.size_bytes == 1ull << 30);
+	assert_int_equal(step.window.generation, 5);
+	assert_int_equal(step.window.flags, VGPU_WINDOW_OF_PROGRAM);
+	open_two(&session, false);
+	closes(&session, say_window(&session, 2));
+	open_two(&session, false);
+	closes(&session, say_window(&session, 0x80000001));
+}
+
+static void what_a_channel_and_a_runstate_say(void **state)
+{
+	struct vgpu_frame_header h = { .vm_id = 7, .length = 16 };
+	uint8_t payload[16] = { 0 };
+	struct session session;
+	struct session_step step;
+
+	(void)state;
+	open_two(&session, false);
+	say_window(&session, 0);
+	vgpu_put_le32(payload, 47);
+	vgpu_put_le32(payload + 4, 512);
+	h.type = VGPU_FRAME_CHANNEL_OPEN;
+	step = session_frame(&session, &h, payload);
+	assert_int_equal(step.act, SESSION_OPEN_ONE);
+	assert_int_equal(step.channel.channel, 47);
+	assert_int_equal(step.channel.control_page, 512);
+	h.type = VGPU_FRAME_RUNSTATE;
+	closes(&session, session_frame(&session, &h, payload)); /* 47 is no state */
+	for (uint32_t running = 0; running < 2; running++) {
+		open_two(&session, false);
+		vgpu_put_le32(payload, running);
+		step = session_frame(&session, &h, payload);
+		assert_int_equal(step.act, SESSION_RUNSTATE);
+		assert_int_equal(step.running, running);
+	}
+}
+
+static void a_local_tenants_socket_takes_programs_alone(void **state)
+{
+	struct session session;
+
+	(void)state;
+	open_two(&session, true);
+	closes(&session, frame(&session, VGPU_FRAME_REQUEST, 7, 1));
+	open_two(&session, true);
+	closes(&session, frame(&session, VGPU_FRAME_CANCEL, 7, 0));
+	open_two(&session, true);
+	closes(&session, say_window(&session, 0));
+	open_two(&session, true);
+	assert_int_equal(say_window(&session, VGPU_WINDOW_OF_PROGRAM).act, SESSION_WINDOW);
+	closes(&session, say_window(&session, VGPU_WINDOW_OF_PROGRAM));
+}
+
 static void types_that_do_not_exist(void **state)
 {
 	(void)state;
@@ -153,7 +279,7 @@ static void types_that_do_not_exist(void **state)
 			continue;
 		open_one(&session);
 		closes(&session, frame(&session, (uint8_t)type, 7, 1));
-		session_init(&session, 7);
+		session_init(&session, 7, false);
 		closes(&session, frame(&session, (uint8_t)type, 7, 1));
 	}
 }
@@ -164,16 +290,16 @@ static void who_says_hello(void **state)
 
 	(void)state;
 	/* A device that does not know its number yet is told it. */
-	session_init(&session, 7);
+	session_init(&session, 7, false);
 	assert_int_equal(hello(&session, 0, 1, 1).act, SESSION_GREET);
 	/* From then on it must use it. */
 	closes(&session, frame(&session, VGPU_FRAME_REQUEST, 0, 1));
 
-	session_init(&session, 7);
+	session_init(&session, 7, false);
 	refuses(&session, hello(&session, 8, 1, 1), VGPU_ERR_DENIED);
-	session_init(&session, 7);
+	session_init(&session, 7, false);
 	refuses(&session, hello(&session, 0x07000000, 1, 1), VGPU_ERR_DENIED);
-	session_init(&session, 7);
+	session_init(&session, 7, false);
 	refuses(&session, hello(&session, 0xffffffff, 1, 1), VGPU_ERR_DENIED);
 }
 
@@ -185,25 +311,29 @@ static void the_range_of_versions(void **state)
 	} ranges[] = {
 		{ 1, 1, true },		  { 0, 1, true },
 		{ 1, 2, true },		  { 0, 0xffffffff, true },
-		{ 0, 0, false },	  { 2, 2, false },
-		{ 2, 0xffffffff, false }, { 2, 1, false },
+		{ 0, 0, false },	  { 2, 2, true },
+		{ 2, 0xffffffff, true },  { 2, 1, false },
 		{ 1, 0, false },	  { 0x01000000, 0x01000000, false },
-		{ 2, 0, false },
+		{ 2, 0, false },	  { 3, 3, false },
+		{ 3, 0xffffffff, false },
 	};
 
 	(void)state;
 	assert_int_equal(VGPU_LINK_VERSION, 1);
+	assert_int_equal(VGPU_LINK_VERSION_PROGRAMS, 2);
 	for (size_t i = 0; i < LEN(ranges); i++) {
 		struct session session;
 		struct session_step step;
 
-		session_init(&session, 7);
+		session_init(&session, 7, false);
 		step = hello(&session, 7, ranges[i].min, ranges[i].max);
 		if (ranges[i].ok != (step.act == SESSION_GREET))
 			fail_msg("versions %u to %u: act %d", ranges[i].min, ranges[i].max,
 				 step.act);
 		if (!ranges[i].ok)
 			refuses(&session, step, VGPU_ERR_BAD_VERSION);
+		else
+			assert_int_equal(session.version, ranges[i].max >= 2 ? 2 : 1);
 	}
 }
 
@@ -218,7 +348,7 @@ static void a_longer_hello(void **state)
 	memset(payload, 0xff, sizeof(payload));
 	vgpu_put_le32(payload, 1);
 	vgpu_put_le32(payload + 4, 3);
-	session_init(&session, 7);
+	session_init(&session, 7, false);
 	assert_int_equal(session_frame(&session, &h, payload).act, SESSION_GREET);
 }
 
@@ -310,6 +440,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_frame_in_every_state),
+		cmocka_unit_test(every_frame_of_a_peer_with_programs),
+		cmocka_unit_test(what_a_window_says),
+		cmocka_unit_test(what_a_channel_and_a_runstate_say),
+		cmocka_unit_test(a_local_tenants_socket_takes_programs_alone),
 		cmocka_unit_test(types_that_do_not_exist),
 		cmocka_unit_test(who_says_hello),
 		cmocka_unit_test(the_range_of_versions),

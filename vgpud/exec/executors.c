@@ -183,8 +183,8 @@ static void on_heard(struct process *process, void *arg)
 static void start_worker(struct executor *executor)
 {
 	uint64_t now_ns = util_now_ns();
-	int err = process_start(&executor->next, executor->executors->event, executor->spec,
-				on_buried, executor);
+	int err = process_start(&executor->next, executor->executors->event, SPAWN_WORKER,
+				executor->spec, on_buried, executor);
 
 	if (err != 0) {
 		exec_pool_failed(&executor->pool, now_ns);

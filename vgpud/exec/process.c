@@ -74,18 +74,19 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg
 }
 
 /* socket, err: the worker's ends. Return: 0 or -errno. */
-static int spawn_worker(pid_t *pid, const char *spec, int socket, int err)
+static int spawn_worker(pid_t *pid, enum spawn_role role, const char *spec, int socket, int err)
 {
 	const struct spawn_fd fds[] = { { WORKER_SOCKET, socket }, { SPAWN_STDERR, err } };
 
 	/* One more descriptor is needed, to watch the process. */
 	if (!descriptors_left(socket, DESCRIPTORS_OF_ADMINS))
 		return -EMFILE;
-	return spawn_start(pid, SPAWN_WORKER, spec, fds, 2);
+	return spawn_start(pid, role, spec, fds, 2);
 }
 
 /* Makes both ways to a worker and starts it. Return: 0 or -errno; *err_fd: of its output. */
-static int connect_worker(struct process *process, const char *spec, int *err_fd)
+static int connect_worker(struct process *process, enum spawn_role role, const char *spec,
+			  int *err_fd)
 {
 	int pair[2], pipe_ends[2], err;
 
@@ -97,7 +98,7 @@ static int connect_worker(struct process *process, const char *spec, int *err_fd
 		close(pair[1]);
 		return err;
 	}
-	err = spawn_worker(&process->pid, spec, pair[1], pipe_ends[1]);
+	err = spawn_worker(&process->pid, role, spec, pair[1], pipe_ends[1]);
 	close(pair[1]);
 	close(pipe_ends[1]);
 	process->fd = pair[0];
@@ -124,8 +125,8 @@ static int watch(struct process *process, sd_event *event)
 	return err < 0 ? err : 0;
 }
 
-int process_start(struct process **out, sd_event *event, const char *spec, process_buried *buried,
-		  void *buried_arg)
+int process_start(struct process **out, sd_event *event, enum spawn_role role, const char *spec,
+		  process_buried *buried, void *buried_arg)
 {
 	struct process *process = calloc(1, sizeof(*process));
 	int err_fd = -1, err;
@@ -135,7 +136,7 @@ int process_start(struct process **out, sd_event *event, const char *spec, proce
 	process->fd = process->output.fd = -1;
 	process->buried = buried;
 	process->buried_arg = buried_arg;
-	err = connect_worker(process, spec, &err_fd);
+	err = connect_worker(process, role, spec, &err_fd);
 	if (err == 0) {
 		err = output_open(&process->output, event, err_fd, process->pid, spec);
 		if (err == 0)
@@ -151,6 +152,12 @@ int process_start(struct process **out, sd_event *event, const char *spec, proce
 	return 0;
 }
 
+void process_give(struct process *process, process_buried *buried, void *buried_arg)
+{
+	process->buried = buried;
+	process->buried_arg = buried_arg;
+}
+
 void process_listen(struct process *process, process_heard *heard, void *arg)
 {
 	process->heard = heard;
@@ -162,18 +169,18 @@ void process_listen(struct process *process, process_heard *heard, void *arg)
  * that before it hands out the worker's last answers. So ECONNRESET is passed over, once, and the
  * answers are read.
  */
-static ssize_t receive(const struct process *process, void *message, size_t size)
+static ssize_t receive(const struct process *process, void *message, size_t size, int flags)
 {
-	ssize_t len = recv(process->fd, message, size, MSG_DONTWAIT);
+	ssize_t len = recv(process->fd, message, size, MSG_DONTWAIT | flags);
 
 	if (len < 0 && errno == ECONNRESET)
-		len = recv(process->fd, message, size, MSG_DONTWAIT);
+		len = recv(process->fd, message, size, MSG_DONTWAIT | flags);
 	return len;
 }
 
 int process_greet(struct process *process, struct worker_hello *hello)
 {
-	ssize_t len = receive(process, hello, sizeof(*hello));
+	ssize_t len = receive(process, hello, sizeof(*hello), 0);
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR) && !process->ended)
 		return 0;
@@ -191,12 +198,32 @@ int process_greet(struct process *process, struct worker_hello *hello)
 
 int process_submit(struct process *process, const struct worker_job *job)
 {
-	size_t len = offsetof(struct worker_job, msg) + job->len_bytes;
+	return process_send(process, job, offsetof(struct worker_job, msg) + job->len_bytes, NULL,
+			    0);
+}
+
+int process_send(struct process *process, const void *message, size_t size, const int *fds,
+		 unsigned num)
+{
+	union {
+		struct cmsghdr first; /* for its alignment */
+		char bytes[CMSG_SPACE(SPAWN_FDS_MAX * sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec part = { (void *)message, size };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
 	int err;
 
 	if (process->ended || process->deaf)
 		return -EPIPE;
-	if (send(process->fd, job, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	if (num > 0) {
+		control.first = (struct cmsghdr){ .cmsg_len = CMSG_LEN(num * sizeof(int)),
+						  .cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.first), fds, num * sizeof(int));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(num * sizeof(int));
+	}
+	if (sendmsg(process->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
 	err = errno;
 	if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EINTR)
@@ -209,7 +236,7 @@ int process_submit(struct process *process, const struct worker_job *job)
 
 int process_reap(struct process *process, struct worker_done *done)
 {
-	ssize_t len = receive(process, done, sizeof(*done));
+	ssize_t len = receive(process, done, sizeof(*done), 0);
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return process->ended || process->deaf ? -EPIPE : 0;
@@ -221,6 +248,20 @@ int process_reap(struct process *process, struct worker_done *done)
 	    (size_t)len != offsetof(struct worker_done, msg) + done->len_bytes)
 		return -EPROTO;
 	return 1;
+}
+
+int process_receive(struct process *process, void *message, size_t size)
+{
+	/* With MSG_TRUNC a message that is too long tells its own length. */
+	ssize_t len = receive(process, message, size, MSG_TRUNC);
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return process->ended || process->deaf ? -EPIPE : 0;
+	if (len < 0)
+		return -errno;
+	if (len == 0)
+		return -EPIPE;
+	return (size_t)len == size ? 1 : -EPROTO;
 }
 
 /* A child's pid is not reused before it is reaped. Only the starter may kill a worker that has

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/worker_wire.h"
+#include "proc/spawn_wire.h"
 #include "vgpud/exec/output.h"
 
 struct process;
@@ -48,11 +49,14 @@ TAILQ_HEAD(process_list, process);
 
 /*
  * Starts a worker process, which then opens its executor: for a GPU that takes a third of a second.
- * spec: "cpu", "cuda:N" or "auto". buried: called once from the loop, if process_close() returns
- * true. Return: 0 or -errno.
+ * role: what it is started as. spec: the argument of that role, which begins with "cpu", "cuda:N" or
+ * "auto". buried: called once from the loop, if process_close() returns true. Return: 0 or -errno.
  */
-int process_start(struct process **out, sd_event *event, const char *spec, process_buried *buried,
-		  void *buried_arg);
+int process_start(struct process **out, sd_event *event, enum spawn_role role, const char *spec,
+		  process_buried *buried, void *buried_arg);
+
+/* Has another owner's buried() called at its end. */
+void process_give(struct process *process, process_buried *buried, void *buried_arg);
 
 /* Has heard() called from the loop at each message, and at its end. */
 void process_listen(struct process *process, process_heard *heard, void *arg);
@@ -74,6 +78,19 @@ int process_submit(struct process *process, const struct worker_job *job);
  * Return: 1: it is in *done; 0: there is none now; -errno: there will be none.
  */
 int process_reap(struct process *process, struct worker_done *done);
+
+/*
+ * Sends a message of size bytes, with num descriptors, at most SPAWN_FDS_MAX, of which it gets
+ * copies. Return: as process_submit() has it.
+ */
+int process_send(struct process *process, const void *message, size_t size, const int *fds,
+		 unsigned num);
+
+/*
+ * Takes a message that must have this size. Return: 1: it is in *message; 0: there is none now;
+ * -EPROTO: it had another size; else -errno: there will be none.
+ */
+int process_receive(struct process *process, void *message, size_t size);
 
 /*
  * Kills it, unless it has ended, and does not wait: a process inside the driver may take long to

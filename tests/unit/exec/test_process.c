@@ -32,7 +32,8 @@ static struct process *start(const char *spec)
 	struct process *process = NULL;
 
 	heard = buried = 0;
-	assert_int_equal(process_start(&process, double_event, spec, on_buried, &buried), 0);
+	assert_int_equal(
+		process_start(&process, double_event, SPAWN_WORKER, spec, on_buried, &buried), 0);
 	process_listen(process, on_heard, &heard);
 	return process;
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* program.c - the worker process of one program */
+
+#include "vgpud/exec/program.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/util.h"
+
+struct program {
+	struct program_config config;
+	enum program_phase phase;
+	struct process *process; /* until it is reaped */
+	sd_event_source *timer;	 /* of STARTING and BINDING */
+};
+
+static void free_program(struct program *program)
+{
+	sd_event_source_disable_unref(program->timer);
+	free(program);
+}
+
+/* --- the end --- */
+
+static void on_buried(struct process *process, void *arg)
+{
+	struct program *program = arg;
+
+	(void)process;
+	program->config.handler->reaped(program->config.arg);
+	free_program(program);
+}
+
+/* Kills the worker. The program is freed when this returns, if its worker has been reaped before. */
+static void end_worker(struct program *program)
+{
+	program->phase = PROGRAM_ENDING;
+	program->timer = sd_event_source_disable_unref(program->timer);
+	if (process_close(program->process))
+		return;
+	program->process = NULL;
+	on_buried(NULL, program);
+}
+
+/* The worker's side ended it. why: what the program is told. */
+static void lose(struct program *program, enum vgpu_end why, int32_t result)
+{
+	program->config.handler->ending(program->config.arg, why, result);
+	end_worker(program);
+}
+
+void program_end(struct program *program)
+{
+	if (program->phase != PROGRAM_ENDING)
+		end_worker(program);
+}
+
+void program_abandon(struct program *program)
+{
+	if (program->process != NULL)
+		process_abandon(program->process);
+	free_program(program);
+}
+
+/* --- what the worker says --- */
+
+/* A text that a worker sent: ends it, and leaves no character that a terminal would act on. */
+static void tame(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (char *c = text; *c != '\0'; c++)
+		if (!isprint((unsigned char)*c))
+			*c = '?';
+}
+
+/* Return: why a worker may say that it ended; WORKER_LOST: it may not say this. */
+static enum vgpu_end claimed_end(uint32_t end)
+{
+	switch (end) {
+	case VGPU_END_WINDOW_FULL:
+	case VGPU_END_WINDOW_BAD:
+	case VGPU_END_NO_DEVICE:
+	case VGPU_END_DRIVER_MISMATCH:
+	case VGPU_END_HUNG:
+	case VGPU_END_BAD_COMMAND:
+	case VGPU_END_LAYOUT:
+		return (enum vgpu_end)end;
+	default:
+		return VGPU_END_WORKER_LOST;
+	}
+}
+
+static void take_state(struct program *program, struct program_state *state)
+{
+	tame(state->name, sizeof(state->name));
+	tame(state->why, sizeof(state->why));
+	if (state->what == PROGRAM_BOUND && program->phase == PROGRAM_BINDING) {
+		program->phase = PROGRAM_RUNNING;
+		program->timer = sd_event_source_disable_unref(program->timer);
+		program->config.handler->bound(program->config.arg, state);
+	} else if (state->what == PROGRAM_ENDED) {
+		if (state->why[0] != '\0')
+			log_info("worker %d of a program ended: %s", program->process->pid,
+				 state->why);
+		lose(program, claimed_end(state->end), state->result);
+	} else {
+		log_warning("worker %d of a program sent what it must not send now; killing it",
+			    program->process->pid);
+		lose(program, VGPU_END_WORKER_LOST, 0);
+	}
+}
+
+static void on_state(struct program *program)
+{
+	struct program_state state;
+	int result = process_receive(program->process, &state, sizeof(state));
+
+	if (result == 0)
+		return;
+	if (result > 0) {
+		take_state(program, &state);
+		return;
+	}
+	if (result == -EPROTO)
+		log_warning("worker %d of a program sent a malformed message; killing it",
+			    program->process->pid);
+	lose(program,
+	     program->phase == PROGRAM_RUNNING || result == -EPROTO ? VGPU_END_WORKER_LOST
+								    : VGPU_END_WORKER_NOT_STARTED,
+	     0);
+}
+
+static void expect(struct program *program, uint64_t within_ns)
+{
+	sd_event_source_set_time_relative(program->timer, within_ns / UTIL_NS_PER_US + 1);
+	sd_event_source_set_enabled(program->timer, SD_EVENT_ONESHOT);
+}
+
+/* The worker is ready: gives it the program. */
+static void bind_worker(struct program *program)
+{
+	const struct program_config *config = &program->config;
+
+	program->phase = PROGRAM_BINDING;
+	expect(program, config->bind_deadline_ns);
+	/*
+	 * The socket of a worker that was told nothing has room. Other failures are told by heard().
+	 * Not lose() at once: program_start() may not have returned yet.
+	 */
+	if (process_send(program->process, &config->order, sizeof(config->order), config->fds, 3) ==
+	    -EAGAIN)
+		expect(program, 0);
+}
+
+static void on_hello(struct program *program)
+{
+	struct worker_hello hello;
+	int result = process_greet(program->process, &hello);
+
+	if (result == 0)
+		return;
+	if (result > 0) {
+		bind_worker(program);
+		return;
+	}
+	tame(hello.why, sizeof(hello.why));
+	log_warning("worker %d of a program cannot run: %s", program->process->pid, hello.why);
+	lose(program, result == -ENODEV ? VGPU_END_NO_DEVICE : VGPU_END_WORKER_NOT_STARTED, 0);
+}
+
+static void on_heard(struct process *process, void *arg)
+{
+	struct program *program = arg;
+
+	(void)process;
+	if (program->phase == PROGRAM_STARTING)
+		on_hello(program);
+	else
+		on_state(program);
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct program *program = arg;
+	enum program_phase before = program->phase;
+
+	(void)source;
+	(void)usec;
+	/* What came while the loop itself was held up is in time. */
+	if (before == PROGRAM_STARTING) {
+		struct worker_hello hello;
+		int result = process_greet(program->process, &hello);
+
+		if (result > 0) {
+			bind_worker(program);
+			return 0;
+		}
+	}
+	log_warning("worker %d of a program was not %s in time; killing it", program->process->pid,
+		    before == PROGRAM_STARTING ? "ready" : "bound");
+	lose(program, VGPU_END_WORKER_NOT_STARTED, 0);
+	return 0;
+}
+
+/* --- the start --- */
+
+/* Return: 0 or -errno. */
+static int get_worker(struct program *program)
+{
+	const struct program_config *config = &program->config;
+
+	program->process = spares_take(config->spares);
+	if (program->process != NULL) {
+		process_give(program->process, on_buried, program);
+		return 0;
+	}
+	return process_start(&program->process, config->event, SPAWN_PROGRAM,
+			     spares_argument(config->spares), on_buried, program);
+}
+
+int program_start(struct program **out, const struct program_config *config)
+{
+	struct program *program = calloc(1, sizeof(*program));
+	bool spare;
+	int err;
+
+	if (program == NULL)
+		return -ENOMEM;
+	program->config = *config;
+	spare = spares_ready(config->spares) > 0;
+	err = sd_event_add_time_relative(config->event, &program->timer, CLOCK_MONOTONIC,
+					 config->start_deadline_ns / UTIL_NS_PER_US + 1, 0, on_late,
+					 program);
+	if (err >= 0)
+		err = get_worker(program);
+	if (err < 0) {
+		free_program(program);
+		return err;
+	}
+	*out = program;
+	process_listen(program->process, on_heard, program);
+	if (spare)
+		bind_worker(program);
+	return 0;
+}
+
+pid_t program_pid(const struct program *program)
+{
+	return program->process != NULL ? program->process->pid : 0;
+}
+
+enum program_phase program_phase(const struct program *program)
+{
+	return program->phase;
+}

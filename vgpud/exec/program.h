@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* program.h - the worker process of one program */
+
+#ifndef VGPUD_EXEC_PROGRAM_H
+#define VGPUD_EXEC_PROGRAM_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "common/wire/vgpu_ends.h"
+#include "common/worker_wire.h"
+#include "vgpud/exec/spares.h"
+
+/*
+ *   STARTING -hello-> BINDING -bound-> RUNNING
+ *        \_______________|________________/
+ *                        | it dies, lies, is late, says that it ended, or program_end()
+ *                        v
+ *                     ENDING -reaped-> gone
+ *
+ * A program that gets a spare begins in BINDING. What its worker says is a claim: a guest's program
+ * may have taken the process over. A message that it may not send now ends it.
+ */
+enum program_phase { PROGRAM_STARTING, PROGRAM_BINDING, PROGRAM_RUNNING, PROGRAM_ENDING };
+
+struct program;
+
+/* All are required. They are called from the loop; reaped() perhaps within program_end(). */
+struct program_handler {
+	/* The worker runs the program's commands from now on. claim: what the program says of itself. */
+	void (*bound)(void *arg, const struct program_state *claim);
+	/* The worker has ended or was killed, and has not been reaped. why: never NONE. */
+	void (*ending)(void *arg, enum vgpu_end why, int32_t result);
+	/* The worker is no more: nothing of it writes to the window. Frees the program afterwards. */
+	void (*reaped)(void *arg);
+};
+
+struct program_config {
+	sd_event *event;
+	struct spares *spares;	    /* of its executor; used during program_start() alone */
+	struct program_order order; /* BIND */
+	int fds[3]; /* window, kick, call: copied into the worker, by program_bound() */
+	uint64_t start_deadline_ns; /* longest time until a worker of its own is ready */
+	uint64_t bind_deadline_ns;  /* and until it is bound */
+	const struct program_handler *handler;
+	void *arg;
+};
+
+/*
+ * Gives the program a spare, or starts a worker for it.
+ * The descriptors stay the caller's, open until bound() or ending().
+ * Return: 0, or -errno: no worker could be started, and no handler is called.
+ */
+int program_start(struct program **out, const struct program_config *config);
+
+/* Kills its worker; ending() is not called. Does nothing to one that is ending already. */
+void program_end(struct program *program);
+
+/* Kills its worker and frees it, without a call of the handler: for the daemon's end. */
+void program_abandon(struct program *program);
+
+/* Return: its worker's; 0: it has ended. */
+pid_t program_pid(const struct program *program);
+
+enum program_phase program_phase(const struct program *program);
+
+#endif

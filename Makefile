@@ -73,14 +73,15 @@ common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner query query_out query_rows query_stats server set turn vm
+vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner programs query query_out query_rows query_stats server set turn vm
 vgpud/conf := conf file names options reload settings
-vgpud/exec := executors output pool process seat
+vgpud/exec := describe executors output pool process program seat spares
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \
 	room set_aside settle sqlite start vms wake watch writer
 vgpud/link := access peer port refuse session
+vgpud/programs := channel programs tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := limit sched share
 vgpud/vm := recording stats vm
@@ -98,7 +99,7 @@ guest/vgpu-run := file_transport job main options report run samples
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
 VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link \
-	vgpud/request vgpud/sched vgpud/vm proc worker)
+	vgpud/programs vgpud/request vgpud/sched vgpud/vm proc worker)
 VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
 # A program's own way to the GPU: what is in libcuda.so.1. It needs no libpci.
 CHANNEL_SRC := $(addprefix guest/libvgpu/,door.c park.c pieces.c ring.c vgpu.c window.c) common/sock.c

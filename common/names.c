@@ -77,6 +77,38 @@ const char *name_opcode_at(unsigned index)
 	return index < ARRAY_SIZE(opcodes) ? opcodes[index].name : NULL;
 }
 
+static const struct {
+	uint32_t end;
+	const char *name, *text;
+} ends[] = {
+#define END_ROW(value, NAME, name, result, words) { value, name, words },
+	VGPU_END_TABLE(END_ROW)
+#undef END_ROW
+};
+
+unsigned name_end_index(uint32_t end)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++)
+		if (ends[i].end == end)
+			return i;
+	return 0;
+}
+
+const char *name_end(uint32_t end)
+{
+	return ends[name_end_index(end)].name;
+}
+
+const char *name_end_text(uint32_t end)
+{
+	return ends[name_end_index(end)].text;
+}
+
+const char *name_end_at(unsigned index)
+{
+	return index < ARRAY_SIZE(ends) ? ends[index].name : NULL;
+}
+
 const char *name_status(uint32_t status)
 {
 	return lookup(status_names, ARRAY_SIZE(status_names), status);

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "common/wire/vgpu_ends.h"
+
 /*
  * All texts are static. An unknown number gives "?", never NULL, so that a number from outside can
  * go straight into a message.
@@ -41,6 +43,18 @@ const char *name_executor(uint32_t executor);
  */
 int name_to_opcode(const char *name);
 int name_to_priority(const char *name);
+
+/* "worker-lost", and the sentence about it: an enum vgpu_end. */
+const char *name_end(uint32_t end);
+const char *name_end_text(uint32_t end);
+
+#define NAME_END_COUNT(...) +1
+enum { NAME_ENDS = 0 VGPU_END_TABLE(NAME_END_COUNT) }; /* ends in the table, NONE included */
+#undef NAME_END_COUNT
+
+/* Return: where an end stands in that table, 0 of an unknown one; the name of the one there. */
+unsigned name_end_index(uint32_t end);
+const char *name_end_at(unsigned index);
 
 #define NAME_POOLS 26 /* pools are 'A' to 'Z' */
 

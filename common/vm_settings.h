@@ -41,7 +41,14 @@
 	X(CONNECT, connect, TEXT, 0, 107, "none", NULL, NULL, " [--connect <path>]", OTHER)     \
 	X(OWNER, owner, TEXT, 0, 100, "none", NULL, "its socket is for", " [--owner <owner>]",  \
 	  SET, SET_OWNER, "set-owner", "<vm> <owner>",                                          \
-	  "say whose QEMU may connect to a VM's socket, at once")
+	  "say whose QEMU may connect to a VM's socket, at once")                               \
+	X(LOCAL, local, SWITCH, 0, 1, "off", NULL, "local tenant", " [--local]", OTHER)         \
+	X(PROGRAMS, programs, SWITCH, 0, 1, "off", NULL, "programs", "", SET, SET_PROGRAMS,     \
+	  "set-programs", "<vm> <programs:switch>",                                             \
+	  "let a VM run CUDA programs of its own, or end those that run")                       \
+	X(MAX_PROGRAMS, max_programs, NUMBER, 1, 64, "16", NULL, "programs at most", "", SET,   \
+	  SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:number>",                   \
+	  "let a VM have so many programs at the same time")
 #endif
 
 #define VM_SETTING_TEXT_SIZE 128 /* bytes of a text's value, end included */

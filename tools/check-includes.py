@@ -37,6 +37,8 @@ FOLDERS = {
     "vgpud/exec":       (4, "common common/wire proc", "the worker processes, seen from the broker"),
     "vgpud/request":    (5, "common common/wire vgpud/sched vgpud/ledger vgpud/vm vgpud/conf vgpud/link vgpud/exec",
                          "a request's way through the daemon"),
+    "vgpud/programs":   (6, "common common/wire proc vgpud/vm vgpud/conf vgpud/ledger vgpud/link vgpud/exec vgpud/request",
+                         "the guests' programs: windows, channels, who may"),
     "vgpud/files":      (6, "common common/wire proc vgpud/vm vgpud/request", "the file transport"),
     "vgpud":            (7, "common common/wire common/cmd proc vgpud/*", "the daemon: sets its parts up and runs them"),
     "vgpud/admin":      (7, "common common/wire common/cmd proc vgpud vgpud/*", "the administrator's socket and its answers"),
@@ -64,7 +66,7 @@ BOUND = {
     "ini.h":          ("vgpud/conf/*", "ask vgpud/conf"),
     "cuda*.h":        ("", "use common/cuda/cuda_abi.h: every line compiles without a toolkit"),
     "jansson.h":      ("vgpud/admin/* vgpuadm/*", "JSON is the administrator's side alone"),
-    "systemd/*":      ("vgpud/link/* vgpud/exec/* vgpud/request/* vgpud/files/* vgpud/admin/* vgpud/aside* vgpud/daemon* vgpud/main.c",
+    "systemd/*":      ("vgpud/link/* vgpud/exec/* vgpud/request/* vgpud/programs/* vgpud/files/* vgpud/admin/* vgpud/aside* vgpud/daemon* vgpud/main.c",
                        "events belong to servers and daemon: take what happened as a parameter"),
 }
 

@@ -93,7 +93,10 @@ static void settle(struct daemon *daemon)
 
 static void on_settled(void *arg)
 {
-	settle(arg);
+	struct daemon *daemon = arg;
+
+	programs_executors_changed(daemon->programs);
+	settle(daemon);
 }
 
 void daemon_looked_up(struct daemon *daemon)
@@ -121,10 +124,26 @@ static void on_drained(void *arg)
 {
 	struct daemon *daemon = arg;
 
-	if (daemon->drained == NULL)
+	if (daemon->drained == NULL || daemon_live(daemon) > 0)
 		return;
-	log_info("drained: no request is here any more");
+	log_info("drained: no request and no program is here any more");
 	daemon->drained(daemon);
+}
+
+/* The last program has ended. */
+static void on_emptied(void *arg)
+{
+	const struct daemon *daemon = arg;
+
+	if (daemon->broker.draining)
+		on_drained(arg);
+}
+
+static const struct programs_handler programs_callbacks = { .emptied = on_emptied };
+
+unsigned daemon_live(const struct daemon *daemon)
+{
+	return daemon->broker.live + programs_num(daemon->programs);
 }
 
 /* The broker paused a VM. The pause must outlive a restart, as an administrator's pause does. */
@@ -249,6 +268,8 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	err = broker_init(&daemon->broker, daemon->conf, daemon->event, ledger, &broker_callbacks,
 			  daemon);
 	if (err == 0)
+		err = programs_new(&daemon->programs, &daemon->broker, &programs_callbacks, daemon);
+	if (err == 0)
 		err = daemon_watch_ledger(daemon);
 	if (err < 0)
 		log_error("cannot start: %s", strerror(-err));
@@ -290,6 +311,7 @@ static void end(struct daemon *daemon)
 		daemon->record_retry = sd_event_source_disable_unref(daemon->record_retry);
 		if (daemon->recording.handler != NULL)
 			recording_close(&daemon->recording);
+		programs_close(daemon->programs);
 		broker_close(&daemon->broker);
 	}
 	file_server_close(daemon->files); /* after broker_close(), whose answers it still writes */

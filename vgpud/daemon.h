@@ -12,6 +12,7 @@
 #include "vgpud/conf/conf.h"
 #include "vgpud/conf/file.h"
 #include "vgpud/ledger/ledger.h"
+#include "vgpud/programs/programs.h"
 #include "vgpud/request/broker.h"
 #include "vgpud/vm/recording.h"
 
@@ -48,6 +49,7 @@ struct daemon {
 	sd_event_source *record_retry; /* NULL: it has nothing to try again */
 	struct admin_server *admin;
 	struct file_server *files; /* NULL: off */
+	struct programs *programs;
 	TAILQ_HEAD(admin_drain_list, admin_drain)
 	drains;					/* calls that wait for the last request's end */
 	void (*drained)(struct daemon *daemon); /* answers them; NULL: there are none */
@@ -115,6 +117,9 @@ int daemon_drain_begin(struct daemon *daemon, bool keep, int64_t uid);
  */
 int daemon_drain_sync(struct aside **out, struct daemon *daemon, void (*done)(void *arg, int err),
 		      void *arg);
+
+/* Return: requests and programs that are here: a drain waits until there are none. */
+unsigned daemon_live(const struct daemon *daemon);
 
 /* Ends a drain. Return: 0, or -errno: its file could not be removed, and nothing has changed. */
 int daemon_drain_end(struct daemon *daemon);

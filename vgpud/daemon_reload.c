@@ -139,6 +139,7 @@ static void take(struct daemon *daemon, const struct daemon_reading *reading)
 
 	conf_reload_apply(daemon->conf, &reading->wanted);
 	broker_conf_changed(&daemon->broker);
+	programs_conf_changed(daemon->programs);
 	daemon_say_test_opcodes(daemon->conf);
 	admin_server_set_access(daemon->admin, &reading->access);
 	daemon_owner_again(daemon);

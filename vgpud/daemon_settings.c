@@ -66,6 +66,29 @@ static void apply_owner(struct daemon *daemon, struct vm *vm)
 	daemon_owner_apply(daemon, vm);
 }
 
+/* Nothing to do: the port was opened so, and no command changes it. */
+static void apply_local(struct daemon *daemon, struct vm *vm)
+{
+	(void)daemon;
+	(void)vm;
+}
+
+/* daemon_settings_apply() tells vgpud/programs, which reads the settings of the VM itself. */
+static void apply_programs(struct daemon *daemon, struct vm *vm)
+{
+	(void)daemon;
+	(void)vm;
+}
+
+/* Besides programs, some connections that only ask what GPU there is: those need no channel. */
+#define PEERS_BESIDES 16
+
+static void apply_max_programs(struct daemon *daemon, struct vm *vm)
+{
+	(void)daemon;
+	port_set_peers_max(vm->port, (unsigned)vm->settings.max_programs + PEERS_BESIDES);
+}
+
 static void (*const apply[VM_SETTING_NUM])(struct daemon *daemon, struct vm *vm) = {
 #define APPLY(NAME, name, ...) [VM_SETTING_##NAME] = apply_##name,
 	VM_SETTING_TABLE(APPLY)
@@ -78,6 +101,7 @@ void daemon_settings_apply(struct daemon *daemon, struct vm *vm, const struct vm
 		if (old == NULL || !vm_setting_same(&vm_settings_table[i], &vm->settings, old))
 			apply[i](daemon, vm);
 	broker_vm_changed(&daemon->broker, vm);
+	programs_vm_changed(daemon->programs, vm);
 }
 
 int daemon_settings_check(const struct daemon *daemon, const struct vm_settings *settings,
@@ -91,6 +115,12 @@ int daemon_settings_check(const struct daemon *daemon, const struct vm_settings 
 	if (settings->connect[0] != '\0' && settings->connect[0] != '/') {
 		snprintf(why, why_size, "--connect: %s: expected a path from the root on",
 			 settings->connect);
+		return -EINVAL;
+	}
+	if (settings->local && settings->connect[0] != '\0') {
+		snprintf(why, why_size,
+			 "--local and --connect exclude each other: the programs of a local tenant "
+			 "connect to vgpud");
 		return -EINVAL;
 	}
 	return 0;

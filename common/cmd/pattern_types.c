@@ -120,6 +120,13 @@ static const char *off_word(unsigned index)
 	return index == 0 ? "off" : NULL;
 }
 
+static const char *switch_word(unsigned index)
+{
+	static const char *const words[] = { "on", "off" };
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
 static const char *status_word(unsigned index)
 {
 	return index < VGPU_ERROR_NUM ? name_error(index) : NULL;
@@ -176,6 +183,7 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_NUMBER] = { "a whole number from 1 to 4294967295", fits_number, NULL },
 	[PATTERN_RATE] = { "requests a second, as in 200/s, at most 1000000", fits_rate, NULL },
 	[PATTERN_OFF] = { "off for none", NULL, off_word },
+	[PATTERN_SWITCH] = { "on or off", NULL, switch_word },
 	[PATTERN_SECONDS] = { "seconds, as in 10 or 0.5, at most 86400", fits_seconds, NULL },
 	[PATTERN_TIME] = { "a time, as in " TIMEEXPR_FORMS, fits_time, NULL },
 	[PATTERN_OWNER] = { "a user, USER:GROUP, :GROUP, or none", fits_owner, NULL },

@@ -17,6 +17,7 @@
 	X(NUMBER, "number")         \
 	X(RATE, "rate")             \
 	X(OFF, "off")               \
+	X(SWITCH, "switch")         \
 	X(SECONDS, "seconds")       \
 	X(TIME, "time")             \
 	X(PATH, "path")             \

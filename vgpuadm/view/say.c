@@ -42,6 +42,12 @@ void say_add_vm(const struct output_style *style, const json_t *row)
 	PUT_ALL(row, "", "vm", ": added as VM ", "vm_id", ", pool ", "pool", ", priority ",
 		"priority", connects ? "; vgpud connects to " : "; vgpud listens at ", "socket",
 		"\n");
+	if (field_string(row, "qemu_options")[0] == '\0') {
+		PUT_ALL(row, "Its programs run with VGPU_SOCKET=", "socket",
+			" and our libcuda.so.1, once vgpuadm set-programs ", "vm",
+			" on lets them.\n");
+		return;
+	}
 	PUT_ALL(row, "Give its QEMU these options (vgpuadm snippet libvirt ", "vm",
 		" has them for libvirt; also proxmox, xl):\n");
 	say_text(style, json_object_get(row, "qemu_options"));
@@ -94,6 +100,12 @@ void say_cancel(const struct output_style *style, const json_t *row)
 {
 	(void)style;
 	PUT_ALL(row, "request ", "id", " of ", "vm", ": cancelled; it was ", "was", "\n");
+}
+
+void say_kill_program(const struct output_style *style, const json_t *row)
+{
+	(void)style;
+	PUT_ALL(row, "program ", "id", " of ", "vm", ": ended; it was ", "state", "\n");
 }
 
 /* ---- checks ---- */

@@ -316,6 +316,34 @@ static const struct field top_fields[] = {
 	END,
 };
 
+static const struct field programs_fields[] = {
+	FIELD("id", "ID", COUNT, 4),
+	FIELD("vm", "VM", TEXT, 12),
+	FIELD("name", "PROGRAM", TEXT, 16),
+	FIELD("pid", "PID", COUNT, 7),
+	FIELD("state", "STATE", TEXT, 8),
+	FIELD("executor", "EXECUTOR", TEXT, 8),
+	FIELD("age_ns", "FOR", DURATION, 8),
+	FIELD("since_unix_ns", "SINCE", TIME, 19),
+	FIELD("worker_pid", "WORKER", COUNT, 7),
+	FIELD("peer_pid", "PEER", COUNT, 7),
+	FIELD("peer_uid", "UID", COUNT, 6),
+	FIELD("end", "ENDS FOR", TEXT, 12),
+	HIDDEN("vm_id"),
+	HIDDEN("channel"),
+	END,
+};
+
+static const struct field kill_program_fields[] = {
+	FIELD("id", "ID", COUNT, 0),
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("name", "PROGRAM", TEXT, 0),
+	FIELD("pid", "PID", COUNT, 0),
+	FIELD("state", "WAS", TEXT, 0),
+	FIELD("worker_pid", "WORKER", COUNT, 0),
+	END,
+};
+
 #define NO_REQUESTS "no requests in that time (vgpuadm status shows when vgpud started)"
 
 static const struct output_shape shapes[ADMIN_CMD_NUM] = {
@@ -343,6 +371,12 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_RESUME] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
 	[ADMIN_CMD_DRAIN] = { .fields = drain_fields, .layout = LAYOUT_SAY, .say = say_drain },
 	[ADMIN_CMD_CANCEL] = { .fields = cancel_fields, .layout = LAYOUT_SAY, .say = say_cancel },
+	[ADMIN_CMD_PROGRAMS] = { .fields = programs_fields,
+				 .empty = "no program runs (vgpuadm set-programs VM on lets a VM "
+					  "have some)" },
+	[ADMIN_CMD_KILL_PROGRAM] = { .fields = kill_program_fields,
+				     .layout = LAYOUT_SAY,
+				     .say = say_kill_program },
 	[ADMIN_CMD_STATS] = { .fields = stats_fields, .empty = NO_REQUESTS, .head = say_window },
 	[ADMIN_CMD_REQUESTS] = { .fields = request_fields,
 				 .empty = NO_REQUESTS,

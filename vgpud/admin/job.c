@@ -195,10 +195,17 @@ static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	forget_drain(call);
-	admin_fail(call, ADMIN_ERROR_TIMED_OUT,
-		   "%u requests are still here (vgpuadm queue shows them); no new ones are taken "
-		   "until %s",
-		   call->daemon->broker.live, drain_until(call->daemon));
+	if (programs_num(call->daemon->programs) > 0)
+		admin_fail(call, ADMIN_ERROR_TIMED_OUT,
+			   "%u requests and %u programs are still here (vgpuadm queue and vgpuadm "
+			   "programs show them); no new ones are taken until %s",
+			   call->daemon->broker.live, programs_num(call->daemon->programs),
+			   drain_until(call->daemon));
+	else
+		admin_fail(call, ADMIN_ERROR_TIMED_OUT,
+			   "%u requests are still here (vgpuadm queue shows them); no new ones are "
+			   "taken until %s",
+			   call->daemon->broker.live, drain_until(call->daemon));
 	return 0;
 }
 
@@ -230,7 +237,7 @@ static void drain_gone(struct admin_call *call)
 struct drain_begin {
 	uint64_t timeout_ms;
 	uint64_t started_ns;
-	unsigned live; /* requests that were here */
+	unsigned live; /* requests and programs that were here */
 };
 
 static void wait_drained(struct admin_call *call, const struct drain_begin *begin)
@@ -263,7 +270,7 @@ struct keeping {
 /* The last request may have ended while the drain was being kept. */
 static void await_drain(struct admin_call *call, const struct drain_begin *begin)
 {
-	if (call->daemon->broker.live == 0)
+	if (daemon_live(call->daemon) == 0)
 		drain_row(call, true, begin->live,
 			  begin->live > 0 ? util_now_ns() - begin->started_ns : 0);
 	else
@@ -328,7 +335,7 @@ static void begin_drain(struct admin_call *call, bool keep, uint64_t timeout_ms)
 	const struct drain_begin begin = {
 		.timeout_ms = timeout_ms,
 		.started_ns = util_now_ns(),
-		.live = daemon->broker.live,
+		.live = daemon_live(daemon),
 	};
 	int err = daemon_drain_begin(daemon, keep, call->peer.uid);
 

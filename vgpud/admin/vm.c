@@ -238,8 +238,11 @@ static json_t *added_row(const struct vm *vm)
 
 	qemu_options_chardev(chardev, sizeof(chardev), port_path(vm->port), !port_listens(vm->port),
 			     false);
-	snprintf(options, sizeof(options),
-		 "-chardev %s -device " QEMU_OPTIONS_DEVICE QEMU_OPTIONS_SLOT, chardev);
+	if (vm->settings.local)
+		options[0] = '\0'; /* it is no VM */
+	else
+		snprintf(options, sizeof(options),
+			 "-chardev %s -device " QEMU_OPTIONS_DEVICE QEMU_OPTIONS_SLOT, chardev);
 	return socket_row(vm, json_pack("{s:s, s:I, s:o, s:s, s:s}", "vm", vm->name, "vm_id",
 					(json_int_t)vm->id, "pool", admin_pool_name(vm->sched.pool),
 					"priority", name_priority(vm->sched.priority),
@@ -267,7 +270,8 @@ static int settings_args(struct admin_call *call, struct vm_settings *settings)
 	vm_settings_standard(settings);
 	for (unsigned i = 0; err == 0 && i < VM_SETTING_NUM; i++) {
 		const struct vm_setting *setting = &vm_settings_table[i];
-		const char *text = admin_arg(call, setting->name);
+		const char *text = admin_flag(call, setting->name) ? "on"
+								   : admin_arg(call, setting->name);
 
 		if (text != NULL)
 			err = admin_setting_arg(call, setting, text, settings);

@@ -17,6 +17,7 @@
 #define CONF_VM_MAX 1024
 #define CONF_PATH_SIZE 1024
 #define CONF_GROUP_SIZE 33
+#define CONF_SWITCHES_SIZE 128
 
 /*
  * A socket's path is RUNTIME-DIR/vm/NAME.sock. A runtime directory must leave room for names of
@@ -57,6 +58,13 @@ struct conf {
 	bool test_opcodes;	    /* guests may send opcodes that make an executor fail */
 	unsigned confine;	    /* enum confine_mode */
 	char user[CONF_GROUP_SIZE]; /* the user to become when started as root */
+
+	bool programs_unconfined; /* let programs run where their workers cannot be confined */
+	unsigned spares;	  /* workers that are ready for programs, for each executor */
+	unsigned worker_poll_us;  /* how long a program's worker polls before it sleeps */
+	uint64_t worker_memory;	  /* bytes of the host's memory that one worker may use */
+	uint64_t softgpu_memory;  /* bytes of device memory that the executor cpu has */
+	char softgpu_switches[CONF_SWITCHES_SIZE]; /* what softgpu imitates, for tests */
 
 	bool ledger;	   /* keep a ledger; the other fields are as in struct ledger_config */
 	bool ledger_lossy; /* full: run requests unrecorded instead of refusing them */

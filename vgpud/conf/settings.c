@@ -67,6 +67,25 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "user", user, "vgpud", RESTART,
 		"the user to become when started as root; root: stay root",
 		TEXT(CONF_USER, CONF_GROUP_SIZE)),
+	SETTING("vgpud", "programs_unconfined", programs_unconfined, "no", LIVE,
+		"yes: run guests' programs although their workers cannot be confined on this host",
+		CHOICE("no", "yes")),
+	SETTING("vgpud", "spares", spares, "1", LIVE,
+		"workers that are kept ready for programs, for each executor that has some",
+		NUMBER(0, 16)),
+	SETTING("vgpud", "worker_poll_us", worker_poll_us, "200", LIVE,
+		"a program's worker polls for commands so long before it sleeps; 0: never",
+		NUMBER(0, 10000)),
+	SETTING("vgpud", "worker_memory", worker_memory, "4G", RESTART,
+		"memory of the host that one worker may use, besides softgpu_memory",
+		BYTES(INT64_MAX)),
+	SETTING("vgpud", "softgpu_memory", softgpu_memory, "0", RESTART,
+		"device memory of the executor cpu; 0: a quarter of the host's, at most 8G",
+		BYTES(INT64_MAX)),
+	SETTING("vgpud", "softgpu_switches", softgpu_switches, "", RESTART,
+		"for tests: what the executor cpu shall imitate, as in block-free queue=64; empty: "
+		"nothing",
+		TEXT(CONF_SWITCHES, CONF_SWITCHES_SIZE)),
 
 	POOL("executor", executor, "auto", RESTART,
 	     "what runs the requests: auto (a GPU if there is one, else the CPU), cpu, or cuda:N",
@@ -221,6 +240,9 @@ static bool set_text(const struct conf_setting *setting, char *field, const char
 		return false;
 	if (setting->type == CONF_USER && (text[0] == '\0' || !name_ok(text)))
 		return false;
+	if (setting->type == CONF_SWITCHES &&
+	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-= ") != len)
+		return false;
 	if (setting->type == CONF_PATH && !path_ok(text))
 		return false;
 	if (setting->type == CONF_PATH_OR_NONE && text[0] != '\0' && !path_ok(text))
@@ -259,6 +281,10 @@ static void expected(const struct conf_setting *setting, char *out, size_t size)
 		break;
 	case CONF_USER:
 		snprintf(out, size, "a user's name of at most %" PRIu64 " bytes",
+			 setting->most - 1);
+		break;
+	case CONF_SWITCHES:
+		snprintf(out, size, "words of a-z, 0-9, - and =, at most %" PRIu64 " bytes",
 			 setting->most - 1);
 		break;
 	case CONF_PATH:

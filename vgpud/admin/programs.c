@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* programs.c - commands about the guests' programs */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/util.h"
+#include "vgpud/admin/handlers.h"
+#include "vgpud/exec/program.h"
+#include "vgpud/programs/programs.h"
+
+static json_t *number_or_null(json_int_t number)
+{
+	return number > 0 ? json_integer(number) : json_null();
+}
+
+/* What a program says of itself (name, pid) was made printable when its worker sent it. */
+static json_t *program_row(const struct daemon *daemon, const struct channel *channel)
+{
+	pid_t worker = channel->program != NULL ? program_pid(channel->program) : 0;
+	bool known_peer = channel->peer.pid > 0;
+
+	return json_pack(
+		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i}", "id",
+		(json_int_t)channel->id, "vm", channel->vm_name, "vm_id",
+		(json_int_t)channel->vm_id, "name",
+		admin_string(channel->name[0] != '\0' ? channel->name : NULL), "pid",
+		number_or_null(channel->pid), "state", channel_state_name(channel), "executor",
+		admin_string(channel->executor[0] != '\0' ? channel->executor : NULL), "age_ns",
+		(json_int_t)(util_now_ns() - channel->since_ns), "since_unix_ns",
+		admin_wall(daemon, channel->since_ns), "worker_pid", number_or_null(worker),
+		"peer_pid", known_peer ? json_integer(channel->peer.pid) : json_null(), "peer_uid",
+		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
+		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
+		"channel", (int)channel->number);
+}
+
+void admin_programs(struct admin_call *call)
+{
+	const struct programs *programs = call->daemon->programs;
+	const struct channel *channel = NULL;
+	const struct vm *only = NULL;
+
+	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
+		return;
+	while ((channel = programs_next(programs, channel)) != NULL)
+		if (only == NULL || channel->vm == only)
+			admin_row(call, program_row(call->daemon, channel));
+	admin_end(call, NULL);
+}
+
+void admin_kill_program(struct admin_call *call)
+{
+	struct channel *channel;
+	uint64_t id = 0;
+	char text[160];
+
+	util_parse_u64(admin_arg(call, "id"), 1, UINT64_MAX, &id);
+	channel = programs_find(call->daemon->programs, id);
+	if (channel == NULL) {
+		admin_fail(call, ADMIN_ERROR_NOT_FOUND,
+			   "%s: no such program (vgpuadm programs shows them)",
+			   admin_arg(call, "id"));
+		return;
+	}
+	if (channel->state != VGPU_CHANNEL_OPENING && channel->state != VGPU_CHANNEL_OPEN) {
+		admin_fail(call, ADMIN_ERROR_REFUSED,
+			   "%s: it has ended already; its worker is not gone yet",
+			   admin_arg(call, "id"));
+		return;
+	}
+	snprintf(text, sizeof(text), "program %" PRIu64 " \"%s\" (pid %u)", id, channel->name,
+		 channel->pid);
+	admin_event(call, "kill-program", channel->vm_name, NULL, NULL, text);
+	log_info("%s: %s is killed (uid %u)", channel->vm_name, text, call->peer.uid);
+	admin_row(call, program_row(call->daemon, channel));
+	programs_end(channel, VGPU_END_KILLED);
+	admin_end(call, NULL);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* programs.c - the guests' programs: who may have one, and what became of it */
+
+#include "vgpud/programs/programs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/util.h"
+#include "proc/confine.h"
+#include "proc/sandbox.h"
+#include "proc/spawn.h"
+#include "vgpud/programs/programs_private.h"
+
+#define DESCRIBE_DEADLINE_NS (30 * UTIL_NS_PER_S)
+
+/* --- what an executor needs for programs --- */
+
+static void follow_conf(struct programs *programs)
+{
+	const struct conf *conf = programs->broker->conf;
+	uint64_t start_ns = conf->start_deadline_ms * UTIL_NS_PER_MS;
+
+	programs->spares_settings = (struct spares_settings){ .num = conf->spares,
+							      .start_deadline_ns = start_ns };
+	programs->describe_settings = (struct describe_settings){
+		.start_deadline_ns = start_ns,
+		.deadline_ns = DESCRIBE_DEADLINE_NS,
+	};
+}
+
+/* Return: bytes of device memory that softgpu has. */
+static uint64_t softgpu_memory(const struct conf *conf)
+{
+	const uint64_t most = UINT64_C(8) << 30;
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	uint64_t quarter = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : most;
+
+	if (conf->softgpu_memory != 0)
+		return conf->softgpu_memory;
+	return quarter < most ? quarter : most;
+}
+
+/* The argument of the roles vgpud-program and vgpud-describe: worker/program.c reads it. */
+static void make_argument(const struct conf *conf, const char *executor, char *out, size_t size)
+{
+	if (strcmp(executor, "cpu") == 0)
+		snprintf(out, size, "%s memory=%" PRIu64 "%s%s", executor, softgpu_memory(conf),
+			 conf->softgpu_switches[0] != '\0' ? " " : "", conf->softgpu_switches);
+	else
+		snprintf(out, size, "%s", executor);
+}
+
+static void free_gear(struct gear *gear)
+{
+	spares_free(gear->spares);
+	describe_free(gear->describe);
+	free(gear);
+}
+
+static struct gear *find_gear(const struct programs *programs, const char *executor)
+{
+	struct gear *gear;
+
+	SLIST_FOREACH(gear, &programs->gears, link)
+		if (strcmp(gear->executor, executor) == 0)
+			return gear;
+	return NULL;
+}
+
+static struct gear *get_gear(struct programs *programs, const char *executor)
+{
+	struct gear *gear = find_gear(programs, executor);
+	char argument[SPARES_ARGUMENT_SIZE];
+
+	if (gear != NULL)
+		return gear;
+	gear = calloc(1, sizeof(*gear));
+	if (gear == NULL)
+		return NULL;
+	snprintf(gear->executor, sizeof(gear->executor), "%s", executor);
+	make_argument(programs->broker->conf, executor, argument, sizeof(argument));
+	if (spares_new(&gear->spares, programs->broker->event, argument,
+		       &programs->spares_settings) != 0 ||
+	    describe_new(&gear->describe, programs->broker->event, argument,
+			 &programs->describe_settings) != 0) {
+		free_gear(gear);
+		return NULL;
+	}
+	SLIST_INSERT_HEAD(&programs->gears, gear, link);
+	return gear;
+}
+
+/* Return: "cpu", "cuda:N"; NULL with *end as programs_gear() has it. */
+static const char *executor_of(const struct programs *programs, const struct vm *vm,
+			       enum vgpu_end *end)
+{
+	const struct broker *broker = programs->broker;
+	const char *wanted = broker->conf->pool[vm->sched.pool].executor;
+
+	*end = VGPU_END_NONE;
+	if (strcmp(wanted, "auto") != 0)
+		return wanted;
+	switch (executors_info(broker->executors, wanted)->executor) {
+	case VGPU_EXECUTOR_CUDA:
+		return "cuda:0"; /* which is what `auto` tries: worker/main.c */
+	case VGPU_EXECUTOR_CPU:
+		return "cpu";
+	default:
+		if (executors_trouble(broker->executors, wanted) != NULL)
+			*end = VGPU_END_NO_DEVICE;
+		return NULL;
+	}
+}
+
+struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum vgpu_end *end)
+{
+	const char *executor = executor_of(programs, vm, end);
+	struct gear *gear;
+
+	if (executor == NULL)
+		return NULL;
+	gear = get_gear(programs, executor);
+	if (gear == NULL)
+		*end = VGPU_END_WORKER_NOT_STARTED;
+	return gear;
+}
+
+/* Spares cost memory, on a GPU much: they are kept where a VM may have programs. */
+static void want_spares(struct programs *programs)
+{
+	const struct vm *vm;
+	struct gear *gear;
+	enum vgpu_end end;
+
+	SLIST_FOREACH(gear, &programs->gears, link) {
+		bool wanted = false;
+
+		TAILQ_FOREACH(vm, &programs->broker->vms, link) {
+			const char *executor = executor_of(programs, vm, &end);
+
+			wanted |= vm->settings.programs && executor != NULL &&
+				  strcmp(executor, gear->executor) == 0;
+		}
+		spares_want(gear->spares, wanted && programs->refusal[0] == '\0');
+	}
+}
+
+/* Makes what the VM's programs will need, so that a spare is ready when the first one comes. */
+static void warm_up(struct programs *programs, const struct vm *vm)
+{
+	enum vgpu_end end;
+
+	if (programs->refusal[0] == '\0')
+		programs_gear(programs, vm, &end);
+}
+
+/* --- who may have one --- */
+
+static void judge_confinement(struct programs *programs)
+{
+	const struct conf *conf = programs->broker->conf;
+	const char *why;
+	unsigned parts = spawn_sandbox(&why);
+
+	programs->refusal[0] = '\0';
+	if (conf->confine != CONFINE_YES || conf->programs_unconfined)
+		return;
+	if (parts != SANDBOX_ALL)
+		snprintf(programs->refusal, sizeof(programs->refusal), "%s",
+			 why[0] != '\0' ? why : "this build has no sandbox for workers");
+	else if (strcmp(confine_state(), "yes") != 0)
+		snprintf(programs->refusal, sizeof(programs->refusal),
+			 "no filter for system calls (seccomp)");
+}
+
+const char *programs_refusal(const struct programs *programs)
+{
+	return programs->refusal[0] != '\0' ? programs->refusal : NULL;
+}
+
+enum vgpu_end programs_judge(const struct programs *programs, const struct vm *vm)
+{
+	if (!vm->settings.programs)
+		return VGPU_END_PROGRAMS_OFF;
+	if (programs->refusal[0] != '\0')
+		return VGPU_END_NO_CONFINEMENT;
+	if (programs->broker->draining)
+		return VGPU_END_DRAINING;
+	return VGPU_END_NONE;
+}
+
+/* --- what is told of them --- */
+
+static void tell(const struct channel *channel, const char *kind, const char *new_value)
+{
+	char text[160];
+	struct ledger_event event = {
+		.kind = kind,
+		.subject = channel->vm_name,
+		.new_value = new_value,
+		.text = text,
+		.uid = channel->peer.pid != 0 ? (int64_t)channel->peer.uid : -1,
+		.pid = channel->peer.pid != 0 ? channel->peer.pid : -1,
+	};
+	pid_t worker = channel->program != NULL ? program_pid(channel->program) : 0;
+
+	snprintf(text, sizeof(text), "program %" PRIu64 " \"%s\" (pid %u) on %s, worker %d",
+		 channel->id, channel->name, channel->pid,
+		 channel->executor[0] != '\0' ? channel->executor : "nothing yet", (int)worker);
+	ledger_event(channel->programs->broker->ledger, &event);
+}
+
+void programs_tell_start(struct channel *channel)
+{
+	channel->programs->started++;
+	log_debug("%s: program %" PRIu64 " runs: \"%s\", its pid %u, worker %d", channel->vm_name,
+		  channel->id, channel->name, channel->pid, (int)program_pid(channel->program));
+	tell(channel, "program-start", NULL);
+}
+
+void programs_tell_end(struct channel *channel)
+{
+	const char *why = name_end(channel->end);
+
+	channel->programs->ended[name_end_index(channel->end)]++;
+	if (channel->end != VGPU_END_NONE)
+		log_info("%s: program %" PRIu64 " \"%s\" ended: %s", channel->vm_name, channel->id,
+			 channel->name, name_end_text(channel->end));
+	tell(channel, "program-end", channel->end != VGPU_END_NONE ? why : "closed");
+}
+
+/* --- changes --- */
+
+static void update_tenants(struct programs *programs, const struct vm *only)
+{
+	struct tenant *tenant;
+
+	TAILQ_FOREACH(tenant, &programs->tenants, link)
+		if (only == NULL || tenant->vm == only) {
+			tenant_moved(tenant);
+			tenant_update(tenant);
+		}
+}
+
+/* Return: whether programs that run may go on. */
+static bool may_stay(const struct programs *programs, const struct vm *vm)
+{
+	return vm->settings.programs && programs->refusal[0] == '\0';
+}
+
+void programs_vm_changed(struct programs *programs, struct vm *vm)
+{
+	struct channel *channel, *next;
+
+	for (channel = TAILQ_FIRST(&programs->channels); channel != NULL; channel = next) {
+		next = TAILQ_NEXT(channel, link);
+		if (channel->vm != vm)
+			continue;
+		if (!may_stay(programs, vm))
+			programs_end(channel, VGPU_END_SWITCHED_OFF);
+		else
+			channel_try_start(channel);
+	}
+	if (vm->settings.programs)
+		warm_up(programs, vm);
+	want_spares(programs);
+	update_tenants(programs, vm);
+}
+
+void programs_executors_changed(struct programs *programs)
+{
+	struct vm *vm;
+
+	TAILQ_FOREACH(vm, &programs->broker->vms, link)
+		if (vm->settings.programs)
+			warm_up(programs, vm);
+	want_spares(programs);
+	update_tenants(programs, NULL);
+}
+
+void programs_conf_changed(struct programs *programs)
+{
+	follow_conf(programs);
+	judge_confinement(programs);
+	want_spares(programs);
+	update_tenants(programs, NULL);
+}
+
+void programs_vm_removed(struct programs *programs, const struct vm *vm)
+{
+	struct channel *channel, *next;
+
+	for (channel = TAILQ_FIRST(&programs->channels); channel != NULL; channel = next) {
+		next = TAILQ_NEXT(channel, link);
+		if (channel->vm != vm)
+			continue;
+		channel->vm = NULL;
+		programs_end(channel, VGPU_END_KILLED);
+	}
+}
+
+/* --- figures --- */
+
+struct channel *programs_next(const struct programs *programs, const struct channel *channel)
+{
+	return channel == NULL ? TAILQ_FIRST(&programs->channels) : TAILQ_NEXT(channel, link);
+}
+
+struct channel *programs_find(const struct programs *programs, uint64_t id)
+{
+	struct channel *channel;
+
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		if (channel->id == id)
+			return channel;
+	return NULL;
+}
+
+unsigned programs_num(const struct programs *programs)
+{
+	return programs->channel_num;
+}
+
+unsigned programs_of_vm(const struct programs *programs, const struct vm *vm)
+{
+	const struct channel *channel;
+	unsigned num = 0;
+
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		num += channel->vm == vm && (channel->state == VGPU_CHANNEL_OPENING ||
+					     channel->state == VGPU_CHANNEL_OPEN);
+	return num;
+}
+
+uint64_t programs_ended(const struct programs *programs, unsigned index)
+{
+	return programs->ended[index];
+}
+
+uint64_t programs_started(const struct programs *programs)
+{
+	return programs->started;
+}
+
+unsigned programs_spares(const struct programs *programs)
+{
+	const struct gear *gear;
+	unsigned num = 0;
+
+	SLIST_FOREACH(gear, &programs->gears, link)
+		num += spares_ready(gear->spares);
+	return num;
+}
+
+/* --- their life --- */
+
+int programs_new(struct programs **out, struct broker *broker,
+		 const struct programs_handler *handler, void *arg)
+{
+	struct programs *programs = calloc(1, sizeof(*programs));
+
+	if (programs == NULL)
+		return -ENOMEM;
+	programs->broker = broker;
+	programs->handler = handler;
+	programs->arg = arg;
+	programs->next_id = 1;
+	TAILQ_INIT(&programs->channels);
+	TAILQ_INIT(&programs->tenants);
+	follow_conf(programs);
+	judge_confinement(programs);
+	*out = programs;
+	return 0;
+}
+
+void programs_close(struct programs *programs)
+{
+	struct channel *channel;
+	struct tenant *tenant;
+	struct gear *gear;
+
+	if (programs == NULL)
+		return;
+	programs->closing = true;
+	while ((channel = TAILQ_FIRST(&programs->channels)) != NULL)
+		channel_drop(channel);
+	while ((tenant = TAILQ_FIRST(&programs->tenants)) != NULL)
+		tenant_free(tenant);
+	while ((gear = SLIST_FIRST(&programs->gears)) != NULL) {
+		SLIST_REMOVE_HEAD(&programs->gears, link);
+		free_gear(gear);
+	}
+	free(programs);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* programs.h - the guests' programs: who may have one, and what became of it */
+
+#ifndef VGPUD_PROGRAMS_PROGRAMS_H
+#define VGPUD_PROGRAMS_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+
+#include "common/vm_name.h"
+#include "common/wire/vgpu_ends.h"
+#include "common/wire/vgpu_proto.h"
+#include "vgpud/request/broker.h"
+
+struct program;
+struct programs;
+struct tenant;
+
+#define PROGRAMS_NAME_SIZE 64
+#define PROGRAMS_EXECUTOR_SIZE 32
+
+/*
+ * One program: a channel that a device or a local program has opened, and its worker. It lives until
+ * its worker has been reaped, which may be long after its end: a driver can hold a process. Only
+ * vgpud/programs writes the fields.
+ */
+struct channel {
+	TAILQ_ENTRY(channel) link;	/* of all, the oldest first */
+	TAILQ_ENTRY(channel) of_tenant; /* of its connection */
+	struct programs *programs;
+	struct tenant *tenant; /* NULL: its connection has gone */
+	struct vm *vm;	       /* NULL: it was removed */
+	uint64_t id;	       /* for the administrator; since the start of vgpud */
+	uint32_t vm_id;
+	char vm_name[VM_NAME_SIZE];
+	uint32_t number;     /* of the channel in its window */
+	uint64_t control_at; /* where its first piece lies in the window */
+	enum vgpu_channel_state state;
+	enum vgpu_end end; /* why it is LOST or CLOSING; NONE: its program closed it, or left */
+	bool close_asked;  /* the peer is to be told CLOSED */
+	struct program *program; /* NULL: it waits for its turn to start, or was reaped */
+	int kick, call;		 /* until its worker has them; -1 then */
+	char executor[PROGRAMS_EXECUTOR_SIZE];
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
+	struct ucred peer; /* who connected */
+	uint32_t pid;	   /* what the program says of itself: 0 and "" before it has */
+	char name[PROGRAMS_NAME_SIZE];
+};
+
+/* Called from the loop. */
+struct programs_handler {
+	void (*emptied)(void *arg); /* the last channel has gone */
+};
+
+/* broker and its configuration must outlive it. Return: 0 or -ENOMEM. */
+int programs_new(struct programs **out, struct broker *broker,
+		 const struct programs_handler *handler, void *arg);
+
+/* Ends all programs and workers, without waiting. Call it before the ports are closed. */
+void programs_close(struct programs *programs);
+
+/* For port_open(), with the programs as its argument. */
+extern const struct port_program_handler programs_port_handler;
+
+/* Applies what has changed: a VM's settings, what the executors run on, the configuration. */
+void programs_vm_changed(struct programs *programs, struct vm *vm);
+void programs_executors_changed(struct programs *programs);
+void programs_conf_changed(struct programs *programs);
+
+/* The VM is about to be freed: ends its programs and forgets it. Its port is closed after that. */
+void programs_vm_removed(struct programs *programs, const struct vm *vm);
+
+/* Ends a program for this reason; its peer is told. It may be freed when this returns. */
+void programs_end(struct channel *channel, enum vgpu_end why);
+
+/* Return: the channel after this; of NULL the first; NULL: it was the last. */
+struct channel *programs_next(const struct programs *programs, const struct channel *channel);
+
+/* Return: the channel with that id, NULL: there is none. */
+struct channel *programs_find(const struct programs *programs, uint64_t id);
+
+/*
+ * Return: how many there are; of a VM, those that have not ended; those that ended so, by
+ * name_end_at()'s index; those that began. */
+unsigned programs_num(const struct programs *programs);
+unsigned programs_of_vm(const struct programs *programs, const struct vm *vm);
+uint64_t programs_ended(const struct programs *programs, unsigned index);
+uint64_t programs_started(const struct programs *programs);
+
+/* Return: why this host runs no programs: what their workers' confinement lacks; NULL: it does. */
+const char *programs_refusal(const struct programs *programs);
+
+/* "opening", "running", "ending". */
+const char *channel_state_name(const struct channel *channel);
+
+/* Return: how many spares are ready for programs, of all executors. */
+unsigned programs_spares(const struct programs *programs);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* programs_private.h - what the files of programs share */
+
+#ifndef VGPUD_PROGRAMS_PROGRAMS_PRIVATE_H
+#define VGPUD_PROGRAMS_PROGRAMS_PRIVATE_H
+
+#include "common/names.h"
+#include "vgpud/exec/describe.h"
+#include "vgpud/exec/program.h"
+#include "vgpud/exec/spares.h"
+#include "vgpud/programs/programs.h"
+
+TAILQ_HEAD(channel_list, channel);
+TAILQ_HEAD(tenant_list, tenant);
+
+/* What programs of one executor need. */
+struct gear {
+	SLIST_ENTRY(gear) link;
+	char executor[PROGRAMS_EXECUTOR_SIZE]; /* "cpu", "cuda:0" */
+	struct spares *spares;
+	struct describe *describe;
+};
+
+struct programs {
+	struct broker *broker;
+	const struct programs_handler *handler;
+	void *arg;
+	struct channel_list channels;
+	unsigned channel_num;
+	struct tenant_list tenants;
+	SLIST_HEAD(gear_list, gear) gears;
+	struct spares_settings spares_settings;
+	struct describe_settings describe_settings;
+	uint64_t next_id;
+	uint64_t started;
+	uint64_t ended[NAME_ENDS];
+	bool closing;
+	char refusal[160];
+};
+
+/* A connection that gave its window. */
+struct tenant {
+	TAILQ_ENTRY(tenant) link;
+	struct programs *programs;
+	struct vm *vm;
+	struct port_peer *peer;
+	struct vgpu_window_frame frame;
+	int window;		 /* its descriptor; -1: it was bad */
+	enum vgpu_end bad;	 /* why it cannot be used; NONE: it can */
+	bool described;		 /* its first pages are filled in, for `gear` */
+	struct gear *gear;	 /* NULL: it is not known yet what the VM's pool runs on */
+	struct describe_job job; /* while the pages are being filled in */
+	bool told;		 /* WINDOW_STATUS was sent, and these were in it */
+	bool told_ready;
+	enum vgpu_end told_error;
+	struct channel_list channels;
+};
+
+/* programs.c */
+
+/*
+ * What the VM's pool runs programs on. Return: NULL, with *end: NONE: it is not known yet; else why
+ * there is nothing.
+ */
+struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum vgpu_end *end);
+
+/* Return: why the VM may open no channel now, whatever its window; NONE: it may. */
+enum vgpu_end programs_judge(const struct programs *programs, const struct vm *vm);
+
+/* Notes in log and audit trail that a program began or ended. */
+void programs_tell_start(struct channel *channel);
+void programs_tell_end(struct channel *channel);
+
+/* tenant.c */
+
+/* Finds out again whether its window is ready, and tells its peer when that has changed. */
+void tenant_update(struct tenant *tenant);
+
+/* The VM's pool may run on something else now. */
+void tenant_moved(struct tenant *tenant);
+
+/* The connection has gone. */
+void tenant_free(struct tenant *tenant);
+
+/* channel.c */
+
+/*
+ * Opens a channel. fds: kick and call, which become its. open->channel is not in use.
+ * Return: NONE, or why it was refused; then the descriptors are closed.
+ */
+enum vgpu_end channel_open(struct tenant *tenant, const struct vgpu_channel_open *open,
+			   const int *fds);
+
+/* Starts its worker, if nothing holds it back any more. */
+void channel_try_start(struct channel *channel);
+
+/* Its peer closes it. */
+void channel_close(struct channel *channel);
+
+/* Ends it without a word to its peer, which has gone. It may be freed when this returns. */
+void channel_abandon(struct channel *channel);
+
+/* Frees it at the daemon's end, worker and all. */
+void channel_drop(struct channel *channel);
+
+/* Return: the tenant's channel of that number that has not been reaped, NULL: there is none. */
+struct channel *channel_find(const struct tenant *tenant, uint32_t number);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tenant.c - one connection that gave its window, and what it asks for */
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "vgpud/programs/programs_private.h"
+#include "vgpud/programs/window.h"
+
+/*
+ * Theory of operation. A window is judged once, when it comes. It is ready when programs are on for
+ * the VM, the host can confine them, and the window's first pages tell of the GPU of the VM's pool.
+ * WINDOW_STATUS tells the peer, first when that is known, and again whenever it changes. A program's
+ * own window stays with the GPU that it was described for: a program sees one GPU. A VM's window
+ * lives as long as its QEMU, so it is described anew when the VM moves to another pool.
+ */
+
+static struct tenant *tenant_of_job(struct describe_job *job)
+{
+	return (struct tenant *)((char *)job - offsetof(struct tenant, job));
+}
+
+static bool is_of_program(const struct tenant *tenant)
+{
+	return (tenant->frame.flags & VGPU_WINDOW_OF_PROGRAM) != 0;
+}
+
+/* --- is the window ready --- */
+
+static void tell(struct tenant *tenant, bool ready, enum vgpu_end error)
+{
+	if (tenant->told && tenant->told_ready == ready && tenant->told_error == error)
+		return;
+	tenant->told = true;
+	tenant->told_ready = ready;
+	tenant->told_error = error;
+	peer_send_window_status(tenant->peer->peer, ready, error);
+}
+
+static void try_channels(struct tenant *tenant)
+{
+	struct channel *channel, *next;
+
+	for (channel = TAILQ_FIRST(&tenant->channels); channel != NULL; channel = next) {
+		next = TAILQ_NEXT(channel, of_tenant);
+		channel_try_start(channel);
+	}
+}
+
+static void end_channels(struct tenant *tenant, enum vgpu_end why)
+{
+	struct channel *channel, *next;
+
+	for (channel = TAILQ_FIRST(&tenant->channels); channel != NULL; channel = next) {
+		next = TAILQ_NEXT(channel, of_tenant);
+		programs_end(channel, why);
+	}
+}
+
+static void on_described(struct describe_job *job, enum vgpu_end end)
+{
+	struct tenant *tenant = tenant_of_job(job);
+
+	tenant->described = end == VGPU_END_NONE;
+	if (end == VGPU_END_WINDOW_BAD)
+		tenant->bad = end;
+	if (end != VGPU_END_NONE) {
+		end_channels(tenant, end);
+		tell(tenant, false, end);
+		return;
+	}
+	tenant_update(tenant);
+	try_channels(tenant);
+}
+
+/* Has the window described. Return: NONE, or why it cannot be. */
+static enum vgpu_end describe(struct tenant *tenant)
+{
+	enum vgpu_end end;
+
+	if (tenant->job.describe != NULL)
+		return VGPU_END_NONE;
+	if (tenant->gear == NULL)
+		tenant->gear = programs_gear(tenant->programs, tenant->vm, &end);
+	if (tenant->gear == NULL)
+		return end;
+	tenant->job.window = tenant->window;
+	tenant->job.order = (struct program_order){ .what = PROGRAM_DESCRIBE,
+						    .vm_id = tenant->vm->id,
+						    .window_bytes = tenant->frame.size_bytes,
+						    .generation = tenant->frame.generation,
+						    .flags = tenant->frame.flags };
+	tenant->job.done = on_described;
+	describe_begin(tenant->gear->describe, &tenant->job);
+	return VGPU_END_NONE;
+}
+
+void tenant_update(struct tenant *tenant)
+{
+	enum vgpu_end end = tenant->bad;
+
+	if (end == VGPU_END_NONE && programs_refusal(tenant->programs) != NULL)
+		end = VGPU_END_NO_CONFINEMENT;
+	if (end == VGPU_END_NONE && !tenant->vm->settings.programs)
+		end = VGPU_END_PROGRAMS_OFF;
+	if (end == VGPU_END_NONE && !tenant->described) {
+		end = describe(tenant);
+		if (end == VGPU_END_NONE)
+			return; /* on_described() goes on, or has done so */
+	}
+	tell(tenant, end == VGPU_END_NONE, end);
+}
+
+void tenant_moved(struct tenant *tenant)
+{
+	enum vgpu_end end;
+	struct gear *gear;
+
+	if (is_of_program(tenant) || tenant->gear == NULL)
+		return;
+	gear = programs_gear(tenant->programs, tenant->vm, &end);
+	if (gear == NULL || gear == tenant->gear)
+		return;
+	describe_cancel(&tenant->job);
+	tenant->gear = gear;
+	tenant->described = false;
+}
+
+/* --- what the peer asks for --- */
+
+static void on_window(void *arg, struct vm *vm, struct port_peer *peer,
+		      const struct vgpu_window_frame *window, int fd)
+{
+	struct programs *programs = arg;
+	struct tenant *tenant = calloc(1, sizeof(*tenant));
+	const char *wrong = window_refusal(fd, window->size_bytes);
+
+	if (tenant == NULL) {
+		close(fd);
+		peer_send_window_status(peer->peer, false, VGPU_END_WORKER_NOT_STARTED);
+		return;
+	}
+	tenant->programs = programs;
+	tenant->vm = vm;
+	tenant->peer = peer;
+	tenant->frame = *window;
+	tenant->window = fd;
+	TAILQ_INIT(&tenant->channels);
+	TAILQ_INSERT_TAIL(&programs->tenants, tenant, link);
+	peer->tenant = tenant;
+	if (wrong != NULL) {
+		log_info("%s: a window is refused: it %s", vm->name, wrong);
+		tenant->bad = VGPU_END_WINDOW_BAD;
+		close(fd);
+		tenant->window = -1;
+	}
+	tenant_update(tenant);
+}
+
+static void on_channel_open(void *arg, struct port_peer *peer, const struct vgpu_channel_open *open,
+			    const int *fds)
+{
+	struct tenant *tenant = peer->tenant;
+	enum vgpu_end end;
+
+	(void)arg;
+	if (tenant == NULL || channel_find(tenant, open->channel) != NULL) {
+		close(fds[0]);
+		close(fds[1]);
+		peer_break(peer->peer, tenant == NULL ? "it has no window"
+						      : "it opened a channel that is not closed");
+		return;
+	}
+	end = channel_open(tenant, open, fds);
+	if (end != VGPU_END_NONE)
+		peer_send_channel_status(peer->peer, open->channel, VGPU_CHANNEL_LOST, end);
+}
+
+static void on_channel_close(void *arg, struct port_peer *peer, uint32_t number)
+{
+	struct tenant *tenant = peer->tenant;
+	struct channel *channel = tenant != NULL ? channel_find(tenant, number) : NULL;
+
+	(void)arg;
+	if (channel != NULL)
+		channel_close(channel);
+	else
+		peer_send_channel_status(peer->peer, number, VGPU_CHANNEL_CLOSED, VGPU_END_NONE);
+}
+
+static void on_runstate(void *arg, struct port_peer *peer)
+{
+	(void)arg;
+	(void)peer; /* kept in the peer: no lease depends on it yet */
+}
+
+void tenant_free(struct tenant *tenant)
+{
+	struct channel *channel;
+
+	while ((channel = TAILQ_FIRST(&tenant->channels)) != NULL)
+		channel_abandon(channel);
+	describe_cancel(&tenant->job);
+	TAILQ_REMOVE(&tenant->programs->tenants, tenant, link);
+	if (tenant->window >= 0)
+		close(tenant->window);
+	tenant->peer->tenant = NULL;
+	free(tenant);
+}
+
+static void on_gone(void *arg, struct port_peer *peer)
+{
+	(void)arg;
+	tenant_free(peer->tenant);
+}
+
+const struct port_program_handler programs_port_handler = {
+	.window = on_window,
+	.channel_open = on_channel_open,
+	.channel_close = on_channel_close,
+	.runstate = on_runstate,
+	.gone = on_gone,
+};

@@ -182,6 +182,7 @@ include tests/device/tests.mk
 include tests/ptx/ptx.mk
 include tests/fuzz/fuzz.mk
 include examples/examples.mk
+include tests/programs/programs.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
 # TESTS=... runs just those.

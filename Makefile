@@ -68,7 +68,7 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := accounts busy_poll crc32c log names sock timeexpr units util vm_name vm_settings
+common := accounts busy_poll crc32c kernel_argument log names sock timeexpr units util vm_name vm_settings
 common/wire := proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \

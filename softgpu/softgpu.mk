@@ -21,7 +21,7 @@ SOFTGPU_DEVICE_SRC := $(addprefix softgpu/device/,allocate.c attribute.c callbac
 # The ready surroundings: clock, output, threads.
 SOFTGPU_HOST_SRC := softgpu/host.c
 
-SOFTGPU_RUN_SRC := $(addprefix softgpu/run/,argument.c fail.c main.c options.c show.c)
+SOFTGPU_RUN_SRC := $(addprefix softgpu/run/,fail.c main.c options.c show.c)
 
 SOFTGPU_SRC := $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC) $(SOFTGPU_DEVICE_SRC) $(SOFTGPU_HOST_SRC)
 SOFTGPU_LIBS := -lpthread -lm
@@ -34,7 +34,7 @@ $(addprefix $(B)/softgpu/machine/,lanes_base.o lanes_v3.o): CFLAGS_ALL += -O3 -f
 
 ifneq ($(SOFTGPU_RUN_SRC),)
 PROGRAMS += $(B)/bin/softgpu-run
-$(B)/bin/softgpu-run: $(call obj,$(SOFTGPU_RUN_SRC) $(SOFTGPU_SRC) common/util.c)
+$(B)/bin/softgpu-run: $(call obj,$(SOFTGPU_RUN_SRC) $(SOFTGPU_SRC) common/kernel_argument.c common/util.c)
 $(B)/bin/softgpu-run: LDLIBS := $(SOFTGPU_LIBS)
 endif
 

@@ -162,52 +162,53 @@ static void judge_arguments(struct softgpu *gpu, struct softgpu_function *functi
 }
 
 /* Makes the memory of an argument and fills it. */
-static void give_memory(struct softgpu *gpu, uint64_t memory_bytes, struct argument *argument)
+static void give_memory(struct softgpu *gpu, uint64_t memory_bytes,
+			struct kernel_argument *argument)
 {
 	enum softgpu_result result;
 	char *data = NULL;
 
-	if (argument->kind == ARGUMENT_VALUE)
+	if (argument->kind == KERNEL_ARGUMENT_VALUE)
 		return;
-	if (argument->kind != ARGUMENT_OUT)
-		data = read_file(argument->file, memory_bytes, &argument->file_bytes);
-	if (data && argument->file_bytes > memory_bytes)
+	if (argument->file && argument->kind != KERNEL_ARGUMENT_OUT)
+		data = read_file(argument->file, memory_bytes, &argument->memory_bytes);
+	if (data && argument->memory_bytes > memory_bytes)
 		fail(EXIT_STATUS_DEVICE,
 		     "%s: does not fit the device's memory of %llu bytes: "
 		     "give it more with --memory",
 		     argument->text, (unsigned long long)memory_bytes);
-	if (argument->file_bytes == 0)
+	if (argument->memory_bytes == 0)
 		fail(EXIT_STATUS_FILE, "%s: is empty, and memory has at least a byte",
 		     argument->file);
-	result = softgpu_mem_alloc(gpu, argument->file_bytes, &argument->address);
+	result = softgpu_mem_alloc(gpu, argument->memory_bytes, &argument->address);
 	if (result == SOFTGPU_OUT_OF_MEMORY)
 		fail(EXIT_STATUS_DEVICE,
 		     "%s: %llu bytes do not fit the device's memory any more: "
 		     "give it more with --memory",
-		     argument->text, (unsigned long long)argument->file_bytes);
+		     argument->text, (unsigned long long)argument->memory_bytes);
 	if (result == SOFTGPU_SUCCESS && data)
 		result = softgpu_memcpy(gpu, argument->address, (uintptr_t)data,
-					argument->file_bytes);
+					argument->memory_bytes);
 	if (result != SOFTGPU_SUCCESS)
 		fail_result(gpu, result, argument->text);
 	free(data);
 	argument->value.u = argument->address;
 }
 
-static void take_memory(struct softgpu *gpu, const struct argument *argument)
+static void take_memory(struct softgpu *gpu, const struct kernel_argument *argument)
 {
 	enum softgpu_result result;
 	void *data;
 
-	if (argument->kind != ARGUMENT_OUT && argument->kind != ARGUMENT_INOUT)
+	if (argument->kind != KERNEL_ARGUMENT_OUT && argument->kind != KERNEL_ARGUMENT_INOUT)
 		return;
-	data = malloc(argument->file_bytes);
+	data = malloc(argument->memory_bytes);
 	if (!data)
 		fail(EXIT_STATUS_FILE, "%s: no memory for its bytes", argument->file);
-	result = softgpu_memcpy(gpu, (uintptr_t)data, argument->address, argument->file_bytes);
+	result = softgpu_memcpy(gpu, (uintptr_t)data, argument->address, argument->memory_bytes);
 	if (result != SOFTGPU_SUCCESS)
 		fail_result(gpu, result, argument->text);
-	write_file(argument->file, data, argument->file_bytes);
+	write_file(argument->file, data, argument->memory_bytes);
 	free(data);
 }
 

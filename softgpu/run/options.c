@@ -19,7 +19,7 @@ static const char help[] =
 	"\n"
 	"ARG is a value, as i32:5 u64:9 f32:2.5 (i8 u8 i16 u16 i32 u32 i64 u64 f32 f64), or memory:\n"
 	"in:FILE holds the file's bytes, out:FILE:BYTES is zeroed and written to the file afterwards,\n"
-	"inout:FILE is read from it and written back.\n"
+	"inout:FILE is read from it and written back, zero:BYTES is zeroed.\n"
 	"\n"
 	"  -e, --entry NAME       which kernel (default: the only one)\n"
 	"  -g, --grid X[,Y,Z]     blocks\n"
@@ -72,31 +72,22 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* X[,Y[,Z]], each from 1; the device judges the rest. */
 static struct softgpu_dim parse_dim(const char *option, const char *text)
 {
-	uint32_t sizes[3] = { 1, 1, 1 };
-	char copy[64], *rest = copy, *part;
-	uint64_t number;
-	int count = 0;
+	uint32_t sizes[3];
 
-	if (strlen(text) < sizeof(copy)) {
-		(void)snprintf(copy, sizeof(copy), "%s", text);
-		while ((part = strsep(&rest, ",")) != NULL && count < 3 &&
-		       util_parse_u64(part, 1, UINT32_MAX, &number) == 0)
-			sizes[count++] = (uint32_t)number;
-		if (!part && count > 0)
-			return (struct softgpu_dim){ sizes[0], sizes[1], sizes[2] };
-	}
-	fail(EXIT_STATUS_USAGE,
-	     "--%s %s: not one to three numbers from 1 (as 64 or 16,16 or 8,8,4)", option, text);
+	if (kernel_argument_parse_dim(text, sizes) < 0)
+		fail(EXIT_STATUS_USAGE,
+		     "--%s %s: not one to three numbers from 1 (as 64 or 16,16 or 8,8,4)", option,
+		     text);
+	return (struct softgpu_dim){ sizes[0], sizes[1], sizes[2] };
 }
 
 static uint64_t parse_size(const char *option, const char *text, uint64_t least, uint64_t most)
 {
 	uint64_t bytes;
 
-	if (argument_parse_size(text, least, most, &bytes) < 0)
+	if (kernel_argument_parse_size(text, least, most, &bytes) < 0)
 		fail(EXIT_STATUS_USAGE, "--%s %s: not a size from %llu to %llu bytes (as 512M)",
 		     option, text, (unsigned long long)least, (unsigned long long)most);
 	return bytes;
@@ -184,11 +175,15 @@ static void take_option(struct options *options, int option, const char *text)
 /* A word that is no option: an argument of the kernel, or a PTX file. */
 static void take_word(struct options *options, const char *text)
 {
-	if (argument_is_one(text)) {
+	char why[KERNEL_ARGUMENT_WHY_LEN];
+
+	if (kernel_argument_is_one(text)) {
 		if (options->argument_count == OPTIONS_ARGUMENTS_MAX)
 			fail(EXIT_STATUS_USAGE, "%s: more than %u arguments", text,
 			     OPTIONS_ARGUMENTS_MAX);
-		argument_parse(&options->arguments[options->argument_count++], text);
+		if (kernel_argument_parse(&options->arguments[options->argument_count++], text,
+					  why) < 0)
+			fail(EXIT_STATUS_USAGE, "%s", why);
 		return;
 	}
 	if (options->argument_count > 0)

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "softgpu/run/argument.h"
+#include "common/kernel_argument.h"
 #include "softgpu/softgpu.h"
 
 #define OPTIONS_IMAGES_MAX 64u
@@ -31,7 +31,7 @@ struct options {
 	bool cooperative;
 	bool stats;
 	struct softgpu_config config; /* but for the host */
-	struct argument arguments[OPTIONS_ARGUMENTS_MAX];
+	struct kernel_argument arguments[OPTIONS_ARGUMENTS_MAX];
 	uint32_t argument_count;
 };
 

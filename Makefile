@@ -94,7 +94,7 @@ vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help q
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code gone json
 guest/vgpu-probe := check list main regs view watch
-guest/vgpu-run := file_transport job main options report run samples
+guest/vgpu-run := file_transport job kernel kernel_cuda kernel_files kernel_options main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
@@ -124,7 +124,7 @@ $(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
 $(B)/bin/vgpu-probe: $(call obj,$(PROBE_SRC) $(LIBVGPU_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpu-run: $(call obj,$(RUN_SRC) $(LIBVGPU_SRC)) $(COMMON_OBJ)
-$(B)/bin/vgpu-probe $(B)/bin/vgpu-run: LDLIBS := -lpci -lpthread
+$(B)/bin/vgpu-probe $(B)/bin/vgpu-run: LDLIBS := -lpci -lpthread -ldl
 
 $(PROGRAMS):
 	@mkdir -p $(@D)

@@ -48,7 +48,7 @@ FOLDERS = {
     "guest/libvgpu":    (1, "common common/wire", "finds, maps and drives the device"),
     "guest/tool":       (1, "common common/wire guest/libvgpu", "what the guest's commands share"),
     "guest/vgpu-probe": (2, "common common/wire guest/libvgpu guest/tool", "shows the device"),
-    "guest/vgpu-run":   (2, "common common/wire guest/libvgpu guest/tool", "submits a job"),
+    "guest/vgpu-run":   (2, "common common/wire common/cuda guest/libvgpu guest/tool", "submits a job, runs a kernel"),
     "qemu":             (1, "common/wire", "the device"),
     "tests":            (9, "*", "may look into everything"),
     "bench":            (9, "*", "may look into everything"),
@@ -59,7 +59,7 @@ FOLDERS = {
 BOUND = {
     "sqlite3.h":      ("vgpud/ledger/*", "ask the ledger"),
     "readline/*":     ("vgpuadm/shell*.c", "only the shell links readline's licence in"),
-    "dlfcn.h":        ("worker/cuda_driver.c worker/gpu_*.c worker/nvml*.c", "only a worker loads the driver"),
+    "dlfcn.h":        ("worker/cuda_driver.c worker/gpu_*.c worker/nvml*.c guest/vgpu-run/kernel_cuda.c", "only a worker loads the driver, and vgpu-run the library of its VM"),
     "pci/*":          ("guest/libvgpu/*", "ask guest/libvgpu"),
     "libsmartcols/*": ("vgpuadm/out/*", "say what to show; vgpuadm/out decides how"),
     "seccomp.h":      ("proc/confine*", "say what a role may in proc/confine.c"),

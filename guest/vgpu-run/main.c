@@ -15,6 +15,7 @@
 #include "guest/tool/exit_code.h"
 #include "guest/tool/gone.h"
 #include "guest/vgpu-run/job.h"
+#include "guest/vgpu-run/kernel.h"
 #include "guest/vgpu-run/options.h"
 #include "guest/vgpu-run/report.h"
 #include "guest/vgpu-run/run.h"
@@ -129,6 +130,8 @@ int main(int argc, char **argv)
 	struct run run;
 	int err = -ENODEV; /* no device was used */
 
+	if (kernel_is_wanted(argc, argv))
+		return (int)kernel_run(argc, argv);
 	options_parse(&options, argc, argv);
 	options.where.stop = &stop_signal;
 	prepare(&job, &options);

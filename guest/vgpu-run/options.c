@@ -21,6 +21,7 @@ static const char help[] =
 	"       vgpu-run [options] --op vector-add A,A,... B,B,...\n"
 	"       vgpu-run [options] --op nop|info|test-fault|test-hang\n"
 	"       vgpu-run [options] --raw FILE\n"
+	"       vgpu-run --kernel FILE ...   (vgpu-run --kernel FILE --help says more)\n"
 	"Runs a job on the host's GPU through this machine's vgpu device, and prints the answer.\n"
 	"\n"
 	"  -o, --op NAME          add (default), vector-add, nop or info; and to see what the host does\n"

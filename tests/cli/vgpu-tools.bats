@@ -340,3 +340,48 @@ json() {
     run -13 --separate-stderr vgpu-probe --device-file "$bar" --check --json
     [ "$(json 'o["ok"], len(o["checks"])' <<<"$output")" = "(False, 10)" ]
 }
+
+# --- vgpu-run --kernel: what is wrong without a GPU ------------------------------------------------
+
+@test "vgpu-run --kernel: usage errors end with 2 and name the thing" {
+    cd "$BATS_TEST_TMPDIR"
+    echo '.version 7.0' >k.ptx
+    : >empty
+    local run=(vgpu-run --kernel k.ptx --grid 1 --block 1)
+    refuses 2 "requires an argument" vgpu-run --kernel
+    refuses 2 "give --grid X[,Y,Z]" vgpu-run --kernel k.ptx --block 1
+    refuses 2 "give --block X[,Y,Z]" vgpu-run --kernel k.ptx --grid 1
+    refuses 2 "--grid 1,2,3,4: not one to three numbers" vgpu-run --kernel k.ptx --grid 1,2,3,4
+    refuses 2 "--grid 8,0,1: not" vgpu-run --kernel k.ptx --grid 8,0,1
+    refuses 2 "--block x: not" vgpu-run --kernel k.ptx --grid 1 --block x
+    refuses 2 "--shared 2M: not a size" "${run[@]}" --shared 2M
+    refuses 2 "word: not an argument" "${run[@]}" word
+    refuses 2 "i32:x: not a whole number" "${run[@]}" i32:x
+    refuses 2 "u32:-1: does not fit" "${run[@]}" u32:-1
+    refuses 2 "i64:9223372036854775808: does not fit" "${run[@]}" i64:9223372036854775808
+    refuses 2 "f32:one: not a number" "${run[@]}" f32:one
+    refuses 2 "out:x: needs a file and a size" "${run[@]}" out:x
+    refuses 2 "out:x:0: 0 is not a size" "${run[@]}" out:x:0
+    refuses 2 "zero:0: 0 is not a size" "${run[@]}" zero:0
+    refuses 2 "in:: needs a file's name" "${run[@]}" in:
+    refuses 2 "missing.ptx: No such file" vgpu-run --kernel missing.ptx --grid 1 --block 1
+    refuses 2 "empty: is empty (a PTX text" vgpu-run --kernel empty --grid 1 --block 1
+    refuses 2 "missing: No such file" "${run[@]}" in:missing
+    refuses 2 "empty: is empty, and memory" "${run[@]}" inout:empty
+    refuses 2 "vgpu-run --kernel FILE --help" "${run[@]}" --nonsense
+    # shellcheck disable=SC2046 # words are wanted
+    refuses 2 "more than 1024 arguments" "${run[@]}" $(printf 'i32:1 %.0s' {1..1025})
+}
+
+@test "vgpu-run --kernel: a library that is not there or no CUDA ends with 10" {
+    cd "$BATS_TEST_TMPDIR"
+    echo '.version 7.0' >k.ptx
+    export VGPU_LIBCUDA=$BATS_TEST_TMPDIR/none.so
+    refuses 10 "VGPU_LIBCUDA=$VGPU_LIBCUDA: " vgpu-run --kernel k.ptx --grid 1 --block 1
+    VGPU_LIBCUDA=libm.so.6 refuses 10 "has no cuInit" vgpu-run --kernel k.ptx --grid 1 --block 1
+}
+
+@test "vgpu-run --kernel: --help says what an argument is" {
+    run -0 vgpu-run --kernel k.ptx --help
+    [[ "$output" == *"out:FILE:BYTES"* && "$output" == *"VGPU_LIBCUDA"* ]]
+}

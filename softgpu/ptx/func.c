@@ -306,7 +306,7 @@ void sg_parse_function(struct sg_parser *p, enum sg_linkage linkage)
 
 	sg_lex_next(&p->lex);
 	if (sg_lex_accept_dotted(&p->lex, "attribute"))
-		sg_parse_fail(p, -ENOTSUP, ".attribute of a function is not supported by softgpu");
+		sg_parse_attributes(p, NULL);
 	parse_formals(p, false, true, &rets, &ret_count);
 	if (ret_count > 1 || (entry && ret_count > 0))
 		sg_parse_fail(p, -ENOTSUP, "a function returns one value, a kernel none");

@@ -64,6 +64,12 @@ uint64_t sg_value_bits(struct sg_parser *p, const struct sg_value *value, enum s
  */
 void sg_parse_variables(struct sg_parser *p, enum sg_word space, enum sg_linkage linkage);
 
+/*
+ * What stands behind .attribute: "(.managed, .unified(1, 2))". .unified promises one address on all
+ * devices, and softgpu has one. managed: set when that is there; NULL: of a function, which has not.
+ */
+void sg_parse_attributes(struct sg_parser *p, bool *managed);
+
 /* Return: bytes of a row of the dimensions from `from` on; of one element behind the last. */
 uint64_t sg_parse_row_bytes(struct sg_parser *p, const struct sg_ast_var *var, uint32_t from);
 

@@ -43,18 +43,24 @@ static uint32_t read_align(struct sg_parser *p)
 	return (uint32_t)align;
 }
 
-/* ".attribute(.managed, ...)" */
-static void read_attributes(struct sg_parser *p, struct sg_ast_var *var)
+void sg_parse_attributes(struct sg_parser *p, bool *managed)
 {
 	sg_lex_expect_punct(&p->lex, '(', "after .attribute");
-	while (!sg_lex_is_punct(&p->lex, ')')) {
-		if (p->lex.token.kind == SG_TOKEN_END)
-			sg_lex_fail_expected(&p->lex, "')' after attributes");
-		if (sg_lex_is(&p->lex, SG_TOKEN_DOTTED, "managed"))
-			var->managed = true;
-		sg_lex_next(&p->lex);
-	}
-	sg_lex_next(&p->lex);
+	do {
+		if (managed && sg_lex_accept_dotted(&p->lex, "managed")) {
+			*managed = true;
+		} else if (sg_lex_accept_dotted(&p->lex, "unified")) {
+			sg_lex_expect_punct(&p->lex, '(', "after .unified");
+			sg_parse_constant(p);
+			sg_lex_expect_punct(&p->lex, ',', "between the halves of an identifier");
+			sg_parse_constant(p);
+			sg_lex_expect_punct(&p->lex, ')', "after an identifier");
+		} else {
+			sg_lex_fail_expected(&p->lex,
+					     managed ? ".managed or .unified" : ".unified");
+		}
+	} while (sg_lex_accept_punct(&p->lex, ','));
+	sg_lex_expect_punct(&p->lex, ')', "after attributes");
 }
 
 /*
@@ -70,7 +76,7 @@ static struct sg_ast_var read_kind(struct sg_parser *p)
 		if (sg_lex_accept_dotted(&p->lex, "align"))
 			model.align = read_align(p);
 		else if (sg_lex_accept_dotted(&p->lex, "attribute"))
-			read_attributes(p, &model);
+			sg_parse_attributes(p, &model.managed);
 		else if (sg_lex_accept_dotted(&p->lex, "v2"))
 			model.vector = 2;
 		else if (sg_lex_accept_dotted(&p->lex, "v4"))

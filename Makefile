@@ -80,7 +80,7 @@ vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \
 	room set_aside settle sqlite start vms wake watch writer
-vgpud/link := access peer port refuse session
+vgpud/link := access foreign peer port refuse session
 vgpud/programs := channel programs tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := limit sched share

@@ -16,9 +16,9 @@ $(eval $(call unit-test,sched/test_limit,vgpud/sched/limit.c))
 $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
-PEER := vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
-$(eval $(call unit-test,link/test_peer,$(PEER),-lsystemd))
-$(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c proc/descriptors.c common/log.c common/sock.c,-lsystemd))
+PEER := vgpud/link/foreign.c vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
+$(eval $(call unit-test,link/test_peer,$(PEER) common/log.c,-lsystemd -lpthread))
+$(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c proc/descriptors.c common/log.c common/sock.c,-lsystemd -lpthread))
 $(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))
 $(eval $(call unit-test,files/test_file_format,vgpud/files/format.c common/names.c))
 
@@ -66,6 +66,7 @@ $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
 EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
 	proc/identity.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/log.c common/names.c common/util.c
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
+$(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/exec/program.c vgpud/exec/spares.c,-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)

@@ -14,6 +14,7 @@
 
 #include "common/names.h"
 #include "common/wire/vgpu_frame.h"
+#include "vgpud/link/foreign.h"
 #include "vgpud/link/refuse.h"
 #include "vgpud/link/session.h"
 
@@ -206,7 +207,7 @@ void peer_send_channel_status(struct peer *peer, uint32_t channel, enum vgpu_cha
 static void close_all(const int *fds, unsigned num)
 {
 	for (unsigned i = 0; i < num; i++)
-		close(fds[i]);
+		foreign_close(fds[i]);
 }
 
 static void drop_descriptors(struct peer *peer)

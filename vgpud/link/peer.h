@@ -39,8 +39,9 @@ struct peer_handler {
 	/* The device no longer waits for the request with this sequence. */
 	void (*cancel)(void *arg, uint64_t sequence);
 	/*
-	 * Link version 2. It gave its window, once, before all that follows. fd: of its memory, the
-	 * handler's from now on; neither it nor the size is judged.
+	 * Link version 2. It gave its window, before all that follows; a device gives it again after a
+	 * reset. fd: of its memory, the handler's from now on, to be closed with foreign_close();
+	 * neither it nor the size is judged.
 	 */
 	void (*window)(void *arg, const struct vgpu_window_frame *window, int fd);
 	/* It opens or closes a channel. fds: kick and call, the handler's; channel: any number. */

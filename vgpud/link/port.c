@@ -53,6 +53,15 @@ struct port {
 
 static void connect_later(struct port *port);
 
+#define HELD_REASON "workers of programs that it had before have not ended yet"
+
+/* Return: whether a device that comes now has to wait. */
+static bool is_held(const struct port *port)
+{
+	return !port->config.vm.local && port->peer_num == 0 &&
+	       port->config.programs->holds(port->config.programs_arg, port->config.handler_vm);
+}
+
 static unsigned peers_max(const struct port *port)
 {
 	return port->config.vm.local ? port->config.peers_max : 1;
@@ -302,7 +311,7 @@ static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
  */
 static void accept_later(struct port *port, const char *why)
 {
-	complain(port, "cannot accept a device: %s; it waits until another one has gone", why);
+	complain(port, "cannot accept a device: %s", why);
 	if (sd_event_add_time_relative(port->config.event, &port->retry, CLOCK_MONOTONIC,
 				       ACCEPT_RETRY_USEC, 0, on_accept_again, port) >= 0)
 		sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
@@ -316,7 +325,11 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	(void)source;
 	(void)revents;
 	if (!descriptors_left(listen_fd, DESCRIPTORS_OF_HOST)) {
-		accept_later(port, DESCRIPTORS_REMEDY);
+		accept_later(port, DESCRIPTORS_REMEDY "; it waits until another one has gone");
+		return 0;
+	}
+	if (is_held(port)) {
+		accept_later(port, HELD_REASON);
 		return 0;
 	}
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -362,7 +375,9 @@ static int on_connect(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	port->retry = sd_event_source_disable_unref(port->retry);
-	if (descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
+	if (is_held(port))
+		complain(port, "does not connect to its device: " HELD_REASON);
+	else if (descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
 		fd = sock_connect(port->path);
 	else
 		complain(port, "cannot connect to its device: " DESCRIPTORS_REMEDY

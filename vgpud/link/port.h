@@ -41,9 +41,17 @@ struct port_handler {
 	void (*gone)(void *arg, struct vm *vm);
 };
 
-/* The same for link version 2. A descriptor is the handler's from now on. */
+/*
+ * The same for link version 2. A descriptor is the handler's from now on, to be closed with
+ * foreign_close().
+ */
 struct port_program_handler {
-	/* A device, or a program, gave its window; once for each peer, before all that follows. */
+	/*
+	 * Return: whether workers of the VM's last device are still there. The next one is answered
+	 * when they have gone: it takes its window for free of them then.
+	 */
+	bool (*holds)(void *arg, const struct vm *vm);
+	/* A device, or a program, gave its window, before all that follows; a device again after a reset. */
 	void (*window)(void *arg, struct vm *vm, struct port_peer *peer,
 		       const struct vgpu_window_frame *window, int fd);
 	/* It opens or closes a channel. fds: kick and call. channel: any number. */

@@ -55,7 +55,7 @@ static struct session_step window(struct session *session, const uint8_t *payloa
 			    .flags = vgpu_get_le32(payload + 12) },
 	};
 
-	if (session->state == SESSION_WINDOWED)
+	if (session->state == SESSION_WINDOWED && session->local)
 		return broken(session, "it gave a second window");
 	if ((step.window.flags & ~VGPU_WINDOW_OF_PROGRAM) != 0)
 		return broken(session, "its window has a flag that is not known");

@@ -15,12 +15,13 @@
  *   state    HELLO     REQUEST    CANCEL     WINDOW   CHANNEL_*   RUNSTATE   anything else
  *   GREETING greet     close      close      close    close       close      close
  *   OPEN     close     submit     cancel     window   close       runstate   close
- *   WINDOWED close     submit     cancel     close    channel     runstate   close
+ *   WINDOWED close     submit     cancel     window   channel     runstate   close
  *   CLOSED   ignore    ignore     ignore     ignore   ignore      ignore     ignore
  *
  * WINDOW and what stands right of it need link version 2, on which HELLO has agreed; from a peer of
  * version 1 they close the connection. On the port of a local tenant, whose peers are programs and
- * no devices, REQUEST and CANCEL close it.
+ * no devices, REQUEST, CANCEL and a second WINDOW close it. A device gives its window again, with
+ * another generation, after a reset.
  */
 enum session_state { SESSION_GREETING, SESSION_OPEN, SESSION_WINDOWED, SESSION_CLOSED };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "vgpud/link/foreign.h"
 #include "vgpud/programs/programs_private.h"
 #include "vgpud/programs/window.h"
 
@@ -129,47 +130,105 @@ void tenant_moved(struct tenant *tenant)
 
 /* --- what the peer asks for --- */
 
-static void on_window(void *arg, struct vm *vm, struct port_peer *peer,
-		      const struct vgpu_window_frame *window, int fd)
+/* Return: NULL: no memory. */
+static struct tenant *new_tenant(struct programs *programs, struct vm *vm, struct port_peer *peer)
 {
-	struct programs *programs = arg;
 	struct tenant *tenant = calloc(1, sizeof(*tenant));
-	const char *wrong = window_refusal(fd, window->size_bytes);
 
-	if (tenant == NULL) {
-		close(fd);
-		peer_send_window_status(peer->peer, false, VGPU_END_WORKER_NOT_STARTED);
-		return;
-	}
+	if (tenant == NULL)
+		return NULL;
 	tenant->programs = programs;
 	tenant->vm = vm;
 	tenant->peer = peer;
-	tenant->frame = *window;
-	tenant->window = fd;
+	tenant->window = -1;
 	TAILQ_INIT(&tenant->channels);
 	TAILQ_INSERT_TAIL(&programs->tenants, tenant, link);
 	peer->tenant = tenant;
+	return tenant;
+}
+
+/* Forgets the window that a device had before its reset; no channel is open. */
+static void forget_window(struct tenant *tenant)
+{
+	describe_cancel(&tenant->job);
+	if (tenant->window >= 0)
+		close(tenant->window);
+	tenant->window = -1;
+	tenant->bad = VGPU_END_NONE;
+	tenant->described = tenant->told = false;
+	tenant->gear = NULL;
+}
+
+/* fd: becomes the tenant's. */
+static void take_window(struct tenant *tenant, const struct vgpu_window_frame *window, int fd)
+{
+	const char *wrong = window_refusal(fd, window->size_bytes);
+
+	tenant->frame = *window;
 	if (wrong != NULL) {
-		log_info("%s: a window is refused: it %s", vm->name, wrong);
+		log_info("%s: a window is refused: it %s", tenant->vm->name, wrong);
 		tenant->bad = VGPU_END_WINDOW_BAD;
-		close(fd);
-		tenant->window = -1;
+		foreign_close(fd);
+	} else {
+		tenant->window = fd;
 	}
 	tenant_update(tenant);
+}
+
+static void on_window(void *arg, struct vm *vm, struct port_peer *peer,
+		      const struct vgpu_window_frame *window, int fd)
+{
+	struct tenant *tenant = peer->tenant;
+
+	if (tenant == NULL)
+		tenant = new_tenant(arg, vm, peer);
+	if (tenant == NULL || !TAILQ_EMPTY(&tenant->channels)) {
+		foreign_close(fd);
+		peer_break(peer->peer, tenant == NULL
+					       ? "there is no memory for its window"
+					       : "it gave another window while a channel was open");
+		return;
+	}
+	forget_window(tenant);
+	take_window(tenant, window, fd);
+}
+
+/* Return: NULL: it may try to open this channel; else what is wrong with that. */
+static const char *wrong_open(const struct tenant *tenant, const struct vgpu_channel_open *open,
+			      const int *fds)
+{
+	if (tenant == NULL)
+		return "it has no window";
+	if (channel_find(tenant, open->channel) != NULL)
+		return "it opened a channel that is not closed";
+	if (!foreign_is_eventfd(fds[0]) || !foreign_is_eventfd(fds[1]))
+		return "it opened a channel without eventfds";
+	return NULL;
+}
+
+static bool on_holds(void *arg, const struct vm *vm)
+{
+	const struct programs *programs = arg;
+	const struct channel *channel;
+
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		if (channel->vm == vm)
+			return true;
+	return false;
 }
 
 static void on_channel_open(void *arg, struct port_peer *peer, const struct vgpu_channel_open *open,
 			    const int *fds)
 {
 	struct tenant *tenant = peer->tenant;
+	const char *wrong = wrong_open(tenant, open, fds);
 	enum vgpu_end end;
 
 	(void)arg;
-	if (tenant == NULL || channel_find(tenant, open->channel) != NULL) {
-		close(fds[0]);
-		close(fds[1]);
-		peer_break(peer->peer, tenant == NULL ? "it has no window"
-						      : "it opened a channel that is not closed");
+	if (wrong != NULL) {
+		foreign_close(fds[0]);
+		foreign_close(fds[1]);
+		peer_break(peer->peer, wrong);
 		return;
 	}
 	end = channel_open(tenant, open, fds);
@@ -216,6 +275,7 @@ static void on_gone(void *arg, struct port_peer *peer)
 }
 
 const struct port_program_handler programs_port_handler = {
+	.holds = on_holds,
 	.window = on_window,
 	.channel_open = on_channel_open,
 	.channel_close = on_channel_close,

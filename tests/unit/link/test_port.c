@@ -30,6 +30,7 @@ struct house {
 	char path[SOCK_PATH_SIZE];
 	struct port *port;
 	unsigned connected, gone, requests, cancels;
+	bool held; /* workers of the last device are still there */
 };
 
 static void on_request(void *arg, struct vm *vm, const struct vgpu_frame_header *h,
@@ -77,6 +78,16 @@ static const struct port_handler handler = {
 	.gone = on_gone,
 };
 
+static bool on_holds(void *arg, const struct vm *vm)
+{
+	const struct house *house = arg;
+
+	(void)vm;
+	return house->held;
+}
+
+static const struct port_program_handler programs = { .holds = on_holds };
+
 static int setup(void **state)
 {
 	struct house *house = test_calloc(1, sizeof(*house));
@@ -112,6 +123,8 @@ static int open_at(struct house *house, const char *path, bool listen)
 		.vm = { .id = 7, .pool = 0, .priority = VGPU_PRIORITY_MEDIUM },
 		.handler = &handler,
 		.arg = house,
+		.programs = &programs,
+		.programs_arg = house,
 		.handler_vm = (struct vm *)house,
 	};
 

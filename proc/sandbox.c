@@ -255,7 +255,7 @@ static int find_place(void)
 	return -EAGAIN;
 }
 
-int sandbox_clone(void)
+int sandbox_clone(uint64_t memory_bytes)
 {
 	unsigned long flags = CLONE_PARENT | CLONE_PIDFD | SIGCHLD;
 	int place, pidfd = -1, procs = -1;
@@ -266,7 +266,7 @@ int sandbox_clone(void)
 	if (place < 0)
 		return place;
 	if (parts & SANDBOX_CGROUP) {
-		procs = sandbox_cgroup_make((unsigned)place);
+		procs = sandbox_cgroup_make((unsigned)place, memory_bytes);
 		if (procs < 0)
 			return procs;
 	}

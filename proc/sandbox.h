@@ -35,10 +35,13 @@ enum sandbox_part { SANDBOX_NAMESPACES = 1, SANDBOX_CGROUP = 2, SANDBOX_USER = 4
 unsigned sandbox_open(const char *hide, bool own_users, char *why);
 
 /*
- * Starts a worker as a child of the starter's parent. Return: its pid in the parent, -errno; 0 in
- * the worker, which has to exec.
+ * Starts a worker as a child of the starter's parent.
+ * memory_bytes: of the host that it may use, where it has a cgroup.
+ * Return: its pid in the parent, -errno; 0 in the worker, which has to exec.
  */
-int sandbox_clone(void);
+int sandbox_clone(uint64_t memory_bytes);
+
+#define SANDBOX_WORKER_MEMORY (UINT64_C(4) << 30) /* ten times what a worker with CUDA takes */
 
 /* Ends a worker and all that it started. Return: 0, -ESRCH: it has ended already. */
 int sandbox_kill(pid_t pid);

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,8 +23,7 @@
  */
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CONTROLLERS "+memory +pids"
-#define WORKER_MEMORY "4G" /* ten times what a worker with CUDA takes on the host */
-#define WORKER_PIDS "256"  /* threads count, too */
+#define WORKER_PIDS "256" /* threads count, too */
 
 static int workers = -1; /* the directory */
 
@@ -159,16 +159,17 @@ int sandbox_cgroup_open(char *why, size_t why_size)
 	return err;
 }
 
-int sandbox_cgroup_make(unsigned place)
+int sandbox_cgroup_make(unsigned place, uint64_t memory_bytes)
 {
-	char name[16];
+	char name[16], memory[24];
 	int group, err, procs;
 
 	snprintf(name, sizeof(name), "%u", place);
 	group = open_group(workers, name);
 	if (group < 0)
 		return group;
-	err = write_file(group, "memory.max", WORKER_MEMORY);
+	snprintf(memory, sizeof(memory), "%" PRIu64, memory_bytes);
+	err = write_file(group, "memory.max", memory);
 	if (err == 0)
 		err = write_file(group, "pids.max", WORKER_PIDS);
 	/* When its memory runs out, the kernel kills the worker as a whole: part of it is useless. */

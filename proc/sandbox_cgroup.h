@@ -5,6 +5,7 @@
 #define VGPU_PROC_SANDBOX_CGROUP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Finds our own cgroup (version 2; under systemd the unit needs Delegate=), moves the starter and
@@ -15,10 +16,10 @@
 int sandbox_cgroup_open(char *why, size_t why_size);
 
 /*
- * Makes a worker's cgroup. Return: a descriptor of its cgroup.procs, into which the worker writes
+ * Makes a worker's cgroup, with a bound on its memory. Return: a descriptor of its cgroup.procs, into which the worker writes
  * "0" to join, or -errno.
  */
-int sandbox_cgroup_make(unsigned place);
+int sandbox_cgroup_make(unsigned place, uint64_t memory_bytes);
 
 /* Kills all processes in it. */
 void sandbox_cgroup_kill(unsigned place);

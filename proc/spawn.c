@@ -29,10 +29,15 @@ static struct starter_hello hello;
 static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 {
 	const char *name = spawn_name[SPAWN_STARTER];
-	char *const argv[] = { (char *)name,	       (char *)name,
-			       (char *)fixed->confine, (char *)fixed->files,
-			       (char *)fixed->command, (char *)fixed->user,
-			       (char *)fixed->hide,    NULL };
+	char *const argv[] = { (char *)name,
+			       (char *)name,
+			       (char *)fixed->confine,
+			       (char *)fixed->files,
+			       (char *)fixed->command,
+			       (char *)fixed->user,
+			       (char *)fixed->hide,
+			       (char *)(fixed->memory != NULL ? fixed->memory : ""),
+			       NULL };
 	int program = starter_program(), err;
 	sigset_t all, before;
 

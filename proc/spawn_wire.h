@@ -37,6 +37,7 @@ struct spawn_fixed {
 	const char *command; /* of SPAWN_COMMAND; "": there is none */
 	const char *user;    /* identity_to_text(): whom all but workers become; "": they stay */
 	const char *hide;    /* sandbox_open(): of workers; "": they have no sandbox */
+	const char *memory;  /* "WORKER DEVICE": sandbox_memory; "" or NULL: as it has them */
 };
 
 #define STARTER_ARGUMENT_MAX (128 << 10) /* end included: what execve() takes in one word */

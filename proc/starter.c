@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -165,6 +166,23 @@ static bool in_sandbox(uint32_t role)
 	return role == SPAWN_WORKER || role == SPAWN_PROGRAM || role == SPAWN_DESCRIBE;
 }
 
+/*
+ * Return: bytes of the host's memory that a worker may use. The device memory of the executor cpu
+ * lies in its programs' workers, so these get it besides.
+ */
+static uint64_t memory_of(const struct spawn_fixed *fixed, const struct starter_order *order)
+{
+	uint64_t worker = 0, device = 0;
+
+	if (fixed->memory != NULL)
+		sscanf(fixed->memory, "%" SCNu64 " %" SCNu64, &worker, &device);
+	if (worker == 0)
+		worker = SANDBOX_WORKER_MEMORY;
+	if (order->role != SPAWN_PROGRAM || strncmp(order->argument, "cpu", 3) != 0)
+		device = 0;
+	return worker + device;
+}
+
 /* program: its own file. Return: the child's pid or -errno; 0: what the order kills is killed. */
 static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
 		 int *fds)
@@ -182,7 +200,7 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 		return -EINVAL;
 	if (argument[0] == '\0')
 		return -EINVAL;
-	pid = in_sandbox(order->role) ? sandbox_clone()
+	pid = in_sandbox(order->role) ? sandbox_clone(memory_of(fixed, order))
 				      : clone_plain(fixed, (enum spawn_role)order->role);
 	if (pid == 0)
 		become(order, argument, fixed->confine, program, fds);

@@ -2,6 +2,7 @@
 /* daemon_process.c - the user and directories of vgpud, and the rights that it gives up */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,10 +154,11 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 {
 	const struct conf *conf = daemon->conf;
 	char files[FILE_SERVER_TASK_SIZE];
-	char user[IDENTITY_TEXT_SIZE], hide[2 * PATH_MAX] = "";
+	char user[IDENTITY_TEXT_SIZE], hide[2 * PATH_MAX] = "", memory[48];
 	const struct spawn_fixed fixed = {
 		.user = user,
 		.hide = hide,
+		.memory = memory,
 		.confine = confine_name((enum confine_mode)conf->confine),
 		.files = files,
 		.command = conf->run != NULL ? conf->run : "",
@@ -165,6 +167,8 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 
 	file_server_task(files, conf);
 	identity_to_text(who, user);
+	snprintf(memory, sizeof(memory), "%" PRIu64 " %" PRIu64, conf->worker_memory,
+		 conf_softgpu_memory(conf));
 	if (conf->confine != CONFINE_NO && sandbox_is_built())
 		snprintf(hide, sizeof(hide), "%s\n%s", conf->runtime_dir,
 			 conf_state_dir(conf) != NULL ? conf->state_dir : "");

@@ -16,6 +16,7 @@
 #include "proc/confine.h"
 #include "proc/sandbox.h"
 #include "proc/spawn.h"
+#include "vgpud/admin/checks.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/aside.h"
 #include "vgpud/conf/reload.h"
@@ -26,11 +27,8 @@
 #define READING_PATIENCE_USEC 3000000ull
 #define FD_RESERVE 64 /* descriptors that should be left beyond those of VMs */
 
-enum check_result { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
-
-/* remedy: NULL when all is well. */
-static void check_row(struct admin_call *call, const char *check, enum check_result result,
-		      const char *text, const char *remedy)
+void checks_row(struct admin_call *call, const char *check, enum check_result result,
+		const char *text, const char *remedy)
 {
 	static const char *const words[] = { "ok", "warning", "error" };
 
@@ -72,9 +70,9 @@ static void check_ledger_clock(struct admin_call *call, const struct ledger_stat
 		return;
 	snprintf(text, sizeof(text), "it has entries from the future, up to %lld days ahead",
 		 (long long)(ahead_ns / UTIL_NS_PER_DAY) + 1);
-	check_row(call, "ledger's clock", CHECK_WARNING, text,
-		  "see that the host's clock is right; then vgpuadm events shows since when they "
-		  "are known, and they are removed as if they were of that day");
+	checks_row(call, "ledger's clock", CHECK_WARNING, text,
+		   "see that the host's clock is right; then vgpuadm events shows since when they "
+		   "are known, and they are removed as if they were of that day");
 }
 
 static void check_ledger(struct admin_call *call)
@@ -86,17 +84,17 @@ static void check_ledger(struct admin_call *call)
 	snprintf(text, sizeof(text), "%s, %llu rows since the start%s%s",
 		 ledger_state_name(stats.state), (unsigned long long)stats.rows,
 		 stats.error[0] != '\0' ? "; last error: " : "", stats.error);
-	check_row(call, "ledger", ledger_checks[stats.state].result,
-		  stats.state == LEDGER_OFF ? "no ledger is kept" : text,
-		  ledger_checks[stats.state].remedy);
+	checks_row(call, "ledger", ledger_checks[stats.state].result,
+		   stats.state == LEDGER_OFF ? "no ledger is kept" : text,
+		   ledger_checks[stats.state].remedy);
 	check_ledger_clock(call, &stats);
 	if (stats.lost == 0)
 		return;
 	snprintf(text, sizeof(text), "%llu requests were under way when the last vgpud died",
 		 (unsigned long long)stats.lost);
-	check_row(call, "last end", CHECK_WARNING, text,
-		  "vgpuadm requests --status BACKEND_LOST shows them; look into the journal for "
-		  "why it died");
+	checks_row(call, "last end", CHECK_WARNING, text,
+		   "vgpuadm requests --status BACKEND_LOST shows them; look into the journal for "
+		   "why it died");
 }
 
 /* As the ledger's writer saw it: a disk that does not answer must not stop the loop. */
@@ -112,8 +110,8 @@ static void check_space(struct admin_call *call)
 	low = stats.free_bytes < FREE_BYTES_LOW;
 	snprintf(text, sizeof(text), "%llu MiB free at %s",
 		 (unsigned long long)(stats.free_bytes >> 20), call->daemon->conf->state_dir);
-	check_row(call, "disk", low ? CHECK_WARNING : CHECK_OK, text,
-		  low ? "free some, or lower max_size in vgpud.conf" : NULL);
+	checks_row(call, "disk", low ? CHECK_WARNING : CHECK_OK, text,
+		   low ? "free some, or lower max_size in vgpud.conf" : NULL);
 }
 
 /*
@@ -132,7 +130,7 @@ static void check_sqlite(struct admin_call *call)
 		 mended ? ""
 			: ", which has the WAL-reset fault; vgpud is not exposed to it, as only "
 			  "one of its connections ever writes");
-	check_row(call, "sqlite", CHECK_OK, text, NULL);
+	checks_row(call, "sqlite", CHECK_OK, text, NULL);
 }
 
 static void check_pools(struct admin_call *call)
@@ -153,17 +151,17 @@ static void check_pools(struct admin_call *call)
 		snprintf(text, sizeof(text), "%s: %s", conf->executor,
 			 trouble != NULL ? trouble : info->name);
 		if (trouble != NULL)
-			check_row(
+			checks_row(
 				call, name, CHECK_ERROR, text,
 				"see that nvidia-smi works on this host, or give the pool another "
 				"executor");
 		else if (info->executor == VGPU_EXECUTOR_CPU && strcmp(conf->executor, "cpu") != 0)
-			check_row(
+			checks_row(
 				call, name, CHECK_WARNING, text,
 				"no GPU was found, the processor computes: see that nvidia-smi works, "
 				"or say executor = cpu to mean it");
 		else
-			check_row(call, name, CHECK_OK, text, NULL);
+			checks_row(call, name, CHECK_OK, text, NULL);
 	}
 }
 
@@ -176,22 +174,22 @@ static void check_vms(struct admin_call *call)
 		if (vm->sched.paused) {
 			snprintf(text, sizeof(text), "%s is paused", vm->name);
 			snprintf(remedy, sizeof(remedy), "vgpuadm resume %s", vm->name);
-			check_row(call, "vm", CHECK_WARNING, text, remedy);
+			checks_row(call, "vm", CHECK_WARNING, text, remedy);
 		}
 		if (port_counts(vm->port)->broke > 0) {
 			snprintf(text, sizeof(text),
 				 "%s: its device was disconnected %llu times for "
 				 "what it sent",
 				 vm->name, (unsigned long long)port_counts(vm->port)->broke);
-			check_row(call, "vm", CHECK_WARNING, text,
-				  "see that its QEMU was built with this version's device");
+			checks_row(call, "vm", CHECK_WARNING, text,
+				   "see that its QEMU was built with this version's device");
 		}
 		if (vm->figures.last_error == VGPU_ERR_GPU_FAULT ||
 		    vm->figures.last_error == VGPU_ERR_GPU_HUNG) {
 			snprintf(text, sizeof(text), "%s: its last failure was %s", vm->name,
 				 name_error(vm->figures.last_error));
 			snprintf(remedy, sizeof(remedy), "vgpuadm events --subject %s", vm->name);
-			check_row(call, "vm", CHECK_WARNING, text, remedy);
+			checks_row(call, "vm", CHECK_WARNING, text, remedy);
 		}
 	}
 }
@@ -207,7 +205,7 @@ static void check_drain(struct admin_call *call)
 	timeexpr_format(since, sizeof(since), daemon->draining.since_ns, 0);
 	snprintf(text, sizeof(text), "draining since %s, by uid %lld: new requests are refused",
 		 since, (long long)daemon->draining.uid);
-	check_row(call, "drain", CHECK_WARNING, text, "vgpuadm drain --off");
+	checks_row(call, "drain", CHECK_WARNING, text, "vgpuadm drain --off");
 }
 
 /* Reports databases that were set aside: their records may still be wanted. */
@@ -225,17 +223,17 @@ static void check_set_aside(struct admin_call *call)
 		return;
 	snprintf(text, sizeof(text), "%zu damaged files were set aside, the latest as %s",
 		 found.gl_pathc, found.gl_pathv[found.gl_pathc - 1]);
-	check_row(call, "ledger", CHECK_WARNING, text,
-		  "vgpuadm events says when; save what sqlite3 .recover can read of them, then "
-		  "remove them");
+	checks_row(call, "ledger", CHECK_WARNING, text,
+		   "vgpuadm events says when; save what sqlite3 .recover can read of them, then "
+		   "remove them");
 	globfree(&found);
 }
 
 static void check_user(struct admin_call *call)
 {
 	if (geteuid() == 0)
-		check_row(call, "user", CHECK_WARNING, "vgpud runs as root",
-			  "say user = vgpud in vgpud.conf, or let the unit say it, and restart");
+		checks_row(call, "user", CHECK_WARNING, "vgpud runs as root",
+			   "say user = vgpud in vgpud.conf, or let the unit say it, and restart");
 }
 
 /* gid: as vgpud found it last, which is what counts. */
@@ -248,9 +246,10 @@ static void check_group(struct admin_call *call, const char *what, const char *n
 	snprintf(text, sizeof(text),
 		 "vgpud knows of no group %s, whose members may %s: there was none when it looked",
 		 name, what);
-	check_row(call, "groups", CHECK_WARNING, text,
-		  "groupadd --system it, where there is none, and reload vgpud; or name another in "
-		  "vgpud.conf");
+	checks_row(
+		call, "groups", CHECK_WARNING, text,
+		"groupadd --system it, where there is none, and reload vgpud; or name another in "
+		"vgpud.conf");
 }
 
 static void check_groups(struct admin_call *call)
@@ -286,7 +285,7 @@ static void check_mistakes(struct admin_call *call, const char *said)
 
 	snprintf(text, sizeof(text), "a restart would fail by the configuration: %.*s%s",
 		 (int)strcspn(said, "\n"), said, strchr(said, '\n') != NULL ? " (and more)" : "");
-	check_row(call, "settings", CHECK_ERROR, text, "mend it; vgpud -n says all that is wrong");
+	checks_row(call, "settings", CHECK_ERROR, text, "mend it; vgpud -n says all that is wrong");
 }
 
 /* reading: the configuration as it would be read now, NULL: it cannot be read. */
@@ -296,11 +295,12 @@ static void check_configuration(struct admin_call *call, const struct daemon_rea
 	char text[256];
 
 	if (reading == NULL) {
-		check_row(call, "settings", CHECK_WARNING,
-			  "the configuration cannot be read now: its file, or the host's users and "
-			  "groups, do not answer",
-			  "see that the file is on a local disk, and that getent passwd and getent "
-			  "group answer");
+		checks_row(
+			call, "settings", CHECK_WARNING,
+			"the configuration cannot be read now: its file, or the host's users and "
+			"groups, do not answer",
+			"see that the file is on a local disk, and that getent passwd and getent "
+			"group answer");
 		return;
 	}
 	if (reading->err != 0) {
@@ -314,15 +314,15 @@ static void check_configuration(struct admin_call *call, const struct daemon_rea
 		 "%u settings differ from those in force, %u of them wait for a restart: %s%s",
 		 waiting.restart + waiting.reload, waiting.restart, waiting.first,
 		 waiting.restart + waiting.reload > 1 ? " and others" : "");
-	check_row(call, "settings", CHECK_WARNING, text,
-		  waiting.restart > 0 ? "restart vgpud when it suits (vgpuadm drain first)"
-				      : "reload vgpud (systemctl reload vgpud)");
+	checks_row(call, "settings", CHECK_WARNING, text,
+		   waiting.restart > 0 ? "restart vgpud when it suits (vgpuadm drain first)"
+				       : "reload vgpud (systemctl reload vgpud)");
 }
 
 static void check_settings(struct admin_call *call)
 {
 	if (call->daemon->conf->test_opcodes)
-		check_row(
+		checks_row(
 			call, "settings", CHECK_WARNING,
 			"test_opcodes = yes: any guest may make the GPU fault or hang",
 			"switch it off in vgpud.conf when you have seen what happens, and reload");
@@ -343,8 +343,8 @@ static void check_limits(struct admin_call *call)
 	low = limit.rlim_cur < (rlim_t)(each * vms + FD_RESERVE);
 	snprintf(text, sizeof(text), "%llu descriptors for %lld VMs",
 		 (unsigned long long)limit.rlim_cur, (long long)vms);
-	check_row(call, "limits", low ? CHECK_WARNING : CHECK_OK, text,
-		  low ? "raise LimitNOFILE= of the service" : NULL);
+	checks_row(call, "limits", low ? CHECK_WARNING : CHECK_OK, text,
+		   low ? "raise LimitNOFILE= of the service" : NULL);
 }
 
 static void check_confine(struct admin_call *call)
@@ -356,10 +356,10 @@ static void check_confine(struct admin_call *call)
 		snprintf(text, sizeof(text), "vgpud could not confine itself");
 	else
 		snprintf(text, sizeof(text), "confine = %s", confine_state());
-	check_row(call, "confine", on ? CHECK_OK : CHECK_WARNING, text,
-		  on ? NULL
-		     : "vgpud's first messages say why; confine = yes in vgpud.conf and a restart "
-		       "make it give up the system calls that it never needs");
+	checks_row(call, "confine", on ? CHECK_OK : CHECK_WARNING, text,
+		   on ? NULL
+		      : "vgpud's first messages say why; confine = yes in vgpud.conf and a restart "
+			"make it give up the system calls that it never needs");
 }
 
 /* Without confinement there is nothing to add: another check reports that. */
@@ -375,7 +375,7 @@ static void check_workers(struct admin_call *call)
 			     : "started without a sandbox");
 	else
 		snprintf(text, sizeof(text), "their sandbox lacks parts: %s", why);
-	check_row(
+	checks_row(
 		call, "workers", all ? CHECK_OK : CHECK_WARNING, text,
 		all ? NULL
 		    : "a worker that a request has taken over may reach more than it needs: start "
@@ -389,17 +389,17 @@ static void check_clock(struct admin_call *call)
 
 	snprintf(text, sizeof(text), "%u steps of the wall clock since the start",
 		 daemon->clock_steps);
-	check_row(call, "clock", daemon->clock_steps > 0 ? CHECK_WARNING : CHECK_OK, text,
-		  daemon->clock_steps > 0
-			  ? "durations are not touched; rows of this session keep the "
-			    "clock of its start (vgpuadm events tells when it stepped)"
-			  : NULL);
+	checks_row(call, "clock", daemon->clock_steps > 0 ? CHECK_WARNING : CHECK_OK, text,
+		   daemon->clock_steps > 0
+			   ? "durations are not touched; rows of this session keep the "
+			     "clock of its start (vgpuadm events tells when it stepped)"
+			   : NULL);
 }
 
 static void add_file_finding(void *call, bool well, const char *text, const char *remedy)
 {
-	check_row(call, "file transport", well ? CHECK_OK : CHECK_WARNING, text,
-		  well ? NULL : remedy);
+	checks_row(call, "file transport", well ? CHECK_OK : CHECK_WARNING, text,
+		   well ? NULL : remedy);
 }
 
 static void check_all(struct admin_call *call, const struct daemon_reading *reading)
@@ -419,6 +419,7 @@ static void check_all(struct admin_call *call, const struct daemon_reading *read
 	check_clock(call);
 	check_confine(call);
 	check_workers(call);
+	checks_programs(call);
 	if (call->daemon->files != NULL)
 		file_server_check(call->daemon->files, add_file_finding, call);
 	admin_end(call, NULL);

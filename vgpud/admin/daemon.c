@@ -106,6 +106,12 @@ void admin_status(struct admin_call *call)
 			    daemon->broker.draining ? json_integer(daemon->draining.uid)
 						    : json_null());
 	json_object_set_new(row, "workers_confined", json_string(worker_sandbox(text)));
+	json_object_set_new(row, "programs", json_integer(programs_num(daemon->programs)));
+	json_object_set_new(row, "program_spares", json_integer(programs_spares(daemon->programs)));
+	json_object_set_new(row, "programs_refused",
+			    admin_string(programs_refusal(daemon->programs)));
+	json_object_set_new(row, "programs_unconfined",
+			    json_boolean(programs_unconfined(daemon->programs)));
 	json_object_set_new(row, "file_state", json_string(file_server_state(daemon->files)));
 	json_object_set_new(row, "file_dir",
 			    admin_string(daemon->files != NULL ? daemon->conf->file_dir : NULL));

@@ -29,7 +29,8 @@ struct vm_shot {
 	char pool;
 	uint8_t priority;
 	bool connected, paused;
-	unsigned queued, running;
+	unsigned queued, running, programs;
+	uint64_t program_starts;
 	uint32_t limit_per_s; /* 0: none */
 	uint64_t limited, bad_frames, refused_peers, refused_files;
 	const struct stats_series *series;
@@ -76,6 +77,8 @@ static double seconds(uint64_t ns)
 		line(call, metric "{vm=\"%s\"} " format, vm->name, value);  \
 	}
 
+VM_NUMBER(emit_programs_of, "vgpu_vm_programs", "%u", vm->programs)
+VM_NUMBER(emit_program_starts, "vgpu_vm_program_starts_total", "%" PRIu64, vm->program_starts)
 VM_NUMBER(emit_connected, "vgpu_vm_connected", "%d", vm->connected)
 VM_NUMBER(emit_paused, "vgpu_vm_paused", "%d", vm->paused)
 VM_NUMBER(emit_priority, "vgpu_vm_priority", "%u", vm->priority)
@@ -162,6 +165,10 @@ static const struct family {
 } families[] = {
 	{ "vgpu_vm_info", "gauge", "The VM, its number, pool and priority.", emit_info },
 	{ "vgpu_vm_connected", "gauge", "Whether the VM's device is connected.", emit_connected },
+	{ "vgpu_vm_programs", "gauge", "Programs of the VM that have not ended.",
+	  emit_programs_of },
+	{ "vgpu_vm_program_starts_total", "counter", "Programs of the VM that began to run.",
+	  emit_program_starts },
 	{ "vgpu_vm_paused", "gauge", "Whether the VM is paused.", emit_paused },
 	{ "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
 	  emit_priority },
@@ -278,6 +285,24 @@ static void emit_workers(struct admin_call *call)
 		     executor_dying(executor));
 }
 
+static void emit_programs(struct admin_call *call)
+{
+	const struct programs *programs = call->daemon->programs;
+
+	head(call, "vgpu_programs", "gauge", "Programs of guests, those that are ending too.");
+	line(call, "vgpu_programs %u", programs_num(programs));
+	head(call, "vgpu_program_spares", "gauge", "Workers that are ready for programs.");
+	line(call, "vgpu_program_spares %u", programs_spares(programs));
+	head(call, "vgpu_program_starts_total", "counter", "Programs that began to run.");
+	line(call, "vgpu_program_starts_total %" PRIu64, programs_started(programs));
+	head(call, "vgpu_program_ends_total", "counter",
+	     "Programs that ended, by why; none: they left by themselves.");
+	for (unsigned i = 0; i < NAME_ENDS; i++)
+		if (i == 0 || programs_ended(programs, i) > 0)
+			line(call, "vgpu_program_ends_total{reason=\"%s\"} %" PRIu64,
+			     name_end_at(i), programs_ended(programs, i));
+}
+
 static void emit_ledger(struct admin_call *call)
 {
 	struct ledger_stats stats;
@@ -320,7 +345,8 @@ static void shot_free(struct shot *shot)
 	free(shot);
 }
 
-static void take_vm(struct vm_shot *shot, const struct vm *vm, struct stats_series *series)
+static void take_vm(struct vm_shot *shot, const struct vm *vm, const struct programs *programs,
+		    struct stats_series *series)
 {
 	const struct stats_series *one;
 	size_t num = 0;
@@ -336,6 +362,8 @@ static void take_vm(struct vm_shot *shot, const struct vm *vm, struct stats_seri
 		.queued = vm->sched.queued,
 		.running = vm->sched.started,
 		.limit_per_s = vm->sched.limit.rate_per_s,
+		.programs = programs_of_vm(programs, vm),
+		.program_starts = vm->programs.started,
 		.limited = vm->figures.limited,
 		.bad_frames = port_counts(vm->port)->broke,
 		.refused_peers = port_counts(vm->port)->refused,
@@ -347,7 +375,7 @@ static void take_vm(struct vm_shot *shot, const struct vm *vm, struct stats_seri
 }
 
 /* Return: NULL: no memory. */
-static struct shot *shot_take(const struct broker *broker)
+static struct shot *shot_take(const struct broker *broker, const struct programs *programs)
 {
 	struct shot *shot = calloc(1, sizeof(*shot));
 	const struct stats_series *series;
@@ -371,7 +399,7 @@ static struct shot *shot_take(const struct broker *broker)
 	TAILQ_FOREACH(vm, &broker->vms, link) {
 		struct vm_shot *one = &shot->vm[shot->vm_num++];
 
-		take_vm(one, vm, shot->series + series_num);
+		take_vm(one, vm, programs, shot->series + series_num);
 		series_num += one->series_num;
 	}
 	return shot;
@@ -406,7 +434,7 @@ static void metrics_part(struct admin_call *call)
 
 void admin_metrics(struct admin_call *call)
 {
-	struct shot *shot = shot_take(&call->daemon->broker);
+	struct shot *shot = shot_take(&call->daemon->broker, call->daemon->programs);
 
 	if (shot == NULL) {
 		admin_fail(call, ADMIN_ERROR_REFUSED, "out of memory");
@@ -417,6 +445,7 @@ void admin_metrics(struct admin_call *call)
 	emit_daemon(call);
 	emit_pools(call);
 	emit_workers(call);
+	emit_programs(call);
 	emit_ledger(call);
 	admin_in_parts(call, metrics_part);
 }

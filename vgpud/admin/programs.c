@@ -7,6 +7,9 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/util.h"
+#include "common/worker_wire.h"
+#include "proc/sandbox.h"
+#include "vgpud/admin/checks.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/programs/programs.h"
@@ -78,4 +81,61 @@ void admin_kill_program(struct admin_call *call)
 	admin_row(call, program_row(call->daemon, channel));
 	programs_end(channel, VGPU_END_KILLED);
 	admin_end(call, NULL);
+}
+
+/* --- what doctor says of them --- */
+
+static bool any_allowed(const struct broker *broker)
+{
+	const struct vm *vm;
+
+	TAILQ_FOREACH(vm, &broker->vms, link)
+		if (vm->settings.programs)
+			return true;
+	return false;
+}
+
+static void check_workers(struct admin_call *call)
+{
+	const struct programs *programs = call->daemon->programs;
+	const char *executor, *trouble;
+
+	for (unsigned i = 0; programs_trouble(programs, i, &executor, &trouble); i++) {
+		char text[WORKER_WHY_SIZE + 64];
+
+		if (trouble == NULL)
+			continue;
+		snprintf(text, sizeof(text), "no worker can start on %s: %s", executor, trouble);
+		checks_row(call, "programs' workers", CHECK_ERROR, text,
+			   "see vgpud's log; vgpuadm pools tells whether requests run there");
+	}
+}
+
+void checks_programs(struct admin_call *call)
+{
+	const struct programs *programs = call->daemon->programs;
+	const char *refusal = programs_refusal(programs);
+	bool allowed = any_allowed(&call->daemon->broker);
+	char text[SANDBOX_WHY_SIZE + 64];
+
+	if (refusal != NULL) {
+		snprintf(text, sizeof(text), "none run here, their workers cannot be confined: %s",
+			 refusal);
+		checks_row(call, "programs", allowed ? CHECK_ERROR : CHECK_OK, text,
+			   allowed ? "start vgpud by its unit, or as root with a user = of its own "
+				     "(vgpud(8)); programs_unconfined = yes runs them all the same"
+				   : NULL);
+	} else if (programs_unconfined(programs) && allowed) {
+		checks_row(
+			call, "programs", CHECK_WARNING,
+			"they run in workers that are not confined as they should be: a program "
+			"may reach what this user of the host can",
+			"programs_unconfined = no (vgpud.conf(5)), confine = yes, and a start by the "
+			"unit");
+	} else {
+		snprintf(text, sizeof(text), "%u run, %u spares are ready", programs_num(programs),
+			 programs_spares(programs));
+		checks_row(call, "programs", CHECK_OK, text, NULL);
+	}
+	check_workers(call);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/names.h"
 #include "common/util.h"
@@ -187,4 +188,15 @@ int conf_check(const struct conf *conf, char *why, size_t why_size)
 const char *conf_state_dir(const struct conf *conf)
 {
 	return conf->ledger ? conf->state_dir : NULL;
+}
+
+uint64_t conf_softgpu_memory(const struct conf *conf)
+{
+	const uint64_t most = UINT64_C(8) << 30;
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	uint64_t quarter = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : most;
+
+	if (conf->softgpu_memory != 0)
+		return conf->softgpu_memory;
+	return quarter < most ? quarter : most;
 }

@@ -108,6 +108,9 @@ int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why
 /* Checks settings against each other, once all are set. why and Return: as conf_add_vm(). */
 int conf_check(const struct conf *conf, char *why, size_t why_size);
 
+/* Return: bytes of device memory that the executor cpu has on this host. */
+uint64_t conf_softgpu_memory(const struct conf *conf);
+
 /* Return: the directory of the ledger; NULL: none is kept. */
 const char *conf_state_dir(const struct conf *conf);
 

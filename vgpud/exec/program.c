@@ -5,12 +5,32 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/util.h"
+
+/* A guest can provoke these messages: one a second of all programs together passes. */
+__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
+{
+	static struct log_limit limit;
+	unsigned held_back;
+	char text[WORKER_WHY_SIZE + 64];
+	va_list args;
+
+	if (!log_limit_pass(&limit, util_now_ns(), &held_back))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (held_back > 0)
+		log_warning("%s (and %u more such messages)", text, held_back);
+	else
+		log_warning("%s", text);
+}
 
 struct program {
 	struct program_config config;
@@ -105,12 +125,12 @@ static void take_state(struct program *program, struct program_state *state)
 		program->config.handler->bound(program->config.arg, state);
 	} else if (state->what == PROGRAM_ENDED) {
 		if (state->why[0] != '\0')
-			log_info("worker %d of a program ended: %s", program->process->pid,
+			complain("worker %d of a program ended: %s", program->process->pid,
 				 state->why);
 		lose(program, claimed_end(state->end), state->result);
 	} else {
-		log_warning("worker %d of a program sent what it must not send now; killing it",
-			    program->process->pid);
+		complain("worker %d of a program sent what it must not send now; killing it",
+			 program->process->pid);
 		lose(program, VGPU_END_WORKER_LOST, 0);
 	}
 }
@@ -127,8 +147,8 @@ static void on_state(struct program *program)
 		return;
 	}
 	if (result == -EPROTO)
-		log_warning("worker %d of a program sent a malformed message; killing it",
-			    program->process->pid);
+		complain("worker %d of a program sent a malformed message; killing it",
+			 program->process->pid);
 	lose(program,
 	     program->phase == PROGRAM_RUNNING || result == -EPROTO ? VGPU_END_WORKER_LOST
 								    : VGPU_END_WORKER_NOT_STARTED,
@@ -169,7 +189,7 @@ static void on_hello(struct program *program)
 		return;
 	}
 	tame(hello.why, sizeof(hello.why));
-	log_warning("worker %d of a program cannot run: %s", program->process->pid, hello.why);
+	complain("worker %d of a program cannot run: %s", program->process->pid, hello.why);
 	lose(program, result == -ENODEV ? VGPU_END_NO_DEVICE : VGPU_END_WORKER_NOT_STARTED, 0);
 }
 
@@ -201,8 +221,8 @@ static int on_late(sd_event_source *source, uint64_t usec, void *arg)
 			return 0;
 		}
 	}
-	log_warning("worker %d of a program was not %s in time; killing it", program->process->pid,
-		    before == PROGRAM_STARTING ? "ready" : "bound");
+	complain("worker %d of a program was not %s in time; killing it", program->process->pid,
+		 before == PROGRAM_STARTING ? "ready" : "bound");
 	lose(program, VGPU_END_WORKER_NOT_STARTED, 0);
 	return 0;
 }

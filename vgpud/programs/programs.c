@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/names.h"
@@ -35,24 +34,13 @@ static void follow_conf(struct programs *programs)
 	};
 }
 
-/* Return: bytes of device memory that softgpu has. */
-static uint64_t softgpu_memory(const struct conf *conf)
-{
-	const uint64_t most = UINT64_C(8) << 30;
-	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	uint64_t quarter = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : most;
-
-	if (conf->softgpu_memory != 0)
-		return conf->softgpu_memory;
-	return quarter < most ? quarter : most;
-}
-
 /* The argument of the roles vgpud-program and vgpud-describe: worker/program.c reads it. */
 static void make_argument(const struct conf *conf, const char *executor, char *out, size_t size)
 {
 	if (strcmp(executor, "cpu") == 0)
-		snprintf(out, size, "%s memory=%" PRIu64 "%s%s", executor, softgpu_memory(conf),
-			 conf->softgpu_switches[0] != '\0' ? " " : "", conf->softgpu_switches);
+		snprintf(out, size, "%s memory=%" PRIu64 "%s%s", executor,
+			 conf_softgpu_memory(conf), conf->softgpu_switches[0] != '\0' ? " " : "",
+			 conf->softgpu_switches);
 	else
 		snprintf(out, size, "%s", executor);
 }
@@ -163,21 +151,45 @@ static void warm_up(struct programs *programs, const struct vm *vm)
 
 /* --- who may have one --- */
 
+/*
+ * Finds out what the confinement of workers lacks. With confine = no or log, the administrator wants
+ * less than all of it; with programs_unconfined, programs without it.
+ */
 static void judge_confinement(struct programs *programs)
 {
 	const struct conf *conf = programs->broker->conf;
 	const char *why;
 	unsigned parts = spawn_sandbox(&why);
 
-	programs->refusal[0] = '\0';
-	if (conf->confine != CONFINE_YES || conf->programs_unconfined)
-		return;
-	if (parts != SANDBOX_ALL)
-		snprintf(programs->refusal, sizeof(programs->refusal), "%s",
+	programs->lacking[0] = programs->refusal[0] = '\0';
+	if (conf->confine != CONFINE_YES)
+		snprintf(programs->lacking, sizeof(programs->lacking), "confine = %s",
+			 confine_name((enum confine_mode)conf->confine));
+	else if (parts != SANDBOX_ALL)
+		snprintf(programs->lacking, sizeof(programs->lacking), "%s",
 			 why[0] != '\0' ? why : "this build has no sandbox for workers");
 	else if (strcmp(confine_state(), "yes") != 0)
-		snprintf(programs->refusal, sizeof(programs->refusal),
+		snprintf(programs->lacking, sizeof(programs->lacking),
 			 "no filter for system calls (seccomp)");
+	if (conf->confine == CONFINE_YES && !conf->programs_unconfined)
+		memcpy(programs->refusal, programs->lacking, sizeof(programs->refusal));
+}
+
+bool programs_unconfined(const struct programs *programs)
+{
+	return programs->lacking[0] != '\0' && programs->refusal[0] == '\0';
+}
+
+void programs_say_confinement(const struct programs *programs)
+{
+	if (programs->refusal[0] != '\0')
+		log_info(
+			"no programs of guests will run here, their workers cannot be confined: %s "
+			"(programs_unconfined = yes lets them run all the same)",
+			programs->refusal);
+	else if (programs->lacking[0] != '\0')
+		log_warning("programs of guests may run without all of their confinement: %s",
+			    programs->lacking);
 }
 
 const char *programs_refusal(const struct programs *programs)
@@ -197,6 +209,34 @@ enum vgpu_end programs_judge(const struct programs *programs, const struct vm *v
 }
 
 /* --- what is told of them --- */
+
+/*
+ * A guest can begin and end programs in a loop: of a VM so many a second are told, one by one; the
+ * counters have all.
+ */
+#define TOLD_A_SECOND 20
+
+static bool may_tell(struct vm *vm)
+{
+	uint64_t now_ns = util_now_ns();
+
+	if (vm == NULL) /* it is being removed */
+		return true;
+	if (now_ns - vm->programs.second_ns >= UTIL_NS_PER_S) {
+		if (vm->programs.left_out > 0)
+			log_warning("%s: %" PRIu64
+				    " beginnings and ends of programs were not told, "
+				    "they come too fast",
+				    vm->name, vm->programs.left_out);
+		vm->programs.second_ns = now_ns;
+		vm->programs.told = 0;
+		vm->programs.left_out = 0;
+	}
+	if (vm->programs.told++ < TOLD_A_SECOND)
+		return true;
+	vm->programs.left_out++;
+	return false;
+}
 
 static void tell(const struct channel *channel, const char *kind, const char *new_value)
 {
@@ -220,6 +260,10 @@ static void tell(const struct channel *channel, const char *kind, const char *ne
 void programs_tell_start(struct channel *channel)
 {
 	channel->programs->started++;
+	if (channel->vm != NULL)
+		channel->vm->programs.started++;
+	if (!may_tell(channel->vm))
+		return;
 	log_debug("%s: program %" PRIu64 " runs: \"%s\", its pid %u, worker %d", channel->vm_name,
 		  channel->id, channel->name, channel->pid, (int)program_pid(channel->program));
 	tell(channel, "program-start", NULL);
@@ -227,13 +271,14 @@ void programs_tell_start(struct channel *channel)
 
 void programs_tell_end(struct channel *channel)
 {
-	const char *why = name_end(channel->end);
-
 	channel->programs->ended[name_end_index(channel->end)]++;
+	if (!may_tell(channel->vm))
+		return;
 	if (channel->end != VGPU_END_NONE)
 		log_info("%s: program %" PRIu64 " \"%s\" ended: %s", channel->vm_name, channel->id,
 			 channel->name, name_end_text(channel->end));
-	tell(channel, "program-end", channel->end != VGPU_END_NONE ? why : "closed");
+	tell(channel, "program-end",
+	     channel->end != VGPU_END_NONE ? name_end(channel->end) : "closed");
 }
 
 /* --- changes --- */
@@ -357,6 +402,23 @@ unsigned programs_spares(const struct programs *programs)
 	SLIST_FOREACH(gear, &programs->gears, link)
 		num += spares_ready(gear->spares);
 	return num;
+}
+
+bool programs_trouble(const struct programs *programs, unsigned index, const char **executor,
+		      const char **trouble)
+{
+	const struct gear *gear;
+
+	SLIST_FOREACH(gear, &programs->gears, link)
+		if (index-- == 0)
+			break;
+	if (gear == NULL)
+		return false;
+	*executor = gear->executor;
+	*trouble = spares_trouble(gear->spares);
+	if (*trouble == NULL)
+		*trouble = describe_trouble(gear->describe);
+	return true;
 }
 
 /* --- their life --- */

@@ -93,8 +93,21 @@ uint64_t programs_started(const struct programs *programs);
 /* Return: why this host runs no programs: what their workers' confinement lacks; NULL: it does. */
 const char *programs_refusal(const struct programs *programs);
 
+/* Return: whether programs run although their workers are not confined as they should be. */
+bool programs_unconfined(const struct programs *programs);
+
+/* Logs once what of that an administrator should know: the daemon's start calls it. */
+void programs_say_confinement(const struct programs *programs);
+
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);
+
+/*
+ * About the executors that programs have used, by a number from 0. *executor: its name. *trouble: why
+ * no worker can start there, NULL: one can. Return: false: there are no more.
+ */
+bool programs_trouble(const struct programs *programs, unsigned index, const char **executor,
+		      const char **trouble);
 
 /* Return: how many spares are ready for programs, of all executors. */
 unsigned programs_spares(const struct programs *programs);

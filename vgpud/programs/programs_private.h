@@ -5,6 +5,7 @@
 #define VGPUD_PROGRAMS_PROGRAMS_PRIVATE_H
 
 #include "common/names.h"
+#include "proc/sandbox.h"
 #include "vgpud/exec/describe.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/exec/spares.h"
@@ -35,7 +36,8 @@ struct programs {
 	uint64_t started;
 	uint64_t ended[NAME_ENDS];
 	bool closing;
-	char refusal[160];
+	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */
+	char refusal[SANDBOX_WHY_SIZE]; /* why programs are refused for that; "": they are not */
 };
 
 /* A connection that gave its window. */

@@ -166,7 +166,7 @@ static void take_window(struct tenant *tenant, const struct vgpu_window_frame *w
 
 	tenant->frame = *window;
 	if (wrong != NULL) {
-		log_info("%s: a window is refused: it %s", tenant->vm->name, wrong);
+		log_debug("%s: a window is refused: it %s", tenant->vm->name, wrong);
 		tenant->bad = VGPU_END_WINDOW_BAD;
 		foreign_close(fd);
 	} else {

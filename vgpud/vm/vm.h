@@ -44,6 +44,13 @@ struct vm_exec {
 	unsigned faults;
 };
 
+/* Its programs: vgpud/programs' alone. */
+struct vm_programs {
+	uint64_t second_ns; /* since when `told` counts */
+	unsigned told;	    /* beginnings and ends of programs that were told in that second */
+	uint64_t started, left_out; /* programs that began; what was not told */
+};
+
 /* Whom the VM's socket lets in, as numbers. */
 struct vm_owner {
 	bool user, group; /* which of these is meant */
@@ -79,7 +86,7 @@ struct vm_recording {
 /*
  * A VM, in parts. Each part is written by its owner alone: settings and recording by recording.c,
  * sched by vgpud/sched and by what applies a setting, socket by daemon_owner.c, port by vgpud/link, requests, figures and
- * exec by vgpud/request.
+ * exec by vgpud/request, programs by vgpud/programs.
  */
 struct vm {
 	TAILQ_ENTRY(vm) link;
@@ -93,6 +100,7 @@ struct vm {
 	struct request_list requests; /* not yet ended */
 	struct vm_exec exec;
 	struct vm_figures figures;
+	struct vm_programs programs;
 	struct vm_recording recording;
 };
 

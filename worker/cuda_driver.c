@@ -10,7 +10,7 @@
 /* A function of the library, and where its address is stored. */
 struct symbol {
 	const char *name;
-	size_t offset; /* in struct cuda_calls */
+	size_t offset; /* in the structure of calls */
 	int version;   /* of CUDA, that brought it */
 };
 
@@ -21,7 +21,16 @@ static const struct symbol symbols[] = {
 #undef SYMBOL
 };
 
-int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size)
+static const struct symbol program_symbols[] = {
+#define SYMBOL(field, name, suffix, version, arguments) \
+	{ #name #suffix, offsetof(struct cuda_program_calls, field), version },
+	CUDA_PROGRAM_CALLS(SYMBOL)
+#undef SYMBOL
+};
+
+/* need: the CUDA version that has them all, in words. */
+static int load(void *calls, const struct symbol *wanted, size_t num, const char *need, char *why,
+		size_t why_size)
 {
 	void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
 
@@ -29,21 +38,32 @@ int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size)
 		snprintf(why, why_size, "no NVIDIA driver here (%s)", dlerror());
 		return -ENOENT;
 	}
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-		void *address = dlsym(library, symbols[i].name);
+	for (size_t i = 0; i < num; i++) {
+		void *address = dlsym(library, wanted[i].name);
 
 		if (address == NULL) {
-			snprintf(
-				why, why_size,
-				"the NVIDIA driver is too old: libcuda.so.1 has no %s (CUDA %d.%d; "
-				"need CUDA 11 or later)",
-				symbols[i].name, symbols[i].version / 1000,
-				symbols[i].version % 1000 / 10);
+			snprintf(why, why_size,
+				 "the NVIDIA driver is too old: libcuda.so.1 has no %s (CUDA "
+				 "%d.%d; need %s)",
+				 wanted[i].name, wanted[i].version / 1000,
+				 wanted[i].version % 1000 / 10, need);
 			return -ENOENT;
 		}
-		*(void **)((char *)calls + symbols[i].offset) = address;
+		*(void **)((char *)calls + wanted[i].offset) = address;
 	}
 	return 0;
+}
+
+int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size)
+{
+	return load(calls, symbols, sizeof(symbols) / sizeof(symbols[0]), "CUDA 11 or later", why,
+		    why_size);
+}
+
+int cuda_driver_load_program(struct cuda_program_calls *calls, char *why, size_t why_size)
+{
+	return load(calls, program_symbols, sizeof(program_symbols) / sizeof(program_symbols[0]),
+		    "driver 550 or later", why, why_size);
 }
 
 const char *cuda_driver_error(const struct cuda_calls *calls, CUresult result, char *text,

@@ -5,6 +5,7 @@
 #define VGPU_WORKER_CUDA_DRIVER_H
 
 #include "common/cuda/cuda_calls.h"
+#include "common/cuda/cuda_program_calls.h"
 
 /*
  * Loads libcuda.so.1 into this process, for good. Only a worker process (or a benchmark) does:
@@ -13,6 +14,9 @@
  * Return: 0, -ENOENT: there is no driver, or it is too old.
  */
 int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size);
+
+/* The same for what a program's worker needs besides: driver 550 (CUDA 12.4) has all of it. */
+int cuda_driver_load_program(struct cuda_program_calls *calls, char *why, size_t why_size);
 
 /*
  * Puts an error into words: "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was

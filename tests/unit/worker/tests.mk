@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# tests.mk - the unit tests of a program's worker, as ../tests.mk has them
+
+# The worker of a program, without its roles and without NVIDIA's driver: the tests bring what stands for it.
+WORKER_OF_PROGRAM := $(addprefix worker/,channel.c commands.c gpu.c gpu_soft.c gpu_soft_open.c handles.c helpers.c memory.c output.c \
+	program.c run_context.c run_copy.c run_memory.c run_module.c run_stream.c serve.c waits.c window.c) \
+	common/wire/cmds_check.c common/units.c common/util.c
+$(eval $(call unit-test,worker/test_program,tests/unit/worker/guest.c tests/unit/worker/no_cuda.c $(WORKER_OF_PROGRAM) \
+	$(SOFTGPU_SRC),$(SOFTGPU_LIBS)))

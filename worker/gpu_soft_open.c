@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gpu_soft_open.c - the door to softgpu: opens it, and tells what it is */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/units.h"
+#include "common/util.h"
+#include "worker/gpu_soft.h"
+#include "worker/output.h"
+
+#define MEMORY_MOST (UINT64_C(8) << 30) /* unless the words say more */
+#define WORD_SIZE 64
+#define DRIVER_VERSION 13000
+
+static void on_output(void *owner, enum softgpu_output kind, const char *text, size_t bytes)
+{
+	const struct gpu_soft *soft = owner;
+
+	output_add(soft->output, kind == SOFTGPU_OUTPUT_PRINTF ? OUTPUT_STDOUT : OUTPUT_STDERR,
+		   text, bytes);
+}
+
+/* softgpu hands its host's owner to every function: the ready ones do not look at it. */
+static const struct softgpu_host *surroundings(struct gpu_soft *soft)
+{
+	soft->host = *softgpu_host_default();
+	soft->host.owner = soft;
+	soft->host.output = on_output;
+	return &soft->host;
+}
+
+static uint64_t usual_memory_bytes(void)
+{
+	uint64_t host_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return host_bytes / 4 < MEMORY_MOST ? host_bytes / 4 : MEMORY_MOST;
+}
+
+static int read_word(struct softgpu_config *config, const char *word)
+{
+	uint64_t number;
+	int err;
+
+	if (strncmp(word, "memory=", 7) == 0)
+		return units_parse_size(word + 7, &config->memory_bytes);
+	if (strncmp(word, "processors=", 11) == 0) {
+		err = util_parse_u64(word + 11, 1, 256, &number);
+		if (err == 0)
+			config->processors = (uint32_t)number;
+		return err;
+	}
+	return softgpu_switch_parse(&config->switches, word);
+}
+
+/* words: each with a blank before it. */
+static int read_words(struct softgpu_config *config, const char *words, char *why, size_t why_size)
+{
+	char word[WORD_SIZE];
+
+	while (*(words += strspn(words, " ")) != '\0') {
+		size_t len = strcspn(words, " ");
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, words);
+		if (len >= sizeof(word) || read_word(config, word) != 0) {
+			snprintf(why, why_size,
+				 "%s: softgpu has no such switch (memory=, processors=, "
+				 "block-free, queue=, fault-late, slow-copy)",
+				 word);
+			return -EINVAL;
+		}
+		words += len;
+	}
+	return 0;
+}
+
+static void tell(struct softgpu *device, struct worker_info *info)
+{
+	struct softgpu_device_info about;
+	int major = 0, minor = 0, processors = 0;
+
+	softgpu_device_info(device, &about);
+	softgpu_device_attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, &major);
+	softgpu_device_attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, &minor);
+	softgpu_device_attribute(device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, &processors);
+	*info = (struct worker_info){
+		.executor = VGPU_EXECUTOR_CPU,
+		.cc_major = (uint32_t)major,
+		.cc_minor = (uint32_t)minor,
+		.memory_mib = (uint32_t)(about.memory_bytes >> 20),
+		.multiprocessors = (uint32_t)processors,
+		.driver_version = DRIVER_VERSION,
+	};
+	snprintf(info->name, sizeof(info->name), "%s", about.name);
+}
+
+int gpu_soft_open(struct gpu **out, const char *words, struct output *output, char *why,
+		  size_t why_size)
+{
+	struct softgpu_config config = { .memory_bytes = usual_memory_bytes() };
+	struct gpu_soft *soft = calloc(1, sizeof(*soft));
+	enum softgpu_result result;
+	int err;
+
+	if (soft == NULL) {
+		snprintf(why, why_size, "out of memory");
+		return -ENOMEM;
+	}
+	soft->gpu.ops = &gpu_soft_ops;
+	soft->gpu.writes_values = true;
+	soft->output = output;
+	config.host = surroundings(soft);
+	err = read_words(&config, words, why, why_size);
+	if (err == 0) {
+		result = softgpu_open(&config, &soft->device);
+		if (result == SOFTGPU_SUCCESS) {
+			tell(soft->device, &soft->gpu.info);
+			*out = &soft->gpu;
+			return 0;
+		}
+		snprintf(why, why_size, "softgpu cannot start: %s", softgpu_result_text(result));
+		err = -EIO;
+	}
+	free(soft);
+	return err;
+}
+
+static void describe(struct softgpu *device, struct vgpu_device_page *page)
+{
+	struct softgpu_device_info about;
+
+	softgpu_device_info(device, &about);
+	page->executor = VGPU_EXECUTOR_CPU;
+	page->driver_version = DRIVER_VERSION;
+	page->memory_bytes = about.memory_bytes;
+	memcpy(page->uuid, about.uuid, sizeof(page->uuid));
+	snprintf(page->name, sizeof(page->name), "%s", about.name);
+	page->priority_least = SOFTGPU_PRIORITY_LEAST;
+	page->priority_greatest = SOFTGPU_PRIORITY_GREATEST;
+	for (int i = 1; i < (int)VGPU_DEVICE_ATTRIBUTES; i++)
+		if (softgpu_device_attribute(device, i, &page->attributes[i]) == SOFTGPU_SUCCESS)
+			page->attribute_num = (uint32_t)i + 1;
+}
+
+int gpu_soft_describe(const char *words, struct vgpu_device_page *page, struct worker_info *info,
+		      char *why, size_t why_size)
+{
+	struct softgpu_config config = {
+		.memory_bytes = usual_memory_bytes(),
+		.host = softgpu_host_default(),
+	};
+	struct softgpu *device;
+	enum softgpu_result result;
+	int err = read_words(&config, words, why, why_size);
+
+	if (err != 0)
+		return err;
+	result = softgpu_open(&config, &device);
+	if (result != SOFTGPU_SUCCESS) {
+		snprintf(why, why_size, "softgpu cannot start: %s", softgpu_result_text(result));
+		return -EIO;
+	}
+	describe(device, page);
+	tell(device, info);
+	softgpu_close(device);
+	return 0;
+}

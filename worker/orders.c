@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* orders.c - what the broker tells the worker of a program, and what it is told */
+
+#include "worker/orders.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "proc/inherit.h"
+
+int orders_begin(const char *role)
+{
+	static const int unheeded[] = { SIGINT, SIGTERM, SIGPIPE, SIGXFSZ };
+
+	log_init(role, false);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* It has a guest's data. */
+	prctl(PR_SET_DUMPABLE, 0);
+	for (size_t i = 0; i < sizeof(unheeded) / sizeof(unheeded[0]); i++)
+		signal(unheeded[i], SIG_IGN);
+	return inherit_fd(WORKER_SOCKET);
+}
+
+bool orders_greet(int fd, const struct worker_hello *hello)
+{
+	return send(fd, hello, sizeof(*hello), MSG_NOSIGNAL) == sizeof(*hello);
+}
+
+/* Takes the descriptors that came with a message, up to the bound. */
+static void take_fds(struct msghdr *message, struct orders *orders)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL;
+	     part = CMSG_NXTHDR(message, part)) {
+		size_t num = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < num; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(fd), sizeof(fd));
+			if (orders->fd_num < ORDERS_FDS_MOST)
+				orders->fds[orders->fd_num++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+int orders_receive(int fd, struct orders *orders)
+{
+	union {
+		char bytes[CMSG_SPACE(ORDERS_FDS_MOST * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { &orders->order, sizeof(orders->order) };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t len;
+
+	orders->fd_num = 0;
+	do
+		len = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	while (len < 0 && errno == EINTR);
+	if (len <= 0)
+		return 0;
+	take_fds(&message, orders);
+	if (len == sizeof(orders->order) && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return 1;
+	orders_close_fds(orders);
+	return -1;
+}
+
+void orders_close_fds(struct orders *orders)
+{
+	while (orders->fd_num > 0)
+		close(orders->fds[--orders->fd_num]);
+}
+
+bool orders_answer(int fd, const struct program_state *state)
+{
+	return send(fd, state, sizeof(*state), MSG_NOSIGNAL) == sizeof(*state);
+}

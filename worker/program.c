@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* program.c - one program of a guest, as its worker keeps it */
+
+#include "worker/program.h"
+
+#include <errno.h>
+
+CUresult program_note(struct program *program, CUresult result)
+{
+	bool is_first;
+
+	if (!gpu_is_sticky(result))
+		return result;
+	pthread_mutex_lock(&program->lock);
+	is_first = program->sticky == CUDA_SUCCESS;
+	if (is_first)
+		program->sticky = (int32_t)result;
+	pthread_mutex_unlock(&program->lock);
+	if (is_first) {
+		program_drain(program);
+		channel_sticky(&program->channel, (int32_t)result);
+	}
+	return result;
+}
+
+CUresult program_sticky(struct program *program)
+{
+	CUresult sticky;
+
+	pthread_mutex_lock(&program->lock);
+	sticky = (CUresult)program->sticky;
+	pthread_mutex_unlock(&program->lock);
+	return sticky;
+}
+
+CUresult program_take_error(struct program *program)
+{
+	CUresult error;
+
+	pthread_mutex_lock(&program->lock);
+	error = (CUresult)program->error;
+	program->error = CUDA_SUCCESS;
+	pthread_mutex_unlock(&program->lock);
+	if (error != CUDA_SUCCESS)
+		channel_error(&program->channel, CUDA_SUCCESS);
+	return error;
+}
+
+bool program_prints(struct program *program)
+{
+	bool prints;
+
+	pthread_mutex_lock(&program->lock);
+	prints = program->prints;
+	pthread_mutex_unlock(&program->lock);
+	return prints;
+}
+
+void program_drain(struct program *program)
+{
+	program->gpu->ops->drain(program->gpu);
+	channel_text(&program->channel, output_waiting(program->output));
+}
+
+bool program_find(struct program *program, enum handles_kind kind, uint32_t number,
+		  struct handles_entry *found)
+{
+	const struct handles_entry *entry;
+
+	pthread_mutex_lock(&program->lock);
+	entry = handles_find(&program->handles, kind, number);
+	if (entry != NULL)
+		*found = *entry;
+	pthread_mutex_unlock(&program->lock);
+	return entry != NULL;
+}
+
+bool program_stream(struct program *program, uint32_t number, CUstream *stream)
+{
+	struct handles_entry entry;
+
+	*stream = NULL;
+	if (number == VGPU_STREAM_LEGACY)
+		return true;
+	if (!program_find(program, HANDLES_STREAM, number, &entry))
+		return false;
+	*stream = entry.object;
+	return true;
+}
+
+bool program_pool(struct program *program, uint32_t number, CUmemoryPool *pool)
+{
+	struct handles_entry entry;
+
+	*pool = NULL;
+	if (number == 0)
+		return true;
+	if (!program_find(program, HANDLES_POOL, number, &entry))
+		return false;
+	*pool = entry.object;
+	return true;
+}
+
+CUresult program_add(struct program *program, enum handles_kind kind, uint32_t number, void *object,
+		     uint32_t owner, uint32_t value)
+{
+	int err;
+
+	pthread_mutex_lock(&program->lock);
+	err = handles_add(&program->handles, kind, number, object, owner, value);
+	pthread_mutex_unlock(&program->lock);
+	if (err == 0)
+		return CUDA_SUCCESS;
+	return err == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_HANDLE;
+}
+
+bool program_may_use(struct program *program, uint64_t address, uint64_t bytes)
+{
+	bool may;
+
+	pthread_mutex_lock(&program->lock);
+	may = memory_has(&program->memory, address, bytes) ||
+	      memory_is_mapped(&program->memory, address, bytes);
+	pthread_mutex_unlock(&program->lock);
+	return may;
+}
+
+bool program_is_mapped(struct program *program, uint64_t address, uint64_t bytes)
+{
+	bool is_mapped;
+
+	pthread_mutex_lock(&program->lock);
+	is_mapped = memory_is_mapped(&program->memory, address, bytes);
+	pthread_mutex_unlock(&program->lock);
+	return is_mapped;
+}

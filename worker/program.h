@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* program.h - one program of a guest, as its worker keeps it */
+
+#ifndef VGPU_WORKER_PROGRAM_H
+#define VGPU_WORKER_PROGRAM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire/vgpu_cmds.h"
+#include "worker/channel.h"
+#include "worker/gpu.h"
+#include "worker/handles.h"
+#include "worker/helpers.h"
+#include "worker/memory.h"
+#include "worker/output.h"
+#include "worker/wait_list.h"
+#include "worker/window.h"
+
+/*
+ * Theory of operation. The issuing thread takes commands from the ring and runs those that never
+ * wait; helpers run those that may. A command that only waits for a stream or an event is answered by
+ * the GPU itself: the issuing thread has it write the reply's `done` behind the stream's work, and
+ * looks from time to time whether it came or the context is lost (waits.h). serve.h has the loop.
+ *
+ * Locks: each of lock, channel.lock, helpers.lock and output.lock is taken alone, and none is held
+ * while the GPU's driver is called.
+ */
+struct program {
+	struct gpu *gpu;
+	struct output *output; /* of the GPU */
+	struct window window;
+	struct channel channel;
+	struct helpers helpers;
+	struct waits waits; /* of the issuing thread */
+	uint64_t poll_ns;
+
+	pthread_mutex_t lock; /* guards the fields below */
+	struct handles handles;
+	struct memory memory;
+	int32_t error;	/* CUresult: control page's `error` */
+	int32_t sticky; /* CUresult: control page's `sticky` */
+	bool prints;	/* a module may print or assert: then waits go by the driver's own calls */
+
+	_Alignas(16) uint8_t command[VGPU_COMMAND_MOST + 8]; /* the one that is issued */
+};
+
+/* Looks whether the context is lost, and tells the program. Return: the result. */
+CUresult program_note(struct program *program, CUresult result);
+
+/* Return: the context's error, CUDA_SUCCESS while there is none. */
+CUresult program_sticky(struct program *program);
+
+/* The first error of commands without a slot, which is then told. Return: it, or CUDA_SUCCESS. */
+CUresult program_take_error(struct program *program);
+
+/* Return: whether waits have to go by the driver's own calls. */
+bool program_prints(struct program *program);
+
+/* Fetches what kernels printed and tells the program of it, before a wait's reply. */
+void program_drain(struct program *program);
+
+/*
+ * Finds what a handle stands for. number: 0 is the legacy stream, the default pool.
+ * Return: whether there is such an object.
+ */
+bool program_stream(struct program *program, uint32_t number, CUstream *stream);
+bool program_pool(struct program *program, uint32_t number, CUmemoryPool *pool);
+bool program_find(struct program *program, enum handles_kind kind, uint32_t number,
+		  struct handles_entry *found);
+
+/* Gives an object its number. Return: CUDA_SUCCESS, INVALID_HANDLE, OUT_OF_MEMORY. */
+CUresult program_add(struct program *program, enum handles_kind kind, uint32_t number, void *object,
+		     uint32_t owner, uint32_t value);
+
+/* Return: whether a command may read or write that memory, of the device or of the window. */
+bool program_may_use(struct program *program, uint64_t address, uint64_t bytes);
+
+/* The same of memory in the window alone. */
+bool program_is_mapped(struct program *program, uint64_t address, uint64_t bytes);
+
+#endif

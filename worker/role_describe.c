@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* role_describe.c - the process that tells windows of programs what GPU they have */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proc/confine.h"
+#include "proc/role.h"
+#include "proc/spawn_wire.h"
+#include "worker/gpu.h"
+#include "worker/orders.h"
+#include "worker/window.h"
+
+/* vgpud itself never maps a window, whose memory belongs to a tenant: this process does. */
+
+static void describe(const struct vgpu_device_page *page, const struct orders *orders,
+		     struct program_state *state)
+{
+	int err = -1;
+
+	*state = (struct program_state){ .what = PROGRAM_DESCRIBED, .end = VGPU_END_NONE };
+	if (orders->order.what == PROGRAM_DESCRIBE && orders->fd_num == 1)
+		err = window_describe(orders->fds[0], &orders->order, page);
+	if (err == 0)
+		return;
+	state->end = VGPU_END_WINDOW_BAD;
+	snprintf(state->why, sizeof(state->why), "the window's first pages cannot be written: %s",
+		 strerror(-err));
+}
+
+int role_describe(const char *spec)
+{
+	struct worker_hello hello = { .error = 0 };
+	struct vgpu_device_page page;
+	struct program_state state;
+	struct orders orders;
+	int fd = orders_begin(spawn_name[SPAWN_DESCRIBE]);
+	int more;
+
+	hello.error = gpu_describe(spec, &page, &hello.info, hello.why, sizeof(hello.why));
+	if (hello.error == 0)
+		confine(page.executor == VGPU_EXECUTOR_CPU ? CONFINE_SOFTGPU_PROGRAM
+							   : CONFINE_CUDA_PROGRAM);
+	if (!orders_greet(fd, &hello) || hello.error != 0)
+		return hello.error != 0;
+	while ((more = orders_receive(fd, &orders)) == 1) {
+		describe(&page, &orders, &state);
+		orders_close_fds(&orders);
+		if (!orders_answer(fd, &state))
+			return 0;
+	}
+	return more < 0 ? 1 : 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* role_program.c - the process that runs one program of a guest */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proc/confine.h"
+#include "proc/role.h"
+#include "proc/spawn_wire.h"
+#include "worker/orders.h"
+#include "worker/serve.h"
+
+/*
+ * Theory of operation. The process opens its GPU, closes itself in, says hello and waits: it is a spare.
+ * With the order BIND it becomes one program's. The first thread then only waits for the broker to close
+ * the socket, which ends the process at once; another one issues commands.
+ */
+
+static int socket_fd; /* to the broker */
+static struct output output;
+static struct program program;
+static struct program_state state; /* what is told of the program */
+
+/*
+ * Ends without taking the GPU down: the driver does that for a process that dies, and for a context
+ * that failed it may take its time.
+ */
+static void __attribute__((noreturn)) die(int status)
+{
+	_exit(status);
+}
+
+/* Tells broker and program why there is no program any more. */
+static void __attribute__((noreturn)) end(enum vgpu_end why, CUresult result)
+{
+	state.what = PROGRAM_ENDED;
+	state.end = why;
+	state.result = (int32_t)result;
+	orders_answer(socket_fd, &state);
+	die(1);
+}
+
+static void *issue(void *argument)
+{
+	enum vgpu_end why;
+
+	(void)argument;
+	program.gpu->ops->attach(program.gpu);
+	why = serve_run(&program);
+	snprintf(state.why, sizeof(state.why), "command %u of %u bytes makes no sense",
+		 ((struct vgpu_command *)program.command)->op,
+		 ((struct vgpu_command *)program.command)->bytes);
+	channel_ended(&program.channel, why);
+	end(why, CUDA_SUCCESS);
+}
+
+/* Copies what the program says about itself: shown, never believed. */
+static void read_claims(const struct window *window)
+{
+	const volatile struct vgpu_channel_control *control =
+		(void *)(window->base + window->control_at);
+	size_t i = 0;
+
+	state.pid = control->pid;
+	for (; i < sizeof(state.name) - 1 && control->name[i] != '\0'; i++)
+		state.name[i] = control->name[i];
+	memset(state.name + i, 0, sizeof(state.name) - i);
+}
+
+/* Makes this worker the program's, and starts issuing its commands. */
+static void bind_program(struct gpu *gpu, struct orders *orders)
+{
+	struct serve_config config = {
+		.gpu = gpu,
+		.output = &output,
+		.kick = orders->fds[1],
+		.call = orders->fds[2],
+		.helper_num = HELPERS_MOST,
+		.poll_us = orders->order.poll_us,
+	};
+	struct window window;
+	enum vgpu_end why;
+	pthread_t thread;
+	CUresult result;
+
+	why = window_map(&window, orders->fds[0], &orders->order, state.why, sizeof(state.why));
+	if (why != VGPU_END_NONE)
+		end(why, CUDA_SUCCESS);
+	close(orders->fds[0]);
+	read_claims(&window);
+	config.window = &window;
+	result = serve_start(&program, &config);
+	if (result != CUDA_SUCCESS) {
+		snprintf(state.why, sizeof(state.why),
+			 "the GPU cannot use the window's memory: CUDA error %d", (int)result);
+		end(VGPU_END_WORKER_NOT_STARTED, result);
+	}
+	state.what = PROGRAM_BOUND;
+	if (!orders_answer(socket_fd, &state))
+		die(0);
+	if (pthread_create(&thread, NULL, issue, NULL) != 0) {
+		snprintf(state.why, sizeof(state.why), "no thread can be started");
+		end(VGPU_END_WORKER_NOT_STARTED, CUDA_SUCCESS);
+	}
+}
+
+int role_program(const char *spec)
+{
+	struct worker_hello hello = { .error = 0 };
+	struct orders orders;
+	struct gpu *gpu = NULL;
+
+	socket_fd = orders_begin(spawn_name[SPAWN_PROGRAM]);
+	output_init(&output);
+	hello.error = gpu_open(&gpu, spec, &output, hello.why, sizeof(hello.why));
+	if (gpu != NULL) {
+		hello.info = gpu->info;
+		confine(gpu->info.executor == VGPU_EXECUTOR_CPU ? CONFINE_SOFTGPU_PROGRAM
+								: CONFINE_CUDA_PROGRAM);
+	}
+	if (!orders_greet(socket_fd, &hello) || gpu == NULL)
+		die(gpu == NULL);
+	if (orders_receive(socket_fd, &orders) != 1)
+		die(0);
+	if (orders.order.what != PROGRAM_BIND || orders.fd_num != ORDERS_FDS_MOST)
+		die(1);
+	bind_program(gpu, &orders);
+	/* The broker says nothing more until it closes. */
+	while (orders_receive(socket_fd, &orders) == 1)
+		orders_close_fds(&orders);
+	die(0);
+}

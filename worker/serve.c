@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* serve.c - runs a program: takes its commands, sleeps when there are none */
+
+#include "worker/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/util.h"
+#include "worker/commands.h"
+#include "worker/waits.h"
+
+/* Waits are looked at even while commands never cease to come. */
+#define TURNS_PER_LOOK 32u
+
+static void attach(void *owner)
+{
+	struct program *program = owner;
+
+	program->gpu->ops->attach(program->gpu);
+}
+
+static void run_job(void *owner, const struct helpers_job *job)
+{
+	commands_run_job(owner, job);
+}
+
+CUresult serve_start(struct program *program, const struct serve_config *config)
+{
+	uint8_t *first_piece = config->window->base + config->window->control_at;
+	CUresult result;
+
+	memset(program, 0, sizeof(*program));
+	program->gpu = config->gpu;
+	program->output = config->output;
+	program->window = *config->window;
+	program->poll_ns = config->poll_us * UTIL_NS_PER_US;
+	pthread_mutex_init(&program->lock, NULL);
+	handles_init(&program->handles);
+	memory_init(&program->memory, (uintptr_t)config->window->base, config->window->bytes);
+	channel_init(&program->channel, first_piece, config->kick, config->call);
+	result = program->gpu->ops->host_register(program->gpu, first_piece, VGPU_PIECE);
+	if (result != CUDA_SUCCESS)
+		return result;
+	memory_map(&program->memory, config->window->control_at, VGPU_PIECE);
+	return helpers_start(&program->helpers, config->helper_num, attach, run_job, program) == 0
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_OPERATING_SYSTEM;
+}
+
+void serve_end(struct program *program)
+{
+	struct memory *memory = &program->memory;
+
+	helpers_end(&program->helpers);
+	waits_end(program);
+	for (uint64_t i = 0; i < program->window.bytes / VGPU_PIECE; i++)
+		if (memory->span_num[i] != 0)
+			program->gpu->ops->host_unregister(program->gpu,
+							   program->window.base + i * VGPU_PIECE);
+	channel_end(&program->channel);
+	memory_end(memory);
+	handles_end(&program->handles);
+	pthread_mutex_destroy(&program->lock);
+	window_unmap(&program->window);
+}
+
+int serve_turn(struct program *program)
+{
+	struct vgpu_command *command = (struct vgpu_command *)program->command;
+	int taken = channel_take(&program->channel, command);
+
+	if (taken <= 0)
+		return taken;
+	return commands_run(program, command) == 0 ? 1 : -EPROTO;
+}
+
+/* Sleeps until the program kicks, or an open wait has to be looked at. */
+static void sleep_until_kicked(struct program *program)
+{
+	struct pollfd kick = { .fd = program->channel.kick, .events = POLLIN };
+	uint64_t pause_ns = waits_pause_ns(&program->waits, util_now_ns());
+	struct timespec pause = {
+		.tv_sec = (time_t)(pause_ns / UTIL_NS_PER_S),
+		.tv_nsec = (long)(pause_ns % UTIL_NS_PER_S),
+	};
+
+	if (!channel_park(&program->channel))
+		return;
+	if (ppoll(&kick, 1, pause_ns == UINT64_MAX ? NULL : &pause, NULL) > 0)
+		channel_unpark(&program->channel);
+}
+
+static void look_at_waits(struct program *program, uint64_t now_ns)
+{
+	if (program->waits.num > 0 && now_ns >= program->waits.look_ns)
+		waits_look(program, now_ns);
+}
+
+enum vgpu_end serve_run(struct program *program)
+{
+	uint64_t busy_ns = util_now_ns(), now_ns;
+	unsigned turns = 0;
+	int taken;
+
+	while ((taken = serve_turn(program)) >= 0) {
+		if (taken > 0 && ++turns % TURNS_PER_LOOK != 0)
+			continue;
+		now_ns = util_now_ns();
+		if (taken > 0 || turns > 0)
+			busy_ns = now_ns;
+		if (taken == 0)
+			turns = 0;
+		look_at_waits(program, now_ns);
+		if (now_ns - busy_ns >= program->poll_ns && taken == 0)
+			sleep_until_kicked(program);
+		else if (taken == 0)
+			__builtin_ia32_pause();
+	}
+	return VGPU_END_BAD_COMMAND;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* serve.h - runs a program: takes its commands, sleeps when there are none */
+
+#ifndef VGPU_WORKER_SERVE_H
+#define VGPU_WORKER_SERVE_H
+
+#include "common/wire/vgpu_ends.h"
+#include "worker/program.h"
+
+struct serve_config {
+	struct gpu *gpu;
+	struct output *output;
+	const struct window *window;
+	int kick, call;
+	uint32_t helper_num;
+	uint32_t poll_us; /* how long to look for commands before sleeping */
+};
+
+/*
+ * Takes the window over, lets the GPU use its first piece and starts the helpers. The GPU and the
+ * descriptors stay the caller's. Return: CUDA_SUCCESS, or why there is no program.
+ */
+CUresult serve_start(struct program *program, const struct serve_config *config);
+
+/* Ends the helpers, which may have to wait for the GPU, and unmaps the window. */
+void serve_end(struct program *program);
+
+/*
+ * Takes the next command and runs it, or has it run.
+ * Return: 1; 0 there is none; -EPROTO it makes no sense, and the program ends.
+ */
+int serve_turn(struct program *program);
+
+/* Runs commands until one makes no sense. Return: why the program ends. */
+enum vgpu_end serve_run(struct program *program);
+
+#endif

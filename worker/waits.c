@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* waits.c - waits whose end the GPU itself writes into the reply */
+
+#include "worker/waits.h"
+
+#include "common/util.h"
+
+/* Looking costs a read of memory; the worker sleeps in between, longer the longer the wait lasts. */
+#define LOOK_LEAST_NS (50 * UTIL_NS_PER_US)
+#define LOOK_MOST_NS (1 * UTIL_NS_PER_MS)
+#define LOOK_PART 8 /* of the time that the wait has lasted */
+/* Asking the driver costs about a microsecond. */
+#define ASK_FIRST_NS (200 * UTIL_NS_PER_US)
+#define ASK_LATER_NS (1 * UTIL_NS_PER_MS)
+#define ASK_LATER_AFTER_NS (10 * UTIL_NS_PER_MS)
+
+static const uint64_t no_values[7];
+
+static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+static CUresult put_mark(struct program *program, const struct vgpu_command *command,
+			 CUstream stream, struct waits_one *one, CUresult result)
+{
+	const struct vgpu_reply *reply = &program->channel.replies[command->reply];
+	struct waits *waits = &program->waits;
+	CUresult written;
+
+	channel_preset(&program->channel, command, result);
+	written = program->gpu->ops->stream_write_value(program->gpu, stream,
+							(uintptr_t)&reply->done, command->sequence,
+							sizeof(reply->done), 0);
+	if (written != CUDA_SUCCESS)
+		return written;
+	one->slot = command->reply;
+	one->sequence = command->sequence;
+	one->stream = stream;
+	one->since_ns = util_now_ns();
+	one->ask_ns = one->since_ns + ASK_FIRST_NS;
+	if (waits->num == 0 || waits->look_ns > one->since_ns + LOOK_LEAST_NS)
+		waits->look_ns = one->since_ns + LOOK_LEAST_NS;
+	waits->open[waits->num++] = *one;
+	return CUDA_SUCCESS;
+}
+
+CUresult waits_stream(struct program *program, const struct vgpu_command *command, CUstream stream,
+		      uint32_t number, CUresult result)
+{
+	struct handles_entry entry = { 0 };
+	struct waits_one one = { .number = number, .ours = -1 };
+
+	if (number != 0 && program_find(program, HANDLES_STREAM, number, &entry))
+		one.generation = entry.generation;
+	return put_mark(program, command, stream, &one, result);
+}
+
+/* Return: which stream of ours has no wait; -1 with the reason in *result. */
+static int free_stream(struct program *program, CUresult *result)
+{
+	struct waits *waits = &program->waits;
+
+	for (uint32_t i = 0; i < waits->stream_num; i++)
+		if (!waits->streams_busy[i])
+			return (int)i;
+	/* There are no more waits than slots, and each has one stream. */
+	*result = program->gpu->ops->stream_create(program->gpu, CU_STREAM_NON_BLOCKING, 0,
+						   &waits->streams[waits->stream_num]);
+	return *result == CUDA_SUCCESS ? (int)waits->stream_num++ : -1;
+}
+
+CUresult waits_event(struct program *program, const struct vgpu_command *command, CUevent event,
+		     CUresult result)
+{
+	struct waits *waits = &program->waits;
+	struct waits_one one = { .number = 0 };
+	CUresult err = CUDA_SUCCESS;
+
+	one.ours = free_stream(program, &err);
+	if (one.ours < 0)
+		return err;
+	err = program->gpu->ops->stream_wait_event(program->gpu, waits->streams[one.ours], event,
+						   0);
+	if (err == CUDA_SUCCESS)
+		err = put_mark(program, command, waits->streams[one.ours], &one, result);
+	waits->streams_busy[one.ours] = err == CUDA_SUCCESS;
+	return err;
+}
+
+static void close_wait(struct waits *waits, uint32_t at)
+{
+	if (waits->open[at].ours >= 0)
+		waits->streams_busy[waits->open[at].ours] = false;
+	waits->open[at] = waits->open[--waits->num];
+}
+
+/* Return: whether the stream may be asked: the program may have destroyed it meanwhile. */
+static bool is_there(struct program *program, const struct waits_one *one)
+{
+	struct handles_entry entry;
+
+	return one->number == 0 || (program_find(program, HANDLES_STREAM, one->number, &entry) &&
+				    entry.generation == one->generation);
+}
+
+/* Asks the driver whether the context is lost. */
+static void ask(struct program *program, struct waits_one *one, uint64_t now_ns)
+{
+	CUresult result;
+
+	one->ask_ns = now_ns +
+		      (now_ns - one->since_ns < ASK_LATER_AFTER_NS ? ASK_FIRST_NS : ASK_LATER_NS);
+	result = program->gpu->ops->stream_query(program->gpu,
+						 is_there(program, one) ? one->stream : NULL);
+	if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
+		program_note(program, result);
+}
+
+/* Answers all open waits with the context's error, but those that the GPU has answered. */
+static void give_up(struct program *program, CUresult sticky)
+{
+	struct waits *waits = &program->waits;
+
+	program_drain(program);
+	while (waits->num > 0) {
+		const struct waits_one *one = &waits->open[waits->num - 1];
+		const struct vgpu_command command = {
+			.reply = one->slot,
+			.sequence = one->sequence,
+		};
+
+		if (channel_is_done(&program->channel, one->slot, one->sequence))
+			channel_done(&program->channel, one->slot);
+		else
+			channel_reply(&program->channel, &command, sticky, no_values);
+		close_wait(waits, waits->num - 1);
+	}
+}
+
+void waits_look(struct program *program, uint64_t now_ns)
+{
+	struct waits *waits = &program->waits;
+	uint64_t look_ns = UINT64_MAX;
+
+	for (uint32_t i = 0; i < waits->num;) {
+		struct waits_one *one = &waits->open[i];
+		uint64_t pause_ns = clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS,
+					  LOOK_MOST_NS);
+
+		if (channel_is_done(&program->channel, one->slot, one->sequence)) {
+			channel_done(&program->channel, one->slot);
+			close_wait(waits, i);
+			continue;
+		}
+		if (now_ns >= one->ask_ns)
+			ask(program, one, now_ns);
+		if (now_ns + pause_ns < look_ns)
+			look_ns = now_ns + pause_ns;
+		i++;
+	}
+	waits->look_ns = look_ns;
+	if (waits->num > 0 && program_sticky(program) != CUDA_SUCCESS)
+		give_up(program, program_sticky(program));
+}
+
+uint64_t waits_pause_ns(const struct waits *waits, uint64_t now_ns)
+{
+	if (waits->num == 0)
+		return UINT64_MAX;
+	return waits->look_ns > now_ns ? waits->look_ns - now_ns : 0;
+}
+
+void waits_look_at(struct program *program, uint32_t slot)
+{
+	struct waits *waits = &program->waits;
+
+	for (uint32_t i = 0; i < waits->num; i++) {
+		if (waits->open[i].slot != slot ||
+		    !channel_is_done(&program->channel, slot, waits->open[i].sequence))
+			continue;
+		channel_done(&program->channel, slot);
+		close_wait(waits, i);
+		return;
+	}
+}
+
+void waits_end(struct program *program)
+{
+	for (uint32_t i = 0; i < program->waits.stream_num; i++)
+		program->gpu->ops->stream_destroy(program->gpu, program->waits.streams[i]);
+}

@@ -69,7 +69,7 @@ endif
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
 common := accounts busy_poll crc32c kernel_argument log names sock timeexpr units util vm_name vm_settings
-common/wire := proto_check
+common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
@@ -86,7 +86,8 @@ vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
-worker := cuda_driver exec exec_cpu exec_cuda main
+worker := channel commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers main memory orders \
+	output program role_describe role_program run_context run_copy run_memory run_module run_stream serve waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
@@ -118,7 +119,7 @@ include softgpu/softgpu.mk
 
 all: $(PROGRAMS) compile_commands.json
 
-$(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ)
+$(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ) $(call obj,$(SOFTGPU_SRC))
 $(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -lseccomp -lpthread -ldl -lm
 $(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
@@ -174,6 +175,7 @@ $(B)/tests/unit/$(1): $(call obj,tests/unit/$(1).c $(2))
 endef
 include tests/unit/tests.mk
 include tests/unit/softgpu/tests.mk
+include tests/unit/worker/tests.mk
 
 .PHONY: unit
 unit: $(UNIT)

@@ -20,7 +20,7 @@
  *
  * - those of use only to an attacker who has taken the process over (attack[]) kill it. Its end is
  *   noticed: systemd starts the daemon again, and vgpud replaces a worker or a query;
- * - all the rest fail with ENOSYS, and the kernel logs them (audit type 1326, with the number). The
+ * - all the rest fail with ENOSYS (with NVIDIA's driver: EPERM), and the kernel logs them (audit type 1326, with the number). The
  *   C library takes ENOSYS for an older kernel and does without the call. A newer version of it may
  *   use a call that is not listed yet: killing the daemon then would let a system update bring it
  *   down, and refusing protects as well.
@@ -141,6 +141,12 @@ static const char *const loop[] = {
 };
 
 /*
+ * What NVIDIA's driver calls besides, once it has used each of its features: measured, docs/design.md.
+ * It drains kernels' text from a memory file.
+ */
+static const char *const cuda_driver[] = { "ioctl", "eventfd2", "ftruncate" };
+
+/*
  * sqlite opens the write-ahead log and its index for writing, even to read; as root it also gives
  * them to the database's owner. It needs no call that writes there.
  */
@@ -237,7 +243,8 @@ static const char *const mode_name[CONFINE_MODE_NUM] = {
 
 struct filter {
 	scmp_filter_ctx context;
-	int err; /* the first one */
+	int refusal; /* what calls fail with that no rule names */
+	int err;     /* the first one */
 };
 
 static void note(struct filter *filter, int err)
@@ -272,7 +279,8 @@ static void rule(struct filter *filter, uint32_t action, const char *name, struc
 /* In mode `log` the kernel logs what would have been refused, and lets it pass. */
 static void refuse(struct filter *filter, int err, const char *name, struct scmp_arg_cmp cmp)
 {
-	if (wanted == CONFINE_YES)
+	/* libseccomp takes no rule that says the same as having none. */
+	if (wanted == CONFINE_YES && err != filter->refusal)
 		rule(filter, SCMP_ACT_ERRNO((uint32_t)err), name, cmp);
 }
 
@@ -368,6 +376,15 @@ static void fill(struct filter *filter, enum confine_role role)
 	case CONFINE_CPU_WORKER:
 		ALLOW(filter, talk);
 		break;
+	case CONFINE_CUDA_PROGRAM:
+		ALLOW(filter, cuda_driver);
+		allow_threads(filter);
+		ALLOW(filter, talk);
+		break;
+	case CONFINE_SOFTGPU_PROGRAM:
+		allow_threads(filter);
+		ALLOW(filter, talk);
+		break;
 	case CONFINE_QUERY:
 		ALLOW(filter, reads_files);
 		ALLOW(filter, reads_database);
@@ -379,11 +396,25 @@ static void fill(struct filter *filter, enum confine_role role)
 	}
 }
 
+/* NVIDIA's driver takes EPERM for what it is, and goes on. */
+static int refusal(enum confine_role role)
+{
+	return role == CONFINE_CUDA_PROGRAM ? EPERM : ENOSYS;
+}
+
+static bool has_threads(enum confine_role role)
+{
+	return role == CONFINE_BROKER || role == CONFINE_SOFTGPU_PROGRAM ||
+	       role == CONFINE_CUDA_PROGRAM;
+}
+
 static int load(enum confine_role role)
 {
-	struct filter filter = { .context = seccomp_init(wanted == CONFINE_LOG
-								 ? SCMP_ACT_LOG
-								 : SCMP_ACT_ERRNO(ENOSYS)) };
+	uint32_t refuse_all = SCMP_ACT_ERRNO((uint32_t)refusal(role));
+	struct filter filter = {
+		.context = seccomp_init(wanted == CONFINE_LOG ? SCMP_ACT_LOG : refuse_all),
+		.refusal = refusal(role),
+	};
 
 	if (filter.context == NULL)
 		return -ENOMEM;
@@ -392,7 +423,7 @@ static int load(enum confine_role role)
 	note(&filter, seccomp_attr_set(filter.context, SCMP_FLTATR_CTL_TSYNC, 1));
 	note(&filter, seccomp_attr_set(filter.context, SCMP_FLTATR_CTL_LOG, 1));
 	fill(&filter, role);
-	if (filter.err == 0 && role == CONFINE_BROKER)
+	if (filter.err == 0 && has_threads(role))
 		note(&filter, hide_clone3());
 	if (filter.err == 0)
 		note(&filter, seccomp_load(filter.context));

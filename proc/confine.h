@@ -15,7 +15,14 @@ enum confine_mode {
 	CONFINE_MODE_NUM
 };
 
-enum confine_role { CONFINE_BROKER, CONFINE_CPU_WORKER, CONFINE_QUERY, CONFINE_FILES };
+enum confine_role {
+	CONFINE_BROKER,
+	CONFINE_CPU_WORKER,
+	CONFINE_SOFTGPU_PROGRAM, /* a worker of a program, and what describes its GPU */
+	CONFINE_CUDA_PROGRAM,	 /* the same with the driver, once each of its features was used */
+	CONFINE_QUERY,
+	CONFINE_FILES,
+};
 
 /* Return: the mode of that name; CONFINE_YES for any other. */
 enum confine_mode confine_mode(const char *name);

@@ -15,4 +15,17 @@
  */
 int role_worker(const char *spec);
 
+/*
+ * The worker of one program of a guest: opens its GPU, and runs what the program puts into its ring
+ * (worker/role_program.c). spec: "cpu", with switches behind it (worker/gpu.h), or "cuda:N".
+ * Return: the process's exit status.
+ */
+int role_program(const char *spec);
+
+/*
+ * Tells windows what GPU they have (worker/role_describe.c). spec: as above.
+ * Return: the process's exit status.
+ */
+int role_describe(const char *spec);
+
 #endif

@@ -73,17 +73,17 @@ static int starter(char **argv)
 static int run_role(int argc, char **argv)
 {
 	static int (*const role_main[SPAWN_ROLE_NUM])(const char *argument) = {
-		[SPAWN_WORKER] = role_worker,
-		[SPAWN_QUERY] = query_main,
+		[SPAWN_WORKER] = role_worker,	  [SPAWN_PROGRAM] = role_program,
+		[SPAWN_DESCRIBE] = role_describe, [SPAWN_QUERY] = query_main,
 		[SPAWN_FILES] = file_scan_main,
 	};
 
 	/* A process with a larger score is ended sooner for want of memory. The broker has the
-	 * requests of all VMs, a worker those of its VMs, a query one administrator's answer. */
+	 * requests of all VMs, a worker those of its VMs, a program's worker one program of one VM, a
+	 * query one administrator's answer. */
 	static const int expendable[SPAWN_ROLE_NUM] = {
-		[SPAWN_QUERY] = 500,
-		[SPAWN_FILES] = 200,
-		[SPAWN_WORKER] = 100,
+		[SPAWN_QUERY] = 500,	[SPAWN_PROGRAM] = 300, [SPAWN_FILES] = 200,
+		[SPAWN_DESCRIBE] = 200, [SPAWN_WORKER] = 100,
 	};
 
 	for (unsigned role = 0; argc > 1 && role < SPAWN_ROLE_NUM; role++) {
@@ -99,7 +99,7 @@ static int run_role(int argc, char **argv)
 			return starter(argv);
 		}
 		inherit_role();
-		if (role == SPAWN_WORKER)
+		if (role == SPAWN_WORKER || role == SPAWN_PROGRAM || role == SPAWN_DESCRIBE)
 			inherit_worker();
 		memory_expendable(expendable[role]);
 		confine_set_mode(confine_mode(argv[3]));

@@ -32,6 +32,8 @@
 static const char *const role_name[ROLE_NUM] = {
 	[CONFINE_BROKER] = "broker",
 	[CONFINE_CPU_WORKER] = "CPU worker",
+	[CONFINE_SOFTGPU_PROGRAM] = "softgpu program",
+	[CONFINE_CUDA_PROGRAM] = "CUDA program",
 	[CONFINE_QUERY] = "query",
 	[CONFINE_FILES] = "files",
 };
@@ -216,14 +218,15 @@ static int in_role(enum confine_mode mode, enum confine_role role, long (*attemp
 struct attempt {
 	const char *what;
 	long (*attempt)(void);
-	int expected[ROLE_NUM]; /* broker, CPU worker, query, files */
+	int expected[ROLE_NUM]; /* by enum confine_role */
 };
 #define TRY(name, ...)                                            \
 	{                                                         \
 		.what = #name, .attempt = try_##name, __VA_ARGS__ \
 	}
-#define ALL(result) .expected = { result, result, result, result }
-#define EACH(broker, worker, query, files) .expected = { broker, worker, query, files }
+#define ALL(result) .expected = { result, result, result, result, result, result }
+#define EACH(broker, worker, softgpu, cuda, query, files) \
+	.expected = { broker, worker, softgpu, cuda, query, files }
 
 static void test_each_role(void **arg)
 {
@@ -238,21 +241,21 @@ static void test_each_role(void **arg)
 		TRY(bpf, ALL(KILLED)),
 		TRY(module, ALL(KILLED)),
 		TRY(keyctl, ALL(KILLED)),
-		TRY(fork, EACH(EPERM, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(disguised_internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(netlink_pair, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(unix, EACH(WORKED, ENOSYS, ENOSYS, ENOSYS)),
+		TRY(fork, EACH(EPERM, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(disguised_internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(netlink_pair, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(unix, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
 		TRY(memory_to_write_and_run, ALL(EACCES)),
 		TRY(to_run_memory, ALL(EACCES)),
 		TRY(memory, ALL(WORKED)),
-		TRY(open, EACH(WORKED, ENOSYS, WORKED, WORKED)),
-		TRY(unlink, EACH(WORKED, ENOSYS, ENOSYS, WORKED)),
-		TRY(pwrite, EACH(WORKED, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(kill, EACH(WORKED, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(thread, EACH(WORKED, ENOSYS, ENOSYS, ENOSYS)),
-		TRY(what_nobody_uses, ALL(ENOSYS)),
-		TRY(what_does_not_exist, ALL(ENOSYS)),
+		TRY(open, EACH(WORKED, ENOSYS, ENOSYS, EPERM, WORKED, WORKED)),
+		TRY(unlink, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, WORKED)),
+		TRY(pwrite, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(kill, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(thread, EACH(WORKED, ENOSYS, WORKED, WORKED, ENOSYS, ENOSYS)),
+		TRY(what_nobody_uses, EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(what_does_not_exist, EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
 	};
 
 	(void)arg;

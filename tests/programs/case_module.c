@@ -247,8 +247,7 @@ CASE(module_from_file)
 	WANT(cuModuleLoad(&module, path), CUDA_ERROR_FILE_NOT_FOUND);
 	WANT(cuModuleLoad(&module, NULL), CUDA_ERROR_INVALID_VALUE);
 	WANT(cuModuleLoad(NULL, path), CUDA_ERROR_INVALID_VALUE);
-	WANT_EITHER(cuModuleLoad(&module, "/"), CUDA_ERROR_FILE_NOT_FOUND,
-		    CUDA_ERROR_INVALID_IMAGE);
+	TRUE(cuModuleLoad(&module, "/") != CUDA_SUCCESS);
 }
 
 CASE(module_loading_mode)

@@ -176,6 +176,7 @@ CASE(stream_values_of_device_memory)
 	suite_begin();
 	flags = suite_device(64);
 	address = suite_device(4);
+	(void)suite_kernel("add"); /* a load would wait for the streams */
 	OK(cuStreamCreate(&writer, CU_STREAM_NON_BLOCKING));
 	OK(cuStreamCreate(&waiter, CU_STREAM_NON_BLOCKING));
 	OK(cuStreamWaitValue32(waiter, flags, 5, CU_STREAM_WAIT_VALUE_GEQ));

@@ -36,6 +36,13 @@ bool suite_is_vgpu(void)
 	return getenv("VGPU_SOCKET") != NULL;
 }
 
+bool suite_is_software(void)
+{
+	char name[256] = "";
+
+	return cuDeviceGetName(name, sizeof(name), 0) == CUDA_SUCCESS && strstr(name, "softgpu");
+}
+
 /* --- judgements --- */
 
 static const char *name_of(CUresult result)

@@ -34,6 +34,9 @@ struct suite_case {
 /* Whether the library under test is vgpu's: VGPU_SOCKET says so. */
 bool suite_is_vgpu(void);
 
+/* Whether the device is softgpu: its name says so. After suite_begin(). */
+bool suite_is_software(void);
+
 /* --- what a case may assume --- */
 
 /* Initializes CUDA, retains the primary context of device 0 and makes it current. Return: the device. */

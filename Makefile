@@ -254,6 +254,23 @@ $(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
 $(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda_driver.c worker/exec.c worker/exec_cpu.c \
 	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \
 	$(B)/worker/exec_cuda_kernels.o $(B)/bench/native_kernels.o
+ifneq ($(CUDA_HEADER),)
+PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu
+check-programs: $(PROGRAM_BENCH)
+$(B)/bench/programs.o $(B)/bench/programs_softgpu.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
+$(B)/bench/programs.o: bench/programs.ptx
+$(B)/bin/bench-programs: $(call obj,bench/programs.c common/util.c)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
+$(B)/bin/bench-programs-softgpu: $(call obj,bench/programs.c bench/programs_softgpu.c $(SOFTGPU_SRC) common/util.c)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(SOFTGPU_LIBS)
+endif
+.PHONY: programs-ptx
+programs-ptx:
+	$(NVCC) -ptx -arch=compute_75 -o bench/programs.ptx bench/programs.cu
 $(BENCH):
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -269,7 +286,7 @@ $(NFS_GUEST): tools/guest-image.sh tools/guest/init tools/guest/agent $(B)/bin/v
 
 # BENCH_ARGS='--short', '--only ledger --rows 1000000'; python3 bench/bench.py --help lists them.
 .PHONY: bench
-bench: all guest-image $(NFS_GUEST) $(BENCH)
+bench: all guest-image $(NFS_GUEST) $(BENCH) $(PROGRAM_BENCH)
 	@qemu/build.sh
 	@[ "$$(id -u)" -ne 0 ] || tools/prerequisites.sh bench
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_GUEST_DIR=$(CURDIR)/$(B)/guest VGPU_EXECUTOR=$${VGPU_EXECUTOR:-auto} \

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import breakdown  # noqa: E402
 import ledgers  # noqa: E402
 import plot  # noqa: E402
+import programs  # noqa: E402
 import rig  # noqa: E402
 import roundtrips  # noqa: E402
 import scale  # noqa: E402
@@ -24,7 +25,7 @@ import table  # noqa: E402
 import transports  # noqa: E402
 from lib import paths  # noqa: E402
 
-TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "gpus")
+TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "programs", "gpus")
 REPORT_DIR = paths.BIN_DIR.parent / "bench"
 
 # What the plot shows, the quickest first; what was not measured is left out.
@@ -81,6 +82,13 @@ def measure(options, size):
         say("kernels on softgpu")
         rows += [{"section": "softgpu", **row, "baseline": "the same C, one processor, -O2"}
                  for row in rig.program("bench-softgpu", size.turns, 1)]
+    if "programs" in wanted:
+        missing = programs.missing()
+        if missing:
+            say(f"CUDA programs: left out, {missing}")
+        else:
+            say("CUDA programs through vgpud")
+            rows += programs.measure(options, size.program, say)
     if "gpus" in wanted and options.executor != "cpu":
         if scale.gpus() >= 2:
             say("two GPUs")

@@ -14,6 +14,15 @@ from lib import paths  # noqa: E402
 NAMES = ("high", "medium", "low")
 
 
+class ProgramSize(NamedTuple):
+    """How much of a CUDA program is measured."""
+
+    rounds: int   # of a launch, of small copies
+    bytes: int    # of a large copy
+    kernels: int  # of 1 ms
+    turns: int
+
+
 class Size(NamedTuple):
     """How much is measured."""
 
@@ -27,11 +36,14 @@ class Size(NamedTuple):
     clients: tuple      # numbers of loopback clients
     idle_s: float
     ledger_rows: int
+    program: ProgramSize
 
 
-FULL = Size(20000, 5000, 60, 1000, 3, 7, (1, 3, 7), (1, 7, 32, 128), 10, 10_000_000)
-SHORT = Size(5000, 500, 8, 200, 1, 3, (1, 3), (1, 7, 32, 128), 3, 500_000)
-SMOKE = Size(100, 10, 1, 5, 1, 1, (), (3,), 0.1, 5_000)
+FULL = Size(20000, 5000, 60, 1000, 3, 7, (1, 3, 7), (1, 7, 32, 128), 10, 10_000_000,
+            ProgramSize(20000, 256 << 20, 2000, 5))
+SHORT = Size(5000, 500, 8, 200, 1, 3, (1, 3), (1, 7, 32, 128), 3, 500_000,
+             ProgramSize(5000, 256 << 20, 500, 3))
+SMOKE = Size(100, 10, 1, 5, 1, 1, (), (3,), 0.1, 5_000, ProgramSize(100, 16 << 20, 20, 1))
 
 
 def settings(options):

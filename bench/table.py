@@ -113,6 +113,26 @@ def _softgpu(rows):
               f"{row['instructions_per_s'] / 1e6:14.0f} M")
 
 
+def _program_figure(row, prefix=""):
+    if f"{prefix}p50_ns" in row:
+        return f"{row[f'{prefix}p50_ns'] / 1000:.2f} us"
+    if f"{prefix}ns" in row:
+        return f"{row[f'{prefix}ns'] / 1e6:.1f} ms"
+    if f"{prefix}per_s" in row:
+        return f"{row[f'{prefix}per_s']:.0f}/s"
+    if f"{prefix}gb_per_s" in row:
+        return f"{row[f'{prefix}gb_per_s']:.2f} GB/s"
+    return f"{row[f'{prefix}share']:.3f}"
+
+
+def _programs(rows):
+    _head(f"A CUDA program through vgpud by its tenant's socket, beside {rows[0]['baseline']}; medians of {rows[0]['turns']} turns")
+    print(f"{'':<46} {'vgpu':>14} {'native':>14} {'ratio':>10} {'goal':>8}")
+    for row in rows:
+        goal = f"{row['goal']:>8} {'reached' if row['reached'] else 'missed'}" if "goal" in row else ""
+        print(f"{row['name']:<46} {_program_figure(row):>14} {_program_figure(row, 'baseline_'):>14} {_ratio(row['ratio'])} {goal}")
+
+
 def _gpu(rows):
     _head("Two GPUs")
     for row in rows:
@@ -122,7 +142,7 @@ def _gpu(rows):
 
 SECTIONS = {"device": _device, "baselines": _baselines, "transports": _transports, "round trips": _round_trips, "breakdown": _breakdown,
             "idle": _idle,
-            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "gpu": _gpu}
+            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "programs": _programs, "gpu": _gpu}
 
 
 def show(rows):

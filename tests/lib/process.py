@@ -46,10 +46,13 @@ def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def spawn(argv, **popen):
-    """Starts one of our programs as a child that is killed when this process ends, however it ends."""
-    child = subprocess.Popen([str(a) for a in argv], preexec_fn=_die_with_parent, stdin=subprocess.DEVNULL,
-                             env=paths.environment(), **popen)
+def spawn(argv, env=None, stdin=subprocess.DEVNULL, **popen):
+    """
+    Starts one of our programs as a child that is killed when this process ends, however it ends.
+    env: variables beside those that all our programs get.
+    """
+    child = subprocess.Popen([str(a) for a in argv], preexec_fn=_die_with_parent, stdin=stdin,
+                             env=paths.environment() | (env or {}), **popen)
     _children.add(child)
     return child
 

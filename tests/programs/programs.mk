@@ -5,19 +5,24 @@ SUITE_FILES := suite case_device case_context case_memory case_host case_pointer
 	case_library case_function case_launch case_limit case_stream case_event case_order case_threads case_block \
 	case_fault case_lookup case_fork
 SUITE := $(B)/tests/programs/suite
+VICTIM := $(B)/tests/programs/victim
 
 ifneq ($(CUDA_HEADER),)
-check-programs: $(SUITE) examples
+check-programs: $(SUITE) $(VICTIM) examples
 endif
 
 $(B)/tests/programs/%.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
-$(B)/tests/programs/suite.o: tests/programs/kernels.ptx
+$(B)/tests/programs/suite.o $(VICTIM).o: tests/programs/kernels.ptx
 $(SUITE): $(call obj,$(patsubst %,tests/programs/%.c,$(SUITE_FILES)))
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY) -lpthread -ldl
 
+$(VICTIM): $(VICTIM).o
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
+
 # Needs nvcc; its output is in the tree.
 .PHONY: suite suite-ptx
-suite: $(SUITE)
+suite: $(SUITE) $(VICTIM)
 suite-ptx:
 	$(NVCC) -ptx -arch=compute_75 -o tests/programs/kernels.ptx tests/programs/kernels.cu

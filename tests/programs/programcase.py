@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# programcase.py - a test case with a daemon, a local tenant and its CUDA programs
+
+import unittest
+
+from lib import process
+from lib.adminclient import AdminClient
+from lib.tenant import LIBRARY_DIR, Tenant
+from lib.vgpud import Vgpud
+
+
+class ProgramCase(unittest.TestCase):
+    """A daemon for each class; at the end of each test no program of its tenant is left."""
+
+    settings = ""
+
+    @classmethod
+    def setUpClass(cls):
+        if not (LIBRARY_DIR / "libcuda.so.1").exists():
+            raise unittest.SkipTest("build/lib/libcuda.so.1 is not built")
+        super().setUpClass()
+        cls.vgpud = cls.enterClassContext(Vgpud(settings=cls.settings))
+        cls.admin = cls.enterClassContext(AdminClient(cls.vgpud.admin_socket))
+        cls.tenant = Tenant(cls.vgpud, cls.admin)
+
+    def tearDown(self):
+        self.tenant.wait_none()
+
+    def right(self, *argv, timeout_s=120, **options):
+        """Runs a program that must end well. Return: how it ended."""
+        ended = self.tenant.run(*argv, timeout_s=timeout_s, **options)
+        self.assertEqual(ended.rc, 0, f"{argv[0]}:\n{ended.out}{ended.err}")
+        return ended
+
+    def workers(self):
+        """Process ids of the workers of programs, spares included."""
+        return [child.pid for child in process.children(self.vgpud.pid)
+                if child.name.startswith(b"vgpud-program") and child.state != "Z"]

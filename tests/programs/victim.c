@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* victim.c - a CUDA program that goes on until it is ended, and says what ended it */
+
+#include <cuda.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__asm__(".section .rodata\n"
+	"victim_ptx: .incbin \"tests/programs/kernels.ptx\"\n"
+	".byte 0\n"
+	".previous\n");
+extern const char victim_ptx[];
+
+#define STATUS_ERROR 3
+#define WORDS (1u << 18)
+
+#define CHECK(call) check((call), #call)
+
+/* Ends with the error's name and call, as "CUDA_ERROR_UNKNOWN: cuInit(0)". */
+static void check(CUresult result, const char *call)
+{
+	const char *name = NULL;
+
+	if (result == CUDA_SUCCESS)
+		return;
+	cuGetErrorName(result, &name);
+	printf("%s: %s\n", name ? name : "unknown", call);
+	exit(STATUS_ERROR);
+}
+
+static CUmodule module;
+
+static CUfunction kernel(const char *name)
+{
+	CUfunction function;
+
+	CHECK(cuModuleGetFunction(&function, module, name));
+	return function;
+}
+
+static void tell(const char *line)
+{
+	puts(line);
+	fflush(stdout);
+}
+
+static void begin(void)
+{
+	CUcontext context;
+
+	CHECK(cuInit(0));
+	CHECK(cuDevicePrimaryCtxRetain(&context, 0));
+	CHECK(cuCtxSetCurrent(context));
+	CHECK(cuModuleLoadData(&module, victim_ptx));
+}
+
+/* Kernels, copies and allocations without end. */
+static void work(void)
+{
+	const size_t bytes = WORDS * sizeof(uint32_t);
+	CUfunction step, delay;
+	CUdeviceptr address, other;
+	CUstream streams[2];
+	uint32_t n = WORDS, factor = 3, *pinned, *pageable = malloc(bytes);
+
+	if (!pageable)
+		exit(1);
+	memset(pageable, 0, bytes);
+	begin();
+	step = kernel("step");
+	delay = kernel("delay");
+	CHECK(cuMemHostAlloc((void **)&pinned, bytes, 0));
+	CHECK(cuMemAlloc(&address, bytes));
+	for (int i = 0; i < 2; i++)
+		CHECK(cuStreamCreate(&streams[i], CU_STREAM_NON_BLOCKING));
+	for (uint64_t round = 0;; round++) {
+		unsigned long long ns = 100000;
+
+		CHECK(cuMemcpyHtoDAsync(address, pinned, bytes, streams[0]));
+		CHECK(cuLaunchKernel(step, 64, 1, 1, 128, 1, 1, 0, streams[0],
+				     (void *[]){ &address, &n, &factor }, NULL));
+		CHECK(cuLaunchKernel(delay, 1, 1, 1, 1, 1, 1, 0, streams[1], (void *[]){ &ns },
+				     NULL));
+		CHECK(cuMemcpyDtoHAsync(pinned, address, bytes, streams[0]));
+		CHECK(cuMemAlloc(&other, 1 << 20));
+		CHECK(cuMemcpyHtoD(other, pageable, 1 << 20));
+		CHECK(cuMemFree(other));
+		CHECK(cuStreamSynchronize(streams[0]));
+		CHECK(cuCtxSynchronize());
+		if (round == 0)
+			tell("working");
+	}
+}
+
+/* A kernel that never ends, and a wait for it. */
+static void spin(void)
+{
+	uint32_t *flag;
+
+	begin();
+	CHECK(cuMemHostAlloc((void **)&flag, 4096, 0));
+	*flag = 0;
+	CHECK(cuLaunchKernel(kernel("spin"), 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &flag }, NULL));
+	tell("working");
+	CHECK(cuCtxSynchronize());
+}
+
+/* Says how it stands with the first calls, then waits for a line; so after the next one, with a context. */
+static void wait_for_lines(void)
+{
+	int count;
+	char name[256];
+
+	CHECK(cuInit(0));
+	CHECK(cuDeviceGetCount(&count));
+	CHECK(cuDeviceGetName(name, sizeof(name), 0));
+	tell("asked");
+	(void)getchar();
+	begin();
+	tell("working");
+	(void)getchar();
+	CHECK(cuCtxSynchronize());
+	tell("done");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "work") == 0)
+		work();
+	else if (argc == 2 && strcmp(argv[1], "spin") == 0)
+		spin();
+	else if (argc == 2 && strcmp(argv[1], "wait") == 0)
+		wait_for_lines();
+	else
+		fputs("usage: victim work|spin|wait\n", stderr);
+	return argc == 2 ? 0 : 2;
+}

@@ -243,13 +243,18 @@ soak: all unit fuzz fuzz-drive $(STORM)
 # --- benchmarks --------------------------------------------------------------------------------------
 
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
-	$(B)/bin/bench-echo $(B)/bin/bench-softgpu
+	$(B)/bin/bench-echo $(B)/bin/bench-softgpu $(B)/bin/bench-channel
 check-programs: $(BENCH)
 $(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/ledger/null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
 $(B)/bin/bench-echo: $(call obj,bench/echo.c common/wire/proto_check.c common/crc32c.c common/sock.c)
 $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_check.c common/crc32c.c common/util.c)
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
+# The role of a program's worker as vgpud has it, but nothing of vgpud.
+$(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
+	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/log.c common/units.c common/util.c \
+	proc/confine.c proc/inherit.c proc/spawn_wire.c)
+$(B)/bin/bench-channel: LDLIBS := -lseccomp $(SOFTGPU_LIBS)
 $(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
 $(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda_driver.c worker/exec.c worker/exec_cpu.c \
 	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \

@@ -86,7 +86,7 @@ version_options() {
 }
 
 device_hash=$(hash_of "$here"/{vgpu-*.[ch],Kconfig,trace-events,overlay.sh} \
-    "$top"/common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
+    "$top"/common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h,vgpu_ends.h})
 config_hash=$(hash_of "$here/devices.mak" - <<<"${options[*]} $(declare -f version_options) san=$san")
 distro_tree=$cache/distro-$suite # holds the name of the tree that was fetched last
 

@@ -4,9 +4,10 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-sources=(vgpu-stub.c vgpu-link.c vgpu-state.c)
-files=("${sources[@]/#/$here/}" "$here"/{vgpu-device.h,vgpu-link.h,vgpu-state.h,vgpu-compat.h,Kconfig,trace-events}
-    "$here"/../common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h})
+sources=(vgpu-stub.c vgpu-bar0.c vgpu-link.c vgpu-out.c vgpu-window.c vgpu-channels.c
+    vgpu-eventfds.c vgpu-state.c)
+files=("$here"/{vgpu-*.[ch],Kconfig,trace-events}
+    "$here"/../common/wire/{vgpu_regs.h,vgpu_proto.h,vgpu_frame.h,vgpu_ends.h})
 
 fail() {
     echo "overlay.sh: $*" >&2

@@ -14,7 +14,10 @@
      (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR < (minor)))
 
 #include "chardev/char-fe.h"
+#include "hw/boards.h"
 #include "hw/pci/pci.h"
+#include "migration/blocker.h"
+#include "qapi/error.h"
 #include "qemu/main-loop.h"
 
 /* 8.0: the PCI device type moved into a header of its own */
@@ -24,11 +27,15 @@
 
 /* 10.0: sysemu/ became system/, and property lists lost their terminator */
 #if VGPU_QEMU_BEFORE(10, 0)
+#include "sysemu/hostmem.h"
 #include "sysemu/runstate.h"
+#include "sysemu/xen.h"
 #define VGPU_PROPERTY_LIST_END , DEFINE_PROP_END_OF_LIST()
 typedef Property VGPUProperty;
 #else
+#include "system/hostmem.h"
 #include "system/runstate.h"
+#include "system/xen.h"
 #define VGPU_PROPERTY_LIST_END
 typedef const Property VGPUProperty;
 #endif
@@ -53,6 +60,57 @@ static inline void device_class_set_legacy_reset(DeviceClass *dc,
     dc->reset = reset;
 }
 #endif
+
+/*
+ * 8.2: a migration blocker's reason went to its user's pointer, which is NULL
+ * while there is no blocker. Return: 0; -EBUSY: a migration is at work;
+ * -EACCES: QEMU was told that nothing may block one.
+ */
+static inline int vgpu_add_blocker(Error **reason)
+{
+#if VGPU_QEMU_BEFORE(8, 2)
+    int ret = migrate_add_blocker(*reason, NULL);
+
+    if (ret < 0) {
+        error_free(*reason);
+        *reason = NULL;
+    }
+    return ret;
+#else
+    return migrate_add_blocker(reason, NULL);
+#endif
+}
+
+static inline void vgpu_del_blocker(Error **reason)
+{
+#if VGPU_QEMU_BEFORE(8, 2)
+    migrate_del_blocker(*reason);
+    error_free(*reason);
+    *reason = NULL;
+#else
+    migrate_del_blocker(reason);
+#endif
+}
+
+/* 6.0: confidential guests of all kinds became one property of the machine */
+static inline bool vgpu_guest_is_confidential(void)
+{
+#if VGPU_QEMU_BEFORE(6, 0)
+    return false;
+#else
+    return MACHINE(qdev_get_machine())->cgs != NULL;
+#endif
+}
+
+/* 5.1: memory can be kept from being discarded */
+static inline int vgpu_disable_discards(bool disable)
+{
+#if VGPU_QEMU_BEFORE(5, 1)
+    return 0;
+#else
+    return ram_block_discard_disable(disable);
+#endif
+}
 
 /* 6.0: a run state handler's flag became a bool, chardev properties moved */
 #if VGPU_QEMU_BEFORE(6, 0)

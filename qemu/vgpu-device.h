@@ -7,6 +7,7 @@
 #define VGPU_DEVICE_H
 
 #include "qom/object.h"
+#include "vgpu-channels.h"
 #include "vgpu-compat.h"
 #include "vgpu-link.h"
 #include "vgpu_regs.h"
@@ -42,6 +43,39 @@ typedef struct VGPUSaved {
     uint64_t sequence;
 } VGPUSaved;
 
+/* The window's part of the migrated state, loaded and judged as VGPUSaved. */
+typedef struct VGPUWindowSaved {
+    bool present;               /* not migrated: the stream has this part */
+    uint32_t generation;
+    uint64_t events;
+    uint32_t base[VGPU_CHANNELS];
+    uint32_t state[VGPU_CHANNELS];
+    uint32_t error[VGPU_CHANNELS];
+} VGPUWindowSaved;
+
+/* Memory that guest and host share, BAR2; all of it is unused without one. */
+typedef struct VGPUWindow {
+    /* properties */
+    HostMemoryBackend *backend;
+    char *on_migrate;
+
+    MemoryRegion *memory;       /* NULL: there is no window */
+    uint64_t len_bytes;
+    uint32_t generation;
+    uint32_t status_shown;      /* WINDOW_STATUS that the guest was told of */
+    bool given;                 /* this connection's vgpud has the window */
+    bool answered;              /* and has answered; the two below are so */
+    bool ready;
+    uint32_t end;               /* why it is not ready */
+    bool no_descriptors;        /* the chardev passes none */
+    bool run_state_due;         /* RUNSTATE is to be sent */
+    bool sending;
+    bool loading;               /* a state that is not whole yet */
+
+    VGPUChannels channels;
+    VGPUWindowSaved saved;
+} VGPUWindow;
+
 struct VGPUStub {
     PCIDevice parent_obj;
 
@@ -59,6 +93,7 @@ struct VGPUStub {
     VGPUSaved saved;
     uint32_t irq_owed;          /* by a load, until the VM runs */
     bool notifying;             /* a message is being written */
+    VGPUWindow window;
 
     uint32_t request_count;     /* numbers requests that have REQUEST_ID 0 */
     uint32_t in_flight_id;      /* REQUEST_ID of the request while BUSY */
@@ -79,6 +114,12 @@ static inline bool vgpu_stub_busy(const VGPUStub *s)
  * one sends a message where the guest uses MSI.
  */
 void vgpu_stub_irq_update(VGPUStub *s, uint32_t fresh);
+
+/* The same for bits that become pending now. */
+void vgpu_stub_irq_raise(VGPUStub *s, uint32_t bits);
+
+/* The guest has written value to DOORBELL. */
+void vgpu_stub_doorbell(VGPUStub *s, uint32_t value);
 
 /* Drops a request in flight: the guest gets no end of it. */
 void vgpu_stub_abandon(VGPUStub *s);

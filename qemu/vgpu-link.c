@@ -7,12 +7,10 @@
  *   OPENED   a HELLO, as the answer to ours
  *   REFUSED  nothing; vgpud said in its HELLO why it will close
  *   GREETED  a CONFIG, which makes it UP
- *   UP       CONFIG and RESPONSE; the only state in which requests are sent
+ *   UP       CONFIG and RESPONSE; the only state in which requests are sent.
+ *            From link version 2 on WINDOW_STATUS and CHANNEL_STATUS, too
  *
- * qemu_chr_fe_write() may find that the peer is gone and raise CHR_EVENT_CLOSED
- * before it returns, with the chardev's write lock held. Hence a caller that
- * sends has finished with its own state before or looks at it anew, and the
- * CLOSED handler never writes.
+ * vgpu-out.c sends.
  */
 
 #include "qemu/osdep.h"
@@ -20,6 +18,8 @@
 #include "qemu/timer.h"
 #include "trace.h"
 #include "vgpu-link.h"
+#include "vgpu-out.h"
+#include "vgpu_ends.h"
 #include "vgpu_regs.h"
 
 #define VGPU_COMPLAINT_INTERVAL_MS 1000
@@ -36,105 +36,6 @@ static const char *const vgpu_error_texts[VGPU_ERROR_NUM] = {
 static const char *vgpu_label(const VGPULink *l)
 {
     return l->chr.chr ? l->chr.chr->label : "none";
-}
-
-/* ---- sending ---- */
-
-static void vgpu_out_reset(VGPULink *l)
-{
-    l->out_len = 0;
-    if (l->out_watch) {
-        g_source_remove(l->out_watch);
-        l->out_watch = 0;
-    }
-}
-
-static void vgpu_out_flush(VGPULink *l);
-
-static gboolean vgpu_out_ready(VGPUWatchSource *source, GIOCondition cond,
-                               void *opaque)
-{
-    VGPULink *l = opaque;
-
-    l->out_watch = 0;
-    vgpu_out_flush(l);
-    return G_SOURCE_REMOVE;
-}
-
-static void vgpu_out_flush(VGPULink *l)
-{
-    while (l->out_len > 0 && !l->out_watch) {
-        int sent = qemu_chr_fe_write(&l->chr, l->out, l->out_len);
-
-        if (l->state == VGPU_LINK_CLOSED) {
-            return;
-        }
-        if (sent > 0) {
-            l->out_len -= sent;
-            memmove(l->out, l->out + sent, l->out_len);
-            continue;
-        }
-        trace_vgpu_stub_out_waits(l->out_len);
-        l->out_watch = qemu_chr_fe_add_watch(&l->chr, G_IO_OUT | G_IO_HUP,
-                                             vgpu_out_ready, l);
-        if (!l->out_watch) {
-            return; /* a broken connection: its CLOSED event follows */
-        }
-    }
-}
-
-/*
- * Queues one frame and sends what the peer takes at once. After it, the link
- * may be closed.
- */
-static void vgpu_send(VGPULink *l, uint8_t type, uint32_t vm_id,
-                      uint32_t request_id, uint64_t sequence,
-                      const uint8_t *payload, uint32_t len)
-{
-    struct vgpu_frame_header h = {
-        .vm_id = vm_id,
-        .request_id = request_id,
-        .length = len,
-        .pool_id = l->config.pool_id,
-        .priority = l->config.priority,
-        .type = type,
-        .sequence = sequence,
-    };
-
-    g_assert(VGPU_LINK_OUT_LEN - l->out_len >= VGPU_FRAME_HEADER_LEN + len);
-    trace_vgpu_stub_frame_out(type, sequence, len);
-    vgpu_frame_put_header(l->out + l->out_len, &h);
-    l->out_len += VGPU_FRAME_HEADER_LEN;
-    if (len) {
-        memcpy(l->out + l->out_len, payload, len);
-        l->out_len += len;
-    }
-    vgpu_out_flush(l);
-}
-
-/* A request takes the room of its CANCEL too, so that one always fits. */
-bool vgpu_link_has_room(const VGPULink *l, uint32_t request_len)
-{
-    return VGPU_LINK_OUT_LEN - l->out_len >=
-           2 * VGPU_FRAME_HEADER_LEN + request_len;
-}
-
-void vgpu_link_send_request(VGPULink *l, uint32_t request_id,
-                            const uint8_t *request, uint32_t len)
-{
-    l->sequence++;
-    trace_vgpu_stub_submit(request_id, l->sequence, len);
-    vgpu_send(l, VGPU_FRAME_REQUEST, l->config.vm_id, request_id, l->sequence,
-              request, len);
-}
-
-void vgpu_link_send_cancel(VGPULink *l, uint32_t request_id)
-{
-    trace_vgpu_stub_cancel(l->sequence);
-    if (l->state == VGPU_LINK_UP) {
-        vgpu_send(l, VGPU_FRAME_CANCEL, l->config.vm_id, request_id,
-                  l->sequence, NULL, 0);
-    }
 }
 
 /* ---- its states ---- */
@@ -164,8 +65,9 @@ static void vgpu_link_opened(VGPULink *l)
     }
     vgpu_link_set(l, VGPU_LINK_OPENED);
     vgpu_put_le32(hello, VGPU_LINK_VERSION);
-    vgpu_put_le32(hello + 4, VGPU_LINK_VERSION);
-    vgpu_send(l, VGPU_FRAME_HELLO, l->vm_id, 0, 0, hello, sizeof(hello));
+    vgpu_put_le32(hello + 4, l->programs ? VGPU_LINK_VERSION_PROGRAMS :
+                                           VGPU_LINK_VERSION);
+    vgpu_out_send(l, VGPU_FRAME_HELLO, l->vm_id, 0, 0, hello, sizeof(hello));
 }
 
 /* Drops a peer that cannot be trusted; the chardev may connect again. */
@@ -199,6 +101,8 @@ static void vgpu_take_hello(VGPULink *l, const uint8_t *payload)
     uint32_t version_min = vgpu_get_le32(payload);
     uint32_t version_max = vgpu_get_le32(payload + 4);
     uint32_t status = vgpu_get_le32(payload + 8);
+    uint32_t ours = l->programs ? VGPU_LINK_VERSION_PROGRAMS :
+                                  VGPU_LINK_VERSION;
 
     if (l->state != VGPU_LINK_OPENED) {
         vgpu_protocol_error(l, "a second HELLO");
@@ -206,12 +110,12 @@ static void vgpu_take_hello(VGPULink *l, const uint8_t *payload)
         vgpu_protocol_error(l, "a HELLO with a status that does not exist");
     } else if (status != VGPU_ERR_OK) {
         vgpu_refused(l, status, vgpu_error_texts[status]);
-    } else if (version_min > VGPU_LINK_VERSION ||
-               version_max < VGPU_LINK_VERSION) {
+    } else if (version_min > ours || version_max < VGPU_LINK_VERSION) {
         vgpu_refused(l, VGPU_ERR_BAD_VERSION,
                      "it speaks another version of the link; update QEMU's "
                      "device or vgpud");
     } else {
+        l->version = MIN(version_max, ours);
         vgpu_link_set(l, VGPU_LINK_GREETED);
     }
 }
@@ -296,6 +200,36 @@ static void vgpu_take_response(VGPULink *l, uint64_t sequence,
     }
 }
 
+static void vgpu_take_window_status(VGPULink *l, const uint8_t *payload)
+{
+    uint32_t ready = vgpu_get_le32(payload);
+    uint32_t end = vgpu_get_le32(payload + 4);
+
+    if (!vgpu_link_has_programs(l)) {
+        vgpu_protocol_error(l, "a WINDOW_STATUS before its time");
+    } else if (ready > 1 || end > VGPU_END_MOST) {
+        vgpu_protocol_error(l, "a WINDOW_STATUS out of range");
+    } else {
+        l->ops->window_status(l->opaque, ready, end);
+    }
+}
+
+static void vgpu_take_channel_status(VGPULink *l, const uint8_t *payload)
+{
+    uint32_t channel = vgpu_get_le32(payload);
+    uint32_t state = vgpu_get_le32(payload + 4);
+    uint32_t end = vgpu_get_le32(payload + 8);
+
+    if (!vgpu_link_has_programs(l)) {
+        vgpu_protocol_error(l, "a CHANNEL_STATUS before its time");
+    } else if (channel >= VGPU_CHANNELS || state > VGPU_CHANNEL_CLOSING ||
+               end > VGPU_END_MOST) {
+        vgpu_protocol_error(l, "a CHANNEL_STATUS out of range");
+    } else {
+        l->ops->channel_status(l->opaque, channel, state, end);
+    }
+}
+
 static void vgpu_take_frame(VGPULink *l)
 {
     struct vgpu_frame_header h;
@@ -312,6 +246,12 @@ static void vgpu_take_frame(VGPULink *l)
     case VGPU_FRAME_RESPONSE:
         vgpu_take_response(l, h.sequence, payload, h.length);
         break;
+    case VGPU_FRAME_WINDOW_STATUS:
+        vgpu_take_window_status(l, payload);
+        break;
+    case VGPU_FRAME_CHANNEL_STATUS:
+        vgpu_take_channel_status(l, payload);
+        break;
     default:
         vgpu_protocol_error(l, "a frame that only the device sends");
         break;
@@ -327,10 +267,26 @@ static int vgpu_chr_can_read(void *opaque)
     return VGPU_FRAME_MAX;
 }
 
+/* No frame to the device has descriptors. Return: whether some came; closed. */
+static bool vgpu_drop_descriptors(VGPULink *l)
+{
+    int fds[1];
+    int num = qemu_chr_fe_get_msgfds(&l->chr, fds, G_N_ELEMENTS(fds));
+
+    if (num > 0) {
+        close(fds[0]); /* the chardev has closed the rest */
+    }
+    return num > 0;
+}
+
 static void vgpu_chr_read(void *opaque, const uint8_t *bytes, int len)
 {
     VGPULink *l = opaque;
 
+    if (vgpu_drop_descriptors(l)) {
+        vgpu_protocol_error(l, "descriptors");
+        return;
+    }
     while (len > 0 && l->state != VGPU_LINK_CLOSED) {
         uint32_t used;
 
@@ -365,6 +321,12 @@ static void vgpu_chr_event(void *opaque, QEMUChrEvent event)
 bool vgpu_link_is_up(const VGPULink *l)
 {
     return l->state == VGPU_LINK_UP;
+}
+
+bool vgpu_link_has_programs(const VGPULink *l)
+{
+    return l->state == VGPU_LINK_UP &&
+           l->version >= VGPU_LINK_VERSION_PROGRAMS;
 }
 
 void vgpu_link_start(VGPULink *l, const VGPULinkOps *ops, void *opaque)

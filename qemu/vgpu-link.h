@@ -41,18 +41,36 @@ typedef struct VGPULinkOps {
     void (*response)(void *opaque, const uint8_t *message, uint32_t len);
     /* The connection has ended; was_up: after the link had come up. */
     void (*closed)(void *opaque, bool was_up);
+    /*
+     * Both below come from a vgpud that speaks of programs only, and their
+     * numbers are within range. vgpud has looked at the window.
+     */
+    void (*window_status)(void *opaque, bool ready, uint32_t end);
+    /* How a channel is: state of enum vgpu_channel_state, end of enum vgpu_end. */
+    void (*channel_status)(void *opaque, uint32_t channel, uint32_t state,
+                           uint32_t end);
+    /* After vgpu_link_send_alone() said WAITS: it may be tried again. */
+    void (*writable)(void *opaque);
 } VGPULinkOps;
+
+typedef enum VGPUSent {
+    VGPU_SENT,
+    VGPU_SENT_WAITS,            /* nothing was sent; ops->writable() follows */
+    VGPU_SENT_NEVER,            /* this chardev cannot pass descriptors */
+} VGPUSent;
 
 typedef struct VGPULink {
     CharFrontend chr;           /* a property of the device */
     uint32_t vm_id;             /* a property, too: for HELLO; 0 says nothing */
     VGPUConfig config;
     uint64_t sequence;          /* of the newest request; only ever grows */
+    bool programs;              /* offer what programs need; set before start */
 
     /* the rest is the link's own */
     const VGPULinkOps *ops;
     void *opaque;               /* for ops */
     VGPULinkState state;
+    uint32_t version;           /* that vgpud agreed to */
     uint32_t refused_status;    /* last one warned of, 0 once the link was up */
     int64_t complaint_ms;       /* when a protocol error was last reported */
     struct vgpu_frame_parser parser;
@@ -85,6 +103,18 @@ void vgpu_link_send_request(VGPULink *l, uint32_t request_id,
 
 /* Cancels the newest request, if vgpud is there; may close the link as well. */
 void vgpu_link_send_cancel(VGPULink *l, uint32_t request_id);
+
+/* Return: whether the link is up, and vgpud knows programs. */
+bool vgpu_link_has_programs(const VGPULink *l);
+
+/*
+ * Sends a frame for programs by a write of its own. The link is up and
+ * vgpud knows programs; len is at most 16. fds: fd_num descriptors go with the
+ * frame. After it, the link may be closed; ops->closed() was called then.
+ */
+VGPUSent vgpu_link_send_alone(VGPULink *l, uint8_t type,
+                              const uint8_t *payload, uint32_t len,
+                              const int *fds, uint32_t fd_num);
 
 /* Return: whether vgpud can have said this, the number of the VM apart. */
 bool vgpu_link_config_ok(const VGPUConfig *c);

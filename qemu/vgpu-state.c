@@ -13,6 +13,8 @@
 #include "trace.h"
 #include "vgpu-device.h"
 #include "vgpu-state.h"
+#include "vgpu-window.h"
+#include "vgpu_ends.h"
 
 void vgpu_state_reset(DeviceState *dev)
 {
@@ -22,6 +24,20 @@ void vgpu_state_reset(DeviceState *dev)
     vgpu_stub_abandon(s);
     memset(&s->regs, 0, sizeof(s->regs));
     vgpu_stub_irq_update(s, 0);
+    vgpu_window_reset(s);
+}
+
+static void vgpu_save_window(VGPUWindow *w)
+{
+    uint32_t i;
+
+    w->saved.generation = w->generation;
+    w->saved.events = w->channels.events;
+    for (i = 0; i < VGPU_CHANNELS; i++) {
+        w->saved.base[i] = w->channels.channels[i].base;
+        w->saved.state[i] = w->channels.channels[i].state;
+        w->saved.error[i] = w->channels.channels[i].error;
+    }
 }
 
 static int vgpu_pre_save(void *opaque)
@@ -32,14 +48,43 @@ static int vgpu_pre_save(void *opaque)
     s->saved.link_up = vgpu_link_is_up(&s->link);
     s->saved.request_count = s->request_count;
     s->saved.sequence = s->link.sequence;
+    vgpu_save_window(&s->window);
     return 0;
 }
 
-/* A snapshot may be loaded into a device that is at work. */
+/*
+ * A snapshot may be loaded into a device that is at work. A stream without the
+ * window's part is as good as one that has all channels closed.
+ */
 static int vgpu_pre_load(void *opaque)
 {
-    vgpu_stub_abandon(opaque);
+    VGPUStub *s = opaque;
+
+    vgpu_stub_abandon(s);
+    vgpu_window_pre_load(s);
     return 0;
+}
+
+static const char *vgpu_bad_window_field(const VGPUStub *s)
+{
+    const VGPUWindowSaved *saved = &s->window.saved;
+    uint32_t i;
+
+    if (saved->present && !vgpu_window_exists(s)) {
+        return "window, which this device lacks";
+    }
+    if (saved->events >> VGPU_CHANNELS) {
+        return "window.events";
+    }
+    for (i = 0; i < VGPU_CHANNELS; i++) {
+        if (saved->state[i] > VGPU_CHANNEL_CLOSING) {
+            return "window.state";
+        }
+        if (saved->error[i] > VGPU_END_MOST) {
+            return "window.error";
+        }
+    }
+    return NULL;
 }
 
 /* Return: name of a field that no device can have saved; NULL, all are good. */
@@ -56,10 +101,10 @@ static const char *vgpu_bad_field(const VGPUStub *s)
     if (r->response_len > VGPU_BUF_LEN) {
         return "response_len";
     }
-    if (r->irq_ctrl & ~VGPU_IRQ_MASK) {
+    if (r->irq_ctrl & ~vgpu_window_irq_mask(s)) {
         return "irq_ctrl";
     }
-    if (r->irq_status & ~VGPU_IRQ_MASK) {
+    if (r->irq_status & ~vgpu_window_irq_mask(s)) {
         return "irq_status";
     }
     if (r->response_len < VGPU_BUF_LEN &&
@@ -77,7 +122,7 @@ static const char *vgpu_bad_field(const VGPUStub *s)
     if (s->saved.sequence > INT64_MAX) {
         return "sequence";
     }
-    return NULL;
+    return vgpu_bad_window_field(s);
 }
 
 /*
@@ -113,6 +158,7 @@ static int vgpu_post_load(void *opaque, int version_id)
         s->regs.status = VGPU_STATUS_ERROR;
         s->irq_owed |= VGPU_IRQ_COMPLETION;
     }
+    s->irq_owed |= vgpu_window_post_load(s);
     s->regs.irq_status |= s->irq_owed;
     s->irq_owed = s->regs.irq_status;
     return 0;
@@ -126,7 +172,38 @@ void vgpu_state_run(void *opaque, VGPURunning running, RunState state)
         vgpu_stub_irq_update(s, s->irq_owed);
         s->irq_owed = 0;
     }
+    vgpu_window_run_state(s);
 }
+
+/* Loading it marks that the stream has it; vgpu_post_load() judges it. */
+static int vgpu_window_loaded(void *opaque, int version_id)
+{
+    VGPUStub *s = opaque;
+
+    s->window.saved.present = true;
+    return 0;
+}
+
+static bool vgpu_window_needed(void *opaque)
+{
+    return vgpu_window_exists(opaque);
+}
+
+static const VMStateDescription vgpu_state_window_vmsd = {
+    .name = TYPE_VGPU_STUB "/window",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = vgpu_window_needed,
+    .post_load = vgpu_window_loaded,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT32(window.saved.generation, VGPUStub),
+        VMSTATE_UINT64(window.saved.events, VGPUStub),
+        VMSTATE_UINT32_ARRAY(window.saved.base, VGPUStub, VGPU_CHANNELS),
+        VMSTATE_UINT32_ARRAY(window.saved.state, VGPUStub, VGPU_CHANNELS),
+        VMSTATE_UINT32_ARRAY(window.saved.error, VGPUStub, VGPU_CHANNELS),
+        VMSTATE_END_OF_LIST()
+    },
+};
 
 const VMStateDescription vgpu_state_vmsd = {
     .name = TYPE_VGPU_STUB,
@@ -156,5 +233,9 @@ const VMStateDescription vgpu_state_vmsd = {
         VMSTATE_UINT32(saved.request_count, VGPUStub),
         VMSTATE_UINT64(saved.sequence, VGPUStub),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription *[]) {
+        &vgpu_state_window_vmsd,
+        NULL
     },
 };

@@ -10,7 +10,9 @@
  * All of it runs under the big lock, and nothing here waits. What the peer
  * does not take at once stays in a bounded buffer and is sent by a watch.
  *
- * vgpu-link.c is the way to vgpud, vgpu-state.c a reset and a migration.
+ * vgpu-bar0.c has the registers, vgpu-link.c is the way to vgpud, vgpu-state.c
+ * a reset and a migration. With the property `window`, programs of the guest
+ * use the GPU, too: vgpu-window.c, vgpu-channels.c.
  */
 
 #include "qemu/osdep.h"
@@ -22,8 +24,10 @@
 #include "hw/pci/msi.h"
 #include "hw/qdev-properties.h"
 #include "trace.h"
+#include "vgpu-bar0.h"
 #include "vgpu-device.h"
 #include "vgpu-state.h"
+#include "vgpu-window.h"
 
 #define VGPU_PRIORITY_TEXT(value, name, text) [value] = text,
 static const char *const vgpu_priority_names[VGPU_PRIORITY_NUM] = {
@@ -52,7 +56,7 @@ void vgpu_stub_irq_update(VGPUStub *s, uint32_t fresh)
     }
 }
 
-static void vgpu_irq_raise(VGPUStub *s, uint32_t bits)
+void vgpu_stub_irq_raise(VGPUStub *s, uint32_t bits)
 {
     s->regs.irq_status |= bits;
     vgpu_stub_irq_update(s, bits);
@@ -75,7 +79,7 @@ static void vgpu_complete(VGPUStub *s, uint32_t error, const uint8_t *message,
     r->timestamp_ns = qemu_clock_get_ns(QEMU_CLOCK_HOST);
     r->status = error == VGPU_ERR_OK ? VGPU_STATUS_DONE : VGPU_STATUS_ERROR;
     trace_vgpu_stub_complete(r->status, error, len);
-    vgpu_irq_raise(s, VGPU_IRQ_COMPLETION);
+    vgpu_stub_irq_raise(s, VGPU_IRQ_COMPLETION);
 }
 
 static void vgpu_fail(VGPUStub *s, uint32_t error)
@@ -138,7 +142,7 @@ void vgpu_stub_abandon(VGPUStub *s)
     }
 }
 
-static void vgpu_doorbell(VGPUStub *s, uint32_t value)
+void vgpu_stub_doorbell(VGPUStub *s, uint32_t value)
 {
     if (value != VGPU_DOORBELL_SUBMIT && value != VGPU_DOORBELL_ACK) {
         qemu_log_mask(LOG_GUEST_ERROR,
@@ -166,7 +170,10 @@ static void vgpu_link_configured(void *opaque, bool changed, bool came_up)
 
     trace_vgpu_stub_config(c->vm_id, c->pool_id, c->priority);
     if (irq) { /* both in one message */
-        vgpu_irq_raise(s, irq);
+        vgpu_stub_irq_raise(s, irq);
+    }
+    if (came_up) {
+        vgpu_window_link_up(s);
     }
 }
 
@@ -190,161 +197,37 @@ static void vgpu_link_closed(void *opaque, bool was_up)
         vgpu_fail(s, VGPU_ERR_BACKEND_LOST);
     }
     if (was_up) {
-        vgpu_irq_raise(s, VGPU_IRQ_LINK);
+        vgpu_window_link_lost(s);
+        vgpu_stub_irq_raise(s, VGPU_IRQ_LINK);
     }
+}
+
+static void vgpu_link_window_status(void *opaque, bool ready, uint32_t end)
+{
+    vgpu_window_answered(opaque, ready, end);
+}
+
+static void vgpu_link_channel_status(void *opaque, uint32_t channel,
+                                     uint32_t state, uint32_t end)
+{
+    vgpu_channels_told(opaque, channel, state, end);
+}
+
+static void vgpu_link_writable(void *opaque)
+{
+    vgpu_window_send(opaque);
 }
 
 static const VGPULinkOps vgpu_link_ops = {
     .configured = vgpu_link_configured,
     .response = vgpu_link_response,
     .closed = vgpu_link_closed,
+    .window_status = vgpu_link_window_status,
+    .channel_status = vgpu_link_channel_status,
+    .writable = vgpu_link_writable,
 };
 
-/* ---- BAR0 ---- */
-
-static uint32_t vgpu_capabilities(const VGPUStub *s)
-{
-    return VGPU_CAP_INTERRUPT | VGPU_CAP_CRC32C | VGPU_CAP_LIVE_CONFIG |
-           (vgpu_link_is_up(&s->link) ? VGPU_CAP_LINK_UP : 0);
-}
-
-static uint32_t vgpu_reg_read(VGPUStub *s, hwaddr addr)
-{
-    VGPURegs *r = &s->regs;
-
-    switch (addr) {
-    case VGPU_REG_STATUS:
-        return r->status;
-    case VGPU_REG_POOL_ID:
-        return s->link.config.pool_id;
-    case VGPU_REG_PRIORITY:
-        return s->link.config.priority;
-    case VGPU_REG_VM_ID:
-        return s->link.config.vm_id;
-    case VGPU_REG_ERROR_CODE:
-        return r->error_code;
-    case VGPU_REG_REQUEST_LEN:
-        return r->request_len;
-    case VGPU_REG_RESPONSE_LEN:
-        return r->response_len;
-    case VGPU_REG_PROTOCOL_VER:
-        return VGPU_PROTOCOL_VERSION;
-    case VGPU_REG_CAPABILITIES:
-        return vgpu_capabilities(s);
-    case VGPU_REG_INTERRUPT_CTRL:
-        return r->irq_ctrl;
-    case VGPU_REG_INTERRUPT_STATUS:
-        return r->irq_status;
-    case VGPU_REG_REQUEST_ID:
-        return r->request_id;
-    case VGPU_REG_TIMESTAMP_LO:
-        r->timestamp_hi = r->timestamp_ns >> 32;
-        return r->timestamp_ns;
-    case VGPU_REG_TIMESTAMP_HI:
-        return r->timestamp_hi;
-    case VGPU_REG_SCRATCH:
-        return r->scratch;
-    default:
-        return 0; /* DOORBELL */
-    }
-}
-
-static void vgpu_irq_enable(VGPUStub *s, uint32_t value)
-{
-    uint32_t before = s->regs.irq_ctrl;
-
-    s->regs.irq_ctrl = value & VGPU_IRQ_MASK;
-    vgpu_stub_irq_update(s, s->regs.irq_status & ~before);
-}
-
-static void vgpu_reg_write(VGPUStub *s, hwaddr addr, uint32_t value)
-{
-    VGPURegs *r = &s->regs;
-
-    switch (addr) {
-    case VGPU_REG_DOORBELL:
-        vgpu_doorbell(s, value);
-        break;
-    case VGPU_REG_REQUEST_LEN:
-        r->request_len = value;
-        break;
-    case VGPU_REG_INTERRUPT_CTRL:
-        vgpu_irq_enable(s, value);
-        break;
-    case VGPU_REG_INTERRUPT_STATUS:
-        r->irq_status &= ~value;
-        vgpu_stub_irq_update(s, 0);
-        break;
-    case VGPU_REG_REQUEST_ID:
-        r->request_id = value;
-        break;
-    case VGPU_REG_SCRATCH:
-        r->scratch = value;
-        break;
-    default:
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "vgpu-stub: write to read-only register 0x%03x\n",
-                      (unsigned)addr);
-        break;
-    }
-}
-
-static bool vgpu_within(hwaddr addr, unsigned size, hwaddr buffer)
-{
-    return addr >= buffer && addr + size <= buffer + VGPU_BUF_LEN;
-}
-
-static bool vgpu_is_reg(hwaddr addr, unsigned size)
-{
-    return addr < VGPU_REGS_LEN && size == 4 && addr % 4 == 0;
-}
-
-static uint64_t vgpu_mmio_read(void *opaque, hwaddr addr, unsigned size)
-{
-    VGPUStub *s = opaque;
-
-    if (vgpu_is_reg(addr, size)) {
-        return vgpu_reg_read(s, addr);
-    }
-    if (vgpu_within(addr, size, VGPU_REQUEST_BUF)) {
-        return ldn_le_p(s->regs.request + addr - VGPU_REQUEST_BUF, size);
-    }
-    if (vgpu_within(addr, size, VGPU_RESPONSE_BUF)) {
-        return ldn_le_p(s->regs.response + addr - VGPU_RESPONSE_BUF, size);
-    }
-    if (addr < VGPU_RESERVED) {
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "vgpu-stub: bad read of %u bytes at 0x%03x\n",
-                      size, (unsigned)addr);
-    }
-    return 0;
-}
-
-static void vgpu_mmio_write(void *opaque, hwaddr addr, uint64_t value,
-                            unsigned size)
-{
-    VGPUStub *s = opaque;
-
-    if (vgpu_is_reg(addr, size)) {
-        vgpu_reg_write(s, addr, value);
-    } else if (vgpu_within(addr, size, VGPU_REQUEST_BUF) &&
-               !vgpu_stub_busy(s)) {
-        stn_le_p(s->regs.request + addr - VGPU_REQUEST_BUF, size, value);
-    } else {
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "vgpu-stub: bad write of %u bytes at 0x%03x%s\n", size,
-                      (unsigned)addr, vgpu_stub_busy(s) ? " while BUSY" : "");
-    }
-}
-
-/* Every access comes here, so that a wrong one is reported and reads 0. */
-static const MemoryRegionOps vgpu_mmio_ops = {
-    .read = vgpu_mmio_read,
-    .write = vgpu_mmio_write,
-    .endianness = DEVICE_LITTLE_ENDIAN,
-    .valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
-    .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
-};
+/* ---- the device's configuration space ---- */
 
 /* A guest that turns MSI off gets back the level of what is pending. */
 static void vgpu_config_write(PCIDevice *pdev, uint32_t addr, uint32_t value,
@@ -406,6 +289,9 @@ static void vgpu_realize(PCIDevice *pdev, Error **errp)
     if (!vgpu_parse_options(s, errp)) {
         return;
     }
+    if (!vgpu_window_check(s, errp)) {
+        return;
+    }
     pci_config_set_interrupt_pin(pdev->config, 1);
     /* QEMU checks it in a saved state only if told to, and asserts it later. */
     pdev->cmask[PCI_INTERRUPT_PIN] = 0xff;
@@ -414,9 +300,13 @@ static void vgpu_realize(PCIDevice *pdev, Error **errp)
         error_setg_errno(errp, -ret, "cannot add the MSI capability");
         return;
     }
-    memory_region_init_io(&s->mmio, OBJECT(s), &vgpu_mmio_ops, s,
+    memory_region_init_io(&s->mmio, OBJECT(s), &vgpu_bar0_ops, s,
                           TYPE_VGPU_STUB, VGPU_BAR0_LEN);
     pci_register_bar(pdev, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->mmio);
+    if (!vgpu_window_realize(s, errp)) {
+        msi_uninit(pdev);
+        return;
+    }
     s->timer = timer_new_ms(QEMU_CLOCK_REALTIME, vgpu_timed_out, s);
     s->run_state_entry = qemu_add_vm_change_state_handler(vgpu_state_run, s);
     vgpu_link_start(&s->link, &vgpu_link_ops, s);
@@ -427,6 +317,7 @@ static void vgpu_exit(PCIDevice *pdev)
     VGPUStub *s = VGPU_STUB(pdev);
 
     vgpu_link_stop(&s->link);
+    vgpu_window_exit(s);
     qemu_del_vm_change_state_handler(s->run_state_entry);
     timer_del(s->timer);
     timer_free(s->timer);
@@ -443,7 +334,10 @@ static VGPUProperty vgpu_properties[] = {
     DEFINE_PROP_UINT32("vm_id", VGPUStub, link.vm_id, 0),
     DEFINE_PROP_STRING("pool_id", VGPUStub, pool_id),
     DEFINE_PROP_STRING("priority", VGPUStub, priority),
-    DEFINE_PROP_UINT32("timeout_ms", VGPUStub, timeout_ms, 30000)
+    DEFINE_PROP_UINT32("timeout_ms", VGPUStub, timeout_ms, 30000),
+    DEFINE_PROP_LINK("window", VGPUStub, window.backend, TYPE_MEMORY_BACKEND,
+                     HostMemoryBackend *),
+    DEFINE_PROP_STRING("programs-on-migrate", VGPUStub, window.on_migrate)
     VGPU_PROPERTY_LIST_END
 };
 

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "vgpu_regs.h"
 #include "vgpu_ring.h"
 
 /*
@@ -27,14 +28,10 @@
 
 /* --- window --- */
 
-#define VGPU_WINDOW_MAGIC 0x32555047u	/* "GPU2" */
-#define VGPU_WINDOW_LAYOUT 0x00020000u	/* of what this header describes */
-#define VGPU_WINDOW_LEAST (16ull << 20) /* bytes; a size is a power of two */
-#define VGPU_WINDOW_MOST (4ull << 30)	/* bytes */
-#define VGPU_PAGE 4096u			/* bytes */
-#define VGPU_PIECE ((uint64_t)2 << 20)	/* bytes: what one program gets at a time */
-#define VGPU_PIECES_MOST 2048u		/* of the largest window */
-#define VGPU_CHANNELS 48u		/* of a device */
+/* Magic, layout version and sizes are in vgpu_regs.h: the device's registers show them, too. */
+#define VGPU_PAGE 4096u		       /* bytes */
+#define VGPU_PIECE ((uint64_t)2 << 20) /* bytes: what one program gets at a time */
+#define VGPU_PIECES_MOST 2048u	       /* of the largest window */
 
 /*
  * Where a window lies in the program and in its worker: at the same address, a multiple of its size,

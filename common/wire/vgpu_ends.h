@@ -58,4 +58,6 @@
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };
 #undef VGPU_END_ENUM
 
+#define VGPU_END_MOST 255u /* no value is above it: WINDOW_STATUS has eight bits for one */
+
 #endif

@@ -179,8 +179,9 @@ struct vgpu_config {
 #define VGPU_CONFIG_LEN 16u
 
 /*
- * Payload of WINDOW; its descriptor is the window's memory. It comes once in a connection, before any
- * channel is opened.
+ * Payload of WINDOW; its descriptor is the window's memory. It comes before any channel is opened. A
+ * device sends it again, with a new generation, after it was reset or its state was loaded, once all
+ * its channels are closed: then the window's first pages must be filled in again.
  */
 struct vgpu_window_frame {
 	uint64_t size_bytes;
@@ -202,6 +203,8 @@ struct vgpu_window_status {
 /*
  * Payload of CHANNEL_OPEN, with two eventfds: the worker reads the first (kick), the program is woken
  * by the second (call). CHANNEL_CLOSE has the same, without descriptors; only the channel counts.
+ * Each CHANNEL_CLOSE is answered by exactly one CHANNEL_STATUS that says closed, and a channel is opened
+ * again only after that.
  */
 struct vgpu_channel_open {
 	uint32_t channel;      /* below VGPU_CHANNELS */

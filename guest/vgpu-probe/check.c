@@ -101,7 +101,11 @@ static void check_read_only(struct vgpu_device *device, struct result *result)
 
 static void check_reserved(struct vgpu_device *device, struct result *result)
 {
-	for (uint32_t offset = VGPU_RESERVED; offset < VGPU_BAR0_LEN; offset += 4) {
+	const uint32_t capabilities = bar_read(&device->bar, VGPU_REG_CAPABILITIES);
+	const uint32_t reserved = (capabilities & VGPU_CAP_WINDOW) != 0 ? VGPU_RESERVED
+									: VGPU_WINDOW_REGS;
+
+	for (uint32_t offset = reserved; offset < VGPU_BAR0_LEN; offset += 4) {
 		const uint32_t before = bar_read(&device->bar, offset);
 
 		bar_write(&device->bar, offset, 0xffffffff);

@@ -25,6 +25,7 @@ static const struct bit_name capability_bits[] = {
 	{ VGPU_CAP_INTERRUPT, "interrupt", NULL },
 	{ VGPU_CAP_CRC32C, "crc32c", NULL },
 	{ VGPU_CAP_LIVE_CONFIG, "live-config", NULL },
+	{ VGPU_CAP_WINDOW, "window", NULL },
 	{ VGPU_CAP_LINK_UP, "link-up", "link-down" },
 	{ 0 },
 };
@@ -33,6 +34,7 @@ static const struct bit_name interrupt_bits[] = {
 	{ VGPU_IRQ_COMPLETION, "completion", NULL },
 	{ VGPU_IRQ_CONFIG, "config", NULL },
 	{ VGPU_IRQ_LINK, "link", NULL },
+	{ VGPU_IRQ_CHANNEL, "channel", NULL },
 	{ 0 },
 };
 

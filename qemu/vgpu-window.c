@@ -158,6 +158,7 @@ static bool vgpu_window_give(VGPUStub *s)
         return false;
     }
     w->given = vgpu_link_has_programs(&s->link);
+    w->run_state_due = true;
     return w->given;
 }
 

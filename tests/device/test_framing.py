@@ -40,7 +40,7 @@ def bad_response(name, message):
 
 def _cases():
     for stage in (OPENED, GREETED, UP, BUSY):
-        yield wrong(stage, "unknown_type", Frame(6))
+        yield wrong(stage, "unknown_type", Frame(12))
         yield wrong(stage, "request_from_the_daemon", Frame(abi.REQUEST, abi.request()))
         yield wrong(stage, "oversized_length", Frame(abi.CONFIG, length=1025))
         if stage != OPENED:

@@ -13,6 +13,7 @@ CRC_OFFSET = 24
 
 FRAME_HEADER = struct.Struct("<IIIBBBBQ")
 LINK_VERSION = 1
+LINK_VERSION_PROGRAMS = 2
 
 
 class Op(IntEnum):
@@ -51,6 +52,12 @@ class Type(IntEnum):
     REQUEST = 3
     RESPONSE = 4
     CANCEL = 5
+    WINDOW = 6
+    WINDOW_STATUS = 7
+    CHANNEL_OPEN = 8
+    CHANNEL_CLOSE = 9
+    CHANNEL_STATUS = 10
+    RUNSTATE = 11
 
 
 class Priority(IntEnum):

@@ -6,7 +6,6 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "vgpu-bar0.h"
-#include "vgpu-device.h"
 #include "vgpu-window.h"
 
 static uint32_t vgpu_capabilities(const VGPUStub *s)

@@ -27,9 +27,7 @@
 #include "qemu/log.h"
 #include "trace.h"
 #include "vgpu-channels.h"
-#include "vgpu-device.h"
 #include "vgpu-eventfds.h"
-#include "vgpu-window.h"
 #include "vgpu_ends.h"
 
 #define VGPU_CONTROL_PAGE_LEN 4096 /* bytes; CHANNEL_BASE counts in it */

@@ -7,36 +7,7 @@
 #ifndef VGPU_CHANNELS_H
 #define VGPU_CHANNELS_H
 
-#include "qemu/event_notifier.h"
-#include "vgpu-compat.h"
-#include "vgpu_regs.h"
-
-typedef struct VGPUStub VGPUStub;
-
-typedef struct VGPUChannel {
-    VGPUStub *device;
-    uint32_t number;
-
-    /* registers */
-    uint32_t base;
-    uint32_t state;             /* enum vgpu_channel_state */
-    uint32_t error;             /* enum vgpu_end */
-
-    bool held;                  /* the host may write into its memory */
-    bool open_due;              /* CHANNEL_OPEN is to be sent */
-    bool close_due;             /* CHANNEL_CLOSE is to be sent */
-    bool close_asked;           /* it is due, or was sent */
-    EventNotifier kick;         /* signalled by KICK, read by the worker */
-    EventNotifier call;         /* signalled by the worker, read here */
-} VGPUChannel;
-
-typedef struct VGPUChannels {
-    uint64_t events;            /* CHANNEL_EVENTS, a bit for each channel */
-    bool lose_on_migrate;       /* else an open channel blocks a migration */
-    Error *blocker;             /* while it does */
-    bool discards_off;          /* while one is held */
-    VGPUChannel channels[VGPU_CHANNELS];
-} VGPUChannels;
+#include "vgpu-device.h"
 
 /* BAR0 is there. */
 bool vgpu_channels_realize(VGPUStub *s, Error **errp);

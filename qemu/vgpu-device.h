@@ -6,8 +6,8 @@
 #ifndef VGPU_DEVICE_H
 #define VGPU_DEVICE_H
 
+#include "qemu/event_notifier.h"
 #include "qom/object.h"
-#include "vgpu-channels.h"
 #include "vgpu-compat.h"
 #include "vgpu-link.h"
 #include "vgpu_regs.h"
@@ -42,6 +42,31 @@ typedef struct VGPUSaved {
     uint32_t request_count;
     uint64_t sequence;
 } VGPUSaved;
+
+typedef struct VGPUChannel {
+    VGPUStub *device;
+    uint32_t number;
+
+    /* registers */
+    uint32_t base;
+    uint32_t state;             /* enum vgpu_channel_state */
+    uint32_t error;             /* enum vgpu_end */
+
+    bool held;                  /* the host may write into its memory */
+    bool open_due;              /* CHANNEL_OPEN is to be sent */
+    bool close_due;             /* CHANNEL_CLOSE is to be sent */
+    bool close_asked;           /* it is due, or was sent */
+    EventNotifier kick;         /* signalled by KICK, read by the worker */
+    EventNotifier call;         /* signalled by the worker, read here */
+} VGPUChannel;
+
+typedef struct VGPUChannels {
+    uint64_t events;            /* CHANNEL_EVENTS, a bit for each channel */
+    bool lose_on_migrate;       /* else an open channel blocks a migration */
+    Error *blocker;             /* while it does */
+    bool discards_off;          /* while one is held */
+    VGPUChannel channels[VGPU_CHANNELS];
+} VGPUChannels;
 
 /* The window's part of the migrated state, loaded and judged as VGPUSaved. */
 typedef struct VGPUWindowSaved {
@@ -123,5 +148,28 @@ void vgpu_stub_doorbell(VGPUStub *s, uint32_t value);
 
 /* Drops a request in flight: the guest gets no end of it. */
 void vgpu_stub_abandon(VGPUStub *s);
+
+/* ---- vgpu-window.c: the rest of it is in vgpu-window.h ---- */
+
+/* Return: whether the device has a window; its functions do nothing without. */
+static inline bool vgpu_window_exists(const VGPUStub *s)
+{
+    return s->window.memory != NULL;
+}
+
+/* Return: the bits that INTERRUPT_CTRL and INTERRUPT_STATUS have. */
+static inline uint32_t vgpu_window_irq_mask(const VGPUStub *s)
+{
+    return vgpu_window_exists(s) ? VGPU_IRQ_MASK_WINDOW : VGPU_IRQ_MASK;
+}
+
+/*
+ * Sends what is due, as far as the peer takes it: channels' frames, the window
+ * itself, whether the VM runs. After it, the link may be closed.
+ */
+void vgpu_window_send(VGPUStub *s);
+
+/* Return: VGPU_END_NONE, or why no channel can be opened now. */
+uint32_t vgpu_window_refusal(const VGPUStub *s);
 
 #endif

@@ -7,7 +7,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "vgpu-device.h"
 #include "vgpu-eventfds.h"
 
 static void vgpu_signal_kicks(VGPUStub *s, bool on)

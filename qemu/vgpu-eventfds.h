@@ -6,7 +6,7 @@
 #ifndef VGPU_EVENTFDS_H
 #define VGPU_EVENTFDS_H
 
-#include "vgpu-channels.h"
+#include "vgpu-device.h"
 
 /* Makes kick and call of all channels, and has the core signal the kicks. */
 bool vgpu_eventfds_make(VGPUStub *s, Error **errp);

@@ -18,7 +18,6 @@
 #include "qemu/timer.h"
 #include "trace.h"
 #include "vgpu-link.h"
-#include "vgpu-out.h"
 #include "vgpu_ends.h"
 #include "vgpu_regs.h"
 

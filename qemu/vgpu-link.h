@@ -121,4 +121,17 @@ bool vgpu_link_config_ok(const VGPUConfig *c);
 
 bool vgpu_link_config_equal(const VGPUConfig *a, const VGPUConfig *b);
 
+/* ---- vgpu-out.c: for vgpu-link.c alone ---- */
+
+/*
+ * Queues one frame, for which there is room, and sends what the peer takes at
+ * once. After it, the link may be closed.
+ */
+void vgpu_out_send(VGPULink *l, uint8_t type, uint32_t vm_id,
+                   uint32_t request_id, uint64_t sequence,
+                   const uint8_t *payload, uint32_t len);
+
+/* Drops what was not sent. */
+void vgpu_out_reset(VGPULink *l);
+
 #endif

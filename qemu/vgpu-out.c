@@ -11,7 +11,6 @@
 #include "qemu/osdep.h"
 #include "trace.h"
 #include "vgpu-link.h"
-#include "vgpu-out.h"
 
 void vgpu_out_reset(VGPULink *l)
 {

@@ -9,18 +9,6 @@
 
 #include "vgpu-device.h"
 
-/* Return: whether the device has one; all else here does nothing without. */
-static inline bool vgpu_window_exists(const VGPUStub *s)
-{
-    return s->window.memory != NULL;
-}
-
-/* Return: the bits that INTERRUPT_CTRL and INTERRUPT_STATUS have. */
-static inline uint32_t vgpu_window_irq_mask(const VGPUStub *s)
-{
-    return vgpu_window_exists(s) ? VGPU_IRQ_MASK_WINDOW : VGPU_IRQ_MASK;
-}
-
 /* Judges the properties, and decides whether there is a window. */
 bool vgpu_window_check(VGPUStub *s, Error **errp);
 
@@ -31,15 +19,6 @@ void vgpu_window_exit(VGPUStub *s);
 /* addr: of a register from VGPU_WINDOW_REGS on, which the device has. */
 uint32_t vgpu_window_reg_read(VGPUStub *s, hwaddr addr);
 void vgpu_window_reg_write(VGPUStub *s, hwaddr addr, uint32_t value);
-
-/*
- * Sends what is due, as far as the peer takes it: channels' frames, the window
- * itself, whether the VM runs. After it, the link may be closed.
- */
-void vgpu_window_send(VGPUStub *s);
-
-/* Return: VGPU_END_NONE, or why no channel can be opened now. */
-uint32_t vgpu_window_refusal(const VGPUStub *s);
 
 /* The link came up, or is no longer up. */
 void vgpu_window_link_up(VGPUStub *s);

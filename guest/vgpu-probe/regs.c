@@ -22,12 +22,9 @@ struct bit_name {
 };
 
 static const struct bit_name capability_bits[] = {
-	{ VGPU_CAP_INTERRUPT, "interrupt", NULL },
-	{ VGPU_CAP_CRC32C, "crc32c", NULL },
-	{ VGPU_CAP_LIVE_CONFIG, "live-config", NULL },
-	{ VGPU_CAP_WINDOW, "window", NULL },
-	{ VGPU_CAP_LINK_UP, "link-up", "link-down" },
-	{ 0 },
+	{ VGPU_CAP_INTERRUPT, "interrupt", NULL },     { VGPU_CAP_CRC32C, "crc32c", NULL },
+	{ VGPU_CAP_LIVE_CONFIG, "live-config", NULL }, { VGPU_CAP_WINDOW, "window", NULL },
+	{ VGPU_CAP_LINK_UP, "link-up", "link-down" },  { 0 },
 };
 
 static const struct bit_name interrupt_bits[] = {

@@ -142,7 +142,10 @@ static uint64_t float_operation(const struct memory_form *form, const char *type
 
 static int64_t as_signed(uint64_t value, unsigned bits)
 {
-	return (int64_t)(value << (64 - bits)) >> (64 - bits);
+	/* Of .b128 this is one half; no operation on it asks for a sign. */
+	unsigned unused = bits < 64 ? 64 - bits : 0;
+
+	return (int64_t)(value << unused) >> unused;
 }
 
 static uint64_t whole_operation(const struct memory_form *form, uint64_t old, uint64_t by,

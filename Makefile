@@ -104,6 +104,9 @@ VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpu
 VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
 # A program's own way to the GPU: what is in libcuda.so.1. It needs no libpci.
 CHANNEL_SRC := $(addprefix guest/libvgpu/,door.c park.c pieces.c ring.c vgpu.c window.c) common/sock.c
+guest/libcuda := callback context copier copy core device entry event event_calls function hostmem image launch link memory \
+	module module_calls occupancy pointer pool say settings staging stream sync table text transfer value
+LIBCUDA_SRC := $(call src,guest/libcuda) $(CHANNEL_SRC)
 LIBVGPU_SRC := $(call src,guest/libvgpu guest/tool)
 PROBE_SRC := $(call src,guest/vgpu-probe)
 RUN_SRC := $(call src,guest/vgpu-run)
@@ -117,7 +120,15 @@ VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/ledger/schema.o $(B)/worker/exe
 PROGRAMS := $(B)/bin/vgpud $(B)/bin/vgpuadm $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
 include softgpu/softgpu.mk
 
-all: $(PROGRAMS) compile_commands.json
+all: $(PROGRAMS) $(B)/lib/libcuda.so.1 compile_commands.json
+
+# The one library that a program of the guest loads. What it exports is in guest/libcuda/exports.
+$(B)/lib/libcuda.so.1: $(call obj,$(LIBCUDA_SRC)) guest/libcuda/exports
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@{ echo '{ global:'; sed 's/$$/;/' guest/libcuda/exports; echo 'local: *; };'; } >$(@D)/libcuda.map
+	@$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=$(@D)/libcuda.map -Wl,-soname,libcuda.so.1 -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(filter %.o,$^) -lpthread
+	@ln -sf libcuda.so.1 $(@D)/libcuda.so
 
 $(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ) $(call obj,$(SOFTGPU_SRC))
 $(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -lseccomp -lpthread -ldl -lm
@@ -141,7 +152,7 @@ $(B)/.sysconfdir: force
 .PHONY: force
 
 # What a shared library is made of. It shows no name that it does not say.
-$(call obj,$(CHANNEL_SRC)): CFLAGS_ALL += -fPIC -fvisibility=hidden
+$(call obj,$(LIBCUDA_SRC)): CFLAGS_ALL += -fPIC -fvisibility=hidden
 
 $(B)/%.o: %.c | $(PREREQ)
 	@mkdir -p $(@D)
@@ -400,7 +411,7 @@ help:
 	@echo 'make install-guest  in a guest: the tools; it takes a C compiler and libpci'
 	@echo 'make clean      remove what was built'
 
-compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(PROBE_SRC) $(RUN_SRC) \
+compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(LIBCUDA_SRC) $(PROBE_SRC) $(RUN_SRC) \
 		$(SOFTGPU_SRC) $(SOFTGPU_RUN_SRC)
 	@{ echo '['; sep=''; for f in $(filter %.c,$^); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \

@@ -87,8 +87,8 @@ static enum vgpu_end take_hello(const uint8_t *payload)
 	uint32_t most = vgpu_get_le32(payload + 4);
 	uint32_t status = vgpu_get_le32(payload + 8);
 
-	if (status != VGPU_ERR_OK)
-		return VGPU_END_HOST_LOST;
+	if (status != VGPU_ERR_OK) /* an end, or an error of requests, which says nothing here */
+		return status < VGPU_END_PROGRAMS_OFF ? VGPU_END_HOST_LOST : (enum vgpu_end)status;
 	return most < VGPU_LINK_VERSION_PROGRAMS ? VGPU_END_LINK_OLD : VGPU_END_NONE;
 }
 

@@ -236,3 +236,19 @@ bool vgpu_reserved(struct vgpu *vgpu, uint64_t address, struct vgpu_range *out)
 	pthread_mutex_unlock(&vgpu->memory_lock);
 	return found;
 }
+
+bool vgpu_reserved_from(struct vgpu *vgpu, uint64_t address, struct vgpu_range *out)
+{
+	size_t index;
+	bool found;
+
+	if (vgpu_ended(vgpu) == VGPU_END_FORKED)
+		return false;
+	pthread_mutex_lock(&vgpu->memory_lock);
+	index = address == 0 ? 0 : range_above(vgpu, address - 1);
+	found = index < vgpu->range_num;
+	if (found)
+		*out = vgpu->ranges[index];
+	pthread_mutex_unlock(&vgpu->memory_lock);
+	return found;
+}

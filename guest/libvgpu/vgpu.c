@@ -229,6 +229,12 @@ int32_t vgpu_sticky(const struct vgpu *vgpu)
 	return (int32_t)vgpu_ring_load(&vgpu->control->sticky);
 }
 
+bool vgpu_text_waits(const struct vgpu *vgpu)
+{
+	return vgpu_ended(vgpu) == VGPU_END_NONE && atomic_load(&vgpu->started) &&
+	       vgpu_ring_load(&vgpu->control->text) != 0;
+}
+
 void vgpu_device(const struct vgpu *vgpu, struct vgpu_device_page *out)
 {
 	const struct vgpu_device_page *page = (const void *)(vgpu->window + VGPU_WINDOW_DEVICE);

@@ -52,6 +52,9 @@ enum vgpu_end vgpu_ended(const struct vgpu *vgpu);
 /* Return: CUresult of the error that lost the context, 0 while there is none. Never waits. */
 int32_t vgpu_sticky(const struct vgpu *vgpu);
 
+/* Return: whether kernels have printed what has not been fetched (TEXT_TAKE). Never waits. */
+bool vgpu_text_waits(const struct vgpu *vgpu);
+
 /* Copies what the host says of the GPU, as it is now. Before vgpu_start(), too. */
 void vgpu_device(const struct vgpu *vgpu, struct vgpu_device_page *out);
 
@@ -143,5 +146,8 @@ int vgpu_release(struct vgpu *vgpu, uint64_t address);
 
 /* Finds the range that holds the address. Return: whether there is one. */
 bool vgpu_reserved(struct vgpu *vgpu, uint64_t address, struct vgpu_range *out);
+
+/* Finds the first range that begins at the address or above. Return: whether there is one. */
+bool vgpu_reserved_from(struct vgpu *vgpu, uint64_t address, struct vgpu_range *out);
 
 #endif

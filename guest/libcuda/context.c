@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* context.c - contexts: handles that own what is made under them, over the worker's one context */
+
+#include "guest/libcuda/context.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "guest/libcuda/core.h"
+#include "guest/libcuda/entries.h"
+#include "guest/libcuda/owned.h"
+#include "guest/libcuda/sync.h"
+#include "guest/libcuda/table.h"
+
+/*
+ * The worker has one context. A handle here is a set of things: what was made while it was current is
+ * freed with it. The primary context's handle lives as long as the process, so that those who kept
+ * it may use it again after a reset.
+ */
+struct context {
+	struct table_object object; /* its context is its own id */
+	unsigned flags;
+	unsigned version;  /* that cuCtxGetApiVersion answers */
+	unsigned attached; /* cuCtxAttach */
+	bool primary;
+};
+
+#define STACK_MOST 64
+static _Thread_local CUcontext stack[STACK_MOST];
+static _Thread_local unsigned depth;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct context *primary; /* once it was retained */
+static unsigned primary_retains;
+static unsigned primary_flags;
+static bool primary_active;
+static uint64_t last_id;
+
+/* --- the calling thread's stack --- */
+
+static CUcontext top(void)
+{
+	return depth > 0 ? stack[depth - 1] : NULL;
+}
+
+static bool usable(const struct context *context)
+{
+	return context && (!context->primary || __atomic_load_n(&primary_active, __ATOMIC_ACQUIRE));
+}
+
+CUresult context_current(uint64_t *id)
+{
+	const struct context *context;
+
+	if (!top())
+		return CUDA_ERROR_INVALID_CONTEXT;
+	context = table_get(TABLE_CONTEXT, top());
+	if (!usable(context))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	*id = context->object.context;
+	return CUDA_SUCCESS;
+}
+
+CUresult context_enter(const char *symbol, uint64_t *context)
+{
+	CUresult result = core_check(symbol);
+
+	if (result == CUDA_SUCCESS)
+		result = context_current(context);
+	if (result == CUDA_SUCCESS)
+		result = core_start();
+	return result == CUDA_SUCCESS ? core_lost() : result;
+}
+
+CUcontext context_handle(uint64_t id)
+{
+	for (const struct context *c = NULL; (c = table_next(TABLE_CONTEXT, c));)
+		if (c->object.context == id)
+			return table_handle(c);
+	return NULL;
+}
+
+/* Return: the context of a handle; the calling thread's for NULL; NULL when there is none. */
+static struct context *find(CUcontext handle)
+{
+	return table_get(TABLE_CONTEXT, handle ? handle : top());
+}
+
+static struct context *make(unsigned flags, unsigned version, bool is_primary)
+{
+	uint64_t id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	struct context *context = table_new(TABLE_CONTEXT, sizeof(*context), id);
+
+	if (context) {
+		context->flags = flags;
+		context->version = version;
+		context->primary = is_primary;
+		context->attached = 1;
+	}
+	return context;
+}
+
+/* How long waits poll: a program that asks for blocking waits wants the processor for others. */
+static void use_flags(unsigned flags)
+{
+	if ((flags & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_BLOCKING_SYNC)
+		vgpu_set_spin(core_vgpu(), 0);
+}
+
+static void end_owned(uint64_t id)
+{
+	module_end_owned(id);
+	event_end_owned(id);
+	memory_end_owned(id);
+	hostmem_end_owned(id);
+	stream_end_owned(id);
+}
+
+/* --- created contexts --- */
+
+static CUresult create(CUcontext *out, unsigned flags, CUdevice device)
+{
+	struct context *context;
+	CUresult result;
+
+	if (!out || (flags & ~(unsigned)CU_CTX_FLAGS_MASK) != 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (device != 0)
+		return CUDA_ERROR_INVALID_DEVICE;
+	result = core_start();
+	if (result == CUDA_SUCCESS)
+		result = core_lost();
+	if (result != CUDA_SUCCESS)
+		return result;
+	if (depth == STACK_MOST)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	context = make(flags, 3020, false);
+	if (!context)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	use_flags(flags);
+	stack[depth++] = *out = table_handle(context);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxCreate(CUcontext *pctx, unsigned flags, CUdevice dev)
+{
+	CORE_CHECK();
+	return create(pctx, flags, dev);
+}
+
+CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned flags, CUdevice dev)
+{
+	CORE_CHECK();
+	return create(pctx, flags, dev);
+}
+
+CUresult cuCtxCreate_v3(CUcontext *pctx, CUexecAffinityParam *paramsArray, int numParams,
+			unsigned flags, CUdevice dev)
+{
+	CORE_CHECK();
+	if (paramsArray || numParams != 0)
+		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+	return create(pctx, flags, dev);
+}
+
+CUresult cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, unsigned flags,
+			CUdevice dev)
+{
+	CORE_CHECK();
+	if (ctxCreateParams) {
+		/* Its three members; none of what they ask for is there. */
+		static const uint8_t nothing[24];
+
+		if (memcmp(ctxCreateParams, nothing, sizeof(nothing)) != 0)
+			return CUDA_ERROR_NOT_SUPPORTED;
+	}
+	return create(pctx, flags, dev);
+}
+
+static CUresult destroy(CUcontext handle)
+{
+	struct context *context = handle ? table_get(TABLE_CONTEXT, handle) : NULL;
+	uint64_t id;
+
+	if (!context)
+		return handle ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_INVALID_VALUE;
+	if (context->primary)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	id = context->object.context;
+	if (!table_delete(context))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (top() == handle)
+		depth--;
+	end_owned(id);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxDestroy_v2(CUcontext ctx)
+{
+	CORE_CHECK();
+	return destroy(ctx);
+}
+
+CUresult cuCtxDestroy(CUcontext ctx)
+{
+	CORE_CHECK();
+	return destroy(ctx);
+}
+
+CUresult cuCtxAttach(CUcontext *pctx, unsigned flags)
+{
+	struct context *context;
+
+	CORE_CHECK();
+	if (!pctx || flags != 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	context = find(NULL);
+	if (!context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	__atomic_add_fetch(&context->attached, 1, __ATOMIC_RELAXED);
+	*pctx = top();
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxDetach(CUcontext ctx)
+{
+	struct context *context;
+
+	CORE_CHECK();
+	context = ctx ? table_get(TABLE_CONTEXT, ctx) : NULL;
+	if (!context || ctx != top())
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (__atomic_sub_fetch(&context->attached, 1, __ATOMIC_RELAXED) > 0)
+		return CUDA_SUCCESS;
+	return destroy(ctx);
+}
+
+/* --- the primary context --- */
+
+CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
+{
+	CUresult result = CUDA_SUCCESS;
+
+	CORE_CHECK();
+	if (!pctx)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (dev != 0)
+		return CUDA_ERROR_INVALID_DEVICE;
+	result = core_start();
+	if (result == CUDA_SUCCESS)
+		result = core_lost();
+	if (result != CUDA_SUCCESS)
+		return result;
+	pthread_mutex_lock(&lock);
+	if (!primary)
+		primary = make(primary_flags, 3020, true);
+	if (primary) {
+		primary_retains++;
+		__atomic_store_n(&primary_active, true, __ATOMIC_RELEASE);
+		primary->flags = primary_flags;
+		*pctx = table_handle(primary);
+	} else {
+		result = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	pthread_mutex_unlock(&lock);
+	use_flags(primary_flags);
+	return result;
+}
+
+/* Frees what the primary context owns. Without the lock: memory waits for the GPU. */
+static void empty_primary(void)
+{
+	if (primary)
+		end_owned(primary->object.context);
+}
+
+static CUresult release(CUdevice device)
+{
+	bool last;
+
+	if (device != 0)
+		return CUDA_ERROR_INVALID_DEVICE;
+	pthread_mutex_lock(&lock);
+	if (primary_retains == 0) {
+		pthread_mutex_unlock(&lock);
+		return CUDA_ERROR_INVALID_CONTEXT;
+	}
+	last = --primary_retains == 0;
+	if (last)
+		__atomic_store_n(&primary_active, false, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	if (last)
+		empty_primary();
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev)
+{
+	CORE_CHECK();
+	return release(dev);
+}
+
+CUresult cuDevicePrimaryCtxRelease(CUdevice dev)
+{
+	CORE_CHECK();
+	return release(dev);
+}
+
+static CUresult reset(CUdevice device)
+{
+	if (device != 0)
+		return CUDA_ERROR_INVALID_DEVICE;
+	pthread_mutex_lock(&lock);
+	primary_flags = 0;
+	if (primary_retains == 0)
+		__atomic_store_n(&primary_active, false, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	empty_primary();
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev)
+{
+	CORE_CHECK();
+	return reset(dev);
+}
+
+CUresult cuDevicePrimaryCtxReset(CUdevice dev)
+{
+	CORE_CHECK();
+	return reset(dev);
+}
+
+CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active)
+{
+	CORE_CHECK();
+	if (!flags || !active)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (dev != 0)
+		return CUDA_ERROR_INVALID_DEVICE;
+	pthread_mutex_lock(&lock);
+	*flags = primary_flags;
+	*active = primary_active;
+	pthread_mutex_unlock(&lock);
+	return CUDA_SUCCESS;
+}
+
+static CUresult set_primary_flags(CUdevice device, unsigned flags)
+{
+	if (device != 0)
+		return CUDA_ERROR_INVALID_DEVICE;
+	if ((flags & ~(unsigned)CU_CTX_FLAGS_MASK) != 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&lock);
+	primary_flags = flags;
+	if (primary)
+		primary->flags = flags;
+	pthread_mutex_unlock(&lock);
+	use_flags(flags);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags)
+{
+	CORE_CHECK();
+	return set_primary_flags(dev, flags);
+}
+
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned flags)
+{
+	CORE_CHECK();
+	return set_primary_flags(dev, flags);
+}
+
+/* --- which one is current: nothing of this crosses --- */
+
+static CUresult push(CUcontext handle)
+{
+	if (!table_get(TABLE_CONTEXT, handle))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (depth == STACK_MOST)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	stack[depth++] = handle;
+	return CUDA_SUCCESS;
+}
+
+static CUresult pop(CUcontext *out)
+{
+	if (depth == 0)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	depth--;
+	if (out)
+		*out = stack[depth];
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxPushCurrent_v2(CUcontext ctx)
+{
+	CORE_CHECK();
+	return push(ctx);
+}
+
+CUresult cuCtxPushCurrent(CUcontext ctx)
+{
+	CORE_CHECK();
+	return push(ctx);
+}
+
+CUresult cuCtxPopCurrent_v2(CUcontext *pctx)
+{
+	CORE_CHECK();
+	return pop(pctx);
+}
+
+CUresult cuCtxPopCurrent(CUcontext *pctx)
+{
+	CORE_CHECK();
+	return pop(pctx);
+}
+
+CUresult cuCtxSetCurrent(CUcontext ctx)
+{
+	CORE_CHECK();
+	if (ctx && !table_get(TABLE_CONTEXT, ctx))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (depth > 0)
+		depth--;
+	return ctx ? push(ctx) : CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetCurrent(CUcontext *pctx)
+{
+	CORE_CHECK();
+	if (!pctx)
+		return CUDA_ERROR_INVALID_VALUE;
+	*pctx = top();
+	return CUDA_SUCCESS;
+}
+
+/* --- what is asked of one --- */
+
+static CUresult get_device(CUdevice *device, CUcontext handle)
+{
+	if (!device)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!find(handle))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	*device = 0;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetDevice(CUdevice *device)
+{
+	CORE_CHECK();
+	return get_device(device, NULL);
+}
+
+CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
+{
+	CORE_CHECK();
+	return get_device(device, ctx);
+}
+
+CUresult cuCtxGetFlags(unsigned *flags)
+{
+	const struct context *context;
+
+	CORE_CHECK();
+	if (!flags)
+		return CUDA_ERROR_INVALID_VALUE;
+	context = find(NULL);
+	if (!context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	*flags = context->flags;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSetFlags(unsigned flags)
+{
+	struct context *context;
+
+	CORE_CHECK();
+	if ((flags & ~(unsigned)CU_CTX_FLAGS_MASK) != 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	context = find(NULL);
+	if (!context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	context->flags = flags;
+	use_flags(flags);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId)
+{
+	const struct context *context;
+
+	CORE_CHECK();
+	if (!ctxId)
+		return CUDA_ERROR_INVALID_VALUE;
+	context = find(ctx);
+	if (!context)
+		return ctx ? CUDA_ERROR_CONTEXT_IS_DESTROYED : CUDA_ERROR_INVALID_CONTEXT;
+	*ctxId = context->object.context;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned *version)
+{
+	const struct context *context;
+
+	CORE_CHECK();
+	if (!version)
+		return CUDA_ERROR_INVALID_VALUE;
+	context = find(ctx);
+	if (!context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	*version = context->version;
+	return CUDA_SUCCESS;
+}
+
+/* A preference that no GPU since Maxwell heeds: kept, and answered. */
+static _Thread_local CUfunc_cache cache_config;
+
+CUresult cuCtxGetCacheConfig(CUfunc_cache *pconfig)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	if (!pconfig)
+		return CUDA_ERROR_INVALID_VALUE;
+	*pconfig = cache_config;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSetCacheConfig(CUfunc_cache config)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	if (config > 3)
+		return CUDA_ERROR_INVALID_VALUE;
+	cache_config = config;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetSharedMemConfig(CUsharedconfig *pConfig)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	if (!pConfig)
+		return CUDA_ERROR_INVALID_VALUE;
+	*pConfig = 1; /* banks of four bytes: all that there is */
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSetSharedMemConfig(CUsharedconfig config)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return config > 2 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	if (leastPriority)
+		*leastPriority = core_device()->priority_least;
+	if (greatestPriority)
+		*greatestPriority = core_device()->priority_greatest;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxResetPersistingL2Cache(void)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned flags)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	if (flags != 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!peerContext || !table_get(TABLE_CONTEXT, peerContext))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+}
+
+CUresult cuCtxDisablePeerAccess(CUcontext peerContext)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	if (!peerContext || !table_get(TABLE_CONTEXT, peerContext))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
+}
+
+/* --- what crosses --- */
+
+CUresult cuCtxGetLimit(size_t *pvalue, CUlimit limit)
+{
+	struct vgpu_cmd_limit_get args = { .limit = limit };
+	struct vgpu_order order = { CORE_ORDER(LIMIT_GET, args) };
+	struct vgpu_reply reply;
+	uint64_t context;
+	CUresult result;
+
+	CONTEXT_ENTER(&context);
+	if (!pvalue)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = core_call(&order, &reply);
+	if (result == CUDA_SUCCESS)
+		*pvalue = reply.value[0];
+	return result;
+}
+
+CUresult cuCtxSetLimit(CUlimit limit, size_t value)
+{
+	struct vgpu_cmd_limit_set args = { .limit = limit, .value = value };
+	struct vgpu_order order = { CORE_ORDER(LIMIT_SET, args) };
+	struct vgpu_reply reply;
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return core_call(&order, &reply);
+}
+
+static CUresult synchronize(void)
+{
+	struct vgpu_order order = { .op = VGPU_CMD_CONTEXT_SYNCHRONIZE };
+	struct vgpu_reply reply;
+
+	return sync_call(&order, &reply);
+}
+
+CUresult cuCtxSynchronize(void)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return synchronize();
+}
+
+CUresult cuCtxSynchronize_v2(CUcontext ctx)
+{
+	uint64_t context;
+
+	if (!ctx) {
+		CONTEXT_ENTER(&context);
+		return synchronize();
+	}
+	CORE_CHECK();
+	if (!usable(table_get(TABLE_CONTEXT, ctx)))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return core_lost() == CUDA_SUCCESS ? synchronize() : core_lost();
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core.c - the process's one connection: when it begins, how calls reach the worker, its errors */
+
+#include "guest/libcuda/core.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest/libcuda/say.h"
+#include "guest/libcuda/settings.h"
+
+#define SPIN_US 30
+
+static struct {
+	pthread_mutex_t lock;
+	atomic_bool ready;
+	struct vgpu *vgpu;
+	struct vgpu_device_page device;
+	bool blocking;
+	atomic_int kept_error;
+} core = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static uint32_t spin_us(void)
+{
+	cpu_set_t set;
+
+	/* A thread that polls on the only processor keeps the worker from it. */
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2)
+		return 0;
+	return SPIN_US;
+}
+
+static CUresult connect_to_host(void)
+{
+	struct settings settings;
+	struct vgpu_options options = { .spin_us = spin_us() };
+	enum vgpu_end end;
+
+	settings_read(&settings);
+	options.socket = settings.socket;
+	options.window_bytes = settings.window_bytes;
+	options.name = program_invocation_short_name;
+	if (!options.socket)
+		return core_end(VGPU_END_NO_VGPU);
+	end = vgpu_open(&options, &core.vgpu);
+	if (end != VGPU_END_NONE)
+		return core_end(end);
+	vgpu_device(core.vgpu, &core.device);
+	core.blocking = settings.blocking;
+	if (!settings_show_device(&settings, core.device.uuid)) {
+		vgpu_close(core.vgpu);
+		core.vgpu = NULL;
+		return CUDA_ERROR_NO_DEVICE;
+	}
+	atomic_store(&core.ready, true);
+	return CUDA_SUCCESS;
+}
+
+CUresult core_init(void)
+{
+	CUresult result = CUDA_SUCCESS;
+
+	if (atomic_load(&core.ready))
+		return core_check("cuInit");
+	pthread_mutex_lock(&core.lock);
+	if (!atomic_load(&core.ready))
+		result = connect_to_host();
+	pthread_mutex_unlock(&core.lock);
+	return result;
+}
+
+CUresult core_check(const char *symbol)
+{
+	if (say_calls())
+		say_call(symbol);
+	if (!atomic_load(&core.ready) || vgpu_ended(core.vgpu) == VGPU_END_FORKED)
+		return CUDA_ERROR_NOT_INITIALIZED;
+	return CUDA_SUCCESS;
+}
+
+CUresult core_end(enum vgpu_end end)
+{
+	if (end == VGPU_END_NONE)
+		return CUDA_SUCCESS;
+	say_end(end);
+	switch (end) {
+#define RESULT_OF(value, NAME, name, result, words) \
+	case VGPU_END_##NAME:                       \
+		return (CUresult)(result);
+		VGPU_END_TABLE(RESULT_OF)
+#undef RESULT_OF
+	default:
+		return CUDA_ERROR_UNKNOWN;
+	}
+}
+
+CUresult core_lost(void)
+{
+	CUresult sticky = (CUresult)vgpu_sticky(core.vgpu);
+
+	return sticky != CUDA_SUCCESS ? sticky : core_end(vgpu_ended(core.vgpu));
+}
+
+CUresult core_start(void)
+{
+	return core_end(vgpu_start(core.vgpu));
+}
+
+struct vgpu *core_vgpu(void)
+{
+	return core.vgpu;
+}
+
+const struct vgpu_device_page *core_device(void)
+{
+	return &core.device;
+}
+
+bool core_blocking(void)
+{
+	return core.blocking;
+}
+
+/* --- calls --- */
+
+CUresult core_send(const struct vgpu_order *order)
+{
+	return core_end(vgpu_submit(core.vgpu, order));
+}
+
+CUresult core_call(const struct vgpu_order *order, struct vgpu_reply *reply)
+{
+	enum vgpu_end end = vgpu_call(core.vgpu, order, reply);
+
+	return end != VGPU_END_NONE ? core_end(end) : (CUresult)reply->result;
+}
+
+void core_keep_error(CUresult result)
+{
+	int none = CUDA_SUCCESS;
+
+	if (result != CUDA_SUCCESS)
+		atomic_compare_exchange_strong(&core.kept_error, &none, (int)result);
+}
+
+CUresult core_take_error(void)
+{
+	return (CUresult)atomic_exchange(&core.kept_error, CUDA_SUCCESS);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core.h - the process's one connection: when it begins, how calls reach the worker, its errors */
+
+#ifndef VGPU_GUEST_LIBCUDA_CORE_H
+#define VGPU_GUEST_LIBCUDA_CORE_H
+
+#include <stdbool.h>
+
+#include "common/cuda/cuda_export.h"
+#include "common/wire/vgpu_cmds.h"
+#include "guest/libvgpu/vgpu.h"
+
+/* Connects, once; a failed attempt may be made again. Return: SUCCESS, or why there is no GPU. */
+CUresult core_init(void);
+
+/*
+ * What every call asks first. symbol: of the call, for the log.
+ * Return: SUCCESS; NOT_INITIALIZED before cuInit and in a child of fork().
+ */
+CUresult core_check(const char *symbol);
+#define CORE_CHECK()                                      \
+	do {                                              \
+		CUresult checked_ = core_check(__func__); \
+		if (checked_ != CUDA_SUCCESS)             \
+			return checked_;                  \
+	} while (0)
+
+/* Opens the channel. Return: SUCCESS, or why there is none. */
+CUresult core_start(void);
+
+/* Return: the error that lost the context or the channel, SUCCESS while there is none. */
+CUresult core_lost(void);
+
+/* The connection. It is there once core_check() succeeded. */
+struct vgpu *core_vgpu(void);
+
+/* What the host says of the GPU, as it was at cuInit. */
+const struct vgpu_device_page *core_device(void);
+
+/* Whether CUDA_LAUNCH_BLOCKING asks every call to wait for what it submitted. */
+bool core_blocking(void);
+
+/* The members of a struct vgpu_order for a command without a tail. */
+#define CORE_ORDER(NAME, arguments) \
+	.op = VGPU_CMD_##NAME, .args = &(arguments), .args_bytes = sizeof(arguments)
+
+/* Puts a command without a reply into the ring. Return: SUCCESS, or why the channel is lost. */
+CUresult core_send(const struct vgpu_order *order);
+
+/* Runs a command and waits for its reply. Return: its result, or why the channel is lost. */
+CUresult core_call(const struct vgpu_order *order, struct vgpu_reply *reply);
+
+/* Keeps an error of work whose call has returned; the next call that waits returns it. */
+void core_keep_error(CUresult result);
+
+/* Return: the error that was kept, which is forgotten then. */
+CUresult core_take_error(void);
+
+/* What an end means to the call that finds it; says it once. NONE: SUCCESS. */
+CUresult core_end(enum vgpu_end end);
+
+#endif

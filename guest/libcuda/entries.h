@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* entries.h - the functions that libcuda.so.1 really has */
+
+#ifndef VGPU_GUEST_LIBCUDA_ENTRIES_H
+#define VGPU_GUEST_LIBCUDA_ENTRIES_H
+
+#include "common/cuda/cuda_export.h"
+
+#define REAL(symbol, name, version, stream, arguments, note) \
+	__attribute__((visibility("default"))) CUresult symbol arguments;
+#define REFUSED(symbol, name, version, stream)
+#include "guest/libcuda/entries.def"
+#undef REAL
+#undef REFUSED
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* image.c - kernels' images: what they are, how long, and what their compiler is told */
+
+#include "guest/libcuda/image.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest/libcuda/staging.h"
+
+#define WRAPPER_MAGIC 0x466243b1u /* nvcc's structure in a program */
+#define FATBIN_MAGIC 0xba55ed50u
+#define ELF_MAGIC 0x464c457fu
+#define IMAGE_MOST (UINT64_C(1) << 30) /* bytes */
+
+struct wrapper {
+	uint32_t magic, version;
+	const void *data;
+	void *unused;
+};
+
+struct fatbin {
+	uint32_t magic;
+	uint16_t version, header_bytes;
+	uint64_t bytes; /* behind the header */
+};
+
+/* --- what it is --- */
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Where an ELF file ends: behind its tables and its sections' bytes. 0: it makes no sense. */
+static uint64_t elf_bytes(const uint8_t *data)
+{
+	Elf64_Ehdr head;
+	uint64_t end;
+
+	memcpy(&head, data, sizeof(head));
+	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_shoff > IMAGE_MOST ||
+	    head.e_phoff > IMAGE_MOST || head.e_shentsize < sizeof(Elf64_Shdr))
+		return 0;
+	end = larger(head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize,
+		     head.e_phoff + (uint64_t)head.e_phnum * head.e_phentsize);
+	for (unsigned i = 0; i < head.e_shnum; i++) {
+		Elf64_Shdr section;
+
+		memcpy(&section, data + head.e_shoff + (uint64_t)i * head.e_shentsize,
+		       sizeof(section));
+		if (section.sh_type == SHT_NOBITS)
+			continue;
+		if (section.sh_offset > IMAGE_MOST || section.sh_size > IMAGE_MOST)
+			return 0;
+		end = larger(end, section.sh_offset + section.sh_size);
+	}
+	return larger(end, sizeof(head));
+}
+
+/* Whether the bytes begin with that number. Looks at no byte behind the first that differs. */
+static bool has_magic(const uint8_t *data, uint32_t magic)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (data[i] != (uint8_t)(magic >> (8 * i)))
+			return false;
+	return true;
+}
+
+/* PTX begins with text: blanks, a comment, a directive. */
+static bool is_text(const uint8_t *data)
+{
+	return ((*data >= '\t' && *data <= '\r') || (*data >= ' ' && *data < 0x7f)) &&
+	       !has_magic(data, FATBIN_MAGIC);
+}
+
+static CUresult measure_fatbin(struct image *image)
+{
+	struct fatbin fatbin;
+
+	memcpy(&fatbin, image->data, sizeof(fatbin));
+	if (fatbin.bytes > IMAGE_MOST || fatbin.header_bytes < sizeof(fatbin))
+		return CUDA_ERROR_INVALID_IMAGE;
+	image->bytes = fatbin.header_bytes + fatbin.bytes;
+	return CUDA_SUCCESS;
+}
+
+CUresult image_measure(const void *data, struct image *image)
+{
+	if (!data)
+		return CUDA_ERROR_INVALID_VALUE;
+	image->data = data;
+	if (is_text(data)) {
+		image->bytes = strnlen(data, IMAGE_MOST) + 1;
+		return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : CUDA_SUCCESS;
+	}
+	if (has_magic(data, WRAPPER_MAGIC)) {
+		struct wrapper wrapper;
+
+		memcpy(&wrapper, data, sizeof(wrapper));
+		if (!wrapper.data)
+			return CUDA_ERROR_INVALID_IMAGE;
+		image->data = wrapper.data;
+	}
+	if (has_magic(image->data, FATBIN_MAGIC))
+		return measure_fatbin(image);
+	if (!has_magic(image->data, ELF_MAGIC))
+		return CUDA_ERROR_INVALID_IMAGE;
+	image->bytes = elf_bytes(image->data);
+	return image->bytes == 0 || image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE
+							      : CUDA_SUCCESS;
+}
+
+static CUresult read_all(int fd, uint8_t *to, uint64_t bytes)
+{
+	while (bytes > 0) {
+		ssize_t n = read(fd, to, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return CUDA_ERROR_INVALID_IMAGE;
+		to += n;
+		bytes -= (uint64_t)n;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult image_read(const char *path, struct image *image)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CUresult result = CUDA_ERROR_INVALID_IMAGE;
+	uint8_t *data = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return CUDA_ERROR_FILE_NOT_FOUND;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    (uint64_t)st.st_size < IMAGE_MOST) {
+		/* With room for a header that a short file lacks, and for the NUL of a text. */
+		data = calloc(1, (size_t)st.st_size + sizeof(Elf64_Ehdr) + 1);
+		result = data ? read_all(fd, data, (uint64_t)st.st_size) : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	close(fd);
+	if (result != CUDA_SUCCESS) {
+		free(data);
+		return result;
+	}
+	*image = (struct image){ .data = data, .bytes = (uint64_t)st.st_size };
+	if (is_text(data))
+		image->bytes++;
+	return CUDA_SUCCESS;
+}
+
+/* --- what its compiler is told --- */
+
+/* The logs that the program wants, and where; sizes are written back through `values`. */
+struct logs {
+	char *text[2]; /* errors, information */
+	uint32_t bytes[2];
+	void **size_at[2];
+};
+
+/* Options whose value is a number that the host's compiler gets. */
+static bool is_number(CUjit_option name)
+{
+	return name <= 1 || (name >= 7 && name <= 14) || name == 16;
+}
+
+static bool read_options(const struct image_options *options, struct vgpu_load_option *out,
+			 uint32_t *num, struct logs *logs)
+{
+	*num = 0;
+	*logs = (struct logs){ 0 };
+	if (!options || options->num == 0)
+		return true;
+	if (!options->names || !options->values)
+		return false;
+	for (unsigned i = 0; i < options->num; i++) {
+		CUjit_option name = options->names[i];
+		uint32_t number = (uint32_t)(uintptr_t)options->values[i];
+
+		if (name == CU_JIT_ERROR_LOG_BUFFER || name == CU_JIT_INFO_LOG_BUFFER) {
+			logs->text[name == CU_JIT_INFO_LOG_BUFFER] = options->values[i];
+		} else if (name == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES ||
+			   name == CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES) {
+			int which = name == CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES;
+
+			logs->bytes[which] = number;
+			logs->size_at[which] = &options->values[i];
+		} else if (name == CU_JIT_WALL_TIME) {
+			options->values[i] = NULL; /* a float of 0 ms: the host's time is its own */
+		} else if (is_number(name) && *num < VGPU_LOAD_OPTIONS_MOST) {
+			out[(*num)++] = (struct vgpu_load_option){ name, number };
+		} else if (name > 64) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Copies a log to the program, with its NUL, cut where its buffer ends. */
+static void give_log(struct logs *logs, int which, const char *text, uint32_t length)
+{
+	if (!logs->text[which] || logs->bytes[which] == 0)
+		length = 0;
+	else if (length >= logs->bytes[which])
+		length = logs->bytes[which] - 1;
+	if (logs->text[which] && logs->bytes[which] > 0) {
+		memcpy(logs->text[which], text, length);
+		logs->text[which][length] = '\0';
+	}
+	if (logs->size_at[which]) /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+		*logs->size_at[which] = (void *)(uintptr_t)(length > 0 ? length + 1 : 0);
+}
+
+static void give_logs(struct logs *logs, const uint8_t *at, uint64_t room)
+{
+	uint32_t lengths[2];
+
+	memcpy(lengths, at, sizeof(lengths));
+	room -= sizeof(lengths);
+	if (lengths[0] > room || lengths[1] > room - lengths[0])
+		return;
+	give_log(logs, 0, (const char *)at + sizeof(lengths), lengths[0]);
+	give_log(logs, 1, (const char *)at + sizeof(lengths) + lengths[0], lengths[1]);
+}
+
+/* --- loading --- */
+
+/* Memory of the window for an image and the logs behind it: a buffer of staging, or pieces. */
+struct place {
+	struct staging staging;
+	uint64_t at, bytes;
+	bool staged;
+};
+
+static CUresult take_place(uint64_t bytes, struct place *place)
+{
+	place->bytes = bytes;
+	place->staged = bytes <= STAGING_SMALL;
+	if (place->staged) {
+		enum vgpu_end end = staging_take_small(core_vgpu(), &place->staging);
+
+		place->at = place->staging.at;
+		return core_end(end);
+	}
+	return core_end(vgpu_pieces_take(core_vgpu(), bytes, &place->at));
+}
+
+static void give_place(const struct place *place)
+{
+	if (place->staged)
+		staging_give(core_vgpu(), &place->staging);
+	else if (vgpu_ended(core_vgpu()) == VGPU_END_NONE)
+		vgpu_pieces_give(core_vgpu(), place->at, place->bytes);
+}
+
+CUresult image_load(const struct image *image, const struct image_options *options, uint32_t module,
+		    uint32_t *functions)
+{
+	struct vgpu_load_option numbers[VGPU_LOAD_OPTIONS_MOST];
+	struct vgpu_cmd_module_load args = { .bytes = image->bytes, .module = module };
+	struct vgpu_order order = { CORE_ORDER(MODULE_LOAD, args), .tail = numbers };
+	struct vgpu_reply reply;
+	struct place place;
+	struct logs logs;
+	uint64_t log_at = (image->bytes + 15) & ~UINT64_C(15);
+	uint32_t num;
+	CUresult result;
+
+	if (!read_options(options, numbers, &num, &logs))
+		return CUDA_ERROR_INVALID_VALUE;
+	args.log_bytes = 2 * sizeof(uint32_t) + (uint64_t)logs.bytes[0] + logs.bytes[1];
+	if (args.log_bytes > VGPU_PIECE) /* no compiler writes so much */
+		args.log_bytes = VGPU_PIECE;
+	result = take_place(log_at + args.log_bytes, &place);
+	if (result != CUDA_SUCCESS)
+		return result;
+	args.at = place.at;
+	args.log_at = place.at + log_at;
+	order.tail_bytes = num * (uint32_t)sizeof(numbers[0]);
+	memcpy(vgpu_window_address(core_vgpu(), args.at), image->data, image->bytes);
+	memset(vgpu_window_address(core_vgpu(), args.log_at), 0, 2 * sizeof(uint32_t));
+	result = core_call(&order, &reply);
+	if (vgpu_ended(core_vgpu()) == VGPU_END_NONE)
+		give_logs(&logs, vgpu_window_address(core_vgpu(), args.log_at), args.log_bytes);
+	give_place(&place);
+	*functions = (uint32_t)reply.value[0];
+	return result;
+}

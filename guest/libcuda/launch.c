@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* launch.c - launches kernels */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/libcuda/context.h"
+#include "guest/libcuda/entries.h"
+#include "guest/libcuda/module.h"
+#include "guest/libcuda/say.h"
+#include "guest/libcuda/stream.h"
+
+#define BLOB_ON_STACK 4096u /* bytes: what kernels before CUDA 12.1 may have at most */
+
+struct launch {
+	unsigned grid[3], block[3], shared_bytes, flags;
+	CUstream stream;
+	void **parameters, **extra;
+};
+
+/* --- parameters --- */
+
+/* What `extra` says: a blob and its length. Return: whether it says both. */
+static bool read_extra(void **extra, const void **blob, size_t *bytes)
+{
+	*blob = NULL;
+	*bytes = 0;
+	for (unsigned i = 0; i < 4 && extra[i] != CUDA_ABI_LAUNCH_END; i += 2) {
+		if (extra[i] == CUDA_ABI_LAUNCH_BUFFER)
+			*blob = extra[i + 1];
+		else if (extra[i] == CUDA_ABI_LAUNCH_BUFFER_BYTES && extra[i + 1])
+			memcpy(bytes, extra[i + 1], sizeof(*bytes));
+		else
+			return false;
+	}
+	return *blob || *bytes == 0;
+}
+
+/* Lays the parameters out as the function has them. blob: room for parameter_bytes. */
+static CUresult lay_out(const struct function *function, const struct launch *launch, uint8_t *blob)
+{
+	const void *given;
+	size_t bytes;
+
+	if (launch->parameters && launch->extra)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (function->parameter_num == 0)
+		return CUDA_SUCCESS;
+	if (launch->extra) {
+		if (!read_extra(launch->extra, &given, &bytes) ||
+		    bytes < function->parameter_bytes || !given)
+			return CUDA_ERROR_INVALID_VALUE;
+		memcpy(blob, given, function->parameter_bytes);
+		return CUDA_SUCCESS;
+	}
+	if (!launch->parameters)
+		return CUDA_ERROR_INVALID_VALUE;
+	memset(blob, 0, function->parameter_bytes);
+	for (uint32_t i = 0; i < function->parameter_num; i++) {
+		if (!launch->parameters[i])
+			return CUDA_ERROR_INVALID_VALUE;
+		memcpy(blob + function->parameters[i].offset, launch->parameters[i],
+		       function->parameters[i].bytes);
+	}
+	return CUDA_SUCCESS;
+}
+
+/* --- judging --- */
+
+/* Attributes of the device: limits of grid and block. */
+static CUresult check_size(const struct launch *launch)
+{
+	const int32_t *limits = core_device()->attributes;
+	uint64_t threads = 1;
+
+	for (int i = 0; i < 3; i++) {
+		if (launch->grid[i] == 0 || launch->block[i] == 0 ||
+		    launch->grid[i] > (unsigned)limits[5 + i] ||
+		    launch->block[i] > (unsigned)limits[2 + i])
+			return CUDA_ERROR_INVALID_VALUE;
+		threads *= launch->block[i];
+	}
+	return threads > (unsigned)limits[1] ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+static bool same(const struct judged *judged, const struct launch *launch)
+{
+	return memcmp(judged->block, launch->block, sizeof(judged->block)) == 0 &&
+	       judged->shared_bytes == launch->shared_bytes && judged->flags == launch->flags;
+}
+
+/*
+ * Whether the worker has taken such a launch before. What can be wrong about a launch depends on
+ * block, shared memory and flags, and on the grid only where it is cooperative.
+ */
+static bool was_judged(struct function *function, const struct launch *launch)
+{
+	bool found = false;
+
+	if (launch->flags != 0)
+		return false;
+	pthread_mutex_lock(&module_lock);
+	for (uint32_t i = 0; i < function->judged_num && i < FUNCTION_JUDGED_NUM && !found; i++)
+		found = same(&function->judged[i], launch);
+	pthread_mutex_unlock(&module_lock);
+	return found;
+}
+
+static void note_judged(struct function *function, const struct launch *launch)
+{
+	struct judged *judged;
+
+	pthread_mutex_lock(&module_lock);
+	judged = &function->judged[function->judged_num++ % FUNCTION_JUDGED_NUM];
+	memcpy(judged->block, launch->block, sizeof(judged->block));
+	judged->shared_bytes = launch->shared_bytes;
+	judged->flags = launch->flags;
+	pthread_mutex_unlock(&module_lock);
+}
+
+/* --- launching --- */
+
+static CUresult put(struct function *function, const struct launch *launch, struct stream *stream,
+		    const uint8_t *blob)
+{
+	struct vgpu_cmd_launch args = { .function = function->object.index,
+					.stream = stream->object.index,
+					.grid_x = launch->grid[0],
+					.grid_y = launch->grid[1],
+					.grid_z = launch->grid[2],
+					.block_x = launch->block[0],
+					.block_y = launch->block[1],
+					.block_z = launch->block[2],
+					.shared_bytes = launch->shared_bytes,
+					.flags = launch->flags };
+	struct vgpu_order order = { CORE_ORDER(LAUNCH, args), .tail = blob,
+				    .tail_bytes = function->parameter_bytes };
+	struct vgpu_reply reply;
+	CUresult result;
+
+	if (was_judged(function, launch))
+		return stream_submit(stream, &order);
+	result = stream_before(stream);
+	if (result == CUDA_SUCCESS)
+		result = core_call(&order, &reply);
+	if (result != CUDA_SUCCESS)
+		return result;
+	note_judged(function, launch);
+	return stream_after(stream);
+}
+
+static CUresult launch_kernel(CUfunction handle, const struct launch *launch)
+{
+	uint8_t on_stack[BLOB_ON_STACK];
+	struct function *function = module_function_of(handle);
+	uint8_t *blob = on_stack;
+	struct stream *stream;
+	CUresult result;
+
+	if (!function)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = check_size(launch);
+	if (result == CUDA_SUCCESS)
+		result = stream_find(launch->stream, &stream);
+	if (result != CUDA_SUCCESS)
+		return result;
+	if (function->parameter_bytes > sizeof(on_stack)) {
+		blob = malloc(function->parameter_bytes);
+		if (!blob)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	result = lay_out(function, launch, blob);
+	if (result == CUDA_SUCCESS)
+		result = put(function, launch, stream, blob);
+	if (blob != on_stack)
+		free(blob);
+	return result;
+}
+
+/* --- the API --- */
+
+#define LAUNCH_OF(stream_, flags_, parameters_, extra_)                                       \
+	{                                                                                     \
+		.grid = { gridDimX, gridDimY, gridDimZ },                                     \
+		.block = { blockDimX, blockDimY, blockDimZ }, .shared_bytes = sharedMemBytes, \
+		.flags = (flags_), .stream = (stream_), .parameters = (parameters_),          \
+		.extra = (extra_)                                                             \
+	}
+
+CUresult cuLaunchKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
+			unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ,
+			unsigned sharedMemBytes, CUstream hStream, void **kernelParams,
+			void **extra)
+{
+	struct launch launch = LAUNCH_OF(hStream, 0, kernelParams, extra);
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return launch_kernel(f, &launch);
+}
+
+CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
+			     unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ,
+			     unsigned sharedMemBytes, CUstream hStream, void **kernelParams,
+			     void **extra)
+{
+	struct launch launch = LAUNCH_OF(stream_per_thread(hStream), 0, kernelParams, extra);
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return launch_kernel(f, &launch);
+}
+
+CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY,
+				   unsigned gridDimZ, unsigned blockDimX, unsigned blockDimY,
+				   unsigned blockDimZ, unsigned sharedMemBytes, CUstream hStream,
+				   void **kernelParams)
+{
+	struct launch launch = LAUNCH_OF(hStream, VGPU_LAUNCH_COOPERATIVE, kernelParams, NULL);
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return launch_kernel(f, &launch);
+}
+
+CUresult cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY,
+					unsigned gridDimZ, unsigned blockDimX, unsigned blockDimY,
+					unsigned blockDimZ, unsigned sharedMemBytes,
+					CUstream hStream, void **kernelParams)
+{
+	struct launch launch = LAUNCH_OF(stream_per_thread(hStream), VGPU_LAUNCH_COOPERATIVE,
+					 kernelParams, NULL);
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return launch_kernel(f, &launch);
+}
+
+/*
+ * Attributes that are hints, and hold by themselves where one kernel follows the other: priority,
+ * L2 windows, memory domains, an early start behind another kernel.
+ */
+static CUresult read_attribute(const CUlaunchAttribute *attribute, struct launch *launch)
+{
+	unsigned value[3];
+
+	memcpy(value, &attribute->value, sizeof(value));
+	switch ((int)attribute->id) {
+	case CU_LAUNCH_ATTRIBUTE_IGNORE:
+	case 1: /* access policy window */
+	case 6: /* programmatic stream serialization */
+	case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+	case 9: /* memory synchronization domains */
+	case 10:
+		return CUDA_SUCCESS;
+	case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+		if (value[0] != 0)
+			launch->flags |= VGPU_LAUNCH_COOPERATIVE;
+		return CUDA_SUCCESS;
+	case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+		if (value[0] <= 1 && value[1] <= 1 && value[2] <= 1)
+			return CUDA_SUCCESS;
+		break;
+	default:
+		break;
+	}
+	say_refused("cuLaunchKernelEx with clusters, events or graph nodes");
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+static CUresult launch_ex(const CUlaunchConfig *config, CUfunction f, bool per_thread,
+			  void **parameters, void **extra)
+{
+	struct launch launch;
+
+	if (!config || (config->numAttrs > 0 && !config->attrs))
+		return CUDA_ERROR_INVALID_VALUE;
+	launch = (struct launch){
+		.grid = { config->gridDimX, config->gridDimY, config->gridDimZ },
+		.block = { config->blockDimX, config->blockDimY, config->blockDimZ },
+		.shared_bytes = config->sharedMemBytes,
+		.stream = per_thread ? stream_per_thread(config->hStream) : config->hStream,
+		.parameters = parameters,
+		.extra = extra
+	};
+	for (unsigned i = 0; i < config->numAttrs; i++) {
+		CUresult result = read_attribute(&config->attrs[i], &launch);
+
+		if (result != CUDA_SUCCESS)
+			return result;
+	}
+	return launch_kernel(f, &launch);
+}
+
+CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
+			  void **extra)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return launch_ex(config, f, false, kernelParams, extra);
+}
+
+CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
+			       void **extra)
+{
+	uint64_t context;
+
+	CONTEXT_ENTER(&context);
+	return launch_ex(config, f, true, kernelParams, extra);
+}

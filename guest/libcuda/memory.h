@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory.h - device memory */
+
+#ifndef VGPU_GUEST_LIBCUDA_MEMORY_H
+#define VGPU_GUEST_LIBCUDA_MEMORY_H
+
+#include "guest/libcuda/core.h"
+
+/* What a range of device addresses is: the low bits of its tag; the id of its context above them. */
+enum memory_kind { MEMORY_PLAIN, MEMORY_POOL, MEMORY_GLOBAL };
+#define MEMORY_KIND_BITS 4u
+
+static inline uint64_t memory_tag(uint64_t context, enum memory_kind kind)
+{
+	return context << MEMORY_KIND_BITS | kind;
+}
+
+static inline enum memory_kind memory_kind_of(const struct vgpu_range *range)
+{
+	return (enum memory_kind)(range->tag & ((1u << MEMORY_KIND_BITS) - 1));
+}
+
+static inline uint64_t memory_context_of(const struct vgpu_range *range)
+{
+	return range->tag >> MEMORY_KIND_BITS;
+}
+
+/* What an address means in this program. */
+enum memory_place {
+	MEMORY_PROGRAM, /* its own memory, which the GPU cannot reach */
+	MEMORY_WINDOW,	/* pinned or managed */
+	MEMORY_DEVICE,
+	MEMORY_WRONG /* begins in one of the latter two and goes beyond it */
+};
+
+/* Return: where all bytes lie. */
+enum memory_place memory_place(uint64_t address, uint64_t bytes);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* staging.c - memory of the window through which bytes of the program's own memory pass */
+
+#include "guest/libcuda/staging.h"
+
+#include <pthread.h>
+
+#include "common/wire/vgpu_cmds.h"
+#include "guest/libcuda/core.h"
+
+/*
+ * Small buffers lie in the first piece behind the channel and are always there. Big ones are pieces
+ * that are mapped when first asked for. A buffer whose copy has not ended is given to its next user
+ * only after that, and an error of the copy is kept for the next call that waits.
+ */
+
+#define SMALL_MOST 32u
+#define BIG_MOST 8u
+
+struct buffer {
+	uint64_t at;
+	bool used;
+	bool pending; /* a copy out of it may not have ended: ticket */
+	struct vgpu_ticket ticket;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t given;
+	struct buffer small[SMALL_MOST], big[BIG_MOST];
+	uint32_t small_num, big_num;
+	bool mapping; /* a thread is about to map the big ones */
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER };
+
+static void find_small(struct vgpu *vgpu)
+{
+	uint64_t at, bytes;
+
+	vgpu_window_small(vgpu, &at, &bytes);
+	while (pool.small_num < SMALL_MOST && bytes >= STAGING_SMALL) {
+		pool.small[pool.small_num++].at = at;
+		at += STAGING_SMALL;
+		bytes -= STAGING_SMALL;
+	}
+}
+
+/* Takes pieces for the big buffers: fewer where the window is small or full. Without the lock. */
+static enum vgpu_end map_big(struct vgpu *vgpu, uint64_t *at, uint32_t *num)
+{
+	enum vgpu_end end = VGPU_END_WINDOW_FULL;
+
+	for (*num = BIG_MOST; *num > 0 && end == VGPU_END_WINDOW_FULL; *num /= 2) {
+		struct vgpu_cmd_host_map args = { .bytes = (uint64_t)*num * STAGING_BIG };
+		struct vgpu_order order = { CORE_ORDER(HOST_MAP, args) };
+		struct vgpu_reply reply;
+
+		end = vgpu_pieces_take(vgpu, args.bytes, at);
+		if (end != VGPU_END_NONE)
+			continue;
+		args.at = *at;
+		end = vgpu_call(vgpu, &order, &reply);
+		if (end != VGPU_END_NONE || reply.result == 0)
+			return end;
+		vgpu_pieces_give(vgpu, *at, args.bytes);
+		end = VGPU_END_WINDOW_FULL;
+	}
+	return end;
+}
+
+/* Takes the lock, sees to it that there are big buffers. Return: with the lock, or an end without. */
+static enum vgpu_end lock_with_big(struct vgpu *vgpu)
+{
+	enum vgpu_end end = VGPU_END_NONE;
+	uint64_t at;
+	uint32_t num;
+
+	pthread_mutex_lock(&pool.lock);
+	while (pool.mapping)
+		pthread_cond_wait(&pool.given, &pool.lock);
+	if (pool.big_num > 0)
+		return VGPU_END_NONE;
+	pool.mapping = true;
+	pthread_mutex_unlock(&pool.lock);
+	end = map_big(vgpu, &at, &num);
+	pthread_mutex_lock(&pool.lock);
+	pool.mapping = false;
+	pthread_cond_broadcast(&pool.given);
+	for (uint32_t i = 0; end == VGPU_END_NONE && i < num; i++)
+		pool.big[pool.big_num++].at = at + (uint64_t)i * STAGING_BIG;
+	if (end != VGPU_END_NONE)
+		pthread_mutex_unlock(&pool.lock);
+	return end;
+}
+
+/* Return: a buffer that is free, rather one whose copy has ended; NULL: all are in use. */
+static struct buffer *find_free(struct vgpu *vgpu, struct buffer *buffers, uint32_t num)
+{
+	struct buffer *pending = NULL;
+
+	for (uint32_t i = 0; i < num; i++) {
+		if (buffers[i].used)
+			continue;
+		if (!buffers[i].pending || vgpu_answered(vgpu, &buffers[i].ticket))
+			return &buffers[i];
+		if (!pending ||
+		    (int32_t)(buffers[i].ticket.sequence - pending->ticket.sequence) < 0)
+			pending = &buffers[i];
+	}
+	return pending;
+}
+
+/* Takes one of the buffers. The caller holds the lock, which is open afterwards. */
+static enum vgpu_end take(struct vgpu *vgpu, struct buffer *buffers, uint32_t num, uint32_t *index)
+{
+	struct buffer *buffer;
+	enum vgpu_end end = VGPU_END_NONE;
+	struct vgpu_reply reply;
+	bool pending;
+
+	while (!(buffer = find_free(vgpu, buffers, num)))
+		pthread_cond_wait(&pool.given, &pool.lock);
+	buffer->used = true;
+	pending = buffer->pending;
+	buffer->pending = false;
+	pthread_mutex_unlock(&pool.lock);
+	*index = (uint32_t)(buffer - buffers);
+	if (pending) {
+		end = vgpu_take(vgpu, &buffer->ticket, &reply);
+		if (end == VGPU_END_NONE)
+			core_keep_error((CUresult)reply.result);
+	}
+	if (end == VGPU_END_NONE)
+		return end;
+	pthread_mutex_lock(&pool.lock);
+	buffer->used = false;
+	pthread_cond_broadcast(&pool.given);
+	pthread_mutex_unlock(&pool.lock);
+	return end;
+}
+
+enum vgpu_end staging_take_small(struct vgpu *vgpu, struct staging *staging)
+{
+	enum vgpu_end end;
+
+	*staging = (struct staging){ .bytes = STAGING_SMALL };
+	pthread_mutex_lock(&pool.lock);
+	if (pool.small_num == 0)
+		find_small(vgpu);
+	end = take(vgpu, pool.small, pool.small_num, &staging->index);
+	staging->at = pool.small[staging->index].at;
+	return end;
+}
+
+enum vgpu_end staging_take_big(struct vgpu *vgpu, struct staging *staging)
+{
+	enum vgpu_end end;
+
+	*staging = (struct staging){ .bytes = STAGING_BIG, .big = true };
+	end = lock_with_big(vgpu);
+	if (end != VGPU_END_NONE)
+		return end;
+	end = take(vgpu, pool.big, pool.big_num, &staging->index);
+	staging->at = pool.big[staging->index].at;
+	return end;
+}
+
+static struct buffer *buffer_of(const struct staging *staging)
+{
+	return staging->big ? &pool.big[staging->index] : &pool.small[staging->index];
+}
+
+void staging_give(struct vgpu *vgpu, const struct staging *staging)
+{
+	(void)vgpu;
+	pthread_mutex_lock(&pool.lock);
+	buffer_of(staging)->used = false;
+	pthread_cond_broadcast(&pool.given);
+	pthread_mutex_unlock(&pool.lock);
+}
+
+void staging_give_later(const struct staging *staging, const struct vgpu_ticket *ticket)
+{
+	struct buffer *buffer = buffer_of(staging);
+
+	pthread_mutex_lock(&pool.lock);
+	buffer->pending = true;
+	buffer->ticket = *ticket;
+	buffer->used = false;
+	pthread_cond_broadcast(&pool.given);
+	pthread_mutex_unlock(&pool.lock);
+}

@@ -287,10 +287,13 @@ static CUresult alloc_host(void **out, size_t bytes, unsigned flags, uint64_t co
 	uint64_t address;
 	CUresult result;
 
-	if (!out || bytes == 0 ||
-	    (flags & ~(unsigned)(CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP |
-				 CU_MEMHOSTALLOC_WRITECOMBINED)) != 0)
+	if (!out || (flags & ~(unsigned)(CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP |
+					 CU_MEMHOSTALLOC_WRITECOMBINED)) != 0)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (bytes == 0) { /* as natively: nothing, and no error */
+		*out = NULL;
+		return CUDA_SUCCESS;
+	}
 	result = hostmem_alloc(bytes, flags, false, context, &address);
 	if (result == CUDA_SUCCESS)
 		*out = (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
@@ -318,7 +321,7 @@ CUresult cuMemFreeHost(void *p)
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return p ? hostmem_free((uintptr_t)p, false) : CUDA_ERROR_INVALID_VALUE;
+	return p ? hostmem_free((uintptr_t)p, false) : CUDA_SUCCESS;
 }
 
 CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned flags)
@@ -425,10 +428,10 @@ CUresult cuMemHostUnregister(void *p)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&mem.lock);
 	index = above((uintptr_t)p);
-	if (index > 0 && mem.blocks[index - 1].address == (uintptr_t)p &&
-	    mem.blocks[index - 1].registered) {
-		take_out(index - 1);
-		result = CUDA_SUCCESS;
+	if (index > 0 && mem.blocks[index - 1].address == (uintptr_t)p) {
+		result = mem.blocks[index - 1].registered ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+		if (result == CUDA_SUCCESS)
+			take_out(index - 1);
 	}
 	pthread_mutex_unlock(&mem.lock);
 	return result;

@@ -50,6 +50,8 @@ static CUresult lay_out(const struct function *function, const struct launch *la
 		if (!read_extra(launch->extra, &given, &bytes) ||
 		    bytes < function->parameter_bytes || !given)
 			return CUDA_ERROR_INVALID_VALUE;
+		if (bytes > function->parameter_bytes) /* as natively */
+			return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
 		memcpy(blob, given, function->parameter_bytes);
 		return CUDA_SUCCESS;
 	}

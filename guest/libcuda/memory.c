@@ -245,8 +245,12 @@ static CUresult alloc_async(CUdeviceptr *out, size_t bytes, uint32_t pool, CUstr
 		result = stream_find(handle, &stream);
 	if (result != CUDA_SUCCESS)
 		return result;
-	if (!out || bytes == 0)
+	if (!out)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (bytes == 0) { /* as natively: nothing, and no error */
+		*out = 0;
+		return CUDA_SUCCESS;
+	}
 	source.stream = stream->object.index;
 	result = allocate(&source, bytes, context, &address);
 	if (result == CUDA_SUCCESS)

@@ -53,7 +53,7 @@ static enum vgpu_end send_frame(struct door *door, uint8_t type, const void *pay
 		struct cmsghdr head;
 		uint8_t room[CMSG_SPACE(VGPU_FRAME_FDS_MAX * sizeof(int))];
 	} control = { 0 };
-	struct vgpu_frame_header h = { .type = type, .length = length };
+	struct vgpu_frame_header h = { .vm_id = door->vm_id, .type = type, .length = length };
 	struct iovec part = { .iov_base = frame, .iov_len = VGPU_FRAME_HEADER_LEN + length };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	int64_t deadline_ms = now_ms() + ANSWER_MS;
@@ -102,6 +102,9 @@ static enum vgpu_end take_frame(struct door *door, uint8_t *type)
 	switch (h.type) {
 	case VGPU_FRAME_HELLO:
 		return take_hello(payload);
+	case VGPU_FRAME_CONFIG:
+		door->vm_id = vgpu_get_le32(payload);
+		return VGPU_END_NONE;
 	case VGPU_FRAME_WINDOW_STATUS:
 		door->window_told = true;
 		door->window_error = vgpu_get_le32(payload + 4);
@@ -114,7 +117,7 @@ static enum vgpu_end take_frame(struct door *door, uint8_t *type)
 		door->channel_state = vgpu_get_le32(payload + 4);
 		door->channel_error = vgpu_get_le32(payload + 8);
 		return VGPU_END_NONE;
-	default: /* CONFIG, and what a later vgpud may have to say */
+	default: /* what a later vgpud may have to say */
 		return VGPU_END_NONE;
 	}
 }

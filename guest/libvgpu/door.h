@@ -14,6 +14,7 @@
 struct door {
 	int fd; /* -1: closed */
 	struct vgpu_frame_parser parser;
+	uint32_t vm_id;		/* as CONFIG says; every later frame bears it */
 	uint32_t channel_state; /* enum vgpu_channel_state: what vgpud said last */
 	uint32_t channel_error; /* enum vgpu_end, with it */
 	bool window_told;	/* WINDOW_STATUS came */

@@ -170,6 +170,7 @@ static void take_frame(struct double_host *host, const uint8_t *frame, const int
 
 	vgpu_frame_get_header(frame, &h);
 	assert(vgpu_frame_header_ok(&h) && h.length == 16);
+	assert(h.vm_id == (h.type == VGPU_FRAME_HELLO ? 0 : 7));
 	switch (h.type) {
 	case VGPU_FRAME_HELLO:
 		send_status(host, VGPU_FRAME_HELLO, 1,

@@ -30,7 +30,7 @@ class Tenant:
 
     def __init__(self, vgpud, admin, name="t1", programs="on"):
         self.vgpud, self.admin, self.name = vgpud, admin, name
-        admin.row("add-vm", name=name, local="on")
+        admin.row("add-vm", name=name, local=True)
         admin.row("set-programs", vm=name, programs=programs)
 
     def environment(self, **more):

@@ -12,7 +12,7 @@ from lib.vgpud import Vgpud
 class ProgramCase(unittest.TestCase):
     """A daemon for each class; at the end of each test no program of its tenant is left."""
 
-    settings = ""
+    settings = "[vgpud]\nprograms_unconfined = yes\n"
 
     @classmethod
     def setUpClass(cls):

@@ -187,12 +187,13 @@ static uint64_t operate(const struct memory_form *form, uint64_t old, uint64_t b
 	return r;
 }
 
-/* Any NaN stands for another one. */
+/* Any NaN stands for another one. Of .b128 the words hold one half. */
 static bool same(const struct memory_form *form, uint64_t a, uint64_t b)
 {
 	const struct oracle_format *f = oracle_format(form->type);
+	unsigned bits = form->type_bits < 64 ? form->type_bits : 64;
 
-	for (unsigned at = 0; at < form->type_bits; at += f ? (unsigned)f->storage_bits : 64) {
+	for (unsigned at = 0; at < bits; at += f ? (unsigned)f->storage_bits : 64) {
 		uint64_t mask = mask_of(f ? (unsigned)f->storage_bits : 64);
 
 		if ((a >> at & mask) != (b >> at & mask) &&

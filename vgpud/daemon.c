@@ -282,8 +282,6 @@ static int start(struct daemon *daemon, const struct admin_server_config *admin)
 	if (err >= 0)
 		daemon_drain_load(daemon);
 	if (err >= 0)
-		programs_say_confinement(daemon->programs);
-	if (err >= 0)
 		err = file_server_open(&daemon->files, daemon->event, &daemon->broker);
 	return err < 0 ? err : 0;
 }

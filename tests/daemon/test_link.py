@@ -149,7 +149,7 @@ class Hellos(Link):
         client = self.connect(greet=False)
         frames = self.assert_closes(client, hello, bad=0, refused=1)
         self.assertEqual([frame.type for frame in frames], [Type.HELLO])
-        self.assertEqual(struct.unpack_from("<3I", frames[0].payload), (1, 1, status))
+        self.assertEqual(struct.unpack_from("<3I", frames[0].payload), (1, 2, status))
 
     def test_the_id_of_another_vm_is_denied(self):
         for vm_id in (2, 77, 0xFFFFFFFF):
@@ -157,15 +157,15 @@ class Hellos(Link):
                 self.assert_refused(proto.frame(Type.HELLO, struct.pack("<4I", 1, 1, 0, 0), vm_id=vm_id), Err.DENIED)
 
     def test_versions_that_we_do_not_speak(self):
-        for versions in ((2, 9), (0, 0), (2, 2), (5, 1), (0xFFFFFFFF, 0xFFFFFFFF)):
+        for versions in ((3, 9), (0, 0), (3, 3), (5, 1), (0xFFFFFFFF, 0xFFFFFFFF)):
             with self.subTest(versions=versions):
                 self.assert_refused(proto.hello(*versions), Err.BAD_VERSION)
 
     def test_versions_among_which_is_ours(self):
-        for versions in ((0, 1), (1, 9), (0, 0xFFFFFFFF)):
+        for versions in ((0, 1), (1, 9), (2, 2), (0, 0xFFFFFFFF)):
             with self.subTest(versions=versions), self.connect(greet=False) as client:
                 client.send_raw(proto.hello(*versions))
-                self.assertEqual(client.receive_hello(), (1, 1, Err.OK))
+                self.assertEqual(client.receive_hello(), (1, 2, Err.OK))
                 self.assertEqual(client.await_config(), (1, "A", proto.Priority.HIGH))
 
     def test_a_longer_hello_of_a_later_version(self):

@@ -60,6 +60,35 @@ class Type(IntEnum):
     RUNSTATE = 11
 
 
+class State(IntEnum):
+    """Of a channel."""
+
+    CLOSED = 0
+    OPENING = 1
+    OPEN = 2
+    LOST = 3
+    CLOSING = 4
+
+
+class End(IntEnum):
+    """Why a program gets no channel, or loses it: those that vgpud says."""
+
+    NONE = 0
+    PROGRAMS_OFF = 18
+    TOO_MANY_PROGRAMS = 19
+    NO_CHANNEL = 20
+    WINDOW_BAD = 22
+    NO_DEVICE = 23
+    NO_CONFINEMENT = 24
+    WORKER_NOT_STARTED = 26
+    DRAINING = 28
+    KILLED = 29
+    BAD_COMMAND = 31
+    WORKER_LOST = 32
+    LAYOUT = 36
+    SWITCHED_OFF = 37
+
+
 class Priority(IntEnum):
     LOW = 0
     MEDIUM = 1
@@ -93,6 +122,17 @@ class Config(NamedTuple):
     vm_id: int
     pool: str
     priority: Priority
+
+
+class WindowStatus(NamedTuple):
+    ready: int
+    error: End
+
+
+class ChannelStatus(NamedTuple):
+    channel: int
+    state: State
+    error: End
 
 
 class Response(NamedTuple):

@@ -96,9 +96,6 @@ const char *programs_refusal(const struct programs *programs);
 /* Return: whether programs run although their workers are not confined as they should be. */
 bool programs_unconfined(const struct programs *programs);
 
-/* Logs once what of that an administrator should know: the daemon's start calls it. */
-void programs_say_confinement(const struct programs *programs);
-
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);
 

@@ -36,6 +36,7 @@ struct programs {
 	uint64_t started;
 	uint64_t ended[NAME_ENDS];
 	bool closing;
+	bool said_confinement; /* the log has it: what an administrator should know of `lacking` */
 	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */
 	char refusal[SANDBOX_WHY_SIZE]; /* why programs are refused for that; "": they are not */
 };

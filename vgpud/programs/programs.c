@@ -180,13 +180,16 @@ bool programs_unconfined(const struct programs *programs)
 	return programs->lacking[0] != '\0' && programs->refusal[0] == '\0';
 }
 
-void programs_say_confinement(const struct programs *programs)
+/* A VM may have programs: logs once what that means on this host. */
+static void say_confinement(struct programs *programs)
 {
+	if (programs->said_confinement)
+		return;
+	programs->said_confinement = true;
 	if (programs->refusal[0] != '\0')
-		log_info(
-			"no programs of guests will run here, their workers cannot be confined: %s "
-			"(programs_unconfined = yes lets them run all the same)",
-			programs->refusal);
+		log_warning("no programs of guests run here, their workers cannot be confined: %s "
+			    "(programs_unconfined = yes lets them run all the same)",
+			    programs->refusal);
 	else if (programs->lacking[0] != '\0')
 		log_warning("programs of guests may run without all of their confinement: %s",
 			    programs->lacking);
@@ -313,8 +316,10 @@ void programs_vm_changed(struct programs *programs, struct vm *vm)
 		else
 			channel_try_start(channel);
 	}
-	if (vm->settings.programs)
+	if (vm->settings.programs) {
+		say_confinement(programs);
 		warm_up(programs, vm);
+	}
 	want_spares(programs);
 	update_tenants(programs, vm);
 }
@@ -334,6 +339,7 @@ void programs_conf_changed(struct programs *programs)
 {
 	follow_conf(programs);
 	judge_confinement(programs);
+	programs->said_confinement = false;
 	want_spares(programs);
 	update_tenants(programs, NULL);
 }

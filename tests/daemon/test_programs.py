@@ -35,7 +35,7 @@ class ProgramsCase(unittest.TestCase):
     def setUp(self):
         self.vgpud = self.enterContext(Vgpud("vm1:A:high", executor="cpu", settings=self.SETTINGS))
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
-        self.admin.row("add-vm", name="t1", local=True)
+        self.admin.row("add-vm", name="t1", id="7", local=True)
         self.admin.row("set-programs", vm="t1", programs="on")
 
     def tearDown(self):
@@ -128,10 +128,10 @@ class Channels(ProgramsCase):
         device = self.connect("vm1")
         self.assertEqual(device.give_window(fd=device.make_window(size=128 * MIB), size=128 * MIB, flags=0),
                          (1, End.NONE))
-        for channel in range(4):
-            device.fill_control(at=(1 + channel) * 2 * MIB, pid=channel)
-        for channel, number in enumerate((0, 1, 46, 47)):
-            self.opens(device, number, (1 + channel) * CONTROL_PAGE)
+        for piece, number in enumerate((0, 1, 46, 47), 1):
+            device.fill_control(at=piece * 2 * MIB, pid=number)
+            device.own(piece, number)
+            self.opens(device, number, piece * CONTROL_PAGE)
         self.refused(device, End.NO_CHANNEL, channel=48)
         self.refused(device, End.NO_CHANNEL, channel=2**32 - 1)
         self.assertEqual([row["channel"] for row in self.rows()], [0, 1, 46, 47])
@@ -140,6 +140,7 @@ class Channels(ProgramsCase):
             self.assertEqual(device.close_channel(number), (number, State.CLOSED, End.NONE))
         self.assertEqual(device.give_window(fd=device._memory, size=128 * MIB, flags=0, generation=2), (1, End.NONE))
         self.assertEqual(device.head()[2], 2)
+        device.own(1, 5)
         self.opens(device, 5)
         # The next device of the VM is answered when this one's workers have gone.
         device.close()
@@ -152,6 +153,8 @@ class Channels(ProgramsCase):
         self.assertEqual(device.give_window(fd=device.make_window(), size=64 * MIB, flags=0), (0, End.PROGRAMS_OFF))
         self.admin.row("set-programs", vm="vm1", programs="on")
         self.assertEqual(device.await_window(), (1, End.NONE))
+        self.refused(device, End.WINDOW_BAD)  # the guest's kernel gave it no piece
+        device.own(1, 0)
         self.opens(device)
         self.assertEqual(device.call(proto.request(proto.Op.CUDA_KERNEL, (1, 2))).results, (3,))
 
@@ -324,7 +327,7 @@ class Administrator(ProgramsCase):
 
     def test_a_local_tenant_takes_no_qemu_and_no_connect(self):
         with self.assertRaises(Refused):
-            self.admin.row("add-vm", name="t2", local=True, connect="/run/x.sock")
+            self.admin.row("add-vm", name="t2", id="8", local=True, connect="/run/x.sock")
         with LinkClient(self.vgpud.socket("t1")) as device:
             device.handshake()
             device.submit(proto.request(proto.Op.NOP))
@@ -513,7 +516,7 @@ class Confinement(unittest.TestCase):
         status = admin.row("status")
         if status["programs_refused"] is None:
             self.skipTest("this host can confine workers, or vgpud does not try")
-        admin.row("add-vm", name="t1", local=True)
+        admin.row("add-vm", name="t1", id="7", local=True)
         admin.row("set-programs", vm="t1", programs="on")
         with ProgramClient(vgpud.socket("t1")) as client:
             client.handshake()

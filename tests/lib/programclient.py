@@ -82,6 +82,10 @@ class ProgramClient(LinkClient):
         self._mapped[at:at + 16] = struct.pack("<IIQ", layout, os.getpid() if pid is None else pid, address)
         self._mapped[at + 64:at + 128] = name.ljust(64, b"\0")
 
+    def own(self, piece, channel):
+        """As vgpu.ko does: this piece of a device's window belongs to the program of this channel."""
+        self._mapped[2 * PAGE + piece] = channel + 1
+
     def head(self):
         """Return: (magic, layout, generation, piece, size) of the window's page 0."""
         return struct.unpack("<4IQ", self._mapped[:24])

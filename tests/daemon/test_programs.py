@@ -154,6 +154,7 @@ class Channels(ProgramsCase):
         self.admin.row("set-programs", vm="vm1", programs="on")
         self.assertEqual(device.await_window(), (1, End.NONE))
         self.refused(device, End.WINDOW_BAD)  # the guest's kernel gave it no piece
+        self.assertEqual(device.close_channel(), (0, State.CLOSED, End.NONE))
         device.own(1, 0)
         self.opens(device)
         self.assertEqual(device.call(proto.request(proto.Op.CUDA_KERNEL, (1, 2))).results, (3,))

@@ -95,7 +95,6 @@ typedef struct VGPUWindow {
     bool no_descriptors;        /* the chardev passes none */
     bool run_state_due;         /* RUNSTATE is to be sent */
     bool sending;
-    bool loading;               /* a state that is not whole yet */
 
     VGPUChannels channels;
     VGPUWindowSaved saved;

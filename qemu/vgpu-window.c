@@ -131,13 +131,12 @@ static void vgpu_window_cannot_give(VGPUStub *s)
 
 /*
  * While a state is loaded, its bytes may still come over what vgpud would fill
- * in. One that fails half-way ends when the VM runs.
+ * in. The VM does not run then, and without running it opens no channel.
  */
 static bool vgpu_window_may_be_given(const VGPUStub *s)
 {
     return !s->window.given && !s->window.no_descriptors &&
-           !s->window.loading && !runstate_check(RUN_STATE_INMIGRATE) &&
-           !vgpu_channels_held(s);
+           runstate_is_running() && !vgpu_channels_held(s);
 }
 
 static bool vgpu_window_give(VGPUStub *s)
@@ -206,7 +205,6 @@ void vgpu_window_send(VGPUStub *s)
 void vgpu_window_run_state(VGPUStub *s)
 {
     s->window.run_state_due = true;
-    s->window.loading = false;
     vgpu_window_send(s);
 }
 
@@ -266,7 +264,6 @@ void vgpu_window_reset(VGPUStub *s)
 
 void vgpu_window_pre_load(VGPUStub *s)
 {
-    s->window.loading = true;
     vgpu_window_reset(s);
     memset(&s->window.saved, 0, sizeof(s->window.saved));
 }
@@ -277,7 +274,6 @@ uint32_t vgpu_window_post_load(VGPUStub *s)
     VGPUWindow *w = &s->window;
     uint32_t i;
 
-    w->loading = false;
     if (!vgpu_window_exists(s)) {
         return 0;
     }

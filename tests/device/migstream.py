@@ -4,7 +4,7 @@ import dataclasses
 import json
 import struct
 
-QEMU_VM_EOF, QEMU_VM_SECTION_FULL, QEMU_VM_DESCRIPTION = 0x00, 0x04, 0x06
+QEMU_VM_EOF, QEMU_VM_SECTION_FULL, QEMU_VM_SUBSECTION, QEMU_VM_DESCRIPTION = 0x00, 0x04, 0x05, 0x06
 
 
 @dataclasses.dataclass
@@ -37,6 +37,7 @@ def _walk(fields, prefix, at):
 class Stream:
     def __init__(self, data, vmsd_name):
         self.data = data
+        self.subsections = []
         device = next(d for d in _description(data)["devices"] if d["vmsd_name"] == vmsd_name)
         # section type and id, then the name with its length, instance and version
         name = device["name"].encode()
@@ -50,7 +51,21 @@ class Stream:
         self.fields = {f.name: f for f in _walk(device["fields"], "", self.start)}
         last = list(self.fields.values())[-1]
         self.end = last.at + last.length
+        for part in device.get("subsections", ()):
+            self.end = self._take_subsection(part, self.end)
         self.section_end = self.end + 5  # a footer: type and id again
+
+    def _take_subsection(self, part, at):
+        """Its fields go among the device's. Return: where it ends."""
+        name = part["vmsd_name"].encode()
+        head = bytes([QEMU_VM_SUBSECTION, len(name)]) + name + struct.pack(">I", part["version"])
+        if self.data[at:at + len(head)] != head:
+            raise AssertionError(f"no subsection {part['vmsd_name']}")
+        self.subsections.append(part["vmsd_name"])
+        for field in _walk(part["fields"], "", at + len(head)):
+            self.fields[field.name] = field
+            end = field.at + field.length
+        return end
 
     def get(self, name):
         field = self.fields[name]

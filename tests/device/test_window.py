@@ -136,6 +136,7 @@ class Given(WindowCase):
 
     def test_not_answered_yet_is_neither(self):
         self.connect(ready=None)
+        self.card.wait_up()
         self.host.link.expect(abi.WINDOW)
         self.assertEqual(self.card.read(abi.WINDOW_READY), 0)
         self.guest.ask(0)
@@ -157,6 +158,15 @@ class Given(WindowCase):
             self.assertEqual(self.host.run_state(), 0)
             self.qemu.qmp("cont")
             self.assertEqual(self.host.run_state(), 1)
+
+    def test_a_stopped_vm_gives_it_when_it_runs(self):
+        self.qemu.qmp("stop")
+        self.connect(ready=None)
+        self.assertEqual(self.host.run_state(), 0)
+        self.still()
+        self.qemu.qmp("cont")
+        self.host.take_window()
+        self.assertEqual(self.host.running, 1)
 
     def test_an_old_vgpud(self):
         self.card.link = self.card.daemon.connect()

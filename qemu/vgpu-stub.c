@@ -25,6 +25,7 @@
 #include "hw/qdev-properties.h"
 #include "trace.h"
 #include "vgpu-bar0.h"
+#include "vgpu-channels.h"
 #include "vgpu-device.h"
 #include "vgpu-state.h"
 #include "vgpu-window.h"

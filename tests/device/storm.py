@@ -21,10 +21,14 @@ class StormFault(Exception):
 class Storm:
     """One QEMU with its device behind a root port, whose bus the guest can reset."""
 
-    def __init__(self, program=None):
-        self._device = Device(chardev="server", props=f"vm_id=3,timeout_ms={TIMEOUT_MS}", bus="rp")
+    def __init__(self, program=None, window=False):
+        """window: the device has one, of the least size."""
+        self.window = window
+        props = f"vm_id=3,timeout_ms={TIMEOUT_MS}" + (",window=w0" if window else "")
+        self._device = Device(chardev="server", props=props, bus="rp")
         # Without ACPI's part in it, the guest itself can take the device out of its slot.
         self.qemu = Qemu([self._device], program=program, extra=[
+            "-object", "memory-backend-memfd,id=w0,size=16M,share=on",
             "-device", f"pcie-root-port,id=rp,addr={PORT_SLOT}",
             "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"])
 
@@ -45,5 +49,5 @@ class Storm:
         port.config_write(control, 2, SLOT_OFF)
         self.qemu.wait_event("DEVICE_DELETED")
         self.qemu.qmp("device_add", driver="vgpu-stub", id="gpu0", bus="rp", chardev="vg0", vm_id=3,
-                      timeout_ms=TIMEOUT_MS)
+                      timeout_ms=TIMEOUT_MS, **({"window": "w0"} if self.window else {}))
         port.config_write(control, 2, SLOT_ON)

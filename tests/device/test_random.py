@@ -23,16 +23,18 @@ SEED = int(os.environ.get("VGPU_RANDOM_SEED", random.SystemRandom().getrandbits(
 
 class Accesses(unittest.TestCase):
     """Each answer is judged by tests/device/storm."""
+    window = False
+    happens = ("checked", "responses", "resets", "requests", "malformed", "poisoned")
 
     def setUp(self):
         tap.diagnose(f"VGPU_RANDOM_SEED={SEED}")
-        self.storm = Storm()
+        self.storm = Storm(window=self.window)
         self.addCleanup(self.storm.qemu.kill)
 
     def test_random_accesses_and_resets(self):
         seen = self.storm.run(SEED, COUNT)
         tap.diagnose(str(seen))
-        for name in ("checked", "responses", "resets", "requests", "malformed", "poisoned"):
+        for name in self.happens:
             self.assertGreater(seen[name], 0, f"the storm has none of: {name}")
         self.storm.qemu.stop()
 
@@ -42,6 +44,12 @@ class Accesses(unittest.TestCase):
             self.storm.replug()
         self.storm.run(SEED, COUNT // 40)
         self.storm.qemu.stop()
+
+
+class Channels(Accesses):
+    """The same with a window, channels and workers."""
+    window = True
+    happens = (*Accesses.happens, "windows", "opens", "closes", "calls")
 
 
 class Words(LinkedCard):
@@ -64,7 +72,7 @@ class Words(LinkedCard):
     def random_frame(self):
         rng = self.rng
         good = rng.choice((hello(), config(), Frame(abi.RESPONSE, abi.response(), sequence=rng.randrange(4)),
-                           Frame(rng.randrange(8), rng.randbytes(rng.randrange(64)))))
+                           Frame(rng.randrange(14), rng.randbytes(rng.randrange(64)))))
         data = bytearray(good.pack())
         for _ in range(rng.choice((0, 0, 1, 3))):
             data[rng.randrange(len(data))] = rng.getrandbits(8)

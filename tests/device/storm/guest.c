@@ -33,6 +33,7 @@ static struct chance chance;
 static struct access ring[UNDER_WAY];
 static uint64_t put, taken; /* commands, ever */
 static uint64_t disturb_at;
+static bool window;
 
 /* ---- configuration space ---- */
 
@@ -148,6 +149,51 @@ static void put_register(bool write, uint32_t reg, uint32_t value)
 		.write = write, .offset = (uint16_t)reg, .len = 4, .value = value });
 }
 
+static uint32_t some_value(void)
+{
+	static const uint32_t edges[] = {
+		0, 1, 2, 7, 40, 1023, 1024, 1025, 0x80000000u, 0xffffffffu
+	};
+
+	if (chance_below(&chance, 2))
+		return edges[chance_below(&chance, sizeof(edges) / sizeof(edges[0]))];
+	return (uint32_t)chance_next(&chance);
+}
+
+/* A register of channels: few of them, so that each is opened and closed often. */
+static void put_channel_register(void)
+{
+	uint32_t n = chance_below(&chance, 4) ? chance_below(&chance, 3)
+					      : chance_below(&chance, VGPU_CHANNELS);
+	uint32_t value = chance_below(&chance, 8) ? chance_below(&chance, 2) : some_value();
+
+	switch (chance_below(&chance, 8)) {
+	case 0:
+		put_register(chance_below(&chance, 2), VGPU_CHANNEL_BASE(n),
+			     chance_below(&chance, 8) ? chance_below(&chance, 4096) : some_value());
+		break;
+	case 1:
+	case 2:
+	case 3:
+		put_register(true, VGPU_CHANNEL_CTRL(n), value);
+		break;
+	case 4:
+		put_register(false, VGPU_CHANNEL_STATUS(n), 0);
+		break;
+	case 5:
+		put_register(true, VGPU_KICK(n), value);
+		break;
+	case 6:
+		put_register(chance_below(&chance, 2),
+			     VGPU_REG_CHANNEL_EVENTS_LO + 4 * chance_below(&chance, 2),
+			     some_value());
+		break;
+	default:
+		put_register(false, VGPU_WINDOW_REGS + 4 * chance_below(&chance, 10), 0);
+		break;
+	}
+}
+
 static void put_response_check(void)
 {
 	static const struct access all[] = {
@@ -162,26 +208,21 @@ static void put_response_check(void)
 		put_access(all[i]);
 }
 
-static uint32_t some_value(void)
-{
-	static const uint32_t edges[] = {
-		0, 1, 2, 7, 40, 1023, 1024, 1025, 0x80000000u, 0xffffffffu
-	};
-
-	if (chance_below(&chance, 2))
-		return edges[chance_below(&chance, sizeof(edges) / sizeof(edges[0]))];
-	return (uint32_t)chance_next(&chance);
-}
-
 /* Somewhere in the page, more often around an edge. */
 static uint32_t some_offset(uint32_t len)
 {
-	static const uint32_t edges[] = { 0, VGPU_REGS_LEN, VGPU_RESPONSE_BUF, VGPU_RESERVED,
+	static const uint32_t edges[] = { 0,
+					  VGPU_REGS_LEN,
+					  VGPU_RESPONSE_BUF,
+					  VGPU_WINDOW_REGS,
+					  VGPU_RESERVED,
+					  VGPU_CHANNEL_REGS,
 					  VGPU_BAR0_LEN };
 	uint32_t at = chance_below(&chance, VGPU_BAR0_LEN);
 
 	if (chance_below(&chance, 4) == 0)
-		at = edges[chance_below(&chance, 5)] + chance_below(&chance, 16) - 8;
+		at = edges[chance_below(&chance, sizeof(edges) / sizeof(edges[0]))] +
+		     chance_below(&chance, 16) - 8;
 	return at > VGPU_BAR0_LEN - len ? chance_below(&chance, VGPU_BAR0_LEN - len + 1) : at;
 }
 
@@ -201,7 +242,9 @@ static void put_something(void)
 {
 	uint32_t dice = chance_below(&chance, 100);
 
-	if (dice < 40) {
+	if (window && chance_below(&chance, 3) == 0) {
+		put_channel_register();
+	} else if (dice < 40) {
 		put_anywhere(1u << chance_below(&chance, 4));
 	} else if (dice < 70) {
 		put_anywhere(1 + chance_below(&chance, BLOCK_MAX));
@@ -265,6 +308,9 @@ void guest_open(uint64_t seed)
 {
 	chance.state = seed ^ 0x67756573740000u;
 	enable();
+	window = qtest_ask("readl %#x", BAR0 + VGPU_REG_CAPABILITIES) & VGPU_CAP_WINDOW;
+	if (window)
+		model_has_window();
 	reset_bus();
 	disturb_at = PERIOD;
 }

@@ -54,9 +54,11 @@ int main(int argc, char **argv)
 	printf("{\"accesses\": %" PRIu64 ", \"commands\": %" PRIu64 ", \"checked\": %" PRIu64
 	       ", \"responses\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"connects\": %" PRIu64
 	       ", \"requests\": %" PRIu64 ", \"answers\": %" PRIu64 ", \"malformed\": %" PRIu64
-	       ", \"poisoned\": %" PRIu64 "}\n",
+	       ", \"poisoned\": %" PRIu64 ", \"windows\": %" PRIu64 ", \"opens\": %" PRIu64
+	       ", \"closes\": %" PRIu64 ", \"calls\": %" PRIu64 "}\n",
 	       guest_counts.accesses, qtest_commands, guest_counts.checked, guest_counts.responses,
 	       guest_counts.resets, peer_counts.connects, peer_counts.requests, peer_counts.answers,
-	       peer_counts.malformed, peer_counts.poisoned);
+	       peer_counts.malformed, peer_counts.poisoned, peer_counts.windows, peer_counts.opens,
+	       peer_counts.closes, peer_counts.calls);
 	return 0;
 }

@@ -24,7 +24,20 @@ static struct {
 	uint32_t newest_tag; /* of the answers that were seen */
 	uint32_t len_before, status_before, len_after;
 	uint8_t response[VGPU_BUF_LEN];
+	uint32_t generation;
+	struct {
+		uint32_t base;
+		bool known;	  /* else a write may have met an open channel */
+		bool may_be_open; /* until STATUS says that it is closed */
+	} channel[VGPU_CHANNELS];
 } device;
+
+static bool has_window;
+
+void model_has_window(void)
+{
+	has_window = true;
+}
 
 void access_fill(uint64_t value, uint8_t *bytes, uint32_t len)
 {
@@ -41,11 +54,15 @@ uint32_t access_piece(uint32_t left)
 
 void model_forget(enum mood next)
 {
-	uint32_t tag = device.newest_tag;
+	uint32_t tag = device.newest_tag, generation = device.generation;
 
 	memset(&device, 0, sizeof(device));
 	memset(device.known, true, sizeof(device.known));
 	device.newest_tag = tag;
+	device.generation = generation;
+	/* A reset leaves those that the host still holds closing. */
+	for (uint32_t i = 0; i < VGPU_CHANNELS; i++)
+		device.channel[i].known = device.channel[i].may_be_open = true;
 	mood = next;
 }
 
@@ -57,6 +74,17 @@ static bool within(uint32_t offset, uint32_t size, uint32_t buffer)
 static bool is_register(uint32_t offset, uint32_t size)
 {
 	return offset < VGPU_REGS_LEN && size == 4 && offset % 4 == 0;
+}
+
+static bool is_window_register(uint32_t offset, uint32_t size)
+{
+	return has_window && offset >= VGPU_WINDOW_REGS && offset < VGPU_RESERVED && size == 4 &&
+	       offset % 4 == 0;
+}
+
+static uint32_t irq_mask(void)
+{
+	return has_window ? VGPU_IRQ_MASK_WINDOW : VGPU_IRQ_MASK;
 }
 
 static void expect(uint32_t offset, uint64_t found, uint64_t wanted)
@@ -82,7 +110,7 @@ static void wrote_register(uint32_t offset, uint32_t value)
 		device.request_len = value;
 		break;
 	case VGPU_REG_INTERRUPT_CTRL:
-		device.irq_ctrl = value & VGPU_IRQ_MASK;
+		device.irq_ctrl = value & irq_mask();
 		break;
 	case VGPU_REG_REQUEST_ID:
 		device.request_id = value;
@@ -95,10 +123,29 @@ static void wrote_register(uint32_t offset, uint32_t value)
 	}
 }
 
+static void wrote_window_register(uint32_t offset, uint32_t value)
+{
+	uint32_t n = (offset - VGPU_CHANNEL_REGS) / 16;
+
+	if (offset < VGPU_CHANNEL_REGS || offset >= VGPU_CHANNEL_REGS_END)
+		return;
+	if (offset == VGPU_CHANNEL_CTRL(n)) {
+		device.channel[n].may_be_open |= value == VGPU_CHANNEL_CTRL_OPEN;
+	} else if (offset == VGPU_CHANNEL_BASE(n)) {
+		if (!device.channel[n].may_be_open)
+			device.channel[n].known = true;
+		else if (device.channel[n].base != value)
+			device.channel[n].known = false;
+		device.channel[n].base = value;
+	}
+}
+
 static void wrote(uint32_t offset, const uint8_t *bytes, uint32_t size)
 {
 	if (is_register(offset, size)) {
 		wrote_register(offset, vgpu_get_le32(bytes));
+	} else if (is_window_register(offset, size)) {
+		wrote_window_register(offset, vgpu_get_le32(bytes));
 	} else if (within(offset, size, VGPU_REQUEST_BUF)) {
 		for (uint32_t i = 0; i < size; i++) {
 			uint32_t at = offset - VGPU_REQUEST_BUF + i;
@@ -163,14 +210,84 @@ static void read_register(uint32_t offset, uint32_t found)
 		break;
 	case VGPU_REG_CAPABILITIES:
 		expect(offset, found & ~VGPU_CAP_LINK_UP,
-		       VGPU_CAP_INTERRUPT | VGPU_CAP_CRC32C | VGPU_CAP_LIVE_CONFIG);
+		       VGPU_CAP_INTERRUPT | VGPU_CAP_CRC32C | VGPU_CAP_LIVE_CONFIG |
+			       (has_window ? VGPU_CAP_WINDOW : 0));
 		break;
 	case VGPU_REG_INTERRUPT_STATUS:
-		expect_range(offset, found, 0, VGPU_IRQ_MASK);
+		expect_range(offset, found, 0, irq_mask());
 		break;
 	default:
 		if (mood == MOOD_EXACT)
 			read_own_register(offset, found);
+		break;
+	}
+}
+
+static void read_channel_register(uint32_t offset, uint32_t found)
+{
+	uint32_t n = (offset - VGPU_CHANNEL_REGS) / 16;
+
+	if (offset == VGPU_CHANNEL_CTRL(n)) {
+		expect(offset, found, 0);
+	} else if (offset == VGPU_CHANNEL_BASE(n)) {
+		if (mood == MOOD_EXACT && device.channel[n].known)
+			expect(offset, found, device.channel[n].base);
+	} else if (offset == VGPU_CHANNEL_STATUS(n)) {
+		expect_range(offset, found, VGPU_CHANNEL_CLOSED, VGPU_CHANNEL_CLOSING);
+		if (found == VGPU_CHANNEL_CLOSED)
+			device.channel[n].may_be_open = false;
+		else if (!device.channel[n].may_be_open && mood == MOOD_EXACT)
+			storm_fault("channel %u has STATUS %u and was not opened", n, found);
+	} else {
+		expect_range(offset, found, 0, VGPU_END_MOST);
+	}
+}
+
+static void read_generation(uint32_t found)
+{
+	if (found < device.generation)
+		storm_fault("generation %u comes after %u", found, device.generation);
+	device.generation = found;
+}
+
+static void read_window_status(uint32_t offset, uint32_t found)
+{
+	if (found != VGPU_WINDOW_READY)
+		expect(offset, found & ~(VGPU_END_MOST << VGPU_WINDOW_END_SHIFT), 0);
+}
+
+static void read_window_register(uint32_t offset, uint32_t found)
+{
+	if (offset >= VGPU_CHANNEL_REGS && offset < VGPU_CHANNEL_REGS_END) {
+		read_channel_register(offset, found);
+		return;
+	}
+	switch (offset) {
+	case VGPU_REG_WINDOW_MAGIC:
+		expect(offset, found, VGPU_WINDOW_MAGIC);
+		break;
+	case VGPU_REG_WINDOW_VERSION:
+		expect(offset, found, VGPU_WINDOW_LAYOUT);
+		break;
+	case VGPU_REG_GENERATION:
+		read_generation(found);
+		break;
+	case VGPU_REG_WINDOW_STATUS:
+		read_window_status(offset, found);
+		break;
+	case VGPU_REG_WINDOW_SIZE_LO:
+		expect(offset, found, (uint32_t)VGPU_WINDOW_LEAST);
+		break;
+	case VGPU_REG_CHANNELS:
+		expect(offset, found, VGPU_CHANNELS);
+		break;
+	case VGPU_REG_CHANNEL_EVENTS_LO:
+		break; /* the worker's */
+	case VGPU_REG_CHANNEL_EVENTS_HI:
+		expect_range(offset, found, 0, (1u << (VGPU_CHANNELS - 32)) - 1);
+		break;
+	default:
+		expect(offset, found, 0);
 		break;
 	}
 }
@@ -189,6 +306,8 @@ static void read_piece(uint32_t offset, const uint8_t *bytes, uint32_t size)
 {
 	if (is_register(offset, size)) {
 		read_register(offset, vgpu_get_le32(bytes));
+	} else if (is_window_register(offset, size)) {
+		read_window_register(offset, vgpu_get_le32(bytes));
 	} else if (within(offset, size, VGPU_REQUEST_BUF)) {
 		if (mood == MOOD_EXACT)
 			read_request(offset, bytes, size);

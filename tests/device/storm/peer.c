@@ -18,12 +18,15 @@ static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static struct vgpu_frame_parser parser;
 static int fd = -1;
 static bool greeted;
+static int fds[8]; /* that came and belong to the next frame that has some */
+static uint32_t fd_num;
 static uint64_t newest; /* sequence of the request that came last, on any connection */
 
 void peer_open(const char *path, uint64_t seed)
 {
 	chance.state = seed ^ 0x7065657200000000u;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	channels_open(seed);
 }
 
 int peer_fd(void)
@@ -35,6 +38,12 @@ static void hang_up(void)
 {
 	close(fd);
 	fd = -1;
+}
+
+void peer_hang_up(void)
+{
+	if (fd >= 0)
+		hang_up();
 }
 
 /* Bytes that the socket does not take at once are dropped, which is one more way to misbehave. */
@@ -54,6 +63,11 @@ static void put_frame(uint8_t type, uint64_t sequence, const uint8_t *payload, u
 	vgpu_frame_put_header(frame, &h);
 	memcpy(frame + VGPU_FRAME_HEADER_LEN, payload, len);
 	put(frame, VGPU_FRAME_HEADER_LEN + len);
+}
+
+void peer_put(uint8_t type, const uint8_t *payload, uint32_t len)
+{
+	put_frame(type, 0, payload, len);
 }
 
 static void put_config(uint32_t pool)
@@ -76,7 +90,8 @@ static void greet(void)
 	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
 
 	vgpu_put_le32(hello, VGPU_LINK_VERSION);
-	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + 4,
+		      chance_below(&chance, 8) ? VGPU_LINK_VERSION_PROGRAMS : VGPU_LINK_VERSION);
 	if (chance_below(&chance, 50) == 0)
 		vgpu_put_le32(hello + 8, chance_below(&chance, VGPU_ERROR_NUM + 2));
 	put_frame(VGPU_FRAME_HELLO, 0, hello, sizeof(hello));
@@ -193,8 +208,15 @@ static void take_request(const struct vgpu_frame_header *h)
 static void take_frame(void)
 {
 	struct vgpu_frame_header h;
+	const uint8_t *payload = vgpu_frame_take(&parser, &h);
 
-	vgpu_frame_take(&parser, &h);
+	if (fd_num > 0 && h.type < VGPU_FRAME_WINDOW)
+		storm_fault("descriptors come with a frame of type %u", h.type);
+	if (greeted && h.type >= VGPU_FRAME_WINDOW) {
+		channels_take(&h, payload, fds, fd_num);
+		fd_num = 0;
+		return;
+	}
 	if (h.type == VGPU_FRAME_HELLO)
 		greet();
 	else if (h.type == VGPU_FRAME_REQUEST && greeted)
@@ -211,32 +233,67 @@ static void call(void)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		storm_fault("cannot connect to %s: %s", address.sun_path, strerror(errno));
 	vgpu_frame_reset(&parser);
+	while (fd_num > 0)
+		close(fds[--fd_num]);
+	channels_forget();
 	greeted = false;
 	peer_counts.connects++;
 }
 
-void peer_serve(void)
+/* One frame at most is whole then: descriptors are of that one. */
+static ssize_t receive(uint8_t *bytes, size_t len)
 {
-	uint8_t bytes[4096];
-	uint32_t at = 0;
-	ssize_t got;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(fds))];
+	} control;
+	struct iovec iov = { .iov_base = bytes, .iov_len = len };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
+	struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
-	if (fd < 0)
-		call();
-	got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (head != NULL && head->cmsg_type == SCM_RIGHTS) {
+		if (fd_num > 0)
+			storm_fault("descriptors come before the last ones' frame is whole");
+		fd_num = (uint32_t)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(fds, CMSG_DATA(head), fd_num * sizeof(int));
+	}
+	return got;
+}
+
+/* Return: whether there may be more to read. */
+static bool serve_some(void)
+{
+	uint8_t bytes[VGPU_FRAME_MAX];
+	ssize_t got = receive(bytes, vgpu_frame_room(&parser));
+	uint32_t used;
+
 	if (got == 0 || (got < 0 && errno != EAGAIN)) {
 		hang_up();
-		return;
+		return false;
 	}
-	while (fd >= 0 && got > 0 && at < (uint32_t)got) {
-		uint32_t used;
-		enum vgpu_frame_result result = vgpu_frame_feed(&parser, bytes + at,
-								(uint32_t)got - at, &used);
+	if (got < 0)
+		return false;
+	switch (vgpu_frame_feed(&parser, bytes, (uint32_t)got, &used)) {
+	case VGPU_FRAME_BAD:
+		storm_fault("the device sends a malformed frame");
+	case VGPU_FRAME_READY:
+		take_frame();
+		break;
+	case VGPU_FRAME_MORE:
+		break;
+	}
+	return true;
+}
 
-		if (result == VGPU_FRAME_BAD)
-			storm_fault("the device sends a malformed frame");
-		if (result == VGPU_FRAME_READY)
-			take_frame();
-		at += used;
-	}
+void peer_serve(void)
+{
+	if (fd < 0)
+		call();
+	channels_stir();
+	for (int i = 0; i < 64 && fd >= 0 && serve_some(); i++)
+		continue;
 }

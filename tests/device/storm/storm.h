@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_frame.h"
 #include "common/wire/vgpu_regs.h"
 
@@ -94,6 +95,8 @@ void access_fill(uint64_t value, uint8_t *bytes, uint32_t len);
 /* How many bytes of an access the device gets next: the largest power of 2, at most 8, at any
  * address. */
 uint32_t access_piece(uint32_t left);
+/* The device has a window of VGPU_WINDOW_LEAST. */
+void model_has_window(void);
 /* The device is as after a reset, and in this mood until the next. */
 void model_forget(enum mood next);
 /* line: what QEMU answered. Ends the program when that cannot be. */
@@ -125,6 +128,10 @@ struct peer_counts {
 	uint64_t answers;
 	uint64_t malformed;
 	uint64_t poisoned; /* answers that the device must drop */
+	uint64_t windows;
+	uint64_t opens; /* of channels */
+	uint64_t closes;
+	uint64_t calls; /* of workers to the guest */
 };
 extern struct peer_counts peer_counts;
 
@@ -132,5 +139,19 @@ void peer_open(const char *path, uint64_t seed);
 int peer_fd(void);
 /* Does what there is to do, without waiting. */
 void peer_serve(void);
+/* Sends a frame on the current connection, if there is one. */
+void peer_put(uint8_t type, const uint8_t *payload, uint32_t len);
+void peer_hang_up(void);
+
+/* ---- channels.c: the peer's half of channels ---- */
+
+void channels_open(uint64_t seed);
+/* The connection is new: no window, no channel. */
+void channels_forget(void);
+/* A frame of link version 2, with fd_num descriptors, which are its own from now on. */
+void channels_take(const struct vgpu_frame_header *h, const uint8_t *payload, const int *fds,
+		   uint32_t fd_num);
+/* What workers do by themselves. */
+void channels_stir(void);
 
 #endif

@@ -7,3 +7,7 @@ WORKER_OF_PROGRAM := $(addprefix worker/,channel.c commands.c gpu.c gpu_soft.c g
 	common/wire/cmds_check.c common/units.c common/util.c
 $(eval $(call unit-test,worker/test_program,tests/unit/worker/guest.c tests/unit/worker/no_cuda.c $(WORKER_OF_PROGRAM) \
 	$(SOFTGPU_SRC),$(SOFTGPU_LIBS)))
+$(eval $(call unit-test,wire/test_cmds,common/wire/cmds_check.c))
+$(eval $(call unit-test,worker/test_handles,worker/handles.c))
+$(eval $(call unit-test,worker/test_memory,worker/memory.c))
+$(eval $(call unit-test,worker/test_output,worker/output.c,-lpthread))

@@ -16,6 +16,8 @@
  */
 
 #define RING_QUARTER (VGPU_RING_UNITS / 4)
+/* Each store to a line that the program reads takes it away from there: the head is told seldom. */
+#define HEAD_UNITS 32u
 
 /* Of 64-bit figures: the program may see half of a change, which does no harm. */
 static void show(uint64_t *at, uint64_t figure)
@@ -36,6 +38,8 @@ void channel_init(struct channel *channel, void *first_piece, int kick, int call
 	channel->kick = kick;
 	channel->call = call;
 	channel->head = vgpu_ring_load(&channel->control->head);
+	channel->tail = channel->head;
+	channel->head_told = channel->head;
 	channel->room_told = channel->head;
 	channel->events = vgpu_ring_load(&channel->control->events);
 }
@@ -73,18 +77,18 @@ static void copy_out(const struct channel *channel, uint32_t unit, void *to, uin
 	__asm__ volatile("" ::: "memory");
 }
 
-/* Gives the units back to the program, which may wait for them. */
-static void give_room(struct channel *channel, uint32_t units, bool empty)
+/* Gives units back to the program, which may wait for them. */
+static void give_room(struct channel *channel, bool empty)
 {
 	struct vgpu_channel_control *control = channel->control;
 
-	channel->head += units;
 	vgpu_ring_publish(&control->head, channel->head);
+	channel->head_told = channel->head;
+	show(&control->commands, channel->commands);
 	if (channel->head - channel->room_told < RING_QUARTER && !empty)
 		return;
 	vgpu_ring_fence();
-	if (!empty)
-		channel->room_told = channel->head;
+	channel->room_told = channel->head;
 	if (vgpu_ring_load(&control->wants_room) == 0)
 		return;
 	pthread_mutex_lock(&channel->lock);
@@ -94,10 +98,12 @@ static void give_room(struct channel *channel, uint32_t units, bool empty)
 
 int channel_take(struct channel *channel, struct vgpu_command *to)
 {
-	uint32_t units_there = vgpu_ring_consume(&channel->control->tail) - channel->head;
 	struct vgpu_command head;
-	uint32_t units;
+	uint32_t units, units_there;
 
+	if (channel->tail == channel->head)
+		channel->tail = vgpu_ring_consume(&channel->control->tail);
+	units_there = channel->tail - channel->head;
 	if (units_there == 0)
 		return 0;
 	if (units_there > VGPU_RING_UNITS)
@@ -108,8 +114,10 @@ int channel_take(struct channel *channel, struct vgpu_command *to)
 		return -EPROTO;
 	copy_out(channel, channel->head, to, head.bytes);
 	*to = head; /* the one that was judged, whatever the second copy brought */
-	give_room(channel, units, units == units_there);
-	show(&channel->control->commands, ++channel->commands);
+	channel->head += units;
+	channel->commands++;
+	if (units == units_there || channel->head - channel->head_told >= HEAD_UNITS)
+		give_room(channel, units == units_there);
 	return 1;
 }
 

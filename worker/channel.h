@@ -23,6 +23,8 @@ struct channel {
 
 	/* Of the thread that takes. */
 	uint32_t head;
+	uint32_t tail;	    /* as it was seen last: up to there are commands */
+	uint32_t head_told; /* the head that the program knows */
 	uint32_t room_told; /* the head when an event was last counted for wants_room */
 	uint64_t commands, sleeps;
 

@@ -18,31 +18,18 @@ static CUresult (*const functions[VGPU_CMD_MOST])(struct program *program,
 #undef FUNCTION
 };
 
-/* Return: whether the handle is there (or free, where the command makes a new one). */
-static bool is_handle(struct program *program, uint8_t kind, uint32_t number)
+/* Return: whether a new object may have that number. */
+static bool is_free(struct program *program, uint8_t kind, uint32_t number)
 {
-	static const struct {
-		enum handles_kind kind;
-		bool is_new, may_be_0;
-	} what[] = {
-		[CMDS_STREAM] = { HANDLES_STREAM, false, true },
-		[CMDS_EVENT] = { HANDLES_EVENT, false, false },
-		[CMDS_MODULE] = { HANDLES_MODULE, false, false },
-		[CMDS_FUNCTION] = { HANDLES_FUNCTION, false, false },
-		[CMDS_POOL] = { HANDLES_POOL, false, true },
-		[CMDS_NEW_STREAM] = { HANDLES_STREAM, true, false },
-		[CMDS_NEW_EVENT] = { HANDLES_EVENT, true, false },
-		[CMDS_NEW_MODULE] = { HANDLES_MODULE, true, false },
-		[CMDS_NEW_FUNCTION] = { HANDLES_FUNCTION, true, false },
-		[CMDS_NEW_POOL] = { HANDLES_POOL, true, false },
+	static const enum handles_kind what[] = {
+		[CMDS_NEW_STREAM] = HANDLES_STREAM, [CMDS_NEW_EVENT] = HANDLES_EVENT,
+		[CMDS_NEW_MODULE] = HANDLES_MODULE, [CMDS_NEW_FUNCTION] = HANDLES_FUNCTION,
+		[CMDS_NEW_POOL] = HANDLES_POOL,
 	};
 	struct handles_entry entry;
 
-	if (what[kind].is_new)
-		return number != 0 && number <= VGPU_HANDLES_MOST &&
-		       !program_find(program, what[kind].kind, number, &entry);
-	return (number == 0 && what[kind].may_be_0) ||
-	       program_find(program, what[kind].kind, number, &entry);
+	return number != 0 && number <= VGPU_HANDLES_MOST &&
+	       !program_find(program, what[kind], number, &entry);
 }
 
 /* Judges what can be judged by a field's kind. bytes: of the field behind it, for positions. */
@@ -50,13 +37,6 @@ static CUresult judge_field(struct program *program, const struct cmds_field *fi
 			    uint64_t bytes)
 {
 	switch ((enum cmds_kind)field->kind) {
-	case CMDS_END:
-	case CMDS_NUMBER:
-	case CMDS_ADDRESS: /* by the function, which knows how many bytes there are */
-	case CMDS_READ_LEN:
-	case CMDS_WRITE_LEN:
-	case CMDS_PIECES_LEN:
-		return CUDA_SUCCESS;
 	case CMDS_READ_AT:
 	case CMDS_WRITE_AT:
 		return window_is_own(&program->window, value, bytes) ? CUDA_SUCCESS
@@ -66,11 +46,22 @@ static CUresult judge_field(struct program *program, const struct cmds_field *fi
 				       window_is_own(&program->window, value, bytes)
 			       ? CUDA_SUCCESS
 			       : CUDA_ERROR_INVALID_VALUE;
-	default:
-		return is_handle(program, field->kind, (uint32_t)value) ? CUDA_SUCCESS
-									: CUDA_ERROR_INVALID_HANDLE;
+	case CMDS_NEW_STREAM:
+	case CMDS_NEW_EVENT:
+	case CMDS_NEW_MODULE:
+	case CMDS_NEW_FUNCTION:
+	case CMDS_NEW_POOL:
+		return is_free(program, field->kind, (uint32_t)value) ? CUDA_SUCCESS
+								      : CUDA_ERROR_INVALID_HANDLE;
+	default: /* by the function, or with the field before */
+		return CUDA_SUCCESS;
 	}
 }
+
+/* What the function itself finds or judges: nothing is to be looked at before it runs. */
+#define BY_THE_FUNCTION                                                                  \
+	(1u << CMDS_NUMBER | 1u << CMDS_ADDRESS | 1u << CMDS_STREAM | 1u << CMDS_EVENT | \
+	 1u << CMDS_MODULE | 1u << CMDS_FUNCTION | 1u << CMDS_POOL)
 
 static CUresult judge(struct program *program, const struct cmds_entry *entry,
 		      const struct vgpu_command *command)
@@ -78,6 +69,8 @@ static CUresult judge(struct program *program, const struct cmds_entry *entry,
 	CUresult result = CUDA_SUCCESS;
 	uint32_t at = 0;
 
+	if ((entry->kinds & ~BY_THE_FUNCTION) == 0)
+		return CUDA_SUCCESS;
 	for (const struct cmds_field *field = entry->fields;
 	     field->kind != CMDS_END && result == CUDA_SUCCESS; field++) {
 		const struct cmds_field *next = field + 1;

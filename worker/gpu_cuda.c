@@ -386,14 +386,14 @@ static CUresult occupancy(struct gpu *gpu, CUfunction function, uint32_t block_t
 	return result;
 }
 
-static CUresult launch(struct gpu *gpu, const struct gpu_launch *what)
+static CUresult launch_cooperative(struct gpu_cuda *cuda, const struct gpu_launch *what,
+				   void **extra)
 {
-	struct gpu_cuda *cuda = cuda_of(gpu);
 	CUlaunchAttribute cooperative = {
 		.id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE,
 		.value = { .cooperative = 1 },
 	};
-	CUlaunchConfig config = {
+	const CUlaunchConfig config = {
 		.gridDimX = what->grid[0],
 		.gridDimY = what->grid[1],
 		.gridDimZ = what->grid[2],
@@ -405,12 +405,19 @@ static CUresult launch(struct gpu *gpu, const struct gpu_launch *what)
 		.attrs = &cooperative,
 		.numAttrs = 1,
 	};
+
+	return cuda->more.launch_config(&config, what->function, NULL, extra);
+}
+
+static CUresult launch(struct gpu *gpu, const struct gpu_launch *what)
+{
+	struct gpu_cuda *cuda = cuda_of(gpu);
 	size_t bytes = what->parameter_bytes;
 	void *extra[] = { CUDA_ABI_LAUNCH_BUFFER, (void *)(uintptr_t)what->parameters,
 			  CUDA_ABI_LAUNCH_BUFFER_BYTES, &bytes, CUDA_ABI_LAUNCH_END };
 
 	if (what->cooperative)
-		return cuda->more.launch_config(&config, what->function, NULL, extra);
+		return launch_cooperative(cuda, what, extra);
 	return cuda->calls.launch(what->function, what->grid[0], what->grid[1], what->grid[2],
 				  what->block[0], what->block[1], what->block[2],
 				  what->shared_bytes, what->stream, NULL, extra);

@@ -14,7 +14,7 @@ CUresult program_note(struct program *program, CUresult result)
 	pthread_mutex_lock(&program->lock);
 	is_first = program->sticky == CUDA_SUCCESS;
 	if (is_first)
-		program->sticky = (int32_t)result;
+		__atomic_store_n(&program->sticky, (int32_t)result, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&program->lock);
 	if (is_first) {
 		program_drain(program);
@@ -25,12 +25,7 @@ CUresult program_note(struct program *program, CUresult result)
 
 CUresult program_sticky(struct program *program)
 {
-	CUresult sticky;
-
-	pthread_mutex_lock(&program->lock);
-	sticky = (CUresult)program->sticky;
-	pthread_mutex_unlock(&program->lock);
-	return sticky;
+	return (CUresult)__atomic_load_n(&program->sticky, __ATOMIC_ACQUIRE);
 }
 
 CUresult program_take_error(struct program *program)
@@ -48,12 +43,7 @@ CUresult program_take_error(struct program *program)
 
 bool program_prints(struct program *program)
 {
-	bool prints;
-
-	pthread_mutex_lock(&program->lock);
-	prints = program->prints;
-	pthread_mutex_unlock(&program->lock);
-	return prints;
+	return __atomic_load_n(&program->prints, __ATOMIC_ACQUIRE);
 }
 
 void program_drain(struct program *program)
@@ -99,6 +89,22 @@ bool program_pool(struct program *program, uint32_t number, CUmemoryPool *pool)
 		return false;
 	*pool = entry.object;
 	return true;
+}
+
+bool program_find_launch(struct program *program, uint32_t function_number, uint32_t stream_number,
+			 struct handles_entry *function, CUstream *stream)
+{
+	const struct handles_entry *found, *on = NULL;
+
+	pthread_mutex_lock(&program->lock);
+	found = handles_find(&program->handles, HANDLES_FUNCTION, function_number);
+	if (found != NULL)
+		*function = *found;
+	if (stream_number != VGPU_STREAM_LEGACY)
+		on = handles_find(&program->handles, HANDLES_STREAM, stream_number);
+	*stream = on != NULL ? on->object : NULL;
+	pthread_mutex_unlock(&program->lock);
+	return found != NULL && (stream_number == VGPU_STREAM_LEGACY || on != NULL);
 }
 
 CUresult program_add(struct program *program, enum handles_kind kind, uint32_t number, void *object,

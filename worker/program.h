@@ -39,7 +39,9 @@ struct program {
 	pthread_mutex_t lock; /* guards the fields below */
 	struct handles handles;
 	struct memory memory;
-	int32_t error;	/* CUresult: control page's `error` */
+	int32_t error; /* CUresult: control page's `error` */
+
+	/* Read without the lock, atomically, since each command has to look. */
 	int32_t sticky; /* CUresult: control page's `sticky` */
 	bool prints;	/* a module may print or assert: then waits go by the driver's own calls */
 
@@ -69,6 +71,10 @@ bool program_stream(struct program *program, uint32_t number, CUstream *stream);
 bool program_pool(struct program *program, uint32_t number, CUmemoryPool *pool);
 bool program_find(struct program *program, enum handles_kind kind, uint32_t number,
 		  struct handles_entry *found);
+
+/* Both at once, for launches. */
+bool program_find_launch(struct program *program, uint32_t function_number, uint32_t stream_number,
+			 struct handles_entry *function, CUstream *stream);
 
 /* Gives an object its number. Return: CUDA_SUCCESS, INVALID_HANDLE, OUT_OF_MEMORY. */
 CUresult program_add(struct program *program, enum handles_kind kind, uint32_t number, void *object,

@@ -8,8 +8,8 @@
 #include "worker/program.h"
 
 /*
- * run_launch() and so on carry one command out. What commands_run() has judged holds: the size, the
- * handles (a function that runs in a helper looks again), positions in the window.
+ * run_launch() and so on carry one command out. What commands_run() has judged holds: the size,
+ * positions in the window, that new handles are free. Handles and addresses are found by the function.
  * values: of the reply, zeros before. Return: the reply's result.
  *
  * Functions of commands that WAIT return CUDA_SUCCESS when the reply comes by itself.

@@ -77,11 +77,8 @@ static CUresult load(struct program *program, const struct gpu_image *image, uin
 	CUresult result;
 
 	/* First, since a kernel may be launched as soon as the module has its number. */
-	if (may_print(image->data, image->bytes)) {
-		pthread_mutex_lock(&program->lock);
-		program->prints = true;
-		pthread_mutex_unlock(&program->lock);
-	}
+	if (may_print(image->data, image->bytes))
+		__atomic_store_n(&program->prints, true, __ATOMIC_RELEASE);
 	result = program->gpu->ops->module_load(program->gpu, image, &module);
 	if (result != CUDA_SUCCESS)
 		return result;
@@ -342,8 +339,7 @@ CUresult run_launch(struct program *program, const struct vgpu_command *command,
 	};
 
 	(void)values;
-	if (!program_find(program, HANDLES_FUNCTION, args->function, &function) ||
-	    !program_stream(program, args->stream, &launch.stream))
+	if (!program_find_launch(program, args->function, args->stream, &function, &launch.stream))
 		return CUDA_ERROR_INVALID_HANDLE;
 	/* Fewer bytes than the function has parameters would be read from behind them. */
 	if (bytes < function.value || args->flags > VGPU_LAUNCH_COOPERATIVE)

@@ -17,15 +17,23 @@ VGPU_COMMAND_TABLE(FIELDS)
 #undef FIELDS
 #undef F
 
+#define F(type, name, kind) | 1u << CMDS_##kind
 static const struct cmds_entry entries[VGPU_CMD_MOST] = {
-#define ENTRY(number, NAME, name, WAY, WORK, ANSWER, tail, fields)                               \
-	[number] = {                                                                             \
-		#name, CMDS_##WAY,   CMDS_##WORK, CMDS_##ANSWER, sizeof(struct vgpu_cmd_##name), \
-		tail,  fields_##name                                                             \
+#define ENTRY(number, NAME, name_, WAY, WORK, ANSWER, tail, args_) \
+	[number] = {                                               \
+		.name = #name_,                                    \
+		.way = CMDS_##WAY,                                 \
+		.work = CMDS_##WORK,                               \
+		.answer = CMDS_##ANSWER,                           \
+		.args_bytes = sizeof(struct vgpu_cmd_##name_),     \
+		.tail_most = tail,                                 \
+		.kinds = 0 args_,                                  \
+		.fields = fields_##name_,                          \
 	},
 	VGPU_COMMAND_TABLE(ENTRY)
 #undef ENTRY
 };
+#undef F
 
 #define F(type, name, kind)
 #define FITS(number, NAME, name, WAY, WORK, ANSWER, tail, fields)                               \

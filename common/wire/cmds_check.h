@@ -51,6 +51,7 @@ struct cmds_entry {
 	uint8_t answer;
 	uint32_t args_bytes;
 	uint32_t tail_most; /* bytes */
+	uint32_t kinds;	    /* 1 << kind of each of its fields */
 	const struct cmds_field *fields;
 };
 

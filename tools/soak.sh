@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # soak.sh - the counts that take hours: each fuzzer, the ledger's replay, the whole torture table; `make soak` runs it
 #
-# usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, replay, torture; default: all of them
+# usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, ring, replay, torture; default: all of them
 #        SOAK_PERCENT=N    so many percent of each count (100); CI runs about one with `make check`
 #        SOAK_JOBS=N       processes for each fuzzer (all processors)
-#        SOAK_SECONDS=N    time at most for fuzz_ptx and fuzz_ptx_run, each; they then say how many they ran
+#        SOAK_SECONDS=N    time at most for fuzz_ptx, fuzz_ptx_run and fuzz_channel, each; they then say how many they ran
 # Prints a line for each part as it ends, and keeps all of them with their output in build/soak/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +20,7 @@ for file in tests/fuzz/fuzz_*.c; do fuzzers+=("$(basename "$file" .c)"); done
 inputs_of() {
     case $1 in
     fuzz_ptx_run) echo 10000000 ;;
+    fuzz_channel) echo 1000000 ;;
     *) echo 100000000 ;;
     esac
 }
@@ -38,7 +39,7 @@ part() { # part NAME COUNT COMMAND...
 # shellcheck disable=SC2317
 run_fuzzer() {
     case $1 in
-    fuzz_ptx | fuzz_ptx_run)
+    fuzz_ptx | fuzz_ptx_run | fuzz_channel)
         FUZZ_RUNS=$2 FUZZ_JOBS=$jobs FUZZ_SEED=$(date +%s) FUZZ_SECONDS=${SOAK_SECONDS:-1000000} tests/fuzz/drive.sh "$1" ;;
     *) run_guided "$@" ;;
     esac
@@ -48,9 +49,11 @@ run_guided() { FUZZ_RUNS=$2 FUZZ_JOBS=$jobs FUZZ_SEED=$(date +%s) tests/fuzz/run
 # shellcheck disable=SC2317
 run_replay() { REPLAY_LEDGERS=$1 REPLAY_SEED=$(date +%s) build/tests/unit/ledger/test_replay; }
 # shellcheck disable=SC2317
+run_ring() { RING_STEPS=$1 RING_SEED=$(date +%s) build/tests/unit/worker/test_ring_model; }
+# shellcheck disable=SC2317
 run_torture() { python3 tests/torture/torture.py --times; }
 
-[ $# -gt 0 ] || set -- fuzz replay torture
+[ $# -gt 0 ] || set -- fuzz ring replay torture
 rm -rf "$kept"
 mkdir -p "$kept"
 failed=0
@@ -58,9 +61,10 @@ for wanted in "$@"; do
     case $wanted in
     fuzz) for name in "${fuzzers[@]}"; do part "$name" "$(inputs_of "$name")" run_fuzzer "$name"; done ;;
     fuzz_*) part "$wanted" "$(inputs_of "$wanted")" run_fuzzer "$wanted" ;;
+    ring) part ring 100000000 run_ring ;;
     replay) part replay 10000 run_replay ;;
     torture) part torture 1 run_torture ;;
-    *) echo "soak.sh: no part $wanted (fuzz, a fuzzer's name, replay, torture)" >&2; exit 2 ;;
+    *) echo "soak.sh: no part $wanted (fuzz, a fuzzer's name, ring, replay, torture)" >&2; exit 2 ;;
     esac
 done
 echo "what each printed: $kept/"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # drive.sh - runs one fuzzer on very many inputs without libFuzzer, on several processors; prints TAP
 #
-# usage: drive.sh FUZZER    fuzz_ptx or fuzz_ptx_run; `make fuzz-drive` builds what it runs
+# usage: drive.sh FUZZER    fuzz_ptx, fuzz_ptx_run or fuzz_channel; `make fuzz-drive` builds what it runs
 # FUZZ_RUNS=N inputs (default 1000000), FUZZ_SECONDS=N time at most (default: no bound), FUZZ_SEED=N,
 # FUZZ_JOBS=N processes that share them (default 1). It passes when all inputs were run and none fails.
 # An input that fails is kept in build/fuzz/.

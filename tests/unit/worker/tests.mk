@@ -11,3 +11,6 @@ $(eval $(call unit-test,wire/test_cmds,common/wire/cmds_check.c))
 $(eval $(call unit-test,worker/test_handles,worker/handles.c))
 $(eval $(call unit-test,worker/test_memory,worker/memory.c))
 $(eval $(call unit-test,worker/test_output,worker/output.c,-lpthread))
+# It has worker/channel.c in itself, with another memory below.
+$(eval $(call unit-test,worker/test_ring_model,,-lpthread))
+$(eval $(call unit-test,worker/test_ring_code,))

@@ -313,8 +313,8 @@ static CUresult reset(CUdevice device)
 		return CUDA_ERROR_INVALID_DEVICE;
 	pthread_mutex_lock(&lock);
 	primary_flags = 0;
-	if (primary_retains == 0)
-		__atomic_store_n(&primary_active, false, __ATOMIC_RELEASE);
+	/* Those who have it retained retain it anew, or find that it is gone. */
+	__atomic_store_n(&primary_active, false, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&lock);
 	empty_primary();
 	return CUDA_SUCCESS;

@@ -96,8 +96,7 @@ CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTable
 {
 	static atomic_bool said;
 
-	(void)pExportTableId;
-	if (!ppExportTable)
+	if (!ppExportTable || !pExportTableId)
 		return CUDA_ERROR_INVALID_VALUE;
 	*ppExportTable = NULL;
 	if (!atomic_exchange(&said, true))

@@ -97,7 +97,10 @@ CUresult image_measure(const void *data, struct image *image)
 	image->data = data;
 	if (is_text(data)) {
 		image->bytes = strnlen(data, IMAGE_MOST) + 1;
-		return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : CUDA_SUCCESS;
+		/* Text that is no PTX: the directive that every module has is missing. */
+		return image->bytes > IMAGE_MOST || !strstr(data, ".version")
+			       ? CUDA_ERROR_INVALID_IMAGE
+			       : CUDA_SUCCESS;
 	}
 	if (has_magic(data, WRAPPER_MAGIC)) {
 		struct wrapper wrapper;

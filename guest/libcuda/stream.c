@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
 #include "guest/libcuda/event.h"
 #include "guest/libcuda/owned.h"
 #include "guest/libcuda/sync.h"
@@ -47,7 +46,7 @@ static volatile uint32_t *word_of(const struct stream *stream)
 
 /* --- finding --- */
 
-static CUresult make(unsigned flags, int priority, uint64_t context, struct stream **out)
+CUresult stream_make(unsigned flags, int priority, uint64_t context, struct stream **out)
 {
 	struct stream *stream = table_new(TABLE_STREAM, sizeof(*stream), context);
 	struct vgpu_cmd_stream_create args = { .flags = flags, .priority = priority };
@@ -67,13 +66,15 @@ static CUresult make(unsigned flags, int priority, uint64_t context, struct stre
 	stream->priority = priority;
 	if (word_of(stream)) /* it was another's: the count of this stream begins anew */
 		*word_of(stream) = 0;
-	if ((flags & CU_STREAM_NON_BLOCKING) != 0)
-		atomic_fetch_add(&copies.others, 1);
 	*out = stream;
-	return CUDA_SUCCESS;
+	if ((flags & CU_STREAM_NON_BLOCKING) == 0)
+		return CUDA_SUCCESS;
+	atomic_fetch_add(&copies.others, 1);
+	/* Its first work comes after copies whose end no event marks. */
+	return atomic_load(&copies.made) != 0 ? stream_after_copy(&legacy) : CUDA_SUCCESS;
 }
 
-static void destroy(struct stream *stream)
+void stream_end(struct stream *stream)
 {
 	struct vgpu_cmd_stream_destroy args = { .stream = stream->object.index };
 	struct vgpu_order order = { CORE_ORDER(STREAM_DESTROY, args) };
@@ -91,7 +92,7 @@ static void thread_ends(void *handle)
 	struct stream *stream = table_get(TABLE_STREAM, handle);
 
 	if (stream && core_check("thread end") == CUDA_SUCCESS)
-		destroy(stream);
+		stream_end(stream);
 }
 
 static void make_key(void)
@@ -110,7 +111,7 @@ static CUresult own_stream(struct stream **stream)
 	*stream = table_get(TABLE_STREAM, pthread_getspecific(key));
 	if (*stream && (*stream)->object.context == context)
 		return CUDA_SUCCESS;
-	result = make(0, 0, context, stream);
+	result = stream_make(0, 0, context, stream);
 	if (result != CUDA_SUCCESS)
 		return result;
 	(*stream)->per_thread = true;
@@ -132,7 +133,7 @@ CUresult stream_find(CUstream handle, struct stream **stream)
 
 /* --- submitting --- */
 
-static CUresult query(const struct stream *stream)
+CUresult stream_query(const struct stream *stream)
 {
 	struct vgpu_cmd_stream_query args = { .stream = stream->object.index };
 	struct vgpu_order order = { CORE_ORDER(STREAM_QUERY, args) };
@@ -163,7 +164,7 @@ static CUresult wait_word(const struct stream *stream, const volatile uint32_t *
 
 	while (!far_enough(word, wanted)) {
 		/* A kernel that faults never writes; asking finds the error, too. */
-		CUresult result = query(stream);
+		CUresult result = stream_query(stream);
 
 		if (result == CUDA_SUCCESS)
 			return CUDA_SUCCESS;
@@ -268,247 +269,5 @@ void stream_end_owned(uint64_t context)
 {
 	for (struct stream *s = NULL; (s = table_next(TABLE_STREAM, s));)
 		if (s->object.context == context)
-			destroy(s);
-}
-
-/* --- the API --- */
-
-static CUresult create(CUstream *out, unsigned flags, int priority, uint64_t context)
-{
-	struct stream *stream;
-	CUresult result;
-
-	if (!out || (flags & ~(unsigned)CU_STREAM_NON_BLOCKING) != 0)
-		return CUDA_ERROR_INVALID_VALUE;
-	/* As the manual has it: a priority beyond the range is the nearest in it. */
-	if (priority > core_device()->priority_least)
-		priority = core_device()->priority_least;
-	if (priority < core_device()->priority_greatest)
-		priority = core_device()->priority_greatest;
-	result = make(flags, priority, context, &stream);
-	if (result != CUDA_SUCCESS)
-		return result;
-	/* Copies whose end no event marks are over before the first work of this stream. */
-	if ((flags & CU_STREAM_NON_BLOCKING) != 0 && atomic_load(&copies.made) != 0)
-		result = stream_after_copy(&legacy);
-	*out = table_handle(stream);
-	return result;
-}
-
-CUresult cuStreamCreate(CUstream *phStream, unsigned Flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return create(phStream, Flags, 0, context);
-}
-
-CUresult cuStreamCreateWithPriority(CUstream *phStream, unsigned flags, int priority)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return create(phStream, flags, priority, context);
-}
-
-static CUresult destroy_handle(CUstream handle)
-{
-	struct stream *stream = table_get(TABLE_STREAM, handle);
-
-	if (!stream || stream->per_thread)
-		return CUDA_ERROR_INVALID_HANDLE;
-	destroy(stream);
-	return CUDA_SUCCESS;
-}
-
-CUresult cuStreamDestroy_v2(CUstream hStream)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return destroy_handle(hStream);
-}
-
-CUresult cuStreamDestroy(CUstream hStream)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return destroy_handle(hStream);
-}
-
-/* The calls that take a stream, each in two forms: what NULL means is all that differs. */
-#define STREAM_CALL(symbol, parameters, arguments)    \
-	static CUresult symbol##_on parameters;       \
-	CUresult symbol parameters                    \
-	{                                             \
-		uint64_t context;                     \
-		CONTEXT_ENTER(&context);              \
-		return symbol##_on arguments;         \
-	}                                             \
-	CUresult symbol##_ptsz parameters             \
-	{                                             \
-		uint64_t context;                     \
-		CONTEXT_ENTER(&context);              \
-		hStream = stream_per_thread(hStream); \
-		return symbol##_on arguments;         \
-	}                                             \
-	static CUresult symbol##_on parameters
-
-STREAM_CALL(cuStreamQuery, (CUstream hStream), (hStream))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	return result == CUDA_SUCCESS ? query(stream) : result;
-}
-
-STREAM_CALL(cuStreamSynchronize, (CUstream hStream), (hStream))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	return result == CUDA_SUCCESS ? stream_wait(stream) : result;
-}
-
-STREAM_CALL(cuStreamGetFlags, (CUstream hStream, unsigned *flags), (hStream, flags))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	if (!flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS)
-		*flags = stream->flags;
-	return result;
-}
-
-STREAM_CALL(cuStreamGetPriority, (CUstream hStream, int *priority), (hStream, priority))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	if (!priority)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS)
-		*priority = stream->priority;
-	return result;
-}
-
-STREAM_CALL(cuStreamGetCtx, (CUstream hStream, CUcontext *pctx), (hStream, pctx))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-	uint64_t id;
-
-	if (!pctx)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS && stream == &legacy)
-		result = context_current(&id);
-	else if (result == CUDA_SUCCESS)
-		id = stream->object.context;
-	if (result == CUDA_SUCCESS)
-		*pctx = context_handle(id);
-	return result;
-}
-
-STREAM_CALL(cuStreamGetId, (CUstream hStream, unsigned long long *streamId), (hStream, streamId))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	if (!streamId)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS) /* unique in the process: its handle is */
-		*streamId = stream == &legacy ? 1 : (uintptr_t)table_handle(stream);
-	return result;
-}
-
-STREAM_CALL(cuStreamGetDevice, (CUstream hStream, CUdevice *device), (hStream, device))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	if (!device)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS)
-		*device = 0;
-	return result;
-}
-
-STREAM_CALL(cuStreamAttachMemAsync,
-	    (CUstream hStream, CUdeviceptr dptr, size_t length, unsigned flags),
-	    (hStream, dptr, length, flags))
-{
-	struct stream *stream;
-
-	(void)length;
-	if (dptr == 0 || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST &&
-			  flags != CU_MEM_ATTACH_SINGLE))
-		return CUDA_ERROR_INVALID_VALUE;
-	return stream_find(hStream,
-			   &stream); /* managed memory is always reachable from both sides */
-}
-
-/* --- capture: there is none, and it may be asked --- */
-
-STREAM_CALL(cuStreamIsCapturing, (CUstream hStream, CUstreamCaptureStatus *captureStatus),
-	    (hStream, captureStatus))
-{
-	struct stream *stream;
-	CUresult result = stream_find(hStream, &stream);
-
-	if (!captureStatus)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS)
-		*captureStatus = 0;
-	return result;
-}
-
-STREAM_CALL(cuStreamGetCaptureInfo,
-	    (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, uint64_t *id_out),
-	    (hStream, captureStatus_out, id_out))
-{
-	(void)id_out;
-	return cuStreamIsCapturing_on(hStream, captureStatus_out);
-}
-
-STREAM_CALL(cuStreamGetCaptureInfo_v2,
-	    (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, uint64_t *id_out,
-	     CUgraph *graph_out, const CUgraphNode **dependencies_out, size_t *numDependencies_out),
-	    (hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out))
-{
-	(void)id_out;
-	(void)graph_out;
-	(void)dependencies_out;
-	(void)numDependencies_out;
-	return cuStreamIsCapturing_on(hStream, captureStatus_out);
-}
-
-STREAM_CALL(cuStreamGetCaptureInfo_v3,
-	    (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, uint64_t *id_out,
-	     CUgraph *graph_out, const CUgraphNode **dependencies_out,
-	     const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out),
-	    (hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out,
-	     numDependencies_out))
-{
-	(void)id_out;
-	(void)graph_out;
-	(void)dependencies_out;
-	(void)edgeData_out;
-	(void)numDependencies_out;
-	return cuStreamIsCapturing_on(hStream, captureStatus_out);
-}
-
-CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
-{
-	static _Thread_local CUstreamCaptureMode mine;
-	CUstreamCaptureMode old = mine;
-
-	CORE_CHECK();
-	if (!mode || *mode > 2)
-		return CUDA_ERROR_INVALID_VALUE;
-	mine = *mode;
-	*mode = old;
-	return CUDA_SUCCESS;
+			stream_end(s);
 }

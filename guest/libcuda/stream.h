@@ -24,6 +24,15 @@ struct stream {
  */
 CUresult stream_find(CUstream handle, struct stream **stream);
 
+/* Makes a stream. flags: CU_STREAM_*. context: that owns it. */
+CUresult stream_make(unsigned flags, int priority, uint64_t context, struct stream **stream);
+
+/* Ends it: what was submitted before is still done. */
+void stream_end(struct stream *stream);
+
+/* Return: SUCCESS all its work is done, NOT_READY, or an error. */
+CUresult stream_query(const struct stream *stream);
+
 /* What NULL means for a function of the per-thread kind. */
 static inline CUstream stream_per_thread(CUstream handle)
 {

@@ -350,6 +350,7 @@ format:
 SBIN := $(DESTDIR)$(PREFIX)/sbin
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
+LIB := $(DESTDIR)$(PREFIX)/lib
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 ETC := $(DESTDIR)$(SYSCONFDIR)/vgpud
@@ -382,15 +383,21 @@ uninstall: uninstall-guest
 		$(foreach page,$(HOST_PAGES),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
 	rm -rf $(SHARE)/vgpu $(SHARE)/doc/vgpu
 
-# In a guest. This takes a C compiler and libpci, nothing else.
-install-guest: $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
-	install -d $(BIN) $(SHARE)/vgpu
-	install -m 755 $^ $(BIN)
+# In a guest. This takes a C compiler and libpci, nothing else. vgpu-ld.conf is for /etc/ld.so.conf.d
+# of a guest, where every program shall find our libcuda.so.1; on a host it would hide the driver's from the workers.
+install-guest: $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(B)/lib/libcuda.so.1
+	install -d $(BIN) $(SHARE)/vgpu $(LIB)/vgpu $(LIB)/pkgconfig
+	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(BIN)
+	install -m 755 $(B)/lib/libcuda.so.1 $(LIB)/vgpu
+	ln -sf libcuda.so.1 $(LIB)/vgpu/libcuda.so
+	sed 's|/usr/local|$(PREFIX)|' packaging/vgpu-cuda.pc >$(LIB)/pkgconfig/vgpu-cuda.pc
+	echo '$(PREFIX)/lib/vgpu' >$(SHARE)/vgpu/vgpu-ld.conf
 	install -m 644 packaging/60-vgpu.rules $(SHARE)/vgpu
 	@$(call install-pages,$(GUEST_PAGES))
 
 uninstall-guest:
-	rm -f $(BIN)/vgpu-probe $(BIN)/vgpu-run $(SHARE)/vgpu/60-vgpu.rules \
+	rm -rf $(LIB)/vgpu
+	rm -f $(BIN)/vgpu-probe $(BIN)/vgpu-run $(SHARE)/vgpu/60-vgpu.rules $(LIB)/pkgconfig/vgpu-cuda.pc $(SHARE)/vgpu/vgpu-ld.conf \
 		$(foreach page,$(GUEST_PAGES),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
 
 help:

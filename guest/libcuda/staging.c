@@ -47,9 +47,11 @@ static void find_small(struct vgpu *vgpu)
 /* Takes pieces for the big buffers: fewer where the window is small or full. Without the lock. */
 static enum vgpu_end map_big(struct vgpu *vgpu, uint64_t *at, uint32_t *num)
 {
+	uint64_t most = vgpu_window_bytes(vgpu) / 4 / STAGING_BIG; /* a quarter of the window */
 	enum vgpu_end end = VGPU_END_WINDOW_FULL;
 
-	for (*num = BIG_MOST; *num > 0 && end == VGPU_END_WINDOW_FULL; *num /= 2) {
+	for (*num = most < BIG_MOST ? (uint32_t)most : BIG_MOST;
+	     *num > 0 && end == VGPU_END_WINDOW_FULL; *num /= 2) {
 		struct vgpu_cmd_host_map args = { .bytes = (uint64_t)*num * STAGING_BIG };
 		struct vgpu_order order = { CORE_ORDER(HOST_MAP, args) };
 		struct vgpu_reply reply;
@@ -110,15 +112,21 @@ static struct buffer *find_free(struct vgpu *vgpu, struct buffer *buffers, uint3
 }
 
 /* Takes one of the buffers. The caller holds the lock, which is open afterwards. */
-static enum vgpu_end take(struct vgpu *vgpu, struct buffer *buffers, uint32_t num, uint32_t *index)
+static enum vgpu_end take(struct vgpu *vgpu, struct buffer *buffers, uint32_t num, bool wait,
+			  uint32_t *index)
 {
 	struct buffer *buffer;
 	enum vgpu_end end = VGPU_END_NONE;
 	struct vgpu_reply reply;
 	bool pending;
 
-	while (!(buffer = find_free(vgpu, buffers, num)))
+	while (!(buffer = find_free(vgpu, buffers, num))) {
+		if (!wait) {
+			pthread_mutex_unlock(&pool.lock);
+			return VGPU_END_WINDOW_FULL;
+		}
 		pthread_cond_wait(&pool.given, &pool.lock);
+	}
 	buffer->used = true;
 	pending = buffer->pending;
 	buffer->pending = false;
@@ -146,22 +154,33 @@ enum vgpu_end staging_take_small(struct vgpu *vgpu, struct staging *staging)
 	pthread_mutex_lock(&pool.lock);
 	if (pool.small_num == 0)
 		find_small(vgpu);
-	end = take(vgpu, pool.small, pool.small_num, &staging->index);
-	staging->at = pool.small[staging->index].at;
+	end = take(vgpu, pool.small, pool.small_num, true, &staging->index);
+	if (end == VGPU_END_NONE)
+		staging->at = pool.small[staging->index].at;
 	return end;
 }
 
-enum vgpu_end staging_take_big(struct vgpu *vgpu, struct staging *staging)
+static enum vgpu_end take_big(struct vgpu *vgpu, bool wait, struct staging *staging)
 {
 	enum vgpu_end end;
 
 	*staging = (struct staging){ .bytes = STAGING_BIG, .big = true };
 	end = lock_with_big(vgpu);
-	if (end != VGPU_END_NONE)
-		return end;
-	end = take(vgpu, pool.big, pool.big_num, &staging->index);
-	staging->at = pool.big[staging->index].at;
+	if (end == VGPU_END_NONE)
+		end = take(vgpu, pool.big, pool.big_num, wait, &staging->index);
+	if (end == VGPU_END_NONE)
+		staging->at = pool.big[staging->index].at;
 	return end;
+}
+
+enum vgpu_end staging_take_big(struct vgpu *vgpu, struct staging *staging)
+{
+	return take_big(vgpu, true, staging);
+}
+
+enum vgpu_end staging_try_big(struct vgpu *vgpu, struct staging *staging)
+{
+	return take_big(vgpu, false, staging);
 }
 
 static struct buffer *buffer_of(const struct staging *staging)

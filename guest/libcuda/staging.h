@@ -19,9 +19,15 @@ struct staging {
 	bool big;
 };
 
-/* Take one; they wait while all are in use. Return: NONE; WINDOW_FULL, or why the channel is lost. */
+/*
+ * Take one; they wait while all are in use. So a thread that has one must not take another this way:
+ * threads that all do would wait for each other. Return: NONE; WINDOW_FULL, or why the channel is lost.
+ */
 enum vgpu_end staging_take_small(struct vgpu *vgpu, struct staging *staging);
 enum vgpu_end staging_take_big(struct vgpu *vgpu, struct staging *staging);
+
+/* As staging_take_big(), without waiting for other threads. Return: also WINDOW_FULL, all are in use. */
+enum vgpu_end staging_try_big(struct vgpu *vgpu, struct staging *staging);
 
 /* Give it back: now, or once a copy out of it has ended whose ticket has not been taken. */
 void staging_give(struct vgpu *vgpu, const struct staging *staging);

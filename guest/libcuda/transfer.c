@@ -128,16 +128,24 @@ struct coming {
 	uint64_t bytes;
 };
 
-static CUresult fetch_chunk(uint64_t from, uint64_t bytes, struct stream *stream,
+/*
+ * Has a chunk fetched. first: of this copy; a later one is not waited for while others have all the
+ * buffers: *coming has none then.
+ */
+static CUresult fetch_chunk(uint64_t from, uint64_t bytes, bool first, struct stream *stream,
 			    struct coming *coming)
 {
 	struct vgpu_cmd_copy_wait args = { .from = from,
 					   .kind = VGPU_COPY_TO_WINDOW,
 					   .stream = stream->object.index };
 	struct vgpu_order order = { CORE_ORDER(COPY_WAIT, args) };
-	enum vgpu_end end = take_buffer(bytes, &coming->staging);
+	enum vgpu_end end = first ? take_buffer(bytes, &coming->staging)
+				  : staging_try_big(core_vgpu(), &coming->staging);
 	CUresult result;
 
+	coming->bytes = 0;
+	if (end == VGPU_END_WINDOW_FULL && !first)
+		return CUDA_SUCCESS;
 	if (end != VGPU_END_NONE)
 		return core_end(end);
 	coming->bytes = args.bytes = smaller(bytes, coming->staging.bytes);
@@ -173,16 +181,17 @@ static CUresult to_program(uint64_t to, uint64_t from, uint64_t bytes, struct st
 	CUresult result = CUDA_SUCCESS;
 
 	while (landed < bytes && (result == CUDA_SUCCESS || num > 0)) {
-		/* One thread's chunks wait for no more buffers than other threads leave it. */
-		if (result == CUDA_SUCCESS && asked < bytes && num < AHEAD) {
-			struct coming *next = &coming[(first + num) % AHEAD];
+		struct coming *next = &coming[(first + num) % AHEAD];
 
-			result = fetch_chunk(from + asked, bytes - asked, stream, next);
-			if (result == CUDA_SUCCESS) {
+		if (result == CUDA_SUCCESS && asked < bytes && num < AHEAD) {
+			result = fetch_chunk(from + asked, bytes - asked, num == 0, stream, next);
+			if (result == CUDA_SUCCESS && next->bytes > 0) {
 				asked += next->bytes;
 				num++;
+				continue;
 			}
-			continue;
+			if (num == 0)
+				break;
 		}
 		result = land_chunk(to + landed, &coming[first], result);
 		landed += coming[first].bytes;

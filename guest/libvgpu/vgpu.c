@@ -263,6 +263,11 @@ void *vgpu_window_address(const struct vgpu *vgpu, uint64_t at)
 	return vgpu->window + at;
 }
 
+uint64_t vgpu_window_bytes(const struct vgpu *vgpu)
+{
+	return vgpu->window_bytes;
+}
+
 bool vgpu_window_has(const struct vgpu *vgpu, const void *address, uint64_t bytes, uint64_t *at)
 {
 	uint64_t offset = (uintptr_t)address - (uintptr_t)vgpu->window;

@@ -117,6 +117,9 @@ void vgpu_pieces_give(struct vgpu *vgpu, uint64_t at, uint64_t bytes);
 /* Return: the address of a byte of the window: the same for program, worker and GPU. */
 void *vgpu_window_address(const struct vgpu *vgpu, uint64_t at);
 
+/* Return: how large the window is. */
+uint64_t vgpu_window_bytes(const struct vgpu *vgpu);
+
 /* Return: whether all bytes lie in the window, with the offset of the first in *at. */
 bool vgpu_window_has(const struct vgpu *vgpu, const void *address, uint64_t bytes, uint64_t *at);
 

@@ -70,6 +70,8 @@ class Install(unittest.TestCase):
         self.assertNotIn("prerequisites", out)
         self.assertEqual(files(self.top / "guest"), {
             *(f"usr/local/bin/{name}" for name in ("vgpu-run", "vgpu-probe")), "usr/local/share/vgpu/60-vgpu.rules",
+            "usr/local/share/vgpu/vgpu-ld.conf", "usr/local/lib/pkgconfig/vgpu-cuda.pc", "usr/local/lib/vgpu/libcuda.so.1",
+            "usr/local/lib/vgpu/libcuda.so",
             *(f"usr/local/share/man/man{page[-1]}/{page}" for page in ("vgpu-run.1", "vgpu-probe.1", "vgpu-stub.7"))})
         subprocess.run([self.top / "guest/usr/local/bin/vgpu-run", "--version"], check=True, capture_output=True)
 

@@ -7,6 +7,8 @@ $(eval $(call unit-test,admin/test_turn,vgpud/admin/turn.c,-lsystemd))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
 $(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
 $(eval $(call unit-test,libvgpu/test_channel,tests/unit/libvgpu/double.c $(CHANNEL_SRC),-lpthread))
+$(eval $(call unit-test,libcuda/test_image,$(LIBCUDA_SRC),-lpthread))
+$(eval $(call unit-test,libcuda/test_libcuda,tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c $(LIBCUDA_SRC),-lpthread))
 $(eval $(call unit-test,guest/test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \
 	guest/libvgpu/bar.c guest/tool/exit_code.c guest/libvgpu/slot.c common/names.c common/wire/proto_check.c common/crc32c.c))
 $(eval $(call unit-test,common/test_proto_check,common/wire/proto_check.c common/crc32c.c))

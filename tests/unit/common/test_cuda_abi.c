@@ -9,6 +9,7 @@
 #include <cudaTypedefs.h>
 
 #include "common/cuda/cuda_calls.h"
+#include "common/cuda/cuda_export.h"
 #include "common/cuda/cuda_program_calls.h"
 
 /* The test is whether this file compiles. */
@@ -19,6 +20,10 @@
 CUDA_ABI_RESULTS(CHECK_NUMBER)
 CUDA_ABI_ATTRIBUTES(CHECK_NUMBER)
 CUDA_ABI_FLAGS(CHECK_NUMBER)
+CUDA_EXPORT_FLAGS(CHECK_NUMBER)
+CUDA_EXPORT_ATTRIBUTES(CHECK_NUMBER)
+_Static_assert(CU_STREAM_LEGACY == CUDA_EXPORT_STREAM_LEGACY, "CU_STREAM_LEGACY");
+_Static_assert(CU_STREAM_PER_THREAD == CUDA_EXPORT_STREAM_PER_THREAD, "CU_STREAM_PER_THREAD");
 
 _Static_assert(SAME(CUdevice, int), "CUdevice");
 _Static_assert(SAME(CUdeviceptr, unsigned long long), "CUdeviceptr");

@@ -28,9 +28,13 @@ class Bench(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual((out / "report.jsonl").read_text(), done.stdout)
+        # Where cuda.h is not there, no CUDA program is built.
+        programs = {"programs"} if (paths.BIN_DIR / "bench-programs").exists() else set()
         self.assertEqual({row["section"] for row in rows},
                          {"baselines", "transports", "device", "round trips", "breakdown", "idle", "scale", "ledger",
-                          "softgpu"})
+                          "softgpu"} | programs)
+        goals = [row for row in rows if "goal" in row]
+        self.assertEqual(len(goals), 9 * len(programs))
         for row in rows:
             if row["section"] != "device":
                 self.assertGreaterEqual(row["ratio"], 0, row)

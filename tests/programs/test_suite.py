@@ -14,7 +14,7 @@ from lib.tenant import suite  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
 
-class Suite(ProgramCase):
+class Judge(ProgramCase):
     def judge(self, *parts):
         """Runs the cases whose names have one of these parts; each that fails is told with its reasons."""
         ended = self.tenant.run(suite(), "--seconds", "60", *parts, timeout_s=550)
@@ -30,6 +30,25 @@ class Suite(ProgramCase):
             elif re.match(r"ok \d", line):
                 reasons = []
         self.assertEqual(ended.rc, 0, ended.err)
+
+
+class Suite(Judge):
+    """Every case, in groups: see below."""
+
+
+class HardSuite(Judge):
+    """On a device that is as awkward as a real one: frees and loads wait for kernels, faults come late, copies are slow."""
+
+    settings = Judge.settings + "softgpu_switches = block-free fault-late=20 slow-copy=500\n"
+
+    def test_waits(self):
+        self.judge("block_", "stream_", "event_")
+
+    def test_orders(self):
+        self.judge("order_", "threads_", "launch_many", "copy_async", "copy_waits", "module_unloaded")
+
+    def test_faults(self):
+        self.judge("fault_")
 
 
 def _add_group(name, *parts):

@@ -6,10 +6,11 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=$PATH:/usr/sbin:/sbin # depmod and modprobe, which need no root for what they do here
 
 usage() {
-    echo "usage: tools/guest-image.sh [--modules NAME,...] OUTDIR PROGRAM..." >&2
+    echo "usage: tools/guest-image.sh [--modules NAME,...] [--kmod FILE] OUTDIR PROGRAM..." >&2
     echo "  OUTDIR    gets vmlinuz and initramfs.cpio" >&2
     echo "  PROGRAM   goes to the guest's /usr/bin, with the shared libraries it needs" >&2
     echo "  --modules kernel modules to load besides those that vgpu-stub needs" >&2
+    echo "  --kmod    vgpu.ko, as make kmod builds it, to load after those" >&2
     exit 2
 }
 
@@ -18,11 +19,15 @@ die() {
     exit 1
 }
 
-modules=uio_pci_generic
-if [ "${1-}" = --modules ] && [ $# -ge 2 ]; then
-    modules+=,$2
+modules=uio_pci_generic kmod=
+while [ $# -ge 2 ]; do
+    case $1 in
+    --modules) modules+=,$2 ;;
+    --kmod) kmod=$2 ;;
+    *) break ;;
+    esac
     shift 2
-fi
+done
 [ $# -ge 2 ] || usage
 case $1 in -*) usage ;; esac
 out=$1
@@ -34,57 +39,10 @@ done
 busybox=$(command -v busybox)
 ldd "$busybox" >/dev/null 2>&1 && die "$busybox is not static; apt-get install busybox-static"
 
-# shellcheck source=/dev/null
-release=$(. /etc/os-release && echo "${VERSION_CODENAME:-$VERSION_ID}")
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/vgpu
-kernel=$cache/kernel/$release
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Prints the name of the package that holds the kernel, or fails where the lists do not know it.
-kernel_package() {
-    apt-cache "$@" show --no-all-versions linux-image-cloud-amd64 2>/dev/null |
-        sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | grep .
-}
-
-# Downloads that package into $work by the lists that the options name.
-download() {
-    local package
-    package=$(kernel_package "$@") || return
-    echo "Downloading $package (about 30 MB, kept in $cache)" >&2
-    (cd "$work" && apt-get "$@" -qq download "$package") >>"$work/log" 2>&1
-}
-
-# Puts kernel and modules into the cache, by one rename: it is there whole or not at all.
-fetch_kernel() {
-    local own=(-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
-    local sandbox=()
-
-    [ "$(id -u)" -ne 0 ] || sandbox=(-o APT::Sandbox::User=root)
-    : >"$work/log"
-    # The system's lists may be absent or too old to name a version that still exists: then our own.
-    if ! download "${sandbox[@]}"; then
-        mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-        if ! apt-get "${own[@]}" "${sandbox[@]}" -qq update >>"$work/log" 2>&1 ||
-            ! download "${own[@]}" "${sandbox[@]}"; then
-            tail -n 20 "$work/log" >&2
-            die "cannot download Debian's linux-image-cloud-amd64; check the network and the apt sources, then run this again"
-        fi
-    fi
-    dpkg -x "$work"/linux-image-*.deb "$work/kernel"
-    [ -d "$work/kernel/lib" ] || mv "$work/kernel/usr/lib" "$work/kernel/lib" # where Debian 13 has it
-    version=$(basename "$work"/kernel/lib/modules/*)
-    depmod -b "$work/kernel" "$version"
-    mkdir -p "$cache/kernel"
-    local staged
-    staged=$(mktemp -d "$cache/kernel/.$release.XXXXXX")
-    cp "$work/kernel/boot/vmlinuz-$version" "$staged/vmlinuz"
-    mv "$work/kernel/lib" "$staged/lib"
-    mv -T "$staged" "$kernel" 2>/dev/null || rm -rf "$staged" # another run was faster
-}
-
-[ -e "$kernel/vmlinuz" ] || fetch_kernel
+kernel=$("$root/tools/guest-kernel.sh")
 version=$(basename "$kernel"/lib/modules/*)
 
 tree=$work/tree
@@ -111,6 +69,10 @@ while read -r file; do
     esac
     echo "$name" >>"$tree/lib/modules/order"
 done <"$work/modules"
+if [ -n "$kmod" ]; then
+    cp "$kmod" "$tree/lib/modules/vgpu.ko"
+    echo vgpu.ko >>"$tree/lib/modules/order"
+fi
 
 for program in "$@"; do
     [ -x "$program" ] || die "$program is not there; build it first: make all"

@@ -46,7 +46,7 @@ endif
 
 # Targets that need no package of ours decide for themselves; all others check first what is missing
 # (and install it when they may). The answer is kept until the list of packages changes.
-PREREQ := $(if $(MAKECMDGOALS),$(if $(filter-out %install-guest,$(MAKECMDGOALS)),$(B)/.prerequisites),$(B)/.prerequisites)
+PREREQ := $(if $(MAKECMDGOALS),$(if $(filter-out %install-guest %install-kmod,$(MAKECMDGOALS)),$(B)/.prerequisites),$(B)/.prerequisites)
 $(PREREQ): tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
 	@tools/prerequisites.sh build
@@ -247,6 +247,7 @@ torture: all $(STORM)
 .PHONY: soak
 soak: all unit fuzz fuzz-drive $(STORM)
 	@tools/prerequisites.sh test
+	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *kmod* ]] || { qemu/build.sh && $(MAKE) --no-print-directory SAN=0 guest-image; }
 	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *torture* ]] || { qemu/build.sh && qemu/build.sh --san && \
 		$(MAKE) --no-print-directory SAN=0 guest-image && $(MAKE) --no-print-directory SAN=1 build-san/bin/vgpud; }
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin tools/soak.sh $(SOAK_PARTS)
@@ -310,11 +311,13 @@ bench: all guest-image $(NFS_GUEST) $(BENCH) $(PROGRAM_BENCH)
 
 # --- guest, demo, bundle ---------------------------------------------------------------------------
 
-GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE)
-$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init tools/guest/agent $(GUEST_TOOLS)
+include guest/kmod/kmod.mk
+
+GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(KMOD_TRY)
+$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init tools/guest/agent $(GUEST_TOOLS) $(KMOD)
 	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"
-	@tools/guest-image.sh $(@D) $(GUEST_TOOLS)
+	@tools/guest-image.sh --kmod $(KMOD) $(@D) $(GUEST_TOOLS)
 
 .PHONY: guest-image demo bundle qemu
 qemu:
@@ -408,7 +411,7 @@ help:
 	@echo 'make coverage   the tests again, and which lines and branches they ran'
 	@echo 'make valgrind   the unit tests and the short torture table under valgrind'
 	@echo 'make torture    faults and attacks by the thousand, as a table (TORTURE_ARGS=--short: fewer; SAN=1)'
-	@echo 'make soak       the counts that take hours: fuzzers, replay, torture (SOAK_PARTS=..., SOAK_PERCENT=1)'
+	@echo 'make soak       the counts that take hours: fuzzers, replay, kmod, torture (SOAK_PARTS=..., SOAK_PERCENT=1)'
 	@echo 'make bench      measure, beside a baseline from the same run   (BENCH_ARGS=--short: a minute of it)'
 	@echo 'make bundle     one directory to take to a host with a GPU'
 	@echo 'make qemu       QEMU with the device           (QEMU_SRC=DIR: from that source tree)'
@@ -416,6 +419,8 @@ help:
 	@echo 'make format     put the sources into the form of .clang-format'
 	@echo 'make install    install                        (DESTDIR=, PREFIX=, SYSCONFDIR=); make uninstall takes it away'
 	@echo 'make install-guest  in a guest: the tools; it takes a C compiler and libpci'
+	@echo 'make kmod       vgpu.ko for the test guest     (make kmod-suites: also against 5.10 and 6.12)'
+	@echo 'make install-kmod   in a guest: the sources of vgpu.ko for DKMS (docs/guest.md)'
 	@echo 'make clean      remove what was built'
 
 compile_commands.json: Makefile $(COMMON_SRC) $(VGPUD_SRC) $(VGPUADM_SRC) $(LIBVGPU_SRC) $(LIBCUDA_SRC) $(PROBE_SRC) $(RUN_SRC) \

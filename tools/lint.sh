@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lint.sh - reads the sources as a strict colleague would; `make lint` runs it, `make format` puts form right
 #
-# usage: tools/lint.sh [STEP...]      all steps, or form heads banned includes exports tidy cppcheck analyzer shell man
+# usage: tools/lint.sh [STEP...]      all steps, or form heads banned includes exports tidy cppcheck analyzer kmod shell man
 #        tools/lint.sh format
 # It says what each step does and what it found, and ends with a count.
 # LINT_JOBS=N: N files at a time. LINT_SECONDS=N: tidy and analyzer begin no file after N seconds each, and say how
@@ -20,10 +20,11 @@ declare -A what=(
     [cppcheck]="cppcheck: likely bugs, less those that tools/cppcheck.suppress explains"
     [analyzer]="gcc -fanalyzer: likely bugs along paths, less those that tools/analyzer.suppress explains"
     [exports]="exports: names that no other file uses, less those that tools/exports.known explains"
+    [kmod]="vgpu.ko: sparse, and gcc -fanalyzer as the kernel's own build runs it"
     [shell]="shellcheck: shell scripts"
     [man]="mandoc: manual pages"
 )
-steps=(form heads banned includes exports tidy cppcheck analyzer shell man)
+steps=(form heads banned includes exports tidy cppcheck analyzer kmod shell man)
 jobs=${LINT_JOBS:-$(nproc)}
 rooms=() # qemu/ follows QEMU's style, and QEMU's build judges it
 for room in common proc softgpu worker vgpud vgpuadm guest examples tests bench; do [ ! -d $room ] || rooms+=("$room"); done
@@ -156,7 +157,7 @@ step_cppcheck() {
     mkdir -p "$cache/cppcheck"
     mapfile -t headers < <(printf '#include <%s>\n' sys/queue.h jansson.h | cc -E -x c - |
         sed -nE 's/^# [0-9]+ "(.*\/(sys\/queue|jansson)\.h)".*/--include=\1/p' | sort -u)
-    files '*.c' | sed -E '/^(tests|bench)\//d' | xargs -r cppcheck --quiet -j "$jobs" --cppcheck-build-dir="$cache/cppcheck" \
+    files '*.c' | sed -E '/^(tests|bench|guest\/kmod)\//d' | xargs -r cppcheck --quiet -j "$jobs" --cppcheck-build-dir="$cache/cppcheck" \
         --enable=warning,performance,portability --suppressions-list=tools/cppcheck.suppress \
         --inline-suppr --std=c11 --library=posix --library=gnu "${headers[@]}" -I. -D_GNU_SOURCE \
         -DVGPU_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' 2>&1
@@ -173,10 +174,14 @@ analyzer_one() {
 
 step_analyzer() {
     # Form of a line there: file: what. Each is for as many findings as there are.
-    files '*.c' | sed -E '/^tests\//d' | read_all analyzer | sort -u |
+    files '*.c' | sed -E '/^(tests|guest\/kmod)\//d' | read_all analyzer | sort -u |
         awk 'NR == FNR { if ($0 !~ /^(#|$)/) known[$1 " " $2]; next }
             { split($0, part, ":"); match($0, /-Wanalyzer-[a-z-]+/)
               if (!((part[1] ": " substr($0, RSTART, RLENGTH)) in known)) print }' tools/analyzer.suppress -
+}
+
+step_kmod() {
+    tools/kmod.sh check build/kmod-check
 }
 
 step_shell() {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# soak.sh - the counts that take hours: each fuzzer, the ledger's replay, the whole torture table; `make soak` runs it
+# soak.sh - the counts that take hours: each fuzzer, the ledger's replay, vgpu.ko, the whole torture table; `make soak` runs it
 #
-# usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, ring, replay, torture; default: all of them
+# usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, ring, replay, kmod, torture; default: all of them
 #        SOAK_PERCENT=N    so many percent of each count (100); CI runs about one with `make check`
 #        SOAK_JOBS=N       processes for each fuzzer (all processors)
 #        SOAK_SECONDS=N    time at most for fuzz_ptx, fuzz_ptx_run and fuzz_channel, each; they then say how many they ran
@@ -51,9 +51,11 @@ run_replay() { REPLAY_LEDGERS=$1 REPLAY_SEED=$(date +%s) build/tests/unit/ledger
 # shellcheck disable=SC2317
 run_ring() { RING_STEPS=$1 RING_SEED=$(date +%s) build/tests/unit/worker/test_ring_model; }
 # shellcheck disable=SC2317
+run_kmod() { VGPU_KMOD_CALLS=$1 VGPU_KMOD_SEED=$(date +%s) python3 -m unittest tests/guest/test_kmod.py -k Storm; }
+# shellcheck disable=SC2317
 run_torture() { python3 tests/torture/torture.py --times; }
 
-[ $# -gt 0 ] || set -- fuzz ring replay torture
+[ $# -gt 0 ] || set -- fuzz ring replay kmod torture
 rm -rf "$kept"
 mkdir -p "$kept"
 failed=0
@@ -63,8 +65,9 @@ for wanted in "$@"; do
     fuzz_*) part "$wanted" "$(inputs_of "$wanted")" run_fuzzer "$wanted" ;;
     ring) part ring 100000000 run_ring ;;
     replay) part replay 10000 run_replay ;;
+    kmod) part kmod 1000000 run_kmod ;;
     torture) part torture 1 run_torture ;;
-    *) echo "soak.sh: no part $wanted (fuzz, a fuzzer's name, ring, replay, torture)" >&2; exit 2 ;;
+    *) echo "soak.sh: no part $wanted (fuzz, a fuzzer's name, ring, replay, kmod, torture)" >&2; exit 2 ;;
     esac
 done
 echo "what each printed: $kept/"

@@ -15,3 +15,12 @@ $(RACE): $(call obj,tests/guest/race.c common/util.c)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lpthread
+
+# Calls of /dev/vgpuN: those that a test names, and random ones.
+KMOD_TRY := $(B)/tests/guest/kmod-try $(B)/tests/guest/kmod-storm
+$(B)/tests/guest/kmod-try: $(B)/tests/guest/kmod_try.o
+$(B)/tests/guest/kmod-storm: $(B)/tests/guest/kmod_storm.o
+$(KMOD_TRY):
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lpthread

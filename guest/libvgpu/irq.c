@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* irq.c - waits for the device's interrupt through uio_pci_generic */
+/* irq.c - waits for the device's interrupt, through vgpu.ko or uio_pci_generic */
 
 #include "guest/libvgpu/irq.h"
 
@@ -10,19 +10,25 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/wire/vgpu_ioctl.h"
 #include "common/wire/vgpu_regs.h"
 #include "guest/libvgpu/sysfs.h"
 
 /*
- * Theory of operation: the device keeps INTx asserted while INTERRUPT_STATUS has an enabled bit.
+ * Theory of operation: vgpu.ko handles the interrupt of a device with a window, and says how many
+ * completions there were: nothing here touches the interrupt's registers then.
+ *
+ * Else it is uio_pci_generic: the device keeps INTx asserted while INTERRUPT_STATUS has an enabled bit.
  * uio_pci_generic's handler does not know the device; it only sets the Interrupt Disable bit of the
  * command register and wakes the reader of /dev/uioN. So after each interrupt this side first
  * clears the cause in the device and then that bit: in the other order the interrupt would come
  * again at once.
  */
 
+#define VGPU_DRIVER "vgpu"
 #define DRIVER "uio_pci_generic"
 #define DRIVER_DIR "/sys/bus/pci/drivers/" DRIVER
 
@@ -53,6 +59,64 @@ static void unbind_driver(const char *slot)
 	sysfs_write(path, "\n");
 }
 
+/* The device's node /dev/NAMEn of a class of drivers. Return: its descriptor, or -errno. */
+static int open_node(const char *slot, const char *class, const char *name, int flags)
+{
+	char path[SYSFS_PATH_LEN];
+	struct dirent *entry;
+	int fd = -ENOENT;
+	DIR *dir;
+
+	sysfs_path(path, slot, class);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (fd == -ENOENT && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, name, strlen(name)) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/dev/%.32s", entry->d_name);
+		fd = open(path, flags | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	closedir(dir);
+	return fd;
+}
+
+/* Sleeps at most timeout_ms until there was a completion since the last call. Return: 0 or -errno. */
+static int wait_vgpu(struct irq *irq, uint32_t timeout_ms)
+{
+	struct vgpu_ioctl_wait wait = { .count = irq->vgpu_count, .timeout_ms = timeout_ms };
+
+	if (ioctl(irq->vgpu_fd, VGPU_IOCTL_WAIT_V1, &wait) < 0)
+		return errno == EINTR ? 0 : -EIO;
+	irq->count += wait.count - irq->vgpu_count;
+	irq->vgpu_count = wait.count;
+	return 0;
+}
+
+static int open_vgpu(struct irq *irq, struct fail *fail)
+{
+	const char *slot = irq->device->name;
+	int err;
+
+	irq->vgpu_fd = open_node(slot, "misc", "vgpu", O_RDWR);
+	if (irq->vgpu_fd == -EACCES)
+		return fail_set(
+			fail, FAIL_PERMISSION, -EACCES,
+			"%s: no permission to open its /dev/vgpu node; install the udev rule "
+			"60-vgpu.rules and join the group vgpu, use --wait poll, or be root",
+			slot);
+	if (irq->vgpu_fd < 0)
+		return fail_set(fail, FAIL_UNUSABLE, irq->vgpu_fd,
+				"%s: cannot open its /dev/vgpu node: %s", slot,
+				strerror(-irq->vgpu_fd));
+	/* Enables the interrupt; completions of before do not count. */
+	err = wait_vgpu(irq, 0);
+	irq->count = 0;
+	return err < 0 ? fail_set(fail, FAIL_UNUSABLE, err, "%s: vgpu.ko does not wait", slot) : 0;
+}
+
 static int ensure_driver(struct irq *irq, struct fail *fail)
 {
 	const char *slot = irq->device->name;
@@ -60,6 +124,8 @@ static int ensure_driver(struct irq *irq, struct fail *fail)
 	int err;
 
 	if (sysfs_driver(slot, driver, sizeof(driver)) == 0) {
+		if (strcmp(driver, VGPU_DRIVER) == 0)
+			return open_vgpu(irq, fail);
 		if (strcmp(driver, DRIVER) == 0)
 			return 0;
 		return fail_set(fail, FAIL_UNUSABLE, -EBUSY,
@@ -81,30 +147,6 @@ static int ensure_driver(struct irq *irq, struct fail *fail)
 				slot, strerror(-err));
 	irq->bound = true;
 	return 0;
-}
-
-/* The node /dev/uioN of the device. Return: its descriptor, or -errno. */
-static int open_uio(const char *slot)
-{
-	char path[SYSFS_PATH_LEN];
-	struct dirent *entry;
-	int fd = -ENOENT;
-	DIR *dir;
-
-	sysfs_path(path, slot, "uio");
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while (fd == -ENOENT && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "uio", 3) != 0)
-			continue;
-		snprintf(path, sizeof(path), "/dev/%.32s", entry->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			fd = -errno;
-	}
-	closedir(dir);
-	return fd;
 }
 
 /* Clears Interrupt Disable, which the driver's handler sets. */
@@ -129,7 +171,7 @@ static int open_files(struct irq *irq, struct fail *fail)
 	const char *slot = irq->device->name;
 	char path[SYSFS_PATH_LEN];
 
-	irq->uio_fd = open_uio(slot);
+	irq->uio_fd = open_node(slot, "uio", "uio", O_RDONLY);
 	if (irq->uio_fd < 0)
 		return fail_set(fail, irq->uio_fd == -EACCES ? FAIL_PERMISSION : FAIL_UNUSABLE,
 				irq->uio_fd, "%s: cannot open its /dev/uio node: %s", slot,
@@ -143,21 +185,35 @@ static int open_files(struct irq *irq, struct fail *fail)
 	return 0;
 }
 
+static void close_files(struct irq *irq)
+{
+	if (irq->vgpu_fd >= 0)
+		close(irq->vgpu_fd);
+	if (irq->config_fd >= 0)
+		close(irq->config_fd);
+	if (irq->uio_fd >= 0)
+		close(irq->uio_fd);
+	if (irq->bound)
+		unbind_driver(irq->device->name);
+}
+
 int irq_open(struct irq *irq, struct vgpu_device *device, struct fail *fail)
 {
 	struct bar *bar = &device->bar;
 	int err;
 
-	*irq = (struct irq){ .device = device, .uio_fd = -1, .config_fd = -1 };
+	*irq = (struct irq){ .device = device, .vgpu_fd = -1, .uio_fd = -1, .config_fd = -1 };
 	if (bar->is_file || !(bar_read(bar, VGPU_REG_CAPABILITIES) & VGPU_CAP_INTERRUPT))
 		return fail_set(fail, FAIL_UNUSABLE, -ENOTSUP,
 				"%s: has no interrupt; use --wait poll", device->name);
 	irq->ctrl_before = bar_read(bar, VGPU_REG_INTERRUPT_CTRL);
 	err = ensure_driver(irq, fail);
+	if (irq->vgpu_fd >= 0 && err == 0)
+		return 0;
 	if (err == 0)
 		err = open_files(irq, fail);
 	if (err < 0) {
-		irq_close(irq);
+		close_files(irq);
 		return err;
 	}
 	bar_write(bar, VGPU_REG_INTERRUPT_STATUS, VGPU_IRQ_MASK);
@@ -171,6 +227,8 @@ int irq_wait(struct irq *irq, int timeout_ms)
 	struct pollfd wait = { .fd = irq->uio_fd, .events = POLLIN };
 	uint32_t total;
 
+	if (irq->vgpu_fd >= 0)
+		return wait_vgpu(irq, timeout_ms < 0 ? VGPU_WAIT_MOST_MS : (uint32_t)timeout_ms);
 	if (poll(&wait, 1, timeout_ms) <= 0)
 		return 0;
 	if (read(irq->uio_fd, &total, sizeof(total)) != (ssize_t)sizeof(total))
@@ -184,12 +242,9 @@ void irq_close(struct irq *irq)
 {
 	struct bar *bar = &irq->device->bar;
 
-	bar_write(bar, VGPU_REG_INTERRUPT_CTRL, irq->ctrl_before);
-	bar_write(bar, VGPU_REG_INTERRUPT_STATUS, VGPU_IRQ_COMPLETION);
-	if (irq->config_fd >= 0)
-		close(irq->config_fd);
-	if (irq->uio_fd >= 0)
-		close(irq->uio_fd);
-	if (irq->bound)
-		unbind_driver(irq->device->name);
+	if (irq->vgpu_fd < 0) {
+		bar_write(bar, VGPU_REG_INTERRUPT_CTRL, irq->ctrl_before);
+		bar_write(bar, VGPU_REG_INTERRUPT_STATUS, VGPU_IRQ_COMPLETION);
+	}
+	close_files(irq);
 }

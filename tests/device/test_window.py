@@ -237,7 +237,7 @@ class Properties(unittest.TestCase):
                 self.refuse("power of two from 16M to 4G", extra=backend(size))
 
     def test_memory_without_a_descriptor(self):
-        self.refuse("no shared memory with a descriptor", extra=backend(kind="memory-backend-ram"))
+        self.refuse("no shared memory with a descriptor", extra=backend(kind="memory-backend-ram", more="share=off"))
 
     def test_memory_that_is_not_shared(self):
         self.refuse("no shared memory with a descriptor", extra=backend(more="share=off"))

@@ -10,7 +10,8 @@
 /*
  * Words in a window are reached by these functions only. The window may be mapped write-back or, in a
  * guest, write-combining, where stores overtake each other and loads may be early: so the fences are
- * the ones that order both. None locks the bus, which a mapped BAR may not support.
+ * the ones that order both. None locks the bus, which a mapped BAR may not support: on x86-64 the
+ * builtins for loads and stores are plain moves.
  *
  * A test replaces the functions by a model that delays and reorders: it defines VGPU_RING_MODEL and
  * brings its own.
@@ -20,13 +21,13 @@
 /* Reads a word that the other side may write at any time. Orders nothing. */
 static inline uint32_t vgpu_ring_load(const volatile uint32_t *at)
 {
-	return *at;
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
 /* Writes a word that the other side may read at any time. Orders nothing. */
 static inline void vgpu_ring_store(volatile uint32_t *at, uint32_t value)
 {
-	*at = value;
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
 }
 
 /* Writes a word that says that all before it is written: whoever consumes it sees that. */
@@ -34,21 +35,17 @@ static inline void vgpu_ring_publish(volatile uint32_t *at, uint32_t value)
 {
 #ifdef __x86_64__
 	__asm__ volatile("sfence" ::: "memory");
-#else
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 #endif
-	*at = value;
+	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
 /* Reads a word that was published: what was written before it is read after it. */
 static inline uint32_t vgpu_ring_consume(const volatile uint32_t *at)
 {
-	uint32_t value = *at;
+	uint32_t value = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 
 #ifdef __x86_64__
 	__asm__ volatile("lfence" ::: "memory");
-#else
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 #endif
 	return value;
 }

@@ -98,7 +98,7 @@ struct gpu_ops {
 	CUresult (*module_load)(struct gpu *gpu, const struct gpu_image *image,
 				CUmodule *module);		     /* [blocks] */
 	CUresult (*module_unload)(struct gpu *gpu, CUmodule module); /* [blocks] */
-	/* Its code is on the GPU afterwards, so that no launch has to wait for that. [blocks] */
+	/* [blocks] */
 	CUresult (*module_function)(struct gpu *gpu, CUmodule module, const char *name,
 				    CUfunction *function);
 	CUresult (*module_global)(struct gpu *gpu, CUmodule module, const char *name,

@@ -316,10 +316,7 @@ static CUresult module_unload(struct gpu *gpu, CUmodule module)
 static CUresult module_function(struct gpu *gpu, CUmodule module, const char *name,
 				CUfunction *function)
 {
-	struct gpu_cuda *cuda = cuda_of(gpu);
-	CUresult result = cuda->calls.module_function(function, module, name);
-
-	return result != CUDA_SUCCESS ? result : cuda->more.function_load(*function);
+	return cuda_of(gpu)->calls.module_function(function, module, name);
 }
 
 static CUresult module_global(struct gpu *gpu, CUmodule module, const char *name, uint64_t *address,

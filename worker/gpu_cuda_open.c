@@ -17,22 +17,20 @@
 #define PRIORITY_GREATEST (-5) /* as CUDA's documentation has it; no context is needed for it */
 #define PROBE 0x76677075u      /* any number that is not 0 */
 
-/* Prints an empty line: the compiler, printf and a launch are used once. */
-static const char warm_up_text[] =
-	".version 6.0\n.target sm_50\n.address_size 64\n"
-	".extern .func (.param .b32 result) vprintf (.param .b64 format, .param .b64 values);\n"
-	".global .align 1 .b8 line[2] = {10, 0};\n"
-	".visible .entry vgpu_warm_up()\n{\n"
-	"\t.reg .b32 %r<2>;\n\t.reg .b64 %rd<4>;\n"
-	"\tmov.u64 %rd1, line;\n\tcvta.global.u64 %rd2, %rd1;\n\tmov.u64 %rd3, 0;\n"
-	"\t{\n\t.param .b64 a;\n\tst.param.b64 [a], %rd2;\n"
-	"\t.param .b64 b;\n\tst.param.b64 [b], %rd3;\n\t.param .b32 c;\n"
-	"\tcall.uni (c), vprintf, (a, b);\n\tld.param.b32 %r1, [c];\n\t}\n"
-	"\tret;\n}\n";
+/*
+ * A kernel that does nothing. It prints nothing either: from the first kernel that does, the size of the
+ * buffer for that cannot be changed any more (CU_LIMIT_PRINTF_FIFO_SIZE), which is the program's to do.
+ */
+static const char warm_up_text[] = ".version 6.0\n.target sm_50\n.address_size 64\n"
+				   ".visible .entry vgpu_warm_up()\n{\n\tret;\n}\n";
 
-/* The driver reads these when it starts. */
+/*
+ * The driver reads these when it starts. Code is loaded with its module, where CUDA waits for the GPU
+ * anyway: loaded at a function's first launch, that launch would wait for kernels which may wait for it.
+ */
 static void set_environment(void)
 {
+	setenv("CUDA_MODULE_LOADING", "EAGER", 1);
 	setenv("CUDA_CACHE_DISABLE", "1", 1);		      /* no files of compiled code */
 	setenv("CUDA_MPS_PIPE_DIRECTORY", "/nonexistent", 1); /* no server shared with others */
 }
@@ -138,7 +136,7 @@ static CUresult probe_write(struct gpu_cuda *cuda)
 	return CUDA_SUCCESS;
 }
 
-/* Compiles a text, launches it both ways, and waits for what it prints. */
+/* Compiles a text, and launches it both ways. */
 static CUresult warm_up_kernels(struct gpu_cuda *cuda)
 {
 	struct gpu_image image = { .data = warm_up_text, .bytes = sizeof(warm_up_text) };

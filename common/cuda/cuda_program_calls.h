@@ -55,7 +55,6 @@
 	X(function_name, cuFuncGetName, , 12030, (const char **, CUfunction))                      \
 	X(function_parameter, cuFuncGetParamInfo, , 12040,                                         \
 	  (CUfunction, size_t, size_t *, size_t *))                                                \
-	X(function_load, cuFuncLoad, , 12040, (CUfunction))                                        \
 	X(function_get, cuFuncGetAttribute, , 2020, (int *, CUfunction_attribute, CUfunction))     \
 	X(function_set, cuFuncSetAttribute, , 9000, (CUfunction, CUfunction_attribute, int))       \
 	X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, , 7000,                 \

@@ -93,15 +93,21 @@ static void sleep_until_kicked(struct program *program)
 		channel_unpark(&program->channel);
 }
 
-static void look_at_waits(struct program *program, uint64_t now_ns)
+/* While the worker does not sleep, looking costs next to nothing, and the program may sleep. */
+#define LOOK_AWAKE_NS (1 * UTIL_NS_PER_US)
+
+/* looked_ns: when it was done last. */
+static void look_at_waits(struct program *program, uint64_t now_ns, uint64_t *looked_ns)
 {
-	if (program->waits.num > 0 && now_ns >= program->waits.look_ns)
-		waits_look(program, now_ns);
+	if (program->waits.num == 0 || now_ns - *looked_ns < LOOK_AWAKE_NS)
+		return;
+	*looked_ns = now_ns;
+	waits_look(program, now_ns);
 }
 
 enum vgpu_end serve_run(struct program *program)
 {
-	uint64_t busy_ns = util_now_ns(), now_ns;
+	uint64_t busy_ns = util_now_ns(), looked_ns = 0, now_ns;
 	unsigned turns = 0;
 	int taken;
 
@@ -113,7 +119,7 @@ enum vgpu_end serve_run(struct program *program)
 			busy_ns = now_ns;
 		if (taken == 0)
 			turns = 0;
-		look_at_waits(program, now_ns);
+		look_at_waits(program, now_ns, &looked_ns);
 		if (now_ns - busy_ns >= program->poll_ns && taken == 0)
 			sleep_until_kicked(program);
 		else if (taken == 0)

@@ -5,10 +5,13 @@
 
 #include "common/util.h"
 
-/* Looking costs a read of memory; the worker sleeps in between, longer the longer the wait lasts. */
-#define LOOK_LEAST_NS (50 * UTIL_NS_PER_US)
+/*
+ * Looking costs a read of memory, but also a wake-up of the worker, which sleeps in between: the longer,
+ * the longer the wait has lasted, so that the program learns of the end at most a hundredth late.
+ */
+#define LOOK_LEAST_NS (20 * UTIL_NS_PER_US)
 #define LOOK_MOST_NS (1 * UTIL_NS_PER_MS)
-#define LOOK_PART 8 /* of the time that the wait has lasted */
+#define LOOK_PART 128 /* of the time that the wait has lasted */
 /* Asking the driver costs about a microsecond. */
 #define ASK_FIRST_NS (200 * UTIL_NS_PER_US)
 #define ASK_LATER_NS (1 * UTIL_NS_PER_MS)

@@ -11,20 +11,6 @@
 #include "guest/libcuda/entries.h"
 #include "guest/libcuda/owned.h"
 #include "guest/libcuda/sync.h"
-#include "guest/libcuda/table.h"
-
-/*
- * The worker has one context. A handle here is a set of things: what was made while it was current is
- * freed with it. The primary context's handle lives as long as the process, so that those who kept
- * it may use it again after a reset.
- */
-struct context {
-	struct table_object object; /* its context is its own id */
-	unsigned flags;
-	unsigned version;  /* that cuCtxGetApiVersion answers */
-	unsigned attached; /* cuCtxAttach */
-	bool primary;
-};
 
 #define STACK_MOST 64
 static _Thread_local CUcontext stack[STACK_MOST];
@@ -44,7 +30,7 @@ static CUcontext top(void)
 	return depth > 0 ? stack[depth - 1] : NULL;
 }
 
-static bool usable(const struct context *context)
+bool context_usable(const struct context *context)
 {
 	return context && (!context->primary || __atomic_load_n(&primary_active, __ATOMIC_ACQUIRE));
 }
@@ -56,7 +42,7 @@ CUresult context_current(uint64_t *id)
 	if (!top())
 		return CUDA_ERROR_INVALID_CONTEXT;
 	context = table_get(TABLE_CONTEXT, top());
-	if (!usable(context))
+	if (!context_usable(context))
 		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	*id = context->object.context;
 	return CUDA_SUCCESS;
@@ -81,8 +67,7 @@ CUcontext context_handle(uint64_t id)
 	return NULL;
 }
 
-/* Return: the context of a handle; the calling thread's for NULL; NULL when there is none. */
-static struct context *find(CUcontext handle)
+struct context *context_find(CUcontext handle)
 {
 	return table_get(TABLE_CONTEXT, handle ? handle : top());
 }
@@ -101,15 +86,19 @@ static struct context *make(unsigned flags, unsigned version, bool is_primary)
 	return context;
 }
 
-/* How long waits poll: a program that asks for blocking waits wants the processor for others. */
-static void use_flags(unsigned flags)
+void context_use_flags(unsigned flags)
 {
 	if ((flags & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_BLOCKING_SYNC)
 		vgpu_set_spin(core_vgpu(), 0);
 }
 
+/* Waits for what still runs, so that what kernels printed comes out, and frees all. */
 static void end_owned(uint64_t id)
 {
+	struct vgpu_order order = { .op = VGPU_CMD_CONTEXT_SYNCHRONIZE };
+	struct vgpu_reply reply;
+
+	(void)sync_call(&order, &reply);
 	module_end_owned(id);
 	event_end_owned(id);
 	memory_end_owned(id);
@@ -138,7 +127,7 @@ static CUresult create(CUcontext *out, unsigned flags, CUdevice device)
 	context = make(flags, 3020, false);
 	if (!context)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	use_flags(flags);
+	context_use_flags(flags);
 	stack[depth++] = *out = table_handle(context);
 	return CUDA_SUCCESS;
 }
@@ -215,7 +204,7 @@ CUresult cuCtxAttach(CUcontext *pctx, unsigned flags)
 	CORE_CHECK();
 	if (!pctx || flags != 0)
 		return CUDA_ERROR_INVALID_VALUE;
-	context = find(NULL);
+	context = context_find(NULL);
 	if (!context)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	__atomic_add_fetch(&context->attached, 1, __ATOMIC_RELAXED);
@@ -264,7 +253,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
 		result = CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	pthread_mutex_unlock(&lock);
-	use_flags(primary_flags);
+	context_use_flags(primary_flags);
 	return result;
 }
 
@@ -357,7 +346,7 @@ static CUresult set_primary_flags(CUdevice device, unsigned flags)
 	if (primary)
 		primary->flags = flags;
 	pthread_mutex_unlock(&lock);
-	use_flags(flags);
+	context_use_flags(flags);
 	return CUDA_SUCCESS;
 }
 
@@ -436,231 +425,4 @@ CUresult cuCtxGetCurrent(CUcontext *pctx)
 		return CUDA_ERROR_INVALID_VALUE;
 	*pctx = top();
 	return CUDA_SUCCESS;
-}
-
-/* --- what is asked of one --- */
-
-static CUresult get_device(CUdevice *device, CUcontext handle)
-{
-	if (!device)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!find(handle))
-		return CUDA_ERROR_INVALID_CONTEXT;
-	*device = 0;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetDevice(CUdevice *device)
-{
-	CORE_CHECK();
-	return get_device(device, NULL);
-}
-
-CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
-{
-	CORE_CHECK();
-	return get_device(device, ctx);
-}
-
-CUresult cuCtxGetFlags(unsigned *flags)
-{
-	const struct context *context;
-
-	CORE_CHECK();
-	if (!flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	context = find(NULL);
-	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	*flags = context->flags;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSetFlags(unsigned flags)
-{
-	struct context *context;
-
-	CORE_CHECK();
-	if ((flags & ~(unsigned)CU_CTX_FLAGS_MASK) != 0)
-		return CUDA_ERROR_INVALID_VALUE;
-	context = find(NULL);
-	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	context->flags = flags;
-	use_flags(flags);
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId)
-{
-	const struct context *context;
-
-	CORE_CHECK();
-	if (!ctxId)
-		return CUDA_ERROR_INVALID_VALUE;
-	context = find(ctx);
-	if (!context)
-		return ctx ? CUDA_ERROR_CONTEXT_IS_DESTROYED : CUDA_ERROR_INVALID_CONTEXT;
-	*ctxId = context->object.context;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned *version)
-{
-	const struct context *context;
-
-	CORE_CHECK();
-	if (!version)
-		return CUDA_ERROR_INVALID_VALUE;
-	context = find(ctx);
-	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	*version = context->version;
-	return CUDA_SUCCESS;
-}
-
-/* A preference that no GPU since Maxwell heeds: kept, and answered. */
-static _Thread_local CUfunc_cache cache_config;
-
-CUresult cuCtxGetCacheConfig(CUfunc_cache *pconfig)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (!pconfig)
-		return CUDA_ERROR_INVALID_VALUE;
-	*pconfig = cache_config;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSetCacheConfig(CUfunc_cache config)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (config > 3)
-		return CUDA_ERROR_INVALID_VALUE;
-	cache_config = config;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetSharedMemConfig(CUsharedconfig *pConfig)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (!pConfig)
-		return CUDA_ERROR_INVALID_VALUE;
-	*pConfig = 1; /* banks of four bytes: all that there is */
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSetSharedMemConfig(CUsharedconfig config)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return config > 2 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetStreamPriorityRange(int *leastPriority, int *greatestPriority)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (leastPriority)
-		*leastPriority = core_device()->priority_least;
-	if (greatestPriority)
-		*greatestPriority = core_device()->priority_greatest;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxResetPersistingL2Cache(void)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return CUDA_SUCCESS;
-}
-
-CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (flags != 0)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!peerContext || !table_get(TABLE_CONTEXT, peerContext))
-		return CUDA_ERROR_INVALID_CONTEXT;
-	return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
-}
-
-CUresult cuCtxDisablePeerAccess(CUcontext peerContext)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (!peerContext || !table_get(TABLE_CONTEXT, peerContext))
-		return CUDA_ERROR_INVALID_CONTEXT;
-	return CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
-}
-
-/* --- what crosses --- */
-
-CUresult cuCtxGetLimit(size_t *pvalue, CUlimit limit)
-{
-	struct vgpu_cmd_limit_get args = { .limit = limit };
-	struct vgpu_order order = { CORE_ORDER(LIMIT_GET, args) };
-	struct vgpu_reply reply;
-	uint64_t context;
-	CUresult result;
-
-	CONTEXT_ENTER(&context);
-	if (!pvalue)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = core_call(&order, &reply);
-	if (result == CUDA_SUCCESS)
-		*pvalue = reply.value[0];
-	return result;
-}
-
-CUresult cuCtxSetLimit(CUlimit limit, size_t value)
-{
-	struct vgpu_cmd_limit_set args = { .limit = limit, .value = value };
-	struct vgpu_order order = { CORE_ORDER(LIMIT_SET, args) };
-	struct vgpu_reply reply;
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return core_call(&order, &reply);
-}
-
-static CUresult synchronize(void)
-{
-	struct vgpu_order order = { .op = VGPU_CMD_CONTEXT_SYNCHRONIZE };
-	struct vgpu_reply reply;
-
-	return sync_call(&order, &reply);
-}
-
-CUresult cuCtxSynchronize(void)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return synchronize();
-}
-
-CUresult cuCtxSynchronize_v2(CUcontext ctx)
-{
-	uint64_t context;
-
-	if (!ctx) {
-		CONTEXT_ENTER(&context);
-		return synchronize();
-	}
-	CORE_CHECK();
-	if (!usable(table_get(TABLE_CONTEXT, ctx)))
-		return CUDA_ERROR_INVALID_CONTEXT;
-	return core_lost() == CUDA_SUCCESS ? synchronize() : core_lost();
 }

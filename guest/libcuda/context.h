@@ -7,9 +7,32 @@
 #include <stdint.h>
 
 #include "guest/libcuda/core.h"
+#include "guest/libcuda/table.h"
+
+/*
+ * The worker has one context. A handle here is a set of things: what was made while it was current is
+ * freed with it. The primary context's handle lives as long as the process, so that those who kept
+ * it may use it again after a reset.
+ */
+struct context {
+	struct table_object object; /* its context is its own id */
+	unsigned flags;
+	unsigned version;  /* that cuCtxGetApiVersion answers */
+	unsigned attached; /* cuCtxAttach */
+	bool primary;
+};
 
 /* Return: SUCCESS with the id of the calling thread's context; INVALID_CONTEXT, CONTEXT_IS_DESTROYED. */
 CUresult context_current(uint64_t *id);
+
+/* Return: the context of a handle; the calling thread's for NULL; NULL when there is none. */
+struct context *context_find(CUcontext handle);
+
+/* Return: whether work may be done under it: it is there, and if primary, retained. NULL: no. */
+bool context_usable(const struct context *context);
+
+/* How long waits poll: a program that asks for blocking waits wants the processor for others. */
+void context_use_flags(unsigned flags);
 
 /* Return: the handle of the context with that id, NULL when it is gone. */
 CUcontext context_handle(uint64_t id);

@@ -35,11 +35,11 @@ static CUresult set_attribute(CUfunction_attribute attribute, int value, const v
 	result = core_call(&order, &reply);
 	if (result != CUDA_SUCCESS)
 		return result;
-	pthread_mutex_lock(&module_lock);
+	pthread_mutex_lock(&module_cache_lock);
 	function->attributes[attribute] = value;
 	/* What was judged may be judged otherwise now. */
 	function->judged_num = function->occupancy_num = 0;
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_unlock(&module_cache_lock);
 	return CUDA_SUCCESS;
 }
 

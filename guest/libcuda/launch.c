@@ -101,10 +101,10 @@ static bool was_judged(struct function *function, const struct launch *launch)
 
 	if (launch->flags != 0)
 		return false;
-	pthread_mutex_lock(&module_lock);
+	pthread_mutex_lock(&module_cache_lock);
 	for (uint32_t i = 0; i < function->judged_num && i < FUNCTION_JUDGED_NUM && !found; i++)
 		found = same(&function->judged[i], launch);
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_unlock(&module_cache_lock);
 	return found;
 }
 
@@ -112,12 +112,12 @@ static void note_judged(struct function *function, const struct launch *launch)
 {
 	struct judged *judged;
 
-	pthread_mutex_lock(&module_lock);
+	pthread_mutex_lock(&module_cache_lock);
 	judged = &function->judged[function->judged_num++ % FUNCTION_JUDGED_NUM];
 	memcpy(judged->block, launch->block, sizeof(judged->block));
 	judged->shared_bytes = launch->shared_bytes;
 	judged->flags = launch->flags;
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_unlock(&module_cache_lock);
 }
 
 /* --- launching --- */

@@ -20,7 +20,10 @@ struct module_global {
 	char name[];
 };
 
-pthread_mutex_t module_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t module_cache_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Guards modules' lists. Under it calls of the worker are waited for. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct function *module_function_of(const void *handle)
 {
@@ -74,15 +77,15 @@ CUresult module_unload(struct module *module)
 	struct vgpu_reply reply;
 	CUresult result;
 
-	pthread_mutex_lock(&module_lock);
+	pthread_mutex_lock(&lock);
 	if (!module->object.live) {
-		pthread_mutex_unlock(&module_lock);
+		pthread_mutex_unlock(&lock);
 		return CUDA_ERROR_INVALID_HANDLE;
 	}
 	result = core_call(&order, &reply);
 	forget_parts(module);
 	table_delete(module);
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_unlock(&lock);
 	return result;
 }
 
@@ -177,13 +180,13 @@ CUresult module_function(struct module *module, const char *name, struct functio
 		return CUDA_ERROR_INVALID_VALUE;
 	if (strnlen(name, NAME_MOST + 1) > NAME_MOST)
 		return CUDA_ERROR_NOT_FOUND;
-	pthread_mutex_lock(&module_lock);
+	pthread_mutex_lock(&lock);
 	*function = module->functions;
 	while (*function && strcmp((*function)->name, name) != 0)
 		*function = (*function)->next;
 	if (!*function)
 		result = make_function(module, name, function);
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_unlock(&lock);
 	return result;
 }
 
@@ -304,7 +307,7 @@ CUresult module_global(struct module *module, const char *name, CUdeviceptr *add
 		return CUDA_ERROR_INVALID_VALUE;
 	if (strnlen(name, NAME_MOST + 1) > NAME_MOST)
 		return CUDA_ERROR_NOT_FOUND;
-	pthread_mutex_lock(&module_lock);
+	pthread_mutex_lock(&lock);
 	global = find_global(module, name);
 	if (!global)
 		result = ask_global(module, name);
@@ -314,6 +317,6 @@ CUresult module_global(struct module *module, const char *name, CUdeviceptr *add
 		*address = global->address;
 	if (result == CUDA_SUCCESS && bytes)
 		*bytes = global->bytes;
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_unlock(&lock);
 	return result;
 }

@@ -47,14 +47,14 @@ struct function {
 	int32_t attributes[VGPU_FUNCTION_ATTRIBUTES];
 	uint32_t parameter_num, parameter_bytes;
 	struct parameter *parameters;
-	/* Under module_lock. */
+	/* Under module_cache_lock. */
 	struct judged judged[FUNCTION_JUDGED_NUM];
 	struct occupancy occupancy[FUNCTION_OCCUPANCY_NUM];
 	uint32_t judged_num, occupancy_num; /* that were ever noted: the oldest makes room */
 };
 
-/* Guards modules' lists and what functions remember. Nothing waits under it but for the worker. */
-extern pthread_mutex_t module_lock;
+/* Guards what functions remember. Nothing waits under it. */
+extern pthread_mutex_t module_cache_lock;
 
 /* Loads an image. context: that owns it; 0: a library. Return: SUCCESS, or as the driver says. */
 CUresult module_make(const struct image *image, const struct image_options *options,

@@ -10,7 +10,7 @@
 #define THREADS_PER_MULTIPROCESSOR 39 /* CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR */
 #define SHARED_OPTIN 97		      /* ..._MAX_SHARED_MEMORY_PER_BLOCK_OPTIN */
 
-/* Return: whether it was asked before, with the answer in *asked. The caller holds module_lock. */
+/* Return: whether it was asked before, with the answer in *asked. The caller holds module_cache_lock. */
 static bool remembered(const struct function *function, struct occupancy *asked)
 {
 	for (uint32_t i = 0; i < function->occupancy_num && i < FUNCTION_OCCUPANCY_NUM; i++) {
@@ -33,17 +33,21 @@ static CUresult ask(struct function *function, struct occupancy *asked)
 					   .flags = asked->flags };
 	struct vgpu_order order = { CORE_ORDER(OCCUPANCY, args) };
 	struct vgpu_reply reply;
-	CUresult result = CUDA_SUCCESS;
+	CUresult result;
+	bool known;
 
-	pthread_mutex_lock(&module_lock);
-	if (!remembered(function, asked)) {
-		result = core_call(&order, &reply);
-		asked->blocks = (uint32_t)reply.value[0];
-		if (result == CUDA_SUCCESS)
-			function->occupancy[function->occupancy_num++ % FUNCTION_OCCUPANCY_NUM] =
-				*asked;
-	}
-	pthread_mutex_unlock(&module_lock);
+	pthread_mutex_lock(&module_cache_lock);
+	known = remembered(function, asked);
+	pthread_mutex_unlock(&module_cache_lock);
+	if (known)
+		return CUDA_SUCCESS;
+	result = core_call(&order, &reply);
+	if (result != CUDA_SUCCESS)
+		return result;
+	asked->blocks = (uint32_t)reply.value[0];
+	pthread_mutex_lock(&module_cache_lock);
+	function->occupancy[function->occupancy_num++ % FUNCTION_OCCUPANCY_NUM] = *asked;
+	pthread_mutex_unlock(&module_cache_lock);
 	return result;
 }
 

@@ -4,6 +4,7 @@
 #include "guest/libcuda/table.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,48 +15,30 @@
 #define KIND_AT (INDEX_BITS + GENERATION_BITS)
 #define GENERATION_MASK ((1u << GENERATION_BITS) - 1)
 
+/*
+ * A handle is looked up without a lock, at every call: so the pointers stand in a table as large as it
+ * can get, of which the system gives memory as it is used, and objects stay where they are.
+ */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct table {
-	struct table_object **objects; /* by index */
-	size_t room;
-	size_t num;	 /* indices used so far; the next one is num + 1 */
-	uint16_t *ended; /* indices of ended objects, the last one is used first */
+	_Atomic(struct table_object *) objects[VGPU_HANDLES_MOST + 1]; /* by index */
+	uint16_t ended[VGPU_HANDLES_MOST]; /* indices of ended objects; the last is used first */
 	size_t ended_num;
+	size_t num; /* indices used so far; the next one is num + 1 */
 } tables[TABLE_KIND_NUM];
-
-static bool grow(struct table *table)
-{
-	size_t room = table->room == 0 ? 64 : table->room * 2;
-	struct table_object **objects;
-	uint16_t *ended;
-
-	if (table->num + 1 < table->room)
-		return true;
-	objects = realloc(table->objects, room * sizeof(*objects));
-	if (!objects)
-		return false;
-	table->objects = objects;
-	ended = realloc(table->ended, room * sizeof(*ended));
-	if (!ended)
-		return false;
-	table->ended = ended;
-	table->room = room;
-	return true;
-}
 
 static struct table_object *take(struct table *table, size_t bytes)
 {
 	struct table_object *object;
 
 	if (table->ended_num > 0)
-		return table->objects[table->ended[--table->ended_num]];
-	if (table->num >= VGPU_HANDLES_MOST || !grow(table))
+		return atomic_load(&table->objects[table->ended[--table->ended_num]]);
+	if (table->num >= VGPU_HANDLES_MOST)
 		return NULL;
 	object = calloc(1, bytes);
 	if (!object)
 		return NULL;
 	object->index = (uint16_t)++table->num;
-	table->objects[object->index] = object;
 	return object;
 }
 
@@ -66,14 +49,13 @@ void *table_new(enum table_kind kind, size_t bytes, uint64_t context)
 	pthread_mutex_lock(&lock);
 	object = take(&tables[kind], bytes);
 	if (object) {
-		struct table_object head = { .context = context,
-					     .generation = object->generation + 1,
-					     .index = object->index,
-					     .kind = (uint8_t)kind,
-					     .live = true };
-
-		memset(object, 0, bytes);
-		*object = head;
+		/* The head stays in place: a thread may be looking at it with an old handle. */
+		memset(object + 1, 0, bytes - sizeof(*object));
+		object->context = context;
+		object->kind = (uint8_t)kind;
+		atomic_store(&object->generation, object->generation + 1);
+		atomic_store(&tables[kind].objects[object->index], object);
+		atomic_store(&object->live, true);
 	}
 	pthread_mutex_unlock(&lock);
 	return object;
@@ -92,18 +74,15 @@ void *table_get(enum table_kind kind, const void *handle)
 {
 	uint64_t value = (uintptr_t)handle;
 	size_t index = value & ((1u << INDEX_BITS) - 1);
-	struct table_object *object = NULL;
+	struct table_object *object;
 
-	if (value >> KIND_AT != (uint64_t)kind + 1)
+	if (value >> KIND_AT != (uint64_t)kind + 1 || index > VGPU_HANDLES_MOST)
 		return NULL;
-	pthread_mutex_lock(&lock);
-	if (index > 0 && index <= tables[kind].num) {
-		object = tables[kind].objects[index];
-		if (!object->live || table_handle(object) != handle)
-			object = NULL;
-	}
-	pthread_mutex_unlock(&lock);
-	return object;
+	object = atomic_load_explicit(&tables[kind].objects[index], memory_order_acquire);
+	return object && atomic_load_explicit(&object->live, memory_order_acquire) &&
+			       table_handle(object) == handle
+		       ? object
+		       : NULL;
 }
 
 bool table_delete(void *object)
@@ -113,8 +92,7 @@ bool table_delete(void *object)
 	bool live;
 
 	pthread_mutex_lock(&lock);
-	live = o->live;
-	o->live = false;
+	live = atomic_exchange(&o->live, false);
 	if (live)
 		table->ended[table->ended_num++] = o->index;
 	pthread_mutex_unlock(&lock);

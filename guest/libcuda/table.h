@@ -27,10 +27,10 @@ enum table_kind {
  */
 struct table_object {
 	uint64_t context; /* id of the context that owns it; 0: none */
-	uint32_t generation;
+	_Atomic uint32_t generation;
 	uint16_t index; /* from 1: the object's number for the worker, too */
 	uint8_t kind;
-	bool live;
+	_Atomic bool live;
 };
 
 /*

@@ -4,7 +4,7 @@
 #
 # usage: tools/check-exports.sh [BUILD]    BUILD: the directory with the objects of `make all unit`, build
 # A name that only its own file uses should be static; one that nothing uses, or only a test, should go. The few that are
-# exported for tests on purpose stand in tools/exports.known. A library's public header is for callers outside of this tree
+# exported for tests on purpose stand in tools/exports.known; what libcuda.so.1 exports is in guest/libcuda/exports. A library's public header is for callers outside of this tree
 # as well: what it declares needs no caller in the product, but a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,4 +46,4 @@ objects | xargs -r nm -A --format=posix | awk -v build="$build/" -v declared="$(
 		for (name in home)
 			if (name != "main" && !(name in used) && !(name in known) && !(name in public && name in tried))
 				print home[name] ".c:1: " name (name in tried ? ": only tests use it" : ": no other file uses it")
-	}' tools/exports.known - | sort
+	}' <(cat tools/exports.known guest/libcuda/exports) - | sort

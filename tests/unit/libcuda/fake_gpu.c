@@ -106,8 +106,8 @@ static void launch(struct fake_gpu *gpu, const struct vgpu_command *head, const 
 	reply->result = gpu->launch_result;
 }
 
-static bool run(struct double_host *host, const struct vgpu_command *head, const uint8_t *args,
-		struct vgpu_reply *reply)
+static void run_locked(struct double_host *host, const struct vgpu_command *head,
+		       const uint8_t *args, struct vgpu_reply *reply)
 {
 	struct fake_gpu *gpu = host->owner;
 	struct vgpu_cmd_memory_alloc wanted;
@@ -152,14 +152,41 @@ static bool run(struct double_host *host, const struct vgpu_command *head, const
 	default:
 		break;
 	}
+}
+
+static bool run(struct double_host *host, const struct vgpu_command *head, const uint8_t *args,
+		struct vgpu_reply *reply)
+{
+	struct fake_gpu *gpu = host->owner;
+
+	pthread_mutex_lock(&gpu->lock);
+	run_locked(host, head, args, reply);
+	pthread_mutex_unlock(&gpu->lock);
 	return true;
+}
+
+struct fake_gpu fake_gpu_see(struct fake_gpu *gpu)
+{
+	struct fake_gpu copy;
+
+	pthread_mutex_lock(&gpu->lock);
+	copy = *gpu;
+	pthread_mutex_unlock(&gpu->lock);
+	return copy;
+}
+
+void fake_gpu_settle(struct fake_gpu *gpu)
+{
+	pthread_mutex_lock(&gpu->lock);
+	pthread_mutex_unlock(&gpu->lock);
 }
 
 void fake_gpu_start(struct double_host *host, struct fake_gpu *gpu)
 {
 	struct vgpu_device_page *device = &host->device;
 
-	*gpu = (struct fake_gpu){ .memory = calloc(1, FAKE_BYTES) };
+	*gpu = (struct fake_gpu){ .lock = PTHREAD_MUTEX_INITIALIZER,
+				  .memory = calloc(1, FAKE_BYTES) };
 	*host = (struct double_host){ .run = run, .owner = gpu };
 	device->driver_version = 13000;
 	device->memory_bytes = FAKE_BYTES;

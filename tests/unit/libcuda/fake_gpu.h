@@ -10,6 +10,7 @@
 #define FAKE_BYTES (64u << 20)
 
 struct fake_gpu {
+	pthread_mutex_t lock; /* held while a command runs */
 	uint8_t *memory;      /* at FAKE_BASE, as the program sees it */
 	uint64_t next;	      /* offset of the next allocation */
 	uint64_t frees;	      /* MEMORY_FREE */
@@ -20,6 +21,15 @@ struct fake_gpu {
 	uint32_t parameter_bytes;
 	int32_t launch_result; /* of launches that ask for a reply */
 };
+
+/* Return: a copy of what commands have done so far. */
+struct fake_gpu fake_gpu_see(struct fake_gpu *gpu);
+
+/*
+ * Orders the test's writes and the worker's reads, as no sanitizer can see that the ring does: before and
+ * after the test says what the next commands shall do.
+ */
+void fake_gpu_settle(struct fake_gpu *gpu);
 
 /* Starts a host with that GPU, and sets VGPU_SOCKET. */
 void fake_gpu_start(struct double_host *host, struct fake_gpu *gpu);

@@ -110,7 +110,7 @@ static void test_contexts(void **state)
 	CUcontext made, got;
 	CUstream stream;
 	CUdeviceptr address;
-	uint64_t frees = gpu.frees;
+	uint64_t frees = fake_gpu_see(&gpu).frees;
 
 	(void)state;
 	OK(cuCtxCreate_v4(&made, NULL, 0, 0));
@@ -121,7 +121,7 @@ static void test_contexts(void **state)
 	OK(cuCtxDestroy_v2(made));
 	/* What it owned went with it, and the primary one is current again. */
 	WANT(cuStreamQuery(stream), CUDA_ERROR_INVALID_HANDLE);
-	assert_int_equal(gpu.frees, frees + 1);
+	assert_int_equal(fake_gpu_see(&gpu).frees, frees + 1);
 	WANT(cuMemFree_v2(address), CUDA_ERROR_INVALID_VALUE);
 	OK(cuCtxGetCurrent(&got));
 	assert_ptr_equal(got, primary);
@@ -246,14 +246,14 @@ static void test_launch(void **state)
 
 	(void)state;
 	OK(cuLaunchKernel(function, 2, 3, 4, 5, 6, 7, 8, NULL, parameters, NULL));
-	assert_int_equal(gpu.launch.grid_z, 4);
-	assert_int_equal(gpu.launch.block_y, 6);
-	assert_int_equal(gpu.launch.shared_bytes, 8);
-	assert_int_equal(gpu.parameter_bytes, 12);
-	assert_memory_equal(gpu.parameters, &pointer, 8);
-	assert_memory_equal(gpu.parameters + 8, &arg, 4);
+	assert_int_equal(fake_gpu_see(&gpu).launch.grid_z, 4);
+	assert_int_equal(fake_gpu_see(&gpu).launch.block_y, 6);
+	assert_int_equal(fake_gpu_see(&gpu).launch.shared_bytes, 8);
+	assert_int_equal(fake_gpu_see(&gpu).parameter_bytes, 12);
+	assert_memory_equal(fake_gpu_see(&gpu).parameters, &pointer, 8);
+	assert_memory_equal(fake_gpu_see(&gpu).parameters + 8, &arg, 4);
 	OK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra));
-	assert_int_equal(gpu.parameters[0], 9);
+	assert_int_equal(fake_gpu_see(&gpu).parameters[0], 9);
 	bytes = 11;
 	WANT(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra),
 	     CUDA_ERROR_INVALID_VALUE);
@@ -272,14 +272,18 @@ static void test_launch(void **state)
 	     CUDA_ERROR_INVALID_VALUE);
 	memcpy(cooperative.value.pad, &(int){ 1 }, sizeof(int));
 	OK(cuLaunchKernelEx(&config, function, parameters, NULL));
-	assert_int_equal(gpu.launch.flags, VGPU_LAUNCH_COOPERATIVE);
+	assert_int_equal(fake_gpu_see(&gpu).launch.flags, VGPU_LAUNCH_COOPERATIVE);
 	cooperative.id = 12;
 	WANT(cuLaunchKernelEx(&config, function, parameters, NULL), CUDA_ERROR_NOT_SUPPORTED);
 	/* An error comes from the call as long as such a launch has not been taken. */
+	fake_gpu_settle(&gpu);
 	gpu.launch_result = CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+	fake_gpu_settle(&gpu);
 	WANT(cuLaunchKernel(function, 1, 1, 1, 77, 1, 1, 0, NULL, parameters, NULL),
 	     CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+	fake_gpu_settle(&gpu);
 	gpu.launch_result = CUDA_SUCCESS;
+	fake_gpu_settle(&gpu);
 	/* Far more launches than may be in flight. */
 	for (int i = 0; i < 3000; i++)
 		OK(cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, NULL, parameters, NULL));
@@ -381,23 +385,35 @@ static void test_boxes(void **state)
 /* Where the program has something already, another address is asked for, and the first given back. */
 static void test_taken_addresses(void **state)
 {
-	uint64_t frees = gpu.frees;
+	uint64_t frees = fake_gpu_see(&gpu).frees;
 	CUdeviceptr device;
 	int here;
 
 	(void)state;
+	fake_gpu_settle(&gpu);
 	gpu.bad_address = (uintptr_t)&here & ~(uintptr_t)(VGPU_PAGE - 1);
+	fake_gpu_settle(&gpu);
+	fake_gpu_settle(&gpu);
 	gpu.bad_address -= 2 * VGPU_PAGE;
+	fake_gpu_settle(&gpu);
+	fake_gpu_settle(&gpu);
 	gpu.bad_num = 2;
+	fake_gpu_settle(&gpu);
 	OK(cuMemAlloc_v2(&device, 100));
 	assert_true(device >= FAKE_BASE);
-	assert_int_equal(gpu.frees, frees + 2);
+	assert_int_equal(fake_gpu_see(&gpu).frees, frees + 2);
 	OK(cuMemFree_v2(device));
+	fake_gpu_settle(&gpu);
 	gpu.bad_address = (uintptr_t)&here & ~(uintptr_t)(VGPU_PAGE - 1);
+	fake_gpu_settle(&gpu);
+	fake_gpu_settle(&gpu);
 	gpu.bad_address -= 7 * VGPU_PAGE;
+	fake_gpu_settle(&gpu);
+	fake_gpu_settle(&gpu);
 	gpu.bad_num = 8;
+	fake_gpu_settle(&gpu);
 	WANT(cuMemAlloc_v2(&device, 100), CUDA_ERROR_OUT_OF_MEMORY);
-	assert_int_equal(gpu.frees, frees + 3 + 8);
+	assert_int_equal(fake_gpu_see(&gpu).frees, frees + 3 + 8);
 }
 
 static void test_pinned(void **state)

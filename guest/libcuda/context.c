@@ -15,6 +15,8 @@
 #define STACK_MOST 64
 static _Thread_local CUcontext stack[STACK_MOST];
 static _Thread_local unsigned depth;
+/* The uppermost one again, or NULL: every call looks at it, so the loader is not asked where it is. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) CUcontext current;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct context *primary; /* once it was retained */
@@ -27,7 +29,12 @@ static uint64_t last_id;
 
 static CUcontext top(void)
 {
-	return depth > 0 ? stack[depth - 1] : NULL;
+	return current;
+}
+
+static void set_top(void)
+{
+	current = depth > 0 ? stack[depth - 1] : NULL;
 }
 
 bool context_usable(const struct context *context)
@@ -129,6 +136,7 @@ static CUresult create(CUcontext *out, unsigned flags, CUdevice device)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	context_use_flags(flags);
 	stack[depth++] = *out = table_handle(context);
+	set_top();
 	return CUDA_SUCCESS;
 }
 
@@ -179,8 +187,10 @@ static CUresult destroy(CUcontext handle)
 	id = context->object.context;
 	if (!table_delete(context))
 		return CUDA_ERROR_INVALID_CONTEXT;
-	if (top() == handle)
+	if (top() == handle) {
 		depth--;
+		set_top();
+	}
 	end_owned(id);
 	return CUDA_SUCCESS;
 }
@@ -371,6 +381,7 @@ static CUresult push(CUcontext handle)
 	if (depth == STACK_MOST)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	stack[depth++] = handle;
+	set_top();
 	return CUDA_SUCCESS;
 }
 
@@ -379,6 +390,7 @@ static CUresult pop(CUcontext *out)
 	if (depth == 0)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	depth--;
+	set_top();
 	if (out)
 		*out = stack[depth];
 	return CUDA_SUCCESS;
@@ -415,6 +427,7 @@ CUresult cuCtxSetCurrent(CUcontext ctx)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (depth > 0)
 		depth--;
+	set_top();
 	return ctx ? push(ctx) : CUDA_SUCCESS;
 }
 

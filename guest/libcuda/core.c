@@ -66,6 +66,7 @@ CUresult core_init(void)
 {
 	CUresult result = CUDA_SUCCESS;
 
+	say_begin();
 	if (atomic_load(&core.ready))
 		return core_check("cuInit");
 	pthread_mutex_lock(&core.lock);

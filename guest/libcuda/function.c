@@ -38,8 +38,10 @@ static CUresult set_attribute(CUfunction_attribute attribute, int value, const v
 	pthread_mutex_lock(&module_cache_lock);
 	function->attributes[attribute] = value;
 	/* What was judged may be judged otherwise now. */
-	function->judged_num = function->occupancy_num = 0;
+	function->occupancy_num = 0;
 	pthread_mutex_unlock(&module_cache_lock);
+	for (unsigned i = 0; i < FUNCTION_JUDGED_NUM; i++)
+		atomic_store(&function->judged[i], 0);
 	return CUDA_SUCCESS;
 }
 

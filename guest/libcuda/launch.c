@@ -36,6 +36,17 @@ static bool read_extra(void **extra, const void **blob, size_t *bytes)
 	return *blob || *bytes == 0;
 }
 
+/* Most are a pointer or a number: a copy of known length costs no call. */
+static void put_parameter(uint8_t *to, const void *from, uint32_t bytes)
+{
+	if (bytes == 8)
+		memcpy(to, from, 8);
+	else if (bytes == 4)
+		memcpy(to, from, 4);
+	else
+		memcpy(to, from, bytes);
+}
+
 /* Lays the parameters out as the function has them. blob: room for parameter_bytes. */
 static CUresult lay_out(const struct function *function, const struct launch *launch, uint8_t *blob)
 {
@@ -61,8 +72,8 @@ static CUresult lay_out(const struct function *function, const struct launch *la
 	for (uint32_t i = 0; i < function->parameter_num; i++) {
 		if (!launch->parameters[i])
 			return CUDA_ERROR_INVALID_VALUE;
-		memcpy(blob + function->parameters[i].offset, launch->parameters[i],
-		       function->parameters[i].bytes);
+		put_parameter(blob + function->parameters[i].offset, launch->parameters[i],
+			      function->parameters[i].bytes);
 	}
 	return CUDA_SUCCESS;
 }
@@ -85,39 +96,33 @@ static CUresult check_size(const struct launch *launch)
 	return threads > (unsigned)limits[1] ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-static bool same(const struct judged *judged, const struct launch *launch)
-{
-	return memcmp(judged->block, launch->block, sizeof(judged->block)) == 0 &&
-	       judged->shared_bytes == launch->shared_bytes && judged->flags == launch->flags;
-}
-
 /*
- * Whether the worker has taken such a launch before. What can be wrong about a launch depends on
- * block, shared memory and flags, and on the grid only where it is cooperative.
+ * What can be wrong about a launch that check_size() has passed depends on block and shared memory, and
+ * on the grid only where it is cooperative. Return: these in one number; 0: not to be remembered.
  */
-static bool was_judged(struct function *function, const struct launch *launch)
+static unsigned long long key_of(const struct launch *launch)
 {
-	bool found = false;
-
-	if (launch->flags != 0)
-		return false;
-	pthread_mutex_lock(&module_cache_lock);
-	for (uint32_t i = 0; i < function->judged_num && i < FUNCTION_JUDGED_NUM && !found; i++)
-		found = same(&function->judged[i], launch);
-	pthread_mutex_unlock(&module_cache_lock);
-	return found;
+	if (launch->flags != 0 || launch->shared_bytes >= 1u << 20)
+		return 0;
+	return (unsigned long long)launch->shared_bytes << 36 |
+	       (unsigned long long)launch->block[0] << 24 | launch->block[1] << 12 |
+	       launch->block[2];
 }
 
-static void note_judged(struct function *function, const struct launch *launch)
+/* Whether the worker has taken such a launch before. */
+static bool was_judged(struct function *function, unsigned long long key)
 {
-	struct judged *judged;
+	for (unsigned i = 0; key != 0 && i < FUNCTION_JUDGED_NUM; i++)
+		if (atomic_load_explicit(&function->judged[i], memory_order_relaxed) == key)
+			return true;
+	return false;
+}
 
-	pthread_mutex_lock(&module_cache_lock);
-	judged = &function->judged[function->judged_num++ % FUNCTION_JUDGED_NUM];
-	memcpy(judged->block, launch->block, sizeof(judged->block));
-	judged->shared_bytes = launch->shared_bytes;
-	judged->flags = launch->flags;
-	pthread_mutex_unlock(&module_cache_lock);
+static void note_judged(struct function *function, unsigned long long key)
+{
+	unsigned number = atomic_fetch_add(&function->judged_num, 1);
+
+	atomic_store(&function->judged[number % FUNCTION_JUDGED_NUM], key);
 }
 
 /* --- launching --- */
@@ -137,17 +142,18 @@ static CUresult put(struct function *function, const struct launch *launch, stru
 					.flags = launch->flags };
 	struct vgpu_order order = { CORE_ORDER(LAUNCH, args), .tail = blob,
 				    .tail_bytes = function->parameter_bytes };
+	unsigned long long key = key_of(launch);
 	struct vgpu_reply reply;
 	CUresult result;
 
-	if (was_judged(function, launch))
+	if (was_judged(function, key))
 		return stream_submit(stream, &order);
 	result = stream_before(stream);
 	if (result == CUDA_SUCCESS)
 		result = core_call(&order, &reply);
 	if (result != CUDA_SUCCESS)
 		return result;
-	note_judged(function, launch);
+	note_judged(function, key);
 	return stream_after(stream);
 }
 

@@ -5,6 +5,7 @@
 #define VGPU_GUEST_LIBCUDA_MODULE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "guest/libcuda/core.h"
 #include "guest/libcuda/image.h"
@@ -25,10 +26,6 @@ struct parameter {
 	uint32_t offset, bytes;
 };
 
-/* A launch that the worker has judged already: another of its kind needs no answer. */
-struct judged {
-	uint32_t block[3], shared_bytes, flags;
-};
 #define FUNCTION_JUDGED_NUM 8u
 
 /* What was asked about occupancy, with the answer. */
@@ -47,10 +44,12 @@ struct function {
 	int32_t attributes[VGPU_FUNCTION_ATTRIBUTES];
 	uint32_t parameter_num, parameter_bytes;
 	struct parameter *parameters;
+	/* Launches that the worker has judged already, as launch.c writes them: others need no answer. */
+	atomic_ullong judged[FUNCTION_JUDGED_NUM];
+	atomic_uint judged_num; /* that were ever noted: the oldest makes room */
 	/* Under module_cache_lock. */
-	struct judged judged[FUNCTION_JUDGED_NUM];
 	struct occupancy occupancy[FUNCTION_OCCUPANCY_NUM];
-	uint32_t judged_num, occupancy_num; /* that were ever noted: the oldest makes room */
+	uint32_t occupancy_num; /* as judged_num */
 };
 
 /* Guards what functions remember. Nothing waits under it. */

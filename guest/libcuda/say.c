@@ -89,9 +89,13 @@ void say_refused(const char *symbol)
 	pthread_mutex_unlock(&lock);
 }
 
-bool say_calls(void)
+void say_begin(void)
 {
 	pthread_once(&read_once, read_environment);
+}
+
+bool say_calls(void)
+{
 	return log_calls;
 }
 

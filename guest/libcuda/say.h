@@ -12,6 +12,7 @@
  * VGPU_QUIET=1: nothing is said. VGPU_LOG=warn: warnings, the standard; call: each call, too; anything
  * else is the path of a file that gets warnings and calls.
  */
+void say_begin(void); /* reads both variables, once; until then no call is said */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says in a sentence why the program has no GPU: once for each reason. */

@@ -25,7 +25,7 @@ struct stream {
 CUresult stream_find(CUstream handle, struct stream **stream);
 
 /* Makes a stream. flags: CU_STREAM_*. context: that owns it. */
-CUresult stream_make(unsigned flags, int priority, uint64_t context, struct stream **stream);
+CUresult stream_make(unsigned flags, int priority, uint64_t context, struct stream **out);
 
 /* Ends it: what was submitted before is still done. */
 void stream_end(struct stream *stream);

@@ -13,7 +13,7 @@
 /* A number for the calling thread: the worker keeps the order of its commands that block. */
 static uint16_t thread_number(void)
 {
-	static _Thread_local uint16_t mine;
+	static VGPU_THREAD_FAST uint16_t mine;
 	static atomic_uint last;
 
 	if (mine == 0)
@@ -65,6 +65,26 @@ static uint32_t put_bytes(struct vgpu *vgpu, uint32_t at, const void *bytes, uin
 	return (at + length) % VGPU_RING_LEN;
 }
 
+/* Writes a command at a unit of the ring; one that does not go round its end, in three steps. */
+static void put_command(struct vgpu *vgpu, uint32_t unit, const struct vgpu_command *head,
+			const struct vgpu_order *order)
+{
+	uint32_t at = unit % VGPU_RING_UNITS * VGPU_RING_UNIT;
+	uint8_t *to = vgpu->ring + at;
+
+	if (head->bytes > VGPU_RING_LEN - at) {
+		at = put_bytes(vgpu, at, head, sizeof(*head));
+		at = put_bytes(vgpu, at, order->args, order->args_bytes);
+		put_bytes(vgpu, at, order->tail, order->tail_bytes);
+		return;
+	}
+	memcpy(to, head, sizeof(*head));
+	if (order->args_bytes > 0)
+		memcpy(to + sizeof(*head), order->args, order->args_bytes);
+	if (order->tail_bytes > 0)
+		memcpy(to + sizeof(*head) + order->args_bytes, order->tail, order->tail_bytes);
+}
+
 /* Wakes the worker if it sleeps behind what was put into the ring. */
 static void kick(struct vgpu *vgpu, uint32_t old)
 {
@@ -82,7 +102,7 @@ static void kick(struct vgpu *vgpu, uint32_t old)
 static enum vgpu_end put(struct vgpu *vgpu, struct vgpu_command *head,
 			 const struct vgpu_order *order, bool asked)
 {
-	uint32_t units, at, old;
+	uint32_t units, old;
 	enum vgpu_end end;
 
 	head->bytes = (uint32_t)sizeof(*head) + order->args_bytes + order->tail_bytes;
@@ -101,10 +121,7 @@ static enum vgpu_end put(struct vgpu *vgpu, struct vgpu_command *head,
 		head->sequence = vgpu->sequence;
 	}
 	old = vgpu->tail;
-	at = old % VGPU_RING_UNITS * VGPU_RING_UNIT;
-	at = put_bytes(vgpu, at, head, sizeof(*head));
-	at = put_bytes(vgpu, at, order->args, order->args_bytes);
-	put_bytes(vgpu, at, order->tail, order->tail_bytes);
+	put_command(vgpu, old, head, order);
 	vgpu->tail = old + units;
 	vgpu->commands++;
 	vgpu_ring_publish(&vgpu->control->tail, vgpu->tail);

@@ -60,6 +60,12 @@ struct vgpu {
 	size_t range_num, range_room;
 };
 
+/*
+ * A thread's own variable that is looked at in every call: found without a call of the loader. The room
+ * for such variables is small, so only a few bytes are.
+ */
+#define VGPU_THREAD_FAST _Thread_local __attribute__((tls_model("initial-exec")))
+
 /* Where the program's first piece lies: behind the one that vgpud fills in. */
 #define VGPU_FIRST_PIECE VGPU_PIECE
 

@@ -179,13 +179,15 @@ CASE(stream_values_of_device_memory)
 	(void)suite_kernel("add"); /* a load would wait for the streams */
 	OK(cuStreamCreate(&writer, CU_STREAM_NON_BLOCKING));
 	OK(cuStreamCreate(&waiter, CU_STREAM_NON_BLOCKING));
+	/* The writes come first: a GPU may run what was submitted earlier to its end first, and streams
+	 * that wait in the other order for words would hang. */
+	LAUNCH(suite_kernel("delay"), 1, 1, writer, &(unsigned long long){ 2000000 });
+	OK(cuStreamWriteValue32(writer, flags, 7, CU_STREAM_WRITE_VALUE_DEFAULT));
+	OK(cuStreamWriteValue64(writer, flags + 8, 0x100000000ull, CU_STREAM_WRITE_VALUE_DEFAULT));
 	OK(cuStreamWaitValue32(waiter, flags, 5, CU_STREAM_WAIT_VALUE_GEQ));
 	OK(cuStreamWaitValue64(waiter, flags + 8, 0x100000000ull, CU_STREAM_WAIT_VALUE_EQ));
 	OK(cuStreamWaitValue32(waiter, flags, 2, CU_STREAM_WAIT_VALUE_AND));
 	LAUNCH(suite_kernel("add"), 1, 32, waiter, &address, &one, &one);
-	WANT(cuStreamQuery(waiter), CUDA_ERROR_NOT_READY);
-	OK(cuStreamWriteValue32(writer, flags, 7, CU_STREAM_WRITE_VALUE_DEFAULT));
-	OK(cuStreamWriteValue64(writer, flags + 8, 0x100000000ull, CU_STREAM_WRITE_VALUE_DEFAULT));
 	OK(cuStreamSynchronize(waiter));
 	OK(cuMemcpyDtoH(words, flags, sizeof(words)));
 	EQUAL(words[0] & 0xffffffff, 7);

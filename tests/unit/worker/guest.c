@@ -212,3 +212,18 @@ void guest_launch(struct guest *guest, uint32_t slot, uint32_t function, uint32_
 
 	guest_send(guest, VGPU_CMD_LAUNCH, 0, slot, &args, sizeof(args), parameters, bytes);
 }
+
+void guest_start(struct guest *guest, const char *spec)
+{
+	guest_open(guest, spec, HELPERS_MOST);
+	guest_run(guest, 50);
+}
+
+uint64_t guest_allocate(struct guest *guest, uint64_t bytes)
+{
+	struct vgpu_reply reply;
+
+	require(ASK(guest, 0, &reply, MEMORY_ALLOC, memory_alloc, .bytes = bytes) == CUDA_SUCCESS,
+		"no memory of the GPU");
+	return reply.value[0];
+}

@@ -76,6 +76,12 @@ int32_t guest_ask(struct guest *guest, uint32_t slot, uint16_t op, const void *a
 	guest_send(guest, VGPU_CMD_##NAME, 0, slot, &(struct vgpu_cmd_##name){ __VA_ARGS__ }, \
 		   sizeof(struct vgpu_cmd_##name), NULL, 0)
 
+/* Opens and runs, as a program has it. */
+void guest_start(struct guest *guest, const char *spec);
+
+/* Return: the address of new device memory. */
+uint64_t guest_allocate(struct guest *guest, uint64_t bytes);
+
 /* Loads PTX text as this module. Return: the result. */
 int32_t guest_load(struct guest *guest, uint32_t slot, uint32_t module, const char *text);
 

@@ -5,8 +5,9 @@
 WORKER_OF_PROGRAM := $(addprefix worker/,channel.c commands.c gpu.c gpu_soft.c gpu_soft_open.c handles.c helpers.c memory.c output.c \
 	program.c run_context.c run_copy.c run_memory.c run_module.c run_stream.c serve.c waits.c window.c) \
 	common/wire/cmds_check.c common/units.c common/util.c
-$(eval $(call unit-test,worker/test_program,tests/unit/worker/guest.c tests/unit/worker/no_cuda.c $(WORKER_OF_PROGRAM) \
-	$(SOFTGPU_SRC),$(SOFTGPU_LIBS)))
+GUEST_OF_WORKER := tests/unit/worker/guest.c tests/unit/worker/no_cuda.c $(WORKER_OF_PROGRAM) $(SOFTGPU_SRC)
+$(eval $(call unit-test,worker/test_program,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
+$(eval $(call unit-test,worker/test_program_input,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
 $(eval $(call unit-test,wire/test_cmds,common/wire/cmds_check.c))
 $(eval $(call unit-test,worker/test_handles,worker/handles.c))
 $(eval $(call unit-test,worker/test_memory,worker/memory.c))

@@ -44,14 +44,17 @@ static void __attribute__((noreturn)) end(enum vgpu_end why, CUresult result)
 
 static void *issue(void *argument)
 {
+	const struct vgpu_command *last = (const struct vgpu_command *)program.command;
 	enum vgpu_end why;
 
 	(void)argument;
 	program.gpu->ops->attach(program.gpu);
 	why = serve_run(&program);
-	snprintf(state.why, sizeof(state.why), "command %u of %u bytes makes no sense",
-		 ((struct vgpu_command *)program.command)->op,
-		 ((struct vgpu_command *)program.command)->bytes);
+	if (last->op == 0 && last->bytes == 0)
+		snprintf(state.why, sizeof(state.why), "the ring's indices or lengths cannot be");
+	else
+		snprintf(state.why, sizeof(state.why), "command %u of %u bytes makes no sense",
+			 last->op, last->bytes);
 	channel_ended(&program.channel, why);
 	end(why, CUDA_SUCCESS);
 }

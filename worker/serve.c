@@ -72,6 +72,8 @@ int serve_turn(struct program *program)
 	struct vgpu_command *command = (struct vgpu_command *)program->command;
 	int taken = channel_take(&program->channel, command);
 
+	if (taken < 0)
+		*command = (struct vgpu_command){ .op = 0 }; /* the last one is not to blame */
 	if (taken <= 0)
 		return taken;
 	return commands_run(program, command) == 0 ? 1 : -EPROTO;

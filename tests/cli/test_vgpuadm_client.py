@@ -245,7 +245,8 @@ class Completion(unittest.TestCase):
             return run("--complete", "-s", str(fake.socket), *words).stdout.split()
 
     def test_commands(self):
-        self.assertEqual(self.candidates("set-"), ["set-pool", "set-priority", "set-owner", "set-limit"])
+        self.assertEqual(self.candidates("set-"), ["set-pool", "set-priority", "set-owner", "set-programs", "set-max-programs",
+                                                   "set-limit"])
         self.assertEqual(self.candidates("--js"), ["--json"])
         self.assertIn("list", self.candidates(""))
 

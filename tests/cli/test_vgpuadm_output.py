@@ -43,6 +43,10 @@ RATES = [{"minute_unix_ns": NOW_NS - n * MINUTE_NS, "count": 60 * n, "errors": 0
 BLAMED = {"vm": "vm3", "wait_total_ns": 10**9, "idle_ns": 10**6, **WINDOW}
 CHECK = {"check": "ledger", "result": "ok", "text": "fine", "remedy": None}
 
+PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "state": "running", "executor": "cpu",
+           "age_ns": 65_000_000_000, "since_unix_ns": NOW_NS, "worker_pid": 812, "peer_pid": None, "peer_uid": None,
+           "end": None, "channel": 0}
+
 ANSWERS = {
     "list": [vm("vm10", 10), vm("vm2", 2, paused=True, last_error="GPU_FAULT"), vm("vm1", 1, connected=False)],
     "status": [STATUS], "pools": [POOL], "queue": [QUEUED], "requests": [REQUEST], "request": [REQUEST],
@@ -55,6 +59,9 @@ ANSWERS = {
     "resume": [{**CHANGE, "what": "state", "old": "paused", "new": "running", "queued": 1}],
     "drain": [{"draining": True, "ended": 3, "waited_ns": 1_500_000_000}],
     "cancel": [{"id": 5000, "vm": "vm2", "was": "waiting"}],
+    "programs": [PROGRAM], "kill_program": [PROGRAM],
+    "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
+    "set_max_programs": [{**CHANGE, "what": "max-programs", "old": "16", "new": "4"}],
     "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6}], BLAMED)
     if "blame" in args else ([stats(group) for group in (("vm10", "vm9") if "by" in args else ("all",))], WINDOW),
 }
@@ -66,6 +73,7 @@ COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
     "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),
     "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
+    "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "programs": (), "kill-program": ("7",),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
     "completion": ("bash",), "help": (),

@@ -70,8 +70,8 @@ class Pages(unittest.TestCase):
 
     def test_every_frame_and_opcode(self):
         text = (paths.ROOT / "common/wire/vgpu_proto.h").read_text()
-        frames = re.findall(r'X\((\d), ([A-Z]+), "[a-z]+", (\d+), (\d+)\)', text)
-        self.assertEqual(len(frames), 5)
+        frames = re.findall(r'X\((\d+), ([A-Z_]+), "[a-z-]+", (\d+), (\d+), \d\)', text)
+        self.assertEqual(len(frames), 11)
         for number, name, least, most in frames:
             length = f"{least}-{most}" if least != most else least
             self.assertIn(f"\n.It {number} Ta {name} Ta {length} Ta ", source("vgpu-protocol.7"))

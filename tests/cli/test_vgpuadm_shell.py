@@ -92,7 +92,7 @@ class Shell(unittest.TestCase):
         self.type("list\r", "vm10", PROMPT)
 
     def test_completion_of_commands_options_and_live_names(self):
-        self.type("set-pr" + TAB, "set-priority ")
+        self.type("set-pri" + TAB, "set-priority ")
         self.type("vm1" + TAB, "vm10 ")
         self.type("h" + TAB, "high ")
         self.type(CONTROL_C, "^C", PROMPT)

@@ -9,7 +9,8 @@
 #include "vgpud/link/session.h"
 
 /*
- * Input: two bytes that seed the sizes of the pieces, then the stream. It is fed three times,
+ * Input: two bytes that seed the sizes of the pieces, of which the highest bit says that the socket
+ * is a local tenant's, then the stream. It is fed three times,
  * whole, byte by byte and in random pieces, and must come to the same frames and the same end.
  */
 
@@ -24,6 +25,25 @@ struct outcome {
 	uint32_t acts_crc; /* of what the session said to each frame */
 	enum session_state state;
 };
+
+/* What link version 2 adds. */
+static void check_program_step(const struct session *before, const struct session *after,
+			       const struct vgpu_frame_header *h, const struct session_step *step)
+{
+	bool of_channel = step->act == SESSION_OPEN_ONE || step->act == SESSION_CLOSE_ONE;
+
+	if (step->act == SESSION_WINDOW || of_channel || step->act == SESSION_RUNSTATE)
+		REQUIRE(before->version == VGPU_LINK_VERSION_PROGRAMS && h->vm_id == VM_ID);
+	if (step->act == SESSION_WINDOW)
+		REQUIRE(after->state == SESSION_WINDOWED && h->type == VGPU_FRAME_WINDOW &&
+			(!before->local || step->window.flags == VGPU_WINDOW_OF_PROGRAM));
+	if (of_channel)
+		REQUIRE(before->state == SESSION_WINDOWED);
+	if (before->local)
+		REQUIRE(step->act != SESSION_SUBMIT && step->act != SESSION_CANCEL);
+	if (before->version != 0)
+		REQUIRE(after->version == before->version);
+}
 
 static void check_step(const struct session *before, const struct session *after,
 		       const struct vgpu_frame_header *h, const struct session_step *step)
@@ -44,6 +64,7 @@ static void check_step(const struct session *before, const struct session *after
 	if (step->act == SESSION_CANCEL)
 		REQUIRE(h->type == VGPU_FRAME_CANCEL && h->vm_id == VM_ID &&
 			h->sequence <= before->sequence);
+	check_program_step(before, after, h, step);
 	REQUIRE(after->vm_id == VM_ID && after->sequence >= before->sequence);
 }
 
@@ -77,7 +98,8 @@ static uint32_t piece_bytes(uint32_t *seed, uint32_t most)
 	return most == 0 ? UINT32_MAX : 1 + (*seed >> 8) % most;
 }
 
-static struct outcome feed(const uint8_t *stream, size_t len_bytes, uint32_t seed, uint32_t most)
+static struct outcome feed(const uint8_t *stream, size_t len_bytes, bool local, uint32_t seed,
+			   uint32_t most)
 {
 	struct outcome o = { 0 };
 	struct vgpu_frame_parser p;
@@ -85,7 +107,7 @@ static struct outcome feed(const uint8_t *stream, size_t len_bytes, uint32_t see
 
 	memset(&p, 0xa5, sizeof(p));
 	vgpu_frame_reset(&p);
-	session_init(&session, VM_ID);
+	session_init(&session, VM_ID, local);
 	while (o.taken_bytes < len_bytes && !o.bad) {
 		size_t left = len_bytes - o.taken_bytes;
 		uint32_t n = piece_bytes(&seed, most), used = UINT32_MAX, room;
@@ -130,13 +152,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 {
 	struct outcome whole, dribbled, pieces;
 	uint32_t seed;
+	bool local;
 
 	if (len_bytes < 2)
 		return 0;
 	seed = input[0] | (uint32_t)input[1] << 8;
-	whole = feed(input + 2, len_bytes - 2, 0, 0);
-	dribbled = feed(input + 2, len_bytes - 2, 0, 1);
-	pieces = feed(input + 2, len_bytes - 2, seed, 1 + seed % 1500);
+	local = (input[1] & 0x80) != 0;
+	whole = feed(input + 2, len_bytes - 2, local, 0, 0);
+	dribbled = feed(input + 2, len_bytes - 2, local, 0, 1);
+	pieces = feed(input + 2, len_bytes - 2, local, seed, 1 + seed % 1500);
 	require_same(&whole, &dribbled);
 	require_same(&whole, &pieces);
 	return 0;

@@ -9,7 +9,8 @@ import sys
 
 VERSION = 0x00010000
 NOP, ADD, VECTOR_ADD, INFO = range(4)
-HELLO, CONFIG, REQUEST, RESPONSE, CANCEL = range(1, 6)
+(HELLO, CONFIG, REQUEST, RESPONSE, CANCEL, WINDOW, WINDOW_STATUS, CHANNEL_OPEN, CHANNEL_CLOSE, CHANNEL_STATUS,
+ RUNSTATE) = range(1, 12)
 
 
 def crc32c(message):
@@ -121,7 +122,19 @@ def streams():
     yield "oversized", hello() + frame(REQUEST, add, 1, length=1025)
     yield "oversized-wraps", frame(REQUEST, add, 1, length=0xFFFFFFE8)
     yield "flags-set", frame(HELLO, bytes(16), flags=1)
-    yield "type-unknown", frame(6, bytes(16))
+    yield "type-unknown", frame(12, bytes(16))
+    window = frame(WINDOW, struct.pack("<QII", 64 << 20, 1, 1))
+    channel = struct.pack("<4I", 0, 512, 0, 0)
+    opened = frame(CHANNEL_OPEN, channel)
+    yield "window", hello(1, 2) + window
+    yield "window-version-1", hello() + window
+    yield "window-twice", hello(1, 2) + window + window
+    yield "window-flags", hello(1, 2) + frame(WINDOW, struct.pack("<QII", 64 << 20, 1, 3))
+    yield "channel", hello(1, 2) + window + opened + frame(CHANNEL_CLOSE, channel)
+    yield "channel-first", hello(1, 2) + opened
+    yield "runstate", hello(2, 2) + frame(RUNSTATE, struct.pack("<4I", 1, 0, 0, 0)) + frame(RUNSTATE, bytes(16))
+    yield "runstate-other", hello(2, 2) + frame(RUNSTATE, struct.pack("<4I", 2, 0, 0, 0))
+    yield "programs-and-requests", hello(1, 2) + window + opened + frame(REQUEST, add, 1) + frame(CHANNEL_CLOSE, channel)
 
 
 # admin_cmds.def's commands by their number there, with words to put behind them.
@@ -200,6 +213,8 @@ def main():
     for kind, inputs, prefix in (("fuzz_request", requests(), b""),
                                  ("fuzz_response", responses(), b""),
                                  ("fuzz_frame", streams(), b"\x2a\x07"),
+                                 ("fuzz_frame", ((f"local-{name}", data) for name, data in streams() if "window" in name or
+                                                 "channel" in name or "programs" in name), b"\x2a\x87"),
                                  ("fuzz_pattern", words(), b""),
                                  ("fuzz_timeexpr", times(), b""),
                                  ("fuzz_conf", files(here), b""),

@@ -319,6 +319,15 @@ class Administrator(ProgramsCase):
         checks = [row for row in self.admin.rows("checks") if row["check"] == "programs"]
         self.assertEqual(len(checks), 1)
 
+    def test_a_vm_that_is_stopped_is_shown_so(self):
+        client = self.running()
+        self.assertEqual(self.admin.row("list", vm="t1")["programs_now"], 1)
+        for running in (0, 1):
+            client.say_runstate(running)
+            wait_until(lambda stopped=not running: self.rows()[0]["stopped"] == stopped, "it to be shown")
+        self.assertEqual(client.close_channel(), (0, State.CLOSED, End.NONE))
+        self.assertEqual(self.admin.row("list", vm="t1")["programs_now"], 0)
+
     def test_programs_of_one_vm(self):
         self.running()
         self.assertEqual(len(self.admin.rows("programs", vm="t1")), 1)

@@ -103,6 +103,7 @@ static const struct field list_fields[] = {
 	HIDDEN("bad_frames"),
 	HIDDEN("refused_peers"),
 	HIDDEN("socket"),
+	HIDDEN("programs_now"),
 	HIDDEN("socket_mode"),
 	HIDDEN("limited"),
 	END,
@@ -111,8 +112,8 @@ static const struct field list_fields[] = {
 static const struct field vm_fields[] = {
 	FIELD("vm", "VM", TEXT, 0),
 	FIELD("vm_id", "number", COUNT, 0),
-	VM_SETTING_TABLE(SHOW_SETTING)
-		FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
+	VM_SETTING_TABLE(SHOW_SETTING) FIELD("programs_now", "programs now", COUNT, 0),
+	FIELD("connected", "connected", BOOL, 0, .tone = TONE_FALSE_DIM),
 	FIELD("limited", "waited for that", COUNT, 0),
 	FIELD("queued", "requests waiting", COUNT, 0),
 	FIELD("running", "requests running", COUNT, 0),
@@ -335,6 +336,7 @@ static const struct field programs_fields[] = {
 	FIELD("end", "ENDS FOR", TEXT, 12),
 	HIDDEN("vm_id"),
 	HIDDEN("channel"),
+	HIDDEN("stopped"),
 	END,
 };
 

@@ -26,7 +26,7 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 	bool known_peer = channel->peer.pid > 0;
 
 	return json_pack(
-		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i}", "id",
+		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:b}", "id",
 		(json_int_t)channel->id, "vm", channel->vm_name, "vm_id",
 		(json_int_t)channel->vm_id, "name",
 		admin_string(channel->name[0] != '\0' ? channel->name : NULL), "pid",
@@ -37,7 +37,7 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 		"peer_pid", known_peer ? json_integer(channel->peer.pid) : json_null(), "peer_uid",
 		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
 		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
-		"channel", (int)channel->number);
+		"channel", (int)channel->number, "stopped", channel_is_stopped(channel));
 }
 
 void admin_programs(struct admin_call *call)

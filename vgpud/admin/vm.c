@@ -76,6 +76,8 @@ static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 			  "last_error_unix_ns",
 			  failed ? admin_wall(daemon, figures->last_error_ns) : json_null(),
 			  "limited", (json_int_t)figures->limited));
+	json_object_set_new(row, "programs_now",
+			    json_integer(programs_of_vm(daemon->programs, vm)));
 	return socket_row(vm, row);
 }
 

@@ -308,6 +308,11 @@ struct channel *channel_find(const struct tenant *tenant, uint32_t number)
 	return NULL;
 }
 
+bool channel_is_stopped(const struct channel *channel)
+{
+	return channel->tenant != NULL && channel->tenant->peer->stopped;
+}
+
 const char *channel_state_name(const struct channel *channel)
 {
 	if (has_ended(channel))

@@ -324,10 +324,33 @@ void programs_vm_changed(struct programs *programs, struct vm *vm)
 	update_tenants(programs, vm);
 }
 
+/* Return: whether a pool runs on something else than at the last call, or has begun or ceased to. */
+static bool pools_have_changed(struct programs *programs)
+{
+	const struct broker *broker = programs->broker;
+	bool changed = false;
+
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++) {
+		const char *executor = broker->conf->pool[i].executor;
+		uint8_t now;
+
+		if (!broker->conf->pool[i].exists)
+			continue;
+		now = (uint8_t)(executors_info(broker->executors, executor)->executor << 1 |
+				(executors_trouble(broker->executors, executor) != NULL));
+		changed |= now != programs->seen[i];
+		programs->seen[i] = now;
+	}
+	return changed;
+}
+
 void programs_executors_changed(struct programs *programs)
 {
 	struct vm *vm;
 
+	/* The executors tell of every worker that comes or goes. */
+	if (!pools_have_changed(programs))
+		return;
 	TAILQ_FOREACH(vm, &programs->broker->vms, link)
 		if (vm->settings.programs)
 			warm_up(programs, vm);

@@ -96,6 +96,9 @@ const char *programs_refusal(const struct programs *programs);
 /* Return: whether programs run although their workers are not confined as they should be. */
 bool programs_unconfined(const struct programs *programs);
 
+/* Return: whether its VM is paused or stopped, as the device says; false: it runs, or has gone. */
+bool channel_is_stopped(const struct channel *channel);
+
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);
 

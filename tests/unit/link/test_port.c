@@ -2,6 +2,8 @@
 /* test_port.c - a VM's socket: one device at a time, whichever side listens */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -9,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,9 +20,11 @@
 #include <cmocka.h>
 
 #include "common/sock.h"
+#include "common/util.h"
 #include "common/wire/vgpu_frame.h"
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/scratch.h"
+#include "vgpud/link/foreign.h"
 #include "vgpud/link/port.h"
 
 #define TURNS_MOST 1000
@@ -30,6 +36,8 @@ struct house {
 	char path[SOCK_PATH_SIZE];
 	struct port *port;
 	unsigned connected, gone, requests, cancels;
+	unsigned windows, programs_gone;
+	bool stopped;
 	bool held; /* workers of the last device are still there */
 };
 
@@ -86,7 +94,39 @@ static bool on_holds(void *arg, const struct vm *vm)
 	return house->held;
 }
 
-static const struct port_program_handler programs = { .holds = on_holds };
+static void on_window(void *arg, struct vm *vm, struct port_peer *peer,
+		      const struct vgpu_window_frame *window, int fd)
+{
+	struct house *house = arg;
+
+	assert_ptr_equal(vm, house);
+	assert_int_equal(window->flags, VGPU_WINDOW_OF_PROGRAM);
+	foreign_close(fd);
+	house->windows++;
+	peer->tenant = house; /* from now on gone() is called */
+}
+
+static void on_runstate(void *arg, struct port_peer *peer)
+{
+	struct house *house = arg;
+
+	house->stopped = peer->stopped;
+}
+
+static void on_program_gone(void *arg, struct port_peer *peer)
+{
+	struct house *house = arg;
+
+	(void)peer;
+	house->programs_gone++;
+}
+
+static const struct port_program_handler programs = {
+	.holds = on_holds,
+	.window = on_window,
+	.runstate = on_runstate,
+	.gone = on_program_gone,
+};
 
 static int setup(void **state)
 {
@@ -113,14 +153,16 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int open_at(struct house *house, const char *path, bool listen)
+/* programs: how many may connect; 0: the port is a VM's. */
+static int open_with(struct house *house, const char *path, bool listen, unsigned programs_max)
 {
 	const struct port_config config = {
+		.peers_max = programs_max,
 		.event = house->event,
 		.path = path,
 		.listen = listen,
 		.name = "vm7",
-		.vm = { .id = 7, .pool = 0, .priority = VGPU_PRIORITY_MEDIUM },
+		.vm = { .id = 7, .priority = VGPU_PRIORITY_MEDIUM, .local = programs_max > 0 },
 		.handler = &handler,
 		.arg = house,
 		.programs = &programs,
@@ -129,6 +171,11 @@ static int open_at(struct house *house, const char *path, bool listen)
 	};
 
 	return port_open(&house->port, &config);
+}
+
+static int open_at(struct house *house, const char *path, bool listen)
+{
+	return open_with(house, path, listen, 0);
 }
 
 static void settle(struct house *house)
@@ -207,6 +254,172 @@ static void device_is_denied(int fd)
 	device_hears(fd, VGPU_FRAME_HELLO, words, 3);
 	assert_int_equal(words[2], VGPU_ERR_DENIED);
 	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+}
+
+/* --- programs --- */
+
+/* Return: a program's connection that has greeted. */
+static int program_connect(struct house *house)
+{
+	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
+	int fd = device_connect(house);
+
+	vgpu_put_le32(hello, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION_PROGRAMS);
+	device_says(house, fd, VGPU_FRAME_HELLO, 0, hello, sizeof(hello));
+	return fd;
+}
+
+static void program_gives_window(struct house *house, int fd)
+{
+	struct vgpu_frame_header h = { .vm_id = 7,
+				       .length = VGPU_WINDOW_LEN,
+				       .type = VGPU_FRAME_WINDOW };
+	uint8_t frame[VGPU_FRAME_HEADER_LEN + VGPU_WINDOW_LEN] = { 0 };
+	union {
+		struct cmsghdr first;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .first = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				 .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS } };
+	struct iovec part = { frame, sizeof(frame) };
+	struct msghdr msg = { .msg_iov = &part,
+			      .msg_iovlen = 1,
+			      .msg_control = control.bytes,
+			      .msg_controllen = sizeof(control.bytes) };
+	int memory = memfd_create("window", MFD_CLOEXEC);
+
+	vgpu_frame_put_header(frame, &h);
+	vgpu_put_le32(frame + VGPU_FRAME_HEADER_LEN + 12, VGPU_WINDOW_OF_PROGRAM);
+	memcpy(CMSG_DATA(&control.first), &memory, sizeof(int));
+	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), sizeof(frame));
+	close(memory);
+	settle(house);
+}
+
+static void several_programs_of_a_local_tenant(void **state)
+{
+	struct house *house = *state;
+	uint8_t running[VGPU_RUNSTATE_LEN] = { 0 };
+	uint32_t words[3];
+	int fd[3], late;
+
+	assert_int_equal(open_with(house, house->path, true, 3), 0);
+	for (int i = 0; i < 3; i++) {
+		fd[i] = program_connect(house);
+		device_is_welcome(fd[i]);
+		program_gives_window(house, fd[i]);
+	}
+	assert_int_equal(house->windows, 3);
+	assert_int_equal(port_peers(house->port), 3);
+	device_says(house, fd[1], VGPU_FRAME_RUNSTATE, 0, running, sizeof(running));
+	assert_true(house->stopped);
+	port_send_config(house->port, 1, VGPU_PRIORITY_LOW);
+	for (int i = 0; i < 3; i++) {
+		device_hears(fd[i], VGPU_FRAME_CONFIG, words, 2);
+		assert_int_equal(words[1], 'B');
+	}
+	late = device_connect(house);
+	device_hears(late, VGPU_FRAME_HELLO, words, 3);
+	assert_int_equal(words[2], VGPU_END_TOO_MANY_PROGRAMS);
+	close(late);
+	assert_int_equal(port_counts(house->port)->refused, 1);
+	/* One has hung up, which the loop has not seen yet: the next one must not be refused for it. */
+	close(fd[0]);
+	late = program_connect(house);
+	settle(house);
+	assert_int_equal(house->programs_gone, 1);
+	assert_int_equal(port_peers(house->port), 3);
+	port_set_peers_max(house->port, 4);
+	fd[0] = program_connect(house);
+	assert_int_equal(port_peers(house->port), 4);
+	/* The handler of requests hears nothing of all this. */
+	assert_int_equal(house->connected + house->gone + house->requests, 0);
+	port_close(house->port); /* tells of those that gave a window */
+	house->port = NULL;
+	assert_int_equal(house->programs_gone, 3);
+	close(late);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
+static void a_local_tenant_takes_no_requests(void **state)
+{
+	struct house *house = *state;
+	uint8_t msg[40] = { 0 };
+	char byte;
+	int fd;
+
+	assert_int_equal(open_with(house, house->path, true, 3), 0);
+	fd = program_connect(house);
+	device_is_welcome(fd);
+	device_says(house, fd, VGPU_FRAME_REQUEST, 1, msg, sizeof(msg));
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	assert_int_equal(port_counts(house->port)->broke, 1);
+	assert_int_equal(house->requests, 0);
+	close(fd);
+}
+
+/* A VM's next device is answered when the workers of the last one have gone. */
+static void a_device_waits_for_its_predecessors_workers(void **state)
+{
+	struct house *house = *state;
+	char byte;
+	int fd;
+
+	assert_int_equal(open_at(house, house->path, true), 0);
+	house->held = true;
+	fd = device_connect(house);
+	device_greets(house, fd);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_false(port_connected(house->port));
+	house->held = false;
+	while (!port_connected(house->port))
+		assert_int_not_equal(sd_event_run(house->event, PATIENCE_USEC), 0);
+	device_is_welcome(fd);
+	close(fd);
+}
+
+/* --- descriptors from outside --- */
+
+static void what_is_an_eventfd(void **state)
+{
+	int event = eventfd(0, EFD_CLOEXEC), memory = memfd_create("[eventfd]", MFD_CLOEXEC);
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_true(foreign_is_eventfd(event));
+	assert_false(foreign_is_eventfd(memory));
+	assert_false(foreign_is_eventfd(ends[0]));
+	assert_false(foreign_is_eventfd(-1));
+	foreign_close(event);
+	foreign_close(memory);
+	foreign_close(ends[0]);
+	foreign_close(ends[1]);
+	assert_int_equal(foreign_closing(), 0); /* all of them at once */
+}
+
+/* A socket may linger, and a file may lie on a server: the loop does not wait for their close. */
+static void what_is_closed_beside_the_loop(void **state)
+{
+	const struct house *house = *state;
+	char path[96];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), file;
+
+	snprintf(path, sizeof(path), "%s/memfd:window (deleted)", house->dir);
+	file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && file >= 0);
+	foreign_close(fd);
+	foreign_close(file);
+	for (uint64_t until_ns = util_now_ns() + 30 * UTIL_NS_PER_S;
+	     foreign_closing() > 0 && util_now_ns() < until_ns;)
+		sched_yield();
+	assert_int_equal(foreign_closing(), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(fcntl(file, F_GETFD), -1);
+	unlink(path);
 }
 
 /* --- tests --- */
@@ -393,6 +606,11 @@ int main(void)
 		PORT_TEST(a_change_is_told_now_and_to_who_comes_later),
 		PORT_TEST(a_device_that_breaks_the_stream_is_counted),
 		PORT_TEST(where_qemu_listens_we_connect_until_it_does),
+		PORT_TEST(several_programs_of_a_local_tenant),
+		PORT_TEST(a_local_tenant_takes_no_requests),
+		PORT_TEST(a_device_waits_for_its_predecessors_workers),
+		PORT_TEST(what_is_an_eventfd),
+		PORT_TEST(what_is_closed_beside_the_loop),
 		PORT_TEST(a_socket_goes_with_its_port),
 		PORT_TEST(paths_that_will_not_do),
 	};

@@ -31,8 +31,9 @@
  * state has changed: read() of 8 bytes returns how often, as from an eventfd (EAGAIN for O_NONBLOCK).
  *
  * Every call returns 0, or -1 with errno:
- *   EBADF   no channel: OPEN comes first, or the channel has ended
+ *   EBADF   no channel: OPEN comes first (before KICK, START, too), or the channel has ended
  *   EBUSY   OPEN: all channels are in use, or the descriptor has one; START: it was started
+ *   EINTR   a signal came
  *   EFAULT  the argument cannot be read or written
  *   EINVAL  a number out of range
  *   ENODEV  the device was unplugged, or its driver unbound

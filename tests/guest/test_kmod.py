@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import process, tap  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
+from lib.adminclient import AdminClient  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.programhost import CLOSED, KILLED, LOST, OPEN, PIECE, ProgramHost  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
@@ -385,6 +386,23 @@ class Version1(unittest.TestCase):
             self.assertGreaterEqual(json.loads(job.wait().out)["interrupts"], 1)
             driver = machine.run(f"readlink /sys/bus/pci/devices/0000:{machine.slot()}/driver").out
             self.assertEqual(driver.strip().rpartition("/")[2], "vgpu")
+
+
+class Daemon(unittest.TestCase):
+    def test_a_program_gets_a_worker_of_vgpud_and_its_pieces_come_back(self):
+        settings = "[vgpud]\nconfine = no\n" if os.geteuid() == 0 and not paths.LAUNCHER else ""
+        control = f"poke:{PIECE}:{0x20000} poke:{PIECE + 4}:1 poke:{PIECE + 12}:{0x5660}" # layout, pid, window's address
+        with Vgpud("vm1:A:high", settings=settings) as vgpud, AdminClient(vgpud.admin_socket) as admin, \
+                Guest(vgpud.socket("vm1"), properties="window=w0", qemu_options=window_options(mib=64)) as machine:
+            admin.row("set-programs", vm="vm1", programs="on")
+            process.wait_until(lambda: machine.run("kmod-try device info").out.split()[6] == "1", "the window to be ready")
+            job = machine.begin(f"kmod-try device map:0:2:r peek:0 open map:{PAGES}:{PAGES}:w {control} start await:{PIECE + 64}:1 "
+                                "state")
+            process.wait_until(lambda: len(admin.rows("programs")) == 1, "vgpud to list the program")
+            job.kill()
+            job.wait()
+            process.wait_until(lambda: machine.run("cat /sys/class/misc/vgpu0/channels").out == "", "its worker's end")
+            self.assertEqual(machine.run("kmod-try device info").out.split()[8], "31")
 
 
 class Unplugged(unittest.TestCase):

@@ -21,6 +21,7 @@
 #include "vgpud/daemon_private.h"
 #include "vgpud/files/server.h"
 #include "vgpud/ledger/ledger.h"
+#include "vgpud/link/refuse.h"
 #include "vgpud/request/broker.h"
 
 #define LOG_END_MS 1000 /* for writing the last messages */
@@ -316,6 +317,7 @@ static void end(struct daemon *daemon)
 	}
 	file_server_close(daemon->files); /* after broker_close(), whose answers it still writes */
 	spawn_close();
+	refuse_end_all();
 	aside_end_all();
 	vm_past_free(&daemon->past);
 	if (daemon->clock_fd >= 0)

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,15 +13,18 @@
 #define LINGER_MAX 32 /* connections at the same time; others are closed at once */
 
 struct refused {
+	LIST_ENTRY(refused) link;
 	int fd;
 	sd_event_source *io, *timer;
 };
 
+static LIST_HEAD(refused_list, refused) all = LIST_HEAD_INITIALIZER(all);
 static unsigned lingering;
 
 static void refused_free(struct refused *refused)
 {
 	lingering--;
+	LIST_REMOVE(refused, link);
 	sd_event_source_disable_unref(refused->timer);
 	sd_event_source_disable_unref(refused->io);
 	close(refused->fd);
@@ -58,9 +62,16 @@ void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t l
 		return;
 	}
 	lingering++;
+	LIST_INSERT_HEAD(&all, refused, link);
 	refused->fd = fd;
 	if (sd_event_add_io(event, &refused->io, fd, EPOLLIN, on_readable, refused) < 0 ||
 	    sd_event_add_time_relative(event, &refused->timer, CLOCK_MONOTONIC, LINGER_USEC, 0,
 				       on_timeout, refused) < 0)
 		refused_free(refused);
+}
+
+void refuse_end_all(void)
+{
+	while (!LIST_EMPTY(&all))
+		refused_free(LIST_FIRST(&all));
 }

@@ -14,4 +14,7 @@
  */
 void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t len_bytes);
 
+/* Closes those that are still open, at the end of the loop. */
+void refuse_end_all(void);
+
 #endif

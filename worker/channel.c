@@ -151,13 +151,6 @@ bool channel_claim(struct channel *channel, uint32_t slot)
 	return was_free;
 }
 
-void channel_release(struct channel *channel, uint32_t slot)
-{
-	pthread_mutex_lock(&channel->lock);
-	channel->busy[slot] = false;
-	pthread_mutex_unlock(&channel->lock);
-}
-
 void channel_reply(struct channel *channel, const struct vgpu_command *command, int32_t result,
 		   const uint64_t *values)
 {

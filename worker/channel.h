@@ -55,7 +55,6 @@ void channel_unpark(struct channel *channel);
  * Return: whether it was free.
  */
 bool channel_claim(struct channel *channel, uint32_t slot);
-void channel_release(struct channel *channel, uint32_t slot);
 
 /* values: 7 of them. Writes the reply, releases its slot, and wakes the program if it sleeps. */
 void channel_reply(struct channel *channel, const struct vgpu_command *command, int32_t result,

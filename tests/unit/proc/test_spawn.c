@@ -348,7 +348,8 @@ int main(int argc, char **argv)
 	};
 
 	if (argc == 8 && strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
-		const struct spawn_fixed fixed = { argv[2], argv[3], argv[4], argv[5], argv[6], argv[7] };
+		const struct spawn_fixed fixed = { argv[2], argv[3], argv[4],
+						   argv[5], argv[6], argv[7] };
 
 		inherit_close_others();
 		return starter_main(&fixed);

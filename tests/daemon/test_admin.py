@@ -67,6 +67,8 @@ ROWS = {
     "set-owner": CHANGE_ROW,
     "set-pool": CHANGE_ROW,
     "set-limit": CHANGE_ROW,
+    "set-programs": CHANGE_ROW,
+    "set-max-programs": CHANGE_ROW,
     "pause": CHANGE_ROW,
     "resume": CHANGE_ROW,
     "drain": {**keys("draining until_restart", FLAG), **keys("ended waited_ns", NUMBER)},
@@ -103,13 +105,15 @@ class Rows(DaemonCase):
         for command, arguments in (
                 ("add-vm", {"name": "vm9"}), ("set-priority", {"vm": "vm9", "priority": "low"}),
                 ("set-pool", {"vm": "vm9", "pool": "B"}), ("set-limit", {"vm": "vm9", "limit": "5"}),
-                ("set-owner", {"vm": "vm9", "owner": "root"}),
+                ("set-owner", {"vm": "vm9", "owner": "root"}), ("set-programs", {"vm": "vm9", "programs": "on"}),
+                ("set-max-programs", {"vm": "vm9", "max_programs": "3"}),
                 ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
                 ("remove-vm", {"vm": "vm9"}), ("drain", {}), ("status", {}), ("list", {}), ("pools", {}), ("stats", {}),
                 ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("metrics", {}),
                 ("checks", {})):
             seen[command] = self.admin.rows(command, **arguments)
-        self.assertEqual(seen.keys(), SERVED)
+        # test_programs.py has the rows of programs.
+        self.assertEqual(seen.keys(), SERVED - {"programs", "kill-program"})
         for command, rows in seen.items():
             self.assertGreater(len(rows), 0, command)
             for row in rows:

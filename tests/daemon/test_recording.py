@@ -237,13 +237,23 @@ class Vms(Recording):
 
     def test_changes_behind_a_removal(self):
         self.start("vm1:A:high", "vm2:A:high")
-        removed, changed, again = self.send_all(("remove-vm", "vm1", {"force": True}), ("set-priority", "vm1", {"priority": "low"}),
-                                                ("remove-vm", "vm1", {"force": True}))
-        removed[0].answer(removed[1])
-        self.fails(changed, "refused", "removed meanwhile")
-        self.fails(again, "refused", "removed meanwhile")
-        self.assertEqual(self.names(), ["vm2"])
-        self.assertEqual([row["subject"] for row in self.events("remove-vm")], ["vm1"])
+        answers = set()
+        # The removal may be recorded before the changes are read: then the VM is not there any more.
+        for _ in range(20):
+            removed, *behind = self.send_all(("remove-vm", "vm1", {"force": True}), ("set-priority", "vm1", {"priority": "low"}),
+                                             ("remove-vm", "vm1", {"force": True}))
+            removed[0].answer(removed[1])
+            for admin, number in behind:
+                with self.assertRaises(Refused) as refused:
+                    admin.answer(number)
+                answers.add((refused.exception.code, "removed meanwhile" in refused.exception.text))
+            self.assertEqual(self.names(), ["vm2"])
+            if ("refused", True) in answers:
+                break
+            self.admin.row("add-vm", name="vm1")
+        self.assertIn(("refused", True), answers)
+        self.assertLessEqual(answers, {("refused", True), ("not-found", False)})
+        self.assertEqual({row["subject"] for row in self.events("remove-vm")}, {"vm1"})
 
     def test_one_that_is_removed_and_added_again_in_one_breath(self):
         self.start("vm1:A:high")

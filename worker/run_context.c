@@ -72,7 +72,7 @@ CUresult run_copy_wait(struct program *program, const struct vgpu_command *comma
 	_Static_assert(sizeof(struct vgpu_cmd_copy_wait) == sizeof(struct vgpu_cmd_copy), "same");
 	if (!program_stream(program, args->stream, &stream))
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = run_copy(program, command, NULL);
+	result = run_copy(program, command, values);
 	if (result != CUDA_SUCCESS)
 		return result;
 	return begin_wait(program, command, stream, args->stream, NULL, (CUresult)values[0]);

@@ -90,6 +90,10 @@ size_t cmds_print(const struct vgpu_command *command, char *text, size_t size)
 	uint32_t at = 0;
 	size_t used = 0;
 
+	if (entry == NULL) {
+		APPEND("op %u", command->op);
+		return used;
+	}
 	APPEND("%s", entry->name);
 	for (const struct cmds_field *field = entry->fields; field->kind != CMDS_END; field++) {
 		uint64_t value = cmds_value(command, field, at);

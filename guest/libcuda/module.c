@@ -309,13 +309,13 @@ CUresult module_global(struct module *module, const char *name, CUdeviceptr *add
 		return CUDA_ERROR_NOT_FOUND;
 	pthread_mutex_lock(&lock);
 	global = find_global(module, name);
-	if (!global)
+	if (!global) {
 		result = ask_global(module, name);
-	if (result == CUDA_SUCCESS)
 		global = find_global(module, name);
-	if (result == CUDA_SUCCESS && address)
+	}
+	if (global && address)
 		*address = global->address;
-	if (result == CUDA_SUCCESS && bytes)
+	if (global && bytes)
 		*bytes = global->bytes;
 	pthread_mutex_unlock(&lock);
 	return result;

@@ -52,6 +52,7 @@ CUresult stream_make(unsigned flags, int priority, uint64_t context, struct stre
 	struct vgpu_cmd_stream_create args = { .flags = flags, .priority = priority };
 	struct vgpu_order order = { CORE_ORDER(STREAM_CREATE, args) };
 	struct vgpu_reply reply;
+	volatile uint32_t *word;
 	CUresult result;
 
 	if (!stream)
@@ -64,8 +65,9 @@ CUresult stream_make(unsigned flags, int priority, uint64_t context, struct stre
 	}
 	stream->flags = flags;
 	stream->priority = priority;
-	if (word_of(stream)) /* it was another's: the count of this stream begins anew */
-		*word_of(stream) = 0;
+	word = word_of(stream);
+	if (word) /* it was another's: the count of this stream begins anew */
+		*word = 0;
 	*out = stream;
 	if ((flags & CU_STREAM_NON_BLOCKING) == 0)
 		return CUDA_SUCCESS;

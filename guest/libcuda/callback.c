@@ -50,11 +50,13 @@ static void run(struct call *call)
 {
 	CUresult status = wait_event(call->event);
 
+	core_allow_waits(false);
 	/* A host function is not called once the context is lost; a callback is, and is told. */
 	if (call->callback)
 		call->callback(call->stream, status, call->user_data);
 	else if (status == CUDA_SUCCESS)
 		call->function(call->user_data);
+	core_allow_waits(true);
 	if (vgpu_ended(core_vgpu()) == VGPU_END_NONE)
 		vgpu_ring_publish(queue.word, call->number);
 	event_end(call->event);

@@ -135,11 +135,41 @@ CUresult core_send(const struct vgpu_order *order)
 	return core_end(vgpu_submit(core.vgpu, order));
 }
 
+static _Thread_local bool waits_forbidden;
+
+void core_allow_waits(bool allowed)
+{
+	waits_forbidden = !allowed;
+}
+
+/* Return: whether the command may not be run by this thread. */
+static bool is_forbidden(uint16_t op)
+{
+#define WAITS_ISSUE false
+#define WAITS_BLOCK true
+#define WAITS_WAIT true
+#define COMMAND(number, NAME, name, WAY, ...) [number] = WAITS_##WAY,
+	static const bool waits[VGPU_CMD_MOST] = { VGPU_COMMAND_TABLE(COMMAND) };
+#undef COMMAND
+
+	return waits_forbidden && waits[op];
+}
+
 CUresult core_call(const struct vgpu_order *order, struct vgpu_reply *reply)
 {
-	enum vgpu_end end = vgpu_call(core.vgpu, order, reply);
+	enum vgpu_end end;
 
+	if (is_forbidden(order->op))
+		return CUDA_ERROR_NOT_PERMITTED;
+	end = vgpu_call(core.vgpu, order, reply);
 	return end != VGPU_END_NONE ? core_end(end) : (CUresult)reply->result;
+}
+
+CUresult core_ask(const struct vgpu_order *order, struct vgpu_ticket *ticket)
+{
+	if (is_forbidden(order->op))
+		return CUDA_ERROR_NOT_PERMITTED;
+	return core_end(vgpu_ask(core.vgpu, order, ticket));
 }
 
 void core_keep_error(CUresult result)

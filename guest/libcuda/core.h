@@ -47,8 +47,20 @@ bool core_blocking(void);
 /* Puts a command without a reply into the ring. Return: SUCCESS, or why the channel is lost. */
 CUresult core_send(const struct vgpu_order *order);
 
-/* Runs a command and waits for its reply. Return: its result, or why the channel is lost. */
+/*
+ * Runs a command and waits for its reply. Return: its result, why the channel is lost, or
+ * NOT_PERMITTED for a command that waits for the GPU, in a thread that may not.
+ */
 CUresult core_call(const struct vgpu_order *order, struct vgpu_reply *reply);
+
+/* Puts a command into the ring whose reply vgpu_take() takes. Return: as core_call(). */
+CUresult core_ask(const struct vgpu_order *order, struct vgpu_ticket *ticket);
+
+/*
+ * Says whether the calling thread may wait for the GPU. It must not within a function that a stream
+ * calls: the stream, and so the wait, would wait for that function.
+ */
+void core_allow_waits(bool allowed);
 
 /* Keeps an error of work whose call has returned; the next call that waits returns it. */
 void core_keep_error(CUresult result);

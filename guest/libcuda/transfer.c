@@ -91,7 +91,7 @@ static CUresult send_chunk(uint64_t to, const void *from, uint64_t bytes,
 
 	if (result == CUDA_SUCCESS) {
 		copier_copy(memory_at(args.from), from, bytes);
-		result = core_end(vgpu_ask(core_vgpu(), &order, &ticket));
+		result = core_ask(&order, &ticket);
 	}
 	if (result == CUDA_SUCCESS)
 		staging_give_later(staging, &ticket);
@@ -152,7 +152,7 @@ static CUresult fetch_chunk(uint64_t from, uint64_t bytes, bool first, struct st
 	args.to = window_address(&coming->staging);
 	result = stream_before(stream);
 	if (result == CUDA_SUCCESS)
-		result = core_end(vgpu_ask(core_vgpu(), &order, &coming->ticket));
+		result = core_ask(&order, &coming->ticket);
 	if (result != CUDA_SUCCESS)
 		staging_give(core_vgpu(), &coming->staging);
 	return result;

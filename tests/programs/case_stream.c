@@ -219,3 +219,41 @@ CASE(stream_values_of_host_memory)
 	OK(cuStreamSynchronize(stream));
 	EQUAL(words[2], 3);
 }
+
+/* What a stream calls may not wait for the stream, which waits for it. */
+struct called {
+	CUcontext context;
+	CUstream stream;
+	CUdeviceptr address;
+	CUresult results[3];
+	int count;
+};
+
+static void CUDA_CB tries_to_wait(void *argument)
+{
+	struct called *called = argument;
+	int word;
+
+	cuCtxSetCurrent(called->context);
+	called->results[0] = cuCtxSynchronize();
+	called->results[1] = cuStreamSynchronize(called->stream);
+	called->results[2] = cuMemcpyDtoH(&word, called->address, sizeof(word));
+	called->count++;
+}
+
+CASE_VGPU(stream_host_function_may_not_wait)
+{
+	struct called called = { .count = 0 };
+
+	suite_begin();
+	called.address = suite_device(4);
+	OK(cuCtxGetCurrent(&called.context));
+	OK(cuStreamCreate(&called.stream, CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < 3; i++)
+		OK(cuLaunchHostFunc(called.stream, tries_to_wait, &called));
+	OK(cuStreamSynchronize(called.stream));
+	EQUAL(called.count, 3);
+	for (int i = 0; i < 3; i++)
+		EQUAL(called.results[i], CUDA_ERROR_NOT_PERMITTED);
+	OK(cuCtxSynchronize());
+}

@@ -51,7 +51,9 @@
 	  "there is no vgpu here: no device, and VGPU_SOCKET names no socket of vgpud's")             \
 	X(39, NO_ADDRESSES, "no-addresses", 2,                                                        \
 	  "no range of addresses is free for the window (give it less: VGPU_WINDOW_SIZE)")            \
-	X(40, NO_MEMORY, "no-memory", 2, "the program has no memory, threads or descriptors left")    \
+	X(40, NO_MEMORY, "no-memory", 2,                                                              \
+	  "the program has no memory, threads or descriptors left, or may make no file as large as "  \
+	  "the window (ulimit -f, VGPU_WINDOW_SIZE)")                                                 \
 	X(41, FORKED, "forked", 3, "a child of fork() cannot use its parent's GPU")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),

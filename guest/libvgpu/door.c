@@ -14,6 +14,7 @@
 
 /* The host may have to start a process that loads the driver: seconds, not more. */
 #define ANSWER_MS 60000
+#define HELLO_MS 10000 /* for this it only has to be alive */
 
 static int64_t now_ms(void)
 {
@@ -166,7 +167,7 @@ static enum vgpu_end wait_frame(struct door *door, int64_t deadline_ms, uint8_t 
 enum vgpu_end door_open(struct door *door, const char *path)
 {
 	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
-	int64_t deadline_ms = now_ms() + ANSWER_MS;
+	int64_t deadline_ms = now_ms() + HELLO_MS;
 	enum vgpu_end end;
 	uint8_t type = 0;
 	int fd;

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/wire/vgpu_channel.h"
@@ -26,6 +27,19 @@ static void *map_in_band(int fd, uint64_t bytes)
 	return NULL;
 }
 
+/*
+ * A bound on the size of files (RLIMIT_FSIZE) holds for this memory as well, and going beyond it sends
+ * a signal that ends the program. Return: 0, -1.
+ */
+static int set_size(int fd, uint64_t bytes)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur < bytes)
+		return -1;
+	return ftruncate(fd, (off_t)bytes);
+}
+
 enum vgpu_end window_make(uint64_t bytes, int *fd, void **address)
 {
 	if (bytes < VGPU_WINDOW_LEAST || bytes > VGPU_WINDOW_MOST || (bytes & (bytes - 1)) != 0)
@@ -33,7 +47,7 @@ enum vgpu_end window_make(uint64_t bytes, int *fd, void **address)
 	*fd = memfd_create("vgpu-window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0)
 		return VGPU_END_NO_MEMORY;
-	if (ftruncate(*fd, (off_t)bytes) < 0 ||
+	if (set_size(*fd, bytes) < 0 ||
 	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		close(*fd);
 		return VGPU_END_NO_MEMORY;

@@ -284,7 +284,7 @@ static void measure(struct bench *bench, const char *name, uint64_t num,
 	uint64_t each = num / TURNS > 0 ? num / TURNS : 1, all = each * TURNS;
 	uint64_t *native_ns = calloc(all + WARM_UP, sizeof(uint64_t));
 	uint64_t *vgpu_ns = calloc(all + WARM_UP, sizeof(uint64_t));
-	uint64_t warm_up = num < WARM_UP ? 1 : WARM_UP;
+	uint64_t warm_up = num < WARM_UP ? 1 : WARM_UP, half = all / 2;
 
 	require(native_ns != NULL && vgpu_ns != NULL, "taking memory");
 	run(bench, native, native_ns, warm_up);
@@ -300,10 +300,9 @@ static void measure(struct bench *bench, const char *name, uint64_t num,
 		"{\"name\":\"%s\",\"count\":%" PRIu64 ",\"native_p50_ns\":%" PRIu64
 		",\"vgpu_p50_ns\":%" PRIu64 ",\"native_p99_ns\":%" PRIu64
 		",\"vgpu_p99_ns\":%" PRIu64 ",\"vgpu_to_native\":%.3f}\n",
-		name, all, native_ns[all / 2], vgpu_ns[all / 2], native_ns[all * 99 / 100],
+		name, all, native_ns[half], vgpu_ns[half], native_ns[all * 99 / 100],
 		vgpu_ns[all * 99 / 100],
-		native_ns[all / 2] > 0 ? (double)vgpu_ns[all / 2] / (double)native_ns[all / 2]
-				       : 0.0);
+		native_ns[half] > 0 ? (double)vgpu_ns[half] / (double)native_ns[half] : 0.0);
 	fflush(bench->out);
 	free(native_ns);
 	free(vgpu_ns);

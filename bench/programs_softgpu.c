@@ -20,15 +20,15 @@ CUresult cuInit(unsigned flags)
 	return flags ? CUDA_ERROR_INVALID_VALUE : (CUresult)softgpu_open(&config, &gpu);
 }
 
-CUresult cuGetErrorName(CUresult result, const char **name)
+CUresult cuGetErrorName(CUresult error, const char **pStr)
 {
-	*name = softgpu_result_name((int)result);
+	*pStr = softgpu_result_name((int)error);
 	return CUDA_SUCCESS;
 }
 
-CUresult cuGetErrorString(CUresult result, const char **text)
+CUresult cuGetErrorString(CUresult error, const char **pStr)
 {
-	*text = softgpu_result_text((int)result);
+	*pStr = softgpu_result_text((int)error);
 	return CUDA_SUCCESS;
 }
 
@@ -38,16 +38,16 @@ CUresult cuDeviceGet(CUdevice *device, int ordinal)
 	return CUDA_SUCCESS;
 }
 
-CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
 {
-	(void)device;
-	*context = (CUcontext)gpu;
+	(void)dev;
+	*pctx = (CUcontext)gpu;
 	return CUDA_SUCCESS;
 }
 
-CUresult cuCtxSetCurrent(CUcontext context)
+CUresult cuCtxSetCurrent(CUcontext ctx)
 {
-	return context ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+	return ctx ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult cuModuleLoadData(CUmodule *module, const void *image)
@@ -58,10 +58,10 @@ CUresult cuModuleLoadData(CUmodule *module, const void *image)
 	return (CUresult)softgpu_module_load(gpu, &one, 1, NULL, (struct softgpu_module **)module);
 }
 
-CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
+CUresult cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name)
 {
-	return (CUresult)softgpu_module_function(gpu, (struct softgpu_module *)module, name,
-						 (struct softgpu_function **)function);
+	return (CUresult)softgpu_module_function(gpu, (struct softgpu_module *)hmod, name,
+						 (struct softgpu_function **)hfunc);
 }
 
 CUresult cuStreamCreate(CUstream *stream, unsigned flags)
@@ -74,16 +74,17 @@ CUresult cuStreamSynchronize(CUstream stream)
 	return (CUresult)softgpu_stream_synchronize(gpu, (struct softgpu_stream *)stream);
 }
 
-CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-			unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
-			CUstream stream, void **parameters, void **extra)
+CUresult cuLaunchKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
+			unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ,
+			unsigned sharedMemBytes, CUstream hStream, void **kernelParams,
+			void **extra)
 {
-	const struct softgpu_launch launch = { .function = (struct softgpu_function *)function,
-					       .grid = { grid_x, grid_y, grid_z },
-					       .block = { block_x, block_y, block_z },
-					       .shared_bytes = shared_bytes,
-					       .stream = (struct softgpu_stream *)stream,
-					       .parameters = (const void *const *)parameters };
+	const struct softgpu_launch launch = { .function = (struct softgpu_function *)f,
+					       .grid = { gridDimX, gridDimY, gridDimZ },
+					       .block = { blockDimX, blockDimY, blockDimZ },
+					       .shared_bytes = sharedMemBytes,
+					       .stream = (struct softgpu_stream *)hStream,
+					       .parameters = (const void *const *)kernelParams };
 
 	return extra ? CUDA_ERROR_NOT_SUPPORTED : (CUresult)softgpu_launch(gpu, &launch);
 }
@@ -102,15 +103,15 @@ CUresult cuMemFree(CUdeviceptr address)
 	return (CUresult)softgpu_mem_free(gpu, address);
 }
 
-CUresult cuMemHostAlloc(void **memory, size_t bytes, unsigned flags)
+CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned Flags)
 {
-	(void)flags;
-	return (CUresult)softgpu_host_alloc(gpu, bytes, memory);
+	(void)Flags;
+	return (CUresult)softgpu_host_alloc(gpu, bytesize, pp);
 }
 
-CUresult cuMemFreeHost(void *memory)
+CUresult cuMemFreeHost(void *p)
 {
-	return (CUresult)softgpu_host_free(gpu, memory);
+	return (CUresult)softgpu_host_free(gpu, p);
 }
 
 CUresult cuMemcpyHtoD(CUdeviceptr to, const void *from, size_t bytes)

@@ -166,14 +166,16 @@ CASE_VGPU(module_broken_cubins)
 	CUmodule module;
 	CUresult result;
 
+	/* A fatbin's head that counts more bytes than there are. */
+	static const uint8_t huge[16] = { 0x50, 0xed, 0x55, 0xba, 1,	0,    0x10, 0,
+					  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f };
+
 	suite_begin();
 	for (int round = 0; round < 3; round++) {
 		if (round == 1)
 			memset(image + 16, 0xff, sizeof(image) - 16);
 		if (round == 2)
-			memcpy(image,
-			       "\x50\xed\x55\xba\x01\x00\x10\x00\xff\xff\xff\xff\xff\xff\xff\x7f",
-			       16);
+			memcpy(image, huge, sizeof(huge));
 		result = cuModuleLoadData(&module, image);
 		TRUE(result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU ||
 		     result == CUDA_ERROR_INVALID_SOURCE);

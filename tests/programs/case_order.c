@@ -116,7 +116,7 @@ CASE(order_of_a_pipeline)
 		OK(cuEventCreate(&out_done[i], CU_EVENT_DISABLE_TIMING));
 	}
 	for (uint32_t piece = 0; piece < PIECES; piece++) {
-		const int at = piece % 2;
+		const int at = (int)(piece % 2);
 		uint32_t n = WORDS, value = piece;
 
 		OK(cuStreamWaitEvent(in, out_done[at], 0));

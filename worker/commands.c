@@ -151,9 +151,8 @@ int commands_run(struct program *program, const struct vgpu_command *command)
 	}
 	if (result == CUDA_SUCCESS && bears_error(entry, command->op))
 		error = program_take_error(program);
-	if (result == CUDA_SUCCESS && entry->way == CMDS_WAIT)
-		values[0] = (uint64_t)error; /* what the reply says unless the wait itself fails */
 	if (result == CUDA_SUCCESS && entry->way == CMDS_WAIT) {
+		values[0] = (uint64_t)error; /* what the reply says unless the wait itself fails */
 		result = functions[command->op](program, command, values);
 		if (result == CUDA_SUCCESS)
 			return 0;

@@ -7,10 +7,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/sock.h"
+#include "common/util.h"
 
 /* The host may have to start a process that loads the driver: seconds, not more. */
 #define ANSWER_MS 60000
@@ -18,10 +18,7 @@
 
 static int64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)util_now_ns() / UTIL_NS_PER_MS;
 }
 
 /* Return: whether the socket is ready for `events` before the deadline. */

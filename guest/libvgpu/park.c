@@ -4,8 +4,9 @@
 #include "guest/libvgpu/park.h"
 
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/util.h"
 
 /*
  * Theory of operation. A thread polls for a while, then it sleeps. Among the sleeping threads one is
@@ -20,14 +21,6 @@
 
 /* Looks again after so long without being woken: a worker is not trusted to keep its word. */
 #define LOOK_AGAIN_MS 500
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void relax(void)
 {
@@ -45,14 +38,14 @@ static bool spin(struct vgpu *vgpu, park_ready *ready, const void *argument)
 		return true;
 	if (most_ns == 0)
 		return false;
-	until_ns = now_ns() + most_ns;
+	until_ns = util_now_ns() + most_ns;
 	do {
 		for (int i = 0; i < 32; i++) {
 			if (ready(vgpu, argument))
 				return true;
 			relax();
 		}
-	} while (now_ns() < until_ns);
+	} while (util_now_ns() < until_ns);
 	return false;
 }
 

@@ -234,14 +234,25 @@ int process_send(struct process *process, const void *message, size_t size, cons
 	return -err;
 }
 
+/*
+ * What a receive that failed means. A worker that has closed its socket or is dead, which a failed
+ * send may be the first to show, gives an end of file instead: none of them comes here as deaf.
+ */
+static int nothing_came(const struct process *process, int err)
+{
+	if (err != EAGAIN && err != EINTR)
+		return -err;
+	if (process->ended)
+		return -EPIPE;
+	return process->deaf ? -ESHUTDOWN : 0;
+}
+
 int process_reap(struct process *process, struct worker_done *done)
 {
 	ssize_t len = receive(process, done, sizeof(*done), 0);
 
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return process->ended || process->deaf ? -EPIPE : 0;
 	if (len < 0)
-		return -errno;
+		return nothing_came(process, errno);
 	if (len == 0)
 		return -EPIPE;
 	if ((size_t)len < offsetof(struct worker_done, msg) || done->len_bytes > VGPU_MSG_MAX ||
@@ -255,10 +266,8 @@ int process_receive(struct process *process, void *message, size_t size)
 	/* With MSG_TRUNC a message that is too long tells its own length. */
 	ssize_t len = receive(process, message, size, MSG_TRUNC);
 
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return process->ended || process->deaf ? -EPIPE : 0;
 	if (len < 0)
-		return -errno;
+		return nothing_came(process, errno);
 	if (len == 0)
 		return -EPIPE;
 	return (size_t)len == size ? 1 : -EPROTO;

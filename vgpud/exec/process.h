@@ -75,7 +75,8 @@ int process_submit(struct process *process, const struct worker_job *job);
 
 /*
  * Takes an answer. Every length in it is checked: a job may have overwritten the worker's memory.
- * Return: 1: it is in *done; 0: there is none now; -errno: there will be none.
+ * Return: 1: it is in *done; 0: there is none now; -ESHUTDOWN: there will be none, since the worker
+ * takes no jobs any more, and lives; another -errno: there will be none.
  */
 int process_reap(struct process *process, struct worker_done *done);
 
@@ -88,7 +89,7 @@ int process_send(struct process *process, const void *message, size_t size, cons
 
 /*
  * Takes a message that must have this size. Return: 1: it is in *message; 0: there is none now;
- * -EPROTO: it had another size; else -errno: there will be none.
+ * -EPROTO: it had another size; else -errno, as process_reap().
  */
 int process_receive(struct process *process, void *message, size_t size);
 

@@ -163,7 +163,7 @@ static void on_heard(struct process *process, void *arg)
 		return;
 	if (result == -EPROTO) {
 		distrust(seat, "sent a malformed message");
-	} else if (result < 0 && process->deaf && !process->ended) {
+	} else if (result == -ESHUTDOWN) {
 		distrust(seat, "takes no requests any more");
 	} else if (result < 0) {
 		log_warning("worker %d (%s) died%s; replacing it", process->pid,

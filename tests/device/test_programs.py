@@ -13,7 +13,7 @@ from lib.adminclient import AdminClient
 from lib.process import wait_until
 from lib.programclient import BAND, CONTROL_PAGE, LAYOUT, PAGE, PIECE, WINDOW_MAGIC
 from lib.vgpud import Vgpud
-from qtest import Device, Qemu
+from qtest import PIIX4_HOTPLUG_EJECT, Device, Qemu
 from windows import BAR2, Guest, backend, map_window
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\nspares = 0\n"
@@ -30,7 +30,7 @@ class Programs(unittest.TestCase):
             admin.row("set-programs", vm="vm1", programs="on")
         chardev = f"socket,id=vg,path={self.vgpud.socket('vm1')},{options.reconnect()}"
         self.qemu = self.enterContext(Qemu([Device(chardev=None, props="window=w0,chardev=vg")],
-                                           extra=[*backend(), "-chardev", chardev]))
+                                           extra=[*backend(), "-chardev", chardev], machine="pc"))
         self.card = self.qemu.cards[0]
         self.guest = Guest(self.card)
         self.set_up_guest()
@@ -127,6 +127,21 @@ class Programs(unittest.TestCase):
         self.assertTrue(self.card.is_up(), "the link stays")
         self.assertEqual(struct.unpack("<3I", self.get(0, 12))[2], self.card.read(abi.GENERATION))
         self.assertEqual(self.rows(), [])
+        self.start(3, 2)
+        self.check_answers(3, 2)
+
+    def test_the_device_is_unplugged(self):
+        self.start(0, 1)
+        self.start(3, 2)
+        workers = [row["worker_pid"] for row in self.rows()]
+        self.qemu.qmp("device_del", id="gpu0")
+        self.qemu.command(f"outl {PIIX4_HOTPLUG_EJECT:#x} {1 << self.card.slot:#x}")
+        self.qemu.wait_event("DEVICE_DELETED")
+        wait_until(lambda: not self.rows(), "vgpud has closed both channels")
+        self.assertEqual([pid for pid in workers if os.path.exists(f"/proc/{pid}")], [])
+        self.qemu.qmp("device_add", driver="vgpu-stub", id="gpu0", chardev="vg", window="w0", addr=f"{self.card.slot:#x}")
+        self.card.enable()
+        self.set_up_guest()
         self.start(3, 2)
         self.check_answers(3, 2)
 

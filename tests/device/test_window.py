@@ -8,10 +8,10 @@ import tempfile
 import unittest
 
 import abi
-from fakedaemon import Frame, config, hello
+from fakedaemon import Frame, LinkClosed, config, hello
 from lib import tap
 from lib.process import wait_until
-from qtest import FIRST_SLOT, PCI_BAR0, Device, Qemu, QemuDied
+from qtest import FIRST_SLOT, PCI_BAR0, PIIX4_HOTPLUG_EJECT, Device, Qemu, QemuDied
 from windows import BAR2, DEVICE, SIZE, Guest, Host, WindowCase, backend, map_window, running
 
 FIXED = {abi.WINDOW_MAGIC: 0x32555047, abi.WINDOW_VERSION: 0x00020000, abi.WINDOW_SIZE_LO: SIZE,
@@ -281,7 +281,7 @@ class Properties(unittest.TestCase):
                 self.assertIn("UNIX socket", card.qemu.stderr())
 
     def test_it_comes_and_goes(self):
-        """Plugged and unplugged, with a channel open; the backend can be used again."""
+        """Plugged and unplugged; the backend can be used again."""
         with running(extra=[*backend(), "-device", "pcie-root-port,id=rp,addr=3",
                             "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"],
                      device=Device(chardev="server", props="vm_id=3")) as card:
@@ -297,6 +297,96 @@ class Properties(unittest.TestCase):
                 qemu.qmp("system_reset")
                 qemu.wait_event("DEVICE_DELETED")
             qemu.qmp("object-del", id="w0")
+
+
+class Unplugged(unittest.TestCase):
+    """On pc, whose ejection of a device the harness can do as a guest's ACPI does."""
+
+    def setUp(self):
+        self.qemu = self.enterContext(Qemu([DEVICE], extra=backend(), machine="pc"))
+        self.card = self.qemu.cards[0]
+        self.guest = Guest(self.card)
+
+    def eject(self):
+        self.qemu.qmp("device_del", id="gpu0")
+        self.qemu.command(f"outl {PIIX4_HOTPLUG_EJECT:#x} {1 << self.card.slot:#x}")
+        self.qemu.wait_event("DEVICE_DELETED")
+        self.assertEqual(self.card.config_read(0, 2), 0xFFFF, "nothing is left in the slot")
+
+    def plug(self):
+        """Another device with the same window and chardev, in the same slot."""
+        self.qemu.qmp("device_add", driver="vgpu-stub", id="gpu0", chardev="vg0", window="w0", vm_id=3,
+                      addr=f"{self.card.slot:#x}")
+        self.card.enable()
+
+    def open(self, host, number):
+        self.guest.ask(number)
+        host.take_open()
+        host.say(number, abi.OPENED)
+        self.guest.wait(number, abi.OPENED)
+
+    def check_end(self, host):
+        """vgpud sees the connection end, after nothing worse than what it had been sent before."""
+        with self.assertRaises(LinkClosed):
+            while host.link.recv() is not None:
+                pass
+
+    def test_with_channels_open(self):
+        for _ in range(3):
+            host = Host(self.card)
+            for number in (0, 5, 47):
+                self.open(host, number)
+            map_window(self.card)
+            self.qemu.write(BAR2 + SIZE - 4, 4, 0x600DF00D)
+            self.eject()
+            self.check_end(host)
+            for number in (0, 5, 47):  # eventfds of a device that is gone: heard by nothing
+                host.wake(number)
+                self.assertEqual(host.kicks(number), 0)
+            self.assertEqual(host.memory[-4:], struct.pack("<I", 0x600DF00D), "the memory is vgpud's as long as it has it")
+            host.close()
+            self.plug()
+            self.assertEqual(self.guest.shows(5), (abi.CLOSED, 0))
+
+    def test_with_channels_that_open_close_and_are_lost(self):
+        host = Host(self.card)
+        self.guest.ask(1)
+        host.take_open()
+        for number in (2, 3):
+            self.open(host, number)
+        self.guest.leave(2)
+        host.take_close()
+        host.say(3, abi.LOST, abi.END_WORKER_LOST)
+        self.guest.wait(3, abi.LOST, abi.END_WORKER_LOST)
+        self.eject()
+        self.check_end(host)
+        host.close()
+        self.plug()
+        host = Host(self.card)
+        self.addCleanup(host.close)
+        for number in (1, 2, 3):
+            self.open(host, number)
+
+    def test_while_vgpud_is_away(self):
+        host = Host(self.card)
+        self.open(host, 5)
+        host.close()
+        self.guest.wait(5, abi.LOST, abi.END_HOST_LOST)
+        self.eject()
+        self.plug()
+        host = Host(self.card)
+        self.addCleanup(host.close)
+        self.open(host, 5)
+
+    def test_a_vm_whose_device_is_out_may_migrate(self):
+        """The blocker of an open channel goes with it."""
+        host = Host(self.card)
+        self.addCleanup(host.close)
+        self.open(host, 5)
+        with self.assertRaises(AssertionError):
+            self.qemu.migrate_to_file(self.qemu.dir / "stream")
+        self.eject()
+        self.qemu.migrate_to_file(self.qemu.dir / "stream")
 
 
 class Without(unittest.TestCase):

@@ -196,6 +196,7 @@ include tests/ptx/ptx.mk
 include tests/fuzz/fuzz.mk
 include examples/examples.mk
 include tests/programs/programs.mk
+include tests/guest/guest.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
 # TESTS=... runs just those.
@@ -313,11 +314,12 @@ bench: all guest-image $(NFS_GUEST) $(BENCH) $(PROGRAM_BENCH)
 
 include guest/kmod/kmod.mk
 
-GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(KMOD_TRY)
-$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init tools/guest/agent $(GUEST_TOOLS) $(KMOD)
+# Without cuda.h it has no CUDA program.
+GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(KMOD_TRY) $(if $(CUDA_HEADER),$(EXAMPLES) $(VICTIM) $(ROUNDS))
+$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init tools/guest/agent $(GUEST_TOOLS) $(B)/lib/libcuda.so.1 $(KMOD)
 	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"
-	@tools/guest-image.sh --kmod $(KMOD) $(@D) $(GUEST_TOOLS)
+	@tools/guest-image.sh --kmod $(KMOD) --libcuda $(B)/lib/libcuda.so.1 $(addprefix --doc ,$(wildcard examples/*.cu)) $(@D) $(GUEST_TOOLS)
 
 .PHONY: guest-image demo bundle qemu
 qemu:

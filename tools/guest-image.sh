@@ -3,14 +3,16 @@
 # guest-image.sh - makes the guest that demo and tests boot: Debian's cloud kernel, busybox and our tools
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-PATH=$PATH:/usr/sbin:/sbin # depmod and modprobe, which need no root for what they do here
+PATH=$PATH:/usr/sbin:/sbin # depmod, modprobe and ldconfig, which need no root for what they do here
 
 usage() {
-    echo "usage: tools/guest-image.sh [--modules NAME,...] [--kmod FILE] OUTDIR PROGRAM..." >&2
+    echo "usage: tools/guest-image.sh [--modules NAME,...] [--kmod FILE] [--libcuda FILE] [--doc FILE] OUTDIR PROGRAM..." >&2
     echo "  OUTDIR    gets vmlinuz and initramfs.cpio" >&2
     echo "  PROGRAM   goes to the guest's /usr/bin, with the shared libraries it needs" >&2
     echo "  --modules kernel modules to load besides those that vgpu-stub needs" >&2
     echo "  --kmod    vgpu.ko, as make kmod builds it, to load after those" >&2
+    echo "  --libcuda our libcuda.so.1, for the guest's /usr/lib/vgpu, where its loader finds it" >&2
+    echo "  --doc     a file to read, for the guest's /usr/share/vgpu; may be given again" >&2
     exit 2
 }
 
@@ -19,11 +21,13 @@ die() {
     exit 1
 }
 
-modules=uio_pci_generic kmod=
+modules=uio_pci_generic kmod='' libcuda='' docs=()
 while [ $# -ge 2 ]; do
     case $1 in
     --modules) modules+=,$2 ;;
     --kmod) kmod=$2 ;;
+    --libcuda) libcuda=$2 ;;
+    --doc) docs+=("$2") ;;
     *) break ;;
     esac
     shift 2
@@ -33,7 +37,7 @@ case $1 in -*) usage ;; esac
 out=$1
 shift
 
-for tool in apt-get dpkg depmod modprobe cpio xz busybox; do
+for tool in apt-get dpkg depmod modprobe ldconfig strip cpio xz busybox; do
     command -v "$tool" >/dev/null || die "$tool is missing; tools/prerequisites.sh guest names its package"
 done
 busybox=$(command -v busybox)
@@ -70,19 +74,41 @@ while read -r file; do
     echo "$name" >>"$tree/lib/modules/order"
 done <"$work/modules"
 if [ -n "$kmod" ]; then
-    cp "$kmod" "$tree/lib/modules/vgpu.ko"
+    strip --strip-debug -o "$tree/lib/modules/vgpu.ko" "$kmod"
     echo vgpu.ko >>"$tree/lib/modules/order"
 fi
 
+# What a program of this host needs of its libraries. A CUDA program's is the guest's own, never this host's driver.
+libraries_of() { # libraries_of FILE
+    ldd "$1" | awk '$1 ~ /^libcuda\.so/ {next} $2 == "=>" && $3 ~ /^\// {print $3} $1 ~ /^\// {print $1}'
+}
+
+put() { # put FILE DIRECTORY: without what only a debugger reads
+    [ -e "$1" ] || die "$1 is not there; build it first: make all"
+    mkdir -p "$tree/$2"
+    strip -o "$tree/$2/$(basename "$1")" "$1"
+    libraries_of "$1" >>"$work/libraries"
+}
+
 for program in "$@"; do
-    [ -x "$program" ] || die "$program is not there; build it first: make all"
-    cp "$program" "$tree/usr/bin/"
-    ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// {print $3} $1 ~ /^\// {print $1}'
-done | sort -u >"$work/libraries"
-while read -r library; do
+    put "$program" usr/bin
+done
+if [ -n "$libcuda" ]; then
+    # As docs/guest.md installs it.
+    put "$libcuda" usr/lib/vgpu
+    mkdir "$tree/etc/ld.so.conf.d"
+    echo /usr/lib/vgpu >"$tree/etc/ld.so.conf.d/vgpu.conf"
+    echo 'include /etc/ld.so.conf.d/*.conf' >"$tree/etc/ld.so.conf"
+fi
+sort -u "$work/libraries" | while read -r library; do
     mkdir -p "$tree$(dirname "$library")"
     cp -L "$library" "$tree$library"
-done <"$work/libraries"
+done
+[ -z "$libcuda" ] || ldconfig -r "$tree"
+if [ ${#docs[@]} -gt 0 ]; then
+    mkdir -p "$tree/usr/share/vgpu"
+    cp "${docs[@]}" "$tree/usr/share/vgpu"
+fi
 
 # Uncompressed: the guest's emulated processor would take longer to inflate it than QEMU to read it.
 mkdir -p "$out"

@@ -111,10 +111,10 @@ static void answer(struct program *program, const struct vgpu_command *command, 
 		channel_error(&program->channel, (int32_t)result);
 }
 
-/* What goes on when the context is lost: the program must be able to read what a kernel said. */
+/* What goes on when the context is lost: reading what a kernel said, and what is only counted. */
 static bool works_without_context(uint16_t op)
 {
-	return op == VGPU_CMD_NOP || op == VGPU_CMD_TEXT_TAKE;
+	return op == VGPU_CMD_NOP || op == VGPU_CMD_TEXT_TAKE || op == VGPU_CMD_REFUSED;
 }
 
 /* Return: whether the command's reply bears the first error of those that had none. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* run_context.c - commands about the context: waits, limits, kernels' text */
 
+#include <string.h>
+
 #include "worker/run.h"
 #include "worker/waits.h"
 
@@ -10,6 +12,19 @@ CUresult run_nop(struct program *program, const struct vgpu_command *command, ui
 	(void)command;
 	(void)values;
 	return CUDA_SUCCESS;
+}
+
+CUresult run_refused(struct program *program, const struct vgpu_command *command, uint64_t *values)
+{
+	const struct vgpu_cmd_refused *args = RUN_ARGS(refused, command);
+	uint32_t bytes = RUN_TAIL_BYTES(refused, command);
+	const char *name = RUN_TAIL(refused, command);
+
+	(void)program;
+	(void)values;
+	return args->times > 0 && bytes > 1 && strnlen(name, bytes) == bytes - 1
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult run_context_synchronize(struct program *program, const struct vgpu_command *command,

@@ -50,6 +50,8 @@
 	 * kind; answers its bytes, its kind (1 stdout, 2 stderr), the bytes that still wait. */ \
 	X(7, TEXT_TAKE, text_take, ISSUE, IDLE, ALWAYS, 0,                                                   \
 	  F(uint64_t, at, WRITE_AT) F(uint64_t, bytes, WRITE_LEN))                                           \
+	/* The program was refused a function so many times. Tail: its name, with its NUL. */                \
+	X(8, REFUSED, refused, ISSUE, IDLE, ASKED, 64, F(uint32_t, times, NUMBER))                           \
                                                                                                              \
 	/* MEMORY_ALLOC and _ASYNC answer the address; MEMORY_INFO free and total bytes. */                  \
 	X(10, MEMORY_ALLOC, memory_alloc, ISSUE, IDLE, ALWAYS, 0, F(uint64_t, bytes, NUMBER))                \

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest/libcuda/refuse.h"
 #include "guest/libcuda/say.h"
 #include "guest/libcuda/settings.h"
 
@@ -20,6 +21,7 @@
 static struct {
 	pthread_mutex_t lock;
 	atomic_bool ready;
+	atomic_bool started; /* the channel has been opened */
 	struct vgpu *vgpu;
 	struct vgpu_device_page device;
 	bool blocking;
@@ -108,9 +110,23 @@ CUresult core_lost(void)
 	return sticky != CUDA_SUCCESS ? sticky : core_end(vgpu_ended(core.vgpu));
 }
 
+static bool tell_refused(const char *what, uint32_t times)
+{
+	struct vgpu_cmd_refused args = { .times = times };
+	struct vgpu_order order = { CORE_ORDER(REFUSED, args), .tail = what,
+				    .tail_bytes = (uint32_t)strlen(what) + 1 };
+
+	return vgpu_submit(core.vgpu, &order) == VGPU_END_NONE;
+}
+
 CUresult core_start(void)
 {
-	return core_end(vgpu_start(core.vgpu));
+	CUresult result = core_end(vgpu_start(core.vgpu));
+
+	if (result == CUDA_SUCCESS && !atomic_load(&core.started) &&
+	    !atomic_exchange(&core.started, true))
+		refuse_begin(tell_refused);
+	return result;
 }
 
 struct vgpu *core_vgpu(void)

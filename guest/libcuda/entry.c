@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* entry.c - the library as a whole: begin, versions, errors' names, functions by name, refusals */
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "guest/libcuda/context.h"
 #include "guest/libcuda/core.h"
 #include "guest/libcuda/entries.h"
-#include "guest/libcuda/say.h"
+#include "guest/libcuda/refuse.h"
 
 #define VERSION 13000 /* whose interface this is */
 
@@ -72,11 +71,12 @@ CUresult cuGetErrorString(CUresult error, const char **pStr)
 
 /* --- what is not there --- */
 
-static CUresult refuse(const char *symbol)
+static CUresult refuse_call(const char *symbol)
 {
 	CUresult result = core_check(symbol);
 
-	say_refused(symbol);
+	if (result == CUDA_SUCCESS)
+		refuse(symbol);
 	return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_SUPPORTED : result;
 }
 
@@ -86,7 +86,7 @@ static CUresult refuse(const char *symbol)
 	__attribute__((visibility("default"))) CUresult symbol(void); \
 	CUresult symbol(void)                                         \
 	{                                                             \
-		return refuse(#symbol);                               \
+		return refuse_call(#symbol);                          \
 	}
 #include "guest/libcuda/entries.def"
 #undef REAL
@@ -94,14 +94,12 @@ static CUresult refuse(const char *symbol)
 
 CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId)
 {
-	static atomic_bool said;
-
 	if (!ppExportTable || !pExportTableId)
 		return CUDA_ERROR_INVALID_VALUE;
 	*ppExportTable = NULL;
-	if (!atomic_exchange(&said, true))
-		say("this program uses NVIDIA's private interfaces (static CUDA runtime, cuBLAS, cuDNN ...), "
-		    "which vgpu does not have; docs/cuda.md says what runs");
+	refuse_saying("cuGetExportTable",
+		      "this program uses NVIDIA's private interfaces (static CUDA runtime, cuBLAS, "
+		      "cuDNN ...), which vgpu does not have; docs/cuda.md says what runs");
 	return CUDA_ERROR_NOT_FOUND;
 }
 

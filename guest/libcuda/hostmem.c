@@ -10,7 +10,7 @@
 #include "guest/libcuda/context.h"
 #include "guest/libcuda/entries.h"
 #include "guest/libcuda/owned.h"
-#include "guest/libcuda/say.h"
+#include "guest/libcuda/refuse.h"
 #include "guest/libcuda/sync.h"
 
 /*
@@ -389,7 +389,7 @@ static CUresult register_host(void *p, size_t bytes, unsigned flags, uint64_t co
 		return CUDA_ERROR_INVALID_VALUE;
 	if ((flags & (CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY |
 		      CU_MEMHOSTREGISTER_READ_ONLY)) != 0) {
-		say_refused("cuMemHostRegister with DEVICEMAP, IOMEMORY or READ_ONLY");
+		refuse("cuMemHostRegister with DEVICEMAP, IOMEMORY or READ_ONLY");
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
 	pthread_mutex_lock(&mem.lock);

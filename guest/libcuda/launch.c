@@ -7,7 +7,7 @@
 #include "guest/libcuda/context.h"
 #include "guest/libcuda/entries.h"
 #include "guest/libcuda/module.h"
-#include "guest/libcuda/say.h"
+#include "guest/libcuda/refuse.h"
 #include "guest/libcuda/stream.h"
 
 #define BLOB_ON_STACK 4096u /* bytes: what kernels before CUDA 12.1 may have at most */
@@ -272,7 +272,7 @@ static CUresult read_attribute(const CUlaunchAttribute *attribute, struct launch
 	default:
 		break;
 	}
-	say_refused("cuLaunchKernelEx with clusters, events or graph nodes");
+	refuse("cuLaunchKernelEx with clusters, events or graph nodes");
 	return CUDA_ERROR_NOT_SUPPORTED;
 }
 

@@ -8,7 +8,7 @@
 #include "guest/libcuda/entries.h"
 #include "guest/libcuda/image.h"
 #include "guest/libcuda/module.h"
-#include "guest/libcuda/say.h"
+#include "guest/libcuda/refuse.h"
 
 /*
  * The host's compiler turns an image into machine code when it is loaded, so a link of one image has
@@ -49,7 +49,7 @@ static CUresult add(CUlinkState state, const struct image *image, const struct i
 	if (!link)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (link->image) {
-		say_refused("cuLinkAddData of a second image");
+		refuse("cuLinkAddData of a second image");
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
 	return try_image(link, image, more);
@@ -60,7 +60,7 @@ static CUresult check_type(CUjitInputType type)
 {
 	if (type <= CU_JIT_INPUT_FATBINARY)
 		return CUDA_SUCCESS;
-	say_refused("cuLinkAddData of an object or a library");
+	refuse("cuLinkAddData of an object or a library");
 	return CUDA_ERROR_NOT_SUPPORTED;
 }
 

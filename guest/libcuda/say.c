@@ -71,24 +71,6 @@ void say_end(enum vgpu_end end)
 	}
 }
 
-#define REFUSED_MOST 512
-void say_refused(const char *symbol)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static const char *said[REFUSED_MOST];
-	size_t i = 0;
-
-	pthread_mutex_lock(&lock);
-	while (i < REFUSED_MOST && said[i] && said[i] != symbol)
-		i++;
-	if (i < REFUSED_MOST && !said[i]) {
-		said[i] = symbol;
-		say("%s is not there: it returns CUDA_ERROR_NOT_SUPPORTED (docs/cuda.md lists what is)",
-		    symbol);
-	}
-	pthread_mutex_unlock(&lock);
-}
-
 void say_begin(void)
 {
 	pthread_once(&read_once, read_environment);

@@ -18,9 +18,6 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says in a sentence why the program has no GPU: once for each reason. */
 void say_end(enum vgpu_end end);
 
-/* Says once that a function is not there. symbol: a constant that lives as long as the library. */
-void say_refused(const char *symbol);
-
 /* Whether each call is to be said. */
 bool say_calls(void);
 void say_call(const char *symbol);

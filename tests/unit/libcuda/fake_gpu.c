@@ -106,6 +106,15 @@ static void launch(struct fake_gpu *gpu, const struct vgpu_command *head, const 
 	reply->result = gpu->launch_result;
 }
 
+static void refused(struct fake_gpu *gpu, const uint8_t *args)
+{
+	struct vgpu_cmd_refused r;
+
+	memcpy(&r, args, sizeof(r));
+	strncpy(gpu->refused, (const char *)args + sizeof(r), sizeof(gpu->refused) - 1);
+	gpu->refused_times += r.times;
+}
+
 static void run_locked(struct double_host *host, const struct vgpu_command *head,
 		       const uint8_t *args, struct vgpu_reply *reply)
 {
@@ -145,6 +154,9 @@ static void run_locked(struct double_host *host, const struct vgpu_command *head
 		break;
 	case VGPU_CMD_OCCUPANCY:
 		reply->value[0] = 4;
+		break;
+	case VGPU_CMD_REFUSED:
+		refused(gpu, args);
 		break;
 	case VGPU_CMD_LAUNCH:
 		launch(gpu, head, args, reply);

@@ -20,6 +20,8 @@ struct fake_gpu {
 	uint8_t parameters[64];
 	uint32_t parameter_bytes;
 	int32_t launch_result; /* of launches that ask for a reply */
+	char refused[64];      /* the last REFUSED: its name, and all times so far */
+	uint32_t refused_times;
 };
 
 /* Return: a copy of what commands have done so far. */

@@ -27,6 +27,9 @@ static CUfunction function;
 
 static const char ptx[] = ".version 7.0\n.target sm_75\n";
 
+/* A refused function is exported without its arguments. */
+CUresult cuArrayDestroy(void);
+
 #define OK(call) assert_int_equal((call), CUDA_SUCCESS)
 #define WANT(call, result) assert_int_equal((call), (result))
 
@@ -75,7 +78,8 @@ static void test_before_init(void **state)
 static void test_init(void **state)
 {
 	uint64_t context;
-	char name[8];
+	const void *table;
+	char name[16];
 	int value;
 
 	(void)state;
@@ -94,11 +98,20 @@ static void test_init(void **state)
 	assert_int_equal(value, 8);
 	WANT(cuDeviceGetAttribute(&value, 5000, 0), CUDA_ERROR_INVALID_VALUE);
 	WANT(context_enter("test", &context), CUDA_ERROR_INVALID_CONTEXT);
-	/* Nothing so far took a channel. */
+	/* Nothing so far took a channel. What was refused before is counted once there is one. */
+	WANT(cuArrayDestroy(), CUDA_ERROR_NOT_SUPPORTED);
+	WANT(cuArrayDestroy(), CUDA_ERROR_NOT_SUPPORTED);
 	assert_false(host.worker_runs);
 	OK(cuDevicePrimaryCtxRetain(&primary, 0));
 	OK(cuCtxSetCurrent(primary));
 	assert_true(host.worker_runs);
+	OK(cuCtxSynchronize());
+	assert_int_equal(fake_gpu_see(&gpu).refused_times, 2);
+	assert_string_equal(fake_gpu_see(&gpu).refused, "cuArrayDestroy");
+	WANT(cuGetExportTable(&table, (const CUuuid *)name), CUDA_ERROR_NOT_FOUND);
+	OK(cuCtxSynchronize());
+	assert_int_equal(fake_gpu_see(&gpu).refused_times, 3);
+	assert_string_equal(fake_gpu_see(&gpu).refused, "cuGetExportTable");
 	OK(cuModuleLoadData(&module, ptx));
 	OK(cuModuleGetFunction(&function, module, "kernel"));
 }

@@ -147,6 +147,26 @@ static void test_bad_copies(void **state)
 	guest_close(&guest);
 }
 
+static void test_refused(void **state)
+{
+	const struct vgpu_cmd_refused once = { .times = 1 }, never = { .times = 0 };
+	struct guest guest;
+
+	(void)state;
+	guest_start(&guest, "cpu memory=64M processors=2");
+#define ASK_REFUSED(args, tail, bytes) \
+	guest_ask(&guest, 0, VGPU_CMD_REFUSED, &(args), sizeof(args), tail, bytes, NULL)
+	assert_int_equal(ASK_REFUSED(once, "cuArrayCreate", 14), CUDA_SUCCESS);
+	assert_int_equal(ASK_REFUSED(never, "cuArrayCreate", 14), CUDA_ERROR_INVALID_VALUE);
+	/* No name, no end, an end inside. */
+	assert_int_equal(ASK_REFUSED(once, NULL, 0), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(ASK_REFUSED(once, "", 1), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(ASK_REFUSED(once, "cuArrayCreate", 13), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(ASK_REFUSED(once, "cu\0ray", 7), CUDA_ERROR_INVALID_VALUE);
+#undef ASK_REFUSED
+	guest_close(&guest);
+}
+
 static void test_bad_positions(void **state)
 {
 	struct guest guest;
@@ -276,8 +296,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nonsense),       cmocka_unit_test(test_busy_slot),
 		cmocka_unit_test(test_foreign_memory), cmocka_unit_test(test_bad_copies),
-		cmocka_unit_test(test_bad_positions),  cmocka_unit_test(test_bad_modules),
-		cmocka_unit_test(test_changing_ring),
+		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_bad_positions),
+		cmocka_unit_test(test_bad_modules),    cmocka_unit_test(test_changing_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,14 +23,14 @@ MIB = 1 << 20
 UNCONFINED = "[vgpud]\nprograms_unconfined = yes\n"
 
 
-def settings(**more):
-    return UNCONFINED + "".join(f"{key} = {value}\n" for key, value in more.items())
+def settings(spares=0, **more):
+    return UNCONFINED + "".join(f"{key} = {value}\n" for key, value in more.items()) + f"[gpu cpu]\nspares = {spares}\n"
 
 
 class ProgramsCase(unittest.TestCase):
     """A daemon with a local tenant t1, which may have programs."""
 
-    SETTINGS = settings(spares=0)
+    SETTINGS = settings()
 
     def setUp(self):
         self.vgpud = self.enterContext(Vgpud("vm1:A:high", executor="cpu", settings=self.SETTINGS))
@@ -193,6 +193,32 @@ class Spares(ProgramsCase):
         self.admin.row("set-programs", vm="t1", programs="off")
         self.assertEqual(client.await_status(0, State.LOST), (0, State.LOST, End.SWITCHED_OFF))
         wait_until(lambda: not self.workers(), "the spares to go: no VM may have programs")
+
+    def spares(self):
+        return self.admin.row("status")["program_spares"]
+
+    def reload(self, text):
+        path = self.vgpud.directory / "vgpud.conf"
+        path.write_text(text)
+        os.kill(self.vgpud.pid, signal.SIGHUP)
+
+    def test_a_reload_changes_how_many(self):
+        wait_until(lambda: self.spares() == 2, "two spares")
+        kept = self.workers()
+        self.reload(settings(spares=1))
+        wait_until(lambda: len(self.workers()) == 1, "one spare to go")
+        self.assertLess(set(self.workers()), set(kept))
+        # Another GPU's settings are not softgpu's; those of one without a section are the standard ones.
+        self.reload(UNCONFINED + "[gpu 0]\nspares = 3\n[gpu cpu]\nspares = 0\n")
+        wait_until(lambda: not self.workers(), "the last spare to go")
+        self.reload(UNCONFINED)
+        wait_until(lambda: self.spares() == 1, "one spare, as without the setting")
+
+    def test_the_old_place_of_the_setting_is_refused(self):
+        wait_until(lambda: self.spares() == 2, "two spares")
+        self.reload(UNCONFINED + "spares = 1\n")
+        wait_until(lambda: b"vgpud.conf:3: spares: it belongs into [gpu 0] or [gpu cpu]" in self.vgpud.log.read_bytes(), "the log to say so")
+        self.assertEqual(self.spares(), 2)
 
 
 class Limits(ProgramsCase):

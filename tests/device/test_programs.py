@@ -16,7 +16,7 @@ from lib.vgpud import Vgpud
 from qtest import PIIX4_HOTPLUG_EJECT, Device, Qemu
 from windows import BAR2, Guest, backend, map_window
 
-SETTINGS = "[vgpud]\nprograms_unconfined = yes\nspares = 0\n"
+SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 0\n"
 # of the control page
 WINDOW_ADDRESS, NAME, TAIL, EVENTS_PARK, PARK, EVENTS = 8, 64, 128, 192, 320, 384
 RING, REPLIES = PAGE, PAGE + (256 << 10)

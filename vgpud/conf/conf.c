@@ -107,14 +107,43 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 	return 0;
 }
 
-bool conf_executor_ok(const char *text)
+int conf_gpu_index(const char *executor)
 {
 	uint64_t device;
 
+	if (strcmp(executor, "cpu") == 0)
+		return CONF_GPU_CPU;
+	if (strncmp(executor, "cuda:", 5) != 0 ||
+	    util_parse_u64(executor + 5, 0, CONF_CUDA_MAX - 1, &device) != 0)
+		return -1;
+	return (int)device;
+}
+
+void conf_gpu_name(unsigned index, char out[CONF_GPU_NAME_SIZE])
+{
+	if (index == CONF_GPU_CPU)
+		snprintf(out, CONF_GPU_NAME_SIZE, "cpu");
+	else
+		snprintf(out, CONF_GPU_NAME_SIZE, "%u", index);
+}
+
+int conf_gpu_find(const char *name)
+{
+	char same[CONF_GPU_NAME_SIZE];
+
+	/* Compared as text: "00" is no second name of GPU 0. */
+	for (unsigned i = 0; i < CONF_GPU_NUM; i++) {
+		conf_gpu_name(i, same);
+		if (strcmp(name, same) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+bool conf_executor_ok(const char *text)
+{
 	return strlen(text) < CONF_EXECUTOR_SIZE &&
-	       (strcmp(text, "auto") == 0 || strcmp(text, "cpu") == 0 ||
-		(strncmp(text, "cuda:", 5) == 0 &&
-		 util_parse_u64(text + 5, 0, 1023, &device) == 0));
+	       (strcmp(text, "auto") == 0 || conf_gpu_index(text) >= 0);
 }
 
 int conf_set_executor(struct conf *conf, const char *text, char *why, size_t why_size)

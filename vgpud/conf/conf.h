@@ -18,6 +18,9 @@
 #define CONF_PATH_SIZE 1024
 #define CONF_GROUP_SIZE 33
 #define CONF_SWITCHES_SIZE 128
+#define CONF_CUDA_MAX 64	   /* GPUs that executors can name: cuda:0 to cuda:63 */
+#define CONF_GPU_CPU CONF_CUDA_MAX /* index of softgpu, the executor cpu */
+#define CONF_GPU_NUM (CONF_CUDA_MAX + 1)
 
 /*
  * A socket's path is RUNTIME-DIR/vm/NAME.sock. A runtime directory must leave room for names of
@@ -32,6 +35,12 @@ struct conf_pool {
 	unsigned window;
 	unsigned deadline_ms;
 	unsigned exec_deadline_ms;
+};
+
+/* A GPU, whichever pools run on it: its index is N of cuda:N, or CONF_GPU_CPU. */
+struct conf_gpu {
+	bool named;	 /* it is 0 or cpu, or the file has a section of it */
+	unsigned spares; /* workers that are ready for programs */
 };
 
 /* A VM from the command line. */
@@ -60,7 +69,6 @@ struct conf {
 	char user[CONF_GROUP_SIZE]; /* the user to become when started as root */
 
 	bool programs_unconfined; /* let programs run where their workers cannot be confined */
-	unsigned spares;	  /* workers that are ready for programs, for each executor */
 	unsigned worker_poll_us;  /* how long a program's worker polls before it sleeps */
 	uint64_t worker_memory;	  /* bytes of the host's memory that one worker may use */
 	uint64_t softgpu_memory;  /* bytes of device memory that the executor cpu has */
@@ -84,6 +92,7 @@ struct conf {
 	bool file_inotify; /* look at a directory at once when a file in it changes */
 
 	struct conf_pool pool[SCHED_POOL_MAX];
+	struct conf_gpu gpu[CONF_GPU_NUM];
 	struct conf_vm vm[CONF_VM_MAX];
 	unsigned vm_num;
 };
@@ -98,6 +107,20 @@ int conf_add_vm(struct conf *conf, const char *text, char *why, size_t why_size)
 
 /* Return: whether it is "auto", "cpu" or "cuda:N". */
 bool conf_executor_ok(const char *text);
+
+/*
+ * executor: "cpu" or "cuda:N", as conf_executor_ok() has them. Return: the GPU's index in
+ * conf->gpu; -1: it is another word.
+ */
+int conf_gpu_index(const char *executor);
+
+#define CONF_GPU_NAME_SIZE 16
+
+/* Writes the name that its section has behind "gpu ": "0", "cpu". index: below CONF_GPU_NUM. */
+void conf_gpu_name(unsigned index, char out[CONF_GPU_NAME_SIZE]);
+
+/* Return: the index of the GPU of that name, as conf_gpu_name() writes it; -1: there is none. */
+int conf_gpu_find(const char *name);
 
 /*
  * Sets the executor of all pools ("cuda:0"), or of one ("B=cuda:1"), which then exists. why and

@@ -33,8 +33,8 @@ struct reading {
 	unsigned line;	     /* from 1 */
 	const char *section; /* as in conf_settings; NULL: before the first, or in a wrong one */
 	bool any_section;
-	unsigned pool;
-	unsigned set_line[CONF_SETTING_NUM][SCHED_POOL_MAX]; /* where it was set, 0: nowhere */
+	unsigned place; /* of the section: which pool or GPU; 0: it stands once */
+	unsigned set_line[CONF_SETTING_NUM][CONF_PLACES_MAX]; /* where it was set, 0: nowhere */
 	conf_report *report;
 	void *arg;
 	bool failed;
@@ -65,6 +65,12 @@ static int pool_of(const char *section)
 	return name_to_pool(section[5]);
 }
 
+/* "gpu 0", "gpu cpu". Return: its index, or -1. */
+static int gpu_of(const char *section)
+{
+	return strncmp(section, "gpu ", 4) == 0 ? conf_gpu_find(section + 4) : -1;
+}
+
 static void wrong_section(struct reading *r, const char *section)
 {
 	struct suggest near = suggest_begin(section);
@@ -74,31 +80,45 @@ static void wrong_section(struct reading *r, const char *section)
 		      section);
 		return;
 	}
+	if (strncasecmp(section, "gpu", 3) == 0) {
+		wrong(r,
+		      "[%s]: a GPU is named by its number from 0 to %d, or cpu, as in [gpu 0] "
+		      "and [gpu cpu]",
+		      section, CONF_CUDA_MAX - 1);
+		return;
+	}
 	for (unsigned i = 0; i < CONF_SETTING_NUM; i++)
 		suggest_offer(&near, conf_settings[i].section);
 	if (near.best != NULL)
 		wrong(r, "[%s]: no such section; did you mean [%s]?", section, near.best);
 	else
 		wrong(r,
-		      "[%s]: no such section ([vgpud], [pool A], [ledger], [admin], "
+		      "[%s]: no such section ([vgpud], [pool A], [gpu 0], [ledger], [admin], "
 		      "[file-transport], [paths])",
 		      section);
 }
 
 static void enter_section(struct reading *r, const char *section)
 {
-	int pool = pool_of(section);
+	int pool = pool_of(section), gpu = gpu_of(section);
 
 	r->any_section = true;
 	r->section = NULL;
+	r->place = 0;
 	if (pool >= 0) {
 		r->section = "pool";
-		r->pool = (unsigned)pool;
+		r->place = (unsigned)pool;
 		r->conf->pool[pool].exists = true;
 		return;
 	}
+	if (gpu >= 0) {
+		r->section = "gpu";
+		r->place = (unsigned)gpu;
+		r->conf->gpu[gpu].named = true;
+		return;
+	}
 	for (unsigned i = 0; i < CONF_SETTING_NUM; i++)
-		if (!conf_setting_of_pool(&conf_settings[i]) &&
+		if (conf_setting_scope(&conf_settings[i]) == CONF_ONCE &&
 		    strcmp(conf_settings[i].section, section) == 0)
 			r->section = conf_settings[i].section;
 	if (r->section == NULL)
@@ -106,6 +126,19 @@ static void enter_section(struct reading *r, const char *section)
 }
 
 /* --- settings --- */
+
+/* What the settings' section is called in a sentence. */
+static const char *section_example(const struct conf_setting *setting)
+{
+	switch (conf_setting_scope(setting)) {
+	case CONF_OF_POOL:
+		return "pool A";
+	case CONF_OF_GPU:
+		return "gpu 0] or [gpu cpu";
+	default:
+		return setting->section;
+	}
+}
 
 static void wrong_key(struct reading *r, const char *key)
 {
@@ -121,8 +154,7 @@ static void wrong_key(struct reading *r, const char *key)
 		if (strcmp(setting->section, r->section) == 0) {
 			suggest_offer(&near, setting->key);
 		} else if (strcmp(setting->key, key) == 0) {
-			wrong(r, "%s: it belongs into [%s]", key,
-			      conf_setting_of_pool(setting) ? "pool A" : setting->section);
+			wrong(r, "%s: it belongs into [%s]", key, section_example(setting));
 			return;
 		}
 	}
@@ -135,15 +167,14 @@ static void wrong_key(struct reading *r, const char *key)
 static void take_setting(struct reading *r, const char *key, const char *value)
 {
 	const struct conf_setting *setting = conf_setting_find(r->section, key);
-	unsigned pool, *set_line;
+	unsigned place = r->place, *set_line;
 	char why[SENTENCE_SIZE / 2];
 
 	if (setting == NULL) {
 		wrong_key(r, key);
 		return;
 	}
-	pool = conf_setting_of_pool(setting) ? r->pool : 0;
-	set_line = &r->set_line[setting - conf_settings][pool];
+	set_line = &r->set_line[setting - conf_settings][place];
 	if (*set_line != 0) {
 		wrong(r, "%s: it stands in line %u already; remove one of them", key, *set_line);
 		return;
@@ -157,7 +188,7 @@ static void take_setting(struct reading *r, const char *key, const char *value)
 		 (setting->type == CONF_PATH_OR_NONE && value[0] != '\0' && value[0] != '/'))
 		wrong(r, "%s: %s: expected an absolute path, one that begins with /", key,
 		      value[0] != '\0' ? value : "''");
-	else if (conf_setting_set(setting, r->conf, pool, value, why, sizeof(why)) != 0)
+	else if (conf_setting_set(setting, r->conf, place, value, why, sizeof(why)) != 0)
 		wrong(r, "%s: %s", key, why);
 }
 

@@ -149,11 +149,11 @@ static void take_setting(struct reading *r, const char *option, int number, cons
 {
 	const struct conf_setting *setting = conf_setting_find(settings[number].section,
 							       settings[number].key);
-	unsigned pools = conf_setting_of_pool(setting) ? SCHED_POOL_MAX : 1;
+	unsigned places = conf_setting_places(setting);
 	char why[WHY_SIZE], sentence[WHY_SIZE + 32];
 
-	for (unsigned pool = 0; pool < pools; pool++) {
-		if (conf_setting_set(setting, r->conf, pool, text, why, sizeof(why)) != 0) {
+	for (unsigned place = 0; place < places; place++) {
+		if (conf_setting_set(setting, r->conf, place, text, why, sizeof(why)) != 0) {
 			snprintf(sentence, sizeof(sentence), "--%s: %s", option, why);
 			wrong(r, sentence);
 			return;

@@ -9,7 +9,7 @@
 #include "vgpud/conf/conf.h"
 
 struct conf_change {
-	const char *section; /* "vgpud", "pool C" */
+	const char *section; /* "vgpud", "pool C", "gpu 0" */
 	const char *key;     /* "pool": the pool itself, which comes (from "no") or goes */
 	const char *from, *to;
 	bool live; /* true: it takes effect at once; false: with the next start */
@@ -18,7 +18,7 @@ struct conf_change {
 typedef void conf_on_change(void *arg, const struct conf_change *change);
 
 /*
- * Calls on_change for each setting that differs, those of pools last; the strings are valid during
+ * Calls on_change for each setting that differs, those of pools and GPUs last; the strings are valid during
  * the call.
  * Return: how many differ.
  */

@@ -32,6 +32,7 @@
 #define SETTING(section, key, field, ...) \
 	ROW(section, key, offsetof(struct conf, field), __VA_ARGS__)
 #define POOL(key, field, ...) ROW("pool", key, offsetof(struct conf_pool, field), __VA_ARGS__)
+#define GPU(key, field, ...) ROW("gpu", key, offsetof(struct conf_gpu, field), __VA_ARGS__)
 
 #define LIVE true
 #define RESTART false
@@ -70,9 +71,6 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "programs_unconfined", programs_unconfined, "no", LIVE,
 		"yes: run guests' programs although their workers cannot be confined on this host",
 		CHOICE("no", "yes")),
-	SETTING("vgpud", "spares", spares, "1", LIVE,
-		"workers that are kept ready for programs, for each executor that has some",
-		NUMBER(0, 16)),
 	SETTING("vgpud", "worker_poll_us", worker_poll_us, "200", LIVE,
 		"a program's worker polls for commands so long before it sleeps; 0: never",
 		NUMBER(0, 10000)),
@@ -96,6 +94,9 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	POOL("exec_deadline_ms", exec_deadline_ms, "5000", LIVE,
 	     "a request's time on the GPU; then it ends with GPU_HUNG and its worker is killed",
 	     NUMBER(1, DAY_MS)),
+
+	GPU("spares", spares, "1", LIVE,
+	    "workers that are kept ready for programs, where a VM may have some", NUMBER(0, 16)),
 
 	SETTING("ledger", "mode", ledger_lossy, "strict", RESTART,
 		"when the disk is full: strict refuses requests, lossy runs them unrecorded",
@@ -141,9 +142,39 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 		"where the database and the ring file are", TEXT(CONF_PATH, CONF_PATH_SIZE)),
 };
 
-bool conf_setting_of_pool(const struct conf_setting *setting)
+enum conf_scope conf_setting_scope(const struct conf_setting *setting)
 {
-	return strcmp(setting->section, "pool") == 0;
+	if (strcmp(setting->section, "pool") == 0)
+		return CONF_OF_POOL;
+	return strcmp(setting->section, "gpu") == 0 ? CONF_OF_GPU : CONF_ONCE;
+}
+
+unsigned conf_setting_places(const struct conf_setting *setting)
+{
+	static const unsigned places[] = {
+		[CONF_ONCE] = 1, [CONF_OF_POOL] = SCHED_POOL_MAX, [CONF_OF_GPU] = CONF_GPU_NUM
+	};
+
+	return places[conf_setting_scope(setting)];
+}
+
+void conf_setting_section(const struct conf_setting *setting, unsigned place,
+			  char out[CONF_SECTION_SIZE])
+{
+	char gpu[CONF_GPU_NAME_SIZE];
+
+	switch (conf_setting_scope(setting)) {
+	case CONF_OF_POOL:
+		snprintf(out, CONF_SECTION_SIZE, "pool %c", name_pool(place));
+		break;
+	case CONF_OF_GPU:
+		conf_gpu_name(place, gpu);
+		snprintf(out, CONF_SECTION_SIZE, "gpu %s", gpu);
+		break;
+	default:
+		snprintf(out, CONF_SECTION_SIZE, "%s", setting->section);
+		break;
+	}
 }
 
 const struct conf_setting *conf_setting_find(const char *section, const char *key)
@@ -157,17 +188,22 @@ const struct conf_setting *conf_setting_find(const char *section, const char *ke
 
 /* --- reading --- */
 
-static void *field_of(const struct conf_setting *setting, struct conf *conf, unsigned pool)
+static void *field_of(const struct conf_setting *setting, struct conf *conf, unsigned place)
 {
-	char *base = conf_setting_of_pool(setting) ? (char *)&conf->pool[pool] : (char *)conf;
+	enum conf_scope scope = conf_setting_scope(setting);
+	char *base = (char *)conf;
 
+	if (scope == CONF_OF_POOL)
+		base = (char *)&conf->pool[place];
+	else if (scope == CONF_OF_GPU)
+		base = (char *)&conf->gpu[place];
 	return base + setting->offset;
 }
 
 static const void *value_of(const struct conf_setting *setting, const struct conf *conf,
-			    unsigned pool)
+			    unsigned place)
 {
-	return field_of(setting, (struct conf *)conf, pool);
+	return field_of(setting, (struct conf *)conf, place);
 }
 
 static bool set_number(const struct conf_setting *setting, unsigned *field, const char *text)
@@ -297,10 +333,10 @@ static void expected(const struct conf_setting *setting, char *out, size_t size)
 	}
 }
 
-int conf_setting_set(const struct conf_setting *setting, struct conf *conf, unsigned pool,
+int conf_setting_set(const struct conf_setting *setting, struct conf *conf, unsigned place,
 		     const char *text, char *why, size_t why_size)
 {
-	void *field = field_of(setting, conf, pool);
+	void *field = field_of(setting, conf, place);
 	char right[128];
 	bool ok;
 
@@ -323,10 +359,10 @@ int conf_setting_set(const struct conf_setting *setting, struct conf *conf, unsi
 
 /* --- writing --- */
 
-void conf_setting_get(const struct conf_setting *setting, const struct conf *conf, unsigned pool,
+void conf_setting_get(const struct conf_setting *setting, const struct conf *conf, unsigned place,
 		      char *out, size_t size)
 {
-	const void *value = value_of(setting, conf, pool);
+	const void *value = value_of(setting, conf, place);
 
 	if (setting->type == CONF_NUMBER)
 		snprintf(out, size, "%u", *(const unsigned *)value);
@@ -347,17 +383,18 @@ void conf_settings_init(struct conf *conf)
 	*conf = (struct conf){ .ledger = true };
 	for (unsigned i = 0; i < POOLS_ALWAYS; i++)
 		conf->pool[i].exists = true;
+	conf->gpu[0].named = conf->gpu[CONF_GPU_CPU].named = true;
 	for (unsigned i = 0; i < CONF_SETTING_NUM; i++) {
 		const struct conf_setting *setting = &conf_settings[i];
-		unsigned num = conf_setting_of_pool(setting) ? SCHED_POOL_MAX : 1;
+		unsigned num = conf_setting_places(setting);
 
-		for (unsigned pool = 0; pool < num; pool++)
-			conf_setting_set(setting, conf, pool, setting->standard, why, sizeof(why));
+		for (unsigned place = 0; place < num; place++)
+			conf_setting_set(setting, conf, place, setting->standard, why, sizeof(why));
 	}
 }
 
 static void print_setting(const struct conf_setting *setting, const struct conf *conf,
-			  unsigned pool, bool explain, FILE *out)
+			  unsigned place, bool explain, FILE *out)
 {
 	char value[CONF_TEXT_SIZE];
 
@@ -368,23 +405,33 @@ static void print_setting(const struct conf_setting *setting, const struct conf 
 				setting->most);
 		fprintf(out, "%s\n", setting->live ? "" : " [restart]");
 	}
-	conf_setting_get(setting, conf, pool, value, sizeof(value));
+	conf_setting_get(setting, conf, place, value, sizeof(value));
 	fprintf(out, "%s =%s%s\n", setting->key, value[0] != '\0' ? " " : "", value);
 }
 
-/* The settings from first up to end, of one section; pool: index, or -1. */
-static void print_section(unsigned first, unsigned end, const struct conf *conf, int pool,
+/* The settings from first up to end, of one section. */
+static void print_section(unsigned first, unsigned end, const struct conf *conf, unsigned place,
 			  bool explain, FILE *out)
 {
-	const char *gap = first > 0 || pool > 0 ? "\n" : "";
+	char section[CONF_SECTION_SIZE];
 
-	if (pool >= 0)
-		fprintf(out, "%s[pool %c]\n", gap, name_pool((unsigned)pool));
-	else
-		fprintf(out, "%s[%s]\n", gap, conf_settings[first].section);
+	conf_setting_section(&conf_settings[first], place, section);
+	fprintf(out, "%s[%s]\n", first > 0 ? "\n" : "", section);
 	for (unsigned i = first; i < end; i++)
-		print_setting(&conf_settings[i], conf, pool >= 0 ? (unsigned)pool : 0, explain,
-			      out);
+		print_setting(&conf_settings[i], conf, place, explain, out);
+}
+
+/* Return: whether the section is worth its lines: the place is there, or was named. */
+static bool is_printed(const struct conf_setting *setting, const struct conf *conf, unsigned place)
+{
+	switch (conf_setting_scope(setting)) {
+	case CONF_OF_POOL:
+		return conf->pool[place].exists;
+	case CONF_OF_GPU:
+		return conf->gpu[place].named;
+	default:
+		return true;
+	}
 }
 
 void conf_settings_print(const struct conf *conf, FILE *out)
@@ -393,18 +440,15 @@ void conf_settings_print(const struct conf *conf, FILE *out)
 
 	for (unsigned i = 0; i < CONF_SETTING_NUM; i = end) {
 		bool explain = true;
+		unsigned places = conf_setting_places(&conf_settings[i]);
 
 		for (end = i; end < CONF_SETTING_NUM; end++)
 			if (strcmp(conf_settings[end].section, conf_settings[i].section) != 0)
 				break;
-		if (!conf_setting_of_pool(&conf_settings[i])) {
-			print_section(i, end, conf, -1, explain, out);
-			continue;
-		}
-		for (int pool = 0; pool < SCHED_POOL_MAX; pool++) {
-			if (!conf->pool[pool].exists)
+		for (unsigned place = 0; place < places; place++) {
+			if (!is_printed(&conf_settings[i], conf, place))
 				continue;
-			print_section(i, end, conf, pool, explain, out);
+			print_section(i, end, conf, place, explain, out);
 			explain = false;
 		}
 	}

@@ -21,13 +21,22 @@
 
 /* --- what an executor needs for programs --- */
 
+static void follow_gpu(struct gear *gear, const struct conf *conf)
+{
+	gear->spares_settings = (struct spares_settings){
+		.num = conf->gpu[gear->gpu].spares,
+		.start_deadline_ns = conf->start_deadline_ms * UTIL_NS_PER_MS,
+	};
+}
+
 static void follow_conf(struct programs *programs)
 {
 	const struct conf *conf = programs->broker->conf;
 	uint64_t start_ns = conf->start_deadline_ms * UTIL_NS_PER_MS;
+	struct gear *gear;
 
-	programs->spares_settings = (struct spares_settings){ .num = conf->spares,
-							      .start_deadline_ns = start_ns };
+	SLIST_FOREACH(gear, &programs->gears, link)
+		follow_gpu(gear, conf);
 	programs->describe_settings = (struct describe_settings){
 		.start_deadline_ns = start_ns,
 		.deadline_ns = DESCRIBE_DEADLINE_NS,
@@ -73,9 +82,11 @@ static struct gear *get_gear(struct programs *programs, const char *executor)
 	if (gear == NULL)
 		return NULL;
 	snprintf(gear->executor, sizeof(gear->executor), "%s", executor);
+	gear->gpu = (unsigned)conf_gpu_index(executor);
+	follow_gpu(gear, programs->broker->conf);
 	make_argument(programs->broker->conf, executor, argument, sizeof(argument));
-	if (spares_new(&gear->spares, programs->broker->event, argument,
-		       &programs->spares_settings) != 0 ||
+	if (spares_new(&gear->spares, programs->broker->event, argument, &gear->spares_settings) !=
+		    0 ||
 	    describe_new(&gear->describe, programs->broker->event, argument,
 			 &programs->describe_settings) != 0) {
 		free_gear(gear);

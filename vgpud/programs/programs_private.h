@@ -18,6 +18,8 @@ TAILQ_HEAD(tenant_list, tenant);
 struct gear {
 	SLIST_ENTRY(gear) link;
 	char executor[PROGRAMS_EXECUTOR_SIZE]; /* "cpu", "cuda:0" */
+	unsigned gpu;			       /* of its settings: index in conf->gpu */
+	struct spares_settings spares_settings;
 	struct spares *spares;
 	struct describe *describe;
 };
@@ -30,7 +32,6 @@ struct programs {
 	unsigned channel_num;
 	struct tenant_list tenants;
 	SLIST_HEAD(gear_list, gear) gears;
-	struct spares_settings spares_settings;
 	struct describe_settings describe_settings;
 	uint64_t next_id;
 	uint64_t started;

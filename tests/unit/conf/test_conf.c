@@ -157,6 +157,10 @@ static void a_good_file(void **state)
 			       "executor = cuda:1\n"
 			       "window = 4\n"
 			       "[pool Z]\n"
+			       "[gpu 63]\n"
+			       "spares = 16\n"
+			       "[gpu cpu]\n"
+			       "spares = 0\n"
 			       "[vgpud]\n"
 			       "vm_queue_max = 1024\n"
 			       "[admin]\n"
@@ -173,6 +177,13 @@ static void a_good_file(void **state)
 	assert_string_equal(conf.pool[0].executor, "auto");
 	assert_true(conf.pool[25].exists);
 	assert_false(conf.pool[2].exists);
+	assert_int_equal(conf.gpu[63].spares, 16);
+	assert_true(conf.gpu[63].named);
+	assert_int_equal(conf.gpu[0].spares, 1);
+	assert_false(conf.gpu[1].named);
+	assert_int_equal(conf.gpu[conf_gpu_index("cpu")].spares, 0);
+	assert_int_equal(conf_gpu_index("cuda:63"), 63);
+	assert_int_equal(conf_gpu_index("auto"), -1);
 	assert_int_equal(conf.vm_queue_max, 1024);
 	assert_string_equal(conf.read_group, "");
 	assert_string_equal(conf.state_dir, "/srv/v g = p");
@@ -210,12 +221,23 @@ static void one_error(void **state)
 		{ "[vgpud ;]\n", "f:1: [vgpud ;]: expected a section, as in [vgpud]\n" },
 		{ "[vgpu]\naging_ms = x\n",
 		  "f:1: [vgpu]: no such section; did you mean [vgpud]?\n" },
-		{ "[]\n", "f:1: []: no such section ([vgpud], [pool A], [ledger], [admin], "
-			  "[file-transport], [paths])\n" },
+		{ "[]\n",
+		  "f:1: []: no such section ([vgpud], [pool A], [gpu 0], [ledger], [admin], "
+		  "[file-transport], [paths])\n" },
 		{ "[pool]\n",
 		  "f:1: [pool]: a pool is named by one letter from A to Z, as in [pool C]\n" },
 		{ "[pool AB]\n",
 		  "f:1: [pool AB]: a pool is named by one letter from A to Z, as in [pool C]\n" },
+		{ "[vgpud]\nspares = 1\n", "f:2: spares: it belongs into [gpu 0] or [gpu cpu]\n" },
+		{ "[gpu 0]\nspares = 17\n", "f:2: spares: 17: expected a number from 0 to 16\n" },
+		{ "[gpu 0]\nspares = 1\n[gpu cpu]\nspares = 1\n[gpu 0]\nspares = 1\n",
+		  "f:6: spares: it stands in line 2 already; remove one of them\n" },
+		{ "[gpu 64]\n", "f:1: [gpu 64]: a GPU is named by its number from 0 to 63, or "
+				"cpu, as in [gpu 0] and [gpu cpu]\n" },
+		{ "[gpu 01]\n", "f:1: [gpu 01]: a GPU is named by its number from 0 to 63, or "
+				"cpu, as in [gpu 0] and [gpu cpu]\n" },
+		{ "[pool A]\nexecutor = cuda:64\n",
+		  "f:2: executor: cuda:64: expected auto, cpu, or cuda:N\n" },
 		{ "[pool A]\nexecutor = cuda\n",
 		  "f:2: executor: cuda: expected auto, cpu, or cuda:N\n" },
 		{ "[paths]\nstate_dir = x\n", "f:2: state_dir: x: expected an absolute path, one "
@@ -249,7 +271,7 @@ static void all_errors(void **state)
 		"window = 0\n",
 		"f:2: aging_ms: x: expected a number from 0 to 86400000\n"
 		"f:4: expected KEY = VALUE\n"
-		"f:5: [nowhere]: no such section ([vgpud], [pool A], [ledger], [admin], "
+		"f:5: [nowhere]: no such section ([vgpud], [pool A], [gpu 0], [ledger], [admin], "
 		"[file-transport], [paths])\n"
 		"f:7: expected KEY = VALUE\n"
 		"f:9: window: 0: expected a number from 1 to 1024\n");
@@ -447,20 +469,22 @@ static void reload(void **state)
 	assert_int_equal(conf_reload_diff(&other, &conf, note_change, NULL), 0);
 	assert_int_equal(parse("[vgpud]\nisolation = vm\naging_ms = 7\n[pool A]\nwindow = 2\n"
 			       "executor = cpu\n[pool C]\nwindow = 5\n[admin]\ngroup = wheel\n"
-			       "[ledger]\nmax_size = 1G\n"),
+			       "[ledger]\nmax_size = 1G\n[gpu 3]\nspares = 2\n[gpu cpu]\n"),
 			 0);
-	assert_int_equal(conf_reload_diff(&other, &conf, note_change, NULL), 7);
+	assert_int_equal(conf_reload_diff(&other, &conf, note_change, NULL), 8);
 	assert_string_equal(said, "[vgpud] isolation pool -> vm later\n"
 				  "[vgpud] aging_ms 0 -> 7\n"
 				  "[ledger] max_size 10G -> 1G later\n"
 				  "[admin] group vgpu-admin -> wheel\n"
 				  "[pool A] executor auto -> cpu later\n"
 				  "[pool A] window 1 -> 2\n"
-				  "[pool C] pool no -> yes later\n");
+				  "[pool C] pool no -> yes later\n"
+				  "[gpu 3] spares 1 -> 2\n");
 	conf_reload_apply(&other, &conf);
 	assert_int_equal(other.aging_ms, 7);
 	assert_int_equal(other.pool[0].window, 2);
 	assert_string_equal(other.admin_group, "wheel");
+	assert_int_equal(other.gpu[3].spares, 2);
 	said_len = 0;
 	assert_int_equal(conf_reload_diff(&other, &conf, note_change, NULL), 4);
 	assert_string_equal(said, "[vgpud] isolation pool -> vm later\n"

@@ -2,7 +2,6 @@
 /* callback.c - functions of the program that a stream calls */
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "guest/libcuda/context.h"
@@ -10,6 +9,7 @@
 #include "guest/libcuda/event.h"
 #include "guest/libcuda/hostmem.h"
 #include "guest/libcuda/stream.h"
+#include "guest/libcuda/thread.h"
 
 /*
  * Theory of operation. The stream records an event and then waits for a word of pinned memory. A
@@ -85,11 +85,8 @@ static void *serve(void *unused)
 /* Starts the thread, and takes the word. The caller holds the lock. */
 static CUresult start(void)
 {
-	sigset_t all, before;
-	pthread_t thread;
 	uint64_t address;
 	CUresult result;
-	int err;
 
 	if (queue.started)
 		return CUDA_SUCCESS;
@@ -99,13 +96,8 @@ static CUresult start(void)
 	queue.word =
 		(volatile uint32_t *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
 	queue.last = &queue.first;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, NULL, serve, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err != 0)
+	if (!thread_start(serve))
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	pthread_detach(thread);
 	queue.started = true;
 	return CUDA_SUCCESS;
 }

@@ -5,10 +5,11 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "guest/libcuda/thread.h"
 
 /*
  * One thread copies some 10 GB/s, less than the way to a GPU carries. So a chunk is cut in parts, and
@@ -62,28 +63,16 @@ static void *help(void *unused)
 	return NULL;
 }
 
-/* Starts helpers, fewer than there are processors. They take no signal of the program's. */
+/* Starts helpers, fewer than there are processors. */
 static void start_helpers(void)
 {
 	cpu_set_t set;
 	int processors = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-	sigset_t all, before;
-	pthread_attr_t attributes;
 
 	pool.started = true;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (pool.helpers < HELPERS_MOST && (int)pool.helpers + 2 < processors) {
-		pthread_t thread;
-
-		if (pthread_create(&thread, &attributes, help, NULL) != 0)
-			break;
+	while (pool.helpers < HELPERS_MOST && (int)pool.helpers + 2 < processors &&
+	       thread_start(help))
 		pool.helpers++;
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
 }
 
 void copier_copy(void *to, const void *from, size_t bytes)

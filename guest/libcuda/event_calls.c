@@ -54,7 +54,7 @@ CUresult cuEventDestroy(CUevent hEvent)
 	return destroy_handle(hEvent);
 }
 
-static CUresult record(CUevent handle, CUstream stream_handle, unsigned flags)
+static CUresult record(CUevent handle, CUstream stream_handle, unsigned flags, uint64_t context)
 {
 	struct vgpu_cmd_event_record args = { .flags = flags };
 	struct vgpu_order order = { CORE_ORDER(EVENT_RECORD, args) };
@@ -67,6 +67,8 @@ static CUresult record(CUevent handle, CUstream stream_handle, unsigned flags)
 	if (flags > 1) /* CU_EVENT_RECORD_EXTERNAL */
 		return CUDA_ERROR_INVALID_VALUE;
 	result = stream_find(stream_handle, &stream);
+	if (result == CUDA_SUCCESS && event->object.context != stream_context(stream, context))
+		result = CUDA_ERROR_INVALID_HANDLE; /* they must be of one context */
 	if (result != CUDA_SUCCESS)
 		return result;
 	args.event = event->object.index;
@@ -80,7 +82,7 @@ CUresult cuEventRecord(CUevent hEvent, CUstream hStream)
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return record(hEvent, hStream, 0);
+	return record(hEvent, hStream, 0, context);
 }
 
 CUresult cuEventRecord_ptsz(CUevent hEvent, CUstream hStream)
@@ -88,7 +90,7 @@ CUresult cuEventRecord_ptsz(CUevent hEvent, CUstream hStream)
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return record(hEvent, stream_per_thread(hStream), 0);
+	return record(hEvent, stream_per_thread(hStream), 0, context);
 }
 
 CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned flags)
@@ -96,7 +98,7 @@ CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned flags
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return record(hEvent, hStream, flags);
+	return record(hEvent, hStream, flags, context);
 }
 
 CUresult cuEventRecordWithFlags_ptsz(CUevent hEvent, CUstream hStream, unsigned flags)
@@ -104,7 +106,7 @@ CUresult cuEventRecordWithFlags_ptsz(CUevent hEvent, CUstream hStream, unsigned 
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return record(hEvent, stream_per_thread(hStream), flags);
+	return record(hEvent, stream_per_thread(hStream), flags, context);
 }
 
 CUresult cuEventQuery(CUevent hEvent)
@@ -155,7 +157,8 @@ static CUresult elapsed(float *milliseconds, CUevent start_handle, CUevent end_h
 
 	if (!milliseconds)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!start || !end || ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING) != 0 ||
+	if (!start || !end || start->object.context != end->object.context ||
+	    ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING) != 0 ||
 	    !atomic_load(&start->recorded) || !atomic_load(&end->recorded))
 		return CUDA_ERROR_INVALID_HANDLE;
 	args.start = start->object.index;

@@ -3,9 +3,11 @@
 
 #include "guest/libcuda/hostmem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "guest/libcuda/context.h"
 #include "guest/libcuda/entries.h"
@@ -373,6 +375,27 @@ static bool overlaps(uint64_t address, uint64_t bytes)
 	       (index < mem.num && mem.blocks[index].address - address < bytes);
 }
 
+#define PAGES_AT_ONCE 1024u
+
+/* Return: whether the program has memory mapped in all of these pages. */
+static bool is_mapped(uint64_t address, uint64_t bytes)
+{
+	uint64_t at = address & ~(uint64_t)(VGPU_PAGE - 1);
+	uint64_t left = (address + bytes - at + VGPU_PAGE - 1) / VGPU_PAGE;
+	unsigned char unused[PAGES_AT_ONCE];
+
+	while (left > 0) {
+		uint64_t pages = left < PAGES_AT_ONCE ? left : PAGES_AT_ONCE;
+
+		/* Where the system does not say, the program is believed. */
+		if (mincore((void *)(uintptr_t)at, pages * VGPU_PAGE, unused) < 0) /* NOLINT */
+			return errno != ENOMEM;
+		at += pages * VGPU_PAGE;
+		left -= pages;
+	}
+	return true;
+}
+
 /* The program's own memory cannot be shared with the host: it is noted, and its copies are staged. */
 static CUresult register_host(void *p, size_t bytes, unsigned flags, uint64_t context)
 {
@@ -392,6 +415,8 @@ static CUresult register_host(void *p, size_t bytes, unsigned flags, uint64_t co
 		refuse("cuMemHostRegister with DEVICEMAP, IOMEMORY or READ_ONLY");
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
+	if (!is_mapped(block.address, bytes))
+		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&mem.lock);
 	if (overlaps(block.address, bytes))
 		result = CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;

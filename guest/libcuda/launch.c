@@ -53,19 +53,18 @@ static CUresult lay_out(const struct function *function, const struct launch *la
 	const void *given;
 	size_t bytes;
 
-	if (launch->parameters && launch->extra)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (function->parameter_num == 0)
-		return CUDA_SUCCESS;
 	if (launch->extra) {
-		if (!read_extra(launch->extra, &given, &bytes) ||
-		    bytes < function->parameter_bytes || !given)
+		if (launch->parameters || !read_extra(launch->extra, &given, &bytes) ||
+		    bytes < function->parameter_bytes || (!given && bytes > 0))
 			return CUDA_ERROR_INVALID_VALUE;
 		if (bytes > function->parameter_bytes) /* as natively */
 			return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
-		memcpy(blob, given, function->parameter_bytes);
+		if (bytes > 0)
+			memcpy(blob, given, bytes);
 		return CUDA_SUCCESS;
 	}
+	if (function->parameter_num == 0)
+		return CUDA_SUCCESS;
 	if (!launch->parameters)
 		return CUDA_ERROR_INVALID_VALUE;
 	memset(blob, 0, function->parameter_bytes);
@@ -157,7 +156,19 @@ static CUresult put(struct function *function, const struct launch *launch, stru
 	return stream_after(stream);
 }
 
-static CUresult launch_kernel(CUfunction handle, const struct launch *launch)
+/*
+ * Return: whether a function may run in that stream, as the calling thread sees both: a function of a
+ * context only in a stream of that context, a library's in any.
+ */
+static bool fits(const struct function *function, const struct stream *stream, uint64_t current)
+{
+	uint64_t context = function->module->object.context;
+
+	return context == 0 || context == stream_context(stream, current);
+}
+
+/* context: the calling thread's. */
+static CUresult launch_kernel(CUfunction handle, const struct launch *launch, uint64_t context)
 {
 	uint8_t on_stack[BLOB_ON_STACK];
 	struct function *function = module_function_of(handle);
@@ -170,6 +181,8 @@ static CUresult launch_kernel(CUfunction handle, const struct launch *launch)
 	result = check_size(launch);
 	if (result == CUDA_SUCCESS)
 		result = stream_find(launch->stream, &stream);
+	if (result == CUDA_SUCCESS && !fits(function, stream, context))
+		result = CUDA_ERROR_INVALID_HANDLE;
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (function->parameter_bytes > sizeof(on_stack)) {
@@ -204,7 +217,7 @@ CUresult cuLaunchKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsi
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return launch_kernel(f, &launch);
+	return launch_kernel(f, &launch, context);
 }
 
 CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
@@ -216,7 +229,7 @@ CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY,
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return launch_kernel(f, &launch);
+	return launch_kernel(f, &launch, context);
 }
 
 CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY,
@@ -228,7 +241,7 @@ CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned gridDimX, unsigned gri
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return launch_kernel(f, &launch);
+	return launch_kernel(f, &launch, context);
 }
 
 CUresult cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY,
@@ -241,12 +254,28 @@ CUresult cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned gridDimX, unsigne
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return launch_kernel(f, &launch);
+	return launch_kernel(f, &launch, context);
 }
+
+/* The numbers of CUlaunchAttributeID that are looked at; the rest of them says nothing without these. */
+enum {
+	ATTRIBUTE_ACCESS_POLICY_WINDOW = 1,
+	ATTRIBUTE_CLUSTER_SCHEDULING = 5,
+	ATTRIBUTE_PROGRAMMATIC_SERIALIZATION = 6,
+	ATTRIBUTE_PROGRAMMATIC_EVENT = 7,
+	ATTRIBUTE_MEM_SYNC_DOMAIN_MAP = 9,
+	ATTRIBUTE_MEM_SYNC_DOMAIN = 10,
+	ATTRIBUTE_PREFERRED_CLUSTER = 11,
+	ATTRIBUTE_COMPLETION_EVENT = 12,
+	ATTRIBUTE_DEVICE_UPDATABLE = 13,
+	ATTRIBUTE_SHARED_CARVEOUT = 14,
+	ATTRIBUTE_NVLINK_SCHEDULING = 16,
+};
 
 /*
  * Attributes that are hints, and hold by themselves where one kernel follows the other: priority,
- * L2 windows, memory domains, an early start behind another kernel.
+ * L2 windows, memory domains, an early start behind another kernel. Return: INVALID_VALUE for one that
+ * is not of launches.
  */
 static CUresult read_attribute(const CUlaunchAttribute *attribute, struct launch *launch)
 {
@@ -255,29 +284,37 @@ static CUresult read_attribute(const CUlaunchAttribute *attribute, struct launch
 	memcpy(value, &attribute->value, sizeof(value));
 	switch ((int)attribute->id) {
 	case CU_LAUNCH_ATTRIBUTE_IGNORE:
-	case 1: /* access policy window */
-	case 6: /* programmatic stream serialization */
+	case ATTRIBUTE_ACCESS_POLICY_WINDOW:
+	case ATTRIBUTE_CLUSTER_SCHEDULING:
+	case ATTRIBUTE_PROGRAMMATIC_SERIALIZATION:
 	case CU_LAUNCH_ATTRIBUTE_PRIORITY:
-	case 9: /* memory synchronization domains */
-	case 10:
+	case ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+	case ATTRIBUTE_MEM_SYNC_DOMAIN:
+	case ATTRIBUTE_SHARED_CARVEOUT:
+	case ATTRIBUTE_NVLINK_SCHEDULING:
 		return CUDA_SUCCESS;
 	case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
 		if (value[0] != 0)
 			launch->flags |= VGPU_LAUNCH_COOPERATIVE;
 		return CUDA_SUCCESS;
 	case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+	case ATTRIBUTE_PREFERRED_CLUSTER:
 		if (value[0] <= 1 && value[1] <= 1 && value[2] <= 1)
 			return CUDA_SUCCESS;
 		break;
-	default:
+	case ATTRIBUTE_PROGRAMMATIC_EVENT:
+	case ATTRIBUTE_COMPLETION_EVENT:
+	case ATTRIBUTE_DEVICE_UPDATABLE:
 		break;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
 	}
 	refuse("cuLaunchKernelEx with clusters, events or graph nodes");
 	return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 static CUresult launch_ex(const CUlaunchConfig *config, CUfunction f, bool per_thread,
-			  void **parameters, void **extra)
+			  void **parameters, void **extra, uint64_t context)
 {
 	struct launch launch;
 
@@ -297,7 +334,7 @@ static CUresult launch_ex(const CUlaunchConfig *config, CUfunction f, bool per_t
 		if (result != CUDA_SUCCESS)
 			return result;
 	}
-	return launch_kernel(f, &launch);
+	return launch_kernel(f, &launch, context);
 }
 
 CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
@@ -306,7 +343,7 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **ker
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return launch_ex(config, f, false, kernelParams, extra);
+	return launch_ex(config, f, false, kernelParams, extra, context);
 }
 
 CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
@@ -315,5 +352,5 @@ CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction f, void 
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	return launch_ex(config, f, true, kernelParams, extra);
+	return launch_ex(config, f, true, kernelParams, extra, context);
 }

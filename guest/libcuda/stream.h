@@ -33,6 +33,12 @@ void stream_end(struct stream *stream);
 /* Return: SUCCESS all its work is done, NOT_READY, or an error. */
 CUresult stream_query(const struct stream *stream);
 
+/* Return: the id of the context that the stream belongs to; the legacy one to the caller's, `current`. */
+static inline uint64_t stream_context(const struct stream *stream, uint64_t current)
+{
+	return stream->object.index == 0 ? current : stream->object.context;
+}
+
 /* What NULL means for a function of the per-thread kind. */
 static inline CUstream stream_per_thread(CUstream handle)
 {

@@ -21,7 +21,8 @@
 	  "this VM has as many programs as it may have (on the host: vgpuadm set-max-programs VM N)") \
 	X(20, NO_CHANNEL, "no-channel", 46, "all 48 channels of the device are in use")               \
 	X(21, WINDOW_FULL, "window-full", 2,                                                          \
-	  "the window has no free piece (give the device a larger one: size=)")                       \
+	  "the window has no free piece (give the device a larger one: size= of its memory; with a "  \
+	  "socket VGPU_WINDOW_SIZE)")                                                                 \
 	X(22, WINDOW_BAD, "window-bad", 802,                                                          \
 	  "the window is no shared memory that vgpud can use (memfd or hugetlbfs, sealed against "    \
 	  "shrinking, a power of two from 16 MiB to 4 GiB)")                                          \
@@ -54,7 +55,17 @@
 	X(40, NO_MEMORY, "no-memory", 2,                                                              \
 	  "the program has no memory, threads or descriptors left, or may make no file as large as "  \
 	  "the window (ulimit -f, VGPU_WINDOW_SIZE)")                                                 \
-	X(41, FORKED, "forked", 3, "a child of fork() cannot use its parent's GPU")
+	X(41, FORKED, "forked", 3, "a child of fork() cannot use its parent's GPU")                   \
+	X(42, NO_MODULE, "no-module", 100,                                                            \
+	  "the VM's device has no driver (modprobe vgpu; docs/guest.md says how to install it)")      \
+	X(43, NO_WINDOW, "no-window", 100,                                                            \
+	  "the VM's device has no window (on the host: vgpuadm snippet VM)")                          \
+	X(44, NO_PERMISSION, "no-permission", 100,                                                    \
+	  "this user may not open /dev/vgpuN (be a member of its group, vgpu)")                       \
+	X(45, UNPLUGGED, "unplugged", 46,                                                             \
+	  "the device was unplugged, or vgpu.ko was unbound from it")                                 \
+	X(46, NO_ANSWER, "no-answer", 46,                                                             \
+	  "vgpud does not answer (on the host: vgpuadm status, systemctl status vgpud)")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

@@ -42,17 +42,19 @@ static CUresult connect_to_host(void)
 {
 	struct settings settings;
 	struct vgpu_options options = { .spin_us = spin_us() };
+	char why[VGPU_WHY];
 	enum vgpu_end end;
 
 	settings_read(&settings);
 	options.socket = settings.socket;
+	options.device = settings.device;
 	options.window_bytes = settings.window_bytes;
 	options.name = program_invocation_short_name;
-	if (!options.socket)
-		return core_end(VGPU_END_NO_VGPU);
-	end = vgpu_open(&options, &core.vgpu);
-	if (end != VGPU_END_NONE)
+	end = vgpu_open(&options, &core.vgpu, why);
+	if (end != VGPU_END_NONE) {
+		say_end(end, why);
 		return core_end(end);
+	}
 	vgpu_device(core.vgpu, &core.device);
 	core.blocking = settings.blocking;
 	if (!settings_show_device(&settings, core.device.uuid)) {
@@ -91,7 +93,7 @@ CUresult core_end(enum vgpu_end end)
 {
 	if (end == VGPU_END_NONE)
 		return CUDA_SUCCESS;
-	say_end(end);
+	say_end(end, "");
 	switch (end) {
 #define RESULT_OF(value, NAME, name, result, words) \
 	case VGPU_END_##NAME:                       \

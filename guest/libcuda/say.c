@@ -51,13 +51,17 @@ void say(const char *format, ...)
 	(void)!write(log_fd, text, strlen(text));
 }
 
-void say_end(enum vgpu_end end)
+void say_end(enum vgpu_end end, const char *why)
 {
 	static atomic_ullong said; /* a bit for each end */
 	unsigned long long bit = 1ull << ((unsigned)end % 64);
 
 	if (end == VGPU_END_FORKED || (atomic_fetch_or(&said, bit) & bit) != 0)
 		return;
+	if (*why != '\0') {
+		say("%s", why);
+		return;
+	}
 	switch (end) {
 #define SAY_END(value, NAME, name, result, words) \
 	case VGPU_END_##NAME:                     \

@@ -9,6 +9,7 @@
 
 #include "guest/libcuda/say.h"
 
+#define STANDARD_DEVICE "/dev/vgpu0"
 #define STANDARD_BYTES (UINT64_C(1) << 30)
 
 /* "64M", "1G", or bytes. Return: 0 when it is no size. What is too large or odd, vgpu_open() refuses. */
@@ -29,11 +30,14 @@ void settings_read(struct settings *settings)
 	const char *blocking = getenv("CUDA_LAUNCH_BLOCKING");
 
 	*settings = (struct settings){ .socket = secure_getenv("VGPU_SOCKET"),
+				       .device = secure_getenv("VGPU_DEVICE"),
 				       .visible = getenv("CUDA_VISIBLE_DEVICES"),
 				       .window_bytes = STANDARD_BYTES,
 				       .blocking = blocking && strcmp(blocking, "1") == 0 };
 	if (settings->socket && *settings->socket == '\0')
 		settings->socket = NULL;
+	if (!settings->device || *settings->device == '\0')
+		settings->device = STANDARD_DEVICE;
 	if (size && *size != '\0')
 		settings->window_bytes = read_size(size);
 	if (settings->window_bytes == 0)

@@ -9,6 +9,7 @@
 
 struct settings {
 	const char *socket;    /* VGPU_SOCKET; NULL: not set */
+	const char *device;    /* VGPU_DEVICE; /dev/vgpu0 unless set */
 	uint64_t window_bytes; /* VGPU_WINDOW_SIZE; 1 GiB unless set */
 	const char *visible;   /* CUDA_VISIBLE_DEVICES; NULL: not set */
 	bool blocking;	       /* CUDA_LAUNCH_BLOCKING */

@@ -1,41 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* door.h - the socket to vgpud, from the program's side: frames and descriptors */
+/* door.h - what carries a program to its worker: one set of functions for socket and device */
 
 #ifndef VGPU_GUEST_LIBVGPU_DOOR_H
 #define VGPU_GUEST_LIBVGPU_DOOR_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/wire/vgpu_ends.h"
-#include "common/wire/vgpu_frame.h"
 
-/* One thread at a time may use it: its owner has a lock. */
-struct door {
-	int fd; /* -1: closed */
-	struct vgpu_frame_parser parser;
-	uint32_t vm_id;		/* as CONFIG says; every later frame bears it */
-	uint32_t channel_state; /* enum vgpu_channel_state: what vgpud said last */
-	uint32_t channel_error; /* enum vgpu_end, with it */
-	bool window_told;	/* WINDOW_STATUS came */
-	uint32_t window_error;	/* enum vgpu_end: why the window is not ready; NONE: it is */
-};
-
-/* Connects and says hello. Return: NONE; NO_VGPU, LINK_OLD, HOST_LOST. */
-enum vgpu_end door_open(struct door *door, const char *path);
-
-void door_close(struct door *door);
-
-/* Shows vgpud the window and waits for its answer. Return: NONE, or why it is not taken. */
-enum vgpu_end door_show_window(struct door *door, int window_fd, uint64_t bytes);
-
-/* Opens channel 0 and waits until it is open. Return: NONE, or why it is not. */
-enum vgpu_end door_open_channel(struct door *door, uint32_t control_page, int kick_fd, int call_fd);
+struct door;
 
 /*
- * Reads what has come, without waiting. Once the channel is open:
- * Return: NONE; why the channel was lost, or HOST_LOST.
+ * All functions are required. Any thread may call them, but hold() and start() one at a time. Those that
+ * return an enum vgpu_end return NONE when they did what they say.
  */
-enum vgpu_end door_read(struct door *door);
+struct door_kind {
+	/* Has a channel and its first piece, which reads as zeros, at byte offset *at of the window. */
+	enum vgpu_end (*hold)(struct door *door, uint64_t *at);
+
+	/*
+	 * Opens that channel, whose control page is filled in, and waits for the worker. After a failure
+	 * hold() comes again, and may answer another piece.
+	 */
+	enum vgpu_end (*start)(struct door *door, uint64_t at);
+
+	/* Wakes the worker. */
+	void (*kick)(struct door *door);
+
+	/* Sleeps until the worker or the host have something to say, wait_ms at most. */
+	void (*sleep)(struct door *door, int wait_ms);
+
+	/* Asks, without waiting, whether the channel is still there. Return: why it is lost. */
+	enum vgpu_end (*look)(struct door *door);
+
+	/* Takes so many pieces that lie in a row and read as zeros. Return: NONE, WINDOW_FULL, .... */
+	enum vgpu_end (*take)(struct door *door, uint64_t num, uint64_t *first);
+	void (*give)(struct door *door, uint64_t first, uint64_t num);
+
+	/* In a child of fork(): closes descriptors, and no more. close() comes later. */
+	void (*forked)(struct door *door);
+	void (*close)(struct door *door);
+};
+
+struct door {
+	const struct door_kind *kind;
+	uint8_t *window; /* NULL in a child of fork(): it is not mapped there */
+	uint64_t window_bytes;
+};
 
 #endif

@@ -3,15 +3,12 @@
 
 #include "guest/libvgpu/park.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include "common/util.h"
 
 /*
  * Theory of operation. A thread polls for a while, then it sleeps. Among the sleeping threads one is
  * the leader: it says to the worker behind which event it sleeps, looks once more, and sleeps on the
- * call descriptor and on the socket. The others sleep on the condition `changed`. Each event wakes
+ * door (door.h). The others sleep on the condition `changed`. Each event wakes
  * the leader, which wakes all: each looks whether its own wait is over.
  *
  * No wake-up is lost: `events_told` is the last event of which all sleeping threads have been told.
@@ -49,37 +46,31 @@ static bool spin(struct vgpu *vgpu, park_ready *ready, const void *argument)
 	return false;
 }
 
-/* Whether the worker or vgpud has said that it is over. Sets the end. */
-static bool look_for_end(struct vgpu *vgpu, bool read_door)
+/* Whether the worker or the host has said that it is over. Sets the end. ask: the host is asked, too. */
+static bool look_for_end(struct vgpu *vgpu, bool ask)
 {
+	enum vgpu_end ended = (enum vgpu_end)vgpu_ring_consume(&vgpu->control->ended);
 	enum vgpu_end end = VGPU_END_NONE;
 
-	if (read_door) {
-		pthread_mutex_lock(&vgpu->door_lock);
-		end = door_read(&vgpu->door);
-		pthread_mutex_unlock(&vgpu->door_lock);
-	}
-	/* What vgpud says counts more: it knows why the worker ended. */
+	/* What the host says counts more: it knows why the worker ended. */
+	if (ask || ended != VGPU_END_NONE)
+		end = vgpu->door->kind->look(vgpu->door);
 	if (end == VGPU_END_NONE)
-		end = (enum vgpu_end)vgpu_ring_consume(&vgpu->control->ended);
+		end = ended;
 	if (end != VGPU_END_NONE)
 		vgpu_set_end(vgpu, end);
 	return end != VGPU_END_NONE;
 }
 
-/* Sleeps until the worker or vgpud have something to say. */
-static void sleep_on_descriptors(struct vgpu *vgpu)
+/*
+ * Sleeps until the worker or the host have something to say. To ask the host takes a system call, or reads
+ * registers: not when the worker's count of events says that it was the worker.
+ */
+static void sleep_on_door(struct vgpu *vgpu, uint32_t events)
 {
-	struct pollfd p[2] = { { .fd = vgpu->call_fd, .events = POLLIN },
-			       { .fd = vgpu->door.fd, .events = POLLIN } };
-	uint64_t count;
-
 	vgpu->control->guest_sleeps++;
-	if (poll(p, 2, LOOK_AGAIN_MS) < 0)
-		p[0].revents = p[1].revents = 0;
-	if (p[0].revents != 0)
-		(void)!read(vgpu->call_fd, &count, sizeof(count));
-	(void)look_for_end(vgpu, p[1].revents != 0);
+	vgpu->door->kind->sleep(vgpu->door, LOOK_AGAIN_MS);
+	(void)look_for_end(vgpu, vgpu_ring_load(&vgpu->control->events) == events);
 }
 
 /* The leader's turn. The caller holds park_lock, which is open while it sleeps. */
@@ -94,7 +85,7 @@ static void lead(struct vgpu *vgpu, park_ready *ready, const void *argument)
 	/* An event that not all know of, or one's own wait over: do not sleep. */
 	if (events == vgpu->events_told && !ready(vgpu, argument) &&
 	    vgpu_ring_load(&vgpu->control->events) == events)
-		sleep_on_descriptors(vgpu);
+		sleep_on_door(vgpu, events);
 	else
 		(void)look_for_end(vgpu, false);
 	pthread_mutex_lock(&vgpu->park_lock);

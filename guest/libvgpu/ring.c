@@ -88,14 +88,11 @@ static void put_command(struct vgpu *vgpu, uint32_t unit, const struct vgpu_comm
 /* Wakes the worker if it sleeps behind what was put into the ring. */
 static void kick(struct vgpu *vgpu, uint32_t old)
 {
-	const uint64_t one = 1;
-
 	vgpu_ring_fence();
 	if (!vgpu_ring_passed(vgpu_ring_load(&vgpu->control->park), old, vgpu->tail))
 		return;
 	vgpu->control->kicks++;
-	/* EAGAIN: the counter is full of kicks that the worker has not read. */
-	(void)!write(vgpu->kick_fd, &one, sizeof(one));
+	vgpu->door->kind->kick(vgpu->door);
 }
 
 /* Puts one command into the ring. head: all but its bytes is filled in. */

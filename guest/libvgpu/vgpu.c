@@ -3,14 +3,14 @@
 
 #include "guest/libvgpu/vgpu.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "guest/libvgpu/door_device.h"
+#include "guest/libvgpu/door_socket.h"
 #include "guest/libvgpu/vgpu_private.h"
-#include "guest/libvgpu/window.h"
 
 /* --- fork() --- */
 
@@ -28,22 +28,12 @@ static void in_parent(void)
 	pthread_mutex_unlock(&all_lock);
 }
 
-static void close_if_open(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* The window is not mapped in the child. Its descriptors would keep the parent's worker alive. */
+/* The window is not mapped in the child, and its descriptors are closed. */
 static void in_child(void)
 {
 	for (struct vgpu *vgpu = all; vgpu; vgpu = vgpu->next) {
 		atomic_store(&vgpu->end, VGPU_END_FORKED);
-		close_if_open(&vgpu->door.fd);
-		close_if_open(&vgpu->window_fd);
-		close_if_open(&vgpu->kick_fd);
-		close_if_open(&vgpu->call_fd);
+		vgpu->door->kind->forked(vgpu->door);
 	}
 	pthread_mutex_unlock(&all_lock);
 }
@@ -80,53 +70,50 @@ static void init_state(struct vgpu *vgpu, const struct vgpu_options *options)
 {
 	vgpu->options = *options;
 	strncpy(vgpu->name, options->name ? options->name : "", sizeof(vgpu->name) - 1);
-	vgpu->window_fd = vgpu->kick_fd = vgpu->call_fd = vgpu->door.fd = -1;
 	atomic_init(&vgpu->end, VGPU_END_NONE);
 	atomic_init(&vgpu->started, false);
 	atomic_init(&vgpu->spin_ns, options->spin_us * 1000);
 	pthread_mutex_init(&vgpu->start_lock, NULL);
 	pthread_mutex_init(&vgpu->ring_lock, NULL);
 	pthread_mutex_init(&vgpu->park_lock, NULL);
-	pthread_mutex_init(&vgpu->door_lock, NULL);
 	pthread_mutex_init(&vgpu->memory_lock, NULL);
 	pthread_cond_init(&vgpu->changed, NULL);
-	/* vgpud's piece, and the one that begins with the channel. */
-	vgpu->pieces_used[0] = 3;
 }
 
 /* What vgpud wrote into the window must be laid out as this library reads it. */
-static enum vgpu_end check_head(const struct vgpu *vgpu)
+static enum vgpu_end check_head(const struct door *door, char *why)
 {
-	const volatile struct vgpu_window_head *head = (const void *)vgpu->window;
+	const volatile struct vgpu_window_head *head = (const void *)door->window;
 
-	return head->magic == VGPU_WINDOW_MAGIC && head->layout == VGPU_WINDOW_LAYOUT &&
-			       head->piece_len == VGPU_PIECE
-		       ? VGPU_END_NONE
-		       : VGPU_END_LAYOUT;
+	if (head->magic == VGPU_WINDOW_MAGIC && head->layout == VGPU_WINDOW_LAYOUT &&
+	    head->piece_len == VGPU_PIECE)
+		return VGPU_END_NONE;
+	snprintf(why, VGPU_WHY,
+		 "the host lays the window out as version 0x%x, this library reads version 0x%x: "
+		 "install the libcuda.so.1 that belongs to the host's vgpud",
+		 head->layout, VGPU_WINDOW_LAYOUT);
+	return VGPU_END_LAYOUT;
 }
 
-enum vgpu_end vgpu_open(const struct vgpu_options *options, struct vgpu **out)
+enum vgpu_end vgpu_open(const struct vgpu_options *options, struct vgpu **out, char *why)
 {
 	struct vgpu *vgpu = calloc(1, sizeof(*vgpu));
 	enum vgpu_end end;
-	void *window;
 
+	*why = '\0';
 	if (!vgpu)
 		return VGPU_END_NO_MEMORY;
 	init_state(vgpu, options);
-	end = window_make(options->window_bytes, &vgpu->window_fd, &window);
+	end = options->socket ? door_socket_open(options, &vgpu->door, why)
+			      : door_device_open(options->device, &vgpu->door, why);
 	if (end != VGPU_END_NONE) {
 		free(vgpu);
 		return end;
 	}
-	vgpu->window = window;
-	vgpu->window_bytes = options->window_bytes;
-	end = door_open(&vgpu->door, options->socket);
-	if (end == VGPU_END_NONE)
-		end = door_show_window(&vgpu->door, vgpu->window_fd, vgpu->window_bytes);
-	if (end == VGPU_END_NONE)
-		end = check_head(vgpu);
+	vgpu->window = vgpu->door->window;
+	vgpu->window_bytes = vgpu->door->window_bytes;
 	list_add(vgpu);
+	end = check_head(vgpu->door, why);
 	if (end != VGPU_END_NONE) {
 		vgpu_close(vgpu);
 		return end;
@@ -141,13 +128,9 @@ void vgpu_close(struct vgpu *vgpu)
 	if (atomic_load(&vgpu->end) != VGPU_END_FORKED) {
 		while (vgpu->range_num > 0)
 			(void)vgpu_release(vgpu, vgpu->ranges[vgpu->range_num - 1].address);
-		munmap(vgpu->window, vgpu->window_bytes);
 	}
 	free(vgpu->ranges);
-	door_close(&vgpu->door);
-	close_if_open(&vgpu->window_fd);
-	close_if_open(&vgpu->kick_fd);
-	close_if_open(&vgpu->call_fd);
+	vgpu->door->kind->close(vgpu->door);
 	free(vgpu);
 }
 
@@ -155,7 +138,7 @@ void vgpu_close(struct vgpu *vgpu)
 
 static void lay_out_channel(struct vgpu *vgpu)
 {
-	uint8_t *first = vgpu->window + VGPU_FIRST_PIECE;
+	uint8_t *first = vgpu->window + vgpu->first_at;
 	struct vgpu_channel_control *control = (void *)(first + VGPU_CHANNEL_CONTROL);
 
 	control->layout = VGPU_WINDOW_LAYOUT;
@@ -169,23 +152,18 @@ static void lay_out_channel(struct vgpu *vgpu)
 
 static enum vgpu_end start_locked(struct vgpu *vgpu)
 {
-	enum vgpu_end end;
+	struct door *door = vgpu->door;
+	enum vgpu_end end = door->kind->hold(door, &vgpu->first_at);
 
-	if (vgpu->kick_fd < 0)
-		vgpu->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (vgpu->call_fd < 0)
-		vgpu->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (vgpu->kick_fd < 0 || vgpu->call_fd < 0)
-		return VGPU_END_NO_MEMORY;
-	lay_out_channel(vgpu);
-	pthread_mutex_lock(&vgpu->door_lock);
-	end = door_open_channel(&vgpu->door, VGPU_FIRST_PIECE / VGPU_PAGE, vgpu->kick_fd,
-				vgpu->call_fd);
-	pthread_mutex_unlock(&vgpu->door_lock);
+	if (end == VGPU_END_NONE) {
+		lay_out_channel(vgpu);
+		end = door->kind->start(door, vgpu->first_at);
+	}
 	if (end == VGPU_END_NONE)
 		atomic_store(&vgpu->started, true);
-	else if (end == VGPU_END_HOST_LOST)
-		vgpu_set_end(vgpu, end);
+	else if (end == VGPU_END_UNPLUGGED || (end == VGPU_END_HOST_LOST && vgpu->options.socket))
+		vgpu_set_end(vgpu,
+			     end); /* a new vgpud finds the device again, but no socket's peer */
 	return end;
 }
 
@@ -258,6 +236,30 @@ void vgpu_set_spin(struct vgpu *vgpu, uint32_t spin_us)
 	atomic_store(&vgpu->spin_ns, spin_us * 1000);
 }
 
+/* --- memory of the window --- */
+
+enum vgpu_end vgpu_pieces_take(struct vgpu *vgpu, uint64_t bytes, uint64_t *at)
+{
+	uint64_t first;
+	enum vgpu_end end;
+
+	if (vgpu_ended(vgpu) == VGPU_END_FORKED)
+		return VGPU_END_FORKED;
+	if (bytes == 0 || bytes > vgpu->window_bytes)
+		return VGPU_END_WINDOW_FULL;
+	end = vgpu->door->kind->take(vgpu->door, (bytes + VGPU_PIECE - 1) / VGPU_PIECE, &first);
+	if (end == VGPU_END_NONE)
+		*at = first * VGPU_PIECE;
+	return end;
+}
+
+void vgpu_pieces_give(struct vgpu *vgpu, uint64_t at, uint64_t bytes)
+{
+	if (vgpu_ended(vgpu) == VGPU_END_FORKED)
+		return;
+	vgpu->door->kind->give(vgpu->door, at / VGPU_PIECE, (bytes + VGPU_PIECE - 1) / VGPU_PIECE);
+}
+
 void *vgpu_window_address(const struct vgpu *vgpu, uint64_t at)
 {
 	return vgpu->window + at;
@@ -281,12 +283,11 @@ bool vgpu_window_has(const struct vgpu *vgpu, const void *address, uint64_t byte
 
 void vgpu_window_small(const struct vgpu *vgpu, uint64_t *at, uint64_t *bytes)
 {
-	(void)vgpu;
-	*at = VGPU_FIRST_PIECE + VGPU_CHANNEL_FREE;
+	*at = vgpu->first_at + VGPU_CHANNEL_FREE;
 	*bytes = VGPU_PIECE - VGPU_CHANNEL_FREE;
 }
 
 volatile uint32_t *vgpu_word(const struct vgpu *vgpu, uint32_t index)
 {
-	return (volatile uint32_t *)(vgpu->window + VGPU_FIRST_PIECE + VGPU_CHANNEL_WORDS) + index;
+	return (volatile uint32_t *)(vgpu->window + vgpu->first_at + VGPU_CHANNEL_WORDS) + index;
 }

@@ -10,10 +10,12 @@
 
 #include "common/wire/vgpu_channel.h"
 #include "common/wire/vgpu_ends.h"
+#include "guest/libvgpu/options.h"
 
 /*
- * Theory of operation. vgpu_open() makes the window and shows it to vgpud: from then on the device's
- * page can be read. vgpu_start() opens the channel: the host gives the program a worker. Commands
+ * Theory of operation. A program of a VM has /dev/vgpuN, which vgpu.ko makes of the VM's window; any other
+ * one has a socket of vgpud, and makes a window for itself. Which of them carries it shows nowhere else.
+ * vgpu_open() has the window: from then on the device's page can be read. vgpu_start() opens the channel: the host gives the program a worker. Commands
  * are bytes here: what they mean is the caller's business (common/wire/vgpu_cmds.h).
  *
  * Every call may be made by any thread. Functions that return an enum vgpu_end return
@@ -24,18 +26,14 @@
  */
 struct vgpu;
 
-struct vgpu_options {
-	const char *socket;    /* path of the VM's socket of vgpud */
-	const char *name;      /* of the program, shown to the administrator */
-	uint64_t window_bytes; /* a power of two, VGPU_WINDOW_LEAST to VGPU_WINDOW_MOST */
-	uint32_t spin_us;      /* how long a wait polls before it sleeps */
-};
-
 /*
- * Makes the window and connects to vgpud. *out stays valid until vgpu_close().
- * Return: NONE; NO_VGPU, NO_ADDRESSES, NO_MEMORY, LINK_OLD, LAYOUT, HOST_LOST, or why vgpud refuses.
+ * Has the window and the way to vgpud. *out stays valid until vgpu_close().
+ * why: VGPU_WHY bytes: a sentence for the reader of "vgpu: ..." where it can say more than the table of
+ * ends does, else empty.
+ * Return: NONE; NO_VGPU, NO_MODULE, NO_WINDOW, NO_PERMISSION, NO_ADDRESSES, NO_MEMORY, LINK_OLD, LAYOUT,
+ * NO_ANSWER, HOST_LOST, or why vgpud refuses.
  */
-enum vgpu_end vgpu_open(const struct vgpu_options *options, struct vgpu **out);
+enum vgpu_end vgpu_open(const struct vgpu_options *options, struct vgpu **out, char *why);
 
 /*
  * Opens the channel, if it is not open, and waits for the worker. Return: NONE, or why there is none;
@@ -102,7 +100,7 @@ struct vgpu_figures {
 };
 void vgpu_figures(struct vgpu *vgpu, struct vgpu_figures *out);
 
-/* --- memory of the window --- */
+/* --- memory of the window: after vgpu_start() --- */
 
 /*
  * Takes whole pieces that lie in a row. The GPU cannot use them before the caller has them mapped

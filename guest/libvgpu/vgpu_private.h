@@ -11,7 +11,7 @@
 #include "guest/libvgpu/vgpu.h"
 
 /*
- * Order of locks: start_lock, ring_lock, park_lock, door_lock. memory_lock is taken alone. No lock
+ * Order of locks: start_lock, ring_lock, park_lock, the door's own. memory_lock is taken alone. No lock
  * is taken once `end` is set in a child of fork(): the thread that held it does not exist there.
  */
 struct vgpu {
@@ -19,8 +19,7 @@ struct vgpu {
 	char name[64];
 	struct vgpu *next; /* of all that are open: for fork() */
 
-	/* The window. */
-	int window_fd;
+	struct door *door;
 	uint8_t *window;
 	uint64_t window_bytes;
 
@@ -29,11 +28,11 @@ struct vgpu {
 	pthread_mutex_t start_lock;
 	atomic_bool started;
 
-	/* The channel. The worker writes its lines of the control page at any time. */
+	/* The channel: the program's first piece. The worker writes its lines of it at any time. */
+	uint64_t first_at; /* byte offset in the window */
 	struct vgpu_channel_control *control;
 	uint8_t *ring;
 	volatile struct vgpu_reply *replies;
-	int kick_fd, call_fd;
 
 	pthread_mutex_t ring_lock; /* one producer at a time */
 	uint32_t tail;		   /* units put into the ring */
@@ -51,11 +50,7 @@ struct vgpu {
 	uint32_t events_told; /* the value of control->events that all waiting threads know of */
 	uint64_t slots_used;
 
-	pthread_mutex_t door_lock;
-	struct door door;
-
 	pthread_mutex_t memory_lock;
-	uint64_t pieces_used[VGPU_PIECES_MOST / 64];
 	struct vgpu_range *ranges; /* by address */
 	size_t range_num, range_room;
 };
@@ -65,9 +60,6 @@ struct vgpu {
  * for such variables is small, so only a few bytes are.
  */
 #define VGPU_THREAD_FAST _Thread_local __attribute__((tls_model("initial-exec")))
-
-/* Where the program's first piece lies: behind the one that vgpud fills in. */
-#define VGPU_FIRST_PIECE VGPU_PIECE
 
 /* Sets why the channel is lost, if nothing is set, and wakes all that wait. Return: what is set. */
 enum vgpu_end vgpu_set_end(struct vgpu *vgpu, enum vgpu_end end);

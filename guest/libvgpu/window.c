@@ -11,16 +11,17 @@
 #include "common/wire/vgpu_channel.h"
 
 /* The worker has to map it at the same address: so it lies in a band that nothing else uses. */
-static void *map_in_band(int fd, uint64_t bytes)
+void *window_map(uint64_t bytes, int protection, int flags, int fd)
 {
 	for (uint64_t at = VGPU_WINDOW_BAND_FIRST; at + bytes <= VGPU_WINDOW_BAND_END;
 	     at += bytes) {
 		void *wanted = (void *)(uintptr_t)at; /* NOLINT(performance-no-int-to-ptr) */
-		void *got = mmap(wanted, bytes, PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+		void *got = mmap(wanted, bytes, protection, flags | MAP_FIXED_NOREPLACE, fd, 0);
 
-		if (got == wanted)
+		if (got == wanted) {
+			madvise(got, bytes, MADV_DONTFORK);
 			return got;
+		}
 		if (got != MAP_FAILED) /* a kernel before 4.17 takes the address as a hint */
 			munmap(got, bytes);
 	}
@@ -52,11 +53,10 @@ enum vgpu_end window_make(uint64_t bytes, int *fd, void **address)
 		close(*fd);
 		return VGPU_END_NO_MEMORY;
 	}
-	*address = map_in_band(*fd, bytes);
+	*address = window_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd);
 	if (!*address) {
 		close(*fd);
 		return VGPU_END_NO_ADDRESSES;
 	}
-	madvise(*address, bytes, MADV_DONTFORK);
 	return VGPU_END_NONE;
 }

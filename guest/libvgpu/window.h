@@ -9,8 +9,14 @@
 #include "common/wire/vgpu_ends.h"
 
 /*
- * Makes shared memory, sealed against a change of its size, and maps it in the band of windows, at a
- * multiple of its size. A child of fork() does not get the mapping.
+ * Maps memory, or keeps addresses for it, in the band of windows, at a multiple of its size, which is a power
+ * of two. A child of fork() does not get the mapping. protection, flags, fd: as for mmap(2).
+ * Return: the address, NULL: no range of the band is free.
+ */
+void *window_map(uint64_t bytes, int protection, int flags, int fd);
+
+/*
+ * Makes shared memory, sealed against a change of its size, and maps it by window_map().
  * bytes: a power of two in the bounds of windows.
  * Return: NONE; WINDOW_BAD, NO_MEMORY, NO_ADDRESSES. *fd is the caller's.
  */

@@ -50,11 +50,12 @@ static struct vgpu *open_program(struct double_host *host, uint32_t spin_us)
 		.socket = host->path, .name = "test", .window_bytes = SMALL, .spin_us = spin_us
 	};
 	struct vgpu *vgpu = NULL;
+	char why[VGPU_WHY];
 
 	if (!host->run)
 		host->run = run;
 	double_start(host);
-	assert_int_equal(vgpu_open(&options, &vgpu), VGPU_END_NONE);
+	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_NONE);
 	return vgpu;
 }
 
@@ -94,10 +95,11 @@ static void refused(struct double_host *host, enum vgpu_end opens, enum vgpu_end
 {
 	struct vgpu_options options = { .socket = host->path, .window_bytes = SMALL };
 	struct vgpu *vgpu;
+	char why[VGPU_WHY];
 
 	host->run = run;
 	double_start(host);
-	assert_int_equal(vgpu_open(&options, &vgpu), opens);
+	assert_int_equal(vgpu_open(&options, &vgpu, why), opens);
 	if (opens == VGPU_END_NONE) {
 		assert_int_equal(vgpu_start(vgpu), starts);
 		vgpu_close(vgpu);
@@ -109,6 +111,7 @@ static void test_refusals(void **state)
 {
 	struct vgpu_options options = { .socket = "/nonexistent/t.sock", .window_bytes = SMALL };
 	struct vgpu *vgpu;
+	char why[VGPU_WHY];
 
 	(void)state;
 	refused(&(struct double_host){ .link_version = 1 }, VGPU_END_LINK_OLD, 0);
@@ -117,9 +120,9 @@ static void test_refusals(void **state)
 	refused(&(struct double_host){ .bad_layout = true }, VGPU_END_LAYOUT, 0);
 	refused(&(struct double_host){ .channel_end = VGPU_END_TOO_MANY_PROGRAMS }, VGPU_END_NONE,
 		VGPU_END_TOO_MANY_PROGRAMS);
-	assert_int_equal(vgpu_open(&options, &vgpu), VGPU_END_NO_VGPU);
+	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_NO_VGPU);
 	options.window_bytes = SMALL + 1;
-	assert_int_equal(vgpu_open(&options, &vgpu), VGPU_END_WINDOW_BAD);
+	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_WINDOW_BAD);
 }
 
 /* --- commands --- */
@@ -358,6 +361,7 @@ static void test_pieces(void **state)
 	uint8_t *bytes;
 
 	(void)state;
+	assert_int_equal(vgpu_start(vgpu), VGPU_END_NONE);
 	while (vgpu_pieces_take(vgpu, 1, &at[num]) == VGPU_END_NONE)
 		num++;
 	assert_int_equal(num, SMALL / VGPU_PIECE - 2);

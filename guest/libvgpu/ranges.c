@@ -1,87 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pieces.c - memory of the window, in pieces, and device addresses that are kept free */
+/* ranges.c - device addresses that the program keeps free */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "guest/libvgpu/vgpu.h"
 #include "guest/libvgpu/vgpu_private.h"
-
-/* --- pieces --- */
-
-static bool piece_used(const struct vgpu *vgpu, uint64_t piece)
-{
-	return (vgpu->pieces_used[piece / 64] >> (piece % 64) & 1) != 0;
-}
-
-static void mark_pieces(struct vgpu *vgpu, uint64_t first, uint64_t num, bool used)
-{
-	for (uint64_t piece = first; piece < first + num; piece++) {
-		uint64_t bit = UINT64_C(1) << (piece % 64);
-
-		if (used)
-			vgpu->pieces_used[piece / 64] |= bit;
-		else
-			vgpu->pieces_used[piece / 64] &= ~bit;
-	}
-}
-
-/* First fit. Return: whether there is a row of `num` free pieces, with the first in *first. */
-static bool find_row(const struct vgpu *vgpu, uint64_t num, uint64_t *first)
-{
-	uint64_t all = vgpu->window_bytes / VGPU_PIECE, row = 0;
-
-	for (uint64_t piece = 0; piece < all; piece++) {
-		row = piece_used(vgpu, piece) ? 0 : row + 1;
-		if (row == num) {
-			*first = piece + 1 - num;
-			return true;
-		}
-	}
-	return false;
-}
-
-enum vgpu_end vgpu_pieces_take(struct vgpu *vgpu, uint64_t bytes, uint64_t *at)
-{
-	uint64_t first, num;
-	bool found;
-
-	if (vgpu_ended(vgpu) == VGPU_END_FORKED)
-		return VGPU_END_FORKED;
-	if (bytes == 0 || bytes > vgpu->window_bytes)
-		return VGPU_END_WINDOW_FULL;
-	num = (bytes + VGPU_PIECE - 1) / VGPU_PIECE;
-	pthread_mutex_lock(&vgpu->memory_lock);
-	found = find_row(vgpu, num, &first);
-	if (found)
-		mark_pieces(vgpu, first, num, true);
-	pthread_mutex_unlock(&vgpu->memory_lock);
-	if (!found)
-		return VGPU_END_WINDOW_FULL;
-	*at = first * VGPU_PIECE;
-	return VGPU_END_NONE;
-}
-
-void vgpu_pieces_give(struct vgpu *vgpu, uint64_t at, uint64_t bytes)
-{
-	uint64_t num = (bytes + VGPU_PIECE - 1) / VGPU_PIECE;
-
-	if (vgpu_ended(vgpu) == VGPU_END_FORKED)
-		return;
-	/* Takes the memory away and makes it zeros for the next user; fails on hugetlbfs at worst. */
-	if (fallocate(vgpu->window_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
-		      (off_t)(num * VGPU_PIECE)) < 0)
-		memset(vgpu->window + at, 0, num * VGPU_PIECE);
-	pthread_mutex_lock(&vgpu->memory_lock);
-	mark_pieces(vgpu, at / VGPU_PIECE, num, false);
-	pthread_mutex_unlock(&vgpu->memory_lock);
-}
-
-/* --- device addresses --- */
 
 /* Return: the index of the first range that lies above the address; the one before may hold it. */
 static size_t range_above(const struct vgpu *vgpu, uint64_t address)

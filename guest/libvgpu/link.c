@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* door.c - the socket to vgpud, from the program's side: frames and descriptors */
+/* link.c - the socket to vgpud, from the program's side: frames and descriptors */
 
-#include "guest/libvgpu/door.h"
+#include "guest/libvgpu/link.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,9 +22,9 @@ static int64_t now_ms(void)
 }
 
 /* Return: whether the socket is ready for `events` before the deadline. */
-static bool wait_ready(const struct door *door, short events, int64_t deadline_ms)
+static bool wait_ready(const struct link *link, short events, int64_t deadline_ms)
 {
-	struct pollfd p = { .fd = door->fd, .events = events };
+	struct pollfd p = { .fd = link->fd, .events = events };
 
 	for (;;) {
 		int64_t left_ms = deadline_ms - now_ms();
@@ -43,7 +43,7 @@ static bool wait_ready(const struct door *door, short events, int64_t deadline_m
 /* --- sending --- */
 
 /* Sends one frame by a call of its own, with its descriptors. A payload has at most 16 bytes here. */
-static enum vgpu_end send_frame(struct door *door, uint8_t type, const void *payload,
+static enum vgpu_end send_frame(struct link *link, uint8_t type, const void *payload,
 				uint32_t length, const int *fds, size_t fd_num)
 {
 	uint8_t frame[VGPU_FRAME_HEADER_LEN + 16];
@@ -51,7 +51,7 @@ static enum vgpu_end send_frame(struct door *door, uint8_t type, const void *pay
 		struct cmsghdr head;
 		uint8_t room[CMSG_SPACE(VGPU_FRAME_FDS_MAX * sizeof(int))];
 	} control = { 0 };
-	struct vgpu_frame_header h = { .vm_id = door->vm_id, .type = type, .length = length };
+	struct vgpu_frame_header h = { .vm_id = link->vm_id, .type = type, .length = length };
 	struct iovec part = { .iov_base = frame, .iov_len = VGPU_FRAME_HEADER_LEN + length };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	int64_t deadline_ms = now_ms() + ANSWER_MS;
@@ -67,13 +67,13 @@ static enum vgpu_end send_frame(struct door *door, uint8_t type, const void *pay
 		memcpy(CMSG_DATA(&control.head), fds, fd_num * sizeof(int));
 	}
 	for (;;) {
-		ssize_t n = sendmsg(door->fd, &message, MSG_NOSIGNAL);
+		ssize_t n = sendmsg(link->fd, &message, MSG_NOSIGNAL);
 
 		if (n == (ssize_t)part.iov_len)
 			return VGPU_END_NONE;
 		/* Some forty bytes go into an empty socket at once or not at all. */
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR) ||
-		    !wait_ready(door, POLLOUT, deadline_ms))
+		    !wait_ready(link, POLLOUT, deadline_ms))
 			return VGPU_END_HOST_LOST;
 	}
 }
@@ -91,29 +91,29 @@ static enum vgpu_end take_hello(const uint8_t *payload)
 }
 
 /* Takes one frame. Return: NONE, or the end of the connection. */
-static enum vgpu_end take_frame(struct door *door, uint8_t *type)
+static enum vgpu_end take_frame(struct link *link, uint8_t *type)
 {
 	struct vgpu_frame_header h;
-	const uint8_t *payload = vgpu_frame_take(&door->parser, &h);
+	const uint8_t *payload = vgpu_frame_take(&link->parser, &h);
 
 	*type = h.type;
 	switch (h.type) {
 	case VGPU_FRAME_HELLO:
 		return take_hello(payload);
 	case VGPU_FRAME_CONFIG:
-		door->vm_id = vgpu_get_le32(payload);
+		link->vm_id = vgpu_get_le32(payload);
 		return VGPU_END_NONE;
 	case VGPU_FRAME_WINDOW_STATUS:
-		door->window_told = true;
-		door->window_error = vgpu_get_le32(payload + 4);
-		if (vgpu_get_le32(payload) != 1 && door->window_error == VGPU_END_NONE)
-			door->window_error = VGPU_END_NO_DEVICE;
+		link->window_told = true;
+		link->window_error = vgpu_get_le32(payload + 4);
+		if (vgpu_get_le32(payload) != 1 && link->window_error == VGPU_END_NONE)
+			link->window_error = VGPU_END_NO_DEVICE;
 		return VGPU_END_NONE;
 	case VGPU_FRAME_CHANNEL_STATUS:
 		if (vgpu_get_le32(payload) != 0)
 			return VGPU_END_NONE;
-		door->channel_state = vgpu_get_le32(payload + 4);
-		door->channel_error = vgpu_get_le32(payload + 8);
+		link->channel_state = vgpu_get_le32(payload + 4);
+		link->channel_error = vgpu_get_le32(payload + 8);
 		return VGPU_END_NONE;
 	default: /* what a later vgpud may have to say */
 		return VGPU_END_NONE;
@@ -121,13 +121,13 @@ static enum vgpu_end take_frame(struct door *door, uint8_t *type)
 }
 
 /* Reads what is there, up to one whole frame. Return: NONE with *type 0 (nothing whole) or its type. */
-static enum vgpu_end read_frame(struct door *door, uint8_t *type)
+static enum vgpu_end read_frame(struct link *link, uint8_t *type)
 {
 	*type = 0;
 	for (;;) {
 		uint8_t bytes[VGPU_FRAME_MAX];
-		uint32_t used, room = vgpu_frame_room(&door->parser);
-		ssize_t n = recv(door->fd, bytes, room, MSG_DONTWAIT);
+		uint32_t used, room = vgpu_frame_room(&link->parser);
+		ssize_t n = recv(link->fd, bytes, room, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -135,11 +135,11 @@ static enum vgpu_end read_frame(struct door *door, uint8_t *type)
 			return VGPU_END_NONE;
 		if (n <= 0)
 			return VGPU_END_HOST_LOST;
-		switch (vgpu_frame_feed(&door->parser, bytes, (uint32_t)n, &used)) {
+		switch (vgpu_frame_feed(&link->parser, bytes, (uint32_t)n, &used)) {
 		case VGPU_FRAME_MORE:
 			continue;
 		case VGPU_FRAME_READY:
-			return take_frame(door, type);
+			return take_frame(link, type);
 		default:
 			return VGPU_END_HOST_LOST;
 		}
@@ -147,21 +147,21 @@ static enum vgpu_end read_frame(struct door *door, uint8_t *type)
 }
 
 /* Waits for one whole frame. */
-static enum vgpu_end wait_frame(struct door *door, int64_t deadline_ms, uint8_t *type)
+static enum vgpu_end wait_frame(struct link *link, int64_t deadline_ms, uint8_t *type)
 {
 	for (;;) {
-		enum vgpu_end end = read_frame(door, type);
+		enum vgpu_end end = read_frame(link, type);
 
 		if (end != VGPU_END_NONE || *type != 0)
 			return end;
-		if (!wait_ready(door, POLLIN, deadline_ms))
-			return VGPU_END_HOST_LOST;
+		if (!wait_ready(link, POLLIN, deadline_ms))
+			return VGPU_END_NO_ANSWER;
 	}
 }
 
 /* --- the life of a connection --- */
 
-enum vgpu_end door_open(struct door *door, const char *path)
+enum vgpu_end link_open(struct link *link, const char *path)
 {
 	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
 	int64_t deadline_ms = now_ms() + HELLO_MS;
@@ -169,34 +169,36 @@ enum vgpu_end door_open(struct door *door, const char *path)
 	uint8_t type = 0;
 	int fd;
 
-	*door = (struct door){ .fd = -1 };
+	*link = (struct link){ .fd = -1 };
 	do {
 		fd = sock_connect(path);
 		/* EAGAIN: vgpud's queue of new connections is full for a moment. */
 		if (fd == -EAGAIN)
 			poll(NULL, 0, 10);
 	} while (fd == -EAGAIN && now_ms() < deadline_ms);
-	if (fd < 0)
+	if (fd < 0) {
+		errno = -fd;
 		return VGPU_END_NO_VGPU;
-	door->fd = fd;
+	}
+	link->fd = fd;
 	vgpu_put_le32(hello, VGPU_LINK_VERSION);
 	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION_PROGRAMS);
-	end = send_frame(door, VGPU_FRAME_HELLO, hello, sizeof(hello), NULL, 0);
+	end = send_frame(link, VGPU_FRAME_HELLO, hello, sizeof(hello), NULL, 0);
 	while (end == VGPU_END_NONE && type != VGPU_FRAME_CONFIG)
-		end = wait_frame(door, deadline_ms, &type);
+		end = wait_frame(link, deadline_ms, &type);
 	if (end != VGPU_END_NONE)
-		door_close(door);
+		link_close(link);
 	return end;
 }
 
-void door_close(struct door *door)
+void link_close(struct link *link)
 {
-	if (door->fd >= 0)
-		close(door->fd);
-	door->fd = -1;
+	if (link->fd >= 0)
+		close(link->fd);
+	link->fd = -1;
 }
 
-enum vgpu_end door_show_window(struct door *door, int window_fd, uint64_t bytes)
+enum vgpu_end link_show_window(struct link *link, int window_fd, uint64_t bytes)
 {
 	uint8_t payload[VGPU_WINDOW_LEN] = { 0 };
 	int64_t deadline_ms = now_ms() + ANSWER_MS;
@@ -204,29 +206,29 @@ enum vgpu_end door_show_window(struct door *door, int window_fd, uint64_t bytes)
 
 	vgpu_put_le64(payload, bytes);
 	vgpu_put_le32(payload + 12, VGPU_WINDOW_OF_PROGRAM);
-	end = send_frame(door, VGPU_FRAME_WINDOW, payload, sizeof(payload), &window_fd, 1);
-	while (end == VGPU_END_NONE && !door->window_told) {
+	end = send_frame(link, VGPU_FRAME_WINDOW, payload, sizeof(payload), &window_fd, 1);
+	while (end == VGPU_END_NONE && !link->window_told) {
 		uint8_t type;
 
-		end = wait_frame(door, deadline_ms, &type);
+		end = wait_frame(link, deadline_ms, &type);
 	}
-	return end == VGPU_END_NONE ? (enum vgpu_end)door->window_error : end;
+	return end == VGPU_END_NONE ? (enum vgpu_end)link->window_error : end;
 }
 
 /* What a state of the channel means to a program that has opened it. */
-static enum vgpu_end channel_end(const struct door *door)
+static enum vgpu_end channel_end(const struct link *link)
 {
-	switch (door->channel_state) {
+	switch (link->channel_state) {
 	case VGPU_CHANNEL_OPENING:
 	case VGPU_CHANNEL_OPEN:
 		return VGPU_END_NONE;
 	default:
-		return door->channel_error != VGPU_END_NONE ? (enum vgpu_end)door->channel_error
+		return link->channel_error != VGPU_END_NONE ? (enum vgpu_end)link->channel_error
 							    : VGPU_END_WORKER_LOST;
 	}
 }
 
-enum vgpu_end door_open_channel(struct door *door, uint32_t control_page, int kick_fd, int call_fd)
+enum vgpu_end link_open_channel(struct link *link, uint32_t control_page, int kick_fd, int call_fd)
 {
 	uint8_t payload[VGPU_CHANNEL_OPEN_LEN] = { 0 };
 	int fds[2] = { kick_fd, call_fd };
@@ -234,25 +236,25 @@ enum vgpu_end door_open_channel(struct door *door, uint32_t control_page, int ki
 	enum vgpu_end end;
 
 	vgpu_put_le32(payload + 4, control_page);
-	door->channel_state = VGPU_CHANNEL_OPENING;
-	end = send_frame(door, VGPU_FRAME_CHANNEL_OPEN, payload, sizeof(payload), fds, 2);
-	while (end == VGPU_END_NONE && door->channel_state == VGPU_CHANNEL_OPENING) {
+	link->channel_state = VGPU_CHANNEL_OPENING;
+	end = send_frame(link, VGPU_FRAME_CHANNEL_OPEN, payload, sizeof(payload), fds, 2);
+	while (end == VGPU_END_NONE && link->channel_state == VGPU_CHANNEL_OPENING) {
 		uint8_t type;
 
-		end = wait_frame(door, deadline_ms, &type);
+		end = wait_frame(link, deadline_ms, &type);
 	}
-	return end == VGPU_END_NONE ? channel_end(door) : end;
+	return end == VGPU_END_NONE ? channel_end(link) : end;
 }
 
-enum vgpu_end door_read(struct door *door)
+enum vgpu_end link_read(struct link *link)
 {
 	uint8_t type;
 
 	do {
-		enum vgpu_end end = read_frame(door, &type);
+		enum vgpu_end end = read_frame(link, &type);
 
 		if (end != VGPU_END_NONE) /* what vgpud said before it closed counts more */
-			return channel_end(door) != VGPU_END_NONE ? channel_end(door) : end;
+			return channel_end(link) != VGPU_END_NONE ? channel_end(link) : end;
 	} while (type != 0);
-	return channel_end(door);
+	return channel_end(link);
 }

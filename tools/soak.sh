@@ -20,7 +20,6 @@ for file in tests/fuzz/fuzz_*.c; do fuzzers+=("$(basename "$file" .c)"); done
 inputs_of() {
     case $1 in
     fuzz_ptx_run) echo 10000000 ;;
-    fuzz_channel) echo 1000000 ;;
     *) echo 100000000 ;;
     esac
 }

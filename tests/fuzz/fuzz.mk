@@ -30,7 +30,7 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) vgpuadm/fail.c vgpuadm/times.c 
 $(eval $(call fuzzer,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))
 $(eval $(call fuzzer,fuzz_ptx_run,tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
 
-$(eval $(call fuzzer,fuzz_channel,$(GUEST_OF_WORKER),-lpthread -lm))
+$(eval $(call fuzzer,fuzz_channel,$(addprefix tests/fuzz/channel_,guest.c record.c) $(GUEST_OF_WORKER),-lpthread -lm))
 
 # The same without libFuzzer, for the counts of `make soak`: built by GCC or another C compiler that has the sanitizers.
 DRIVE_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -I. -fno-omit-frame-pointer -ffp-contract=off \
@@ -49,7 +49,7 @@ endef
 $(eval $(call driver,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))
 $(eval $(call driver,fuzz_ptx_run,tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
 
-$(eval $(call driver,fuzz_channel,$(GUEST_OF_WORKER),-lpthread -lm))
+$(eval $(call driver,fuzz_channel,$(addprefix tests/fuzz/channel_,guest.c record.c) $(GUEST_OF_WORKER),-lpthread -lm))
 
 $(FUZZ_B)/drive/%.o: %.c
 	@mkdir -p $(@D)
@@ -74,7 +74,7 @@ $(patsubst %.c,$(FUZZ_B)/obj/%.o,$(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC)): F
 	-ffp-contract=off
 
 # What makes inputs is not what they are to reach.
-$(FUZZ_B)/obj/tests/fuzz/ptx_mutate.o $(FUZZ_B)/obj/tests/fuzz/ptx_program.o: \
+$(addprefix $(FUZZ_B)/obj/tests/fuzz/,ptx_mutate.o ptx_program.o channel_guest.o channel_record.o): \
 	FUZZ_CFLAGS += -fno-sanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table
 
 -include $(shell find $(FUZZ_B)/obj $(FUZZ_B)/drive -name '*.d' 2>/dev/null)

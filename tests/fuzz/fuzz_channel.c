@@ -1,250 +1,338 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_channel.c - any commands in a program's ring: its worker goes on or ends, and touches nothing else */
 
-#include <poll.h>
-#include <sched.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 
-#include "common/wire/cmds_check.h"
-#include "softgpu/softgpu.h"
+#include "tests/fuzz/channel_guest.h"
+#include "tests/fuzz/channel_record.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/worker/guest.h"
-#include "worker/gpu_soft.h"
 #include "worker/waits.h"
 
-/*
- * An input is a row of commands. Of each: a byte for its number, one for slot and thread, then for each
- * of its fields a byte that chooses a value likely to matter, or says that the value's bytes follow; then a
- * byte for the length of its tail, and that tail. Two numbers stand for raw bytes in the ring and for a
- * change of the control page. What libFuzzer changes so stays deep in the worker.
- */
+/* The input is records (channel_record.h). After each the worker takes what is in the ring. */
 
-#define SPEC "cpu memory=8M processors=1"
-#define COMMANDS_MOST 64u
-#define RAW VGPU_CMD_MOST
-#define CONTROL (VGPU_CMD_MOST + 1)
-#define NUMBERS (VGPU_CMD_MOST + 2)
-#define FIRST_PAGES (3 * VGPU_PAGE)
-#define PATIENCE_MS 2
-#define TEXT_AT (GUEST_BULK_AT + 65536)
+static const struct channel_record *record; /* that is carried out */
+static uint32_t next_slot;
 
-static const char text[] =
-	".version 7.0\n.target sm_75\n.address_size 64\n"
-	".extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 v);\n"
-	".global .align 4 .u32 word;\n"
-	".visible .entry k(.param .u64 to)\n{\n"
-	".reg .b32 %r<2>; .reg .b64 %rd<2>;\n"
-	"ld.param.u64 %rd1, [to]; mov.u32 %r1, %tid.x; st.global.u32 [%rd1], %r1; ret;\n}\n";
+#define PICK(table, which) (table)[(which) % (sizeof(table) / sizeof((table)[0]))]
 
-struct reader {
-	const uint8_t *at, *end;
-};
+/* --- commands --------------------------------------------------------------------------------------- */
 
-static uint8_t next_byte(struct reader *in)
+/* Return: bytes of the tail, at most 256. */
+static uint32_t build_tail(const struct guest *guest, uint32_t tail_most, uint8_t *to)
 {
-	return in->at < in->end ? *in->at++ : 0;
+	uint64_t parameter = channel_record_address(guest,
+						    record->any[0] < 250 ? 0 : record->any[1]);
+	uint32_t bytes = tail_most < record->tail ? tail_most : record->tail;
+
+	if (tail_most == 0)
+		return 0;
+	for (uint32_t i = 0; i < bytes; i++)
+		to[i] = (uint8_t)channel_record_any(record, i);
+	if (record->tail != 0)
+		return bytes;
+	switch (record->number) {
+	case VGPU_CMD_LAUNCH:
+		memcpy(to, &parameter, sizeof(parameter));
+		return sizeof(parameter);
+	case VGPU_CMD_MODULE_FUNCTION:
+		memcpy(to, "k", 2);
+		return 2;
+	case VGPU_CMD_MODULE_GLOBAL:
+		memcpy(to, "word", 5);
+		return 5;
+	case VGPU_CMD_COPY_IN:
+		memset(to, 0x5a, 8);
+		return 8;
+	default:
+		return 0;
+	}
 }
 
-static uint64_t next_bytes(struct reader *in, uint32_t num)
+static uint32_t slot_of(void)
 {
-	uint64_t value = 0;
+	static const uint32_t wrong[] = { VGPU_NO_REPLY, VGPU_NO_REPLY, VGPU_NO_REPLY, VGPU_REPLIES,
+					  UINT32_MAX - 1 };
 
-	for (uint32_t i = 0; i < num; i++)
-		value |= (uint64_t)next_byte(in) << (8 * i);
-	return value;
+	if (record->reply == 0)
+		return next_slot++ % VGPU_REPLIES;
+	return record->reply < 240 ? record->reply % VGPU_REPLIES : PICK(wrong, record->reply);
 }
 
-/* Where and how much: what is good, and what is just beyond. */
-static uint64_t known_value(const struct guest *guest, uint8_t which, uint64_t device)
+static uint32_t length_of(uint32_t right)
 {
-	const uint64_t values[] = {
-		0,
-		1,
-		2,
-		3,
-		4,
-		8,
-		16,
-		64,
-		4096,
-		VGPU_PIECE,
-		2 * VGPU_PIECE,
-		GUEST_WINDOW_BYTES,
-		UINT32_MAX,
-		UINT64_MAX,
-		device,
-		device + 8,
-		device + 4096,
-		guest->address,
-		guest->address + GUEST_CONTROL_AT,
-		guest->address + GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS,
-		guest->address + GUEST_CONTROL_AT + VGPU_CHANNEL_FREE,
-		guest->address + GUEST_BULK_AT,
-		guest->address + GUEST_WINDOW_BYTES - 16,
-		GUEST_CONTROL_AT,
-		GUEST_BULK_AT,
-		GUEST_BULK_AT + VGPU_PIECE,
-		TEXT_AT,
-		sizeof(text) - 1,
-		GUEST_WINDOW_BYTES - 16,
-		(uintptr_t)guest->program,
-		1ull << 40,
-		1ull << 63,
-	};
+	const uint32_t wrong[] = { right + 1,
+				   right - 1,
+				   right + 64,
+				   0,
+				   15,
+				   16,
+				   VGPU_COMMAND_MOST,
+				   VGPU_COMMAND_MOST + 1,
+				   UINT32_MAX,
+				   UINT32_MAX - 62 };
 
-	return values[which % (sizeof(values) / sizeof(values[0]))];
+	return record->length < 200 ? right : PICK(wrong, record->length);
 }
 
-/* Builds one command. Return: its bytes. */
-static uint32_t build(struct guest *guest, struct reader *in, uint8_t number, uint64_t device,
-		      uint8_t *to)
+/* Moves the ring's tail; the worker has always taken what came before. */
+static void put(struct guest *guest, const uint8_t *bytes, uint32_t len)
 {
-	const struct cmds_entry *entry = cmds_find(number);
-	uint8_t whose = next_byte(in), tail;
-	struct vgpu_command head = { .op = number, .thread = whose >> 6, .reply = whose % 72 };
-	uint32_t at = sizeof(head);
+	uint8_t *ring = guest->view + guest->control_at + VGPU_CHANNEL_RING;
+
+	memcpy(ring + guest->tail % VGPU_RING_UNITS * VGPU_RING_UNIT, bytes, len);
+	guest->tail += (len + VGPU_RING_UNIT - 1) / VGPU_RING_UNIT;
+	vgpu_ring_publish(&guest->control->tail, guest->tail);
+}
+
+static void put_command(struct guest *guest)
+{
+	static uint8_t bytes[512] __attribute__((aligned(16)));
+	const struct cmds_entry *entry = cmds_find(record->number);
+	struct vgpu_command head = { .op = record->number, .thread = record->thread % 4 };
+	uint32_t at = sizeof(head), index = 0;
 
 	if (entry == NULL)
 		entry = cmds_find(VGPU_CMD_NOP);
 	for (const struct cmds_field *field = entry->fields; field->kind != CMDS_END; field++) {
-		uint8_t which = next_byte(in);
-		uint64_t value = which >= 128 ? next_bytes(in, field->bytes)
-					      : known_value(guest, which, device);
+		uint64_t value = channel_record_value(record, guest, field, index++);
 
-		memcpy(to + at, &value, field->bytes);
+		memcpy(bytes + at, &value, field->bytes);
 		at += field->bytes;
 	}
-	tail = entry->tail_most > 0 ? next_byte(in) : 0;
-	for (uint32_t i = 0; i < tail; i++)
-		to[at++] = next_byte(in);
-	head.bytes = at;
-	if (head.reply >= VGPU_REPLIES)
-		head.reply = head.reply == VGPU_REPLIES + 1 ? VGPU_REPLIES : VGPU_NO_REPLY;
-	else
+	at += build_tail(guest, entry->tail_most, bytes + at);
+	head.reply = slot_of();
+	if (head.reply < VGPU_REPLIES)
 		head.sequence = ++guest->sequences[head.reply];
-	memcpy(to, &head, sizeof(head));
-	return at;
+	head.bytes = length_of(at);
+	memcpy(bytes, &head, sizeof(head));
+	put(guest, bytes, at);
 }
 
-/* Writes one thing into the ring, or the control page. */
-static void put(struct guest *guest, struct reader *in, uint64_t device)
+/* --- what else a program does -------------------------------------------------------------------------- */
+
+/* A thread of the program that writes where it likes while the worker reads. */
+static struct {
+	sem_t go, done;
+	struct guest *guest;
+	uint64_t seed;
+	bool is_there, runs;
+} scribbler;
+
+static void scribble_once(struct guest *guest, uint32_t random)
 {
-	static uint8_t bytes[8192] __attribute__((aligned(16)));
-	uint8_t number = next_byte(in) % NUMBERS;
+	uint8_t *control = (uint8_t *)guest->control;
+	uint8_t value = (uint8_t)(random >> 8);
+	uint32_t at = random >> 16;
 
-	if (number == RAW) {
-		uint32_t len = 1 + next_byte(in);
-
-		for (uint32_t i = 0; i < len; i++)
-			bytes[i] = next_byte(in);
-		guest_put(guest, bytes, len);
-	} else if (number == CONTROL) {
-		uint32_t at = next_byte(in) % (sizeof(struct vgpu_channel_control) / 4);
-
-		/* Where the head is this side must know to put anything. */
-		if ((uint32_t *)guest->control + at != &guest->control->head)
-			vgpu_ring_store((uint32_t *)guest->control + at,
-					(uint32_t)next_bytes(in, 4));
-	} else {
-		guest_put(guest, bytes, build(guest, in, number, device, bytes));
+	switch (random % 8) {
+	case 0:
+		control[at % sizeof(*guest->control)] = value;
+		break;
+	case 1:
+		control[VGPU_CHANNEL_REPLIES + at % (VGPU_REPLIES * 64)] = value;
+		break;
+	case 2: /* the owner of a piece that may change it */
+		guest->view[VGPU_WINDOW_OWNERS + CHANNEL_PIECE_CHANGES] = CHANNEL_NUMBER + 1 +
+									  value % 2;
+		break;
+	case 3: /* an image that is being loaded */
+		guest->view[CHANNEL_TEXT_AT + at % 512] = value;
+		break;
+	default: /* commands */
+		control[VGPU_CHANNEL_RING + at % 1024] = value;
+		break;
 	}
 }
 
-static bool is_quiet(struct guest *guest)
+static void *scribble(void *argument)
 {
-	bool busy = false;
+	(void)argument;
+	for (;;) {
+		uint32_t random;
 
-	pthread_mutex_lock(&guest->program->channel.lock);
-	for (uint32_t slot = 0; slot < VGPU_REPLIES; slot++)
-		busy = busy || guest->program->channel.busy[slot];
-	pthread_mutex_unlock(&guest->program->channel.lock);
-	return !busy;
-}
-
-/* What a helper runs takes microseconds: no time to sleep. */
-static void wait_for(struct guest *guest, uint32_t slot)
-{
-	while (!guest_is_done(guest, slot))
-		sched_yield();
-	REQUIRE(guest->replies[slot].result == CUDA_SUCCESS);
-}
-
-/* Commands that every program begins with, so that the input's have something to work on. */
-static uint64_t begin(struct guest *guest)
-{
-	uint64_t device;
-
-	memcpy(guest->view + TEXT_AT, text, sizeof(text));
-	SEND(guest, 0, MEMORY_ALLOC, memory_alloc, .bytes = 4096);
-	REQUIRE(serve_turn(guest->program) == 1);
-	device = guest->replies[0].value[0];
-	SEND(guest, 1, STREAM_CREATE, stream_create, .stream = 1, .flags = 1);
-	SEND(guest, 2, EVENT_CREATE, event_create, .event = 1);
-	SEND(guest, 3, MODULE_LOAD, module_load, .at = TEXT_AT, .bytes = sizeof(text) - 1,
-	     .module = 1);
-	for (int i = 0; i < 3; i++)
-		REQUIRE(serve_turn(guest->program) == 1);
-	wait_for(guest, 3);
-	guest_send(guest, VGPU_CMD_MODULE_FUNCTION, 0, 4,
-		   &(struct vgpu_cmd_module_function){
-			   .at = GUEST_BULK_AT, .bytes = 4096, .module = 1, .function = 1 },
-		   sizeof(struct vgpu_cmd_module_function), "k", 2);
-	REQUIRE(serve_turn(guest->program) == 1);
-	wait_for(guest, 4);
-	return device;
-}
-
-static void let_it_finish(struct guest *guest)
-{
-	for (int ms = 0; ms < PATIENCE_MS && !is_quiet(guest); ms++) {
-		poll(NULL, 0, 1);
-		waits_look(guest->program, UINT64_MAX / 2);
+		sem_wait(&scribbler.go);
+		random = (uint32_t)scribbler.seed | 1;
+		for (uint32_t i = 0; i < 256; i++) {
+			random = random * 1664525 + 1013904223;
+			scribble_once(scribbler.guest, random);
+		}
+		sem_post(&scribbler.done);
 	}
-	/* A kernel that never ends, a value that never comes: the broker would kill the process. */
-	softgpu_stop(((struct gpu_soft *)guest->gpu)->device);
+	return NULL;
+}
+
+static void start_scribbler(struct guest *guest)
+{
+	pthread_t thread;
+
+	if (scribbler.runs)
+		return;
+	if (!scribbler.is_there) {
+		sem_init(&scribbler.go, 0, 0);
+		sem_init(&scribbler.done, 0, 0);
+		REQUIRE(pthread_create(&thread, NULL, scribble, NULL) == 0);
+		scribbler.is_there = true;
+	}
+	scribbler.guest = guest;
+	scribbler.seed = channel_record_any(record, 0);
+	scribbler.runs = true;
+	sem_post(&scribbler.go);
+}
+
+static void stop_scribbler(void)
+{
+	if (scribbler.runs)
+		sem_wait(&scribbler.done);
+	scribbler.runs = false;
+}
+
+static void carry_out(struct guest *guest)
+{
+	uint32_t at;
+
+	switch (record->number % CHANNEL_WHAT_NUM) {
+	case CHANNEL_RAW:
+		put(guest, record->which, 1 + record->length % (CHANNEL_FIELDS_MOST + 16));
+		return;
+	case CHANNEL_CONTROL:
+		at = record->which[0] % (sizeof(struct vgpu_channel_control) / 4);
+		vgpu_ring_store((uint32_t *)guest->control + at,
+				(uint32_t)channel_record_any(record, 0));
+		return;
+	case CHANNEL_OWNER:
+		guest->view[VGPU_WINDOW_OWNERS + CHANNEL_PIECE_CHANGES] = CHANNEL_NUMBER +
+									  record->which[0] % 3;
+		return;
+	case CHANNEL_SCRIBBLE:
+		start_scribbler(guest);
+		return;
+	default:
+		put_command(guest);
+		return;
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len_bytes)
 {
-	static uint8_t first_pages[FIRST_PAGES];
-	struct reader in = { input, input + len_bytes };
-	struct guest guest;
-	uint64_t device;
+	struct guest *guest = channel_guest_begin();
+	struct channel_record copy;
 	int result = 1;
 
-	guest_open(&guest, SPEC, 2);
-	memset(first_pages, 0xa5, sizeof(first_pages));
-	memcpy(guest.view, first_pages, sizeof(first_pages));
-	device = begin(&guest);
-	for (uint32_t i = 0; i < COMMANDS_MOST && in.at < in.end && result >= 0; i++) {
-		put(&guest, &in, device);
+	next_slot = 0;
+	for (uint32_t i = 0; i < CHANNEL_RECORDS_MOST && len_bytes >= sizeof(copy) && result >= 0;
+	     i++) {
+		memcpy(&copy, input, sizeof(copy));
+		input += sizeof(copy);
+		len_bytes -= sizeof(copy);
+		copy.number %= CHANNEL_WHAT_NUM;
+		record = &copy;
+		carry_out(guest);
 		/* The control page may say that there are more. */
 		for (uint32_t turns = 0; turns < 8 && result == 1; turns++)
-			result = serve_turn(guest.program);
+			result = serve_turn(guest->program);
 		result = result < 0 ? result : 1;
-		waits_look(guest.program, (uint64_t)i << 40);
+		waits_look(guest->program, (uint64_t)i << 40);
 	}
-	let_it_finish(&guest);
-	REQUIRE(memcmp(guest.view, first_pages, sizeof(first_pages)) == 0);
-	guest_close(&guest);
+	stop_scribbler();
+	channel_guest_end();
 	return 0;
 }
 
-/* Now and then a whole command more; else any change. */
+/* --- mutation --------------------------------------------------------------------------------------------- */
+
+static uint32_t mix(unsigned *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 12;
+}
+
+/*
+ * A lost context and work that never ends cost as much as a thousand other inputs: mostly a launch writes
+ * where it may, and a wait for a value is over at once.
+ */
+static void calm(struct channel_record *made)
+{
+	if (made->number == VGPU_CMD_LAUNCH) {
+		memset(made->which + 2, 0, sizeof(made->which) - 2);
+		made->tail = 0;
+		made->any[0] = 0;
+	} else if (made->number == VGPU_CMD_STREAM_WAIT_VALUE) {
+		made->which[1] = 0;
+		made->which[3] = 0;
+	}
+}
+
+/* A right command, or one with a field or two that may be wrong. */
+static struct channel_record new_record(unsigned *seed)
+{
+	struct channel_record made = { 0 };
+
+	do
+		made.number = (uint8_t)(mix(seed) % CHANNEL_WHAT_NUM);
+	while (made.number < VGPU_CMD_MOST && cmds_find(made.number) == NULL &&
+	       mix(seed) % 16 != 0);
+	for (size_t i = 0; i < sizeof(made.any); i++)
+		made.any[i] = (uint8_t)mix(seed);
+	if (mix(seed) % 2 == 0)
+		made.which[mix(seed) % CHANNEL_FIELDS_MOST] = (uint8_t)mix(seed);
+	if (mix(seed) % 4 == 0)
+		made.which[mix(seed) % CHANNEL_FIELDS_MOST] = (uint8_t)mix(seed);
+	if (mix(seed) % 16 == 0)
+		made.reply = (uint8_t)mix(seed);
+	if (mix(seed) % 64 == 0)
+		made.length = (uint8_t)mix(seed);
+	if (mix(seed) % 16 == 0)
+		made.tail = (uint8_t)mix(seed);
+	made.thread = (uint8_t)(mix(seed) % 4);
+	if (mix(seed) % 16 != 0)
+		calm(&made);
+	return made;
+}
+
+/* Compiling takes as long as a hundred other commands: most loads become commands that do nothing. */
+static void thin_out_loads(uint8_t *input, size_t len_bytes, unsigned *seed)
+{
+	for (size_t at = 0; at < len_bytes; at += sizeof(struct channel_record))
+		if (input[at] == VGPU_CMD_MODULE_LOAD && mix(seed) % 8 != 0)
+			input[at] = VGPU_CMD_NOP;
+}
+
+/* Changes whole records: one more, one less, another; now and then any bytes. */
 size_t LLVMFuzzerCustomMutator(uint8_t *input, size_t len_bytes, size_t room_bytes, unsigned seed)
 {
-	uint8_t command[32];
-	size_t len = 2 + seed % (sizeof(command) - 2);
+	const size_t size = sizeof(struct channel_record);
 
-	if (seed % 4 != 0 || len_bytes + len > room_bytes)
-		return LLVMFuzzerMutate(input, len_bytes, room_bytes);
-	for (size_t i = 0; i < len; i++) {
-		seed = seed * 1103515245 + 12345;
-		command[i] = (uint8_t)(seed >> 16);
-		/* Most fields are known values. */
-		if (i >= 2 && (seed >> 28) != 0)
-			command[i] &= 127;
+	for (uint32_t edits = 1 + mix(&seed) % 4; edits > 0; edits--) {
+		size_t num = len_bytes / size, at = mix(&seed) % (num + 1);
+		struct channel_record made = new_record(&seed);
+
+		switch (mix(&seed) % 8) {
+		case 0:
+			if (at < num) {
+				memmove(input + at * size, input + (at + 1) * size,
+					len_bytes - (at + 1) * size);
+				len_bytes -= size;
+			}
+			break;
+		case 1:
+			if (at < num)
+				input[at * size + mix(&seed) % size] = (uint8_t)mix(&seed);
+			break;
+		case 2:
+			if (mix(&seed) % 8 == 0)
+				return LLVMFuzzerMutate(input, len_bytes, room_bytes);
+			break;
+		default:
+			if (len_bytes + size > room_bytes || num >= CHANNEL_RECORDS_MOST)
+				break;
+			memmove(input + (at + 1) * size, input + at * size, len_bytes - at * size);
+			memcpy(input + at * size, &made, size);
+			len_bytes += size;
+			break;
+		}
 	}
-	memcpy(input + len_bytes, command, len);
-	return len_bytes + len;
+	thin_out_loads(input, len_bytes, &seed);
+	return len_bytes;
 }

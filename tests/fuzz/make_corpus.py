@@ -207,6 +207,25 @@ ADMIN_LINES = {
 }
 
 
+def record(number, *which, reply=0, tail=0):
+    """A record of fuzz_channel: a command by its number in common/wire/vgpu_cmds.h, right but for what is given."""
+    return bytes((number, reply, 0, 0)) + bytes(which).ljust(12, b"\0") + bytes((tail,)) + bytes(15)
+
+
+# Rows of commands. The numbers: 3 wait for a stream, 4 an event, 7 text, 10 alloc, 11 free, 15 map, 16 unmap, 20 copy in, 21 copy,
+# 22 copy and wait, 23 box, 24 set, 30 load, 31 unload, 32 function, 40 stream, 44 write value, 45 wait for one, 52 record, 60 launch;
+# 65 a word of the control page, 66 an owner, 67 a thread that writes.
+CHANNELS = {
+    "empty": b"", "launch": record(60) + record(60, 0, 2) + record(3, 2), "copies": record(20) + record(21) + record(23) + record(24),
+    "map": record(15) + record(22, 10, 0) + record(16), "owner": record(15, 3) + record(66) + record(22, 12, 0) + record(16, 3),
+    "module": record(30) + record(32, 0, 0, 1) + record(33) + record(60, 1) + record(31, 1),
+    "prints": record(30, 12, 0) + record(32, 0, 0, 1) + record(60, 1) + record(3) + record(7),
+    "events": record(40) + record(52, 0, 1) + record(43, 1) + record(4) + record(54), "pools": record(25) + record(13) + record(14) + record(26),
+    "values": record(44, 2) + record(45, 2) + record(3), "threads": record(67) + record(60) + record(20) + record(3) + record(30),
+    "control": record(65) + record(1) + record(12) + record(5) + record(2),
+}
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "corpus"
@@ -220,7 +239,8 @@ def main():
                                  ("fuzz_conf", files(here), b""),
                                  ("fuzz_admin_reply", rows(), b""),
                                  ("fuzz_file_request", LINES.items(), b""),
-                                 ("fuzz_admin_line", ADMIN_LINES.items(), b"")):
+                                 ("fuzz_admin_line", ADMIN_LINES.items(), b""),
+                                 ("fuzz_channel", CHANNELS.items(), b"")):
         (top / kind).mkdir(parents=True, exist_ok=True)
         for name, data in inputs:
             (top / kind / name).write_bytes(prefix + data)

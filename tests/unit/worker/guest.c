@@ -27,27 +27,50 @@ void guest_pause(unsigned ms, const char *what)
 	poll(NULL, 0, 1);
 }
 
-static void open_window(struct guest *guest)
+int guest_window(void)
 {
-	guest->fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	require(guest->fd >= 0 && ftruncate(guest->fd, GUEST_WINDOW_BYTES) == 0, "no memory file");
+	int fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	require(fd >= 0 && ftruncate(fd, GUEST_WINDOW_BYTES) == 0, "no memory file");
+	return fd;
+}
+
+static void open_window(struct guest *guest, const struct guest_place *place)
+{
+	guest->fd = dup(place->window);
 	guest->view = mmap(NULL, GUEST_WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, guest->fd,
 			   0);
-	require(guest->view != MAP_FAILED, "the window cannot be mapped");
-	guest->address = VGPU_WINDOW_BAND_FIRST;
-	guest->control = (void *)(guest->view + GUEST_CONTROL_AT);
-	guest->replies = (void *)(guest->view + GUEST_CONTROL_AT + VGPU_CHANNEL_REPLIES);
+	require(guest->fd >= 0 && guest->view != MAP_FAILED, "the window cannot be mapped");
+	guest->control_at = place->control_at;
+	/* The programs of a VM all have it at one address, but here they share a process. */
+	guest->address = VGPU_WINDOW_BAND_FIRST + place->channel * GUEST_WINDOW_BYTES;
+	guest->control = (void *)(guest->view + guest->control_at);
+	guest->replies = (void *)(guest->view + guest->control_at + VGPU_CHANNEL_REPLIES);
 	guest->control->layout = VGPU_WINDOW_LAYOUT;
 	guest->control->window_address = guest->address;
 }
 
 void guest_open(struct guest *guest, const char *spec, uint32_t helper_num)
 {
+	struct guest_place place = {
+		.window = guest_window(),
+		.control_at = GUEST_CONTROL_AT,
+		.of_program = true,
+	};
+
+	guest_open_at(guest, spec, helper_num, &place);
+	close(place.window);
+}
+
+void guest_open_at(struct guest *guest, const char *spec, uint32_t helper_num,
+		   const struct guest_place *place)
+{
 	struct program_order order = {
 		.what = PROGRAM_BIND,
 		.window_bytes = GUEST_WINDOW_BYTES,
-		.control_at = GUEST_CONTROL_AT,
-		.flags = VGPU_WINDOW_OF_PROGRAM,
+		.control_at = place->control_at,
+		.channel = place->channel,
+		.flags = place->of_program ? VGPU_WINDOW_OF_PROGRAM : 0,
 	};
 	struct serve_config config = { .helper_num = helper_num };
 	struct window window;
@@ -55,7 +78,7 @@ void guest_open(struct guest *guest, const char *spec, uint32_t helper_num)
 
 	memset(guest, 0, sizeof(*guest));
 	pthread_mutex_init(&guest->lock, NULL);
-	open_window(guest);
+	open_window(guest, place);
 	guest->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	guest->call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	output_init(&guest->output);
@@ -108,7 +131,7 @@ void guest_close(struct guest *guest)
 /* Under the lock. */
 static void put(struct guest *guest, const void *bytes, uint32_t len)
 {
-	uint8_t *ring = guest->view + GUEST_CONTROL_AT + VGPU_CHANNEL_RING;
+	uint8_t *ring = guest->view + guest->control_at + VGPU_CHANNEL_RING;
 	uint32_t at = guest->tail % VGPU_RING_UNITS * VGPU_RING_UNIT;
 	uint32_t first = VGPU_RING_LEN - at < len ? VGPU_RING_LEN - at : len;
 	uint32_t units = (len + VGPU_RING_UNIT - 1) / VGPU_RING_UNIT, old = guest->tail;

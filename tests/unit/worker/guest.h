@@ -25,6 +25,7 @@ struct guest {
 	int fd, kick, call;
 	uint8_t *view;	  /* of the window */
 	uint64_t address; /* of the window, as program, worker and GPU know it */
+	uint64_t control_at;
 	struct vgpu_channel_control *control;
 	struct vgpu_reply *replies;
 	uint32_t tail;
@@ -40,6 +41,20 @@ struct guest {
 
 /* spec: of gpu_open(). Aborts the test when something fails. */
 void guest_open(struct guest *guest, const char *spec, uint32_t helper_num);
+
+/* Where a program of several has its channel; its pieces are those that the window's owners say. */
+struct guest_place {
+	int window;	     /* from guest_window(); it stays the caller's */
+	uint64_t control_at; /* position of the first piece */
+	uint32_t channel;
+	bool of_program; /* the window is this program's alone */
+};
+
+/* Return: the descriptor of a new window of GUEST_WINDOW_BYTES. */
+int guest_window(void);
+
+void guest_open_at(struct guest *guest, const char *spec, uint32_t helper_num,
+		   const struct guest_place *place);
 
 /* Starts the worker's issuing thread. */
 void guest_run(struct guest *guest, uint32_t poll_us);

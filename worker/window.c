@@ -27,6 +27,22 @@ static bool is_in_band(uint64_t address, uint64_t bytes)
 	       address < VGPU_WINDOW_BAND_END && bytes <= VGPU_WINDOW_BAND_END - address;
 }
 
+/* Return: whether the channel's first piece is the program's. Nothing in it may be read before. */
+static bool has_channel(const struct window *window, int fd)
+{
+	struct window head = *window;
+	bool is_own;
+
+	if (window->of_program)
+		return true;
+	head.base = mmap(NULL, VGPU_PIECE, PROT_READ, MAP_SHARED, fd, 0);
+	if (head.base == MAP_FAILED)
+		return false;
+	is_own = window_is_own(&head, window->control_at, VGPU_PIECE);
+	munmap(head.base, VGPU_PIECE);
+	return is_own;
+}
+
 /* What the program wrote into its control page before it opened the channel, read once. */
 static int read_control(int fd, uint64_t control_at, uint32_t *layout, uint64_t *address)
 {
@@ -59,6 +75,10 @@ enum vgpu_end window_map(struct window *window, int fd, const struct program_ord
 		snprintf(why, why_size, "the window's size or the channel's place in it is wrong");
 		return VGPU_END_WINDOW_BAD;
 	}
+	if (!has_channel(window, fd)) {
+		snprintf(why, why_size, "the channel lies in a piece that is not the program's");
+		return VGPU_END_WINDOW_BAD;
+	}
 	if (read_control(fd, order->control_at, &layout, &address) != 0) {
 		snprintf(why, why_size, "the window cannot be mapped: %s", strerror(errno));
 		return VGPU_END_WINDOW_BAD;
@@ -83,11 +103,7 @@ enum vgpu_end window_map(struct window *window, int fd, const struct program_ord
 		return VGPU_END_WINDOW_BAD;
 	}
 	window->base = base;
-	if (window_is_own(window, order->control_at, VGPU_PIECE))
-		return VGPU_END_NONE;
-	snprintf(why, why_size, "the channel lies in a piece that is not the program's");
-	window_unmap(window);
-	return VGPU_END_WINDOW_BAD;
+	return VGPU_END_NONE;
 }
 
 void window_unmap(struct window *window)

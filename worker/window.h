@@ -30,7 +30,11 @@ enum vgpu_end window_map(struct window *window, int fd, const struct program_ord
 
 void window_unmap(struct window *window);
 
-/* Return: whether all bytes at a position of the window lie in pieces of the program. 0 do always. */
+/*
+ * Asks the page of owners. A piece that a running program gave back stays its own there until its worker
+ * is gone (vgpu.ko), so what was found holds as long as the worker does.
+ * Return: whether all bytes at a position of the window lie in pieces of the program. 0 do always.
+ */
 bool window_is_own(const struct window *window, uint64_t at, uint64_t bytes);
 
 /*

@@ -8,6 +8,7 @@ WORKER_OF_PROGRAM := $(addprefix worker/,channel.c commands.c gpu.c gpu_soft.c g
 GUEST_OF_WORKER := tests/unit/worker/guest.c tests/unit/worker/no_cuda.c $(WORKER_OF_PROGRAM) $(SOFTGPU_SRC)
 $(eval $(call unit-test,worker/test_program,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
 $(eval $(call unit-test,worker/test_program_input,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
+$(eval $(call unit-test,worker/test_program_window,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
 $(eval $(call unit-test,wire/test_cmds,common/wire/cmds_check.c))
 $(eval $(call unit-test,worker/test_handles,worker/handles.c))
 $(eval $(call unit-test,worker/test_memory,worker/memory.c))

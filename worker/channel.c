@@ -173,6 +173,14 @@ void channel_preset(struct channel *channel, const struct vgpu_command *command,
 	vgpu_ring_store((uint32_t *)&reply->result, (uint32_t)result);
 }
 
+void channel_mend(struct channel *channel, uint32_t slot, uint32_t sequence, int32_t result)
+{
+	struct vgpu_reply *reply = &channel->replies[slot];
+
+	vgpu_ring_store((uint32_t *)&reply->result, (uint32_t)result);
+	vgpu_ring_publish(&reply->done, sequence);
+}
+
 bool channel_is_done(const struct channel *channel, uint32_t slot, uint32_t sequence)
 {
 	return vgpu_ring_consume(&channel->replies[slot].done) == sequence;

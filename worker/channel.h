@@ -63,6 +63,9 @@ void channel_reply(struct channel *channel, const struct vgpu_command *command, 
 /* Writes what the reply will say once the GPU has written its `done`. */
 void channel_preset(struct channel *channel, const struct vgpu_command *command, int32_t result);
 
+/* Writes once more what channel_preset() and the GPU wrote and the program has overwritten. */
+void channel_mend(struct channel *channel, uint32_t slot, uint32_t sequence, int32_t result);
+
 /* Return: whether the slot's reply is there. */
 bool channel_is_done(const struct channel *channel, uint32_t slot, uint32_t sequence);
 

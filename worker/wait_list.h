@@ -12,6 +12,7 @@
 
 struct waits_one {
 	uint32_t slot, sequence;
+	CUresult result; /* what its reply says */
 	CUstream stream; /* that the write was put on */
 	uint32_t number; /* of that stream in the program; 0: the legacy stream, or one of ours */
 	uint32_t generation;

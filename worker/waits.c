@@ -40,6 +40,7 @@ static CUresult put_mark(struct program *program, const struct vgpu_command *com
 	one->slot = command->reply;
 	one->sequence = command->sequence;
 	one->stream = stream;
+	one->result = result;
 	one->since_ns = util_now_ns();
 	one->ask_ns = one->since_ns + ASK_FIRST_NS;
 	if (waits->num == 0 || waits->look_ns > one->since_ns + LOOK_LEAST_NS)
@@ -107,17 +108,24 @@ static bool is_there(struct program *program, const struct waits_one *one)
 				    entry.generation == one->generation);
 }
 
-/* Asks the driver whether the context is lost. */
+/*
+ * Asks the driver whether the context is lost. A stream that has nothing left to do has written the
+ * `done`: if it is not there the program has overwritten it, which would be waited for until the program's
+ * end. So it is written once more.
+ */
 static void ask(struct program *program, struct waits_one *one, uint64_t now_ns)
 {
+	bool has_stream = is_there(program, one);
 	CUresult result;
 
 	one->ask_ns = now_ns +
 		      (now_ns - one->since_ns < ASK_LATER_AFTER_NS ? ASK_FIRST_NS : ASK_LATER_NS);
-	result = program->gpu->ops->stream_query(program->gpu,
-						 is_there(program, one) ? one->stream : NULL);
+	result = program->gpu->ops->stream_query(program->gpu, has_stream ? one->stream : NULL);
 	if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
 		program_note(program, result);
+	if (result == CUDA_SUCCESS && has_stream &&
+	    !channel_is_done(&program->channel, one->slot, one->sequence))
+		channel_mend(&program->channel, one->slot, one->sequence, (int32_t)one->result);
 }
 
 /* Answers all open waits with the context's error, but those that the GPU has answered. */

@@ -12,6 +12,7 @@
 
 #include "tests/unit/worker/guest.h"
 #include "tests/unit/worker/kernels.h"
+#include "worker/waits.h"
 
 /* --- what makes no sense ----------------------------------------------------------------------- */
 
@@ -291,13 +292,68 @@ static void test_changing_ring(void **state)
 	}
 }
 
+/* Has the GPU answer a wait, then writes over its reply before the worker has seen it. */
+static void test_overwritten_reply(void **state)
+{
+	uint64_t later_ns = UINT64_MAX / 2;
+	struct guest guest;
+
+	(void)state;
+	guest_open(&guest, "cpu memory=64M processors=1", 1);
+	SEND(&guest, 7, STREAM_SYNCHRONIZE, stream_synchronize, .stream = 0);
+	assert_int_equal(serve_turn(guest.program), 1);
+	UNTIL(guest_is_done(&guest, 7));
+	memset(&guest.replies[7], 0x55, sizeof(guest.replies[7]));
+	waits_look(guest.program, later_ns);
+	assert_true(guest_is_done(&guest, 7));
+	assert_int_equal(guest.replies[7].result, CUDA_SUCCESS);
+	waits_look(guest.program, later_ns);
+	assert_int_equal(guest.program->waits.num, 0);
+	/* The slot is free again. */
+	SEND(&guest, 7, NOP, nop, );
+	assert_int_equal(serve_turn(guest.program), 1);
+	assert_true(guest_is_done(&guest, 7));
+	guest_close(&guest);
+}
+
+/* A wait that goes on is not answered early, whatever the program writes. */
+static void test_overwritten_reply_of_work(void **state)
+{
+	uint64_t later_ns = UINT64_MAX / 2;
+	volatile uint32_t *flag;
+	struct guest guest;
+
+	(void)state;
+	guest_open(&guest, "cpu memory=64M processors=1", 1);
+	flag = (volatile uint32_t *)(guest.view + GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS);
+	SEND(&guest, 1, STREAM_WAIT_VALUE, stream_wait_value,
+	     .address = guest.address + GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS, .value = 1,
+	     .bytes = 4);
+	SEND(&guest, 7, STREAM_SYNCHRONIZE, stream_synchronize, .stream = 0);
+	assert_int_equal(serve_turn(guest.program), 1);
+	assert_int_equal(serve_turn(guest.program), 1);
+	memset(&guest.replies[7], 0x55, sizeof(guest.replies[7]));
+	waits_look(guest.program, later_ns);
+	assert_false(guest_is_done(&guest, 7));
+	assert_int_equal(guest.program->waits.num, 1);
+	*flag = 1;
+	UNTIL(guest_is_done(&guest, 7));
+	guest_close(&guest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nonsense),       cmocka_unit_test(test_busy_slot),
-		cmocka_unit_test(test_foreign_memory), cmocka_unit_test(test_bad_copies),
-		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_bad_positions),
-		cmocka_unit_test(test_bad_modules),    cmocka_unit_test(test_changing_ring),
+		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_busy_slot),
+		cmocka_unit_test(test_foreign_memory),
+		cmocka_unit_test(test_bad_copies),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_bad_positions),
+		cmocka_unit_test(test_bad_modules),
+		cmocka_unit_test(test_changing_ring),
+		cmocka_unit_test(test_overwritten_reply),
+		cmocka_unit_test(test_overwritten_reply_of_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,10 +4,12 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -41,8 +43,22 @@ class Ends(ProgramCase):
     def next_one_works(self):
         self.right(example("vector_add"))
 
+    def held(self):
+        """Return: what the daemon holds, as kinds of descriptors and names of children, each with its number."""
+        kinds = Counter()
+        for fd in Path(f"/proc/{self.vgpud.pid}/fd").iterdir():
+            try:
+                kinds[re.sub(r"[0-9]+", "N", os.readlink(fd))] += 1
+            except FileNotFoundError:
+                continue
+        return kinds, Counter(child.name for child in process.children(self.vgpud.pid))
+
     def test_a_program_killed_at_any_moment_leaves_nothing(self):
-        chance = random.Random(20)
+        chance = random.Random(int(os.environ.get("PROGRAM_SEED", "20")))
+        self.next_one_works()
+        self.tenant.wait_none()
+        process.wait_until(lambda: len(self.workers()) == 1, "a spare worker alone")
+        held = self.held()
         for moment in range(MOMENTS):
             child = self.tenant.spawn(victim(), "work")
             time.sleep(chance.uniform(0, 0.6))
@@ -50,8 +66,11 @@ class Ends(ProgramCase):
             process.end(child)
             child.stdout.close()
             child.stderr.close()
+            if moment % 50 == 49:
+                self.next_one_works()
         self.tenant.wait_none()
         self.next_one_works()
+        process.wait_until(lambda: self.held() == held, "the daemon to hold what it held before")
 
     def test_a_program_killed_while_its_kernel_spins(self):
         for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):

@@ -7,6 +7,9 @@ $(eval $(call unit-test,admin/test_turn,vgpud/admin/turn.c,-lsystemd))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
 $(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
 $(eval $(call unit-test,libvgpu/test_channel,tests/unit/libvgpu/double.c $(CHANNEL_SRC),-lpthread))
+$(eval $(call unit-test,libvgpu/test_device,tests/unit/libvgpu/double.c tests/unit/libvgpu/device_double.c $(CHANNEL_SRC),\
+	$(foreach f,open close ioctl poll read,-Xlinker --wrap=$f) -lpthread))
+$(eval $(call unit-test,libvgpu/test_missing,guest/libvgpu/missing.c))
 $(eval $(call unit-test,libcuda/test_image,$(LIBCUDA_SRC),-lpthread))
 $(eval $(call unit-test,libcuda/test_libcuda,tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c $(LIBCUDA_SRC),-lpthread))
 $(eval $(call unit-test,guest/test_guest_job,guest/vgpu-run/job.c guest/vgpu-run/samples.c guest/vgpu-probe/regs.c \

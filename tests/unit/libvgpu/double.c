@@ -143,11 +143,26 @@ static void take_window(struct double_host *host, const uint8_t *payload, int fd
 		    host->window_end, 0);
 }
 
+static void start_worker(struct double_host *host, uint64_t control_at, int kick_fd, int call_fd)
+{
+	host->control_at = control_at;
+	host->control = (void *)(host->window + control_at);
+	host->program_window = host->control->window_address;
+	host->kick_fd = kick_fd;
+	host->call_fd = call_fd;
+	assert(pthread_create(&host->worker_thread, NULL, worker, host) == 0);
+	host->worker_runs = true;
+}
+
+void double_work(struct double_host *host, uint64_t control_at, int kick_fd, int call_fd)
+{
+	host->peer_fd = host->listen_fd = -1;
+	host->stop_fd = eventfd(0, EFD_CLOEXEC);
+	start_worker(host, control_at, kick_fd, call_fd);
+}
+
 static void take_channel(struct double_host *host, const uint8_t *payload, const int *fds)
 {
-	host->control_at = (uint64_t)vgpu_get_le32(payload + 4) * VGPU_PAGE;
-	host->control = (void *)(host->window + host->control_at);
-	host->program_window = host->control->window_address;
 	if (host->channel_end != VGPU_END_NONE) {
 		close(fds[0]);
 		close(fds[1]);
@@ -155,11 +170,8 @@ static void take_channel(struct double_host *host, const uint8_t *payload, const
 			    host->channel_end);
 		return;
 	}
-	host->kick_fd = fds[0];
-	host->call_fd = fds[1];
 	send_status(host, VGPU_FRAME_CHANNEL_STATUS, 0, VGPU_CHANNEL_OPENING, 0);
-	assert(pthread_create(&host->worker_thread, NULL, worker, host) == 0);
-	host->worker_runs = true;
+	start_worker(host, (uint64_t)vgpu_get_le32(payload + 4) * VGPU_PAGE, fds[0], fds[1]);
 	send_status(host, VGPU_FRAME_CHANNEL_STATUS, 0, VGPU_CHANNEL_OPEN, 0);
 }
 
@@ -251,7 +263,8 @@ void double_stop(struct double_host *host)
 
 	__atomic_store_n(&host->stop, 1, __ATOMIC_RELAXED);
 	assert(write(host->stop_fd, &one, sizeof(one)) == sizeof(one));
-	pthread_join(host->host_thread, NULL);
+	if (host->path[0] != '\0')
+		pthread_join(host->host_thread, NULL);
 	if (host->worker_runs)
 		pthread_join(host->worker_thread, NULL);
 	if (host->window)
@@ -261,6 +274,8 @@ void double_stop(struct double_host *host)
 	close_if_open(host->kick_fd);
 	close_if_open(host->call_fd);
 	close_if_open(host->stop_fd);
+	if (host->path[0] == '\0')
+		return;
 	unlink(host->path);
 	end = strrchr(host->path, '/');
 	*end = '\0';

@@ -47,6 +47,12 @@ struct double_host {
 void double_start(struct double_host *host);
 void double_stop(struct double_host *host);
 
+/*
+ * Runs the worker alone: the test has mapped the window, and plays what opens channels. control_at: of the
+ * program's first piece. Both descriptors become the double's. double_stop() ends it, too.
+ */
+void double_work(struct double_host *host, uint64_t control_at, int kick_fd, int call_fd);
+
 /* Writes a reply and wakes the program if it sleeps. By the worker's thread. */
 void double_reply(struct double_host *host, uint32_t slot, uint32_t sequence,
 		  const struct vgpu_reply *reply);

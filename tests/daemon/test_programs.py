@@ -247,6 +247,17 @@ class Limits(ProgramsCase):
         clients[3].close()
         self.connect()
 
+    def test_each_of_many_connections_learns_why_it_is_refused(self):
+        self.admin.row("set-max-programs", vm="t1", max_programs="1")
+        first = [self.connect() for _ in range(17)][0]
+        many = [self.enterContext(ProgramClient(self.vgpud.socket("t1"))) for _ in range(100)]
+        for client in many:  # the last ones say hello long after they have connected
+            with self.assertRaisesRegex(Closed, f"refused: {int(End.TOO_MANY_PROGRAMS)}"):
+                client.handshake()
+            client.close()
+        first.close()
+        self.connect()
+
     def test_a_program_starts_while_the_last_one_is_being_reaped(self):
         self.admin.row("set-max-programs", vm="t1", max_programs="1")
         for _ in range(5):

@@ -26,6 +26,9 @@
  * A local tenant's port has up to peers_max peers, which are programs. One too many is told
  * TOO_MANY_PROGRAMS. They send no requests, so the request handler never hears of them.
  *
+ * A refused connection lingers until it has been told why (refuse.h). Those that linger are bounded:
+ * beyond that number, connections wait in the backlog, as they do when descriptors run short.
+ *
  * When descriptors run short, devices wait in the backlog, so that administrators can still connect
  * (descriptors.h). The port looks again ten times a second: its socket is readable all the time, and
  * the loop would spin on a connection that it cannot accept.
@@ -274,6 +277,14 @@ static void look_at_peers(struct port *port)
 	}
 }
 
+/* Return: whether all are there that may be, without those that have hung up. */
+static bool peers_max_reached(struct port *port)
+{
+	if (port->peer_num >= peers_max(port))
+		look_at_peers(port);
+	return port->peer_num >= peers_max(port);
+}
+
 /* --- listening --- */
 
 static void refuse_one_more(struct port *port, int fd)
@@ -332,6 +343,10 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 		accept_later(port, HELD_REASON);
 		return 0;
 	}
+	if (peers_max_reached(port) && !refuse_has_room()) {
+		accept_later(port, "many are being refused already");
+		return 0;
+	}
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		/* After any other error the device has hung up before it was accepted. */
@@ -339,9 +354,7 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 			accept_later(port, strerror(errno));
 		return 0;
 	}
-	if (port->peer_num >= peers_max(port))
-		look_at_peers(port);
-	if (port->peer_num >= peers_max(port))
+	if (peers_max_reached(port))
 		refuse_one_more(port, fd);
 	else if (add_peer(port, fd) < 0)
 		complain(port, "cannot serve a device: out of memory or descriptors");

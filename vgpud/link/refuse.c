@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINGER_USEC 1000000ull
-#define LINGER_MAX 32 /* connections at the same time; others are closed at once */
+#define LINGER_USEC 5000000ull /* as long as a peer has for its hello: a loaded host is slow */
+#define LINGER_MAX 32	       /* connections at the same time; others are closed at once */
 
 struct refused {
 	LIST_ENTRY(refused) link;
@@ -55,7 +55,8 @@ void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t l
 {
 	struct refused *refused = lingering < LINGER_MAX ? calloc(1, sizeof(*refused)) : NULL;
 
-	if (refused == NULL || send(fd, frame, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ||
+	/* A peer that has said hello gets the frame, even if this end is closed at once. */
+	if (send(fd, frame, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 || refused == NULL ||
 	    shutdown(fd, SHUT_WR) < 0) {
 		free(refused);
 		close(fd);
@@ -68,6 +69,11 @@ void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t l
 	    sd_event_add_time_relative(event, &refused->timer, CLOCK_MONOTONIC, LINGER_USEC, 0,
 				       on_timeout, refused) < 0)
 		refused_free(refused);
+}
+
+bool refuse_has_room(void)
+{
+	return lingering < LINGER_MAX;
 }
 
 void refuse_end_all(void)

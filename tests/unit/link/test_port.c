@@ -29,6 +29,8 @@
 
 #define TURNS_MOST 1000
 #define PATIENCE_USEC 20000000ull
+#define TURN_USEC 20000ull
+#define LATE_NUM 80 /* more than may linger after their refusal */
 
 struct house {
 	sd_event *event;
@@ -461,6 +463,51 @@ static void only_owner_and_group_may_connect(void **state)
 	assert_int_equal(st.st_mode & 07777, 0660);
 }
 
+/* Return: whether something can be read there; the loop runs for so long at most. */
+static bool hears_within(struct house *house, int fd, uint64_t usec)
+{
+	uint64_t end_ns = util_now_ns() + usec * UTIL_NS_PER_US;
+	char byte;
+
+	while (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
+		if (util_now_ns() >= end_ns)
+			return false;
+		assert_true(sd_event_run(house->event, TURN_USEC) >= 0);
+	}
+	return true;
+}
+
+/*
+ * However many programs come at once, and however late they say hello, each that is one too many
+ * learns why: none finds a connection that was closed without a word.
+ */
+static void each_program_too_many_learns_why(void **state)
+{
+	struct house *house = *state;
+	uint8_t hello[VGPU_HELLO_LEN] = { 1, 0, 0, 0, 2 };
+	int fd[LATE_NUM], first, heard = 0;
+	uint32_t words[3];
+
+	assert_int_equal(open_with(house, house->path, true, 1), 0);
+	first = program_connect(house);
+	device_is_welcome(first);
+	for (int i = 0; i < LATE_NUM; i++)
+		fd[i] = device_connect(house);
+	while (heard < LATE_NUM && hears_within(house, fd[heard], 0))
+		heard++;
+	assert_in_range(heard, 1, LATE_NUM - 1); /* the others wait in the backlog */
+	for (int i = 0; i < LATE_NUM; i++) {
+		assert_true(hears_within(house, fd[i], PATIENCE_USEC));
+		device_says(house, fd[i], VGPU_FRAME_HELLO, 0, hello, sizeof(hello));
+		device_hears(fd[i], VGPU_FRAME_HELLO, words, 3);
+		assert_int_equal(words[2], VGPU_END_TOO_MANY_PROGRAMS);
+		close(fd[i]);
+	}
+	assert_int_equal(port_counts(house->port)->refused, LATE_NUM);
+	assert_int_equal(port_peers(house->port), 1);
+	close(first);
+}
+
 static void a_second_device_does_not_displace_the_first(void **state)
 {
 	struct house *house = *state;
@@ -607,6 +654,7 @@ int main(void)
 		PORT_TEST(a_device_that_breaks_the_stream_is_counted),
 		PORT_TEST(where_qemu_listens_we_connect_until_it_does),
 		PORT_TEST(several_programs_of_a_local_tenant),
+		PORT_TEST(each_program_too_many_learns_why),
 		PORT_TEST(a_local_tenant_takes_no_requests),
 		PORT_TEST(a_device_waits_for_its_predecessors_workers),
 		PORT_TEST(what_is_an_eventfd),

@@ -73,6 +73,8 @@ EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
 $(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/exec/program.c vgpud/exec/spares.c,-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
+$(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(call src,vgpud/programs) vgpud/link/foreign.c \
+	common/log.c common/vm_settings.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
 $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)
 

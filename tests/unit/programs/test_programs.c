@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_programs.c - who may have a program, and each way in which one begins and ends */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/names.h"
+#include "common/wire/vgpu_channel.h"
+#include "proc/confine.h"
+#include "tests/unit/programs/doubles.h"
+#include "vgpud/conf/settings.h"
+
+#define PEERS 80
+#define WINDOW_BYTES (UINT64_C(64) << 20)
+#define FIRST_CONTROL_PAGE (VGPU_PIECE / VGPU_PAGE)
+
+/* A daemon with one VM, or local tenant, and those who connect. */
+struct house {
+	struct conf *conf;
+	struct broker broker;
+	struct ledger ledger;
+	struct vm vm;
+	struct programs *programs;
+	struct peer peer[PEERS];
+	struct port_peer at[PEERS];
+	unsigned emptied;
+	int descriptors; /* that were open before the test */
+};
+
+/* Return: how many descriptors are open, this call's own left out. */
+static int count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int num = -1;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		num++;
+	closedir(dir);
+	return num;
+}
+
+static void on_emptied(void *arg)
+{
+	struct house *house = arg;
+
+	house->emptied++;
+	assert_int_equal(programs_num(house->programs), 0);
+}
+
+static const struct programs_handler handler = { .emptied = on_emptied };
+
+static void on_event(struct ledger *ledger, const struct ledger_event *event)
+{
+	(void)ledger;
+	doubles.events++;
+	snprintf(doubles.last_event, sizeof(doubles.last_event), "%s", event->kind);
+	assert_string_equal(event->subject, "t1");
+}
+
+static const struct ledger_ops ledger_ops = { .event = on_event };
+
+static int setup(void **state)
+{
+	struct house *house = test_calloc(1, sizeof(*house));
+
+	doubles_reset();
+	house->descriptors = count_descriptors();
+	house->conf = test_calloc(1, sizeof(*house->conf));
+	conf_settings_init(house->conf);
+	house->ledger.ops = &ledger_ops;
+	house->broker.conf = house->conf;
+	house->broker.ledger = &house->ledger;
+	TAILQ_INIT(&house->broker.vms);
+	house->vm = (struct vm){ .id = 7, .name = "t1" };
+	vm_settings_standard(&house->vm.settings);
+	house->vm.settings.programs = 1;
+	TAILQ_INSERT_TAIL(&house->broker.vms, &house->vm, link);
+	for (unsigned i = 0; i < PEERS; i++) {
+		house->peer[i].num = i;
+		house->at[i].peer = &house->peer[i];
+	}
+	assert_int_equal(programs_new(&house->programs, &house->broker, &handler, house), 0);
+	*state = house;
+	return 0;
+}
+
+/* Ends with the daemon's end, which frees all; whatever happened, no descriptor is left. */
+static int teardown(void **state)
+{
+	struct house *house = *state;
+
+	programs_close(house->programs);
+	for (unsigned i = 0; i < PEERS; i++)
+		assert_null(house->at[i].tenant);
+	assert_int_equal(doubles.jobs, 0);
+	assert_int_equal(doubles.started, doubles.reaped);
+	assert_int_equal(count_descriptors(), house->descriptors);
+	test_free(house->conf);
+	test_free(house);
+	return 0;
+}
+
+/* --- what a peer does --- */
+
+static int make_window(void)
+{
+	int fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)WINDOW_BYTES), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+	return fd;
+}
+
+/* of_program: else of a device. */
+static void give_window(struct house *house, unsigned peer, bool of_program)
+{
+	const struct vgpu_window_frame frame = { .size_bytes = WINDOW_BYTES,
+						 .generation = 1,
+						 .flags = of_program ? VGPU_WINDOW_OF_PROGRAM : 0 };
+
+	programs_port_handler.window(house->programs, &house->vm, &house->at[peer], &frame,
+				     make_window());
+}
+
+static void open_channel(struct house *house, unsigned peer, uint32_t number)
+{
+	const struct vgpu_channel_open open = { .channel = number,
+						.control_page = FIRST_CONTROL_PAGE };
+	int fds[2] = { eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		       eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+
+	assert_true(fds[0] >= 0 && fds[1] >= 0);
+	programs_port_handler.channel_open(house->programs, &house->at[peer], &open, fds);
+}
+
+static void close_channel(struct house *house, unsigned peer, uint32_t number)
+{
+	programs_port_handler.channel_close(house->programs, &house->at[peer], number);
+}
+
+static void leave(struct house *house, unsigned peer)
+{
+	if (house->at[peer].tenant != NULL)
+		programs_port_handler.gone(house->programs, &house->at[peer]);
+}
+
+/* The peer was told this last. */
+static void hears_channel(const struct house *house, unsigned peer, uint32_t number,
+			  enum vgpu_channel_state state, enum vgpu_end end)
+{
+	const struct told *told = &doubles.told[doubles.told_num - 1];
+
+	assert_true(doubles.told_num > 0);
+	assert_ptr_equal(told->peer, &house->peer[peer]);
+	assert_false(told->window);
+	assert_int_equal(told->channel, number);
+	assert_int_equal(told->state, state);
+	assert_int_equal(told->end, end);
+}
+
+static void hears_window(const struct house *house, unsigned peer, bool ready, enum vgpu_end end)
+{
+	const struct told *told = &doubles.told[doubles.told_num - 1];
+
+	assert_true(doubles.told_num > 0);
+	assert_ptr_equal(told->peer, &house->peer[peer]);
+	assert_true(told->window);
+	assert_int_equal(told->state, ready);
+	assert_int_equal(told->end, end);
+}
+
+/* A program with a window that is described. */
+static void arrives(struct house *house, unsigned peer)
+{
+	give_window(house, peer, true);
+	describer_ends(VGPU_END_NONE);
+	hears_window(house, peer, true, VGPU_END_NONE);
+}
+
+/* And with an open channel. Return: its worker. */
+static struct program *runs(struct house *house, unsigned peer)
+{
+	struct program *worker;
+
+	arrives(house, peer);
+	open_channel(house, peer, 0);
+	worker = worker_last();
+	assert_non_null(worker);
+	worker_binds(worker);
+	hears_channel(house, peer, 0, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
+	return worker;
+}
+
+/* --- a program's life --- */
+
+static void from_its_window_to_its_end(void **state)
+{
+	struct house *house = *state;
+	const struct channel *channel;
+	struct program *worker;
+
+	give_window(house, 0, true);
+	assert_int_equal(doubles.told_num, 0); /* it is not known yet whether it is ready */
+	describer_ends(VGPU_END_NONE);
+	hears_window(house, 0, true, VGPU_END_NONE);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	worker = worker_last();
+	assert_int_equal(worker->config.order.vm_id, 7);
+	assert_int_equal(worker->config.order.control_at, VGPU_PIECE);
+	assert_int_equal(worker->config.order.window_bytes, WINDOW_BYTES);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(fcntl(worker->config.fds[i], F_GETFD) >= 0);
+	worker_binds(worker);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
+	assert_string_equal(doubles.last_event, "program-start");
+	/* Kick and call are the worker's alone now. */
+	for (unsigned i = 1; i < 3; i++)
+		assert_true(fcntl(worker->config.fds[i], F_GETFD) < 0);
+	channel = programs_next(house->programs, NULL);
+	assert_string_equal(channel->name, "test");
+	assert_string_equal(channel->executor, "cpu");
+	assert_string_equal(channel_state_name(channel), "running");
+	close_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSING, VGPU_END_NONE);
+	assert_true(worker->ended);
+	assert_string_equal(doubles.last_event, "program-end");
+	assert_int_equal(house->emptied, 0);
+	worker_is_reaped(worker);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSED, VGPU_END_NONE);
+	assert_int_equal(house->emptied, 1);
+	/* The number is free again. */
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	assert_int_equal(programs_started(house->programs), 1);
+}
+
+/* While its worker is being reaped, a channel stays taken: that worker may still write there. */
+static void a_channel_that_is_not_reaped_is_taken(void **state)
+{
+	struct house *house = *state;
+	struct program *worker = runs(house, 0);
+
+	worker_fails(worker, VGPU_END_WORKER_LOST);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_WORKER_LOST);
+	close_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSING, VGPU_END_WORKER_LOST);
+	open_channel(house, 0, 0);
+	assert_non_null(house->peer[0].broke);
+	worker_is_reaped(worker);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSED, VGPU_END_NONE);
+	/* What was lost and reaped is forgotten: its close is answered at once. */
+	close_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSED, VGPU_END_NONE);
+	assert_int_equal(programs_ended(house->programs, name_end_index(VGPU_END_WORKER_LOST)), 1);
+}
+
+static void a_lost_channel_is_reaped_before_its_close(void **state)
+{
+	struct house *house = *state;
+	struct program *worker = runs(house, 0);
+
+	worker_fails(worker, VGPU_END_BAD_COMMAND);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_BAD_COMMAND);
+	worker_is_reaped(worker);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_BAD_COMMAND); /* nothing more */
+	assert_int_equal(programs_num(house->programs), 0);
+	close_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSED, VGPU_END_NONE);
+}
+
+/* A kill of a worker that has ended already calls reaped() from within. */
+static void a_worker_that_is_reaped_at_once(void **state)
+{
+	struct house *house = *state;
+
+	runs(house, 0);
+	doubles.reaped_at_once = true;
+	close_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_CLOSED, VGPU_END_NONE);
+	assert_int_equal(house->emptied, 1);
+	runs(house, 1);
+	programs_end(programs_next(house->programs, NULL), VGPU_END_KILLED);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_LOST, VGPU_END_KILLED);
+	assert_int_equal(house->emptied, 2);
+	runs(house, 2);
+	leave(house, 2);
+	assert_int_equal(house->emptied, 3);
+}
+
+static void the_administrator_ends_one_in_each_state(void **state)
+{
+	struct house *house = *state;
+	struct program *worker;
+
+	arrives(house, 0);
+	house->vm.settings.paused = 1;
+	open_channel(house, 0, 0); /* it waits: there is no worker */
+	assert_null(worker_last());
+	programs_end(programs_find(house->programs, 1), VGPU_END_KILLED);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_KILLED);
+	assert_int_equal(programs_num(house->programs), 0);
+	house->vm.settings.paused = 0;
+	close_channel(house, 0, 0);
+	open_channel(house, 0, 0); /* with a worker that is not bound */
+	worker = worker_last();
+	programs_end(programs_find(house->programs, 2), VGPU_END_KILLED);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_KILLED);
+	/* Twice is once. */
+	programs_end(programs_find(house->programs, 2), VGPU_END_HUNG);
+	assert_int_equal(programs_find(house->programs, 2)->end, VGPU_END_KILLED);
+	worker_is_reaped(worker);
+	assert_null(programs_find(house->programs, 2));
+	assert_int_equal(programs_ended(house->programs, name_end_index(VGPU_END_KILLED)), 2);
+}
+
+/* The peer goes while its window is described; while it waits, opens, runs, ends, is closed. */
+static void a_peer_goes_in_each_state(void **state)
+{
+	struct house *house = *state;
+	struct program *worker;
+
+	give_window(house, 0, true);
+	assert_int_equal(doubles.jobs, 1);
+	leave(house, 0);
+	assert_int_equal(doubles.jobs, 0);
+	house->vm.settings.paused = 1;
+	arrives(house, 1);
+	open_channel(house, 1, 0);
+	leave(house, 1);
+	assert_int_equal(programs_num(house->programs), 0);
+	house->vm.settings.paused = 0;
+	arrives(house, 2);
+	open_channel(house, 2, 0);
+	worker = worker_last();
+	leave(house, 2);
+	assert_true(worker->ended);
+	assert_int_equal(programs_num(house->programs), 1);
+	worker_is_reaped(worker);
+	worker = runs(house, 3);
+	leave(house, 3);
+	worker_is_reaped(worker);
+	worker = runs(house, 4);
+	worker_fails(worker, VGPU_END_WORKER_LOST);
+	leave(house, 4);
+	worker_is_reaped(worker);
+	worker = runs(house, 5);
+	close_channel(house, 5, 0);
+	leave(house, 5);
+	worker_is_reaped(worker);
+	assert_int_equal(programs_num(house->programs), 0);
+}
+
+static void a_vm_is_removed_in_each_state(void **state)
+{
+	struct house *house = *state;
+	struct program *opening, *running, *lost;
+
+	lost = runs(house, 0);
+	worker_fails(lost, VGPU_END_WORKER_LOST);
+	running = runs(house, 1);
+	arrives(house, 2);
+	open_channel(house, 2, 0);
+	opening = worker_last();
+	give_window(house, 3, true); /* is being described */
+	TAILQ_REMOVE(&house->broker.vms, &house->vm, link);
+	programs_vm_removed(house->programs, &house->vm);
+	assert_true(opening->ended && running->ended);
+	hears_channel(house, 2, 0, VGPU_CHANNEL_LOST, VGPU_END_KILLED);
+	for (unsigned i = 0; i < 4; i++)
+		leave(house, i);
+	memset(&house->vm, 0xff, sizeof(house->vm)); /* nothing looks at it any more */
+	worker_is_reaped(running);
+	worker_is_reaped(lost);
+	worker_is_reaped(opening);
+	assert_int_equal(house->emptied, 1);
+}
+
+/* The daemon ends while there is one of each. */
+static void the_daemon_ends(void **state)
+{
+	struct house *house = *state;
+
+	worker_fails(runs(house, 0), VGPU_END_WORKER_LOST);
+	runs(house, 1);
+	runs(house, 2);
+	close_channel(house, 2, 0);
+	arrives(house, 3);
+	open_channel(house, 3, 0);
+	give_window(house, 4, true);
+	assert_int_equal(programs_num(house->programs), 4);
+	/* teardown() closes */
+}
+
+static void workers_that_cannot_start(void **state)
+{
+	struct house *house = *state;
+
+	arrives(house, 0);
+	doubles.start_error = -EMFILE;
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_WORKER_NOT_STARTED);
+	assert_int_equal(programs_num(house->programs), 0);
+	doubles.start_error = 0;
+	doubles.descriptors_short = true;
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_WORKER_NOT_STARTED);
+	doubles.descriptors_short = false;
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	worker_fails(worker_last(), VGPU_END_NO_DEVICE);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_NO_DEVICE);
+}
+
+/* --- windows --- */
+
+static void windows_that_cannot_be_described(void **state)
+{
+	struct house *house = *state;
+
+	give_window(house, 0, true);
+	open_channel(house, 0, 0); /* it waits for the description */
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	assert_null(worker_last());
+	describer_ends(VGPU_END_NO_DEVICE);
+	hears_window(house, 0, false, VGPU_END_NO_DEVICE);
+	assert_int_equal(doubles.told[doubles.told_num - 2].state, VGPU_CHANNEL_LOST);
+	assert_int_equal(doubles.told[doubles.told_num - 2].end, VGPU_END_NO_DEVICE);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_NO_DEVICE);
+	/* A change makes it try again; a window that kills the describer is bad for good. */
+	programs_vm_changed(house->programs, &house->vm);
+	assert_int_equal(doubles.jobs, 1);
+	describer_ends(VGPU_END_WINDOW_BAD);
+	hears_window(house, 0, false, VGPU_END_WINDOW_BAD);
+	programs_vm_changed(house->programs, &house->vm);
+	assert_int_equal(doubles.jobs, 0);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_WINDOW_BAD);
+}
+
+static void a_window_that_waits_is_described_before_its_worker_starts(void **state)
+{
+	struct house *house = *state;
+
+	give_window(house, 0, true);
+	open_channel(house, 0, 0);
+	assert_null(worker_last());
+	describer_ends(VGPU_END_NONE);
+	assert_non_null(worker_last());
+	worker_binds(worker_last());
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
+}
+
+static void descriptors_that_are_no_window(void **state)
+{
+	struct house *house = *state;
+	const struct vgpu_window_frame frame = { .size_bytes = WINDOW_BYTES,
+						 .flags = VGPU_WINDOW_OF_PROGRAM };
+
+	programs_port_handler.window(house->programs, &house->vm, &house->at[0], &frame,
+				     memfd_create("unsealed", MFD_CLOEXEC));
+	hears_window(house, 0, false, VGPU_END_WINDOW_BAD);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_WINDOW_BAD);
+	/* A better one counts. */
+	give_window(house, 0, true);
+	describer_ends(VGPU_END_NONE);
+	hears_window(house, 0, true, VGPU_END_NONE);
+	/* None is taken while a channel is open. */
+	open_channel(house, 0, 0);
+	give_window(house, 0, true);
+	assert_non_null(house->peer[0].broke);
+}
+
+static void opens_that_break_the_protocol(void **state)
+{
+	struct house *house = *state;
+	const struct vgpu_channel_open open = { .control_page = FIRST_CONTROL_PAGE };
+	const struct vgpu_channel_open bad_page = { .control_page = 1 };
+	int fds[2] = { make_window(), make_window() };
+
+	open_channel(house, 0, 0); /* without a window */
+	assert_non_null(house->peer[0].broke);
+	arrives(house, 1);
+	programs_port_handler.channel_open(house->programs, &house->at[1], &open, fds);
+	assert_non_null(house->peer[1].broke); /* they are no eventfds */
+	arrives(house, 2);
+	open_channel(house, 2, 1);
+	hears_channel(house, 2, 1, VGPU_CHANNEL_LOST, VGPU_END_NO_CHANNEL);
+	fds[0] = eventfd(0, EFD_CLOEXEC);
+	fds[1] = eventfd(0, EFD_CLOEXEC);
+	programs_port_handler.channel_open(house->programs, &house->at[2], &bad_page, fds);
+	hears_channel(house, 2, 0, VGPU_CHANNEL_LOST, VGPU_END_BAD_COMMAND);
+	assert_int_equal(programs_num(house->programs), 0);
+}
+
+/* --- how many --- */
+
+static void a_device_has_48_channels(void **state)
+{
+	struct house *house = *state;
+
+	house->vm.settings.max_programs = 64;
+	give_window(house, 0, false);
+	describer_ends(VGPU_END_NONE);
+	for (uint32_t i = 0; i < VGPU_CHANNELS; i++) {
+		open_channel(house, 0, i);
+		worker_binds(worker_last());
+		hears_channel(house, 0, i, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
+	}
+	open_channel(house, 0, VGPU_CHANNELS);
+	hears_channel(house, 0, VGPU_CHANNELS, VGPU_CHANNEL_LOST, VGPU_END_NO_CHANNEL);
+	assert_int_equal(programs_of_vm(house->programs, &house->vm), VGPU_CHANNELS);
+}
+
+static void at_most(struct house *house, unsigned max)
+{
+	house->vm.settings.max_programs = max;
+	for (unsigned i = 0; i < max; i++)
+		runs(house, i);
+	arrives(house, max);
+	open_channel(house, max, 0);
+	hears_channel(house, max, 0, VGPU_CHANNEL_LOST, VGPU_END_TOO_MANY_PROGRAMS);
+	assert_int_equal(programs_num(house->programs), max);
+	/* One that ends makes room at once, though its worker is still there. */
+	close_channel(house, 0, 0);
+	open_channel(house, max, 0);
+	hears_channel(house, max, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	assert_int_equal(programs_num(house->programs), max + 1);
+}
+
+static void max_programs_of_1(void **state)
+{
+	at_most(*state, 1);
+}
+
+static void max_programs_of_64(void **state)
+{
+	at_most(*state, 64);
+}
+
+/* Workers that a driver does not let go must not pile up without end. */
+static void workers_that_are_never_reaped(void **state)
+{
+	struct house *house = *state;
+
+	house->vm.settings.max_programs = 1;
+	for (unsigned i = 0; i < 48; i++) {
+		runs(house, i);
+		leave(house, i);
+	}
+	arrives(house, 48);
+	open_channel(house, 48, 0);
+	hears_channel(house, 48, 0, VGPU_CHANNEL_LOST, VGPU_END_WORKER_NOT_STARTED);
+	worker_is_reaped(worker_last());
+	open_channel(house, 48, 0);
+	hears_channel(house, 48, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+}
+
+/* --- who may --- */
+
+static void programs_are_off_until_they_are_on(void **state)
+{
+	struct house *house = *state;
+	struct program *worker;
+
+	house->vm.settings.programs = 0;
+	give_window(house, 0, true);
+	hears_window(house, 0, false, VGPU_END_PROGRAMS_OFF);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_PROGRAMS_OFF);
+	house->vm.settings.programs = 1;
+	programs_vm_changed(house->programs, &house->vm);
+	assert_true(doubles.spares_wanted);
+	describer_ends(VGPU_END_NONE);
+	hears_window(house, 0, true, VGPU_END_NONE);
+	open_channel(house, 0, 0);
+	worker = worker_last();
+	worker_binds(worker);
+	house->vm.settings.programs = 0;
+	programs_vm_changed(house->programs, &house->vm);
+	assert_true(worker->ended);
+	assert_false(doubles.spares_wanted);
+	hears_window(house, 0, false, VGPU_END_PROGRAMS_OFF);
+	assert_int_equal(programs_ended(house->programs, name_end_index(VGPU_END_SWITCHED_OFF)), 1);
+}
+
+static void a_pause_holds_back_what_has_not_started(void **state)
+{
+	struct house *house = *state;
+
+	house->vm.settings.paused = 1;
+	arrives(house, 0);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	assert_null(worker_last());
+	house->vm.settings.paused = 0;
+	programs_vm_changed(house->programs, &house->vm);
+	assert_non_null(worker_last());
+}
+
+static void a_drain_refuses_new_ones(void **state)
+{
+	struct house *house = *state;
+
+	runs(house, 0);
+	house->broker.draining = true;
+	arrives(house, 1);
+	open_channel(house, 1, 0);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_LOST, VGPU_END_DRAINING);
+	assert_int_equal(programs_num(house->programs), 1);
+	house->broker.draining = false;
+	open_channel(house, 1, 0);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+}
+
+/* Each part that is missing refuses programs, and is named; the administrator may let them run. */
+static void confinement_that_lacks_parts(void **state)
+{
+	static const struct {
+		unsigned parts;
+		const char *why, *confine_state, *refusal;
+	} hosts[] = {
+		{ SANDBOX_ALL & ~SANDBOX_NAMESPACES, "no namespaces", "yes", "no namespaces" },
+		{ SANDBOX_ALL & ~SANDBOX_CGROUP, "no cgroup", "yes", "no cgroup" },
+		{ SANDBOX_ALL & ~SANDBOX_USER, "no users of their own", "yes",
+		  "no users of their own" },
+		{ 0, "", "yes", "this build has no sandbox for workers" },
+		{ SANDBOX_ALL, "", "failed", "no filter for system calls (seccomp)" },
+	};
+	struct house *house = *state;
+	struct program *worker = runs(house, 0);
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		doubles.sandbox_parts = hosts[i].parts;
+		doubles.sandbox_why = hosts[i].why;
+		doubles.confine_state = hosts[i].confine_state;
+		house->conf->programs_unconfined = false;
+		programs_conf_changed(house->programs);
+		assert_string_equal(programs_refusal(house->programs), hosts[i].refusal);
+		assert_false(programs_unconfined(house->programs));
+		assert_false(doubles.spares_wanted);
+		hears_window(house, 0, false, VGPU_END_NO_CONFINEMENT);
+		house->conf->programs_unconfined = true;
+		programs_conf_changed(house->programs);
+		assert_null(programs_refusal(house->programs));
+		assert_true(programs_unconfined(house->programs));
+		hears_window(house, 0, true, VGPU_END_NONE);
+	}
+	house->conf->programs_unconfined = false;
+	programs_conf_changed(house->programs);
+	open_channel(house, 1, 0);
+	give_window(house, 1, true);
+	hears_window(house, 1, false, VGPU_END_NO_CONFINEMENT);
+	open_channel(house, 1, 0);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_LOST, VGPU_END_NO_CONFINEMENT);
+	/* One that runs ends when its VM is looked at again. */
+	programs_vm_changed(house->programs, &house->vm);
+	assert_true(worker->ended);
+	/* An administrator who wants no confinement at all refuses no program for that. */
+	house->conf->confine = CONFINE_NO;
+	programs_conf_changed(house->programs);
+	assert_null(programs_refusal(house->programs));
+	assert_true(programs_unconfined(house->programs));
+}
+
+/* --- what they run on --- */
+
+static void auto_waits_until_it_is_known(void **state)
+{
+	struct house *house = *state;
+
+	doubles.executor = VGPU_EXECUTOR_NONE;
+	give_window(house, 0, true);
+	open_channel(house, 0, 0);
+	assert_int_equal(doubles.jobs, 0);
+	programs_executors_changed(house->programs);
+	assert_int_equal(doubles.jobs, 0);
+	doubles.executor = VGPU_EXECUTOR_CUDA;
+	programs_executors_changed(house->programs);
+	describer_ends(VGPU_END_NONE);
+	assert_string_equal(programs_next(house->programs, NULL)->executor, "cuda:0");
+	assert_non_null(worker_last());
+}
+
+static void an_executor_without_a_device(void **state)
+{
+	struct house *house = *state;
+
+	doubles.executor = VGPU_EXECUTOR_NONE;
+	doubles.executor_trouble = "there is none";
+	give_window(house, 0, true);
+	hears_window(house, 0, false, VGPU_END_NO_DEVICE);
+	open_channel(house, 0, 0);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_NO_DEVICE);
+	doubles.executor_trouble = NULL;
+	doubles.executor = VGPU_EXECUTOR_CPU;
+	programs_executors_changed(house->programs);
+	describer_ends(VGPU_END_NONE);
+	hears_window(house, 0, true, VGPU_END_NONE);
+}
+
+/* A program sees one GPU; a device's window is described anew when its VM moves. */
+static void a_vm_moves_to_another_pool(void **state)
+{
+	struct house *house = *state;
+
+	snprintf(house->conf->pool[1].executor, CONF_EXECUTOR_SIZE, "cuda:1");
+	arrives(house, 0);
+	give_window(house, 1, false);
+	describer_ends(VGPU_END_NONE);
+	house->vm.sched.pool = 1;
+	programs_vm_changed(house->programs, &house->vm);
+	assert_int_equal(doubles.jobs, 1);
+	open_channel(house, 1, 0); /* waits */
+	assert_null(worker_last());
+	describer_ends(VGPU_END_NONE);
+	assert_string_equal(programs_find(house->programs, 1)->executor, "cuda:1");
+	open_channel(house, 0, 0);
+	assert_string_equal(programs_find(house->programs, 2)->executor, "cpu");
+}
+
+int main(void)
+{
+#define PROGRAMS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		PROGRAMS_TEST(from_its_window_to_its_end),
+		PROGRAMS_TEST(a_channel_that_is_not_reaped_is_taken),
+		PROGRAMS_TEST(a_lost_channel_is_reaped_before_its_close),
+		PROGRAMS_TEST(a_worker_that_is_reaped_at_once),
+		PROGRAMS_TEST(the_administrator_ends_one_in_each_state),
+		PROGRAMS_TEST(a_peer_goes_in_each_state),
+		PROGRAMS_TEST(a_vm_is_removed_in_each_state),
+		PROGRAMS_TEST(the_daemon_ends),
+		PROGRAMS_TEST(workers_that_cannot_start),
+		PROGRAMS_TEST(windows_that_cannot_be_described),
+		PROGRAMS_TEST(a_window_that_waits_is_described_before_its_worker_starts),
+		PROGRAMS_TEST(descriptors_that_are_no_window),
+		PROGRAMS_TEST(opens_that_break_the_protocol),
+		PROGRAMS_TEST(a_device_has_48_channels),
+		PROGRAMS_TEST(max_programs_of_1),
+		PROGRAMS_TEST(max_programs_of_64),
+		PROGRAMS_TEST(workers_that_are_never_reaped),
+		PROGRAMS_TEST(programs_are_off_until_they_are_on),
+		PROGRAMS_TEST(a_pause_holds_back_what_has_not_started),
+		PROGRAMS_TEST(a_drain_refuses_new_ones),
+		PROGRAMS_TEST(confinement_that_lacks_parts),
+		PROGRAMS_TEST(auto_waits_until_it_is_known),
+		PROGRAMS_TEST(an_executor_without_a_device),
+		PROGRAMS_TEST(a_vm_moves_to_another_pool),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

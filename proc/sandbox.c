@@ -26,11 +26,15 @@
 #define NAMESPACES (CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS)
 #define CAPABILITY(number) (UINT64_C(1) << (number))
 
-/* A worker that may still be there. */
+/* A worker that may still be there. Its place is free where both pid and group are 0. */
 struct inmate {
-	pid_t pid; /* 0: the place is free */
+	pid_t pid; /* 0: it has ended */
 	int pidfd;
+	bool group; /* its cgroup is to be removed */
 };
+
+#define GROUP_RETRY_MS 200 /* until the next attempt to remove a cgroup that is not empty yet */
+#define CLOSE_STEP_MS 10
 
 static unsigned parts;
 static bool wanted;
@@ -225,19 +229,58 @@ static void enter(unsigned place, int procs)
 
 /* --- in the starter --- */
 
-/* Frees the places of workers that have ended, and kills what is left in their cgroups. */
-static void bury(void)
+/*
+ * Waits for fd (-1: none) and for the ends of workers, and frees the places of those that have ended.
+ * What is left in a cgroup is killed; a process that is stuck in the driver keeps its cgroup, and
+ * that its place. Return: whether fd can be read.
+ */
+static bool bury(int fd, int timeout_ms)
 {
-	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++) {
-		struct pollfd ended = { .fd = inmates[i].pidfd, .events = POLLIN };
+	static struct pollfd watched[1 + SANDBOX_WORKERS_MAX];
+	static unsigned place[1 + SANDBOX_WORKERS_MAX];
+	nfds_t num = 1;
+	int found;
 
-		if (inmates[i].pid == 0 || poll(&ended, 1, 0) != 1)
+	watched[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++) {
+		if (inmates[i].pid == 0)
 			continue;
-		close(inmates[i].pidfd);
-		inmates[i].pid = 0;
-		if (parts & SANDBOX_CGROUP)
-			sandbox_cgroup_remove(i);
+		place[num] = i;
+		watched[num++] = (struct pollfd){ .fd = inmates[i].pidfd, .events = POLLIN };
 	}
+	found = poll(watched, num, timeout_ms);
+	for (nfds_t n = 1; found > 0 && n < num; n++) {
+		if (watched[n].revents == 0)
+			continue;
+		close(inmates[place[n]].pidfd);
+		inmates[place[n]].pid = 0;
+	}
+	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++)
+		if (inmates[i].pid == 0 && inmates[i].group)
+			inmates[i].group = sandbox_cgroup_remove(i) == -EBUSY;
+	return found > 0 && watched[0].revents != 0;
+}
+
+/* Return: whether a worker may still be there; whether one has left a cgroup. */
+static bool any_inmate(bool *group)
+{
+	bool any = false;
+
+	*group = false;
+	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++) {
+		any |= inmates[i].pid != 0 || inmates[i].group;
+		*group |= inmates[i].pid == 0 && inmates[i].group;
+	}
+	return any;
+}
+
+void sandbox_wait(int fd)
+{
+	bool group;
+
+	do
+		any_inmate(&group);
+	while (!bury(fd, group ? GROUP_RETRY_MS : -1));
 }
 
 /* Return: a place that is free, -EAGAIN: there is none. */
@@ -249,7 +292,7 @@ static int find_place(void)
 	for (unsigned n = 0; n < SANDBOX_WORKERS_MAX; n++) {
 		unsigned place = next++ % SANDBOX_WORKERS_MAX;
 
-		if (inmates[place].pid == 0)
+		if (inmates[place].pid == 0 && !inmates[place].group)
 			return (int)place;
 	}
 	return -EAGAIN;
@@ -261,11 +304,12 @@ int sandbox_clone(uint64_t memory_bytes)
 	int place, pidfd = -1, procs = -1;
 	long pid;
 
-	bury();
+	bury(-1, 0);
 	place = find_place();
 	if (place < 0)
 		return place;
 	if (parts & SANDBOX_CGROUP) {
+		inmates[place].group = true;
 		procs = sandbox_cgroup_make((unsigned)place, memory_bytes);
 		if (procs < 0)
 			return procs;
@@ -282,7 +326,9 @@ int sandbox_clone(uint64_t memory_bytes)
 	if (pid < 0)
 		pid = -errno;
 	else
-		inmates[place] = (struct inmate){ .pid = (pid_t)pid, .pidfd = pidfd };
+		inmates[place] = (struct inmate){ .pid = (pid_t)pid,
+						  .pidfd = pidfd,
+						  .group = (parts & SANDBOX_CGROUP) != 0 };
 	if (procs >= 0)
 		close(procs);
 	return (int)pid;
@@ -300,4 +346,21 @@ int sandbox_kill(pid_t pid)
 		return 0;
 	}
 	return -ESRCH;
+}
+
+void sandbox_close(void)
+{
+	bool group;
+
+	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++)
+		if (inmates[i].pid != 0)
+			sandbox_kill(inmates[i].pid);
+	for (int left_ms = SANDBOX_CLOSE_MS; left_ms > 0 && any_inmate(&group);
+	     left_ms -= CLOSE_STEP_MS) {
+		bury(-1, 0);
+		if (any_inmate(&group))
+			poll(NULL, 0, CLOSE_STEP_MS);
+	}
+	if (parts & SANDBOX_CGROUP)
+		sandbox_cgroup_close();
 }

@@ -46,6 +46,17 @@ int sandbox_clone(uint64_t memory_bytes);
 /* Ends a worker and all that it started. Return: 0, -ESRCH: it has ended already. */
 int sandbox_kill(pid_t pid);
 
+/* Returns once fd can be read. Meanwhile it removes what is left of workers that have ended. */
+void sandbox_wait(int fd);
+
+/*
+ * Ends all workers, and removes what is left of them. It waits SANDBOX_CLOSE_MS at most: the next
+ * vgpud removes the rest.
+ */
+void sandbox_close(void);
+
+#define SANDBOX_CLOSE_MS 1000
+
 /*
  * Return: whether workers of this build can be shut in; a sanitizer needs files beyond the sandbox.
  */

@@ -89,13 +89,14 @@ static int move_down(int own)
 	return err;
 }
 
-static void remove_group(const char *name)
+/* Return: 0 or -errno. */
+static int remove_group(const char *name)
 {
 	char path[NAME_MAX + sizeof("/cgroup.kill")];
 
 	snprintf(path, sizeof(path), "%s/cgroup.kill", name);
 	write_file(workers, path, "1");
-	unlinkat(workers, name, AT_REMOVEDIR);
+	return unlinkat(workers, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Kills what an earlier vgpud left. A process that is stuck in the driver stays, with its group. */
@@ -190,10 +191,17 @@ void sandbox_cgroup_kill(unsigned place)
 	write_file(workers, path, "1");
 }
 
-void sandbox_cgroup_remove(unsigned place)
+int sandbox_cgroup_remove(unsigned place)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "%u", place);
-	remove_group(name);
+	return remove_group(name);
+}
+
+void sandbox_cgroup_close(void)
+{
+	unlinkat(workers, "../workers", AT_REMOVEDIR);
+	close(workers);
+	workers = -1;
 }

@@ -16,15 +16,21 @@
 int sandbox_cgroup_open(char *why, size_t why_size);
 
 /*
- * Makes a worker's cgroup, with a bound on its memory. Return: a descriptor of its cgroup.procs, into which the worker writes
- * "0" to join, or -errno.
+ * Makes a worker's cgroup, with a bound on its memory. Return: a descriptor of its cgroup.procs, into
+ * which the worker writes "0" to join, or -errno.
  */
 int sandbox_cgroup_make(unsigned place, uint64_t memory_bytes);
 
 /* Kills all processes in it. */
 void sandbox_cgroup_kill(unsigned place);
 
-/* The same, and removes it. */
-void sandbox_cgroup_remove(unsigned place);
+/*
+ * The same, and removes it. Return: 0 or -errno; -EBUSY: a process in it has not ended yet, which in
+ * the driver may take long.
+ */
+int sandbox_cgroup_remove(unsigned place);
+
+/* Removes the group of all workers' groups, if it is empty. */
+void sandbox_cgroup_close(void);
 
 #endif

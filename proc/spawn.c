@@ -6,11 +6,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "proc/starter.h"
 
 #define PATIENCE_S 5 /* with the starter, which answers within a millisecond or never */
+#define END_MS (2 * SANDBOX_CLOSE_MS)
 
 extern char **environ;
 
@@ -73,6 +76,13 @@ static int read_hello(void)
 	return 0;
 }
 
+static void hang_up(void)
+{
+	if (starter_fd >= 0)
+		close(starter_fd);
+	starter_fd = -1;
+}
+
 int spawn_open(pid_t *pid, const struct spawn_fixed *fixed)
 {
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
@@ -102,17 +112,10 @@ int spawn_open(pid_t *pid, const struct spawn_fixed *fixed)
 	starter_pid = *pid;
 	err = read_hello();
 	if (err != 0) {
-		spawn_close();
+		hang_up();
 		waitpid(*pid, NULL, 0);
 	}
 	return err;
-}
-
-void spawn_close(void)
-{
-	if (starter_fd >= 0)
-		close(starter_fd);
-	starter_fd = -1;
 }
 
 /* Writes what stands before the argument. Return: 0, or -EINVAL: the caller's mistake. */
@@ -175,6 +178,22 @@ static int send_order(enum spawn_role role, const char *argument, const struct s
 	return sent < 0 ? -errno : 0;
 }
 
+void spawn_close(void)
+{
+	struct pollfd end = { .events = POLLIN };
+
+	if (starter_fd < 0)
+		return;
+	send_order((enum spawn_role)SPAWN_END, "", NULL, 0);
+	hang_up();
+	/* The starter dies with this process, which must not end before the groups are removed. */
+	end.fd = (int)syscall(SYS_pidfd_open, starter_pid, 0);
+	if (end.fd < 0)
+		return;
+	poll(&end, 1, END_MS);
+	close(end.fd);
+}
+
 /* Return: the child's pid or -errno. */
 static int read_answer(void)
 {
@@ -196,7 +215,7 @@ static int read_answer(void)
 static void give_up_late(int result)
 {
 	if (result == -ETIMEDOUT && kill(starter_pid, SIGKILL) < 0)
-		spawn_close();
+		hang_up();
 }
 
 int spawn_start(pid_t *pid, enum spawn_role role, const char *argument, const struct spawn_fd *fds,

@@ -47,7 +47,10 @@ int spawn_kill(pid_t pid);
 /* Ends a child that was just started and cannot be watched. */
 void spawn_abandon(pid_t pid);
 
-/* Ends the starter; what it started goes on. */
+/*
+ * Ends the starter, and with it the workers that are left; other processes go on. Waits until that
+ * is done, two seconds at most.
+ */
 void spawn_close(void);
 
 #endif

@@ -24,7 +24,8 @@ enum spawn_role {
 	SPAWN_FILES,
 	SPAWN_COMMAND, /* which is a shell */
 	SPAWN_ROLE_NUM,
-	SPAWN_KILL = 100 /* no role: an order to end a worker; argument: its pid */
+	SPAWN_KILL = 100, /* no role: an order to end a worker; argument: its pid */
+	SPAWN_END /* no role: an order to end all workers and the starter; it has no answer */
 };
 
 extern const char *const spawn_name[SPAWN_ROLE_NUM];

@@ -35,6 +35,9 @@
  * Of all processes this alone keeps the rights that vgpud was started with: it needs them for the
  * sandboxes of workers (sandbox.c). vgpud drops its own before it opens a socket.
  *
+ * A worker's cgroup has to be removed by this process, too, which hears of the worker's end by a
+ * pidfd while it waits for orders.
+ *
  * CLONE_PARENT makes the new process a child of vgpud, which is told of its end and reaps it as one
  * of its own. An order can only name a role and, for a worker or a query, an argument: an attacker
  * who has taken vgpud over cannot have another program started.
@@ -277,9 +280,16 @@ int starter_main(const struct spawn_fixed *fixed)
 				   hello.why);
 	if (send(SPAWN_FD_FIRST, &hello, sizeof(hello), MSG_NOSIGNAL) != sizeof(hello))
 		return 1;
-	while (read_order(&order, fds, &fd_num) == 1) {
+	for (;;) {
 		struct starter_answer answer = { .pid = -EMFILE };
 
+		sandbox_wait(SPAWN_FD_FIRST);
+		if (read_order(&order, fds, &fd_num) != 1)
+			break;
+		if (order.role == SPAWN_END) {
+			sandbox_close();
+			break;
+		}
 		if (fd_num == order.fd_num)
 			answer.pid = start(fixed, &order, program, fds);
 		for (unsigned i = 0; i < fd_num; i++)
@@ -287,5 +297,9 @@ int starter_main(const struct spawn_fixed *fixed)
 		if (send(SPAWN_FD_FIRST, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
 			break;
 	}
+	/*
+	 * A vgpud that was killed gave no order to remove groups: the next one, which may be there
+	 * already, empties them at its start, and must not have its own workers' groups removed here.
+	 */
 	return 0;
 }

@@ -164,6 +164,22 @@ class Sandbox(unittest.TestCase):
         wait_until(lambda: len(self.workers()) == 3, "workers again", interval_s=0.2)
         self.works()
 
+    def test_workers_that_ended_leave_no_group(self):
+        self.start()
+        pid = self.wait_workers()[0]
+        directory = f"/sys/fs/cgroup{self.group(pid)}"
+        self.guest.begin(f"echo 0 > {directory}/cgroup.procs; exec sleep 5005")  # which is not gone the moment that the worker is
+        wait_until(lambda: self.sleeps("5005") == 1, "one in the group", interval_s=0.2)
+        self.sh(f"kill -KILL {pid}")
+        wait_until(lambda: not self.sh(f"ls -d {directory} 2>/dev/null"), "its group to be removed", interval_s=0.2)
+        self.wait_workers()
+        self.assertEqual(len(self.sh("ls -d /sys/fs/cgroup/workers/*/").split()), 3)
+        self.works()
+        self.end()
+        self.assertEqual(self.sh("ls -d /sys/fs/cgroup/workers 2>/dev/null"), "")
+        self.start()
+        self.works()
+
     def test_the_next_vgpud_ends_what_the_last_one_left(self):
         self.start()
         pid = self.wait_workers()[0]

@@ -31,6 +31,7 @@
 
 #define IN_FLIGHT 32
 #define LONGEST_ROUND_US 120000
+#define LONGEST_START_NS (60 * UTIL_NS_PER_S)
 #define ALARM \
 	(UINT64_C(1) << 63) /* from the child: the number of records met twice at the start \
 			     */
@@ -160,9 +161,12 @@ static bool read_ids(int fd)
 	return n > 0;
 }
 
-static void play_round(void)
+/* from_answer: the child lives until its first answer at least, else its start may be all it had. */
+static void play_round(bool from_answer)
 {
-	uint64_t end_ns = util_now_ns() + random_u64() % LONGEST_ROUND_US * UTIL_NS_PER_US;
+	uint64_t life_ns = random_u64() % LONGEST_ROUND_US * UTIL_NS_PER_US;
+	uint64_t end_ns = util_now_ns() + (from_answer ? LONGEST_START_NS : life_ns);
+	uint64_t before = answered_num;
 	int fds[2], status;
 	bool killed = false;
 	pid_t pid;
@@ -182,12 +186,19 @@ static void play_round(void)
 		uint64_t now_ns = util_now_ns();
 		struct timespec left = { 0 };
 
+		if (from_answer && answered_num > before) {
+			end_ns = now_ns + life_ns;
+			from_answer = false;
+		}
 		if (!killed && now_ns >= end_ns) {
 			kill(pid, SIGKILL);
 			killed = true;
 		}
 		if (!killed)
-			left.tv_nsec = (long)(end_ns - now_ns);
+			left = (struct timespec){
+				.tv_sec = (time_t)((end_ns - now_ns) / UTIL_NS_PER_S),
+				.tv_nsec = (long)((end_ns - now_ns) % UTIL_NS_PER_S)
+			};
 		if (ppoll(&pfd, 1, killed ? NULL : &left, NULL) > 0 && !read_ids(fds[0]))
 			break;
 	}
@@ -294,7 +305,7 @@ int main(int argc, char **argv)
 	printf("# %llu rounds\n", (unsigned long long)rounds);
 	fflush(stdout);
 	for (uint64_t i = 0; i < rounds; i++)
-		play_round();
+		play_round(i % 2 == 1);
 	check();
 	free(answered);
 	return tests_failed ? 1 : 0;

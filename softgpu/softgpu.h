@@ -89,10 +89,12 @@ struct softgpu_switches {
 	uint32_t fault_late_ms;
 	/* Copies and sets move at most that much in a second, all together. */
 	uint32_t slow_copy_mib_s;
+	/* [no-write-values] stream_write_value and stream_wait_value are NOT_SUPPORTED, as on old GPUs. */
+	bool no_write_values;
 };
 
 /*
- * Reads one switch as a command line has it: "block-free", "queue=N" (1 to 1,000,000), "fault-late"
+ * Reads one switch as a command line has it: "block-free", "no-write-values", "queue=N" (1 to 1,000,000), "fault-late"
  * (50 ms) or "fault-late=MS" (1 to 60,000), "slow-copy" (100 MiB/s) or "slow-copy=MIB" (1 to
  * 1,000,000). Return: 0, -EINVAL no such switch, -ERANGE its number is outside of the bounds.
  */

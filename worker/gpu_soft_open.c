@@ -68,7 +68,7 @@ static int read_words(struct softgpu_config *config, const char *words, char *wh
 		if (len >= sizeof(word) || read_word(config, word) != 0) {
 			snprintf(why, why_size,
 				 "%s: softgpu has no such switch (memory=, processors=, "
-				 "block-free, queue=, fault-late, slow-copy)",
+				 "block-free, queue=, fault-late, slow-copy, no-write-values)",
 				 word);
 			return -EINVAL;
 		}
@@ -110,10 +110,10 @@ int gpu_soft_open(struct gpu **out, const char *words, struct output *output, ch
 		return -ENOMEM;
 	}
 	soft->gpu.ops = &gpu_soft_ops;
-	soft->gpu.writes_values = true;
 	soft->output = output;
 	config.host = surroundings(soft);
 	err = read_words(&config, words, why, why_size);
+	soft->gpu.writes_values = !config.switches.no_write_values;
 	if (err == 0) {
 		result = softgpu_open(&config, &soft->device);
 		if (result == SOFTGPU_SUCCESS) {

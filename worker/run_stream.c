@@ -88,8 +88,11 @@ CUresult run_stream_write_value(struct program *program, const struct vgpu_comma
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!is_word(program, args->address, args->bytes))
 		return CUDA_ERROR_INVALID_VALUE;
+	if ((args->flags & VGPU_WRITE_MARK) != 0 && !program->gpu->writes_values)
+		return CUDA_SUCCESS;
 	return program->gpu->ops->stream_write_value(program->gpu, stream, args->address,
-						     args->value, args->bytes, args->flags);
+						     args->value, args->bytes,
+						     args->flags & ~VGPU_WRITE_MARK);
 }
 
 CUresult run_stream_wait_value(struct program *program, const struct vgpu_command *command,

@@ -192,6 +192,12 @@ VGPU_COMMAND_TABLE(VGPU_CMD_STRUCT)
 #define VGPU_COPY_TO_WINDOW 1u /* else: device memory, or any address */
 #define VGPU_COPY_FROM_WINDOW 2u
 
+/*
+ * STREAM_WRITE_VALUE: the word says how far the stream has come, and the program can ask the stream
+ * instead. On a GPU that cannot write values such a command does nothing.
+ */
+#define VGPU_WRITE_MARK 0x80000000u
+
 /* LAUNCH */
 #define VGPU_LAUNCH_COOPERATIVE 1u
 

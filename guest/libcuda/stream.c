@@ -181,13 +181,17 @@ static CUresult wait_word(const struct stream *stream, const volatile uint32_t *
 	return CUDA_SUCCESS;
 }
 
-/* Has the GPU write `number` once it has done all that was submitted so far. */
+/*
+ * Has the GPU write `number` once it has done all that was submitted so far. One that cannot write values
+ * leaves the word as it is: then wait_word() ends when the stream has nothing left to do.
+ */
 static CUresult put_mark(const struct stream *stream, const volatile uint32_t *word,
 			 uint32_t number)
 {
 	struct vgpu_cmd_stream_write_value args = { .address = (uintptr_t)word,
 						    .value = number,
 						    .bytes = 4,
+						    .flags = VGPU_WRITE_MARK,
 						    .stream = stream->object.index };
 	struct vgpu_order order = { CORE_ORDER(STREAM_WRITE_VALUE, args) };
 

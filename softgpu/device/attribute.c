@@ -72,6 +72,12 @@ static const struct {
 };
 #define ATTRIBUTE_MULTIPROCESSOR_COUNT 16
 
+/* Return: whether it says that streams can write and wait for words. */
+static bool is_of_values(int attribute)
+{
+	return (attribute >= 92 && attribute <= 94) || attribute == 122 || attribute == 123;
+}
+
 enum softgpu_result softgpu_device_attribute(struct softgpu *gpu, int attribute, int *value)
 {
 	if (!value || attribute < 1 || attribute > ATTRIBUTE_LAST)
@@ -83,6 +89,8 @@ enum softgpu_result softgpu_device_attribute(struct softgpu *gpu, int attribute,
 		if (ATTRIBUTES[i].number == attribute)
 			*value = ATTRIBUTES[i].value;
 	}
+	if (gpu->config.switches.no_write_values && is_of_values(attribute))
+		*value = 0;
 	return SOFTGPU_SUCCESS;
 }
 

@@ -184,6 +184,8 @@ enum softgpu_result softgpu_stream_write_value(struct softgpu *gpu, struct softg
 
 	if (result != SOFTGPU_SUCCESS)
 		return result;
+	if (gpu->config.switches.no_write_values)
+		return sg_device_leave(gpu, SOFTGPU_NOT_SUPPORTED);
 	if (!value_is_good(gpu, &given))
 		return sg_device_leave(gpu, SOFTGPU_INVALID_VALUE);
 	command = sg_command_new(SG_COMMAND_WRITE_VALUE);
@@ -203,6 +205,8 @@ enum softgpu_result softgpu_stream_wait_value(struct softgpu *gpu, struct softgp
 
 	if (result != SOFTGPU_SUCCESS)
 		return result;
+	if (gpu->config.switches.no_write_values)
+		return sg_device_leave(gpu, SOFTGPU_NOT_SUPPORTED);
 	if (!value_is_good(gpu, &given) || (unsigned)condition > SOFTGPU_WAIT_NOR)
 		return sg_device_leave(gpu, SOFTGPU_INVALID_VALUE);
 	result = sg_watch_ready(gpu);

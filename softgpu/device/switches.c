@@ -40,6 +40,10 @@ int softgpu_switch_parse(struct softgpu_switches *switches, const char *text)
 		switches->block_free = true;
 		return 0;
 	}
+	if (strcmp(text, "no-write-values") == 0) {
+		switches->no_write_values = true;
+		return 0;
+	}
 	err = number_of(text, "queue", 0, 1000000, &switches->queue);
 	if (err == -ENOENT)
 		err = number_of(text, "fault-late", FAULT_LATE_MS, 60000, &switches->fault_late_ms);

@@ -30,7 +30,7 @@ static const char help[] =
 	"  -m, --memory SIZE      the device's memory (default 1G; K, M, G)\n"
 	"  -p, --processors N     threads that run blocks (default: one for each online processor)\n"
 	"      --switch SWITCH    imitate a real device: block-free, queue=N, fault-late[=MS],\n"
-	"                         slow-copy[=MIB]\n"
+	"                         slow-copy[=MIB], no-write-values\n"
 	"      --stats            print time and instructions on standard error\n"
 	"      --check            load the PTX and say nothing if it is good\n"
 	"      --list             print the kernels with their parameters\n"
@@ -114,7 +114,8 @@ static void parse_switch(struct options *options, const char *text)
 	if (err < 0)
 		fail(EXIT_STATUS_USAGE,
 		     "--switch %s: no such switch (block-free, queue=N, "
-		     "fault-late[=MS], slow-copy[=MIB])",
+		     "fault-late[=MS], slow-copy[=MIB], "
+		     "no-write-values)",
 		     text);
 }
 

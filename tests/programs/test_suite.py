@@ -51,6 +51,21 @@ class HardSuite(Judge):
         self.judge("fault_")
 
 
+class NoValuesSuite(Judge):
+    """On a device that cannot write values: waits go by the driver's own calls, and no mark says how far a stream is."""
+
+    settings = Judge.settings + "softgpu_switches = no-write-values\n"
+
+    def test_waits(self):
+        self.judge("block_", "stream_", "event_")
+
+    def test_orders(self):
+        self.judge("order_", "threads_", "launch_many", "copy_async", "copy_waits", "module_unloaded")
+
+    def test_faults(self):
+        self.judge("fault_")
+
+
 def _add_group(name, *parts):
     def test(self):
         self.judge(*parts)

@@ -517,6 +517,7 @@ static void switches_are_read(void **state)
 		{ "fault-late=0", -ERANGE },
 		{ "slow-copy=-1", -EINVAL },
 		{ "block-free=1", -EINVAL },
+		{ "no-write-values=1", -EINVAL },
 	};
 
 	(void)state;
@@ -525,6 +526,9 @@ static void switches_are_read(void **state)
 	assert_int_equal(softgpu_switch_parse(&switches, "fault-late"), 0);
 	assert_int_equal(softgpu_switch_parse(&switches, "slow-copy=7"), 0);
 	assert_true(switches.block_free);
+	assert_false(switches.no_write_values);
+	assert_int_equal(softgpu_switch_parse(&switches, "no-write-values"), 0);
+	assert_true(switches.no_write_values);
 	assert_int_equal(switches.queue, 3);
 	assert_int_equal(switches.fault_late_ms, 50);
 	assert_int_equal(switches.slow_copy_mib_s, 7);

@@ -225,6 +225,50 @@ static void test_order_of_a_thread(void **state)
 	guest_close(&guest);
 }
 
+/* Waits of every kind on a GPU that cannot write values; stream 1 has a kernel that spins. */
+static void test_no_write_values(void **state)
+{
+	uint64_t flag_at = VGPU_WINDOW_BAND_FIRST + GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS;
+	uint64_t own = flag_at + VGPU_PAGE;
+	struct guest guest;
+
+	(void)state;
+	guest_start(&guest, "cpu memory=64M processors=2 no-write-values");
+	assert_int_equal(guest_load(&guest, 1, 1, kernels_spin), CUDA_SUCCESS);
+	assert_int_equal(guest_function(&guest, 1, 1, 1, "spin"), CUDA_SUCCESS);
+	assert_int_equal(
+		ASK(&guest, 0, NULL, STREAM_CREATE, stream_create, .stream = 1, .flags = 1),
+		CUDA_SUCCESS);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_CREATE, event_create, .event = 1),
+			 CUDA_SUCCESS);
+	guest_launch(&guest, VGPU_NO_REPLY, 1, 1, 1, 1, &flag_at, sizeof(flag_at));
+	SEND(&guest, VGPU_NO_REPLY, EVENT_RECORD, event_record, .event = 1, .stream = 1);
+	guest_send(&guest, VGPU_CMD_STREAM_SYNCHRONIZE, 10, 10,
+		   &(struct vgpu_cmd_stream_synchronize){ .stream = 1 },
+		   sizeof(struct vgpu_cmd_stream_synchronize), NULL, 0);
+	guest_send(&guest, VGPU_CMD_EVENT_SYNCHRONIZE, 11, 11,
+		   &(struct vgpu_cmd_event_synchronize){ .event = 1 },
+		   sizeof(struct vgpu_cmd_event_synchronize), NULL, 0);
+	/* A mark that cannot be made is no error; a word that cannot be written is one. */
+	SEND(&guest, VGPU_NO_REPLY, STREAM_WRITE_VALUE, stream_write_value, .address = own,
+	     .bytes = 4, .value = 7, .flags = VGPU_WRITE_MARK);
+	assert_int_equal(ASK(&guest, 0, NULL, COPY_WAIT, copy_wait, .to = own + 64, .from = own,
+			     .bytes = 16),
+			 CUDA_SUCCESS);
+	assert_int_equal(ASK(&guest, 0, NULL, STREAM_WRITE_VALUE, stream_write_value,
+			     .address = own, .bytes = 4, .value = 7),
+			 CUDA_ERROR_NOT_SUPPORTED);
+	assert_int_equal(ASK(&guest, 0, NULL, STREAM_WAIT_VALUE, stream_wait_value, .address = own,
+			     .bytes = 4),
+			 CUDA_ERROR_NOT_SUPPORTED);
+	assert_false(guest_is_done(&guest, 10) || guest_is_done(&guest, 11));
+	guest.view[GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS] = 1;
+	assert_int_equal(guest_wait(&guest, 10, NULL), CUDA_SUCCESS);
+	assert_int_equal(guest_wait(&guest, 11, NULL), CUDA_SUCCESS);
+	assert_int_equal(guest.program->waits.num, 0);
+	guest_close(&guest);
+}
+
 /* --- text -------------------------------------------------------------------------------------- */
 
 static void test_text(void **state)
@@ -391,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_spinning_kernel),
 		cmocka_unit_test(test_more_threads_than_helpers),
 		cmocka_unit_test(test_order_of_a_thread),
+		cmocka_unit_test(test_no_write_values),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_sleep_and_kick),
 		cmocka_unit_test(test_wakes_the_program),

@@ -420,7 +420,8 @@ static void test_names(void **arg)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	/* Static and unused where nothing is confined. */
+	static const struct CMUnitTest __attribute__((unused)) tests[] = {
 		cmocka_unit_test(test_each_role), cmocka_unit_test(test_logging_refuses_nothing),
 		cmocka_unit_test(test_off),	  cmocka_unit_test(test_older_threads),
 		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_it_cannot),

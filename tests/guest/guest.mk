@@ -2,9 +2,13 @@
 # guest.mk - CUDA programs that the tests run in a guest, besides the examples
 
 ROUNDS := $(B)/tests/guest/rounds
+CUDA_TRY := $(B)/tests/guest/cuda-try
 
-$(B)/tests/guest/rounds.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
-$(B)/tests/guest/rounds.o: tests/programs/kernels.ptx
+$(B)/tests/guest/rounds.o $(B)/tests/guest/cuda_try.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
+$(B)/tests/guest/rounds.o $(B)/tests/guest/cuda_try.o: tests/programs/kernels.ptx
+$(CUDA_TRY): $(B)/tests/guest/cuda_try.o
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
 $(ROUNDS): $(B)/tests/guest/rounds.o
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

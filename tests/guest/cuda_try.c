@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cuda_try.c - a CUDA program that does what its arguments say, one after the other, and prints what came of it */
+
+#include <cuda.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * Usage: cuda-try STEP... A step is a name, perhaps with a word behind a colon: pin:16. Each prints one line:
+ * its name and the CUresult's name, or what it found.
+ */
+
+__asm__(".section .rodata\n"
+	"try_ptx: .incbin \"tests/programs/kernels.ptx\"\n"
+	".byte 0\n"
+	".previous\n");
+extern const char try_ptx[];
+
+#define PINNED_MOST 64
+#define WORDS 1000u
+#define PATIENCE_S 120
+
+static void *pinned[PINNED_MOST];
+static int pinned_num;
+
+static void tell(const char *step, CUresult result)
+{
+	const char *name = NULL;
+
+	cuGetErrorName(result, &name);
+	printf("%s %s\n", step, name ? name : "unknown");
+	fflush(stdout);
+}
+
+static void tell_number(const char *step, long number)
+{
+	printf("%s %ld\n", step, number);
+	fflush(stdout);
+}
+
+static void step_init(const char *word)
+{
+	(void)word;
+	tell("init", cuInit(0));
+}
+
+static void step_context(const char *word)
+{
+	CUcontext context;
+	CUresult result = cuDevicePrimaryCtxRetain(&context, 0);
+
+	(void)word;
+	if (result == CUDA_SUCCESS)
+		result = cuCtxSetCurrent(context);
+	tell("context", result);
+}
+
+/* Runs a kernel over pageable memory, there and back, and looks at each word. */
+static CUresult run(uint32_t *words)
+{
+	uint32_t n = WORDS, factor = 3;
+	CUmodule module;
+	CUfunction function;
+	CUdeviceptr at;
+	CUresult result = cuModuleLoadData(&module, try_ptx);
+
+	if (result == CUDA_SUCCESS)
+		result = cuModuleGetFunction(&function, module, "step");
+	if (result == CUDA_SUCCESS)
+		result = cuMemAlloc(&at, WORDS * sizeof(*words));
+	if (result == CUDA_SUCCESS)
+		result = cuMemcpyHtoD(at, words, WORDS * sizeof(*words));
+	if (result == CUDA_SUCCESS)
+		result = cuLaunchKernel(function, 4, 1, 1, 64, 1, 1, 0, NULL,
+					(void *[]){ &at, &n, &factor }, NULL);
+	if (result == CUDA_SUCCESS)
+		result = cuMemcpyDtoH(words, at, WORDS * sizeof(*words));
+	if (result == CUDA_SUCCESS)
+		result = cuMemFree(at);
+	return result == CUDA_SUCCESS ? cuModuleUnload(module) : result;
+}
+
+static void step_run(const char *word)
+{
+	uint32_t words[WORDS];
+	CUresult result;
+
+	(void)word;
+	for (uint32_t i = 0; i < WORDS; i++)
+		words[i] = i;
+	result = run(words);
+	for (uint32_t i = 0; result == CUDA_SUCCESS && i < WORDS; i++) {
+		if (words[i] != 3 * i + 1)
+			tell_number("wrong", i);
+	}
+	tell("run", result);
+}
+
+/* Pins so many MiB at a time until no more are there; all of it is written to. */
+static void step_pin(const char *word)
+{
+	size_t bytes = strtoul(word, NULL, 10) << 20;
+	CUresult result = CUDA_SUCCESS;
+
+	while (pinned_num < PINNED_MOST) {
+		result = cuMemHostAlloc(&pinned[pinned_num], bytes, 0);
+		if (result != CUDA_SUCCESS)
+			break;
+		memset(pinned[pinned_num++], 7, bytes);
+	}
+	tell("pin", result);
+	tell_number("pinned", pinned_num);
+}
+
+static void step_unpin(const char *word)
+{
+	CUresult result = CUDA_SUCCESS;
+
+	(void)word;
+	while (pinned_num > 0 && result == CUDA_SUCCESS)
+		result = cuMemFreeHost(pinned[--pinned_num]);
+	tell("unpin", result);
+}
+
+/* The rest of the steps is the child's; the parent goes on behind the step `join`, when the child has ended. */
+static void step_fork(const char *word)
+{
+	(void)word;
+	fflush(stdout);
+}
+
+/* Makes an empty file, for the test. */
+static void step_mark(const char *word)
+{
+	FILE *file = fopen(word, "w");
+
+	tell_number("mark", file ? fclose(file) : -1);
+}
+
+/* Waits for a file of the test's. */
+static void step_await(const char *word)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int tries = PATIENCE_S * 100;
+
+	while (access(word, F_OK) != 0 && tries-- > 0)
+		nanosleep(&pause, NULL);
+	tell_number("await", tries > 0 ? 0 : -1);
+}
+
+static void step_user(const char *word)
+{
+	tell_number("user", setgid(65534) | setuid((uid_t)strtoul(word, NULL, 10)));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(const char *word);
+} steps[] = {
+	{ "init", step_init }, { "context", step_context }, { "run", step_run },
+	{ "pin", step_pin },   { "unpin", step_unpin },	    { "fork", step_fork },
+	{ "mark", step_mark }, { "await", step_await },	    { "user", step_user },
+};
+
+static void run_step(char *argument)
+{
+	char *word = strchr(argument, ':');
+	size_t length = word ? (size_t)(word - argument) : strlen(argument);
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (strlen(steps[i].name) != length ||
+		    strncmp(argument, steps[i].name, length) != 0)
+			continue;
+		steps[i].run(word ? word + 1 : "");
+		return;
+	}
+	fprintf(stderr, "cuda-try: no step %s\n", argument);
+	exit(2);
+}
+
+/* Return: where the parent goes on: behind `join`, or at the end. */
+static char **fork_here(char **argument)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	if (child == 0)
+		return argument;
+	while (*argument && strcmp(*argument, "join") != 0)
+		argument++;
+	waitpid(child, &status, 0);
+	tell_number("join", status);
+	return *argument ? argument + 1 : argument;
+}
+
+int main(int argc, char **argv)
+{
+	char **argument = argv + 1;
+
+	(void)argc;
+	while (*argument) {
+		char *step = *argument++;
+
+		if (strcmp(step, "join") == 0) /* a child's end */
+			return 0;
+		if (strcmp(step, "exec") == 0) { /* the rest is the next program's */
+			execvp(*argument, argument);
+			return 127;
+		}
+		run_step(step);
+		if (strcmp(step, "fork") == 0)
+			argument = fork_here(argument);
+	}
+	return 0;
+}

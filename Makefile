@@ -257,7 +257,7 @@ soak: all unit fuzz fuzz-drive $(STORM)
 # --- benchmarks --------------------------------------------------------------------------------------
 
 BENCH := $(B)/bin/bench-pingpong $(B)/bin/bench-native $(B)/bin/bench-load $(B)/bin/bench-ledger \
-	$(B)/bin/bench-echo $(B)/bin/bench-softgpu $(B)/bin/bench-channel
+	$(B)/bin/bench-echo $(B)/bin/bench-softgpu $(B)/bin/bench-channel $(B)/bin/bench-submit
 check-programs: $(BENCH)
 $(B)/bin/bench-ledger: $(call obj,bench/ledger.c common/util.c vgpud/ledger/null.c $(LEDGER) $(LEDGER_QUERY))
 $(B)/bin/bench-ledger: LDLIBS := -lsqlite3
@@ -269,6 +269,9 @@ $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filte
 	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/log.c common/units.c common/util.c \
 	proc/confine.c proc/inherit.c proc/spawn_wire.c)
 $(B)/bin/bench-channel: LDLIBS := -lseccomp $(SOFTGPU_LIBS)
+# libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.
+$(B)/bin/bench-submit: $(call obj,bench/submit.c tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c common/util.c $(LIBCUDA_SRC))
+$(B)/bin/bench-submit: LDLIBS := -lpthread
 $(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
 $(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda_driver.c worker/exec.c worker/exec_cpu.c \
 	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \

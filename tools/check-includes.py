@@ -46,7 +46,7 @@ FOLDERS = {
     "vgpuadm/out":      (1, "common vgpuadm", "how rows are written: table, JSON, CSV"),
     "vgpuadm/view":     (1, "common common/wire common/cmd vgpuadm vgpuadm/out", "what each command shows"),
     "guest/libvgpu":    (1, "common common/wire", "finds, maps and drives the device"),
-    "guest/libcuda":    (2, "common/wire common/cuda guest/libvgpu", "libcuda.so.1, the CUDA driver API"),
+    "guest/libcuda":    (2, "common common/wire common/cuda guest/libvgpu", "libcuda.so.1, the CUDA driver API"),
     "guest/tool":       (1, "common common/wire guest/libvgpu", "what the guest's commands share"),
     "guest/vgpu-probe": (2, "common common/wire guest/libvgpu guest/tool", "shows the device"),
     "guest/kmod":       (1, "common/wire", "vgpu.ko, the guest's kernel module"),

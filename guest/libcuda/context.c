@@ -63,7 +63,7 @@ CUresult context_enter(const char *symbol, uint64_t *context)
 		result = context_current(context);
 	if (result == CUDA_SUCCESS)
 		result = core_start();
-	return result == CUDA_SUCCESS ? core_lost() : result;
+	return result;
 }
 
 CUcontext context_handle(uint64_t id)
@@ -96,7 +96,7 @@ static struct context *make(unsigned flags, unsigned version, bool is_primary)
 void context_use_flags(unsigned flags)
 {
 	if ((flags & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_BLOCKING_SYNC)
-		vgpu_set_spin(core_vgpu(), 0);
+		core_set_spin(0);
 }
 
 /* Waits for what still runs, so that what kernels printed comes out, and frees all. */
@@ -125,8 +125,6 @@ static CUresult create(CUcontext *out, unsigned flags, CUdevice device)
 	if (device != 0)
 		return CUDA_ERROR_INVALID_DEVICE;
 	result = core_start();
-	if (result == CUDA_SUCCESS)
-		result = core_lost();
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (depth == STACK_MOST)
@@ -247,8 +245,6 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
 	if (dev != 0)
 		return CUDA_ERROR_INVALID_DEVICE;
 	result = core_start();
-	if (result == CUDA_SUCCESS)
-		result = core_lost();
 	if (result != CUDA_SUCCESS)
 		return result;
 	pthread_mutex_lock(&lock);

@@ -22,6 +22,7 @@ static struct {
 	pthread_mutex_t lock;
 	atomic_bool ready;
 	atomic_bool started; /* the channel has been opened */
+	atomic_bool spins;
 	struct vgpu *vgpu;
 	struct vgpu_device_page device;
 	bool blocking;
@@ -55,6 +56,7 @@ static CUresult connect_to_host(void)
 		say_end(end, why);
 		return core_end(end);
 	}
+	atomic_store(&core.spins, options.spin_us > 0);
 	vgpu_device(core.vgpu, &core.device);
 	core.blocking = settings.blocking;
 	if (!settings_show_device(&settings, core.device.uuid)) {
@@ -123,12 +125,25 @@ static bool tell_refused(const char *what, uint32_t times)
 
 CUresult core_start(void)
 {
-	CUresult result = core_end(vgpu_start(core.vgpu));
+	CUresult result;
 
-	if (result == CUDA_SUCCESS && !atomic_load(&core.started) &&
-	    !atomic_exchange(&core.started, true))
+	if (atomic_load_explicit(&core.started, memory_order_acquire))
+		return core_lost();
+	result = core_end(vgpu_start(core.vgpu));
+	if (result == CUDA_SUCCESS && !atomic_exchange(&core.started, true))
 		refuse_begin(tell_refused);
 	return result;
+}
+
+void core_set_spin(uint32_t given_us)
+{
+	atomic_store(&core.spins, given_us > 0);
+	vgpu_set_spin(core.vgpu, given_us);
+}
+
+bool core_may_spin(void)
+{
+	return atomic_load(&core.spins);
 }
 
 struct vgpu *core_vgpu(void)
@@ -175,12 +190,13 @@ static bool is_forbidden(uint16_t op)
 
 CUresult core_call(const struct vgpu_order *order, struct vgpu_reply *reply)
 {
-	enum vgpu_end end;
+	struct vgpu_ticket ticket;
+	CUresult result = core_ask(order, &ticket);
 
-	if (is_forbidden(order->op))
-		return CUDA_ERROR_NOT_PERMITTED;
-	end = vgpu_call(core.vgpu, order, reply);
-	return end != VGPU_END_NONE ? core_end(end) : (CUresult)reply->result;
+	if (result == CUDA_SUCCESS)
+		return core_take(&ticket, reply);
+	*reply = (struct vgpu_reply){ 0 };
+	return result;
 }
 
 CUresult core_ask(const struct vgpu_order *order, struct vgpu_ticket *ticket)
@@ -188,6 +204,13 @@ CUresult core_ask(const struct vgpu_order *order, struct vgpu_ticket *ticket)
 	if (is_forbidden(order->op))
 		return CUDA_ERROR_NOT_PERMITTED;
 	return core_end(vgpu_ask(core.vgpu, order, ticket));
+}
+
+CUresult core_take(const struct vgpu_ticket *ticket, struct vgpu_reply *reply)
+{
+	enum vgpu_end end = vgpu_take(core.vgpu, ticket, reply);
+
+	return end != VGPU_END_NONE ? core_end(end) : (CUresult)reply->result;
 }
 
 void core_keep_error(CUresult result)

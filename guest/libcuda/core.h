@@ -25,7 +25,7 @@ CUresult core_check(const char *symbol);
 			return checked_;                  \
 	} while (0)
 
-/* Opens the channel. Return: SUCCESS, or why there is none. */
+/* Opens the channel. Return: SUCCESS, why there is none, or as core_lost(). */
 CUresult core_start(void);
 
 /* Return: the error that lost the context or the channel, SUCCESS while there is none. */
@@ -36,6 +36,12 @@ struct vgpu *core_vgpu(void);
 
 /* What the host says of the GPU, as it was at cuInit. */
 const struct vgpu_device_page *core_device(void);
+
+/* How long waits poll from now on, in us; 0: never. */
+void core_set_spin(uint32_t spin_us);
+
+/* Return: whether a wait may poll: the program has a second processor, and has not asked to sleep. */
+bool core_may_spin(void);
 
 /* Whether CUDA_LAUNCH_BLOCKING asks every call to wait for what it submitted. */
 bool core_blocking(void);
@@ -53,8 +59,9 @@ CUresult core_send(const struct vgpu_order *order);
  */
 CUresult core_call(const struct vgpu_order *order, struct vgpu_reply *reply);
 
-/* Puts a command into the ring whose reply vgpu_take() takes. Return: as core_call(). */
+/* Both halves of core_call(): every ticket must be taken. */
 CUresult core_ask(const struct vgpu_order *order, struct vgpu_ticket *ticket);
+CUresult core_take(const struct vgpu_ticket *ticket, struct vgpu_reply *reply);
 
 /*
  * Says whether the calling thread may wait for the GPU. It must not within a function that a stream

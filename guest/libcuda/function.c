@@ -212,8 +212,6 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attrib, int val, CUkernel ker
 
 	CORE_CHECK();
 	result = core_start();
-	if (result == CUDA_SUCCESS)
-		result = core_lost();
 	if (result != CUDA_SUCCESS)
 		return result;
 	return dev == 0 ? set_attribute(attrib, val, kernel) : CUDA_ERROR_INVALID_DEVICE;

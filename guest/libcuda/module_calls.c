@@ -174,13 +174,6 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *mode)
 
 /* --- libraries: of no context, but the worker has to be there --- */
 
-static CUresult start(void)
-{
-	CUresult result = core_start();
-
-	return result == CUDA_SUCCESS ? core_lost() : result;
-}
-
 /* Options of libraries: that the image stays, which helps nobody here. Others are refused. */
 static bool library_options_good(const CUlibraryOption *options, unsigned num, bool from_file)
 {
@@ -202,7 +195,7 @@ CUresult cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *j
 	CORE_CHECK();
 	if (!library || !library_options_good(libraryOptions, numLibraryOptions, false))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = start();
+	result = core_start();
 	return result == CUDA_SUCCESS ? load((CUmodule *)library, code, &given, 0) : result;
 }
 
@@ -220,7 +213,7 @@ CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit_o
 	CORE_CHECK();
 	if (!library || !fileName || !library_options_good(libraryOptions, numLibraryOptions, true))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = start();
+	result = core_start();
 	if (result == CUDA_SUCCESS)
 		result = image_read(fileName, &image);
 	if (result != CUDA_SUCCESS)
@@ -237,7 +230,7 @@ CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit_o
 	do {                                              \
 		CUresult started_;                        \
 		CORE_CHECK();                             \
-		started_ = start();                       \
+		started_ = core_start();                  \
 		if (started_ != CUDA_SUCCESS)             \
 			return started_;                  \
 		(module) = library_of(handle);            \

@@ -73,13 +73,7 @@ CUresult cuDeviceSetMemPool(CUdevice dev, CUmemoryPool pool)
 	return CUDA_SUCCESS;
 }
 
-/* Pools belong to the device, not to a context; but only a program with a channel has one. */
-static CUresult start(void)
-{
-	CUresult result = core_start();
-
-	return result == CUDA_SUCCESS ? core_lost() : result;
-}
+/* --- pools belong to the device, not to a context; but only a program with a channel has one --- */
 
 CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps)
 {
@@ -96,7 +90,7 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (poolProps->location.id != 0)
 		return CUDA_ERROR_INVALID_DEVICE;
-	result = start();
+	result = core_start();
 	if (result != CUDA_SUCCESS)
 		return result;
 	made = table_new(TABLE_POOL, sizeof(*made), 0);
@@ -125,7 +119,7 @@ CUresult cuMemPoolDestroy(CUmemoryPool pool)
 	found = table_get(TABLE_POOL, pool);
 	if (!found)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = start();
+	result = core_start();
 	if (result != CUDA_SUCCESS)
 		return result;
 	number = args.pool = found->object.index;
@@ -148,7 +142,7 @@ CUresult cuMemPoolTrimTo(CUmemoryPool pool, size_t minBytesToKeep)
 	CORE_CHECK();
 	if (!pool_find(pool, &number))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = start();
+	result = core_start();
 	args.pool = number;
 	return result == CUDA_SUCCESS ? core_call(&order, &reply) : result;
 }
@@ -171,7 +165,7 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void
 	if (!pool_find(pool, &number) || !value || attr == 0 ||
 	    attr > CU_MEMPOOL_ATTR_USED_MEM_HIGH)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = start();
+	result = core_start();
 	args.pool = number;
 	args.value = is_int(attr) ? (uint64_t) * (int *)value : *(uint64_t *)value;
 	return result == CUDA_SUCCESS ? core_call(&order, &reply) : result;
@@ -189,7 +183,7 @@ CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void
 	if (!pool_find(pool, &number) || !value || attr == 0 ||
 	    attr > CU_MEMPOOL_ATTR_USED_MEM_HIGH)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = start();
+	result = core_start();
 	if (result != CUDA_SUCCESS)
 		return result;
 	args.pool = number;

@@ -18,6 +18,9 @@
  */
 #define MARK_EVERY 256u
 #define IN_FLIGHT_MOST 512u
+/* While it waits it sleeps, first so long, then longer, at most so long: after some 5 ms in all. */
+#define PAUSE_LEAST_NS 20000
+#define PAUSE_MOST_NS 1000000
 
 static struct stream legacy;
 
@@ -158,25 +161,32 @@ static bool far_enough(const volatile uint32_t *word, uint32_t wanted)
 	return (int32_t)(vgpu_ring_load(word) - wanted) >= 0;
 }
 
-/* Waits until the GPU says that it has done all up to command number `wanted`. */
+/*
+ * Waits until the GPU says that it has done all up to command number `wanted`. The word is only looked
+ * at: a question would stand in the ring behind all that the worker has not issued yet, and once it is
+ * answered the worker has nothing left to issue. But a kernel that faults never writes, so where the wait
+ * is long the worker is asked all the same.
+ */
 static CUresult wait_word(const struct stream *stream, const volatile uint32_t *word,
 			  uint32_t wanted)
 {
-	struct timespec pause = { .tv_nsec = 20000 };
+	struct timespec pause = { .tv_nsec = PAUSE_LEAST_NS };
 
 	while (!far_enough(word, wanted)) {
-		/* A kernel that faults never writes; asking finds the error, too. */
-		CUresult result = stream_query(stream);
+		CUresult result = core_lost();
 
-		if (result == CUDA_SUCCESS)
-			return CUDA_SUCCESS;
-		if (result != CUDA_ERROR_NOT_READY)
+		if (result == CUDA_SUCCESS && pause.tv_nsec >= PAUSE_MOST_NS) {
+			result = stream_query(stream);
+			if (result == CUDA_SUCCESS)
+				return CUDA_SUCCESS;
+			if (result == CUDA_ERROR_NOT_READY)
+				result = CUDA_SUCCESS;
+		}
+		if (result != CUDA_SUCCESS)
 			return result;
-		if (far_enough(word, wanted))
-			break;
 		nanosleep(&pause, NULL);
-		if (pause.tv_nsec < 1000000)
-			pause.tv_nsec += pause.tv_nsec / 2;
+		if (pause.tv_nsec < PAUSE_MOST_NS)
+			pause.tv_nsec += pause.tv_nsec / 4;
 	}
 	return CUDA_SUCCESS;
 }

@@ -86,7 +86,7 @@ vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
-worker := channel commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers main memory orders \
+worker := bundle channel commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers main memory orders \
 	output program role_describe role_program run_context run_copy run_memory run_module run_stream serve waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block csv field json output table text

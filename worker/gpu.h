@@ -38,7 +38,16 @@ struct gpu_set {
 	uint32_t value;
 };
 
+/* One of several images that are linked. */
+struct gpu_part {
+	const void *data;
+	uint64_t bytes;
+	uint32_t type; /* CUjitInputType */
+};
+
 struct gpu_image {
+	const struct gpu_part *parts; /* of data, which are to be linked */
+	uint32_t part_num;	      /* 0: data is an image by itself */
 	const void *data; /* ends in 8 bytes of zeros, which do not count: PTX is a C string */
 	uint64_t bytes;
 	const struct vgpu_load_option *options;

@@ -285,6 +285,28 @@ static void add_option(CUjit_option *options, void **values, unsigned *num, uint
 	values[(*num)++] = (void *)value;
 }
 
+/* Has the driver link an image's parts, and loads what comes out. The options are the linker's. */
+static CUresult load_linked(struct cuda_program_calls *more, const struct gpu_image *image,
+			    unsigned num, CUjit_option *options, void **values, CUmodule *module)
+{
+	CUlinkState state;
+	CUresult result = more->link_create(num, options, values, &state);
+	size_t bytes;
+	void *cubin;
+
+	if (result != CUDA_SUCCESS)
+		return result;
+	for (uint32_t i = 0; i < image->part_num && result == CUDA_SUCCESS; i++)
+		result = more->link_add(state, image->parts[i].type, (void *)image->parts[i].data,
+					image->parts[i].bytes, "part", 0, NULL, NULL);
+	if (result == CUDA_SUCCESS)
+		result = more->link_complete(state, &cubin, &bytes);
+	if (result == CUDA_SUCCESS)
+		result = more->module_load_options(module, cubin, 0, NULL, NULL);
+	more->link_destroy(state);
+	return result;
+}
+
 static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmodule *module)
 {
 	CUjit_option options[LOAD_OPTIONS_MOST];
@@ -305,6 +327,8 @@ static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmo
 		add_option(options, values, &num, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES,
 			   image->log_size);
 	}
+	if (image->part_num > 0)
+		return load_linked(&cuda_of(gpu)->more, image, num, options, values, module);
 	return cuda_of(gpu)->more.module_load_options(module, image->data, num, options, values);
 }
 

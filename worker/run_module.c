@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/bundle.h"
 #include "worker/run.h"
 
 #define IMAGE_END 8u /* bytes of zeros behind an image */
@@ -98,6 +99,7 @@ CUresult run_module_load(struct program *program, const struct vgpu_command *com
 	const struct vgpu_cmd_module_load *args = RUN_ARGS(module_load, command);
 	struct vgpu_load_option options[VGPU_LOAD_OPTIONS_MOST];
 	struct gpu_image image = { .bytes = args->bytes, .options = options };
+	struct gpu_part parts[VGPU_BUNDLE_PARTS_MOST];
 	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
 	bool logs = args->log_bytes >= 2 * sizeof(uint32_t);
 	uint8_t *data;
@@ -112,7 +114,10 @@ CUresult run_module_load(struct program *program, const struct vgpu_command *com
 		image.error_log = log;
 		image.info_log = log + LOG_MOST;
 		image.log_size = LOG_MOST;
-		result = load(program, &image, args->module, values);
+		image.parts = parts;
+		result = bundle_read(data, args->bytes, parts, &image.part_num) < 0
+				 ? CUDA_ERROR_INVALID_IMAGE
+				 : load(program, &image, args->module, values);
 		log[LOG_MOST - 1] = '\0';
 		log[2 * LOG_MOST - 1] = '\0';
 		if (logs)

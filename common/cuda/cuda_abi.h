@@ -166,6 +166,8 @@ typedef struct CUarray_st *CUarray;
 typedef struct CUmemPoolHandle_st *CUmemoryPool;
 typedef unsigned CUlimit;
 typedef unsigned CUjit_option;
+typedef unsigned CUjitInputType;
+typedef struct CUlinkState_st *CUlinkState;
 typedef unsigned CUfunction_attribute;
 typedef unsigned CUmemPool_attribute;
 typedef struct CUuuid_st {

@@ -32,6 +32,7 @@
 	X(CU_JIT_INPUT_CUBIN, 0)                    \
 	X(CU_JIT_INPUT_PTX, 1)                      \
 	X(CU_JIT_INPUT_FATBINARY, 2)                \
+	X(CU_JIT_INPUT_LIBRARY, 4)                  \
 	X(CU_GET_PROC_ADDRESS_LEGACY_STREAM, 1)     \
 	X(CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, 2)
 
@@ -77,7 +78,6 @@ enum cuda_export_attributes { CUDA_EXPORT_ATTRIBUTES(CUDA_EXPORT_NUMBER) };
 
 typedef struct CUlib_st *CUlibrary;
 typedef struct CUkern_st *CUkernel;
-typedef struct CUlinkState_st *CUlinkState;
 typedef struct CUgreenCtx_st *CUgreenCtx;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphNode_st *CUgraphNode;
@@ -89,7 +89,6 @@ typedef unsigned CUexecAffinityType;
 typedef unsigned CUfunc_cache;
 typedef unsigned CUsharedconfig;
 typedef unsigned CUfunctionLoadingState;
-typedef unsigned CUjitInputType;
 typedef unsigned CUlibraryOption;
 typedef unsigned CUmemAccess_flags;
 typedef unsigned CUmoduleLoadingMode;

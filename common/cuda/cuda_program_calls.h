@@ -47,6 +47,13 @@
 	  (CUdeviceptr, size_t, unsigned, size_t, size_t, CUstream))                               \
 	X(module_load_options, cuModuleLoadDataEx, , 2010,                                         \
 	  (CUmodule *, const void *, unsigned, CUjit_option *, void **))                           \
+	X(link_create, cuLinkCreate, _v2, 6050,                                                    \
+	  (unsigned, CUjit_option *, void **, CUlinkState *))                                      \
+	X(link_add, cuLinkAddData, _v2, 6050,                                                      \
+	  (CUlinkState, CUjitInputType, void *, size_t, const char *, unsigned, CUjit_option *,    \
+	   void **))                                                                               \
+	X(link_complete, cuLinkComplete, , 5050, (CUlinkState, void **, size_t *))                 \
+	X(link_destroy, cuLinkDestroy, , 5050, (CUlinkState))                                      \
 	X(module_unload, cuModuleUnload, , 2000, (CUmodule))                                       \
 	X(module_global, cuModuleGetGlobal, _v2, 3020,                                             \
 	  (CUdeviceptr *, size_t *, CUmodule, const char *))                                       \

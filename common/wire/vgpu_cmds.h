@@ -208,6 +208,22 @@ struct vgpu_load_option {
 };
 #define VGPU_LOAD_OPTIONS_MOST 64u
 
+/*
+ * MODULE_LOAD's image may be a bundle of images that the host links to one: this head, then a struct
+ * vgpu_bundle_part for each of its parts, then their bytes, each part's filled up to a multiple of 8.
+ */
+#define VGPU_BUNDLE_MAGIC 0x4b4e4cffu /* no text, no ELF file, no fatbin begins so */
+#define VGPU_BUNDLE_PARTS_MOST 64u
+struct vgpu_bundle {
+	uint32_t magic;
+	uint32_t part_num; /* 1 to VGPU_BUNDLE_PARTS_MOST */
+};
+struct vgpu_bundle_part {
+	uint64_t bytes; /* PTX: with its NUL */
+	uint32_t type;	/* CUjitInputType: 0 cubin, 1 PTX, 2 fatbin, 3 object, 4 library */
+	uint32_t reserved;
+};
+
 /* What MODULE_FUNCTION writes: then parameter_num pairs of u32, offset and bytes. */
 #define VGPU_FUNCTION_ATTRIBUTES 16u
 #define VGPU_PARAMETERS_MOST 4096u

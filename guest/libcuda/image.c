@@ -90,6 +90,26 @@ static CUresult measure_fatbin(struct image *image)
 	return CUDA_SUCCESS;
 }
 
+/* What cuLinkComplete made. */
+static CUresult measure_bundle(struct image *image)
+{
+	const uint8_t *data = image->data;
+	struct vgpu_bundle head;
+	struct vgpu_bundle_part part;
+
+	memcpy(&head, data, sizeof(head));
+	if (head.part_num == 0 || head.part_num > VGPU_BUNDLE_PARTS_MOST)
+		return CUDA_ERROR_INVALID_IMAGE;
+	image->bytes = sizeof(head) + head.part_num * sizeof(part);
+	for (uint32_t i = 0; i < head.part_num; i++) {
+		memcpy(&part, data + sizeof(head) + i * sizeof(part), sizeof(part));
+		if (part.bytes > IMAGE_MOST)
+			return CUDA_ERROR_INVALID_IMAGE;
+		image->bytes += image_padded(part.bytes);
+	}
+	return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : CUDA_SUCCESS;
+}
+
 CUresult image_measure(const void *data, struct image *image)
 {
 	if (!data)
@@ -112,6 +132,8 @@ CUresult image_measure(const void *data, struct image *image)
 	}
 	if (has_magic(image->data, FATBIN_MAGIC))
 		return measure_fatbin(image);
+	if (has_magic(image->data, VGPU_BUNDLE_MAGIC))
+		return measure_bundle(image);
 	if (!has_magic(image->data, ELF_MAGIC))
 		return CUDA_ERROR_INVALID_IMAGE;
 	image->bytes = elf_bytes(image->data);

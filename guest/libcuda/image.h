@@ -12,10 +12,16 @@ struct image {
 };
 
 /*
- * Finds out what a pointer to an image means: PTX text with its NUL, a cubin, a fatbin, or nvcc's
- * wrapper around one, which is taken off. Return: SUCCESS, INVALID_VALUE (NULL), INVALID_IMAGE.
+ * Finds out what a pointer to an image means: PTX text with its NUL, a cubin, a fatbin, a bundle of
+ * images, or nvcc's wrapper around one, which is taken off. Return: SUCCESS, INVALID_VALUE (NULL), INVALID_IMAGE.
  */
 CUresult image_measure(const void *data, struct image *image);
+
+/* Return: what a part takes in a bundle of images (struct vgpu_bundle). */
+static inline uint64_t image_padded(uint64_t bytes)
+{
+	return (bytes + 7) & ~UINT64_C(7);
+}
 
 /* Reads a file; image->data is to be freed. Return: SUCCESS, FILE_NOT_FOUND, INVALID_IMAGE, OUT_OF_MEMORY. */
 CUresult image_read(const char *path, struct image *image);

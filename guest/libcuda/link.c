@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link.c - cuLink*: takes one image, and gives it back as the linked one */
+/* link.c - cuLink*: puts images together that the host links when they are loaded */
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,60 +8,178 @@
 #include "guest/libcuda/entries.h"
 #include "guest/libcuda/image.h"
 #include "guest/libcuda/module.h"
-#include "guest/libcuda/refuse.h"
 
 /*
- * The host's compiler turns an image into machine code when it is loaded, so a link of one image has
- * nothing to do. It is loaded once when it is added, so that errors and logs come at the call that
- * CUDA's manual names. More than one image cannot be linked, and is refused.
+ * Theory of operation. What cuLinkComplete gives is no cubin but the images themselves: one as it was
+ * added, several as a bundle (struct vgpu_bundle). The host's compiler and linker take either when it
+ * is loaded. So that errors and logs come at the calls that CUDA's manual names, an image is loaded once
+ * when it is added, and all of them together once by cuLinkComplete. An image that names what another
+ * one has cannot be loaded alone; if it fails, cuLinkComplete finds out why.
  */
 struct link {
 	struct table_object object;
-	void *image;
-	uint64_t bytes;
-	struct image_options options; /* the program's arrays: it keeps them until cuLinkDestroy */
+	pthread_mutex_t lock;
+	struct part {
+		void *data;
+		uint64_t bytes;
+		CUjitInputType type;
+		bool loads; /* alone */
+	} parts[VGPU_BUNDLE_PARTS_MOST];
+	unsigned part_num;
+	struct image linked; /* by cuLinkComplete; data: to be freed unless it is a part's */
+	/* The program's arrays: it keeps them until cuLinkDestroy. Logs' sizes are written back to them, */
+	struct image_options options;
+	void **given; /* so what it gave first is kept */
 };
 
-static CUresult try_image(struct link *link, const struct image *image,
-			  const struct image_options *more)
-{
-	const struct image_options *options = more->num > 0 ? more : &link->options;
-	struct module *module;
-	CUresult result = module_make(image, options, link->object.context, &module);
+/* --- loading, to find errors --- */
 
-	if (result != CUDA_SUCCESS)
-		return result;
-	link->image = malloc(image->bytes + 8);
-	if (!link->image) {
-		(void)module_unload(module);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	memcpy(link->image, image->data, image->bytes);
-	memset((uint8_t *)link->image + image->bytes, 0, 8);
-	link->bytes = image->bytes;
-	return module_unload(module);
+/* Loads an image once. options: NULL for those of the link. */
+static CUresult try_image(const struct link *link, const struct image *image,
+			  const struct image_options *options)
+{
+	struct module *module;
+	CUresult result;
+
+	if (!options && link->options.num > 0)
+		memcpy(link->options.values, link->given, link->options.num * sizeof(*link->given));
+	result = module_make(image, options ? options : &link->options, link->object.context,
+			     &module);
+	return result == CUDA_SUCCESS ? module_unload(module) : result;
 }
 
-static CUresult add(CUlinkState state, const struct image *image, const struct image_options *more)
+/* Whether an image may need others: text that declares what it does not have, or what is no text. */
+static bool may_need_others(const struct part *part)
+{
+	return part->type != CU_JIT_INPUT_PTX || strstr(part->data, ".extern") != NULL;
+}
+
+/* --- adding --- */
+
+/* A copy with a NUL behind it, which counts for PTX: there it may be missing. */
+static CUresult copy_part(CUjitInputType type, const struct image *image, struct part *part)
+{
+	uint8_t *data = calloc(1, image->bytes + 8);
+
+	if (!data)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memcpy(data, image->data, image->bytes);
+	*part = (struct part){ .data = data, .bytes = image->bytes, .type = type };
+	if (type == CU_JIT_INPUT_PTX)
+		part->bytes = strlen((char *)data) + 1;
+	return CUDA_SUCCESS;
+}
+
+static CUresult add_part(struct link *link, struct part *part, const struct image_options *more)
+{
+	const struct image image = { .data = part->data, .bytes = part->bytes };
+	CUresult result = CUDA_SUCCESS;
+
+	if (link->linked.data)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (link->part_num == VGPU_BUNDLE_PARTS_MOST)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (part->type <= CU_JIT_INPUT_FATBINARY)
+		result = try_image(link, &image, more->num > 0 ? more : NULL);
+	part->loads = part->type <= CU_JIT_INPUT_FATBINARY && result == CUDA_SUCCESS;
+	if (result != CUDA_SUCCESS && (core_lost() != CUDA_SUCCESS || !may_need_others(part)))
+		return result;
+	link->parts[link->part_num++] = *part;
+	return CUDA_SUCCESS;
+}
+
+static CUresult add(CUlinkState state, CUjitInputType type, const struct image *image,
+		    const struct image_options *more)
 {
 	struct link *link = table_get(TABLE_LINK, state);
+	struct part part;
+	CUresult result;
 
 	if (!link)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (link->image) {
-		refuse("cuLinkAddData of a second image");
-		return CUDA_ERROR_NOT_SUPPORTED;
-	}
-	return try_image(link, image, more);
+	if (type > CU_JIT_INPUT_LIBRARY)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = copy_part(type, image, &part);
+	if (result != CUDA_SUCCESS)
+		return result;
+	pthread_mutex_lock(&link->lock);
+	result = add_part(link, &part, more);
+	pthread_mutex_unlock(&link->lock);
+	if (result != CUDA_SUCCESS)
+		free(part.data);
+	return result;
 }
 
-/* Objects and libraries need a linker; cubin, PTX and fatbin are images by themselves. */
-static CUresult check_type(CUjitInputType type)
+/* --- completing --- */
+
+/* Puts the parts into a bundle; *image: to be freed. */
+static CUresult bundle(const struct link *link, struct image *image)
 {
-	if (type <= CU_JIT_INPUT_FATBINARY)
+	struct vgpu_bundle head = { .magic = VGPU_BUNDLE_MAGIC, .part_num = link->part_num };
+	struct vgpu_bundle_part part;
+	uint64_t at = sizeof(head) + link->part_num * sizeof(part);
+	uint8_t *data;
+
+	image->bytes = at;
+	for (unsigned i = 0; i < link->part_num; i++)
+		image->bytes += image_padded(link->parts[i].bytes);
+	image->data = data = calloc(1, image->bytes);
+	if (!data)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memcpy(data, &head, sizeof(head));
+	for (unsigned i = 0; i < link->part_num; i++) {
+		part = (struct vgpu_bundle_part){ .bytes = link->parts[i].bytes,
+						  .type = link->parts[i].type };
+		memcpy(data + sizeof(head) + i * sizeof(part), &part, sizeof(part));
+		memcpy(data + at, link->parts[i].data, part.bytes);
+		at += image_padded(part.bytes);
+	}
+	return CUDA_SUCCESS;
+}
+
+/* The caller holds the lock. */
+static CUresult complete(struct link *link)
+{
+	const struct part *first = &link->parts[0];
+	struct image linked;
+	CUresult result;
+
+	if (link->linked.data)
 		return CUDA_SUCCESS;
-	refuse("cuLinkAddData of an object or a library");
-	return CUDA_ERROR_NOT_SUPPORTED;
+	if (link->part_num == 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (link->part_num == 1 && first->type <= CU_JIT_INPUT_FATBINARY) {
+		linked = (struct image){ .data = first->data, .bytes = first->bytes };
+		result = first->loads ? CUDA_SUCCESS : try_image(link, &linked, NULL);
+	} else {
+		result = bundle(link, &linked);
+		if (result != CUDA_SUCCESS)
+			return result;
+		result = try_image(link, &linked, NULL);
+		if (result != CUDA_SUCCESS)
+			free((void *)linked.data);
+	}
+	if (result == CUDA_SUCCESS)
+		link->linked = linked;
+	return result;
+}
+
+static void empty(struct link *link)
+{
+	if (link->linked.data != link->parts[0].data)
+		free((void *)link->linked.data);
+	for (unsigned i = 0; i < link->part_num; i++)
+		free(link->parts[i].data);
+	free(link->given);
+	link->linked.data = NULL;
+	link->part_num = 0;
+}
+
+/* --- the API --- */
+
+static bool good_options(unsigned num, const CUjit_option *names, void *const *values)
+{
+	return num == 0 || (num <= VGPU_LOAD_OPTIONS_MOST && names && values);
 }
 
 CUresult cuLinkCreate_v2(unsigned numOptions, CUjit_option *options, void **optionValues,
@@ -71,12 +189,21 @@ CUresult cuLinkCreate_v2(unsigned numOptions, CUjit_option *options, void **opti
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	if (!stateOut || (numOptions > 0 && (!options || !optionValues)))
+	if (!stateOut || !good_options(numOptions, options, optionValues))
 		return CUDA_ERROR_INVALID_VALUE;
 	link = table_new(TABLE_LINK, sizeof(*link), context);
 	if (!link)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	link->options = (struct image_options){ numOptions, options, optionValues };
+	pthread_mutex_init(&link->lock, NULL);
+	if (numOptions > 0) {
+		link->given = malloc(numOptions * sizeof(*link->given));
+		if (!link->given) {
+			table_delete(link);
+			return CUDA_ERROR_OUT_OF_MEMORY;
+		}
+		memcpy(link->given, optionValues, numOptions * sizeof(*link->given));
+		link->options = (struct image_options){ numOptions, options, optionValues };
+	}
 	*stateOut = table_handle(link);
 	return CUDA_SUCCESS;
 }
@@ -85,68 +212,58 @@ CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, si
 			  const char *name, unsigned numOptions, CUjit_option *options,
 			  void **optionValues)
 {
-	struct image_options more = { numOptions, options, optionValues };
-	struct image image = { .data = data, .bytes = size };
-	uint8_t *text = NULL;
+	const struct image_options more = { numOptions, options, optionValues };
+	const struct image image = { .data = data, .bytes = size };
 	uint64_t context;
-	CUresult result;
 
 	(void)name;
 	CONTEXT_ENTER(&context);
-	if (!data || size == 0 || (numOptions > 0 && (!options || !optionValues)))
+	if (!data || size == 0 || size > UINT32_MAX ||
+	    !good_options(numOptions, options, optionValues))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = check_type(type);
-	if (result != CUDA_SUCCESS)
-		return result;
-	if (type == CU_JIT_INPUT_PTX) { /* its NUL may be missing */
-		text = malloc(size + 1);
-		if (!text)
-			return CUDA_ERROR_OUT_OF_MEMORY;
-		memcpy(text, data, size);
-		text[size] = '\0';
-		image = (struct image){ .data = text, .bytes = strlen((char *)text) + 1 };
-	}
-	result = add(state, &image, &more);
-	free(text);
-	return result;
+	return add(state, type, &image, &more);
 }
 
 CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *path,
 			  unsigned numOptions, CUjit_option *options, void **optionValues)
 {
-	struct image_options more = { numOptions, options, optionValues };
+	const struct image_options more = { numOptions, options, optionValues };
 	struct image image;
 	uint64_t context;
 	CUresult result;
 
 	CONTEXT_ENTER(&context);
-	if (!path || (numOptions > 0 && (!options || !optionValues)))
+	if (!path || !good_options(numOptions, options, optionValues))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = check_type(type);
-	if (result == CUDA_SUCCESS)
-		result = image_read(path, &image);
+	result = image_read(path, &image);
 	if (result != CUDA_SUCCESS)
 		return result;
-	result = add(state, &image, &more);
+	result = add(state, type, &image, &more);
 	free((void *)image.data);
 	return result;
 }
 
 CUresult cuLinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut)
 {
-	const struct link *link;
+	struct link *link;
 	uint64_t context;
+	CUresult result;
 
 	CONTEXT_ENTER(&context);
 	link = table_get(TABLE_LINK, state);
 	if (!link)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (!cubinOut || !link->image)
+	if (!cubinOut)
 		return CUDA_ERROR_INVALID_VALUE;
-	*cubinOut = link->image;
-	if (sizeOut)
-		*sizeOut = link->bytes;
-	return CUDA_SUCCESS;
+	pthread_mutex_lock(&link->lock);
+	result = complete(link);
+	if (result == CUDA_SUCCESS) {
+		*cubinOut = (void *)link->linked.data;
+		if (sizeOut)
+			*sizeOut = link->linked.bytes;
+	}
+	pthread_mutex_unlock(&link->lock);
+	return result;
 }
 
 CUresult cuLinkDestroy(CUlinkState state)
@@ -158,9 +275,30 @@ CUresult cuLinkDestroy(CUlinkState state)
 	link = table_get(TABLE_LINK, state);
 	if (!link)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (table_delete(link)) {
-		free(link->image);
-		link->image = NULL;
-	}
+	pthread_mutex_lock(&link->lock);
+	if (table_delete(link))
+		empty(link);
+	pthread_mutex_unlock(&link->lock);
 	return CUDA_SUCCESS;
+}
+
+/* --- as the first release of these functions had them --- */
+
+CUresult cuLinkCreate(unsigned numOptions, CUjit_option *options, void **optionValues,
+		      CUlinkState *stateOut)
+{
+	return cuLinkCreate_v2(numOptions, options, optionValues, stateOut);
+}
+
+CUresult cuLinkAddData(CUlinkState state, CUjitInputType type, void *data, size_t size,
+		       const char *name, unsigned numOptions, CUjit_option *options,
+		       void **optionValues)
+{
+	return cuLinkAddData_v2(state, type, data, size, name, numOptions, options, optionValues);
+}
+
+CUresult cuLinkAddFile(CUlinkState state, CUjitInputType type, const char *path,
+		       unsigned numOptions, CUjit_option *options, void **optionValues)
+{
+	return cuLinkAddFile_v2(state, type, path, numOptions, options, optionValues);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # programs.mk - the suite that judges a libcuda.so.1
 
-SUITE_FILES := suite case_device case_context case_memory case_host case_pointer case_copy case_box case_set case_module \
+SUITE_FILES := suite case_device case_context case_memory case_host case_pointer case_copy case_box case_set case_module case_link \
 	case_library case_function case_launch case_limit case_stream case_event case_order case_threads case_block \
 	case_fault case_lookup case_fork case_wrong
 SUITE := $(B)/tests/programs/suite

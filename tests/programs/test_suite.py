@@ -75,7 +75,7 @@ def _add_group(name, *parts):
 # Every case belongs to one: its name begins so.
 GROUPS = {"devices": ("nothing_before", "error_", "devices", "device_"), "contexts": ("context", "calls_without"),
           "memory": ("memory",), "pointers": ("pointer_to", "pointer_attributes"), "copies": ("copy_p", "copy_h", "copy_b", "copy_a", "copy_w"),
-          "boxes": ("copy_2d", "copy_3d"), "sets": ("set_",), "modules": ("module_",), "libraries": ("library_",),
+          "boxes": ("copy_2d", "copy_3d"), "sets": ("set_",), "modules": ("module_", "link_"), "libraries": ("library_",),
           "functions": ("function_",), "launches": ("launch_",), "limits": ("limit_of",), "streams": ("stream_",), "events": ("event_",),
           "orders": ("order_",), "threads": ("threads_",), "waits": ("block_",), "faults": ("fault_",), "lookup": ("lookup_",),
           "forks": ("fork_",), "wrong": ("wrong_",)}

@@ -155,7 +155,7 @@ class Ends(ProgramCase):
         ended = self.tenant.run(victim(), "work", env={"VGPU_SOCKET": "/nonexistent/vgpu.sock"})
         self.assertEqual(ended.rc, STATUS_ERROR)
         self.assertTrue(ended.out.endswith(": cuInit(0)\n"), ended.out)
-        self.assertIn("VGPU_SOCKET names no socket of vgpud's", ended.err)
+        self.assertIn("no vgpud answers at VGPU_SOCKET=", ended.err)
 
 
 class Daemon(ProgramCase):

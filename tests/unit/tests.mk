@@ -18,6 +18,8 @@ $(eval $(call unit-test,common/test_proto_check,common/wire/proto_check.c common
 $(eval $(call unit-test,common/test_frame,))
 $(eval $(call unit-test,common/test_log,common/log.c))
 $(eval $(call unit-test,sched/test_limit,vgpud/sched/limit.c))
+$(eval $(call unit-test,sched/test_lease,vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/cap.c))
+$(eval $(call unit-test,sched/test_lease_model,vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/cap.c))
 $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))

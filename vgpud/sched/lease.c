@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lease.c - who may use a GPU, and how long */
+
+#include "vgpud/sched/lease.h"
+
+#include <stddef.h>
+
+#include "vgpud/sched/lease_private.h"
+
+#define PRIORITY_MOST (LEASE_PRIORITIES - 1)
+
+void lease_init(struct lease *lease, const struct lease_settings *settings, uint64_t now_ns)
+{
+	*lease = (struct lease){ .settings = *settings, .since_ns = now_ns, .at_ns = now_ns };
+	TAILQ_INIT(&lease->vms);
+	TAILQ_INIT(&lease->charged);
+}
+
+void lease_set(struct lease *lease, const struct lease_settings *settings, uint64_t now_ns)
+{
+	struct lease_vm *vm;
+
+	lease_settle(lease, now_ns);
+	lease->settings = *settings;
+	TAILQ_FOREACH(vm, &lease->vms, link)
+		cap_set(&vm->cap, vm->settings.cap_percent, settings->turn_ns, now_ns);
+}
+
+/* --- who is there --- */
+
+void lease_vm_join(struct lease *lease, struct lease_vm *vm, uint32_t id,
+		   const struct lease_vm_settings *settings, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	*vm = (struct lease_vm){ .id = id, .settings = *settings };
+	TAILQ_INIT(&vm->members);
+	cap_set(&vm->cap, settings->cap_percent, lease->settings.turn_ns, now_ns);
+	TAILQ_INSERT_TAIL(&lease->vms, vm, link);
+}
+
+void lease_vm_set(struct lease *lease, struct lease_vm *vm,
+		  const struct lease_vm_settings *settings, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	/* What it used in one priority says nothing about its place in another. */
+	if (settings->priority != vm->settings.priority)
+		vm->order_ns = lease->floor_ns[settings->priority];
+	else if (vm->settings.paused)
+		lease_vm_enter(lease, vm);
+	vm->settings = *settings;
+	vm->order_rest %= settings->share;
+	cap_set(&vm->cap, settings->cap_percent, lease->settings.turn_ns, now_ns);
+}
+
+void lease_vm_leave(struct lease *lease, struct lease_vm *vm)
+{
+	TAILQ_REMOVE(&lease->vms, vm, link);
+}
+
+void lease_join(struct lease *lease, struct lease_vm *vm, struct lease_member *member,
+		enum lease_kind kind, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	*member = (struct lease_member){ .vm = vm, .kind = kind, .missed_ns = LEASE_NEVER };
+	TAILQ_INSERT_TAIL(&vm->members, member, link);
+}
+
+/* The GPU has nothing of the member any more, or what it has does not count. */
+static void release(struct lease *lease, struct lease_member *member)
+{
+	if (lease->holder == member)
+		lease->holder = NULL;
+	if (member->is_charged)
+		TAILQ_REMOVE(&lease->charged, member, charged);
+	member->is_charged = false;
+}
+
+/* The member's lease is over and its work has drained. */
+static void finish(struct lease *lease, struct lease_member *member)
+{
+	release(lease, member);
+	/* One that wants the lease again took part all the time: it need not enter. */
+	member->state = member->wants ? LEASE_WAITS : LEASE_NONE;
+	member->wants = false;
+}
+
+/* The lease passes on though the member's work has not drained. */
+static void pass_on(struct lease *lease, struct lease_member *member)
+{
+	release(lease, member);
+	TAILQ_INSERT_TAIL(&lease->charged, member, charged);
+	member->is_charged = true;
+}
+
+static void end_member(struct lease *lease, struct lease_member *member, uint64_t now_ns)
+{
+	if (lease->holder == member)
+		pass_on(lease, member);
+	member->state = LEASE_ENDING;
+	member->revoked_ns = now_ns;
+}
+
+void lease_end(struct lease *lease, struct lease_member *member, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (member->state != LEASE_ENDING)
+		end_member(lease, member, now_ns);
+}
+
+void lease_leave(struct lease *lease, struct lease_member *member, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	release(lease, member);
+	TAILQ_REMOVE(&member->vm->members, member, link);
+}
+
+void lease_stop(struct lease *lease, struct lease_member *member, bool stopped, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (member->stopped && !stopped)
+		lease_enter(lease, member);
+	member->stopped = stopped;
+}
+
+/* --- what members say --- */
+
+static bool is_asked_back(const struct lease_member *member)
+{
+	return member->state == LEASE_REVOKED || member->state == LEASE_OUTLASTS ||
+	       member->state == LEASE_FROZEN;
+}
+
+void lease_want(struct lease *lease, struct lease_member *member, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (member->state == LEASE_NONE) {
+		lease_enter(lease, member);
+		member->state = LEASE_WAITS;
+	} else if (is_asked_back(member) && !member->wants) {
+		member->wants = true;
+	} else {
+		return;
+	}
+	member->want_ns = now_ns;
+	member->want_order = lease->next_order++;
+}
+
+void lease_rest(struct lease *lease, struct lease_member *member, uint64_t idle_ns, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (lease->holder != member)
+		return;
+	idle_ns = lease_earlier(idle_ns, member->alone_ns);
+	lease_refund(lease, member, idle_ns, 0);
+	member->alone_ns -= idle_ns;
+}
+
+void lease_ack(struct lease *lease, struct lease_member *member, uint64_t number, uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (number == member->number && is_asked_back(member))
+		member->acked = true;
+}
+
+static void drained(struct lease *lease, struct lease_member *member)
+{
+	if (member->state == LEASE_FROZEN)
+		member->acked = member->drained = true; /* said before it was frozen */
+	else if (member->state == LEASE_HOLDS || is_asked_back(member))
+		finish(lease, member);
+}
+
+void lease_drained(struct lease *lease, struct lease_member *member, uint64_t number,
+		   uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (number == member->number)
+		drained(lease, member);
+}
+
+void lease_return(struct lease *lease, struct lease_member *member, uint64_t number,
+		  uint64_t tail_ns, uint64_t now_ns)
+{
+	uint64_t contended_ns;
+
+	lease_settle(lease, now_ns);
+	if (number != member->number)
+		return;
+	if (lease->holder == member) {
+		tail_ns = lease_earlier(tail_ns, lease->settings.idle_ns);
+		tail_ns = lease_earlier(tail_ns, member->turn_billed_ns);
+		contended_ns = member->turn_billed_ns - member->alone_ns;
+		lease_refund(lease, member, tail_ns, lease_earlier(tail_ns, contended_ns));
+	}
+	drained(lease, member);
+}
+
+/* --- rules 1 to 3, 5 and 8: who comes next --- */
+
+static unsigned lifted(const struct lease_member *member, uint64_t lift)
+{
+	uint64_t level = member->vm->settings.priority + lift;
+
+	return level > PRIORITY_MOST ? PRIORITY_MOST : (unsigned)level;
+}
+
+/* By how much a member that waits has risen. */
+static uint64_t lift_of(const struct lease *lease, const struct lease_member *member,
+			uint64_t now_ns)
+{
+	if (lease->settings.aging_ns == 0 || member->state != LEASE_WAITS)
+		return 0;
+	return (now_ns - member->want_ns) / lease->settings.aging_ns;
+}
+
+static unsigned level_of(const struct lease *lease, const struct lease_member *member,
+			 uint64_t now_ns)
+{
+	return lifted(member, lift_of(lease, member, now_ns));
+}
+
+/* Rule 3. Return: whether VM a comes before VM b; where both are equal, the one that had no turn longest. */
+static bool vm_is_before(const struct lease_vm *a, const struct lease_vm *b)
+{
+	if (a->order_ns != b->order_ns)
+		return a->order_ns < b->order_ns;
+	if (a->number != b->number)
+		return a->number < b->number;
+	return a->id < b->id;
+}
+
+/* Return: whether a comes before b. The holder counts as if it wanted its next turn from now on. */
+static bool is_before(const struct lease *lease, const struct lease_member *a,
+		      const struct lease_member *b, uint64_t now_ns)
+{
+	unsigned level_a = level_of(lease, a, now_ns), level_b = level_of(lease, b, now_ns);
+
+	if (level_a != level_b)
+		return level_a > level_b;
+	if (a->vm->settings.priority != b->vm->settings.priority)
+		return a->vm->settings.priority < b->vm->settings.priority;
+	if (a->kind != b->kind)
+		return a->kind == LEASE_REQUEST;
+	if (a->vm != b->vm)
+		return vm_is_before(a->vm, b->vm);
+	if (a->order_ns != b->order_ns)
+		return a->order_ns < b->order_ns;
+	if (a->number != b->number)
+		return a->number < b->number;
+	return a->want_order < b->want_order;
+}
+
+/*
+ * Return: whether the member waits for the lease. An outlaster does when it wants more: its kernels may
+ * wait for one that it holds back. With a bound on kernels (rule 7) it has to drain first: else what
+ * never ends could not be told from what goes on.
+ */
+static bool is_waiting(const struct lease *lease, const struct lease_member *member)
+{
+	return member->state == LEASE_WAITS || (member->state == LEASE_OUTLASTS && member->wants &&
+						member->acked && lease->settings.kernel_ns == 0);
+}
+
+/* Return: who may have the lease now and comes first; NULL: nobody. frozen: whether they count, too. */
+static struct lease_member *best(const struct lease *lease, bool frozen, uint64_t now_ns)
+{
+	struct lease_member *member, *first = NULL;
+	const struct lease_vm *vm;
+
+	TAILQ_FOREACH(vm, &lease->vms, link)
+		TAILQ_FOREACH(member, &vm->members, link) {
+			if (!is_waiting(lease, member) &&
+			    !(frozen && member->state == LEASE_FROZEN))
+				continue;
+			if (lease_ready_ns(member, now_ns) > now_ns)
+				continue;
+			if (first == NULL || is_before(lease, member, first, now_ns))
+				first = member;
+		}
+	return first;
+}
+
+/* --- decisions --- */
+
+/* Rule 7. Return: how a member that was told to stop fails to, from when on; LEASE_NEVER: it does not. */
+static uint64_t failure_ns(const struct lease *lease, const struct lease_member *member,
+			   enum lease_what *what)
+{
+	const struct lease_settings *settings = &lease->settings;
+	uint64_t hung_ns = LEASE_NEVER, deaf_ns = LEASE_NEVER;
+
+	if (member->state != LEASE_REVOKED && member->state != LEASE_OUTLASTS)
+		return LEASE_NEVER;
+	if (settings->kernel_ns > 0)
+		hung_ns = member->revoked_ns + settings->kernel_ns;
+	if (!member->acked)
+		deaf_ns = member->revoked_ns + settings->ack_ns;
+	if (hung_ns <= deaf_ns)
+		*what = LEASE_END_HUNG;
+	else if (member->missed_ns != LEASE_NEVER &&
+		 deaf_ns - member->missed_ns < settings->repeat_ns)
+		*what = LEASE_END_DEAF;
+	else
+		*what = LEASE_FREEZE;
+	return lease_earlier(hung_ns, deaf_ns);
+}
+
+static bool decide_failure(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
+{
+	struct lease_member *member;
+	struct lease_vm *vm;
+
+	TAILQ_FOREACH(vm, &lease->vms, link)
+		TAILQ_FOREACH(member, &vm->members, link) {
+			enum lease_what what = LEASE_FREEZE;
+
+			if (failure_ns(lease, member, &what) > now_ns)
+				continue;
+			*decision = (struct lease_decision){ what, member, member->number };
+			if (what != LEASE_FREEZE) {
+				end_member(lease, member, now_ns);
+				return true;
+			}
+			release(lease, member);
+			member->missed_ns = now_ns;
+			member->state = LEASE_FROZEN;
+			return true;
+		}
+	return false;
+}
+
+/* Return: whether the holder has to give the lease back now. */
+static bool is_over(struct lease *lease, struct lease_member *holder, uint64_t now_ns)
+{
+	const struct lease_settings *settings = &lease->settings;
+	const struct lease_member *next = best(lease, false, now_ns);
+
+	if (lease_is_stopped(holder)) /* rule 1 */
+		return true;
+	if (next != NULL && level_of(lease, next, now_ns) > lifted(holder, holder->lift))
+		return true; /* rule 2 */
+	/* Rule 7: also one that is alone must show that its work ends. */
+	if (settings->kernel_ns > 0 && now_ns - holder->granted_ns >= settings->kernel_ns)
+		return true;
+	if (now_ns - holder->turn_at_ns < settings->turn_ns) /* rule 4 */
+		return false;
+	if (cap_ready_ns(&holder->vm->cap, now_ns) > now_ns) /* rule 5 */
+		return true;
+	if (next != NULL && is_before(lease, next, holder, now_ns)) /* rule 3 */
+		return true;
+	/* Its next turn, which nobody has to hear of. */
+	if (next != NULL || holder->vm->cap.percent > 0) {
+		holder->turn_at_ns = now_ns;
+		holder->lift = 0;
+	}
+	return false;
+}
+
+static bool decide_revoke(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
+{
+	struct lease_member *holder = lease->holder;
+
+	if (holder == NULL || holder->kind == LEASE_REQUEST) /* rule 8 */
+		return false;
+	if (holder->state == LEASE_REVOKED) {
+		if (now_ns - holder->revoked_ns >= lease->settings.yield_ns) /* rule 7 */
+		{
+			pass_on(lease, holder);
+			holder->state = LEASE_OUTLASTS;
+		}
+		return false;
+	}
+	if (!is_over(lease, holder, now_ns))
+		return false;
+	holder->state = LEASE_REVOKED;
+	holder->revoked_ns = now_ns;
+	holder->acked = holder->drained = false;
+	*decision = (struct lease_decision){ LEASE_REVOKE, holder, holder->number };
+	return true;
+}
+
+/* Rule 7. Its turn passes while it is frozen. */
+static void thaw(struct lease *lease, struct lease_member *member, uint64_t now_ns)
+{
+	lease_advance(member, lease->settings.turn_ns);
+	pass_on(lease, member);
+	member->state = LEASE_OUTLASTS;
+	member->revoked_ns = now_ns;
+	if (member->drained)
+		finish(lease, member);
+}
+
+static bool decide_grant(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
+{
+	struct lease_member *member;
+
+	if (lease->holder != NULL)
+		return false;
+	member = best(lease, true, now_ns);
+	if (member == NULL)
+		return false;
+	if (member->state == LEASE_FROZEN) {
+		thaw(lease, member, now_ns);
+		*decision = (struct lease_decision){ LEASE_THAW, member, member->number };
+		return true;
+	}
+	release(lease, member);
+	member->wants = false;
+	member->lift = (uint8_t)lease_earlier(lift_of(lease, member, now_ns), PRIORITY_MOST);
+	member->state = LEASE_HOLDS;
+	member->number = member->vm->number = ++lease->number;
+	member->granted_ns = member->turn_at_ns = now_ns;
+	member->turn_billed_ns = member->alone_ns = 0;
+	lease->holder = member;
+	*decision = (struct lease_decision){ LEASE_GRANT, member, member->number };
+	return true;
+}
+
+bool lease_decide(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
+{
+	struct lease_member *member, *next;
+
+	lease_settle(lease, now_ns);
+	for (member = TAILQ_FIRST(&lease->charged); member != NULL; member = next) {
+		next = TAILQ_NEXT(member, charged);
+		if (member->state == LEASE_ENDING &&
+		    now_ns - member->revoked_ns >= lease->settings.yield_ns)
+			release(lease, member);
+	}
+	return decide_failure(lease, now_ns, decision) || decide_revoke(lease, now_ns, decision) ||
+	       decide_grant(lease, now_ns, decision);
+}
+
+/* --- when to decide --- */
+
+/* When the member that waits may get the lease, or rises above the holder. */
+static uint64_t waiting_next_ns(const struct lease *lease, const struct lease_member *member,
+				uint64_t now_ns)
+{
+	uint64_t next_ns = lease_ready_ns(member, now_ns), aging_ns = lease->settings.aging_ns;
+
+	if (next_ns <= now_ns)
+		next_ns = LEASE_NEVER;
+	if (aging_ns > 0 && member->state == LEASE_WAITS &&
+	    level_of(lease, member, now_ns) < PRIORITY_MOST)
+		next_ns = lease_earlier(
+			next_ns, member->want_ns + (lift_of(lease, member, now_ns) + 1) * aging_ns);
+	return next_ns;
+}
+
+static uint64_t holder_next_ns(const struct lease *lease, uint64_t now_ns)
+{
+	const struct lease_settings *settings = &lease->settings;
+	const struct lease_member *holder = lease->holder;
+	uint64_t next_ns = LEASE_NEVER;
+
+	if (holder == NULL || holder->kind == LEASE_REQUEST)
+		return LEASE_NEVER;
+	if (holder->state == LEASE_REVOKED)
+		return holder->revoked_ns + settings->yield_ns;
+	if (settings->kernel_ns > 0)
+		next_ns = holder->granted_ns + settings->kernel_ns;
+	if (holder->vm->cap.percent > 0 || best(lease, false, now_ns) != NULL)
+		next_ns = lease_earlier(next_ns, holder->turn_at_ns + settings->turn_ns);
+	return next_ns;
+}
+
+uint64_t lease_next_ns(const struct lease *lease, uint64_t now_ns)
+{
+	uint64_t next_ns = holder_next_ns(lease, now_ns);
+	const struct lease_member *member;
+	const struct lease_vm *vm;
+	enum lease_what what;
+
+	TAILQ_FOREACH(vm, &lease->vms, link)
+		TAILQ_FOREACH(member, &vm->members, link) {
+			next_ns = lease_earlier(next_ns, failure_ns(lease, member, &what));
+			if (member->state == LEASE_ENDING && member->is_charged)
+				next_ns = lease_earlier(next_ns, member->revoked_ns +
+									 lease->settings.yield_ns);
+			if (is_waiting(lease, member))
+				next_ns = lease_earlier(next_ns,
+							waiting_next_ns(lease, member, now_ns));
+			else if (member->state == LEASE_FROZEN &&
+				 lease_ready_ns(member, now_ns) > now_ns)
+				next_ns = lease_earlier(next_ns, lease_ready_ns(member, now_ns));
+		}
+	return next_ns;
+}

@@ -21,11 +21,17 @@
  * side. A side that sleeps runs again only when it was woken. If both sleep, all stores have come
  * through and there is still work to do, a wake-up was lost.
  *
+ * The model is worth what it finds: with any one of the fences left out it must find the loss.
+ *
  * RING_STEPS=N: so many accesses (1,000,000). RING_SEED=N: another order of events.
  */
 
 #define VGPU_RING_MODEL
-#define STORES_MOST 64u
+#define STORES_MOST 256u
+#define LAZY_COMMANDS 100u /* so many in a row while stores seldom come through, then as many not */
+#define LONG_COMMANDS 50u  /* so many long ones in a row, of LONG_OF */
+#define LONG_OF 400u
+#define MUTANT_STEPS 20000000u
 #define CHUNK 8u /* bytes of bulk data that are stored at once */
 
 struct store {
@@ -46,7 +52,11 @@ enum { PROGRAM, WORKER };
 static struct side sides[2];
 static int running;
 static ucontext_t test_context;
-static bool runs; /* the two sides do */
+static bool runs;	   /* the two sides do */
+static const char *broken; /* what does not hold: it ends the run */
+/* Functions whose fences do nothing, whose publications have no order; NULL: none. */
+static const char *left_out, *unordered;
+static uint64_t taken, put;
 static uint64_t steps, steps_most, seed;
 
 static uint32_t pick(uint32_t below)
@@ -54,6 +64,20 @@ static uint32_t pick(uint32_t below)
 	seed = seed * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(seed >> 33) % below;
 }
+
+/* Ends the run. Returns only to sides that do not run. */
+static void __attribute__((noreturn)) give_up(const char *what)
+{
+	broken = what;
+	for (;;)
+		swapcontext(&sides[running].context, &test_context);
+}
+
+#define HOLDS(condition)                     \
+	do {                                 \
+		if (!(condition))            \
+			give_up(#condition); \
+	} while (0)
 
 /* Return: whether the store may reach memory now: none of an earlier epoch waits, and none before it to
  * the same place. */
@@ -116,7 +140,7 @@ static void step(void)
 		return;
 	if (++steps >= steps_most)
 		swapcontext(&sides[running].context, &test_context);
-	if (pick(4) == 0)
+	if (pick(put / LAZY_COMMANDS % 2 == 0 ? 4 : 64) == 0)
 		let_one_through(&sides[pick(2)]);
 	if (pick(3) == 0 && (!sides[other].sleeps || sides[other].woken))
 		switch_to(other);
@@ -156,10 +180,16 @@ static void vgpu_ring_store(volatile uint32_t *at, uint32_t value)
 	add_store((void *)at, &value, sizeof(value));
 }
 
-static void vgpu_ring_publish(volatile uint32_t *at, uint32_t value)
+static bool is(const char *wanted, const char *function)
+{
+	return wanted != NULL && strcmp(wanted, function) == 0;
+}
+
+static void model_publish(volatile uint32_t *at, uint32_t value, const char *function)
 {
 	step();
-	sides[running].epoch++;
+	if (!is(unordered, function))
+		sides[running].epoch++;
 	add_store((void *)at, &value, sizeof(value));
 }
 
@@ -168,11 +198,16 @@ static uint32_t vgpu_ring_consume(const volatile uint32_t *at)
 	return vgpu_ring_load(at);
 }
 
-static void vgpu_ring_fence(void)
+static void model_fence(const char *function)
 {
 	step();
-	let_all_through(&sides[running]);
+	if (!is(left_out, function))
+		let_all_through(&sides[running]);
 }
+
+/* Each is known by the function that it stands in. */
+#define vgpu_ring_publish(at, value) model_publish(at, value, __func__)
+#define vgpu_ring_fence() model_fence(__func__)
 
 /* The system calls that wake: a side is named by its number instead of a descriptor. */
 static ssize_t model_write(int side, const void *bytes, size_t len)
@@ -206,9 +241,7 @@ static void fall_asleep(void)
 		let_all_through(me);
 		if (other->sleeps && !other->woken) {
 			let_all_through(other);
-			fail_msg("step %llu of seed %s: both sides sleep",
-				 (unsigned long long)steps,
-				 getenv("RING_SEED") ? getenv("RING_SEED") : "1");
+			give_up("a side is awake");
 		}
 		switch_to(!running);
 	}
@@ -222,7 +255,6 @@ static uint8_t piece[VGPU_PIECE] __attribute__((aligned(4096)));
 static struct vgpu_channel_control *const control = (struct vgpu_channel_control *)piece;
 static struct vgpu_reply *const replies = (struct vgpu_reply *)(piece + VGPU_CHANNEL_REPLIES);
 static struct channel channel;
-static uint64_t taken, put;
 
 /* The byte of a command that is told by its number and its place: both sides know it. */
 static uint8_t byte_of(uint32_t number, uint32_t at)
@@ -235,8 +267,10 @@ static uint32_t length_of(uint32_t number)
 {
 	uint32_t mixed = number * 2654435761u >> 16;
 
-	return number % 16 == 0 ? VGPU_COMMAND_MOST - mixed % 200
-				: (uint32_t)sizeof(struct vgpu_command) + mixed % 300;
+	/* Where all are long, four fill the ring: then the last one's room counts. */
+	return number % 16 == 0 || number % LONG_OF < LONG_COMMANDS
+		       ? VGPU_COMMAND_MOST - mixed % 200
+		       : (uint32_t)sizeof(struct vgpu_command) + mixed % 300;
 }
 
 static void check_command(const struct vgpu_command *command)
@@ -244,10 +278,10 @@ static void check_command(const struct vgpu_command *command)
 	const uint8_t *bytes = (const uint8_t *)command;
 
 	taken++;
-	assert_int_equal(command->sequence, (uint32_t)taken);
-	assert_int_equal(command->bytes, length_of(command->sequence));
+	HOLDS(command->sequence == (uint32_t)taken);
+	HOLDS(command->bytes == length_of(command->sequence));
 	for (uint32_t at = sizeof(*command); at < command->bytes; at += at < 300 ? 1 : 977)
-		assert_int_equal(bytes[at], byte_of(command->sequence, at));
+		HOLDS(bytes[at] == byte_of(command->sequence, at));
 }
 
 static void worker(void)
@@ -259,7 +293,7 @@ static void worker(void)
 	for (;;) {
 		int result = channel_take(&channel, command);
 
-		assert_true(result >= 0);
+		HOLDS(result >= 0);
 		if (result == 1) {
 			check_command(command);
 			if (command->reply != VGPU_NO_REPLY)
@@ -344,7 +378,7 @@ static void program(void)
 		for (uint32_t spins = pick(20); spins > 0 && !is_answered(number); spins--)
 			;
 		sleep_until(is_answered, number);
-		assert_int_equal(vgpu_ring_load((uint32_t *)&replies[0].result), number);
+		HOLDS(vgpu_ring_load((uint32_t *)&replies[0].result) == number);
 	}
 }
 
@@ -365,29 +399,80 @@ static uint64_t setting(const char *name, uint64_t usual)
 	return text != NULL ? strtoull(text, NULL, 10) : usual;
 }
 
-static void test_model(void **state)
+/* Runs both sides until `most` accesses, or until something does not hold. */
+static void run(uint64_t most, uint64_t first_seed)
 {
 	static uint8_t stacks[2][1 << 18];
 
-	(void)state;
-	steps_most = setting("RING_STEPS", 1000000);
-	seed = setting("RING_SEED", 1);
+	memset(sides, 0, sizeof(sides));
+	memset(piece, 0, sizeof(piece));
+	steps = taken = put = tail = 0;
+	steps_most = most;
+	seed = first_seed;
+	broken = NULL;
 	channel_init(&channel, piece, WORKER, PROGRAM);
 	start_side(PROGRAM, program, stacks[PROGRAM], sizeof(stacks[PROGRAM]));
 	start_side(WORKER, worker, stacks[WORKER], sizeof(stacks[WORKER]));
 	running = PROGRAM;
 	runs = true;
 	swapcontext(&test_context, &sides[PROGRAM].context);
+	runs = false;
+	channel_end(&channel);
+}
+
+static void test_model(void **state)
+{
+	(void)state;
+	run(setting("RING_STEPS", 1000000), setting("RING_SEED", 1));
 	printf("# %llu steps: %llu commands put, %llu taken, %llu sleeps of the worker, %llu wakes\n",
 	       (unsigned long long)steps, (unsigned long long)put, (unsigned long long)taken,
 	       (unsigned long long)channel.sleeps, (unsigned long long)channel.wakes);
+	if (broken != NULL)
+		fail_msg("step %llu of seed %llu: does not hold: %s", (unsigned long long)steps,
+			 (unsigned long long)setting("RING_SEED", 1), broken);
 	assert_true(taken > steps_most / 1000);
 	assert_true(channel.sleeps > 0 && channel.wakes > 0);
 }
 
+/* Each fence is needed: without it the model finds a side that nothing wakes. */
+static void test_each_fence(void **state)
+{
+	static const char *const functions[] = { "channel_park", "give_room", "count_event",
+						 "put_command", "sleep_until" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		left_out = functions[i];
+		run(MUTANT_STEPS, 1);
+		printf("# without the fence of %s: step %llu: %s\n", left_out,
+		       (unsigned long long)steps, broken != NULL ? broken : "nothing found");
+		assert_non_null(broken);
+		assert_string_equal(broken, "a side is awake");
+	}
+	left_out = NULL;
+}
+
+/* So is the order of what says that all before it is written. */
+static void test_each_publication(void **state)
+{
+	static const char *const functions[] = { "channel_reply", "put_command" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		unordered = functions[i];
+		run(MUTANT_STEPS, 1);
+		printf("# without the order of %s: step %llu: %s\n", unordered,
+		       (unsigned long long)steps, broken != NULL ? broken : "nothing found");
+		assert_non_null(broken);
+	}
+	unordered = NULL;
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_model) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_model),
+					    cmocka_unit_test(test_each_fence),
+					    cmocka_unit_test(test_each_publication) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,9 @@
 	X(45, UNPLUGGED, "unplugged", 46,                                                             \
 	  "the device was unplugged, or vgpu.ko was unbound from it")                                 \
 	X(46, NO_ANSWER, "no-answer", 46,                                                             \
-	  "vgpud does not answer (on the host: vgpuadm status, systemctl status vgpud)")
+	  "vgpud does not answer (on the host: vgpuadm status, systemctl status vgpud)")              \
+	X(47, LEDGER_FULL, "ledger-full", 46,                                                         \
+	  "vgpud cannot record that the program runs (on the host: vgpuadm status)")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

@@ -85,8 +85,10 @@ class End(IntEnum):
     KILLED = 29
     BAD_COMMAND = 31
     WORKER_LOST = 32
+    HOST_LOST = 33
     LAYOUT = 36
     SWITCHED_OFF = 37
+    LEDGER_FULL = 47
 
 
 class Priority(IntEnum):

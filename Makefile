@@ -77,11 +77,11 @@ vgpud/admin := access ask budget call checks client daemon handlers job line met
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors output pool process program seat spares
 vgpud/files := dir format scan server server_slot
-vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null query \
+vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null programs query \
 	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \
-	room set_aside settle sqlite start vms wake watch writer
+	ring_program room set_aside settle sqlite start vms wake watch writer
 vgpud/link := access foreign peer port refuse session
-vgpud/programs := channel programs tenant window
+vgpud/programs := channel programs record tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
--- schema.sql - the ledger's tables: every request, its minutes, the VMs, the audit trail
+-- schema.sql - the ledger's tables: every request, its minutes, every program, the VMs, the audit trail
 --
 -- vgpud carries this text and runs it on a new database. To look at a ledger, also while vgpud
 -- works on it:
@@ -13,7 +13,7 @@
 -- counted since, so within a session it never jumps, and durations are exact.
 
 PRAGMA application_id = 0x76677075; -- "vgpu"
-PRAGMA user_version = 3;            -- of this schema
+PRAGMA user_version = 4;            -- of this schema
 
 -- One row for each start of vgpud.
 CREATE TABLE session (
@@ -105,6 +105,34 @@ CREATE TABLE minute (
 	UNIQUE (minute, vm_id, pool, priority, opcode)
 ) STRICT;
 
+-- The guests' programs: one row each, written when it began, filled in when it ended. Name and pid are
+-- what the program says of itself. ids are those of vgpuadm programs; they grow over all sessions.
+CREATE TABLE program (
+	id                INTEGER PRIMARY KEY,
+	begun_ns          INTEGER NOT NULL, -- when its worker was bound to it
+	ended_ns          INTEGER, -- NULL: it runs, or vgpud died before it ended
+	why               INTEGER, -- how it ended, 0: it left; see name, end. NULL: it runs
+	vm_id             INTEGER NOT NULL,
+	name              TEXT,    -- NULL: the record of its beginning was damaged
+	pid               INTEGER, -- in its guest
+	uid               INTEGER, -- on this host, of the process that connected; NULL: not known
+	pool              TEXT NOT NULL,    -- a letter; pool and priority are those at its beginning
+	priority          INTEGER NOT NULL, -- see name
+	executor          INTEGER NOT NULL, -- what ran it; see name
+	device            INTEGER NOT NULL, -- which GPU of the host
+	billed_ns         INTEGER, -- GPU time, measured by vgpud; NULL: it was not measured
+	memory_peak_bytes INTEGER, -- of the GPU; NULL: not known
+	memory_byte_s     INTEGER, -- bytes held, times seconds; NULL: not known
+	-- What its worker counted. It belongs to the tenant, so these are claims. NULL: not known.
+	submissions       INTEGER, -- from the first command after a wait until the next wait returned
+	commands          INTEGER,
+	launches          INTEGER, -- of kernels
+	copies            INTEGER,
+	copy_bytes        INTEGER,
+	refused           INTEGER, -- calls of functions that vgpu does not have
+	refused_names     TEXT     -- names of some of them
+) STRICT;
+
 -- Events: what happened, and which user did it.
 CREATE TABLE event (
 	id        INTEGER PRIMARY KEY,
@@ -124,13 +152,14 @@ CREATE TABLE ledger (
 	one             INTEGER PRIMARY KEY CHECK (one = 1),
 	ring_id         INTEGER NOT NULL, -- which ring file
 	ring_position   INTEGER NOT NULL, -- all its records before this one are here
-	last_request_id INTEGER NOT NULL  -- the highest id ever recorded
+	last_request_id INTEGER NOT NULL, -- the highest id ever recorded
+	last_program_id INTEGER NOT NULL DEFAULT 0 -- and of a program
 ) STRICT;
-INSERT INTO ledger VALUES (1, 0, 0, 0);
+INSERT INTO ledger VALUES (1, 0, 0, 0, 0);
 
 -- Names of the numbers above; vgpud fills it at each start from its own tables.
 CREATE TABLE name (
-	what    TEXT NOT NULL,    -- opcode, status, priority, executor, transport
+	what    TEXT NOT NULL,    -- opcode, status, priority, executor, transport, end
 	value   INTEGER NOT NULL,
 	name    TEXT NOT NULL,
 	meaning TEXT,
@@ -172,6 +201,25 @@ FROM minute AS m
 LEFT JOIN vm AS v ON v.id = m.vm_id
 LEFT JOIN name AS p ON p.what = 'priority' AND p.value = m.priority
 LEFT JOIN name AS o ON o.what = 'opcode' AND o.value = m.opcode;
+
+CREATE VIEW program_v AS
+SELECT g.id,
+	strftime('%Y-%m-%dT%H:%M:%S', g.begun_ns / 1000000000, 'unixepoch')
+		|| printf('.%06dZ', g.begun_ns / 1000 % 1000000) AS begun,
+	strftime('%Y-%m-%dT%H:%M:%S', g.ended_ns / 1000000000, 'unixepoch')
+		|| printf('.%06dZ', g.ended_ns / 1000 % 1000000) AS ended,
+	CASE WHEN g.why IS NULL THEN 'runs' ELSE coalesce(w.name, g.why) END AS why,
+	coalesce(v.name, '#' || g.vm_id) AS vm,
+	g.name, g.pid, g.uid, g.pool,
+	coalesce(p.name, g.priority) AS priority,
+	coalesce(e.name, g.executor) AS executor,
+	g.device, g.billed_ns, g.memory_peak_bytes, g.memory_byte_s, g.submissions, g.commands, g.launches,
+	g.copies, g.copy_bytes, g.refused, g.refused_names
+FROM program AS g
+LEFT JOIN vm AS v ON v.id = g.vm_id
+LEFT JOIN name AS p ON p.what = 'priority' AND p.value = g.priority
+LEFT JOIN name AS e ON e.what = 'executor' AND e.value = g.executor
+LEFT JOIN name AS w ON w.what = 'end' AND w.value = g.why;
 
 CREATE VIEW event_v AS
 SELECT id,

@@ -8,7 +8,8 @@
  * requests are accepted and end in any order, and each id is written to a pipe as soon as
  * finished() has returned, which is when a guest would be answered. The parent kills it at a random
  * instant, be it in the middle of a start. At the end every id that came through the pipe must be
- * in the database, once, with the contents that follow from it.
+ * in the database, once, with the contents that follow from it. Programs of guests begin and end among
+ * the requests: each that ended has its row, and each row has one end.
  */
 
 #include <errno.h>
@@ -35,6 +36,8 @@
 #define ALARM \
 	(UINT64_C(1) << 63) /* from the child: the number of records met twice at the start \
 			     */
+#define PROGRAM (UINT64_C(1) << 62) /* from the child: with the id of a program that has ended */
+#define PROGRAM_EVERY 8		    /* requests */
 
 static char db_path[256], ring_path[256];
 static struct ledger_config config = { .db_path = db_path,
@@ -43,8 +46,14 @@ static struct ledger_config config = { .db_path = db_path,
 				       .batch_ms = 5,
 				       .version = "test" };
 
-static uint8_t *answered; /* by id */
-static uint64_t answered_max, answered_num, alarms;
+/* What came through the pipe, by id. */
+struct ids {
+	uint8_t *there;
+	uint64_t max, num;
+};
+
+static struct ids answered, ended;
+static uint64_t alarms;
 
 static void die(const char *what)
 {
@@ -91,11 +100,49 @@ static void tell(int fd, uint64_t value)
 		_exit(1);
 }
 
+static struct ledger_program program_of(uint64_t id)
+{
+	struct ledger_program program = {
+		.id = id,
+		.begun_ns = util_now_ns(),
+		.vm_id = (uint32_t)(id % 7),
+		.pid = (uint32_t)id,
+		.pool = 'A',
+		.executor = VGPU_EXECUTOR_CPU,
+		.billed_ns = id * 3,
+		.launches = id * 5,
+	};
+
+	snprintf(program.name, sizeof(program.name), "p%llu", (unsigned long long)id);
+	return program;
+}
+
+/* One begins, if there is room, and one of those that run ends. */
+static void play_programs(struct ledger *ledger, struct ledger_program *programs, unsigned *num,
+			  int fd)
+{
+	struct ledger_program next = program_of(ledger->next_program_id);
+	unsigned i;
+
+	if (*num < IN_FLIGHT && ledger_program_begun(ledger, &next) == 0) {
+		ledger->next_program_id++;
+		programs[(*num)++] = next;
+	}
+	if (*num == 0 || random_u64() % 2)
+		return;
+	i = (unsigned)(random_u64() % *num);
+	programs[i].ended_ns = util_now_ns();
+	ledger_program_ended(ledger, &programs[i]);
+	tell(fd, PROGRAM | programs[i].id);
+	programs[i] = programs[--*num];
+}
+
 static void play_loop_thread(int fd)
 {
 	struct ledger_request in_flight[IN_FLIGHT];
 	struct ledger_stats stats;
-	unsigned n = 0;
+	struct ledger_program programs[IN_FLIGHT];
+	unsigned n = 0, program_num = 0, turns = 0;
 	struct ledger *ledger;
 	char why[512];
 
@@ -121,31 +168,39 @@ static void play_loop_thread(int fd)
 			tell(fd, in_flight[i].id);
 			in_flight[i] = in_flight[--n];
 		}
+		if (++turns % PROGRAM_EVERY == 0)
+			play_programs(ledger, programs, &program_num, fd);
 	}
 }
 
 /* --- the parent --- */
 
-static void note_answered(uint64_t id)
+static void note_id(struct ids *ids, uint64_t id)
 {
-	if (id & ALARM) {
-		alarms++;
-		return;
-	}
-	if (id >= answered_max) {
+	if (id >= ids->max) {
 		uint64_t max = 2 * id + 1024;
 
-		answered = realloc(answered, max);
-		if (!answered)
+		ids->there = realloc(ids->there, max);
+		if (!ids->there)
 			die("no memory");
-		memset(answered + answered_max, 0, max - answered_max);
-		answered_max = max;
+		memset(ids->there + ids->max, 0, max - ids->max);
+		ids->max = max;
 	}
-	if (!answered[id])
-		answered_num++;
+	if (!ids->there[id])
+		ids->num++;
 	else
 		alarms++;
-	answered[id] = 1;
+	ids->there[id] = 1;
+}
+
+static void note_told(uint64_t told)
+{
+	if (told & ALARM)
+		alarms++;
+	else if (told & PROGRAM)
+		note_id(&ended, told & ~PROGRAM);
+	else
+		note_id(&answered, told);
 }
 
 /* Return: whether there may be more to read. */
@@ -157,7 +212,7 @@ static bool read_ids(int fd)
 	if (n < 0)
 		die("read");
 	for (size_t i = 0; i < (size_t)n / sizeof(ids[0]); i++)
-		note_answered(ids[i]);
+		note_told(ids[i]);
 	return n > 0;
 }
 
@@ -166,7 +221,7 @@ static void play_round(bool from_answer)
 {
 	uint64_t life_ns = random_u64() % LONGEST_ROUND_US * UTIL_NS_PER_US;
 	uint64_t end_ns = util_now_ns() + (from_answer ? LONGEST_START_NS : life_ns);
-	uint64_t before = answered_num;
+	uint64_t before = answered.num;
 	int fds[2], status;
 	bool killed = false;
 	pid_t pid;
@@ -186,7 +241,7 @@ static void play_round(bool from_answer)
 		uint64_t now_ns = util_now_ns();
 		struct timespec left = { 0 };
 
-		if (from_answer && answered_num > before) {
+		if (from_answer && answered.num > before) {
 			end_ns = now_ns + life_ns;
 			from_answer = false;
 		}
@@ -226,26 +281,31 @@ static int64_t number(const char *sql)
 	return value;
 }
 
-/* Return: how many answered ids have no row of their contents. */
-static uint64_t count_lost(void)
+static const char good_requests[] =
+	"SELECT id FROM request WHERE status = 0 AND wait_ns = id % 1000003 "
+	"AND exec_ns = id % 10007 AND total_ns = wait_ns + exec_ns "
+	"AND vm_id = id % 7 AND guest_request_id = id AND opcode = id % 4 "
+	"AND pool = char(65 + id % 2) AND priority = id % 3 AND executor = 1 "
+	"AND request_bytes = 40 AND response_bytes = 36";
+static const char good_programs[] =
+	"SELECT id FROM program WHERE why = 0 AND ended_ns >= begun_ns AND pid = id AND "
+	"name = 'p' || id AND vm_id = id % 7 AND billed_ns = id * 3 AND launches = id * 5";
+
+/* sql: gives the ids of rows with the right contents. Return: how many of ids have no such row. */
+static uint64_t count_lost(const struct ids *ids, const char *sql)
 {
 	sqlite3_stmt *statement;
 	uint64_t found = 0;
 
-	sqlite3_prepare_v2(conn,
-			   "SELECT id FROM request WHERE status = 0 AND wait_ns = id % 1000003 "
-			   "AND exec_ns = id % 10007 AND total_ns = wait_ns + exec_ns "
-			   "AND vm_id = id % 7 AND guest_request_id = id AND opcode = id % 4 "
-			   "AND pool = char(65 + id % 2) AND priority = id % 3 AND executor = 1 "
-			   "AND request_bytes = 40 AND response_bytes = 36",
-			   -1, &statement, NULL);
+	if (sqlite3_prepare_v2(conn, sql, -1, &statement, NULL) != SQLITE_OK)
+		die(sqlite3_errmsg(conn));
 	while (sqlite3_step(statement) == SQLITE_ROW) {
 		uint64_t id = (uint64_t)sqlite3_column_int64(statement, 0);
 
-		found += id < answered_max && answered[id];
+		found += id < ids->max && ids->there[id];
 	}
 	sqlite3_finalize(statement);
-	return answered_num - found;
+	return ids->num - found;
 }
 
 static unsigned tests_run, tests_failed;
@@ -255,6 +315,23 @@ static void report(bool ok, const char *what, uint64_t n)
 	tests_run++;
 	tests_failed += !ok;
 	printf("%sok %u - %s: %llu\n", ok ? "" : "not ", tests_run, what, (unsigned long long)n);
+}
+
+static void check_programs(void)
+{
+	int64_t n;
+
+	printf("# programs ended %llu, rows %lld, lost with a daemon %lld\n",
+	       (unsigned long long)ended.num, (long long)number("SELECT count(*) FROM program"),
+	       (long long)number("SELECT count(*) FROM program WHERE why = 33"));
+	report(ended.num > 0, "ended programs", ended.num);
+	n = (int64_t)count_lost(&ended, good_programs);
+	report(n == 0, "ended programs without their row", (uint64_t)n);
+	n = number("SELECT count(*) FROM program WHERE why IS NULL OR why NOT IN (0, 33) OR "
+		   "(why = 33) <> (ended_ns IS NULL)");
+	report(n == 0, "programs without an end, or with another than theirs", (uint64_t)n);
+	n = number("SELECT count(*) - count(DISTINCT pid) FROM program");
+	report(n == 0, "programs with two rows", (uint64_t)n);
 }
 
 static void check(void)
@@ -272,10 +349,10 @@ static void check(void)
 		die("cannot open the database");
 	rows = number("SELECT count(*) FROM request");
 	printf("# answered %llu, rows %lld, lost with a daemon %lld\n",
-	       (unsigned long long)answered_num, (long long)rows,
+	       (unsigned long long)answered.num, (long long)rows,
 	       (long long)number("SELECT count(*) FROM request WHERE status = 7"));
-	report(answered_num > 0, "answered requests", answered_num);
-	n = (int64_t)count_lost();
+	report(answered.num > 0, "answered requests", answered.num);
+	n = (int64_t)count_lost(&answered, good_requests);
 	report(n == 0, "answered requests without their row", (uint64_t)n);
 	n = rows - number("SELECT count(DISTINCT guest_request_id) FROM request");
 	report(n == 0, "requests with two rows", (uint64_t)n);
@@ -286,6 +363,7 @@ static void check(void)
 	report(n == 0, "minutes that disagree with their rows", (uint64_t)n);
 	n = number("SELECT count(*) FROM pending");
 	report(n == 0, "requests still pending", (uint64_t)n);
+	check_programs();
 	report(number("SELECT quick_check = 'ok' FROM pragma_quick_check") == 1, "database sound",
 	       1);
 	printf("1..%u\n", tests_run);
@@ -307,6 +385,7 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < rounds; i++)
 		play_round(i % 2 == 1);
 	check();
-	free(answered);
+	free(answered.there);
+	free(ended.there);
 	return tests_failed ? 1 : 0;
 }

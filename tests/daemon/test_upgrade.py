@@ -65,7 +65,7 @@ class Upgrade(unittest.TestCase):
                 oldledger.make(self.vgpud.database, ended=ended)
                 _, before = oldledger.look(self.vgpud.database)
                 admin = self.start()
-                self.says("had schema 1 and has 3 now; as it was it is kept as .*vgpud.db.schema-1")
+                self.says("had schema 1 and has 4 now; as it was it is kept as .*vgpud.db.schema-1")
                 self.assertEqual([(row["vm"], row["pool"], row["priority"], row["paused"], row["limit_per_s"])
                                   for row in admin.rows("list")],
                                  [("vm1", "A", "high", False, None), ("vm2", "B", "low", True, None)])
@@ -78,7 +78,7 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(self.vgpud.rows("SELECT vm, limited_ns FROM request_v WHERE id IN (1, 301)"),
                                  [("vm2", 0), ("vm1", 0)])
                 self.assertEqual(self.vgpud.rows("SELECT old_value, new_value FROM event "
-                                                 "WHERE kind = 'ledger-migrated'"), [("1", "3")])
+                                                 "WHERE kind = 'ledger-migrated'"), [("1", "4")])
                 self.assertEqual(oldledger.look(self.copy), (1, before))
                 self.assertEqual(self.copy.stat().st_mode & 0o007, 0)
                 schema, after = oldledger.look(self.vgpud.database)
@@ -88,7 +88,7 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(len(self.vgpud.rows("SELECT 1 FROM event WHERE kind = 'ledger-migrated'")), 1)
 
     def test_what_a_killed_one_left_is_all_there(self):
-        for name, schema in (("schema-1-ring-1", 1), ("schema-2-ring-1", 2)):
+        for name, schema in (("schema-1-ring-1", 1), ("schema-2-ring-1", 2), ("schema-3-ring-2", 3)):
             with self.subTest(name):
                 self.setUp()
                 oldledger.unpack(name, self.vgpud.database.parent)
@@ -178,8 +178,8 @@ class Upgrade(unittest.TestCase):
         self.start()
         self.assertEqual(self.vgpud.stop(), 0)
         with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database:
-            database.execute("PRAGMA user_version = 4")
-        self.refused(r"made by a newer vgpud \(schema 4, this one knows 3\); upgrade vgpud, or move the file away")
+            database.execute("PRAGMA user_version = 5")
+        self.refused(r"made by a newer vgpud \(schema 5, this one knows 4\); upgrade vgpud, or move the file away")
 
 
 if __name__ == "__main__":

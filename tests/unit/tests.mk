@@ -47,17 +47,18 @@ $(eval $(call unit-test,vm/test_recording,vgpud/vm/recording.c vgpud/vm/vm.c vgp
 $(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
 LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/ledger/clock.c vgpud/ledger/db.c \
 	vgpud/ledger/db_open.c vgpud/ledger/events.c vgpud/ledger/health.c vgpud/ledger/hist.c vgpud/ledger/history.c \
-	vgpud/ledger/migrate.c vgpud/ledger/names.c vgpud/ledger/notes.c vgpud/ledger/remains.c vgpud/ledger/retention.c \
-	vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/room.c vgpud/ledger/set_aside.c \
+	vgpud/ledger/migrate.c vgpud/ledger/names.c vgpud/ledger/notes.c vgpud/ledger/programs.c vgpud/ledger/remains.c vgpud/ledger/retention.c \
+	vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/ring_program.c vgpud/ledger/room.c vgpud/ledger/set_aside.c \
 	vgpud/ledger/settle.c vgpud/ledger/sqlite.c vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/wake.c \
 	vgpud/ledger/watch.c vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c common/names.c common/units.c \
 	common/util.c common/vm_settings.c $(B)/vgpud/ledger/schema.o
 $(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
-$(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/set_aside.c common/crc32c.c))
+$(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/ring_program.c vgpud/ledger/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,ledger/test_batch,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_changes,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_ledger,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_null,tests/unit/ledger/fixture.c $(LEDGER) vgpud/ledger/null.c,-lsqlite3))
+$(eval $(call unit-test,ledger/test_programs,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_retention,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_settle,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_upgrade,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))

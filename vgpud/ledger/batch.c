@@ -6,7 +6,7 @@
  * A batch keeps nothing from one transaction to the next, so a failed one can be repeated.
  * A request with both records in the batch becomes a row. One that is only accepted goes to table
  * pending, so that its room in the ring can be released; its end, in a later batch, takes it out
- * again. The rows are sorted by the key of table minute, so that each old histogram is read, added
+ * again. A program has its row from its beginning on, so its end finds it there. The rows are sorted by the key of table minute, so that each old histogram is read, added
  * to and written back once.
  */
 
@@ -19,6 +19,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/ledger/hist.h"
 #include "vgpud/ledger/opcode.h"
+#include "vgpud/ledger/programs.h"
 
 #define NS_PER_MINUTE INT64_C(60000000000)
 #define TABLE_NUM (2 * LEDGER_BATCH_RECORDS) /* a power of two */
@@ -187,21 +188,40 @@ static int end_pending(struct ledger_db *db, uint64_t id)
 	return ledger_db_run(db, LEDGER_DB_PENDING_END);
 }
 
+static int write_program(const struct ledger_batch *batch, struct ledger_db *db,
+			 const struct ring_entry *entry, struct ledger_batch_result *result)
+{
+	bool ended = entry->kind == RING_PROGRAM_ENDED;
+	bool again = false;
+	int err = ended ? ledger_programs_end(db, &entry->program, batch->wall_offset_ns, &again)
+			: ledger_programs_begin(db, &entry->program, batch->wall_offset_ns);
+
+	result->duplicates += again;
+	result->rows += ended && !again;
+	return err;
+}
+
 static int write_rows(struct ledger_batch *batch, struct ledger_db *db,
 		      struct ledger_batch_result *result)
 {
 	int err = 0;
 
 	for (uint32_t i = 0; i < batch->entry_num && err == 0; i++) {
-		uint16_t *accepted = find_accepted(batch, batch->entries[i].request.id);
+		const struct ring_entry *entry = &batch->entries[i];
+		uint16_t *accepted;
 
-		if (batch->entries[i].kind == RING_REQUEST_ACCEPTED) {
+		if (entry->kind == RING_PROGRAM_BEGUN || entry->kind == RING_PROGRAM_ENDED) {
+			err = write_program(batch, db, entry, result);
+			continue;
+		}
+		accepted = find_accepted(batch, entry->request.id);
+		if (entry->kind == RING_REQUEST_ACCEPTED) {
 			*accepted = (uint16_t)i;
 			continue;
 		}
 		/* The end takes the place: an emptied one would cut the search for other ids. */
 		if (*accepted == NO_ENTRY)
-			err = end_pending(db, batch->entries[i].request.id);
+			err = end_pending(db, entry->request.id);
 		else
 			*accepted = (uint16_t)i;
 		if (err == 0)
@@ -345,15 +365,14 @@ static int write_minutes(struct ledger_batch *batch, struct ledger_db *db, bool 
 static int write_position(struct ledger_batch *batch, struct ledger_db *db, uint64_t ring_id)
 {
 	sqlite3_stmt *statement = db->statement[LEDGER_DB_POSITION];
-	uint64_t last_id = 0;
+	struct ring_ids last = { 0 };
 
-	for (uint32_t i = 0; i < batch->entry_num; i++) {
-		if (batch->entries[i].request.id > last_id)
-			last_id = batch->entries[i].request.id;
-	}
+	for (uint32_t i = 0; i < batch->entry_num; i++)
+		ring_ids_note(&last, &batch->entries[i]);
 	sqlite3_bind_int64(statement, 1, (int64_t)ring_id);
 	sqlite3_bind_int64(statement, 2, (int64_t)batch->position);
-	sqlite3_bind_int64(statement, 3, (int64_t)last_id);
+	sqlite3_bind_int64(statement, 3, (int64_t)last.request);
+	sqlite3_bind_int64(statement, 4, (int64_t)last.program);
 	return ledger_db_run(db, LEDGER_DB_POSITION);
 }
 

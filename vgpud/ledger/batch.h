@@ -27,7 +27,7 @@ struct ledger_batch {
 /* The result of a transaction. */
 struct ledger_batch_result {
 	uint64_t rows;
-	uint64_t duplicates; /* ends of requests that already had one: passed over */
+	uint64_t duplicates; /* ends of what already had one: passed over */
 };
 
 /* Return: 0 or -ENOMEM. */

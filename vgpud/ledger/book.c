@@ -80,13 +80,14 @@ int ledger_book_insert_session(struct ledger_book *book, const struct ring_sessi
 	return rc == SQLITE_DONE ? 0 : ledger_db_errno(conn, rc);
 }
 
-int ledger_book_know_ring(struct ledger_book *book, uint64_t position, uint64_t last_id)
+int ledger_book_know_ring(struct ledger_book *book, uint64_t position, const struct ring_ids *last)
 {
 	sqlite3_stmt *statement = book->db.statement[LEDGER_DB_POSITION];
 
 	sqlite3_bind_int64(statement, 1, (int64_t)ring_id(book->ring));
 	sqlite3_bind_int64(statement, 2, (int64_t)position);
-	sqlite3_bind_int64(statement, 3, (int64_t)last_id);
+	sqlite3_bind_int64(statement, 3, (int64_t)last->request);
+	sqlite3_bind_int64(statement, 4, (int64_t)last->program);
 	return ledger_db_run(&book->db, LEDGER_DB_POSITION);
 }
 

@@ -58,10 +58,10 @@ int ledger_book_insert_session(struct ledger_book *book, const struct ring_sessi
 			       const struct ledger_session_about *about);
 
 /*
- * From here on the database knows this ring, and how far it has taken it. last_id: the highest id
- * that was seen. Return: 0 or -errno.
+ * From here on the database knows this ring, and how far it has taken it. last: the highest ids
+ * that were seen. Return: 0 or -errno.
  */
-int ledger_book_know_ring(struct ledger_book *book, uint64_t position, uint64_t last_id);
+int ledger_book_know_ring(struct ledger_book *book, uint64_t position, const struct ring_ids *last);
 
 /* Marks that this session ended cleanly, so that the next start need not check the file. */
 void ledger_book_end_session(struct ledger_book *book);

@@ -18,6 +18,16 @@
 
 #define SPAN 20000 /* rows looked at in one step, some milliseconds */
 
+/* The statements for each table. */
+static const struct {
+	enum ledger_db_statement count, span, expire;
+} statements[] = {
+	[LEDGER_HISTORY_REQUESTS] = { LEDGER_DB_HISTORY_COUNT, LEDGER_DB_HISTORY_SPAN,
+				      LEDGER_DB_HISTORY_EXPIRE },
+	[LEDGER_HISTORY_PROGRAMS] = { LEDGER_DB_PROGRAM_COUNT, LEDGER_DB_PROGRAM_SPAN,
+				      LEDGER_DB_PROGRAM_EXPIRE },
+};
+
 static unsigned slot_of(int64_t vm_id)
 {
 	return (unsigned)((uint64_t)vm_id % LEDGER_HISTORY_SLOTS);
@@ -25,7 +35,7 @@ static unsigned slot_of(int64_t vm_id)
 
 int ledger_history_count(struct ledger_history *history, struct ledger_db *db)
 {
-	sqlite3_stmt *statement = db->statement[LEDGER_DB_HISTORY_COUNT];
+	sqlite3_stmt *statement = db->statement[statements[history->of].count];
 	int rc, rows = 0;
 
 	sqlite3_bind_int64(statement, 1, history->counted);
@@ -58,36 +68,42 @@ static unsigned slot_with_most(const struct ledger_history *history)
 	return most;
 }
 
-/* The last id of the span that begins at first; -1: there is no row from there on. */
-static int span_end(struct ledger_db *db, int64_t first, int64_t *last)
+int64_t ledger_history_most(const struct ledger_history *history)
 {
-	sqlite3_bind_int64(db->statement[LEDGER_DB_HISTORY_SPAN], 1, first);
-	sqlite3_bind_int(db->statement[LEDGER_DB_HISTORY_SPAN], 2, SPAN);
-	return ledger_db_number(db, LEDGER_DB_HISTORY_SPAN, last);
+	return history->rows[slot_with_most(history)];
+}
+
+/* The last id of the span that begins at first; -1: there is no row from there on. */
+static int span_end(struct ledger_db *db, enum ledger_db_statement span, int64_t first,
+		    int64_t *last)
+{
+	sqlite3_bind_int64(db->statement[span], 1, first);
+	sqlite3_bind_int(db->statement[span], 2, SPAN);
+	return ledger_db_number(db, span, last);
 }
 
 int ledger_history_expire(struct ledger_history *history, struct ledger_db *db, int most)
 {
-	sqlite3_stmt *statement = db->statement[LEDGER_DB_HISTORY_EXPIRE];
+	sqlite3_stmt *statement = db->statement[statements[history->of].expire];
 	unsigned slot = slot_with_most(history);
 	int64_t last = 0;
 	int err, gone;
 
 	if (history->rows[slot] == 0)
 		return 0;
-	err = span_end(db, history->first[slot], &last);
+	err = span_end(db, statements[history->of].span, history->first[slot], &last);
 	if (err)
 		return err;
 	if (last < 0) {
 		/* The counts do not match the rows: count from the beginning again. */
-		*history = (struct ledger_history){ 0 };
+		*history = (struct ledger_history){ .of = history->of };
 		return 1;
 	}
 	sqlite3_bind_int64(statement, 1, history->first[slot]);
 	sqlite3_bind_int64(statement, 2, last);
 	sqlite3_bind_int(statement, 3, (int)slot);
 	sqlite3_bind_int(statement, 4, most);
-	err = ledger_db_run(db, LEDGER_DB_HISTORY_EXPIRE);
+	err = ledger_db_run(db, statements[history->of].expire);
 	if (err)
 		return err;
 	gone = sqlite3_changes(db->conn);

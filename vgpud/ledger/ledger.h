@@ -59,6 +59,37 @@ static inline const char *ledger_transport_name(unsigned transport)
 	return "?";
 }
 
+/* --- programs --- */
+
+#define LEDGER_PROGRAM_NAME_SIZE 64
+#define LEDGER_UNKNOWN UINT64_MAX /* a figure that was not measured, or that nobody told */
+
+/*
+ * One guest's program: a worker that runs its commands. Times are CLOCK_MONOTONIC nanoseconds. Name
+ * and pid are what the program says of itself: shown, never a key.
+ */
+struct ledger_program {
+	uint64_t id;	   /* unique over all starts of vgpud */
+	uint64_t begun_ns; /* when its worker was bound to it */
+	uint32_t vm_id;
+	uint32_t uid;	  /* of the process that connected; UINT32_MAX: not known */
+	uint32_t pid;	  /* in its guest */
+	uint8_t pool;	  /* 'A', 'B' */
+	uint8_t priority; /* enum vgpu_priority */
+	uint8_t executor; /* enum vgpu_executor */
+	uint8_t device;	  /* which GPU of the host; 0 without one */
+	char name[LEDGER_PROGRAM_NAME_SIZE];
+	/* Known at its end, each perhaps LEDGER_UNKNOWN. */
+	uint64_t ended_ns;
+	uint32_t why;		    /* enum vgpu_end */
+	uint64_t billed_ns;	    /* GPU time, measured by vgpud */
+	uint64_t memory_peak_bytes; /* of the GPU */
+	uint64_t memory_byte_s;	    /* bytes held, times seconds */
+	/* The worker's claims. */
+	uint64_t submissions, commands, launches, copies, copy_bytes;
+	uint64_t refused; /* at most UINT32_MAX - 1: calls of functions that vgpu does not have */
+};
+
 /* --- events and VMs --- */
 
 /* One line of the audit trail. Strings may be NULL: unknown. */
@@ -137,6 +168,8 @@ struct ledger;
 struct ledger_ops {
 	int (*accepted)(struct ledger *ledger, const struct ledger_request *request);
 	void (*finished)(struct ledger *ledger, const struct ledger_request *request);
+	int (*program_begun)(struct ledger *ledger, const struct ledger_program *program);
+	void (*program_ended)(struct ledger *ledger, const struct ledger_program *program);
 	void (*event)(struct ledger *ledger, const struct ledger_event *event);
 	void (*clock_stepped)(struct ledger *ledger, int64_t step_ns);
 	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm,
@@ -156,7 +189,8 @@ struct ledger_ops {
 struct ledger {
 	const struct ledger_ops *ops; /* all of them */
 	uint64_t next_id; /* the first ledger id that is free, set at open; the caller counts on */
-	int64_t wall_offset_ns; /* wall clock of the session = CLOCK_MONOTONIC + this */
+	uint64_t next_program_id; /* the first free id of a program; the caller counts on */
+	int64_t wall_offset_ns;	  /* wall clock of the session = CLOCK_MONOTONIC + this */
 };
 
 /*
@@ -177,6 +211,26 @@ static inline int ledger_accepted(struct ledger *ledger, const struct ledger_req
 static inline void ledger_finished(struct ledger *ledger, const struct ledger_request *request)
 {
 	ledger->ops->finished(ledger, request);
+}
+
+/*
+ * Records that a program began, and reserves room for its one end.
+ * Return: 0; 1: it runs without a record, since there is no room and the ledger is lossy: tell no
+ * end of it; -ENOSPC: there is no room: it may not run.
+ */
+static inline int ledger_program_begun(struct ledger *ledger, const struct ledger_program *program)
+{
+	return ledger->ops->program_begun(ledger, program);
+}
+
+/*
+ * Records the end of a program whose beginning was recorded. As with ledger_finished(), this cannot
+ * fail and survives a kill -9. A program without an end when vgpud dies gets one at the next start:
+ * HOST_LOST, at an unknown time.
+ */
+static inline void ledger_program_ended(struct ledger *ledger, const struct ledger_program *program)
+{
+	ledger->ops->program_ended(ledger, program);
 }
 
 /* Best effort: an event that finds no room is counted as dropped. */

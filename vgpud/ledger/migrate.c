@@ -18,7 +18,7 @@
 /*
  * The columns that each version of the schema added; views are made anew from schema.sql. An
  * administrator may step a database back and migrate it again (see vgpud(8)). So versions only add
- * columns, each with a default, and a column that exists already is skipped.
+ * columns, each with a default, and tables; a column or table that exists already is skipped.
  */
 static const struct addition {
 	int version;
@@ -31,6 +31,15 @@ static const struct addition {
 	{ 3, "session", "clock_behind_ns", "INTEGER NOT NULL DEFAULT 0" },
 	{ 3, "session", "clock_steps", "INTEGER NOT NULL DEFAULT 0" },
 	{ 3, "session", "clock_step_ns", "INTEGER NOT NULL DEFAULT 0" },
+	{ 4, "ledger", "last_program_id", "INTEGER NOT NULL DEFAULT 0" },
+};
+
+/* The tables that each version added, as schema.sql has them. */
+static const struct table {
+	int version;
+	const char *name;
+} tables[] = {
+	{ 4, "program" },
 };
 
 /*
@@ -69,6 +78,33 @@ static int add_column(struct ledger_db *db, const struct addition *add)
 	snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s %s", add->table, add->column,
 		 add->definition);
 	return ledger_db_exec(db->conn, sql);
+}
+
+/* Return: 0, or -errno. */
+static int add_table(struct ledger_db *db, const char *name)
+{
+	sqlite3_stmt *statement;
+	char sql[128];
+	const char *create;
+	int64_t there = 0;
+	int rc, err;
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '%s'", name);
+	err = ledger_db_numbers(db, sql, &there, 1);
+	if (err || there > 0)
+		return err;
+	snprintf(sql, sizeof(sql), "\nCREATE TABLE %s (", name);
+	create = strstr(schema_sql, sql);
+	if (!create)
+		return -ENOENT;
+	/* sqlite compiles one statement and leaves the rest of the text alone. */
+	rc = sqlite3_prepare_v2(db->conn, create, -1, &statement, NULL);
+	if (rc != SQLITE_OK)
+		return ledger_db_prepare_errno(db->conn, rc);
+	rc = sqlite3_step(statement);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_DONE ? 0 : ledger_db_errno(db->conn, rc);
 }
 
 /* They stand at the end of schema.sql, behind all tables. */
@@ -118,6 +154,9 @@ static int migrate_tables(struct ledger_db *db, int64_t version, const char *tex
 	for (size_t i = 0; i < sizeof(additions) / sizeof(additions[0]) && err == 0; i++)
 		if (additions[i].version > version)
 			err = add_column(db, &additions[i]);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && err == 0; i++)
+		if (tables[i].version > version)
+			err = add_table(db, tables[i].name);
 	for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]) && err == 0; i++)
 		if (fillings[i].version > version)
 			err = ledger_db_exec(conn, fillings[i].sql);

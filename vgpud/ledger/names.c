@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 #include "vgpud/ledger/ledger.h"
@@ -30,6 +31,9 @@ static const struct {
 #undef ROW
 #define ROW(value, symbol, text) { "transport", value, text, NULL },
 					LEDGER_TRANSPORT_TABLE(ROW)
+#undef ROW
+#define ROW(value, symbol, text, result, words) { "end", value, text, words },
+						VGPU_END_TABLE(ROW)
 #undef ROW
 };
 

@@ -137,6 +137,17 @@ static int note_lost(struct ledger_book *book, bool aloud, int64_t lost)
 	return note(book, aloud, "requests-lost", number, text);
 }
 
+static int note_programs_lost(struct ledger_book *book, bool aloud, int64_t lost)
+{
+	char text[128], number[32];
+
+	if (lost == 0)
+		return 0;
+	snprintf(number, sizeof(number), "%lld", (long long)lost);
+	snprintf(text, sizeof(text), "%s programs of guests ran when the last vgpud died", number);
+	return note(book, aloud, "programs-lost", number, text);
+}
+
 int ledger_notes_tell(const struct ledger_notes *notes, struct ledger_book *book, bool aloud)
 {
 	int err = note_database(book, aloud, notes);
@@ -145,6 +156,8 @@ int ledger_notes_tell(const struct ledger_notes *notes, struct ledger_book *book
 		err = note_ring(book, aloud, notes);
 	if (err == 0)
 		err = note_lost(book, aloud, notes->lost);
+	if (err == 0)
+		err = note_programs_lost(book, aloud, notes->programs_lost);
 	if (err == 0)
 		err = note_clock(book, aloud);
 	return err;

@@ -14,7 +14,7 @@
 struct ledger_notes {
 	struct ring_report ring;
 	struct ledger_db_report db;
-	int64_t lost;
+	int64_t lost, programs_lost;
 	char remains[PATH_MAX + 256]; /* a sentence about a database that has gone; or empty */
 	char remains_aside[PATH_MAX]; /* the new name of what was left of it, or empty */
 	bool foreign_ring, no_ring;

@@ -30,6 +30,19 @@ static void null_finished(struct ledger *ledger, const struct ledger_request *re
 	(void)request;
 }
 
+static int null_program_begun(struct ledger *ledger, const struct ledger_program *program)
+{
+	(void)ledger;
+	(void)program;
+	return 0;
+}
+
+static void null_program_ended(struct ledger *ledger, const struct ledger_program *program)
+{
+	(void)ledger;
+	(void)program;
+}
+
 static void null_event(struct ledger *ledger, const struct ledger_event *event)
 {
 	(void)ledger;
@@ -120,6 +133,8 @@ static void null_close(struct ledger *ledger)
 static const struct ledger_ops null_ops = {
 	.accepted = null_accepted,
 	.finished = null_finished,
+	.program_begun = null_program_begun,
+	.program_ended = null_program_ended,
 	.event = null_event,
 	.clock_stepped = null_clock_stepped,
 	.vm_put = null_vm_put,
@@ -142,6 +157,7 @@ struct ledger *ledger_null_open(void)
 	null->ledger = (struct ledger){
 		.ops = &null_ops,
 		.next_id = 1,
+		.next_program_id = 1,
 		.wall_offset_ns = util_wall_ns() - (int64_t)util_now_ns(),
 	};
 	if (ledger_changes_open(&null->changes) == 0)

@@ -2,7 +2,7 @@
 /* retention.c - removes rows that are too old or make the database too large */
 
 /*
- * Requests and events are removed a few at a time from the lowest id on, which is the oldest.
+ * Requests, programs and events are removed a few at a time from the lowest id on, which is the oldest.
  * Entries of a session whose clock was ahead are dated after now. Until that date they would keep
  * all later entries from being removed, so their age counts from the start that found them
  * (clock.c).
@@ -75,6 +75,8 @@ static int expire_by_age(struct ledger_retention *retention, struct ledger_book 
 	if (book->config->retention_days) {
 		n = expire_requests(retention, book, rows_ns);
 		if (n == 0)
+			n = expire(book, LEDGER_DB_EXPIRE_PROGRAM, rows_ns);
+		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_EVENT, rows_ns);
 	}
 	if (n == 0 && book->config->minute_days)
@@ -82,22 +84,31 @@ static int expire_by_age(struct ledger_retention *retention, struct ledger_book 
 	return n;
 }
 
-/* Return: how much was done, 0: there is nothing to remove, or -errno. */
+/*
+ * A VM may fill the database with requests or with programs. The VM and table with the most rows lose
+ * some, so that neither pushes out the other's.
+ * Return: how much was done, 0: there is nothing to remove, or -errno.
+ */
 static int expire_shares(struct ledger_retention *retention, struct ledger_book *book)
 {
+	struct ledger_history *most = &retention->history;
 	uint64_t rows = 0;
 	int n = ledger_history_count(&retention->history, &book->db);
 
+	if (n == 0)
+		n = ledger_history_count(&retention->programs, &book->db);
 	if (n != 0)
 		return n;
-	n = ledger_history_expire(&retention->history, &book->db, at_once(book));
+	if (ledger_history_most(&retention->programs) > ledger_history_most(most))
+		most = &retention->programs;
+	n = ledger_history_expire(most, &book->db, at_once(book));
 	if (n > 0)
 		rows = (uint64_t)sqlite3_changes(book->db.conn);
 	ledger_health_count(&book->health->expired, rows);
 	return n;
 }
 
-/* Requests go first, of the VM that has most; then minutes, then events. */
+/* Requests and programs go first, of the VM that has most; then minutes, then events. */
 static int expire_by_size(struct ledger_retention *retention, struct ledger_book *book)
 {
 	int64_t bytes = 0;
@@ -111,6 +122,8 @@ static int expire_by_size(struct ledger_retention *retention, struct ledger_book
 	n = expire_shares(retention, book);
 	if (n == 0)
 		n = expire_requests(retention, book, INT64_MAX);
+	if (n == 0)
+		n = expire(book, LEDGER_DB_EXPIRE_PROGRAM, INT64_MAX);
 	if (n == 0)
 		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, INT64_MAX);
 	if (n == 0)

@@ -11,8 +11,9 @@
 #include "vgpud/ledger/history.h"
 
 struct ledger_retention {
-	uint64_t due_ns; /* CLOCK_MONOTONIC; 0: now */
-	struct ledger_history history;
+	uint64_t due_ns;		/* CLOCK_MONOTONIC; 0: now */
+	struct ledger_history history;	/* of requests */
+	struct ledger_history programs; /* .of = LEDGER_HISTORY_PROGRAMS */
 };
 
 /*

@@ -39,11 +39,16 @@
 #include "common/crc32c.h"
 #include "vgpud/ledger/ring_private.h"
 
+static bool is_program(uint32_t kind)
+{
+	return kind == RING_PROGRAM_BEGUN || kind == RING_PROGRAM_ENDED;
+}
+
 static bool is_known(const void *record)
 {
 	uint32_t kind = ((const struct ring_record *)record)->kind;
 
-	return kind == RING_REQUEST_ACCEPTED || kind == RING_REQUEST_FINISHED;
+	return kind == RING_REQUEST_ACCEPTED || kind == RING_REQUEST_FINISHED || is_program(kind);
 }
 
 static void read_record(const void *at, struct ring_entry *entry)
@@ -51,6 +56,11 @@ static void read_record(const void *at, struct ring_entry *entry)
 	const struct ring_record *record = at;
 	const struct ring_request *request = &record->body.request;
 
+	if (is_program(record->kind)) {
+		entry->kind = (enum ring_kind)record->kind;
+		ring_program_read(record, &entry->program);
+		return;
+	}
 	*entry = (struct ring_entry){
 		.kind = (enum ring_kind)record->kind,
 		.request = {
@@ -138,10 +148,11 @@ bool ring_whole(const struct ring *ring, uint64_t position)
 	       head->crc == record_crc(ring, head, position) && ring->format->is_known(head);
 }
 
-static void push(struct ring *ring, enum ring_kind kind, const struct ledger_request *request)
+/* Return: the record at the head, empty and of that kind: for its body, and then push(). */
+static struct ring_record *begin_record(struct ring *ring, enum ring_kind kind)
 {
-	uint64_t position = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	struct ring_record *record = slot(ring, position);
+	struct ring_record *record = slot(ring,
+					  atomic_load_explicit(&ring->head, memory_order_relaxed));
 
 	/* A half overwritten slot must not pass for the record of the last lap. */
 	atomic_store_explicit(&record->sequence, 0, memory_order_relaxed);
@@ -149,6 +160,25 @@ static void push(struct ring *ring, enum ring_kind kind, const struct ledger_req
 	memset(&record->body, 0, sizeof(record->body));
 	record->kind = kind;
 	record->reserved = 0;
+	return record;
+}
+
+/* The record at the head is there from now on. */
+static void push(struct ring *ring, struct ring_record *record)
+{
+	uint64_t position = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+	record->crc = record_crc(ring, record, position);
+	atomic_store_explicit(&record->sequence, sequence_of(position), memory_order_release);
+	/* Ordered against the writer's going to sleep, see wake.c. */
+	atomic_store_explicit(&ring->head, position + 1, memory_order_seq_cst);
+}
+
+static void push_request(struct ring *ring, enum ring_kind kind,
+			 const struct ledger_request *request)
+{
+	struct ring_record *record = begin_record(ring, kind);
+
 	record->body.request = (struct ring_request){
 		.id = request->id,
 		.received_ns = request->received_ns,
@@ -167,13 +197,20 @@ static void push(struct ring *ring, enum ring_kind kind, const struct ledger_req
 		.executor = request->executor,
 		.transport = request->transport,
 	};
-	record->crc = record_crc(ring, record, position);
-	atomic_store_explicit(&record->sequence, sequence_of(position), memory_order_release);
-	/* Ordered against the writer's going to sleep, see wake.c. */
-	atomic_store_explicit(&ring->head, position + 1, memory_order_seq_cst);
+	push(ring, record);
 }
 
-int ring_accept(struct ring *ring, const struct ledger_request *request)
+static void push_program(struct ring *ring, enum ring_kind kind,
+			 const struct ledger_program *program)
+{
+	struct ring_record *record = begin_record(ring, kind);
+
+	ring_program_write(record, program);
+	push(ring, record);
+}
+
+/* Reserves room for an end, beside that for its beginning. Return: 0 or -ENOSPC. */
+static int reserve(struct ring *ring)
 {
 	uint64_t after = atomic_load_explicit(&ring->head, memory_order_relaxed) + ring->reserved;
 
@@ -183,8 +220,31 @@ int ring_accept(struct ring *ring, const struct ledger_request *request)
 			return -ENOSPC;
 	}
 	ring->reserved++;
-	push(ring, RING_REQUEST_ACCEPTED, request);
 	return 0;
+}
+
+int ring_accept(struct ring *ring, const struct ledger_request *request)
+{
+	int err = reserve(ring);
+
+	if (err == 0)
+		push_request(ring, RING_REQUEST_ACCEPTED, request);
+	return err;
+}
+
+int ring_begin_program(struct ring *ring, const struct ledger_program *program)
+{
+	int err = reserve(ring);
+
+	if (err == 0)
+		push_program(ring, RING_PROGRAM_BEGUN, program);
+	return err;
+}
+
+void ring_end_program(struct ring *ring, const struct ledger_program *program)
+{
+	ring->reserved--;
+	push_program(ring, RING_PROGRAM_ENDED, program);
 }
 
 uint64_t ring_room(struct ring *ring)
@@ -198,7 +258,7 @@ uint64_t ring_room(struct ring *ring)
 void ring_finish(struct ring *ring, const struct ledger_request *request)
 {
 	ring->reserved--;
-	push(ring, RING_REQUEST_FINISHED, request);
+	push_request(ring, RING_REQUEST_FINISHED, request);
 }
 
 int ring_get(const struct ring *ring, uint64_t position, struct ring_entry *entry)
@@ -230,6 +290,26 @@ uint64_t ring_oldest(const struct ring *ring)
 	uint64_t head = ring_head(ring);
 
 	return head > ring->record_num ? head - ring->record_num : 0;
+}
+
+void ring_ids_note(struct ring_ids *ids, const struct ring_entry *entry)
+{
+	uint64_t id = is_program(entry->kind) ? entry->program.id : entry->request.id;
+	uint64_t *highest = is_program(entry->kind) ? &ids->program : &ids->request;
+
+	if (id > *highest)
+		*highest = id;
+}
+
+struct ring_ids ring_ids_from(const struct ring *ring, uint64_t position)
+{
+	struct ring_ids ids = { 0 };
+	struct ring_entry entry;
+
+	for (; position < ring_head(ring); position++)
+		if (ring_get(ring, position, &entry) == 0)
+			ring_ids_note(&ids, &entry);
+	return ids;
 }
 
 uint64_t ring_records(const struct ring *ring)

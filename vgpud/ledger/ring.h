@@ -27,14 +27,14 @@ enum ring_kind {
 	RING_REQUEST_ACCEPTED = 1, /* a request of version 1 is known, and will end */
 	RING_REQUEST_FINISHED = 2, /* it has ended */
 	/*
-	 * Reserved for guests' programs: work submitted, and a program's beginning and end. This
-	 * vgpud neither writes nor reads them. A newer vgpud wrote a ring that has some: it is set
-	 * aside as a whole rather than read in part.
+	 * Reserved for work that guests' programs submitted. This vgpud neither writes nor reads
+	 * them. A newer vgpud wrote a ring that has some: it is set aside as a whole rather than
+	 * read in part.
 	 */
 	RING_SUBMISSION_ACCEPTED = 3,
 	RING_SUBMISSION_FINISHED = 4,
-	RING_PROGRAM_BEGUN = 5,
-	RING_PROGRAM_ENDED = 6,
+	RING_PROGRAM_BEGUN = 5, /* a guest's program runs, and will end */
+	RING_PROGRAM_ENDED = 6, /* it has ended */
 };
 
 /* A record as it is read. */
@@ -42,8 +42,17 @@ struct ring_entry {
 	enum ring_kind kind;
 	union {
 		struct ledger_request request; /* of the two kinds about requests */
+		struct ledger_program program; /* of the two about programs; an end has no name */
 	};
 };
+
+/* The highest ids in a ring, or in a batch of its records. */
+struct ring_ids {
+	uint64_t request, program;
+};
+
+/* Raises the id of the record's kind, if the record's is higher. */
+void ring_ids_note(struct ring_ids *ids, const struct ring_entry *entry);
 
 /* The session that wrote the records, with what turns their monotonic times into wall time. */
 struct ring_session {
@@ -93,6 +102,10 @@ uint64_t ring_room(struct ring *ring);
 /* Producer. Records the end of a request for which ring_accept() returned 0. */
 void ring_finish(struct ring *ring, const struct ledger_request *request);
 
+/* As ring_accept() and ring_finish(), for a guest's program. */
+int ring_begin_program(struct ring *ring, const struct ledger_program *program);
+void ring_end_program(struct ring *ring, const struct ledger_program *program);
+
 /* Return: the position after the newest record; any thread may ask. */
 uint64_t ring_head(const struct ring *ring);
 
@@ -110,6 +123,9 @@ int ring_get(const struct ring *ring, uint64_t position, struct ring_entry *entr
 
 /* Consumer. All records before position are in the database: their room may be used again. */
 void ring_release(struct ring *ring, uint64_t position);
+
+/* Return: the highest ids in the whole records from a position to before ring_head(). */
+struct ring_ids ring_ids_from(const struct ring *ring, uint64_t position);
 
 uint64_t ring_records(const struct ring *ring);
 

@@ -32,6 +32,39 @@ struct ring_request {
 
 #define RING_BODY_BYTES 112u
 
+/* What both bodies about a program begin with. */
+struct ring_program {
+	uint64_t id;
+	uint64_t begun_ns;
+	uint32_t vm_id;
+	uint32_t uid;
+	uint8_t pool;
+	uint8_t priority;
+	uint8_t executor;
+	uint8_t device;
+	uint32_t pid;
+};
+
+struct ring_program_begun {
+	struct ring_program program;
+	char name[LEDGER_PROGRAM_NAME_SIZE];
+};
+
+struct ring_program_ended {
+	struct ring_program program;
+	uint64_t ended_ns;
+	uint64_t billed_ns;
+	uint64_t memory_peak_bytes;
+	uint64_t memory_byte_s;
+	uint64_t submissions;
+	uint64_t commands;
+	uint64_t launches;
+	uint64_t copies;
+	uint64_t copy_bytes;
+	uint32_t why;
+	uint32_t refused; /* UINT32_MAX: not known */
+};
+
 /* kind says which body it is; what a body does not use is 0. */
 struct ring_record {
 	_Atomic uint32_t sequence; /* of its position; 0: no record */
@@ -40,6 +73,8 @@ struct ring_record {
 	uint32_t reserved;
 	union {
 		struct ring_request request;
+		struct ring_program_begun begun;
+		struct ring_program_ended ended;
 		uint8_t bytes[RING_BODY_BYTES];
 	} body;
 };
@@ -48,6 +83,8 @@ _Static_assert(sizeof(struct ring_record) == RING_RECORD_BYTES, "a record has 12
 _Static_assert(offsetof(struct ring_record, body) == 16, "bodies are aligned");
 _Static_assert(sizeof(struct ring_request) <= RING_BODY_BYTES, "a request fits the body");
 _Static_assert(sizeof(struct ring_request) == 72, "a request has no holes");
+_Static_assert(sizeof(struct ring_program) == 32, "what programs have in common has no holes");
+_Static_assert(sizeof(struct ring_program_ended) == RING_BODY_BYTES, "an end fills the body");
 
 /*
  * How records lie in a ring. In each format a record begins with its sequence and its checksum, as
@@ -59,6 +96,10 @@ struct ring_format {
 	bool (*is_known)(const void *record); /* whether this vgpud can read its kind */
 	void (*read)(const void *record, struct ring_entry *entry);
 };
+
+/* ring_program.c: a record's body about a program, and what it says. kind: one of the two. */
+void ring_program_write(struct ring_record *record, const struct ledger_program *program);
+void ring_program_read(const struct ring_record *record, struct ledger_program *program);
 
 extern const struct ring_format ring_format_1; /* ring_format_1.c: 64 bytes, requests alone */
 extern const struct ring_format ring_format_2; /* ring.c */

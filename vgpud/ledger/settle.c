@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/util.h"
+#include "vgpud/ledger/programs.h"
 
 /* Finds the session that the ring's records belong to, from the ring or else from the database. */
 static int last_session(struct ledger_book *book, struct ring_session *session)
@@ -31,14 +32,9 @@ static int last_session(struct ledger_book *book, struct ring_session *session)
 /* Makes a database that is younger than the ring continue the ring's ids. */
 static int keep_ids_growing(struct ledger_book *book)
 {
-	uint64_t highest = 0;
-	struct ring_entry entry;
+	const struct ring_ids highest = ring_ids_from(book->ring, ring_oldest(book->ring));
 
-	for (uint64_t at = ring_oldest(book->ring); at < ring_head(book->ring); at++) {
-		if (ring_get(book->ring, at, &entry) == 0 && entry.request.id > highest)
-			highest = entry.request.id;
-	}
-	return ledger_book_know_ring(book, ring_tail(book->ring), highest);
+	return ledger_book_know_ring(book, ring_tail(book->ring), &highest);
 }
 
 /*
@@ -161,6 +157,8 @@ int ledger_settle(struct ledger_book *book, struct ledger_notes *notes, char *wh
 		err = replay(book, position);
 	if (err == 0 || err == -ESTALE || err == -EXDEV) {
 		err = ledger_batch_lose(&book->batch, &book->db, &notes->lost);
+		if (err == 0)
+			err = ledger_programs_lose(&book->db, &notes->programs_lost);
 	}
 	if (err) {
 		ledger_settle_explain(book, err, "cannot take what the ledger's ring holds", why,

@@ -116,8 +116,11 @@ static bool is_crowded(const struct ledger_sqlite *s)
 	return ring_head(s->book.ring) - ring_tail(s->book.ring) > ring_records(s->book.ring) / 2;
 }
 
-/* Return: 0, or -ENOSPC: the rest of the room is kept for other requests. */
-static int may_take(struct ledger_sqlite *s, const struct ledger_request *request)
+/*
+ * useful: whether it is something that can run; else the room is not for it while room is scarce.
+ * Return: 0, or -ENOSPC: the rest of the room is kept for others.
+ */
+static int may_take(struct ledger_sqlite *s, uint32_t vm_id, bool useful)
 {
 	bool crowded = is_crowded(s);
 
@@ -126,10 +129,7 @@ static int may_take(struct ledger_sqlite *s, const struct ledger_request *reques
 		return 0;
 	/* No VM takes more of the room than it leaves free, so n VMs that flood leave at least
 	 * 1 / (n + 1) of it. */
-	return request->status == 0 &&
-			       share_may(&s->share, request->vm_id, ring_room(s->book.ring) / 2)
-		       ? 0
-		       : -ENOSPC;
+	return useful && share_may(&s->share, vm_id, ring_room(s->book.ring) / 2) ? 0 : -ENOSPC;
 }
 
 /*
@@ -144,7 +144,7 @@ static bool takes_records(const struct ledger_sqlite *s)
 static int sqlite_accepted(struct ledger *ledger, const struct ledger_request *request)
 {
 	struct ledger_sqlite *s = self(ledger);
-	int err = takes_records(s) ? may_take(s, request) : -ENOSPC;
+	int err = takes_records(s) ? may_take(s, request->vm_id, request->status == 0) : -ENOSPC;
 
 	if (err == 0)
 		err = ring_accept(s->book.ring, request);
@@ -166,6 +166,32 @@ static void sqlite_finished(struct ledger *ledger, const struct ledger_request *
 	if (was_unrecorded(s, request->id))
 		return;
 	ring_finish(s->book.ring, request);
+	ledger_wake_record(&s->wake, s->book.ring);
+}
+
+/* --- programs --- */
+
+static int sqlite_program_begun(struct ledger *ledger, const struct ledger_program *program)
+{
+	struct ledger_sqlite *s = self(ledger);
+	int err = takes_records(s) ? may_take(s, program->vm_id, true) : -ENOSPC;
+
+	if (err == 0)
+		err = ring_begin_program(s->book.ring, program);
+	if (err == 0) {
+		share_take(&s->share, program->vm_id);
+		ledger_wake_record(&s->wake, s->book.ring);
+		return 0;
+	}
+	ledger_health_count(s->config.lossy ? &s->health.dropped : &s->health.refused, 1);
+	return s->config.lossy ? 1 : err;
+}
+
+static void sqlite_program_ended(struct ledger *ledger, const struct ledger_program *program)
+{
+	struct ledger_sqlite *s = self(ledger);
+
+	ring_end_program(s->book.ring, program);
 	ledger_wake_record(&s->wake, s->book.ring);
 }
 
@@ -304,6 +330,8 @@ static void sqlite_close(struct ledger *ledger)
 static const struct ledger_ops sqlite_ops = {
 	.accepted = sqlite_accepted,
 	.finished = sqlite_finished,
+	.program_begun = sqlite_program_begun,
+	.program_ended = sqlite_program_ended,
 	.event = sqlite_event,
 	.clock_stepped = sqlite_clock_stepped,
 	.vm_put = sqlite_vm_put,
@@ -396,6 +424,7 @@ static int start_writer(struct ledger_sqlite *s, char *why, size_t why_len)
 		.start = &s->start,
 		.changes = &s->changes,
 		.wake = &s->wake,
+		.retention.programs.of = LEDGER_HISTORY_PROGRAMS,
 	};
 	err = ledger_writer_start(&s->writer);
 	if (err)
@@ -420,6 +449,7 @@ int ledger_sqlite_open(struct ledger **out, const struct ledger_config *config, 
 		err = ledger_start(&s->start, &s->book, &s->vms, why, why_len);
 	if (err == 0) {
 		s->ledger.next_id = s->start.next_id;
+		s->ledger.next_program_id = s->start.next_program_id;
 		s->ledger.wall_offset_ns = s->book.wall_offset_ns;
 		if (atomic_load(&s->health.state) != LEDGER_OK)
 			ledger_changes_notify(&s->changes);

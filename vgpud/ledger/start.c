@@ -41,29 +41,32 @@ static void read_boot_id(char *out, size_t len)
 
 /*
  * Chooses what the loop thread needs and a later beginning must not change: the session's number
- * and the first free id. highest: the highest id in the ring, if its records are not yet in the
+ * and the first free ids. highest: the highest ids in the ring, if its records are not yet in the
  * database.
  */
-static int choose_session(struct ledger_start *start, uint64_t highest)
+static int choose_session(struct ledger_start *start, struct ring_ids highest)
 {
 	struct ledger_book *book = start->book;
 	struct ring_session last;
-	int64_t numbers[2] = { 0 };
+	int64_t numbers[3] = { 0 };
 	int err = ledger_db_numbers(&book->db,
 				    "SELECT coalesce((SELECT max(id) FROM session), 0), "
-				    "last_request_id FROM ledger",
-				    numbers, 2);
+				    "last_request_id, last_program_id FROM ledger",
+				    numbers, 3);
 
 	if (err)
 		return err;
 	if (ring_get_session(book->ring, &last) == 0 && (int64_t)last.id > numbers[0])
 		numbers[0] = (int64_t)last.id;
-	if ((uint64_t)numbers[1] > highest)
-		highest = (uint64_t)numbers[1];
+	if ((uint64_t)numbers[1] > highest.request)
+		highest.request = (uint64_t)numbers[1];
+	if ((uint64_t)numbers[2] > highest.program)
+		highest.program = (uint64_t)numbers[2];
 	book->session = (struct ring_session){ (uint64_t)numbers[0] + 1, util_wall_ns(),
 					       util_now_ns() };
 	book->wall_offset_ns = book->session.wall_ns - (int64_t)book->session.mono_ns;
-	start->next_id = highest + 1;
+	start->next_id = highest.request + 1;
+	start->next_program_id = highest.program + 1;
 	return 0;
 }
 
@@ -71,6 +74,7 @@ static int choose_session(struct ledger_start *start, uint64_t highest)
 static int write_session(struct ledger_start *start)
 {
 	struct ledger_book *book = start->book;
+	const struct ring_ids no_ids = { 0 };
 	char boot_id[64], host[256] = "";
 	const struct ledger_session_about about = {
 		.boot_id = boot_id,
@@ -88,7 +92,7 @@ static int write_session(struct ledger_start *start)
 		gethostname(host, sizeof(host) - 1);
 	err = ledger_book_insert_session(book, &book->session, &about);
 	if (err == 0)
-		err = ledger_book_know_ring(book, book->committed, 0);
+		err = ledger_book_know_ring(book, book->committed, &no_ids);
 	if (err == 0)
 		err = ledger_notes_tell(start->notes, book, false);
 	return err;
@@ -97,7 +101,7 @@ static int write_session(struct ledger_start *start)
 static int begin_session(struct ledger_start *start)
 {
 	struct ledger_book *book = start->book;
-	int err = book->session.id != 0 ? 0 : choose_session(start, 0);
+	int err = book->session.id != 0 ? 0 : choose_session(start, (struct ring_ids){ 0 });
 
 	if (err == 0)
 		err = ledger_clock_look(&book->clock, &book->db, book->session.wall_ns);
@@ -154,15 +158,8 @@ static bool may_begin_later(const struct ledger_start *start)
 static int begin_later(struct ledger_start *start, int full, const char *why)
 {
 	struct ledger_book *book = start->book;
-	struct ring_entry entry;
-	uint64_t highest = 0;
-	int err;
+	int err = choose_session(start, ring_ids_from(book->ring, ring_tail(book->ring)));
 
-	for (uint64_t at = ring_tail(book->ring); at < ring_head(book->ring); at++) {
-		if (ring_get(book->ring, at, &entry) == 0 && entry.request.id > highest)
-			highest = entry.request.id;
-	}
-	err = choose_session(start, highest);
 	if (err)
 		return err;
 	ledger_health_set(book->health, full, why);

@@ -16,7 +16,8 @@ struct ledger_start {
 	struct ledger_book *book;
 	struct ledger_vms *vms;
 	struct ledger_notes *notes; /* findings to tell once the session has begun, then NULL */
-	uint64_t next_id;	    /* the first id that is free */
+	uint64_t next_id;	    /* the first id of a request that is free */
+	uint64_t next_program_id;   /* and of a program */
 };
 
 /*

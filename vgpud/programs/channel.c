@@ -112,8 +112,10 @@ static void on_bound(void *arg, const struct program_state *claim)
 	channel->pid = claim->pid;
 	memcpy(channel->name, claim->name, sizeof(channel->name));
 	channel->name[sizeof(channel->name) - 1] = '\0';
-	programs_tell_start(channel);
-	tell_peer(channel, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
+	if (programs_tell_start(channel))
+		tell_peer(channel, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
+	else
+		programs_end(channel, VGPU_END_LEDGER_FULL);
 }
 
 /* The worker is being ended by program.c, which calls on_reaped() later. */

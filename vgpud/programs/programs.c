@@ -271,20 +271,24 @@ static void tell(const struct channel *channel, const char *kind, const char *ne
 	ledger_event(channel->programs->broker->ledger, &event);
 }
 
-void programs_tell_start(struct channel *channel)
+bool programs_tell_start(struct channel *channel)
 {
+	if (!record_begin(channel))
+		return false;
 	channel->programs->started++;
 	if (channel->vm != NULL)
 		channel->vm->programs.started++;
 	if (!may_tell(channel->vm))
-		return;
+		return true;
 	log_debug("%s: program %" PRIu64 " runs: \"%s\", its pid %u, worker %d", channel->vm_name,
 		  channel->id, channel->name, channel->pid, (int)program_pid(channel->program));
 	tell(channel, "program-start", NULL);
+	return true;
 }
 
 void programs_tell_end(struct channel *channel)
 {
+	record_end(channel);
 	channel->programs->ended[name_end_index(channel->end)]++;
 	if (!may_tell(channel->vm))
 		return;
@@ -473,7 +477,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	programs->broker = broker;
 	programs->handler = handler;
 	programs->arg = arg;
-	programs->next_id = 1;
+	programs->next_id = broker->ledger->next_program_id;
 	TAILQ_INIT(&programs->channels);
 	TAILQ_INIT(&programs->tenants);
 	follow_conf(programs);

@@ -13,6 +13,7 @@
 #include "common/vm_name.h"
 #include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_proto.h"
+#include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
 struct program;
@@ -33,7 +34,7 @@ struct channel {
 	struct programs *programs;
 	struct tenant *tenant; /* NULL: its connection has gone */
 	struct vm *vm;	       /* NULL: it was removed */
-	uint64_t id;	       /* for the administrator; since the start of vgpud */
+	uint64_t id;	       /* for the administrator and the ledger; grows over all starts */
 	uint32_t vm_id;
 	char vm_name[VM_NAME_SIZE];
 	uint32_t number;     /* of the channel in its window */
@@ -48,6 +49,7 @@ struct channel {
 	struct ucred peer; /* who connected */
 	uint32_t pid;	   /* what the program says of itself: 0 and "" before it has */
 	char name[PROGRAMS_NAME_SIZE];
+	struct ledger_program record; /* as the ledger has it; id 0: it does not */
 };
 
 /* Called from the loop. */

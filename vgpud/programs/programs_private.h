@@ -72,9 +72,24 @@ struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum 
 /* Return: why the VM may open no channel now, whatever its window; NONE: it may. */
 enum vgpu_end programs_judge(const struct programs *programs, const struct vm *vm);
 
-/* Notes in log and audit trail that a program began or ended. */
-void programs_tell_start(struct channel *channel);
+/*
+ * Records that a program began, and notes it in log and audit trail.
+ * Return: false: the ledger has no room for it, and it may not run.
+ */
+bool programs_tell_start(struct channel *channel);
+
+/* As programs_tell_start(), for its end; one that never began is noted, not recorded. */
 void programs_tell_end(struct channel *channel);
+
+/* record.c */
+
+/*
+ * Records that a program began. Return: false: the ledger has no room for it, and it may not run.
+ */
+bool record_begin(struct channel *channel);
+
+/* Records its end, if its beginning was recorded. */
+void record_end(struct channel *channel);
 
 /* tenant.c */
 

@@ -461,6 +461,118 @@ static void test_two_threads(void **state)
 	ring_close(ring);
 }
 
+/* A program whose every figure follows from its id. */
+static struct ledger_program program_of(uint64_t id)
+{
+	struct ledger_program program = {
+		.id = id,
+		.begun_ns = id * 1000,
+		.vm_id = (uint32_t)id * 3,
+		.uid = (uint32_t)id * 5,
+		.pid = (uint32_t)id * 7,
+		.pool = (uint8_t)('A' + id % 2),
+		.priority = (uint8_t)(id % 3),
+		.executor = (uint8_t)(id % 3),
+		.device = (uint8_t)(id % 8),
+		.ended_ns = id * 2000,
+		.why = (uint32_t)(id % 48),
+		.billed_ns = id * 11,
+		.memory_peak_bytes = id * 13,
+		.memory_byte_s = id % 2 ? LEDGER_UNKNOWN : id * 17,
+		.submissions = id * 19,
+		.commands = id * 23,
+		.launches = id * 29,
+		.copies = id * 31,
+		.copy_bytes = UINT64_MAX - id,
+		.refused = id % 2 ? LEDGER_UNKNOWN : id,
+	};
+
+	snprintf(program.name, sizeof(program.name),
+		 "program %llu with a name of 63 bytes ........", (unsigned long long)id);
+	return program;
+}
+
+/* What a beginning and an end have in common. */
+static void assert_same_program(const struct ledger_program *got, const struct ledger_program *want)
+{
+	assert_int_equal(got->id, want->id);
+	assert_int_equal(got->begun_ns, want->begun_ns);
+	assert_int_equal(got->vm_id, want->vm_id);
+	assert_int_equal(got->uid, want->uid);
+	assert_int_equal(got->pid, want->pid);
+	assert_int_equal(got->pool, want->pool);
+	assert_int_equal(got->priority, want->priority);
+	assert_int_equal(got->executor, want->executor);
+	assert_int_equal(got->device, want->device);
+}
+
+static void assert_same_figures(const struct ledger_program *got, const struct ledger_program *want)
+{
+	assert_int_equal(got->ended_ns, want->ended_ns);
+	assert_int_equal(got->why, want->why);
+	assert_int_equal(got->billed_ns, want->billed_ns);
+	assert_int_equal(got->memory_peak_bytes, want->memory_peak_bytes);
+	assert_int_equal(got->memory_byte_s, want->memory_byte_s);
+	assert_int_equal(got->submissions, want->submissions);
+	assert_int_equal(got->commands, want->commands);
+	assert_int_equal(got->launches, want->launches);
+	assert_int_equal(got->copies, want->copies);
+	assert_int_equal(got->copy_bytes, want->copy_bytes);
+	assert_int_equal(got->refused, want->refused);
+}
+
+static void test_programs_keep_all_they_have(void **state)
+{
+	struct ring *ring = open_ring();
+	struct ring_entry entry;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 2; id++) {
+		struct ledger_program program = program_of(id);
+
+		assert_int_equal(ring_begin_program(ring, &program), 0);
+		ring_end_program(ring, &program);
+	}
+	assert_int_equal(accept_id(ring, 9), 0);
+	ring_close(ring);
+	ring = open_ring();
+	assert_false(ring_damaged(ring));
+	for (uint64_t id = 1; id <= 2; id++) {
+		struct ledger_program want = program_of(id);
+
+		assert_int_equal(ring_get(ring, 2 * id - 2, &entry), 0);
+		assert_int_equal(entry.kind, RING_PROGRAM_BEGUN);
+		assert_same_program(&entry.program, &want);
+		assert_string_equal(entry.program.name, want.name);
+		assert_int_equal(ring_get(ring, 2 * id - 1, &entry), 0);
+		assert_int_equal(entry.kind, RING_PROGRAM_ENDED);
+		assert_same_program(&entry.program, &want);
+		assert_string_equal(entry.program.name, "");
+		assert_same_figures(&entry.program, &want);
+	}
+	assert_int_equal(ring_ids_from(ring, 0).program, 2);
+	assert_int_equal(ring_ids_from(ring, 0).request, 9);
+	assert_int_equal(ring_ids_from(ring, 4).program, 0);
+	ring_close(ring);
+}
+
+static void test_a_program_has_room_for_its_end(void **state)
+{
+	struct ring *ring = open_ring();
+	struct ledger_program program = program_of(1);
+	unsigned begun = 0;
+
+	(void)state;
+	while (ring_begin_program(ring, &program) == 0)
+		begun++;
+	assert_int_equal(begun, RECORDS / 2);
+	assert_int_equal(accept_id(ring, 1), -ENOSPC);
+	for (unsigned i = 0; i < begun; i++)
+		ring_end_program(ring, &program);
+	assert_int_equal(ring_head(ring), RECORDS);
+	ring_close(ring);
+}
+
 /* Damaged as a whole, rather than read in part: what this vgpud knows no name for. */
 static void test_kinds_of_a_newer_vgpud_are_damage(void **state)
 {
@@ -548,6 +660,8 @@ int main(void)
 		RING_TEST(test_session_slots),
 		RING_TEST(test_errors_name_file_and_remedy),
 		RING_TEST(test_two_threads),
+		RING_TEST(test_programs_keep_all_they_have),
+		RING_TEST(test_a_program_has_room_for_its_end),
 		RING_TEST(test_kinds_of_a_newer_vgpud_are_damage),
 		RING_TEST(test_a_newer_format_is_set_aside),
 		RING_TEST(test_replacing_that_fails_changes_nothing),

@@ -33,6 +33,7 @@ static const struct {
 } archives[] = {
 	{ "schema-1-ring-1", 1, 0 },
 	{ "schema-2-ring-1", 2, 4 },
+	{ "schema-3-ring-2", 3, 4 },
 };
 
 #define ARCHIVES (sizeof(archives) / sizeof(archives[0]))
@@ -133,6 +134,8 @@ static void check(size_t i)
 	assert_int_equal(fixture_number("SELECT count(*) FROM vm WHERE name IN ('vm1', 'vm2') AND "
 					"paused = (id = 2)"),
 			 2);
+	assert_int_equal(fixture_number("SELECT count(*) FROM program_v"), 0);
+	assert_int_equal(fixture_number("SELECT last_program_id FROM ledger"), 0);
 	assert_int_equal(fixture_events("ledger-migrated"), 1);
 	assert_int_equal(fixture_events("ring-set-aside"), 0);
 	fixture_assert_minutes();
@@ -154,6 +157,7 @@ static void test_old_ledgers_are_taken_over(void **state)
 		assert_int_equal(stats.damaged, 0);
 		assert_int_equal(stats.ring_records, 256);
 		assert_int_equal(ledger->next_id, ROWS + 1);
+		assert_int_equal(ledger->next_program_id, 1);
 		check(i);
 		fixture_do_requests(ledger, 300); /* a lap and more of the new ring */
 		fixture_flush(ledger);

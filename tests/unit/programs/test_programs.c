@@ -36,7 +36,10 @@ struct house {
 	struct peer peer[PEERS];
 	struct port_peer at[PEERS];
 	unsigned emptied;
-	int descriptors; /* that were open before the test */
+	bool ledger_full;
+	unsigned recorded,
+		records_open; /* programs that the ledger has, and those without an end */
+	int descriptors;      /* that were open before the test */
 };
 
 /* Return: how many descriptors are open, this call's own left out. */
@@ -70,7 +73,36 @@ static void on_event(struct ledger *ledger, const struct ledger_event *event)
 	assert_string_equal(event->subject, "t1");
 }
 
-static const struct ledger_ops ledger_ops = { .event = on_event };
+static struct house *house_of(struct ledger *ledger)
+{
+	return (struct house *)((char *)ledger - offsetof(struct house, ledger));
+}
+
+static int on_program_begun(struct ledger *ledger, const struct ledger_program *program)
+{
+	struct house *house = house_of(ledger);
+
+	if (house->ledger_full)
+		return -ENOSPC;
+	assert_int_equal(program->vm_id, 7);
+	assert_true(program->id >= 1);
+	house->recorded++;
+	house->records_open++;
+	return 0;
+}
+
+static void on_program_ended(struct ledger *ledger, const struct ledger_program *program)
+{
+	struct house *house = house_of(ledger);
+
+	assert_true(house->records_open > 0);
+	assert_true(program->ended_ns >= program->begun_ns);
+	house->records_open--;
+}
+
+static const struct ledger_ops ledger_ops = { .program_begun = on_program_begun,
+					      .program_ended = on_program_ended,
+					      .event = on_event };
 
 static int setup(void **state)
 {
@@ -82,6 +114,7 @@ static int setup(void **state)
 	conf_settings_init(house->conf);
 	house->ledger.ops = &ledger_ops;
 	house->broker.conf = house->conf;
+	house->ledger.next_program_id = 1;
 	house->broker.ledger = &house->ledger;
 	TAILQ_INIT(&house->broker.vms);
 	house->vm = (struct vm){ .id = 7, .name = "t1" };
@@ -107,6 +140,7 @@ static int teardown(void **state)
 		assert_null(house->at[i].tenant);
 	assert_int_equal(doubles.jobs, 0);
 	assert_int_equal(doubles.started, doubles.reaped);
+	assert_int_equal(house->records_open, 0); /* each that began has its one end */
 	assert_int_equal(count_descriptors(), house->descriptors);
 	test_free(house->conf);
 	test_free(house);
@@ -247,6 +281,28 @@ static void from_its_window_to_its_end(void **state)
 	open_channel(house, 0, 0);
 	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
 	assert_int_equal(programs_started(house->programs), 1);
+	assert_int_equal(house->recorded, 1);
+}
+
+/* Nothing runs that leaves no record. */
+static void the_ledger_has_no_room(void **state)
+{
+	struct house *house = *state;
+	struct program *worker;
+
+	house->ledger_full = true;
+	arrives(house, 0);
+	open_channel(house, 0, 0);
+	worker = worker_last();
+	worker_binds(worker);
+	hears_channel(house, 0, 0, VGPU_CHANNEL_LOST, VGPU_END_LEDGER_FULL);
+	assert_true(worker->ended);
+	worker_is_reaped(worker);
+	assert_int_equal(programs_num(house->programs), 0);
+	house->ledger_full = false;
+	open_channel(house, 0, 0);
+	worker_binds(worker_last());
+	hears_channel(house, 0, 0, VGPU_CHANNEL_OPEN, VGPU_END_NONE);
 }
 
 /* While its worker is being reaped, a channel stays taken: that worker may still write there. */
@@ -740,6 +796,7 @@ int main(void)
 #define PROGRAMS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		PROGRAMS_TEST(from_its_window_to_its_end),
+		PROGRAMS_TEST(the_ledger_has_no_room),
 		PROGRAMS_TEST(a_channel_that_is_not_reaped_is_taken),
 		PROGRAMS_TEST(a_lost_channel_is_reaped_before_its_close),
 		PROGRAMS_TEST(a_worker_that_is_reaped_at_once),

@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_program_rows.py - what the ledger has of programs: a row each, once, whatever ended them
+
+import os
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from lib import tap  # noqa: E402
+from lib.adminclient import AdminClient  # noqa: E402
+from lib.process import wait_until  # noqa: E402
+from lib.programclient import ProgramClient  # noqa: E402
+from lib.proto import End, State  # noqa: E402
+from lib.vgpud import Vgpud  # noqa: E402
+
+SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 0\n"
+COLUMNS = "id, vm, name, pid, uid, pool, priority, executor, why"
+
+
+class ProgramRows(unittest.TestCase):
+    """A daemon with a local tenant t1, which may have programs."""
+
+    def setUp(self):
+        self.vgpud = self.enterContext(Vgpud("vm1:A:high", executor="cpu", settings=SETTINGS))
+        self.admin = self.connect()
+        self.admin.row("add-vm", name="t1", id="7", local=True)
+        self.admin.row("set-programs", vm="t1", programs="on")
+
+    def connect(self):
+        return self.enterContext(AdminClient(self.vgpud.admin_socket))
+
+    def open(self, **window):
+        """Return: a client, and what came of its channel."""
+        client = self.enterContext(ProgramClient(self.vgpud.socket("t1")))
+        client.handshake()
+        self.assertEqual(client.give_window(**window), (1, End.NONE))
+        return client, client.open(0)
+
+    def running(self, **window):
+        client, status = self.open(**window)
+        self.assertEqual(status, (0, State.OPEN, End.NONE))
+        return client
+
+    def rows(self, columns=COLUMNS):
+        self.admin.rows("requests")  # all that happened is in the database now
+        return self.vgpud.rows(f"SELECT {columns} FROM program_v ORDER BY id")
+
+    def ended(self, num):
+        wait_until(lambda: sum(why != "runs" for why, in self.rows("why")) == num, f"the ends of {num} programs")
+
+    def test_each_end_has_its_name(self):
+        first = self.running(name=b"first", pid=11)
+        second = self.running(name=b"second", pid=12)
+        mine = ("t1", "A", "medium", "cpu")
+        who = os.getuid()
+
+        def row(number, name, why):
+            return (number, mine[0], name, 10 + number, who, *mine[1:], why)
+
+        self.assertEqual(self.rows(), [row(1, "first", "runs"), row(2, "second", "runs")])
+        self.admin.row("kill-program", id="1")
+        second.close()
+        self.ended(2)
+        self.assertEqual(self.rows(), [row(1, "first", "killed"), row(2, "second", "none")])
+        first.close()
+        third = self.running(name=b"third", pid=13)
+        worker = self.admin.rows("programs")[0]["worker_pid"]
+        os.kill(worker, 9)
+        self.ended(3)
+        self.running(name=b"fourth", pid=14)
+        self.admin.row("set-programs", vm="t1", programs="off")
+        self.ended(4)
+        self.assertEqual(self.rows()[2:], [row(3, "third", "worker-lost"), row(4, "fourth", "switched-off")])
+        self.assertEqual(self.vgpud.rows("SELECT count(*) FROM program WHERE ended_ns < begun_ns OR launches > 0"), [(0,)])
+        third.close()
+
+    def test_the_end_of_vgpud_is_theirs(self):
+        self.running(pid=1)
+        self.assertEqual(self.vgpud.stop(), 0)
+        self.assertEqual(self.vgpud.rows("SELECT why, ended_ns >= begun_ns FROM program"), [(End.HOST_LOST, 1)])
+        self.vgpud.start()
+        self.admin = self.connect()
+        self.running(pid=2)
+        self.assertEqual(self.rows("id, pid, why"), [(1, 1, "host-lost"), (2, 2, "runs")])
+
+    def test_a_killed_vgpud_loses_none(self):
+        programs = [self.running(pid=i) for i in range(3)]
+        programs[1].close()
+        wait_until(lambda: len(self.admin.rows("programs")) == 2, "the second program to go")
+        self.vgpud.kill()
+        self.vgpud.start()
+        self.admin = self.connect()
+        self.assertEqual(self.rows("id, pid, ended IS NULL, why"),
+                         [(1, 0, 1, "host-lost"), (2, 1, 0, "none"), (3, 2, 1, "host-lost")])
+        self.assertEqual([row["new"] for row in self.admin.rows("events") if row["kind"] == "programs-lost"], ["2"])
+        self.running(pid=9)
+        self.assertEqual(self.admin.rows("programs")[0]["id"], 4)
+
+    def test_without_a_ledger_none_may_run(self):
+        elsewhere = self.vgpud.database.with_name("elsewhere")
+        self.vgpud.database.rename(elsewhere)
+        wait_until(lambda: self.admin.row("status")["ledger"] == "missing", "the ledger to be missed")
+        client, status = self.open()
+        self.assertEqual(status, (0, State.LOST, End.LEDGER_FULL))
+        wait_until(lambda: not self.admin.rows("programs"), "its worker to go")
+        elsewhere.rename(self.vgpud.database)
+        wait_until(lambda: self.admin.row("status")["ledger"] == "ok", "the ledger to be back")
+        client.close()
+        self.running(pid=5)
+        self.assertEqual(self.rows("pid, why"), [(5, "runs")])
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* programs.h - the rows of the guests' programs */
+
+#ifndef VGPUD_LEDGER_PROGRAMS_H
+#define VGPUD_LEDGER_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vgpud/ledger/db.h"
+#include "vgpud/ledger/ledger.h"
+
+/* The first two belong into a transaction. wall_offset_ns: wall time = monotonic time + this. */
+
+/* Inserts the row of a program that began, unless it is there. Return: 0 or -errno. */
+int ledger_programs_begin(struct ledger_db *db, const struct ledger_program *program,
+			  int64_t wall_offset_ns);
+
+/*
+ * Fills in its end. A program whose beginning was damaged in the ring gets a row without a name.
+ * again: set when it had an end already, which stays. Return: 0 or -errno.
+ */
+int ledger_programs_end(struct ledger_db *db, const struct ledger_program *program,
+			int64_t wall_offset_ns, bool *again);
+
+/*
+ * Ends every program without an end: it was lost with the vgpud that had it (HOST_LOST, at an
+ * unknown time). lost: their number is added to it. Return: 0 or -errno.
+ */
+int ledger_programs_lose(struct ledger_db *db, int64_t *lost);
+
+#endif

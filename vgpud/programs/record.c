@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* record.c - a program's beginning and end, for the ledger */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/names.h"
+#include "common/util.h"
+#include "common/wire/vgpu_regs.h"
+#include "vgpud/programs/programs_private.h"
+
+/* "cpu", "cuda:N". */
+static void name_executor_of(const struct channel *channel, struct ledger_program *record)
+{
+	unsigned device = 0;
+
+	if (strcmp(channel->executor, "cpu") == 0) {
+		record->executor = VGPU_EXECUTOR_CPU;
+		return;
+	}
+	record->executor = VGPU_EXECUTOR_CUDA;
+	if (sscanf(channel->executor, "cuda:%u", &device) == 1)
+		record->device = (uint8_t)device;
+}
+
+bool record_begin(struct channel *channel)
+{
+	struct ledger_program record = {
+		.id = channel->id,
+		.begun_ns = util_now_ns(),
+		.vm_id = channel->vm_id,
+		.uid = channel->peer.pid != 0 ? channel->peer.uid : UINT32_MAX,
+		.pid = channel->pid,
+		.pool = (uint8_t)(name_pool(channel->vm->sched.pool)),
+		.priority = (uint8_t)channel->vm->sched.priority,
+		.ended_ns = LEDGER_UNKNOWN,
+		.billed_ns = LEDGER_UNKNOWN,
+		.memory_peak_bytes = LEDGER_UNKNOWN,
+		.memory_byte_s = LEDGER_UNKNOWN,
+		.submissions = LEDGER_UNKNOWN,
+		.commands = LEDGER_UNKNOWN,
+		.launches = LEDGER_UNKNOWN,
+		.copies = LEDGER_UNKNOWN,
+		.copy_bytes = LEDGER_UNKNOWN,
+		.refused = LEDGER_UNKNOWN,
+	};
+	int result;
+
+	name_executor_of(channel, &record);
+	memcpy(record.name, channel->name, sizeof(record.name));
+	result = ledger_program_begun(channel->programs->broker->ledger, &record);
+	if (result == 0)
+		channel->record = record;
+	return result >= 0;
+}
+
+void record_end(struct channel *channel)
+{
+	if (channel->record.id == 0)
+		return;
+	channel->record.ended_ns = util_now_ns();
+	channel->record.why = channel->end;
+	ledger_program_ended(channel->programs->broker->ledger, &channel->record);
+	channel->record.id = 0;
+}

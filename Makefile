@@ -73,12 +73,12 @@ common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner programs query query_out query_rows query_stats server set turn vm
+vgpud/admin := access ask budget call checks client daemon handlers job line metrics owner programs query query_out query_programs query_rows query_stats server set turn vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors output pool process program seat spares
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null programs query \
-	query_blame query_exact query_groups query_rows query_stats remains retention ring ring_file ring_format_1 \
+	query_blame query_exact query_groups query_programs query_rows query_stats remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start vms wake watch writer
 vgpud/link := access foreign peer port refuse session
 vgpud/programs := channel programs record tenant window

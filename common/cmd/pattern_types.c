@@ -151,6 +151,13 @@ static const char *hypervisor_word(unsigned index)
 	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
 }
 
+static const char *account_word(unsigned index)
+{
+	static const char *const words[] = { "vm", "pool", "program", "day" };
+
+	return index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+}
+
 static const char *shell_word(unsigned index)
 {
 	static const char *const words[] = { "bash", "zsh" };
@@ -190,6 +197,7 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_PATH] = { "a path without control characters", fits_path, NULL },
 	[PATTERN_WORD] = { "a word of 1 to 255 bytes without control characters", fits_word, NULL },
 	[PATTERN_GROUP] = { "what to group by", NULL, group_word },
+	[PATTERN_ACCOUNT] = { "what to add up by", NULL, account_word },
 	[PATTERN_STATUS] = { "a status", NULL, status_word },
 	[PATTERN_OPCODE] = { "an opcode", NULL, name_opcode_at },
 	[PATTERN_HYPERVISOR] = { "a hypervisor", NULL, hypervisor_word },

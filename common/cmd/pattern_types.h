@@ -24,6 +24,7 @@
 	X(OWNER, "owner")           \
 	X(WORD, "word")             \
 	X(GROUP, "group")           \
+	X(ACCOUNT, "account")       \
 	X(STATUS, "status")         \
 	X(OPCODE, "opcode")         \
 	X(HYPERVISOR, "hypervisor") \

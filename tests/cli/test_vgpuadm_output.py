@@ -47,6 +47,10 @@ PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "stat
            "age_ns": 65_000_000_000, "since_unix_ns": NOW_NS, "worker_pid": 812, "peer_pid": None, "peer_uid": None,
            "end": None, "channel": 0}
 
+USED = {"group": "vm3", "programs": 2, "program_time_ns": 65_000_000_000, "requests": 7, "errors": 0, "gpu_time_ns": 5000,
+        "programs_gpu_time_ns": None, "memory_byte_h": None, "submissions": None, "launches": 9, "copy_bytes": 4096,
+        "requests_gpu_time_ns": 5000, "commands": None, "copies": None, "refused": None}
+
 ANSWERS = {
     "list": [vm("vm10", 10), vm("vm2", 2, paused=True, last_error="GPU_FAULT"), vm("vm1", 1, connected=False)],
     "status": [STATUS], "pools": [POOL], "queue": [QUEUED], "requests": [REQUEST], "request": [REQUEST],
@@ -59,7 +63,7 @@ ANSWERS = {
     "resume": [{**CHANGE, "what": "state", "old": "paused", "new": "running", "queued": 1}],
     "drain": [{"draining": True, "ended": 3, "waited_ns": 1_500_000_000}],
     "cancel": [{"id": 5000, "vm": "vm2", "was": "waiting"}],
-    "programs": [PROGRAM], "kill_program": [PROGRAM],
+    "usage": lambda _: ([USED], WINDOW), "programs": [PROGRAM], "kill_program": [PROGRAM],
     "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
     "set_max_programs": [{**CHANGE, "what": "max-programs", "old": "16", "new": "4"}],
     "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6}], BLAMED)
@@ -75,6 +79,7 @@ COMMANDS = {
     "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
     "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "programs": (), "kill-program": ("7",),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
+    "usage": ("--since", "30d", "--by", "vm"),
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
     "completion": ("bash",), "help": (),
 }

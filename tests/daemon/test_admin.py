@@ -80,6 +80,9 @@ ROWS = {
     "events": {**keys("id time_unix_ns", NUMBER), "kind": TEXT, **keys("subject old new text", TEXT_OR_NULL),
                **keys("uid pid", NUMBER_OR_NULL)},
     "rates": {**keys("minute_unix_ns count errors", NUMBER), "total_p99_ns": NUMBER_OR_NULL},
+    "usage": {"group": TEXT, **keys("programs program_time_ns requests errors gpu_time_ns requests_gpu_time_ns", NUMBER),
+              **keys("programs_gpu_time_ns memory_byte_h submissions commands launches copies copy_bytes refused",
+                     NUMBER_OR_NULL)},
     "metrics": {"text": TEXT},
     "checks": {**keys("check result text", TEXT), "remedy": TEXT_OR_NULL},
 }
@@ -109,7 +112,7 @@ class Rows(DaemonCase):
                 ("set-max-programs", {"vm": "vm9", "max_programs": "3"}),
                 ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
                 ("remove-vm", {"vm": "vm9"}), ("drain", {}), ("status", {}), ("list", {}), ("pools", {}), ("stats", {}),
-                ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("metrics", {}),
+                ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("usage", {}), ("metrics", {}),
                 ("checks", {})):
             seen[command] = self.admin.rows(command, **arguments)
         # test_programs.py has the rows of programs.

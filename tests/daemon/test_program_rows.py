@@ -11,9 +11,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from lib import tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
+from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.programclient import ProgramClient  # noqa: E402
-from lib.proto import End, State  # noqa: E402
+from lib.proto import End, Op, State, request  # noqa: E402
 from lib.vgpud import Vgpud  # noqa: E402
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 0\n"
@@ -98,6 +99,34 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual([row["new"] for row in self.admin.rows("events") if row["kind"] == "programs-lost"], ["2"])
         self.running(pid=9)
         self.assertEqual(self.admin.rows("programs")[0]["id"], 4)
+
+    def test_past_programs_and_usage(self):
+        first = self.running(name=b"one", pid=1)
+        self.running(name=b"two", pid=2)
+        first.close()
+        self.ended(1)
+        rows = self.admin.rows("programs", since="1h")
+        self.assertEqual([(row["id"], row["vm"], row["name"], row["end"]) for row in rows],
+                         [(1, "t1", "one", "none"), (2, "t1", "two", None)])
+        self.assertEqual(rows[0]["ended_unix_ns"] - rows[0]["since_unix_ns"], rows[0]["age_ns"])
+        self.assertIsNone(rows[0]["gpu_time_ns"])
+        self.assertEqual([row["id"] for row in self.admin.rows("programs", since="1h", limit="1")], [2])
+        self.assertEqual(self.admin.rows("programs", until="1h"), [])
+        self.assertEqual(self.admin.rows("programs", since="1h", vm="vm1"), [])
+        with LinkClient(self.vgpud.socket("vm1")) as client:
+            client.handshake()
+            client.call(request(Op.NOP))
+        used = {by: self.admin.rows("usage", since="1h", by=by) for by in ("vm", "pool", "program", "day")}
+        self.assertEqual([(row["group"], row["programs"], row["requests"]) for row in used["vm"]],
+                         [("t1", 2, 0), ("vm1", 0, 1)])
+        self.assertEqual([(row["group"], row["programs"], row["requests"]) for row in used["pool"]], [("A", 2, 1)])
+        self.assertEqual([row["group"] for row in used["program"]], ["1 one", "2 two"])
+        self.assertEqual(sum(row["requests"] for row in used["day"]), 1)
+        self.assertEqual([row["programs"] for row in self.admin.rows("usage")], [2])
+        for rows in used.values():
+            self.assertGreaterEqual(sum(row["program_time_ns"] for row in rows), used["program"][0]["program_time_ns"])
+        self.assertEqual(self.admin.rows("usage", vm="vm1", by="vm")[0]["gpu_time_ns"],
+                         used["vm"][1]["requests_gpu_time_ns"])
 
     def test_without_a_ledger_none_may_run(self):
         elsewhere = self.vgpud.database.with_name("elsewhere")

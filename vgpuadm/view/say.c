@@ -173,6 +173,14 @@ void say_window(const json_t *extras)
 	puts(json_is_true(json_object_get(extras, "widened")) ? ", widened to whole minutes" : "");
 }
 
+void say_span(const json_t *extras)
+{
+	if (!json_object_get(extras, "since_unix_ns"))
+		return;
+	put_window(extras);
+	puts("");
+}
+
 void say_blamed(const json_t *extras)
 {
 	if (!json_object_get(extras, "vm"))

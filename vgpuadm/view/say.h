@@ -23,6 +23,7 @@ void say_story(const struct output_style *style, const json_t *row);
 void say_queued(const struct output_style *style, const json_t *row);
 
 /* Written before statistics: their window; with --blame also the VM that waited. */
+void say_span(const json_t *extras);
 void say_window(const json_t *extras);
 void say_blamed(const json_t *extras);
 

@@ -340,6 +340,53 @@ static const struct field programs_fields[] = {
 	END,
 };
 
+static const struct field past_programs_fields[] = {
+	FIELD("id", "ID", COUNT, 4),
+	FIELD("vm", "VM", TEXT, 12),
+	FIELD("name", "PROGRAM", TEXT, 16),
+	FIELD("pid", "PID", COUNT, 7),
+	FIELD("since_unix_ns", "BEGAN", TIME, 19),
+	FIELD("age_ns", "RAN FOR", DURATION, 8),
+	FIELD("end", "ENDED FOR", TEXT, 12),
+	FIELD("gpu_time_ns", "GPU TIME", DURATION, 8),
+	FIELD("memory_peak_bytes", "MEMORY", BYTES, 9),
+	FIELD("launches", "LAUNCHES", COUNT, 10),
+	FIELD("copy_bytes", "COPIED", BYTES, 9),
+	FIELD("refused", "REFUSED", COUNT, 7, .tone = TONE_SOME_WARNS),
+	HIDDEN("vm_id"),
+	HIDDEN("pool"),
+	HIDDEN("priority"),
+	HIDDEN("executor"),
+	HIDDEN("device"),
+	HIDDEN("ended_unix_ns"),
+	HIDDEN("peer_uid"),
+	HIDDEN("memory_byte_s"),
+	HIDDEN("submissions"),
+	HIDDEN("commands"),
+	HIDDEN("copies"),
+	HIDDEN("refused_names"),
+	END,
+};
+
+static const struct field usage_fields[] = {
+	FIELD("group", "FOR", TEXT, 0),
+	FIELD("programs", "PROGRAMS", COUNT, 0),
+	FIELD("program_time_ns", "THEY RAN", DURATION, 0),
+	FIELD("requests", "REQUESTS", COUNT, 0),
+	FIELD("errors", "ERRORS", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("gpu_time_ns", "GPU TIME", DURATION, 0),
+	FIELD("programs_gpu_time_ns", "OF PROGRAMS", DURATION, 0),
+	FIELD("memory_byte_h", "BYTE-HOURS", BYTES, 0),
+	FIELD("submissions", "SUBMISSIONS", COUNT, 0),
+	FIELD("launches", "LAUNCHES", COUNT, 0),
+	FIELD("copy_bytes", "COPIED", BYTES, 0),
+	HIDDEN("requests_gpu_time_ns"),
+	HIDDEN("commands"),
+	HIDDEN("copies"),
+	HIDDEN("refused"),
+	END,
+};
+
 static const struct field kill_program_fields[] = {
 	FIELD("id", "ID", COUNT, 0),
 	FIELD("vm", "VM", TEXT, 0),
@@ -350,6 +397,7 @@ static const struct field kill_program_fields[] = {
 	END,
 };
 
+#define NO_USAGE "nothing was used in that time (vgpuadm status shows when vgpud started)"
 #define NO_REQUESTS "no requests in that time (vgpuadm status shows when vgpud started)"
 
 static const struct output_shape shapes[ADMIN_CMD_NUM] = {
@@ -393,6 +441,7 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 			       .empty = "no events in that time",
 			       .foot = say_limited },
 	[ADMIN_CMD_RATES] = { .fields = rates_fields, .empty = NO_REQUESTS },
+	[ADMIN_CMD_USAGE] = { .fields = usage_fields, .empty = NO_USAGE, .head = say_span },
 	[ADMIN_CMD_METRICS] = { .fields = text_fields, .layout = LAYOUT_SAY, .say = say_text },
 	[ADMIN_CMD_SNIPPET] = { .fields = snippet_fields, .layout = LAYOUT_SAY, .say = say_text },
 	[ADMIN_CMD_DOCTOR] = { .fields = checks_fields, .layout = LAYOUT_SAY, .say = say_check },
@@ -406,6 +455,10 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 static const struct output_shape blame = { .fields = blame_fields,
 					   .empty = "nothing ran while it waited",
 					   .head = say_blamed };
+
+static const struct output_shape past_programs = { .fields = past_programs_fields,
+						   .empty = "no program ran in that time",
+						   .foot = say_limited };
 
 static const struct output_shape vm = { .fields = vm_fields, .layout = LAYOUT_BLOCK };
 static const struct output_shape queued = { .fields = queue_fields,
@@ -426,6 +479,9 @@ struct output_shape view_shape(enum admin_cmd_id id, const struct pattern_args *
 
 	if (id == ADMIN_CMD_STATS && pattern_find(args, "blame"))
 		shape = blame;
+	else if (id == ADMIN_CMD_PROGRAMS &&
+		 (pattern_find(args, "since") || pattern_find(args, "until")))
+		shape = past_programs;
 	else if (id == ADMIN_CMD_STATS && groups_are_names(args))
 		shape.sort_key = "group";
 	shape.command = admin_cmds[id].name;

@@ -35,6 +35,7 @@ admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_REQUEST] = admin_query,
 	[ADMIN_CMD_EVENTS] = admin_query,
 	[ADMIN_CMD_RATES] = admin_query,
+	[ADMIN_CMD_USAGE] = admin_query,
 	[ADMIN_CMD_METRICS] = admin_metrics,
 	[ADMIN_CMD_CHECKS] = admin_checks,
 };

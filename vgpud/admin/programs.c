@@ -46,6 +46,10 @@ void admin_programs(struct admin_call *call)
 	const struct channel *channel = NULL;
 	const struct vm *only = NULL;
 
+	if (admin_arg(call, "since") != NULL || admin_arg(call, "until") != NULL) {
+		admin_query(call); /* those of the ledger */
+		return;
+	}
 	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
 		return;
 	while ((channel = programs_next(programs, channel)) != NULL)

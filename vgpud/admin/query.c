@@ -233,7 +233,8 @@ static const struct {
 	void (*answer)(struct query *q);
 } answers[] = {
 	{ "stats", query_stats },   { "requests", query_requests }, { "request", query_request },
-	{ "events", query_events }, { "rates", query_rates },
+	{ "events", query_events }, { "rates", query_rates },	    { "programs", query_programs },
+	{ "usage", query_usage },
 };
 
 static void answer(struct query *q)

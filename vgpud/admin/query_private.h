@@ -80,4 +80,8 @@ void query_events(struct query *q);
 void query_stats(struct query *q);
 void query_rates(struct query *q);
 
+/* query_programs.c: more of them */
+void query_programs(struct query *q);
+void query_usage(struct query *q);
+
 #endif

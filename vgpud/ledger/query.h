@@ -124,8 +124,6 @@ struct ledger_query_vm {
 int ledger_query_vms(struct ledger_query *query,
 		     int (*each)(void *arg, const struct ledger_query_vm *vm), void *arg);
 
-/* --- statistics --- */
-
 enum ledger_query_by {
 	LEDGER_QUERY_BY_NOTHING, /* one group of all */
 	LEDGER_QUERY_BY_VM,
@@ -133,6 +131,44 @@ enum ledger_query_by {
 	LEDGER_QUERY_BY_PRIORITY,
 	LEDGER_QUERY_BY_OPCODE
 };
+
+/* --- programs --- */
+
+struct ledger_query_program {
+	struct ledger_program program; /* its name is empty; times since the Unix epoch */
+	bool runs;		       /* it has no end yet */
+	const char *name;	       /* as it says; NULL: not known */
+	const char *refused_names;     /* of functions that it called in vain; NULL: not known */
+	const char *vm_name;	       /* NULL: no VM has that number */
+};
+
+typedef int ledger_query_program_fn(void *arg, const struct ledger_query_program *program);
+
+/*
+ * The newest programs that ran in the filter's window, at most limit, newest first. Of the filter,
+ * vm_id and pool count.
+ */
+int ledger_query_programs(struct ledger_query *query, const struct ledger_query_filter *filter,
+			  uint64_t limit, ledger_query_program_fn *each, void *arg);
+
+/* What programs used. Figures are those of programs that ended in the window; LEDGER_UNKNOWN: of none. */
+struct ledger_query_usage {
+	int64_t key;	    /* as in ledger_query_stats */
+	uint64_t programs;  /* that ran in the window */
+	int64_t program_ns; /* how long they did, added up */
+	uint64_t billed_ns; /* GPU time */
+	uint64_t memory_byte_s, submissions, commands, launches, copies, copy_bytes, refused;
+};
+
+/*
+ * Adds up programs by NOTHING, VM or POOL. Of the filter, times, vm_id and pool count. now_ns: until
+ * when those that run count. each: by ascending key.
+ */
+int ledger_query_usage(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by, int64_t now_ns,
+		       int (*each)(void *arg, const struct ledger_query_usage *usage), void *arg);
+
+/* --- statistics --- */
 
 struct ledger_query_times {
 	uint64_t count; /* of requests whose time is known */

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query_programs.c - the commands about programs that the database answers: past ones, usage */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/cmd/pattern_types.h"
+#include "common/names.h"
+#include "common/util.h"
+#include "vgpud/admin/query_private.h"
+
+#define SECONDS_PER_HOUR 3600
+#define DAYS_MOST 1000 /* rows of usage --by day */
+#define LIMIT_DEFAULT 10000
+#define LIMIT_MOST 100000
+
+static json_t *known_or_null(uint64_t figure)
+{
+	if (figure == LEDGER_UNKNOWN)
+		return json_null();
+	return json_integer(figure > INT64_MAX ? INT64_MAX : (json_int_t)figure);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	json_t *string = text != NULL ? json_string(text) : NULL;
+
+	return string != NULL ? string : json_null();
+}
+
+static void set_figures(json_t *row, const struct ledger_program *program)
+{
+	const struct {
+		const char *key;
+		uint64_t figure;
+	} figures[] = {
+		{ "gpu_time_ns", program->billed_ns },
+		{ "memory_peak_bytes", program->memory_peak_bytes },
+		{ "memory_byte_s", program->memory_byte_s },
+		{ "submissions", program->submissions },
+		{ "commands", program->commands },
+		{ "launches", program->launches },
+		{ "copies", program->copies },
+		{ "copy_bytes", program->copy_bytes },
+		{ "refused", program->refused },
+	};
+
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		json_object_set_new(row, figures[i].key, known_or_null(figures[i].figure));
+}
+
+/* --- programs --since --- */
+
+struct listing {
+	struct query *q;
+	json_t *rows; /* newest first */
+};
+
+static int keep_program(void *arg, const struct ledger_query_program *p)
+{
+	struct listing *listing = arg;
+	const struct ledger_program *program = &p->program;
+	char number[16], pool[2] = { (char)program->pool, '\0' };
+	bool known_end = program->ended_ns != LEDGER_UNKNOWN;
+	int64_t until_ns = known_end ? (int64_t)program->ended_ns : listing->q->now_ns;
+	bool known_age = known_end || p->runs;
+	json_t *row;
+
+	snprintf(number, sizeof(number), "#%u", program->vm_id);
+	row = json_pack(
+		"{s:I, s:s, s:I, s:o, s:I, s:s, s:s, s:s, s:i, s:o, s:I, s:o, s:o, s:o, s:o}", "id",
+		(json_int_t)program->id, "vm", p->vm_name != NULL ? p->vm_name : number, "vm_id",
+		(json_int_t)program->vm_id, "name", text_or_null(p->name), "pid",
+		(json_int_t)program->pid, "pool", pool, "priority",
+		name_priority(program->priority), "executor", name_executor(program->executor),
+		"device", (int)program->device, "end",
+		p->runs ? json_null() : json_string(name_end((enum vgpu_end)program->why)),
+		"since_unix_ns", (json_int_t)program->begun_ns, "ended_unix_ns",
+		known_or_null(program->ended_ns), "age_ns",
+		known_age ? json_integer(until_ns - (int64_t)program->begun_ns) : json_null(),
+		"peer_uid", program->uid != UINT32_MAX ? json_integer(program->uid) : json_null(),
+		"refused_names", text_or_null(p->refused_names));
+	set_figures(row, program);
+	return json_array_append_new(listing->rows, row);
+}
+
+void query_programs(struct query *q)
+{
+	struct listing listing = { .q = q, .rows = json_array() };
+	uint64_t most = LIMIT_DEFAULT;
+	size_t num;
+
+	if (query_arg(q, "limit") != NULL)
+		util_parse_u64(query_arg(q, "limit"), 1, UINT32_MAX, &most);
+	if (most > LIMIT_MOST)
+		most = LIMIT_MOST;
+	if (query_filter(q) == 0 &&
+	    query_check(q, ledger_query_programs(q->ledger, &q->filter, most, keep_program,
+						 &listing)) == 0) {
+		num = json_array_size(listing.rows);
+		for (size_t i = num; i > 0; i--)
+			query_row(q, json_incref(json_array_get(listing.rows, i - 1)));
+		query_end(q, json_pack("{s:b}", "limited", num == most));
+	}
+	json_decref(listing.rows);
+}
+
+/* --- usage --- */
+
+enum account { ACCOUNT_VM, ACCOUNT_POOL, ACCOUNT_PROGRAM, ACCOUNT_DAY, ACCOUNT_ALL };
+
+struct usage {
+	struct query *q;
+	enum ledger_query_by by;
+	const char *label; /* of the one group; NULL: by its key */
+	json_t *rows;	   /* by the group's key as a text */
+};
+
+static int keep_name(void *arg, const struct ledger_query_vm *vm)
+{
+	char key[24];
+
+	snprintf(key, sizeof(key), "%u", vm->id);
+	return json_object_set_new(arg, key, json_string(vm->name));
+}
+
+static json_t *new_row(const char *group)
+{
+	json_t *row = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "group", group, "programs",
+				0, "program_time_ns", 0, "gpu_time_ns", 0, "requests", 0, "errors",
+				0, "requests_gpu_time_ns", 0);
+	static const char *const unknown[] = { "programs_gpu_time_ns",
+					       "memory_byte_h",
+					       "submissions",
+					       "commands",
+					       "launches",
+					       "copies",
+					       "copy_bytes",
+					       "refused" };
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		json_object_set_new(row, unknown[i], json_null());
+	return row;
+}
+
+/* Return: the row of a group, borrowed; a new one if there was none. */
+static json_t *row_of(struct usage *usage, int64_t key)
+{
+	char name[24];
+	json_t *row;
+
+	snprintf(name, sizeof(name), "%lld", (long long)key);
+	row = json_object_get(usage->rows, name);
+	if (row != NULL)
+		return row;
+	row = new_row("");
+	json_object_set_new(usage->rows, name, row);
+	return row;
+}
+
+static int add_programs(void *arg, const struct ledger_query_usage *found)
+{
+	json_t *row = row_of(arg, found->key);
+	uint64_t byte_s = found->memory_byte_s;
+
+	json_object_set_new(row, "programs", json_integer((json_int_t)found->programs));
+	json_object_set_new(row, "program_time_ns", json_integer(found->program_ns));
+	json_object_set_new(row, "programs_gpu_time_ns", known_or_null(found->billed_ns));
+	json_object_set_new(
+		row, "memory_byte_h",
+		known_or_null(byte_s == LEDGER_UNKNOWN ? byte_s : byte_s / SECONDS_PER_HOUR));
+	json_object_set_new(row, "submissions", known_or_null(found->submissions));
+	json_object_set_new(row, "commands", known_or_null(found->commands));
+	json_object_set_new(row, "launches", known_or_null(found->launches));
+	json_object_set_new(row, "copies", known_or_null(found->copies));
+	json_object_set_new(row, "copy_bytes", known_or_null(found->copy_bytes));
+	json_object_set_new(row, "refused", known_or_null(found->refused));
+	return 0;
+}
+
+static int add_requests(void *arg, const struct ledger_query_stats *stats)
+{
+	json_t *row = row_of(arg, stats->key);
+
+	json_object_set_new(row, "requests", json_integer((json_int_t)stats->count));
+	json_object_set_new(row, "errors", json_integer((json_int_t)stats->errors));
+	json_object_set_new(row, "requests_gpu_time_ns", json_integer(stats->exec.sum_ns));
+	return 0;
+}
+
+/* Names a row by its key, and adds up its GPU time. */
+static void finish_row(struct usage *usage, const json_t *names, const char *key, json_t *row)
+{
+	const json_t *name = usage->by == LEDGER_QUERY_BY_VM ? json_object_get(names, key) : NULL;
+	char text[32];
+
+	if (usage->label != NULL)
+		snprintf(text, sizeof(text), "%s", usage->label);
+	else if (usage->by == LEDGER_QUERY_BY_POOL)
+		snprintf(text, sizeof(text), "%c", (char)strtol(key, NULL, 10));
+	else
+		snprintf(text, sizeof(text), "#%s", key);
+	json_object_set_new(row, "group",
+			    name != NULL ? json_incref((json_t *)name) : json_string(text));
+	/* Of programs whose GPU time was not measured, none is in the sum. */
+	json_object_set_new(
+		row, "gpu_time_ns",
+		json_integer(json_integer_value(json_object_get(row, "programs_gpu_time_ns")) +
+			     json_integer_value(json_object_get(row, "requests_gpu_time_ns"))));
+}
+
+static int by_group(const void *a, const void *b)
+{
+	const json_t *const *left = a, *const *right = b;
+
+	return strverscmp(json_string_value(json_object_get(*left, "group")),
+			  json_string_value(json_object_get(*right, "group")));
+}
+
+/* By name, vm10 after vm9. */
+static void show_sorted(struct query *q, json_t *rows)
+{
+	size_t num = 0;
+	json_t **sorted = calloc(json_object_size(rows) + 1, sizeof(json_t *)), *row;
+	const char *key;
+
+	if (sorted == NULL) {
+		query_fail(q, "refused", "out of memory");
+		return;
+	}
+	json_object_foreach(rows, key, row) {
+		sorted[num++] = row;
+	}
+	qsort(sorted, num, sizeof(json_t *), by_group);
+	for (size_t i = 0; i < num; i++)
+		query_row(q, json_incref(sorted[i]));
+	free(sorted);
+}
+
+/* Adds up one window, and gives its rows. Return: 0, or -errno after having failed. */
+static int show_window(struct usage *usage)
+{
+	struct query *q = usage->q;
+	struct ledger_query_window window;
+	json_t *names = json_object(), *row;
+	const char *key;
+	int err;
+
+	usage->rows = json_object();
+	err = query_check(q, ledger_query_vms(q->ledger, keep_name, names));
+	if (err == 0)
+		err = query_check(q, ledger_query_usage(q->ledger, &q->filter, usage->by, q->now_ns,
+							add_programs, usage));
+	if (err == 0)
+		err = query_check(q, ledger_query_stats(q->ledger, &q->filter, usage->by, false,
+							&window, add_requests, usage));
+	if (err == 0) {
+		json_object_foreach(usage->rows, key, row) {
+			finish_row(usage, names, key, row);
+		}
+		show_sorted(q, usage->rows);
+	}
+	json_decref(usage->rows);
+	json_decref(names);
+	return err;
+}
+
+/* One row for each day (UTC) of the window. */
+static int show_days(struct usage *usage)
+{
+	struct query *q = usage->q;
+	struct ledger_query_filter whole = q->filter;
+	int64_t until_ns = whole.until_ns < q->now_ns ? whole.until_ns : q->now_ns;
+	int64_t day_ns = whole.since_ns - whole.since_ns % UTIL_NS_PER_DAY;
+	int err = 0;
+
+	if ((until_ns - day_ns) / UTIL_NS_PER_DAY >= DAYS_MOST) {
+		query_fail(q, "usage", "the window has more than %d days", DAYS_MOST);
+		return -EINVAL;
+	}
+	for (; err == 0 && day_ns < until_ns; day_ns += UTIL_NS_PER_DAY) {
+		time_t seconds = (time_t)(day_ns / UTIL_NS_PER_S);
+		char label[16];
+		struct tm utc;
+
+		if (gmtime_r(&seconds, &utc) == NULL ||
+		    strftime(label, sizeof(label), "%Y-%m-%d", &utc) == 0)
+			return -EINVAL;
+		usage->label = label;
+		q->filter.since_ns = day_ns > whole.since_ns ? day_ns : whole.since_ns;
+		q->filter.until_ns = day_ns + UTIL_NS_PER_DAY < until_ns ? day_ns + UTIL_NS_PER_DAY
+									 : until_ns;
+		err = show_window(usage);
+	}
+	q->filter = whole;
+	return err;
+}
+
+static int keep_usage(void *arg, const struct ledger_query_program *p)
+{
+	struct listing *listing = arg;
+	const struct query *q = listing->q;
+	const struct ledger_program *program = &p->program;
+	int64_t begun_ns = (int64_t)program->begun_ns, until_ns = q->now_ns;
+	struct usage one = { .rows = json_object() };
+	struct ledger_query_usage figures = {
+		.programs = 1,
+		.billed_ns = program->billed_ns,
+		.memory_byte_s = program->memory_byte_s,
+		.submissions = program->submissions,
+		.commands = program->commands,
+		.launches = program->launches,
+		.copies = program->copies,
+		.copy_bytes = program->copy_bytes,
+		.refused = program->refused,
+	};
+	char label[128];
+	json_t *row;
+
+	if (!p->runs)
+		until_ns = program->ended_ns != LEDGER_UNKNOWN ? (int64_t)program->ended_ns
+							       : begun_ns;
+	if (until_ns > q->filter.until_ns)
+		until_ns = q->filter.until_ns;
+	if (begun_ns < q->filter.since_ns)
+		begun_ns = q->filter.since_ns;
+	figures.program_ns = until_ns > begun_ns ? until_ns - begun_ns : 0;
+	add_programs(&one, &figures);
+	row = json_incref(row_of(&one, 0));
+	snprintf(label, sizeof(label), "%llu %s", (unsigned long long)program->id,
+		 p->name != NULL ? p->name : "");
+	one.label = label;
+	one.by = LEDGER_QUERY_BY_NOTHING;
+	finish_row(&one, NULL, "0", row);
+	json_object_set_new(row, "group", json_string(label));
+	json_decref(one.rows);
+	return json_array_append_new(listing->rows, row);
+}
+
+/* One row for each program; requests belong to none. */
+static int show_programs(struct query *q)
+{
+	struct listing listing = { .q = q, .rows = json_array() };
+	int err = query_check(
+		q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST, keep_usage, &listing));
+
+	for (size_t i = json_array_size(listing.rows); err == 0 && i > 0; i--)
+		query_row(q, json_incref(json_array_get(listing.rows, i - 1)));
+	json_decref(listing.rows);
+	return err;
+}
+
+void query_usage(struct query *q)
+{
+	static const enum ledger_query_by bys[] = { [ACCOUNT_VM] = LEDGER_QUERY_BY_VM,
+						    [ACCOUNT_POOL] = LEDGER_QUERY_BY_POOL,
+						    [ACCOUNT_DAY] = LEDGER_QUERY_BY_NOTHING,
+						    [ACCOUNT_ALL] = LEDGER_QUERY_BY_NOTHING };
+	const char *by = query_arg(q, "by");
+	int account = by != NULL ? pattern_type_index(PATTERN_ACCOUNT, by) : ACCOUNT_ALL;
+	struct usage usage = { .q = q };
+	int err = query_filter(q);
+
+	if (err == 0)
+		err = query_window_from_first(q);
+	if (err != 0)
+		return;
+	if (q->filter.until_ns == INT64_MAX)
+		q->filter.until_ns = q->now_ns + 1;
+	usage.by = bys[account];
+	if (account == ACCOUNT_PROGRAM)
+		err = show_programs(q);
+	else if (account == ACCOUNT_DAY)
+		err = show_days(&usage);
+	else {
+		usage.label = account == ACCOUNT_ALL ? "all" : NULL;
+		err = show_window(&usage);
+	}
+	if (err == 0)
+		query_end(q, query_window_row(q));
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query_programs.c - programs of guests: rows, and what was used in a window */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vgpud/ledger/query_private.h"
+
+/*
+ * A program is in a window if it ran in it: it began before the window's end, and ended after its
+ * beginning or runs. One that was lost with vgpud counts as of its beginning, since its end is not
+ * known.
+ */
+#define IN_WINDOW                                                                            \
+	"g.begun_ns < ?2 AND (g.why IS NULL OR coalesce(g.ended_ns, g.begun_ns) >= ?1) AND " \
+	"(?3 IS NULL OR g.vm_id = ?3) AND (?4 IS NULL OR g.pool = ?4) "
+
+static void bind_window(sqlite3_stmt *statement, const struct ledger_query_filter *filter)
+{
+	char pool[2] = { (char)filter->pool, '\0' };
+
+	sqlite3_bind_int64(statement, 1, filter->since_ns);
+	sqlite3_bind_int64(statement, 2, filter->until_ns);
+	if (filter->vm_id != LEDGER_QUERY_ANY)
+		sqlite3_bind_int64(statement, 3, filter->vm_id);
+	if (filter->pool != LEDGER_QUERY_ANY)
+		sqlite3_bind_text(statement, 4, pool, 1, SQLITE_TRANSIENT);
+}
+
+/* Return: LEDGER_UNKNOWN for NULL. */
+static uint64_t figure(sqlite3_stmt *row, int column)
+{
+	return sqlite3_column_type(row, column) == SQLITE_NULL
+		       ? LEDGER_UNKNOWN
+		       : (uint64_t)sqlite3_column_int64(row, column);
+}
+
+/* Ends a statement after its last row. Return: err, or the error of sqlite's last answer, or 0. */
+static int finish(struct ledger_query *query, sqlite3_stmt *statement, int rc, int err)
+{
+	if (err == 0 && rc != SQLITE_DONE && rc != SQLITE_ROW)
+		err = ledger_query_fail(query, rc);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+/* --- rows --- */
+
+static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *arg)
+{
+	const char *pool = (const char *)sqlite3_column_text(row, 6);
+	bool known_uid = sqlite3_column_type(row, 5) != SQLITE_NULL;
+	const struct ledger_query_program program = {
+		.program = {
+			.id = (uint64_t)sqlite3_column_int64(row, 0),
+			.begun_ns = (uint64_t)sqlite3_column_int64(row, 1),
+			.ended_ns = figure(row, 2),
+			.vm_id = (uint32_t)sqlite3_column_int64(row, 3),
+			.pid = (uint32_t)sqlite3_column_int64(row, 4),
+			.uid = known_uid ? (uint32_t)sqlite3_column_int64(row, 5) : UINT32_MAX,
+			.pool = pool ? (uint8_t)pool[0] : 0,
+			.priority = (uint8_t)sqlite3_column_int(row, 7),
+			.executor = (uint8_t)sqlite3_column_int(row, 8),
+			.device = (uint8_t)sqlite3_column_int(row, 9),
+			.why = (uint32_t)sqlite3_column_int64(row, 10),
+			.billed_ns = figure(row, 11),
+			.memory_peak_bytes = figure(row, 12),
+			.memory_byte_s = figure(row, 13),
+			.submissions = figure(row, 14),
+			.commands = figure(row, 15),
+			.launches = figure(row, 16),
+			.copies = figure(row, 17),
+			.copy_bytes = figure(row, 18),
+			.refused = figure(row, 19),
+		},
+		.runs = sqlite3_column_type(row, 10) == SQLITE_NULL,
+		.name = (const char *)sqlite3_column_text(row, 20),
+		.refused_names = (const char *)sqlite3_column_text(row, 21),
+		.vm_name = (const char *)sqlite3_column_text(row, 22),
+	};
+
+	return each(arg, &program);
+}
+
+int ledger_query_programs(struct ledger_query *query, const struct ledger_query_filter *filter,
+			  uint64_t limit, ledger_query_program_fn *each, void *arg)
+{
+	int rc = SQLITE_DONE, err;
+	sqlite3_stmt *statement = ledger_query_prepare(
+		query,
+		"SELECT g.id, begun_ns, ended_ns, vm_id, pid, uid, g.pool, g.priority, executor, "
+		"device, why, billed_ns, memory_peak_bytes, memory_byte_s, submissions, commands, "
+		"launches, copies, copy_bytes, refused, g.name, refused_names, v.name "
+		"FROM program AS g LEFT JOIN vm AS v ON v.id = vm_id WHERE " IN_WINDOW
+		"ORDER BY g.id DESC LIMIT ?5",
+		&err);
+
+	if (err)
+		return err;
+	bind_window(statement, filter);
+	sqlite3_bind_int64(statement, 5, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+		err = give_program(statement, each, arg);
+	return finish(query, statement, rc, err);
+}
+
+/* --- sums --- */
+
+/*
+ * A program's time is split exactly over windows; its figures are known at its end, and count in the
+ * window that has it. A sum is NULL when no figure is known. Most figures are claims of tenants, and a
+ * sum of large integers would fail in sqlite: these sums go by floating point, exact up to 2^53.
+ */
+#define ENDED_IN_WINDOW "FILTER (WHERE g.ended_ns >= ?1 AND g.ended_ns < ?2)"
+#define SUM(column)                                                                       \
+	"iif(count(g." column ") " ENDED_IN_WINDOW " = 0, NULL, CAST(min(total(g." column \
+	") " ENDED_IN_WINDOW ", 9.0e18) AS INTEGER)), "
+#define USAGE_COLUMNS                                                                            \
+	"count(*), coalesce(sum(max(0, min(?2, ?5, coalesce(g.ended_ns, iif(g.why IS NULL, ?5, " \
+	"g.begun_ns))) - max(?1, g.begun_ns))), 0), " SUM("memory_byte_s") SUM("submissions")    \
+		SUM("commands") SUM("launches") SUM("copies") SUM("copy_bytes")                  \
+			SUM("refused") "sum(g.billed_ns) " ENDED_IN_WINDOW                       \
+				       " FROM program AS g WHERE " IN_WINDOW
+
+static const char *usage_sql(enum ledger_query_by by)
+{
+	switch (by) {
+	case LEDGER_QUERY_BY_VM:
+		return "SELECT g.vm_id, " USAGE_COLUMNS "GROUP BY 1 ORDER BY 1";
+	case LEDGER_QUERY_BY_POOL:
+		return "SELECT unicode(g.pool), " USAGE_COLUMNS "GROUP BY 1 ORDER BY 1";
+	default: /* all in one, also when there is none */
+		return "SELECT 0, " USAGE_COLUMNS;
+	}
+}
+
+int ledger_query_usage(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by, int64_t now_ns,
+		       int (*each)(void *arg, const struct ledger_query_usage *usage), void *arg)
+{
+	int rc = SQLITE_DONE, err;
+	sqlite3_stmt *row = ledger_query_prepare(query, usage_sql(by), &err);
+
+	if (err)
+		return err;
+	bind_window(row, filter);
+	sqlite3_bind_int64(row, 5, now_ns);
+	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		const struct ledger_query_usage usage = {
+			.key = sqlite3_column_int64(row, 0),
+			.programs = (uint64_t)sqlite3_column_int64(row, 1),
+			.program_ns = sqlite3_column_int64(row, 2),
+			.memory_byte_s = figure(row, 3),
+			.submissions = figure(row, 4),
+			.commands = figure(row, 5),
+			.launches = figure(row, 6),
+			.copies = figure(row, 7),
+			.copy_bytes = figure(row, 8),
+			.refused = figure(row, 9),
+			.billed_ns = figure(row, 10),
+		};
+
+		err = each(arg, &usage);
+	}
+	return finish(query, row, rc, err);
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# demo.py - starts a daemon and a guest, runs a job from the guest, shows what happened, ends both
+# demo.py - starts a daemon and a guest, runs a job and a CUDA program of the guest, shows what happened, ends both
 """usage: demo.py LOGDIR (created and filled when something fails)"""
 
 import contextlib
@@ -17,6 +17,11 @@ sys.path[:0] = [str(base) for base in (Path(__file__).resolve().parents[1] / "te
 from lib import paths, process  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.vgpud import Vgpud  # noqa: E402
+
+
+# The demo also runs on hosts that lack what shuts a program's worker in (vgpuadm doctor names it).
+SETTINGS = "[vgpud]\nprograms_unconfined = yes\n"
+WINDOW_MIB = 64
 
 
 class DemoFailed(Exception):
@@ -46,13 +51,17 @@ def in_guest(guest, command):
     return finished.out
 
 
+def vgpuadm(vgpud, command):
+    program, *arguments = command.split()
+    return subprocess.run([paths.program(program), *arguments], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60, check=False,
+                          env={**paths.environment(), "VGPUADM_SOCKET": str(vgpud.admin_socket)})
+
+
 def on_host(vgpud, command):
     """Runs vgpuadm for all to see."""
     say(f"host$ {command}")
-    program, *arguments = command.split()
-    finished = subprocess.run([paths.program(program), *arguments], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60,
-                              env={**paths.environment(), "VGPUADM_SOCKET": str(vgpud.admin_socket)})
+    finished = vgpuadm(vgpud, command)
     indent(finished.stdout)
     if finished.returncode != 0:
         raise DemoFailed(f"{command} ended with status {finished.returncode}")
@@ -72,6 +81,36 @@ def show_live_change(vgpud, guest):
     indent("\n".join(seen))
 
 
+def has_programs(guest):
+    """Return: whether the guest has CUDA programs; they are compiled where there is a cuda.h."""
+    if guest.run("test -x /usr/bin/vector_add").rc == 0:
+        return True
+    say("This guest has no CUDA programs, since cuda.h was not there to compile them: install Debian's")
+    say("nvidia-cuda-dev or NVIDIA's toolkit, then run this again.")
+    return False
+
+
+def show_program(vgpud, guest):
+    """A CUDA program of the guest, compiled against cuda.h, with its kernel in PTX."""
+    in_guest(guest, "cat /usr/share/vgpu/vector_add.cu")
+    answer = in_guest(guest, "vector_add")
+    if "100000 sums: right" not in answer:
+        raise DemoFailed(f"vector_add said {answer!r}")
+    say("The host sees each program while it runs. This one draws a picture again and again:")
+    say("guest# while mandelbrot /tmp/picture.pgm; do :; done >/dev/null &")
+    loop = guest.begin("while mandelbrot /tmp/picture.pgm; do :; done >/dev/null")
+    shown = process.wait_until(lambda: running_programs(vgpud), "vgpud to show the program")
+    loop.kill()
+    say("host$ vgpuadm programs")
+    indent(shown)
+
+
+def running_programs(vgpud):
+    """Return: what vgpuadm programs prints, once it prints one of vm3's."""
+    finished = vgpuadm(vgpud, "vgpuadm programs")
+    return finished.stdout if "mandelbrot" in finished.stdout else None
+
+
 def live_changes(text):
     """Return: the probe's lines about a changed pool and priority, once both are there."""
     lines = [line for line in text.splitlines() if "->" in line]
@@ -81,15 +120,18 @@ def live_changes(text):
 
 def demo(cleanup):
     heading("The daemon, with one VM: vm3, pool B, medium priority")
-    vgpud = cleanup.enter_context(Vgpud("vm3:B:medium", executor="auto"))
+    vgpud = cleanup.enter_context(Vgpud("vm3:B:medium", executor="auto", settings=SETTINGS))
     say("host$ vgpud --vm vm3:B:medium --executor auto ...")
     indent("\n".join(process.tail(vgpud.log)))
 
+    say("Its guest may run CUDA programs of its own on this host:")
+    on_host(vgpud, "vgpuadm set-programs vm3 on")
+
     heading("The guest: Linux in QEMU, emulated, with the vgpu-stub device")
     say("host$ qemu-system-x86_64 ... -chardev socket,id=vg0,path=RUN/vm/vm3.sock,reconnect=1"
-        " -device vgpu-stub,chardev=vg0")
+        f" -object memory-backend-memfd,id=w0,size={WINDOW_MIB}M,share=on -device vgpu-stub,chardev=vg0,window=w0")
     began = time.monotonic()
-    guest = Guest(vgpud.socket("vm3"), name="vm3")
+    guest = Guest(vgpud.socket("vm3"), name="vm3", window_mib=WINDOW_MIB)
     cleanup.callback(guest.kill)
     guest.start()
     guest.ready()
@@ -109,6 +151,10 @@ def demo(cleanup):
     heading("The administrator changes the VM while it runs")
     show_live_change(vgpud, guest)
     in_guest(guest, "vgpu-run --op vector-add 1,2,3 10,20,30")
+
+    if has_programs(guest):
+        heading("A CUDA program of the guest: its kernel, and what it says")
+        show_program(vgpud, guest)
 
     heading("What the daemon recorded")
     on_host(vgpud, "vgpuadm stats --since 1h")

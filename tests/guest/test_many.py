@@ -1,8 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test_many.py - seven VMs at once with many requests: each gets its own answers, and the ledger has them all
+# test_many.py - seven VMs at once with many requests and CUDA programs: each gets its own answers, and the ledger has them all
+"""
+VGPU_PROGRAM_ROUNDS  of each of the fourteen programs (default 25)
+"""
 
 import json
+import os
 import sys
 import unittest
 from pathlib import Path
@@ -11,20 +15,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import tap  # noqa: E402
 from lib.guest import Guest, boot  # noqa: E402
-from lib.vgpud import Vgpud  # noqa: E402
+from programs import Host, need_cuda, ready  # noqa: E402
 
 VMS = 7
 REQUESTS = 200
+ROUNDS = int(os.environ.get("VGPU_PROGRAM_ROUNDS", "25"))
 PRIORITIES = ("low", "medium", "high")
 MACHINES = ("pc", "q35")
 
 
 def setUpModule():
-    global vgpud, guests
-    vgpud = Vgpud(*(f"vm{n}:{'AB'[n % 2]}:{PRIORITIES[n % 3]}" for n in range(1, VMS + 1)))
+    global host, vgpud, guests
+    host = Host(*(f"vm{n}:{'AB'[n % 2]}:{PRIORITIES[n % 3]}" for n in range(1, VMS + 1)))
+    vgpud = host.vgpud
     unittest.addModuleCleanup(vgpud.kill)
-    vgpud.start()
-    guests = {n: Guest(vgpud.socket(f"vm{n}"), name=f"vm{n}", machine=MACHINES[n % 2])
+    guests = {n: Guest(vgpud.socket(f"vm{n}"), name=f"vm{n}", machine=MACHINES[n % 2], window_mib=32)
               for n in range(1, VMS + 1)}
     for guest in guests.values():
         unittest.addModuleCleanup(guest.kill)
@@ -59,6 +64,21 @@ class Many(unittest.TestCase):
             values = guest.registers()
             self.assertEqual((values["VM_ID"], chr(values["POOL_ID"]), values["PRIORITY"]),
                              (n, "AB"[n % 2], n % 3))
+
+    def test_two_programs_each(self):
+        """A round's words are of its VM and program alone; each judges its own."""
+        for guest in guests.values():
+            need_cuda(guest)
+            ready(guest)
+        jobs = [(guest.begin(f"rounds rounds {ROUNDS} {(2 * n + second) << 20}"), n)
+                for n, guest in guests.items() for second in (0, 1)]
+        beside = guests[1].begin(f"vgpu-run --json --count {REQUESTS} 1 2")
+        for job, n in jobs:
+            finished = job.wait(timeout_s=300)
+            self.assertEqual((finished.rc, finished.err), (0, ""), f"vm{n}: {finished.out}")
+        self.assertEqual(json.loads(beside.wait().out)["done"], REQUESTS)
+        for n in guests:
+            host.wait_programs(0, vm=f"vm{n}")
 
 
 if __name__ == "__main__":

@@ -92,9 +92,10 @@ class Guest:
         assert guest.run("vgpu-run 100 200").out == "300\\n"
     """
 
-    def __init__(self, *sockets, name="guest", machine="pc", memory_mib=192, properties="", qemu_options=(),
+    def __init__(self, *sockets, name="guest", machine="pc", memory_mib=192, window_mib=0, properties="", qemu_options=(),
                  program=None, initramfs=None, tools=()):
         """
+        window_mib: each vgpu-stub has a window of that size, w0 the first; 0: none has one.
         properties: further ones of each vgpu-stub, as "timeout_ms=1000,priority=2". program, initramfs: another
         QEMU and another guest than those of paths. tools: paths of programs that the guest gets besides its own, with
         the libraries that they need.
@@ -106,6 +107,7 @@ class Guest:
         self._sockets = sockets
         self._machine = machine
         self._memory_mib = memory_mib
+        self._window_mib = window_mib
         self._properties = "," + properties if properties else ""
         self._initramfs = initramfs
         self._options = list(qemu_options)
@@ -133,8 +135,12 @@ class Guest:
                 "-chardev", f"socket,id=agent,fd={agent.fileno()}", "-serial", "chardev:agent",
                 "-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control"]
         for index, path in enumerate(self._sockets):
+            window = ""
+            if self._window_mib:
+                argv += ["-object", f"memory-backend-memfd,id=w{index},size={self._window_mib}M,share=on"]
+                window = f",window=w{index}"
             argv += ["-chardev", f"socket,id=vg{index},path={path},{qemu.reconnect()}",
-                     "-device", f"vgpu-stub,id=vgpu{index},chardev=vg{index},addr={FIRST_SLOT + index:#x}"
+                     "-device", f"vgpu-stub,id=vgpu{index},chardev=vg{index},addr={FIRST_SLOT + index:#x}{window}"
                                 f"{self._properties}"]
         with self._log.open("wb") as log, agent, qmp:
             self._child = process.spawn(argv + self._options, stdout=log, stderr=log,
@@ -215,6 +221,32 @@ class Guest:
         self.ready()
         self.qmp.execute("set-action", reboot="shutdown")
 
+    def move_to(self, target, timeout_s=60):
+        """
+        Migrates to a guest that was started with accept(); its jobs go on there, with what ended them. Raises
+        GuestError if QEMU refuses or fails to.
+        """
+        path = target.directory / "migration"
+        target.qmp.execute("migrate-incoming", uri=f"unix:{path}")
+        self.qmp.execute("migrate", uri=f"unix:{path}")
+
+        def moved():
+            state = self.qmp.execute("query-migrate").get("status")
+            if state in ("failed", "cancelled"):
+                raise self._error(f"the migration {state}")
+            return state == "completed"
+        process.wait_until(moved, f"{self.name}'s migration", timeout_s)
+        process.wait_until(lambda: target.qmp.execute("query-status")["running"], f"{target.name} to run", timeout_s)
+        target._greeted, target._ids, target._jobs = True, self._ids, self._jobs
+        for job in target._jobs.values():
+            job._guest = target
+        self.kill()
+
+    def accept(self):
+        """As start(), for one that move_to() names."""
+        self._options += ["-incoming", "defer"]
+        self.start()
+
     def power_off(self, timeout_s=30):
         """Ends the guest from inside. Return: QEMU's exit status."""
         self._send("poweroff -f")
@@ -252,6 +284,11 @@ class Guest:
     @property
     def running(self):
         return self._child is not None
+
+    @property
+    def pid(self):
+        """Of QEMU."""
+        return self._child.pid
 
     def logs(self):
         return [self._log, self.console]

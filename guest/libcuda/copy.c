@@ -112,7 +112,7 @@ CALL(cuMemcpyPeerAsync, _ptsz, hStream,
  * One end of a box. type: CU_MEMORYTYPE_*; offsets are added here. A pitch of 0 or a height of 0
  * means that rows and planes lie close, as the manual has it.
  */
-static CUresult make_end(struct transfer_end *end, int type, const void *host, CUdeviceptr device,
+static CUresult make_end(struct box_end *end, int type, const void *host, CUdeviceptr device,
 			 size_t pitch, size_t height, const size_t at[3], const size_t size[2])
 {
 	uint64_t skip, plane;
@@ -145,14 +145,14 @@ static CUresult make_end(struct transfer_end *end, int type, const void *host, C
 }
 
 /* A CU_MEMORYTYPE_DEVICE end must be memory that the GPU reaches. */
-static bool reaches(int type, const struct transfer_end *end)
+static bool reaches(int type, const struct box_end *end)
 {
 	return type != CU_MEMORYTYPE_DEVICE || memory_place(end->address, 1) != MEMORY_PROGRAM;
 }
 
 static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct stream *stream, bool sync)
 {
-	struct transfer_box box;
+	struct box box;
 	CUresult result;
 
 	if (!copy || copy->srcLOD != 0 || copy->dstLOD != 0)

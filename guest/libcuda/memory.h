@@ -33,6 +33,11 @@ enum memory_place {
 	MEMORY_WRONG /* begins in one of the latter two and goes beyond it */
 };
 
+static inline void *memory_pointer(uint64_t address)
+{
+	return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 /* Return: where all bytes lie. */
 enum memory_place memory_place(uint64_t address, uint64_t bytes);
 

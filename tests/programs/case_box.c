@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* case_box.c - copies in two and three dimensions */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/programs/suite.h"
@@ -237,4 +238,57 @@ CASE(copy_3d_bad_input)
 	WANT(copy_3d(&host, &device, 101, 2, 2, NULL), CUDA_ERROR_INVALID_VALUE);
 	WANT(copy_3d(&host, &device, 10, 6, 2, NULL), CUDA_ERROR_INVALID_VALUE);
 	OK(cuCtxSynchronize());
+}
+
+/* Boxes of many buffers of the library's, with short and with long rows, there and back. */
+CASE(copy_3d_large)
+{
+	static const struct {
+		size_t width, rows, planes;
+	} boxes[] = {
+		{ 1000, 3000, 3 }, { 5 << 20, 2, 2 }, { (2 << 20) + 1, 3, 1 }, { 7, 999, 2 }
+	};
+
+	suite_begin();
+	for (size_t i = 0; i < sizeof(boxes) / sizeof(boxes[0]); i++) {
+		const size_t width = boxes[i].width, rows = boxes[i].rows, planes = boxes[i].planes;
+		const size_t pitch = (width + 100 + 255) / 256 * 256, height = rows + 1;
+		uint8_t *source = malloc(width * rows * planes);
+		uint8_t *target = calloc(1, (width + 3) * rows * planes);
+		CUdeviceptr device;
+		CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+				       .srcHost = source,
+				       .srcPitch = width,
+				       .srcHeight = rows,
+				       .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+				       .dstPitch = pitch,
+				       .dstHeight = height,
+				       .WidthInBytes = width,
+				       .Height = rows,
+				       .Depth = planes };
+
+		OK(cuMemAlloc(&device, pitch * height * planes));
+		suite_pattern(source, width * rows * planes, (unsigned)i);
+		copy.dstDevice = device;
+		OK(cuMemcpy3D(&copy));
+		copy = (CUDA_MEMCPY3D){ .srcMemoryType = CU_MEMORYTYPE_DEVICE,
+					.srcDevice = device,
+					.srcPitch = pitch,
+					.srcHeight = height,
+					.dstMemoryType = CU_MEMORYTYPE_HOST,
+					.dstHost = target,
+					.dstPitch = width + 3,
+					.dstHeight = rows,
+					.WidthInBytes = width,
+					.Height = rows,
+					.Depth = planes };
+		OK(cuMemcpy3D(&copy));
+		for (size_t row = 0; row < rows * planes; row++) {
+			TRUE(memcmp(target + row * (width + 3), source + row * width, width) == 0);
+			TRUE(memcmp(target + row * (width + 3) + width, "\0\0\0", 3) == 0);
+		}
+		OK(cuMemFree(device));
+		free(source);
+		free(target);
+	}
 }

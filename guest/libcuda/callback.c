@@ -4,11 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
 #include "guest/libcuda/event.h"
 #include "guest/libcuda/hostmem.h"
-#include "guest/libcuda/stream.h"
+#include "guest/libcuda/stream_call.h"
 #include "guest/libcuda/thread.h"
 
 /*
@@ -156,46 +154,19 @@ static CUresult enqueue(CUstream handle, struct call like)
 	return stream_after(stream);
 }
 
-CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void *userData)
+STREAM_CALL(cuLaunchHostFunc, (CUstream hStream, CUhostFn fn, void *userData),
+	    (hStream, fn, userData))
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
 	if (!fn)
 		return CUDA_ERROR_INVALID_VALUE;
 	return enqueue(hStream, (struct call){ .function = fn, .user_data = userData });
 }
 
-CUresult cuLaunchHostFunc_ptsz(CUstream hStream, CUhostFn fn, void *userData)
+STREAM_CALL(cuStreamAddCallback,
+	    (CUstream hStream, CUstreamCallback callback, void *userData, unsigned flags),
+	    (hStream, callback, userData, flags))
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (!fn)
-		return CUDA_ERROR_INVALID_VALUE;
-	return enqueue(stream_per_thread(hStream),
-		       (struct call){ .function = fn, .user_data = userData });
-}
-
-CUresult cuStreamAddCallback(CUstream hStream, CUstreamCallback callback, void *userData,
-			     unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
 	if (!callback || flags != 0)
 		return CUDA_ERROR_INVALID_VALUE;
 	return enqueue(hStream, (struct call){ .callback = callback, .user_data = userData });
-}
-
-CUresult cuStreamAddCallback_ptsz(CUstream hStream, CUstreamCallback callback, void *userData,
-				  unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	if (!callback || flags != 0)
-		return CUDA_ERROR_INVALID_VALUE;
-	return enqueue(stream_per_thread(hStream),
-		       (struct call){ .callback = callback, .user_data = userData });
 }

@@ -138,11 +138,7 @@ static CUresult create(CUcontext *out, unsigned flags, CUdevice device)
 	return CUDA_SUCCESS;
 }
 
-CUresult cuCtxCreate(CUcontext *pctx, unsigned flags, CUdevice dev)
-{
-	CORE_CHECK();
-	return create(pctx, flags, dev);
-}
+CUresult cuCtxCreate(CUcontext *pctx, unsigned flags, CUdevice dev) SAME_AS(cuCtxCreate_v2);
 
 CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned flags, CUdevice dev)
 {
@@ -199,11 +195,7 @@ CUresult cuCtxDestroy_v2(CUcontext ctx)
 	return destroy(ctx);
 }
 
-CUresult cuCtxDestroy(CUcontext ctx)
-{
-	CORE_CHECK();
-	return destroy(ctx);
-}
+CUresult cuCtxDestroy(CUcontext ctx) SAME_AS(cuCtxDestroy_v2);
 
 CUresult cuCtxAttach(CUcontext *pctx, unsigned flags)
 {
@@ -296,11 +288,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev)
 	return release(dev);
 }
 
-CUresult cuDevicePrimaryCtxRelease(CUdevice dev)
-{
-	CORE_CHECK();
-	return release(dev);
-}
+CUresult cuDevicePrimaryCtxRelease(CUdevice dev) SAME_AS(cuDevicePrimaryCtxRelease_v2);
 
 static CUresult reset(CUdevice device)
 {
@@ -321,11 +309,7 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev)
 	return reset(dev);
 }
 
-CUresult cuDevicePrimaryCtxReset(CUdevice dev)
-{
-	CORE_CHECK();
-	return reset(dev);
-}
+CUresult cuDevicePrimaryCtxReset(CUdevice dev) SAME_AS(cuDevicePrimaryCtxReset_v2);
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active)
 {
@@ -363,10 +347,7 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags)
 }
 
 CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned flags)
-{
-	CORE_CHECK();
-	return set_primary_flags(dev, flags);
-}
+	SAME_AS(cuDevicePrimaryCtxSetFlags_v2);
 
 /* --- which one is current: nothing of this crosses --- */
 
@@ -398,11 +379,7 @@ CUresult cuCtxPushCurrent_v2(CUcontext ctx)
 	return push(ctx);
 }
 
-CUresult cuCtxPushCurrent(CUcontext ctx)
-{
-	CORE_CHECK();
-	return push(ctx);
-}
+CUresult cuCtxPushCurrent(CUcontext ctx) SAME_AS(cuCtxPushCurrent_v2);
 
 CUresult cuCtxPopCurrent_v2(CUcontext *pctx)
 {
@@ -410,11 +387,7 @@ CUresult cuCtxPopCurrent_v2(CUcontext *pctx)
 	return pop(pctx);
 }
 
-CUresult cuCtxPopCurrent(CUcontext *pctx)
-{
-	CORE_CHECK();
-	return pop(pctx);
-}
+CUresult cuCtxPopCurrent(CUcontext *pctx) SAME_AS(cuCtxPopCurrent_v2);
 
 CUresult cuCtxSetCurrent(CUcontext ctx)
 {

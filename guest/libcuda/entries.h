@@ -13,4 +13,7 @@
 #undef REAL
 #undef REFUSED
 
+/* A function that is the same as a later form of it, which its file defines. */
+#define SAME_AS(symbol) __attribute__((alias(#symbol)))
+
 #endif

@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-#include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
 #include "guest/libcuda/event.h"
-#include "guest/libcuda/stream.h"
+#include "guest/libcuda/stream_call.h"
 #include "guest/libcuda/sync.h"
 
 CUresult cuEventCreate(CUevent *phEvent, unsigned Flags)
@@ -28,31 +26,20 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned Flags)
 	return core_lost();
 }
 
-static CUresult destroy_handle(CUevent handle)
+CUresult cuEventDestroy_v2(CUevent hEvent)
 {
-	struct event *event = table_get(TABLE_EVENT, handle);
+	struct event *event;
+	uint64_t context;
 
+	CONTEXT_ENTER(&context);
+	event = table_get(TABLE_EVENT, hEvent);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	event_end(event);
 	return CUDA_SUCCESS;
 }
 
-CUresult cuEventDestroy_v2(CUevent hEvent)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return destroy_handle(hEvent);
-}
-
-CUresult cuEventDestroy(CUevent hEvent)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return destroy_handle(hEvent);
-}
+CUresult cuEventDestroy(CUevent hEvent) SAME_AS(cuEventDestroy_v2);
 
 static CUresult record(CUevent handle, CUstream stream_handle, unsigned flags, uint64_t context)
 {
@@ -77,36 +64,15 @@ static CUresult record(CUevent handle, CUstream stream_handle, unsigned flags, u
 	return stream_submit(stream, &order);
 }
 
-CUresult cuEventRecord(CUevent hEvent, CUstream hStream)
+STREAM_CALL(cuEventRecord, (CUevent hEvent, CUstream hStream), (hEvent, hStream))
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
 	return record(hEvent, hStream, 0, context);
 }
 
-CUresult cuEventRecord_ptsz(CUevent hEvent, CUstream hStream)
+STREAM_CALL(cuEventRecordWithFlags, (CUevent hEvent, CUstream hStream, unsigned flags),
+	    (hEvent, hStream, flags))
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return record(hEvent, stream_per_thread(hStream), 0, context);
-}
-
-CUresult cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
 	return record(hEvent, hStream, flags, context);
-}
-
-CUresult cuEventRecordWithFlags_ptsz(CUevent hEvent, CUstream hStream, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return record(hEvent, stream_per_thread(hStream), flags, context);
 }
 
 CUresult cuEventQuery(CUevent hEvent)
@@ -179,45 +145,25 @@ CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd)
 }
 
 CUresult cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEnd)
-{
-	uint64_t context;
+	SAME_AS(cuEventElapsedTime);
 
-	CONTEXT_ENTER(&context);
-	return elapsed(pMilliseconds, hStart, hEnd);
-}
-
-static CUresult wait_event(CUstream stream_handle, CUevent handle, unsigned flags)
+STREAM_CALL(cuStreamWaitEvent, (CUstream hStream, CUevent hEvent, unsigned Flags),
+	    (hStream, hEvent, Flags))
 {
-	const struct event *event = table_get(TABLE_EVENT, handle);
-	struct vgpu_cmd_stream_wait_event args = { .flags = flags };
+	const struct event *event = table_get(TABLE_EVENT, hEvent);
+	struct vgpu_cmd_stream_wait_event args = { .flags = Flags };
 	struct vgpu_order order = { CORE_ORDER(STREAM_WAIT_EVENT, args) };
 	struct stream *stream;
 	CUresult result;
 
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (flags > 1) /* CU_EVENT_WAIT_EXTERNAL */
+	if (Flags > 1) /* CU_EVENT_WAIT_EXTERNAL */
 		return CUDA_ERROR_INVALID_VALUE;
-	result = stream_find(stream_handle, &stream);
+	result = stream_find(hStream, &stream);
 	if (result != CUDA_SUCCESS || !atomic_load(&event->recorded))
 		return result;
 	args.stream = stream->object.index;
 	args.event = event->object.index;
 	return stream_submit(stream, &order);
-}
-
-CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned Flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_event(hStream, hEvent, Flags);
-}
-
-CUresult cuStreamWaitEvent_ptsz(CUstream hStream, CUevent hEvent, unsigned Flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_event(stream_per_thread(hStream), hEvent, Flags);
 }

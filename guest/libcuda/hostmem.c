@@ -434,13 +434,7 @@ CUresult cuMemHostRegister_v2(void *p, size_t bytesize, unsigned Flags)
 	return register_host(p, bytesize, Flags, context);
 }
 
-CUresult cuMemHostRegister(void *p, size_t bytesize, unsigned Flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return register_host(p, bytesize, Flags, context);
-}
+CUresult cuMemHostRegister(void *p, size_t bytesize, unsigned Flags) SAME_AS(cuMemHostRegister_v2);
 
 CUresult cuMemHostUnregister(void *p)
 {

@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
 #include "guest/libcuda/module.h"
 #include "guest/libcuda/refuse.h"
-#include "guest/libcuda/stream.h"
+#include "guest/libcuda/stream_call.h"
 
 #define BLOB_ON_STACK 4096u /* bytes: what kernels before CUDA 12.1 may have at most */
 
@@ -200,60 +198,35 @@ static CUresult launch_kernel(CUfunction handle, const struct launch *launch, ui
 
 /* --- the API --- */
 
-#define LAUNCH_OF(stream_, flags_, parameters_, extra_)                                       \
+#define LAUNCH_OF(flags_, parameters_, extra_)                                                \
 	{                                                                                     \
 		.grid = { gridDimX, gridDimY, gridDimZ },                                     \
 		.block = { blockDimX, blockDimY, blockDimZ }, .shared_bytes = sharedMemBytes, \
-		.flags = (flags_), .stream = (stream_), .parameters = (parameters_),          \
+		.flags = (flags_), .stream = hStream, .parameters = (parameters_),            \
 		.extra = (extra_)                                                             \
 	}
 
-CUresult cuLaunchKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
-			unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ,
-			unsigned sharedMemBytes, CUstream hStream, void **kernelParams,
-			void **extra)
+STREAM_CALL(cuLaunchKernel,
+	    (CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
+	     unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ, unsigned sharedMemBytes,
+	     CUstream hStream, void **kernelParams, void **extra),
+	    (f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes,
+	     hStream, kernelParams, extra))
 {
-	struct launch launch = LAUNCH_OF(hStream, 0, kernelParams, extra);
-	uint64_t context;
+	struct launch launch = LAUNCH_OF(0, kernelParams, extra);
 
-	CONTEXT_ENTER(&context);
 	return launch_kernel(f, &launch, context);
 }
 
-CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
-			     unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ,
-			     unsigned sharedMemBytes, CUstream hStream, void **kernelParams,
-			     void **extra)
+STREAM_CALL(cuLaunchCooperativeKernel,
+	    (CUfunction f, unsigned gridDimX, unsigned gridDimY, unsigned gridDimZ,
+	     unsigned blockDimX, unsigned blockDimY, unsigned blockDimZ, unsigned sharedMemBytes,
+	     CUstream hStream, void **kernelParams),
+	    (f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes,
+	     hStream, kernelParams))
 {
-	struct launch launch = LAUNCH_OF(stream_per_thread(hStream), 0, kernelParams, extra);
-	uint64_t context;
+	struct launch launch = LAUNCH_OF(VGPU_LAUNCH_COOPERATIVE, kernelParams, NULL);
 
-	CONTEXT_ENTER(&context);
-	return launch_kernel(f, &launch, context);
-}
-
-CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned gridDimX, unsigned gridDimY,
-				   unsigned gridDimZ, unsigned blockDimX, unsigned blockDimY,
-				   unsigned blockDimZ, unsigned sharedMemBytes, CUstream hStream,
-				   void **kernelParams)
-{
-	struct launch launch = LAUNCH_OF(hStream, VGPU_LAUNCH_COOPERATIVE, kernelParams, NULL);
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return launch_kernel(f, &launch, context);
-}
-
-CUresult cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned gridDimX, unsigned gridDimY,
-					unsigned gridDimZ, unsigned blockDimX, unsigned blockDimY,
-					unsigned blockDimZ, unsigned sharedMemBytes,
-					CUstream hStream, void **kernelParams)
-{
-	struct launch launch = LAUNCH_OF(stream_per_thread(hStream), VGPU_LAUNCH_COOPERATIVE,
-					 kernelParams, NULL);
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
 	return launch_kernel(f, &launch, context);
 }
 

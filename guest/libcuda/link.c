@@ -285,20 +285,12 @@ CUresult cuLinkDestroy(CUlinkState state)
 /* --- as the first release of these functions had them --- */
 
 CUresult cuLinkCreate(unsigned numOptions, CUjit_option *options, void **optionValues,
-		      CUlinkState *stateOut)
-{
-	return cuLinkCreate_v2(numOptions, options, optionValues, stateOut);
-}
+		      CUlinkState *stateOut) SAME_AS(cuLinkCreate_v2);
 
 CUresult cuLinkAddData(CUlinkState state, CUjitInputType type, void *data, size_t size,
 		       const char *name, unsigned numOptions, CUjit_option *options,
-		       void **optionValues)
-{
-	return cuLinkAddData_v2(state, type, data, size, name, numOptions, options, optionValues);
-}
+		       void **optionValues) SAME_AS(cuLinkAddData_v2);
 
 CUresult cuLinkAddFile(CUlinkState state, CUjitInputType type, const char *path,
 		       unsigned numOptions, CUjit_option *options, void **optionValues)
-{
-	return cuLinkAddFile_v2(state, type, path, numOptions, options, optionValues);
-}
+	SAME_AS(cuLinkAddFile_v2);

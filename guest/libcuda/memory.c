@@ -5,13 +5,11 @@
 
 #include <errno.h>
 
-#include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
 #include "guest/libcuda/hostmem.h"
 #include "guest/libcuda/owned.h"
 #include "guest/libcuda/pool.h"
 #include "guest/libcuda/say.h"
-#include "guest/libcuda/stream.h"
+#include "guest/libcuda/stream_call.h"
 #include "guest/libcuda/sync.h"
 #include "guest/libcuda/table.h"
 
@@ -234,15 +232,14 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
 
 /* --- in the order of a stream --- */
 
-static CUresult alloc_async(CUdeviceptr *out, size_t bytes, uint32_t pool, CUstream handle)
+static CUresult alloc_async(CUdeviceptr *out, size_t bytes, uint32_t pool, CUstream handle,
+			    uint64_t context)
 {
 	struct source source = { .kind = MEMORY_POOL, .pool = pool };
-	uint64_t context, address;
 	struct stream *stream;
-	CUresult result = context_current(&context);
+	uint64_t address;
+	CUresult result = stream_find(handle, &stream);
 
-	if (result == CUDA_SUCCESS)
-		result = stream_find(handle, &stream);
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (!out)
@@ -277,58 +274,24 @@ static CUresult free_async(CUdeviceptr address, CUstream handle)
 	return stream_submit(stream, &order);
 }
 
-CUresult cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
+STREAM_CALL(cuMemAllocAsync, (CUdeviceptr * dptr, size_t bytesize, CUstream hStream),
+	    (dptr, bytesize, hStream))
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return alloc_async(dptr, bytesize, pool_current(), hStream);
+	return alloc_async(dptr, bytesize, pool_current(), hStream, context);
 }
 
-CUresult cuMemAllocAsync_ptsz(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
+STREAM_CALL(cuMemAllocFromPoolAsync,
+	    (CUdeviceptr * dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream),
+	    (dptr, bytesize, pool, hStream))
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return alloc_async(dptr, bytesize, pool_current(), stream_per_thread(hStream));
-}
-
-CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool,
-				 CUstream hStream)
-{
-	uint64_t context;
 	uint32_t number;
 
-	CONTEXT_ENTER(&context);
 	if (!pool_find(pool, &number))
 		return CUDA_ERROR_INVALID_VALUE;
-	return alloc_async(dptr, bytesize, number, hStream);
+	return alloc_async(dptr, bytesize, number, hStream, context);
 }
 
-CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool,
-				      CUstream hStream)
+STREAM_CALL(cuMemFreeAsync, (CUdeviceptr dptr, CUstream hStream), (dptr, hStream))
 {
-	uint64_t context;
-	uint32_t number;
-
-	CONTEXT_ENTER(&context);
-	if (!pool_find(pool, &number))
-		return CUDA_ERROR_INVALID_VALUE;
-	return alloc_async(dptr, bytesize, number, stream_per_thread(hStream));
-}
-
-CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
 	return free_async(dptr, hStream);
-}
-
-CUresult cuMemFreeAsync_ptsz(CUdeviceptr dptr, CUstream hStream)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return free_async(dptr, stream_per_thread(hStream));
 }

@@ -3,9 +3,7 @@
 
 #include <stdatomic.h>
 
-#include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
-#include "guest/libcuda/stream.h"
+#include "guest/libcuda/stream_call.h"
 
 static CUresult create(CUstream *out, unsigned flags, int priority, uint64_t context)
 {
@@ -42,49 +40,20 @@ CUresult cuStreamCreateWithPriority(CUstream *phStream, unsigned flags, int prio
 	return create(phStream, flags, priority, context);
 }
 
-static CUresult destroy_handle(CUstream handle)
+CUresult cuStreamDestroy_v2(CUstream hStream)
 {
-	struct stream *stream = table_get(TABLE_STREAM, handle);
+	struct stream *stream;
+	uint64_t context;
 
+	CONTEXT_ENTER(&context);
+	stream = table_get(TABLE_STREAM, hStream);
 	if (!stream || stream->per_thread)
 		return CUDA_ERROR_INVALID_HANDLE;
 	stream_end(stream);
 	return CUDA_SUCCESS;
 }
 
-CUresult cuStreamDestroy_v2(CUstream hStream)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return destroy_handle(hStream);
-}
-
-CUresult cuStreamDestroy(CUstream hStream)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return destroy_handle(hStream);
-}
-
-/* The calls that take a stream, each in two forms: what NULL means is all that differs. */
-#define STREAM_CALL(symbol, parameters, arguments)    \
-	static CUresult symbol##_on parameters;       \
-	CUresult symbol parameters                    \
-	{                                             \
-		uint64_t context;                     \
-		CONTEXT_ENTER(&context);              \
-		return symbol##_on arguments;         \
-	}                                             \
-	CUresult symbol##_ptsz parameters             \
-	{                                             \
-		uint64_t context;                     \
-		CONTEXT_ENTER(&context);              \
-		hStream = stream_per_thread(hStream); \
-		return symbol##_on arguments;         \
-	}                                             \
-	static CUresult symbol##_on parameters
+CUresult cuStreamDestroy(CUstream hStream) SAME_AS(cuStreamDestroy_v2);
 
 STREAM_CALL(cuStreamQuery, (CUstream hStream), (hStream))
 {
@@ -130,16 +99,11 @@ STREAM_CALL(cuStreamGetCtx, (CUstream hStream, CUcontext *pctx), (hStream, pctx)
 {
 	struct stream *stream;
 	CUresult result = stream_find(hStream, &stream);
-	uint64_t id;
 
 	if (!pctx)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (result == CUDA_SUCCESS && stream->object.index == 0)
-		result = context_current(&id);
-	else if (result == CUDA_SUCCESS)
-		id = stream->object.context;
 	if (result == CUDA_SUCCESS)
-		*pctx = context_handle(id);
+		*pctx = context_handle(stream_context(stream, context));
 	return result;
 }
 
@@ -148,7 +112,7 @@ STREAM_CALL(cuStreamGetCtx_v2, (CUstream hStream, CUcontext *pctx, CUgreenCtx *p
 {
 	if (pGreenCtx)
 		*pGreenCtx = NULL; /* there are none */
-	return cuStreamGetCtx_on(hStream, pctx);
+	return cuStreamGetCtx_on(context, hStream, pctx);
 }
 
 STREAM_CALL(cuStreamGetId, (CUstream hStream, unsigned long long *streamId), (hStream, streamId))
@@ -209,7 +173,7 @@ STREAM_CALL(cuStreamGetCaptureInfo,
 	    (hStream, captureStatus_out, id_out))
 {
 	(void)id_out;
-	return cuStreamIsCapturing_on(hStream, captureStatus_out);
+	return cuStreamIsCapturing_on(context, hStream, captureStatus_out);
 }
 
 STREAM_CALL(cuStreamGetCaptureInfo_v2,
@@ -221,7 +185,7 @@ STREAM_CALL(cuStreamGetCaptureInfo_v2,
 	(void)graph_out;
 	(void)dependencies_out;
 	(void)numDependencies_out;
-	return cuStreamIsCapturing_on(hStream, captureStatus_out);
+	return cuStreamIsCapturing_on(context, hStream, captureStatus_out);
 }
 
 STREAM_CALL(cuStreamGetCaptureInfo_v3,
@@ -236,7 +200,7 @@ STREAM_CALL(cuStreamGetCaptureInfo_v3,
 	(void)dependencies_out;
 	(void)edgeData_out;
 	(void)numDependencies_out;
-	return cuStreamIsCapturing_on(hStream, captureStatus_out);
+	return cuStreamIsCapturing_on(context, hStream, captureStatus_out);
 }
 
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)

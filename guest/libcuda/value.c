@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* value.c - words that a stream writes, or waits for */
 
-#include "guest/libcuda/context.h"
-#include "guest/libcuda/entries.h"
 #include "guest/libcuda/memory.h"
-#include "guest/libcuda/stream.h"
+#include "guest/libcuda/stream_call.h"
 
 static bool good_word(CUdeviceptr address, uint32_t bytes)
 {
@@ -51,136 +49,19 @@ static CUresult wait_value(CUstream handle, CUdeviceptr address, uint64_t value,
 	return result == CUDA_SUCCESS ? core_send(&order) : result;
 }
 
-CUresult cuStreamWriteValue32(CUstream stream, CUdeviceptr addr, uint32_t value, unsigned flags)
-{
-	uint64_t context;
+/* The second release of these functions has the same parameters as the first. */
+#define VALUE_CALL(symbol, type, work)                                                        \
+	STREAM_CALL(symbol, (CUstream hStream, CUdeviceptr addr, type value, unsigned flags), \
+		    (hStream, addr, value, flags))                                            \
+	{                                                                                     \
+		return work(hStream, addr, value, sizeof(value), flags);                      \
+	}
 
-	CONTEXT_ENTER(&context);
-	return write_value(stream, addr, value, 4, flags);
-}
-
-CUresult cuStreamWriteValue32_ptsz(CUstream stream, CUdeviceptr addr, uint32_t value,
-				   unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream_per_thread(stream), addr, value, 4, flags);
-}
-
-CUresult cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr addr, uint32_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream, addr, value, 4, flags);
-}
-
-CUresult cuStreamWriteValue32_v2_ptsz(CUstream stream, CUdeviceptr addr, uint32_t value,
-				      unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream_per_thread(stream), addr, value, 4, flags);
-}
-
-CUresult cuStreamWriteValue64(CUstream stream, CUdeviceptr addr, uint64_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream, addr, value, 8, flags);
-}
-
-CUresult cuStreamWriteValue64_ptsz(CUstream stream, CUdeviceptr addr, uint64_t value,
-				   unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream_per_thread(stream), addr, value, 8, flags);
-}
-
-CUresult cuStreamWriteValue64_v2(CUstream stream, CUdeviceptr addr, uint64_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream, addr, value, 8, flags);
-}
-
-CUresult cuStreamWriteValue64_v2_ptsz(CUstream stream, CUdeviceptr addr, uint64_t value,
-				      unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return write_value(stream_per_thread(stream), addr, value, 8, flags);
-}
-
-CUresult cuStreamWaitValue32(CUstream stream, CUdeviceptr addr, uint32_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream, addr, value, 4, flags);
-}
-
-CUresult cuStreamWaitValue32_ptsz(CUstream stream, CUdeviceptr addr, uint32_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream_per_thread(stream), addr, value, 4, flags);
-}
-
-CUresult cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr addr, uint32_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream, addr, value, 4, flags);
-}
-
-CUresult cuStreamWaitValue32_v2_ptsz(CUstream stream, CUdeviceptr addr, uint32_t value,
-				     unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream_per_thread(stream), addr, value, 4, flags);
-}
-
-CUresult cuStreamWaitValue64(CUstream stream, CUdeviceptr addr, uint64_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream, addr, value, 8, flags);
-}
-
-CUresult cuStreamWaitValue64_ptsz(CUstream stream, CUdeviceptr addr, uint64_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream_per_thread(stream), addr, value, 8, flags);
-}
-
-CUresult cuStreamWaitValue64_v2(CUstream stream, CUdeviceptr addr, uint64_t value, unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream, addr, value, 8, flags);
-}
-
-CUresult cuStreamWaitValue64_v2_ptsz(CUstream stream, CUdeviceptr addr, uint64_t value,
-				     unsigned flags)
-{
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
-	return wait_value(stream_per_thread(stream), addr, value, 8, flags);
-}
+VALUE_CALL(cuStreamWriteValue32, uint32_t, write_value)
+VALUE_CALL(cuStreamWriteValue32_v2, uint32_t, write_value)
+VALUE_CALL(cuStreamWriteValue64, uint64_t, write_value)
+VALUE_CALL(cuStreamWriteValue64_v2, uint64_t, write_value)
+VALUE_CALL(cuStreamWaitValue32, uint32_t, wait_value)
+VALUE_CALL(cuStreamWaitValue32_v2, uint32_t, wait_value)
+VALUE_CALL(cuStreamWaitValue64, uint64_t, wait_value)
+VALUE_CALL(cuStreamWaitValue64_v2, uint64_t, wait_value)

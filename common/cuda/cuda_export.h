@@ -91,6 +91,7 @@ typedef unsigned CUsharedconfig;
 typedef unsigned CUfunctionLoadingState;
 typedef unsigned CUlibraryOption;
 typedef unsigned CUmemAccess_flags;
+typedef unsigned CUmem_advise;
 typedef unsigned CUmoduleLoadingMode;
 typedef unsigned CUoutput_mode;
 typedef unsigned CUpointer_attribute;

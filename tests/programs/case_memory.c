@@ -214,3 +214,32 @@ CASE(memory_of_a_stream)
 	WANT_EITHER(cuMemAllocAsync(&first, 0, stream), CUDA_ERROR_INVALID_VALUE, CUDA_SUCCESS);
 	WANT(cuMemAllocAsync(NULL, 4, stream), CUDA_ERROR_INVALID_VALUE);
 }
+
+/* Hints about managed memory; those about any other are wrong. */
+CASE(memory_managed_hints)
+{
+	const CUmemLocation gpu = { .type = CU_MEM_LOCATION_TYPE_DEVICE, .id = 0 };
+	const CUmemLocation host = { .type = CU_MEM_LOCATION_TYPE_HOST };
+	const CUmemLocation none = { .type = (CUmemLocationType)77 };
+	const size_t bytes = 1 << 20;
+	CUdeviceptr managed, plain;
+	int local;
+
+	suite_begin();
+	OK(cuMemAllocManaged(&managed, bytes, CU_MEM_ATTACH_GLOBAL));
+	OK(cuMemAlloc(&plain, bytes));
+	OK(cuMemAdvise(managed, bytes, CU_MEM_ADVISE_SET_READ_MOSTLY, gpu));
+	OK(cuMemAdvise(managed, bytes, CU_MEM_ADVISE_SET_PREFERRED_LOCATION, host));
+	OK(cuMemPrefetchAsync(managed, bytes, gpu, 0, NULL));
+	OK(cuMemPrefetchAsync(managed + 4096, bytes - 4096, host, 0, NULL));
+	OK(cuStreamSynchronize(NULL));
+	WANT(cuMemAdvise(managed, 0, CU_MEM_ADVISE_SET_READ_MOSTLY, gpu), CUDA_ERROR_INVALID_VALUE);
+	WANT(cuMemAdvise(managed, bytes, (CUmem_advise)99, gpu), CUDA_ERROR_INVALID_VALUE);
+	WANT(cuMemAdvise((CUdeviceptr)(uintptr_t)&local, 4, CU_MEM_ADVISE_SET_READ_MOSTLY, gpu),
+	     CUDA_ERROR_INVALID_VALUE);
+	WANT(cuMemPrefetchAsync(plain, bytes, gpu, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+	WANT(cuMemPrefetchAsync(managed, bytes, none, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+	WANT(cuMemPrefetchAsync(managed, bytes, gpu, 1, NULL), CUDA_ERROR_INVALID_VALUE);
+	OK(cuMemFree(managed));
+	OK(cuMemFree(plain));
+}

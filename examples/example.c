@@ -3,6 +3,7 @@
 
 #include "examples/example.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,8 +20,8 @@ void example_check(CUresult result, const char *call)
 	/* Both leave NULL for a number that they do not know. */
 	cuGetErrorName(result, &name);
 	cuGetErrorString(result, &text);
-	fprintf(stderr, "%s: %s: %s (%d): %s\n", program, call, name ? name : "unknown error",
-		(int)result, text ? text : "no text");
+	fprintf(stderr, "%s: %s: %s (%d): %s\n", program_invocation_short_name, call,
+		name ? name : "unknown error", (int)result, text ? text : "no text");
 	exit(1);
 }
 

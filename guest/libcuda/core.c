@@ -47,6 +47,8 @@ static CUresult connect_to_host(void)
 	enum vgpu_end end;
 
 	settings_read(&settings);
+	if (settings.socket && settings.window_bytes == 0)
+		return CUDA_ERROR_SYSTEM_NOT_READY;
 	options.socket = settings.socket;
 	options.device = settings.device;
 	options.window_bytes = settings.window_bytes;
@@ -60,6 +62,9 @@ static CUresult connect_to_host(void)
 	vgpu_device(core.vgpu, &core.device);
 	core.blocking = settings.blocking;
 	if (!settings_show_device(&settings, core.device.uuid)) {
+		if (*settings.visible != '\0' && strcmp(settings.visible, "-1") != 0)
+			say("CUDA_VISIBLE_DEVICES=%s hides the one device that there is, 0",
+			    settings.visible);
 		vgpu_close(core.vgpu);
 		core.vgpu = NULL;
 		return CUDA_ERROR_NO_DEVICE;

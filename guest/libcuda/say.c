@@ -3,6 +3,7 @@
 
 #include "guest/libcuda/say.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@ static void read_environment(void)
 {
 	const char *quiet = secure_getenv("VGPU_QUIET");
 	const char *log = secure_getenv("VGPU_LOG");
+	int fd;
 
 	if (quiet && strcmp(quiet, "0") != 0 && *quiet != '\0')
 		log_fd = -1;
@@ -28,7 +30,14 @@ static void read_environment(void)
 	log_calls = true;
 	if (strcmp(log, "call") == 0)
 		return;
-	log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 && log_fd >= 0) {
+		dprintf(log_fd, "vgpu: VGPU_LOG=%s: %s; warnings come here\n", log,
+			strerror(errno));
+		log_calls = false;
+		return;
+	}
+	log_fd = fd;
 }
 
 void say(const char *format, ...)

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/vgpu_regs.h"
 #include "guest/libcuda/say.h"
 
 #define STANDARD_DEVICE "/dev/vgpu0"
 #define STANDARD_BYTES (UINT64_C(1) << 30)
 
-/* "64M", "1G", or bytes. Return: 0 when it is no size. What is too large or odd, vgpu_open() refuses. */
+/* "64M", "1G", or bytes. Return: 0 when no window can be of that size. */
 static uint64_t read_size(const char *text)
 {
 	char *end;
@@ -21,7 +22,11 @@ static uint64_t read_size(const char *text)
 
 	if (end == text || number > UINT64_MAX >> 30 || (shift != 0 ? end[1] : end[0]) != '\0')
 		return 0;
-	return (uint64_t)number << shift;
+	number <<= shift;
+	return number >= VGPU_WINDOW_LEAST && number <= VGPU_WINDOW_MOST &&
+			       (number & (number - 1)) == 0
+		       ? number
+		       : 0;
 }
 
 void settings_read(struct settings *settings)
@@ -40,8 +45,8 @@ void settings_read(struct settings *settings)
 		settings->device = STANDARD_DEVICE;
 	if (size && *size != '\0')
 		settings->window_bytes = read_size(size);
-	if (settings->window_bytes == 0)
-		say("VGPU_WINDOW_SIZE=%s is no size (64M, 1G)", size);
+	if (settings->socket && settings->window_bytes == 0)
+		say("VGPU_WINDOW_SIZE=%s: a window has a power of two bytes, from 16M to 4G", size);
 }
 
 static int hex_value(char c)

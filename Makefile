@@ -94,7 +94,7 @@ vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help q
 	sparkline status story top top_rows view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code gone json
-guest/vgpu-probe := check list main regs view watch
+guest/vgpu-probe := channels check cuda list main regs view watch
 guest/vgpu-run := file_transport job kernel kernel_cuda kernel_files kernel_options main options report run samples
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))

@@ -63,3 +63,21 @@ int sysfs_read_command(const char *slot, uint16_t *command)
 	*command = (uint16_t)(bytes[0] | bytes[1] << 8);
 	return 0;
 }
+
+/* The file `resource` has a line for each BAR: its first and last address, and flags. */
+bool sysfs_has_address(const char *slot, unsigned bar)
+{
+	char path[SYSFS_PATH_LEN], line[128];
+	unsigned long long first = 0;
+	FILE *file;
+
+	sysfs_path(path, slot, "resource");
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	for (unsigned i = 0; i <= bar; i++)
+		if (!fgets(line, sizeof(line), file) || sscanf(line, "%llx", &first) != 1)
+			first = 0;
+	fclose(file);
+	return first != 0;
+}

@@ -4,6 +4,7 @@
 #ifndef VGPU_GUEST_LIBVGPU_SYSFS_H
 #define VGPU_GUEST_LIBVGPU_SYSFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,8 @@ int sysfs_driver(const char *slot, char *name, size_t size_bytes);
 
 /* The command register of the configuration space. Return: 0 or -errno. */
 int sysfs_read_command(const char *slot, uint16_t *command);
+
+/* Return: whether the kernel has given the device's BAR (0 to 5) an address. */
+bool sysfs_has_address(const char *slot, unsigned bar);
 
 #endif

@@ -12,6 +12,9 @@
 #include "guest/libvgpu/door_socket.h"
 #include "guest/libvgpu/vgpu_private.h"
 
+/* By this vgpu-probe knows the libcuda.so.1 that it finds for ours. */
+static const char mark[] __attribute__((used)) = "vgpu libcuda.so.1 version " VGPU_VERSION;
+
 /* --- fork() --- */
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;

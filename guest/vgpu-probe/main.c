@@ -13,7 +13,9 @@
 #include "guest/libvgpu/slot.h"
 #include "guest/tool/exit_code.h"
 #include "guest/tool/gone.h"
+#include "guest/vgpu-probe/channels.h"
 #include "guest/vgpu-probe/check.h"
+#include "guest/vgpu-probe/cuda.h"
 #include "guest/vgpu-probe/list.h"
 #include "guest/vgpu-probe/view.h"
 #include "guest/vgpu-probe/watch.h"
@@ -25,6 +27,8 @@ static const char help[] =
 	"  -l, --list             list the devices, a line each\n"
 	"  -w, --watch            go on, and show what changes as it changes\n"
 	"  -c, --check            try whether the device behaves as it must; writes to it\n"
+	"  -p, --programs         show its window, its channels, and which programs have them\n"
+	"  -C, --cuda             say which libcuda.so.1 programs find, and whether they have a GPU\n"
 	"  -d, --device SLOT      which device, as 0000:00:04.0 (default: the first)\n"
 	"      --device-file FILE use a file of 4096 bytes in place of a device, for tests\n"
 	"  -j, --json             print JSON\n"
@@ -39,6 +43,8 @@ static const struct option long_options[] = {
 	{ "list", no_argument, NULL, 'l' },
 	{ "watch", no_argument, NULL, 'w' },
 	{ "check", no_argument, NULL, 'c' },
+	{ "programs", no_argument, NULL, 'p' },
+	{ "cuda", no_argument, NULL, 'C' },
 	{ "device", required_argument, NULL, 'd' },
 	{ "device-file", required_argument, NULL, OPT_DEVICE_FILE },
 	{ "json", no_argument, NULL, 'j' },
@@ -48,7 +54,7 @@ static const struct option long_options[] = {
 };
 
 struct options {
-	int mode; /* 'l', 'w', 'c', or 0: show once */
+	int mode; /* 'l', 'w', 'c', 'p', 'C', or 0: show once */
 	bool json;
 	struct device_where where;
 };
@@ -81,8 +87,11 @@ static void take_option(struct options *options, int option)
 	case 'l':
 	case 'w':
 	case 'c':
+	case 'p':
+	case 'C':
 		if (options->mode && options->mode != option)
-			end_usage("--list, --watch and --check exclude each other");
+			end_usage("--list, --watch, --check, --programs and --cuda exclude each "
+				  "other");
 		options->mode = option;
 		return;
 	case 'd':
@@ -111,7 +120,7 @@ static void parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ 0 };
 	argv[0] = name; /* getopt's messages begin with it, whatever the path */
-	while ((option = getopt_long(argc, argv, "lwcd:jhV", long_options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "lwcpCd:jhV", long_options, NULL)) != -1)
 		take_option(options, option);
 	if (optind < argc)
 		end_usage("takes no operands (-d SLOT chooses a device)");
@@ -121,6 +130,10 @@ static void parse(struct options *options, int argc, char **argv)
 		end_usage("--device and --device-file exclude each other");
 	if (options->mode == 'l' && (options->where.slot || options->where.file))
 		end_usage("--list shows all devices: no --device or --device-file with it");
+	if (options->mode == 'C' && (options->where.slot || options->where.file))
+		end_usage(
+			"--cuda does as a program would (VGPU_DEVICE, VGPU_SOCKET): no --device or "
+			"--device-file with it");
 }
 
 static enum exit_code report(const struct fail *fail)
@@ -169,6 +182,8 @@ static enum exit_code use_device(const struct options *options)
 		code = watch(&device, options->json);
 	else if (options->mode == 'c')
 		code = check_run(&device, options->json) ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+	else if (options->mode == 'p')
+		code = channels_show(&device, options->json) ? EXIT_CODE_OK : EXIT_CODE_NO_DEVICE;
 	else
 		show(&device, options->json);
 	device_close(&device);
@@ -185,6 +200,8 @@ int main(int argc, char **argv)
 	gone_catch("vgpu-probe");
 	if (options.mode == 'l')
 		code = list_devices(options.json, &fail) < 0 ? report(&fail) : EXIT_CODE_OK;
+	else if (options.mode == 'C')
+		code = cuda_show(options.json) ? EXIT_CODE_OK : EXIT_CODE_NO_DEVICE;
 	else
 		code = use_device(&options);
 	if (fflush(stdout) != 0) {

@@ -87,6 +87,8 @@ json() {
     refuses 2 "exclude each other" vgpu-probe --watch --check
     refuses 2 "exclude each other" vgpu-probe -d 00:04.0 --device-file "$bar"
     refuses 2 "--list shows all" vgpu-probe --list -d 00:04.0
+    refuses 2 "exclude each other" vgpu-probe --programs --cuda
+    refuses 2 "--cuda does as a program would" vgpu-probe --cuda -d 00:04.0
     refuses 2 "not a PCI slot" vgpu-probe -d 4
     refuses 2 "vgpu-probe: unrecognized option" vgpu-probe --dance
 }
@@ -339,6 +341,72 @@ json() {
     [[ "$output" == *"ok      doorbell: link up: a nop went"* ]]
     run -13 --separate-stderr vgpu-probe --device-file "$bar" --check --json
     [ "$(json 'o["ok"], len(o["checks"])' <<<"$output")" = "(False, 10)" ]
+}
+
+# --- vgpu-probe: what CUDA programs find ------------------------------------------------------------
+
+# put OFFSET VALUE: a register of the device file
+put() {
+    python3 -c "import struct, sys; f = open('$bar', 'r+b'); f.seek($1); f.write(struct.pack('<I', $2))"
+}
+
+@test "vgpu-probe --programs: a device without a window" {
+    fake right
+    run -10 vgpu-probe --device-file "$bar" --programs
+    [[ "$output" == *"programs  no window: it takes requests alone"* ]]
+    [[ "$output" != *WINDOW_MAGIC* ]]
+    run -10 vgpu-probe --device-file "$bar" --programs --json
+    [ "$(json 'o["ready"], o["window"], o["channels"]' <<<"$output")" = "(False, None, [])" ]
+}
+
+@test "vgpu-probe --programs: window, registers and channels" {
+    fake right
+    put 0x24 0x80010000
+    put 0x840 0x32555047
+    put 0x844 0x20000
+    put 0x848 7
+    put 0x850 0x40000000
+    put 0x858 48
+    put 0x84c $((18 << 8))
+    run -10 vgpu-probe --device-file "$bar" --programs
+    [[ "$output" == *"programs  not ready: programs are off for this VM"* ]]
+    [[ "$output" == *"0x840   WINDOW_MAGIC        RO      0x32555047  GPU2"* ]]
+    [[ "$output" == *"WINDOW_SIZE_LO      RO      0x40000000  1024 MiB"* ]]
+    [[ "$output" == *"0 of 48 channels in use"* ]]
+    put 0x84c 1
+    put $((0x900 + 16 * 5)) 0x200
+    put $((0x908 + 16 * 5)) 2
+    put $((0x908 + 16 * 9)) 3
+    put $((0x90c + 16 * 9)) 29
+    run -0 vgpu-probe --device-file "$bar" --programs
+    [[ "$output" == *"programs  ready"* ]]
+    [[ "$output" == *"2 of 48 channels in use"* ]]
+    [[ "$output" == *"  5        open     0x000200"* ]]
+    [[ "$output" == *"  9        lost "*"the administrator has ended the program"* ]]
+    run -0 vgpu-probe --device-file "$bar" --programs --json
+    [ "$(json 'o["window"]["bytes"], [(c["channel"], c["state"], c["error"]) for c in o["channels"]]' <<<"$output")" = \
+        "(1073741824, [(5, 'open', None), (9, 'lost', 'killed')])" ]
+}
+
+@test "vgpu-probe --cuda: which library, and what a program would be told" {
+    has_device && skip "this machine has a vgpu device"
+    local library
+    library=$(dirname "$(command -v vgpu-probe)")/../lib
+    [ -e "$library/libcuda.so.1" ] || skip "libcuda.so.1 is not built"
+    LD_LIBRARY_PATH=$library VGPU_SOCKET=/nonexistent/socket run -10 --separate-stderr vgpu-probe --cuda
+    [ -z "$stderr" ]
+    [[ "$output" == *"libcuda.so.1, found by LD_LIBRARY_PATH"* ]]
+    [[ "$output" == *"ours      yes, version "* ]]
+    [[ "$output" == *"cuInit    CUDA_ERROR_NO_DEVICE"* ]]
+    [[ "$output" == *"no vgpud answers at VGPU_SOCKET=/nonexistent/socket: No such file"* ]]
+    LD_LIBRARY_PATH=$library VGPU_QUIET=1 run -10 --separate-stderr vgpu-probe --cuda --json
+    [ "$(json 'o["ours"], o["works"], o["carrier"], o["why"][:21]' <<<"$output")" = \
+        "(True, False, '/dev/vgpu0', 'there is no vgpu here')" ]
+    mkdir "$BATS_TEST_TMPDIR/other"
+    echo 'int cuInit(unsigned flags) { __builtin_trap(); return flags; }' |
+        cc -shared -fPIC -x c -o "$BATS_TEST_TMPDIR/other/libcuda.so.1" -
+    LD_LIBRARY_PATH=$BATS_TEST_TMPDIR/other run -10 vgpu-probe --cuda
+    [[ "$output" == *"ours      no: it is another driver's"* ]]
 }
 
 # --- vgpu-run --kernel: what is wrong without a GPU ------------------------------------------------

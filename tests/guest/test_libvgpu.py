@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_libvgpu.py - CUDA programs by /dev/vgpu0: what they may lack, a window that is full, fork, exec, users, containers
 
+import json
 import sys
 import unittest
 from pathlib import Path
@@ -91,6 +92,33 @@ class Programs(DeviceCase):
     def test_a_socket_goes_before_the_device(self):
         self.try_all("init", ["init CUDA_ERROR_NO_DEVICE"], "no vgpud answers at VGPU_SOCKET=/tmp/none",
                      prefix="VGPU_SOCKET=/tmp/none ")
+
+
+class Probe(DeviceCase):
+    def test_who_has_which_channel(self):
+        self.addCleanup(self.mark, "b")
+        job = self.begin("init context run mark:/tmp/a.mark await:/tmp/b.mark")
+        finished = guest.run("vgpu-probe --programs --json")
+        found = json.loads(finished.out)
+        self.assertEqual((finished.rc, found["driver"], found["node"], found["ready"]), (0, "vgpu", "/dev/vgpu0", True))
+        self.assertEqual(found["window"]["bytes"], WINDOW_MIB << 20)
+        self.assertEqual([(row["channel"], row["state"], row["pid"], row["program"], row["error"])
+                          for row in found["channels"]], [(0, "open", job.pid, "cuda-try", None)])
+        self.assertGreaterEqual(found["channels"][0]["pieces"], 1)
+        self.assertIn(f"{job.pid} cuda-try", guest.run("vgpu-probe --programs").out)
+        self.mark("b")
+        job.wait(120)
+
+    def test_what_a_program_finds(self):
+        finished = guest.run("vgpu-probe --cuda --json")
+        found = json.loads(finished.out)
+        self.assertEqual((finished.rc, finished.err), (0, ""))
+        self.assertEqual((found["libcuda"], found["found_by"], found["ours"], found["carrier"], found["result"],
+                          found["works"]), ("/usr/lib/vgpu/libcuda.so.1", "ldconfig", True, "/dev/vgpu0", OK, True))
+        self.assertIn("softgpu", found["name"])
+        finished = guest.run("chmod 600 /dev/vgpu0; VGPU_DEVICE=/dev/vgpu9 vgpu-probe --cuda")
+        self.assertEqual(finished.rc, 10)
+        self.assertIn("cuInit    CUDA_ERROR_NO_DEVICE\n          vgpu.ko drives 0000:00:10.0, but /dev/vgpu9", finished.out)
 
 
 class Window(DeviceCase):
@@ -229,6 +257,9 @@ class Lacking(unittest.TestCase):
             finished = machine.run("cuda-try init")
             self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n")
             self.assertRegex(finished.err, "^vgpu: 0000:00:10.0 has no window, .*snippet VM.*\n$")
+            finished = machine.run("vgpu-probe --programs")
+            self.assertEqual(finished.rc, 10)
+            self.assertIn("no window: it takes requests alone", finished.out)
 
     def test_no_device(self):
         with Guest() as machine:

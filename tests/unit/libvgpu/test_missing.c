@@ -72,7 +72,7 @@ static void bind_driver(const char *slot, const char *driver)
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/vgpu-missing-XXXXXX"); /* NOLINT */
+	snprintf(root, sizeof(root), "/tmp/vgpu-missing-XXXXXX");
 	assert_non_null(mkdtemp(root));
 	make_directory("sys");
 	make_directory("sys/module");

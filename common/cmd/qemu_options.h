@@ -16,6 +16,13 @@
  */
 #define QEMU_OPTIONS_SLOT ",addr=0x1e"
 
+/*
+ * For CUDA programs of the guest: memory that it shares with their workers, which -object makes before the
+ * device is there, and what the device has to say of it.
+ */
+#define QEMU_OPTIONS_MEMORY "memory-backend-memfd,id=vgw0,size=1G,share=on,prealloc=on"
+#define QEMU_OPTIONS_WINDOW ",window=vgw0"
+
 #define QEMU_OPTIONS_SIZE 384 /* bytes of a -chardev for any socket's path */
 
 /*

@@ -350,6 +350,28 @@ class Snippets(unittest.TestCase):
         self.assertEqual(found, ["-chardev", 'socket,id=vg0,path=/run/"x"/vm3.sock,reconnect=1', "-device",
                                  "vgpu-stub,chardev=vg0,id=vgpu0,addr=0x1e"])
 
+    def test_a_vm_that_may_run_programs_has_a_window(self):
+        memory = "memory-backend-memfd,id=vgw0,size=1G,share=on,prealloc=on"
+        for hypervisor, slot in (("qemu", "addr=0x1e"), ("proxmox", "bus=pci.0,addr=0x1a")):
+            text = self.text(hypervisor, programs=True)
+            lines = [line for line in text.splitlines() if not line.startswith("#")]
+            self.assertEqual(len(lines), 1)
+            self.assertEqual(shlex.split(lines[0].removeprefix("args: ")),
+                             ["-object", memory, "-chardev", "socket,id=vg0,path=/run/vgpud/vm/vm--3.sock,reconnect=1",
+                              "-device", f"vgpu-stub,chardev=vg0,id=vgpu0,window=vgw0,{slot}"])
+            for words in ("hugetlb=on", "host-nodes=N", "pref64-reserve=", "SELinux"):
+                self.assertIn(words, text)
+        done = subprocess.run(["xmllint", "--xpath", "//@value", "-"], input=self.text("libvirt", programs=True),
+                              capture_output=True, text=True, check=True)
+        self.assertEqual([value.split('"')[1] for value in done.stdout.splitlines()],
+                         ["-object", memory, "-chardev", "socket,id=vg0,path=/run/vgpud/vm/vm--3.sock,reconnect=1",
+                          "-device", "vgpu-stub,chardev=vg0,id=vgpu0,window=vgw0,addr=0x1e"])
+        self.assertNotIn("window=", self.text("xl", programs=True))
+        for hypervisor in ("qemu", "libvirt", "proxmox"):
+            text = self.text(hypervisor, programs=False)
+            self.assertNotIn("window=", text)
+            self.assertIn("vgpuadm set-programs vm", text)
+
     def test_a_qemu_that_is_not_there(self):
         with FakeVgpud(list=[vm("vm3", 3)]) as fake:
             status, stdout, stderr = run("snippet", "qemu", "vm3", "--qemu", "/nonexistent/qemu", fake=fake)

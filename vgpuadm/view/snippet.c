@@ -25,6 +25,7 @@ struct snippet {
 	const char *socket;
 	const char *owner; /* user or group that may connect to the socket; "": none is set */
 	bool listens;	   /* QEMU listens, and vgpud connects */
+	bool programs;	   /* the VM may run CUDA programs: its device gets a window */
 	bool reconnect_ms; /* QEMU is known to take reconnect-ms */
 	char chardev[QEMU_OPTIONS_SIZE];
 };
@@ -83,14 +84,22 @@ static bool needs_quotes(const char *text)
 			    "/._-+:@%,=") != strlen(text);
 }
 
+/* What the device has to say of its window. */
+static const char *window(const struct snippet *s)
+{
+	return s->programs ? QEMU_OPTIONS_WINDOW : "";
+}
+
 /* Writes the options as one line of shell words. slot: appended to -device. */
 static void put_options(const struct snippet *s, const char *slot)
 {
 	const char *quote = needs_quotes(s->chardev) ? "'" : "";
 
+	if (s->programs)
+		fputs("-object " QEMU_OPTIONS_MEMORY " ", s->out);
 	fprintf(s->out, "-chardev %s", quote);
 	put_chardev(s, *quote ? put_shell : put_plain);
-	fprintf(s->out, "%s -device " QEMU_OPTIONS_DEVICE "%s", quote, slot);
+	fprintf(s->out, "%s -device " QEMU_OPTIONS_DEVICE "%s%s", quote, window(s), slot);
 }
 
 /* ---- remarks ---- */
@@ -165,6 +174,25 @@ static void remark_socket(const struct snippet *s, const char *prefix)
 			prefix, prefix);
 }
 
+/* The window: what it costs, and what some hosts and machines need besides. */
+static void remark_window(const struct snippet *s, const char *prefix)
+{
+	if (!s->programs) {
+		fputs(prefix, s->out);
+		put_quietly(s, "For CUDA programs of the guest: vgpuadm set-programs ", s->vm);
+		fprintf(s->out, " on; then this prints a window, too.\n");
+		return;
+	}
+	fprintf(s->out,
+		"%sThe window, for CUDA programs, takes size= of the host's memory besides the VM's own: a\n"
+		"%spower of two, 16M to 4G. Raise the VM's limit of memory by as much, if it has one.\n"
+		"%sHuge pages: put hugetlb=on,hugetlbsize=2M behind prealloc=on. NUMA: host-nodes=N,policy=bind\n"
+		"%swith the node of the GPU (cat /sys/bus/pci/devices/SLOT/numa_node).\n"
+		"%sTo plug the device in later, its root port needs pref64-reserve=2G from the start:\n"
+		"%stwice the window. SELinux must let vgpud and its workers map QEMU's memory (memfd).\n",
+		prefix, prefix, prefix, prefix, prefix, prefix);
+}
+
 static void remark_confinement(const struct snippet *s, const char *prefix)
 {
 	fprintf(s->out,
@@ -186,6 +214,7 @@ static void snippet_qemu(const struct snippet *s)
 	put_quietly(s, "# ", s->vm);
 	fputs(": add these options to the command line of a QEMU that has vgpu-stub.\n", s->out);
 	remark_socket(s, "# ");
+	remark_window(s, "# ");
 	put_options(s, QEMU_OPTIONS_SLOT);
 	fputc('\n', s->out);
 }
@@ -197,18 +226,25 @@ static void snippet_libvirt(const struct snippet *s)
 	      "     that has vgpu-stub. Without the namespace libvirt drops it silently.\n",
 	      s->out);
 	remark_socket(s, "     ");
+	remark_window(s, "     ");
 	remark_confinement(s, "     ");
 	fputs("-->\n"
-	      "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
-	      "  <qemu:arg value='-chardev'/>\n"
+	      "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n",
+	      s->out);
+	if (s->programs)
+		fputs("  <qemu:arg value='-object'/>\n"
+		      "  <qemu:arg value='" QEMU_OPTIONS_MEMORY "'/>\n",
+		      s->out);
+	fputs("  <qemu:arg value='-chardev'/>\n"
 	      "  <qemu:arg value='",
 	      s->out);
 	put_chardev(s, put_xml);
-	fputs("'/>\n"
-	      "  <qemu:arg value='-device'/>\n"
-	      "  <qemu:arg value='" QEMU_OPTIONS_DEVICE QEMU_OPTIONS_SLOT "'/>\n"
-	      "</qemu:commandline>\n",
-	      s->out);
+	fprintf(s->out,
+		"'/>\n"
+		"  <qemu:arg value='-device'/>\n"
+		"  <qemu:arg value='" QEMU_OPTIONS_DEVICE "%s" QEMU_OPTIONS_SLOT "'/>\n"
+		"</qemu:commandline>\n",
+		window(s));
 }
 
 /*
@@ -226,6 +262,7 @@ static void snippet_proxmox(const struct snippet *s)
 	      "# The node's QEMU (/usr/bin/kvm) must have vgpu-stub.\n",
 	      s->out);
 	remark_socket(s, "# ");
+	remark_window(s, "# ");
 	fputs("args: ", s->out);
 	put_options(s, PROXMOX_SLOT);
 	fputc('\n', s->out);
@@ -237,7 +274,8 @@ static void snippet_xl(const struct snippet *s)
 	fputs(": put this into the domain's xl configuration (type = \"hvm\").\n"
 	      "# device_model_override names the QEMU, which must have vgpu-stub and Xen's support.\n"
 	      "# XenServer and XCP-ng keep QEMU in a chroot, where it cannot reach vgpud's socket: there\n"
-	      "# QEMU listens and vgpud connects (vgpuadm add-vm NAME --connect PATH).\n",
+	      "# QEMU listens and vgpud connects (vgpuadm add-vm NAME --connect PATH).\n"
+	      "# Under Xen the device has no window: its guests send requests, and run no CUDA programs.\n",
 	      s->out);
 	remark_socket(s, "# ");
 	fputs("device_model_override = \"/usr/local/bin/qemu-system-x86_64\"\n"
@@ -271,6 +309,7 @@ static char *make(const char *hypervisor, const json_t *vm, const char *qemu)
 		.socket = field_string(vm, "socket"),
 		.owner = field_string(vm, "owner"),
 		.listens = strcmp(field_string(vm, "socket_mode"), "connect") == 0,
+		.programs = json_is_true(json_object_get(vm, "programs")),
 	};
 	char *text = NULL;
 	size_t size;

@@ -68,7 +68,7 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := accounts busy_poll crc32c kernel_argument log names sock timeexpr units util vm_name vm_settings
+common := accounts busy_poll crc32c kernel_argument library log names sock timeexpr units util vm_name vm_settings
 common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
@@ -266,14 +266,14 @@ $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_ch
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 # The role of a program's worker as vgpud has it, but nothing of vgpud.
 $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
-	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/log.c common/units.c common/util.c \
+	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/library.c common/log.c common/units.c common/util.c \
 	proc/confine.c proc/inherit.c proc/spawn_wire.c)
 $(B)/bin/bench-channel: LDLIBS := -lseccomp $(SOFTGPU_LIBS)
 # libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.
 $(B)/bin/bench-submit: $(call obj,bench/submit.c tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c common/util.c $(LIBCUDA_SRC))
 $(B)/bin/bench-submit: LDLIBS := -lpthread
 $(B)/bench/native_kernels.fatbin: bench/native_mailbox.h
-$(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda_driver.c worker/exec.c worker/exec_cpu.c \
+$(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda_driver.c common/library.c worker/exec.c worker/exec_cpu.c \
 	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \
 	$(B)/worker/exec_cuda_kernels.o $(B)/bench/native_kernels.o
 ifneq ($(CUDA_HEADER),)

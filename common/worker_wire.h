@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "common/library.h"
 #include "common/wire/vgpu_proto.h"
 
 /*
@@ -31,11 +32,17 @@ struct worker_info {
 	uint32_t memory_mib;
 	uint32_t multiprocessors;
 	uint32_t driver_version;
-	char name[WORKER_NAME_LEN]; /* of the device */
+	char name[WORKER_NAME_LEN];   /* of the device */
+	struct library_stamp library; /* of a program's worker: the driver's, as it loaded it */
 };
 
 struct worker_hello {
-	int32_t error; /* 0: ready; else -errno, and why says it in words */
+	/*
+	 * 0: ready; else -errno, and why says it in words. Of a program's worker: -ENODEV there is no
+	 * such GPU; -EPERM kernels could reach all of the worker's memory; -ELIBBAD the driver's
+	 * library and its kernel module are of different versions.
+	 */
+	int32_t error;
 	struct worker_info info;
 	char why[WORKER_WHY_SIZE]; /* with error 0: what `auto` could not use, or empty */
 };

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 
 /* A function of the library, and where its address is stored. */
@@ -64,6 +65,19 @@ int cuda_driver_load_program(struct cuda_program_calls *calls, char *why, size_t
 {
 	return load(calls, program_symbols, sizeof(program_symbols) / sizeof(program_symbols[0]),
 		    "driver 550 or later", why, why_size);
+}
+
+void cuda_driver_file(struct library_stamp *out)
+{
+	void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+	const struct link_map *map = NULL;
+
+	*out = (struct library_stamp){ 0 };
+	if (library == NULL)
+		return;
+	if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0)
+		library_stamp(out, map->l_name);
+	dlclose(library);
 }
 
 const char *cuda_driver_error(const struct cuda_calls *calls, CUresult result, char *text,

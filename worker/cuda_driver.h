@@ -6,6 +6,7 @@
 
 #include "common/cuda/cuda_calls.h"
 #include "common/cuda/cuda_program_calls.h"
+#include "common/library.h"
 
 /*
  * Loads libcuda.so.1 into this process, for good. Only a worker process (or a benchmark) does:
@@ -17,6 +18,9 @@ int cuda_driver_load(struct cuda_calls *calls, char *why, size_t why_size);
 
 /* The same for what a program's worker needs besides: driver 550 (CUDA 12.4) has all of it. */
 int cuda_driver_load_program(struct cuda_program_calls *calls, char *why, size_t why_size);
+
+/* Notes which file the library was loaded from, once it is. */
+void cuda_driver_file(struct library_stamp *out);
 
 /*
  * Puts an error into words: "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was

@@ -11,6 +11,7 @@
 
 #define CUDA_PREFIX "cuda:"
 #define CPU_WORD "cpu"
+#define SPEC_SIZE 512
 
 /* Return: whether spec is "cpu", alone or with words behind it. */
 static bool is_cpu(const char *spec)
@@ -32,30 +33,64 @@ static bool is_cuda(const char *spec, int *device)
 	return true;
 }
 
-int gpu_open(struct gpu **out, const char *spec, struct output *output, char *why, size_t why_size)
+/* Copies spec, without the last word if that is GPU_ALLOW_HMM. Return: whether it was. */
+static bool take_allow(const char *spec, char *out, size_t size)
 {
+	static const char word[] = " " GPU_ALLOW_HMM;
+	size_t len;
+
+	snprintf(out, size, "%s", spec);
+	len = strlen(out);
+	if (len < sizeof(word) - 1 || strcmp(out + len - (sizeof(word) - 1), word) != 0)
+		return false;
+	out[len - (sizeof(word) - 1)] = '\0';
+	return true;
+}
+
+int gpu_refuse_hmm(char *why, size_t why_size)
+{
+	snprintf(why, why_size,
+		 "kernels can reach all memory of their process here (set uvm_disable_hmm=1 for "
+		 "nvidia_uvm)");
+	return -EPERM;
+}
+
+int gpu_open(struct gpu **out, const char *whole_spec, struct output *output, char *why,
+	     size_t why_size)
+{
+	char spec[SPEC_SIZE];
+	bool allow_hmm = take_allow(whole_spec, spec, sizeof(spec));
 	int device;
 
 	if (is_cpu(spec))
-		return gpu_soft_open(out, spec + strlen(CPU_WORD), output, why, why_size);
+		return gpu_soft_open(out, spec + strlen(CPU_WORD), allow_hmm, output, why,
+				     why_size);
 	if (is_cuda(spec, &device))
-		return gpu_cuda_open(out, device, output, why, why_size);
+		return gpu_cuda_open(out, device, allow_hmm, output, why, why_size);
 	snprintf(why, why_size, "%s: no such GPU for programs (cpu, cuda:N)", spec);
 	return -EINVAL;
 }
 
-int gpu_describe(const char *spec, struct vgpu_device_page *page, struct worker_info *info,
+int gpu_describe(const char *whole_spec, struct vgpu_device_page *page, struct worker_info *info,
 		 char *why, size_t why_size)
 {
-	int device;
+	char spec[SPEC_SIZE];
+	bool allow_hmm = take_allow(whole_spec, spec, sizeof(spec));
+	int device, err;
 
 	memset(page, 0, sizeof(*page));
-	if (is_cpu(spec))
-		return gpu_soft_describe(spec + strlen(CPU_WORD), page, info, why, why_size);
-	if (is_cuda(spec, &device))
-		return gpu_cuda_describe(device, page, info, why, why_size);
-	snprintf(why, why_size, "%s: no such GPU for programs (cpu, cuda:N)", spec);
-	return -EINVAL;
+	if (is_cpu(spec)) {
+		err = gpu_soft_describe(spec + strlen(CPU_WORD), page, info, why, why_size);
+	} else if (is_cuda(spec, &device)) {
+		err = gpu_cuda_describe(device, page, info, why, why_size);
+	} else {
+		snprintf(why, why_size, "%s: no such GPU for programs (cpu, cuda:N)", spec);
+		err = -EINVAL;
+	}
+	/* The window is refused already: the program need not get as far as a channel. */
+	if (err == 0 && page->attributes[GPU_ATTRIBUTE_PAGEABLE_ACCESS] != 0 && !allow_hmm)
+		err = gpu_refuse_hmm(why, why_size);
+	return err;
 }
 
 bool gpu_is_sticky(CUresult result)

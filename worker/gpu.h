@@ -179,9 +179,13 @@ struct gpu {
 /*
  * Opens the GPU of a program's worker, with its context, and uses each feature once, so that no later
  * use needs a file. spec: "cuda:N", or "cpu" with switches behind it, one blank before each: those
- * of softgpu_switch_parse(), "memory=SIZE" (1M to 1T) and "processors=N".
- * output: where the text of kernels goes. why: a sentence on failure. Return: 0 or -errno.
+ * of softgpu_switch_parse(), "memory=SIZE" (1M to 1T) and "processors=N"; for tests "hmm" (reaches
+ * the host's memory), "mismatch" (-ELIBBAD), "library=PATH" (claims to have loaded that). A GPU that
+ * reaches the host's memory is refused, unless the last word is GPU_ALLOW_HMM.
+ * output: where the text of kernels goes. why: a sentence on failure. Return: 0 or -errno, as
+ * worker_hello has it.
  */
+#define GPU_ALLOW_HMM "allow-hmm"
 int gpu_open(struct gpu **out, const char *spec, struct output *output, char *why, size_t why_size);
 
 /*
@@ -192,13 +196,19 @@ int gpu_describe(const char *spec, struct vgpu_device_page *page, struct worker_
 		 char *why, size_t why_size);
 
 /* The instances; gpu_open() and gpu_describe() choose. words: what stands behind "cpu". */
-int gpu_soft_open(struct gpu **out, const char *words, struct output *output, char *why,
-		  size_t why_size);
+int gpu_soft_open(struct gpu **out, const char *words, bool allow_hmm, struct output *output,
+		  char *why, size_t why_size);
 int gpu_soft_describe(const char *words, struct vgpu_device_page *page, struct worker_info *info,
 		      char *why, size_t why_size);
-int gpu_cuda_open(struct gpu **out, int device, struct output *output, char *why, size_t why_size);
+int gpu_cuda_open(struct gpu **out, int device, bool allow_hmm, struct output *output, char *why,
+		  size_t why_size);
 int gpu_cuda_describe(int device, struct vgpu_device_page *page, struct worker_info *info,
 		      char *why, size_t why_size);
+
+#define GPU_ATTRIBUTE_PAGEABLE_ACCESS 88 /* CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS */
+
+/* For the instances: says in why that the GPU reaches the host's memory. Return: -EPERM. */
+int gpu_refuse_hmm(char *why, size_t why_size);
 
 /* Return: whether the result says that the context is lost for good. */
 bool gpu_is_sticky(CUresult result);

@@ -13,7 +13,6 @@
 #include "worker/gpu_cuda.h"
 #include "worker/output.h"
 
-#define ATTRIBUTE_PAGEABLE_ACCESS 88 /* CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS */
 #define PRIORITY_GREATEST (-5) /* as CUDA's documentation has it; no context is needed for it */
 #define PROBE 0x76677075u      /* any number that is not 0 */
 
@@ -81,6 +80,12 @@ static int find(struct gpu_cuda *cuda, int device, char *why, size_t why_size)
 			 count);
 		return -ENODEV;
 	}
+	if (result == CUDA_ERROR_SYSTEM_DRIVER_MISMATCH) {
+		snprintf(why, why_size,
+			 "the NVIDIA driver's library and its kernel module are of different "
+			 "versions: load the new module, or reboot");
+		return -ELIBBAD;
+	}
 	if (result == CUDA_SUCCESS)
 		result = cuda->calls.device_get(&cuda->device, device);
 	return result == CUDA_SUCCESS ? 0 : failed(cuda, "starting CUDA", result, why, why_size);
@@ -98,6 +103,7 @@ static int tell(struct gpu_cuda *cuda, struct worker_info *info, char *why, size
 		result = cuda->calls.device_memory(&memory_bytes, cuda->device);
 	if (result != CUDA_SUCCESS)
 		return failed(cuda, "asking the GPU what it is", result, why, why_size);
+	cuda_driver_file(&info->library);
 	info->executor = VGPU_EXECUTOR_CUDA;
 	info->driver_version = (uint32_t)version;
 	info->memory_mib = (uint32_t)(memory_bytes >> 20);
@@ -229,20 +235,8 @@ static int warm_up(struct gpu_cuda *cuda, char *why, size_t why_size)
 	return 0;
 }
 
-/*
- * Where the GPU reaches all memory of its process, a kernel could read and change the worker itself.
- */
-static int refuse_hmm(const struct gpu_cuda *cuda, char *why, size_t why_size)
-{
-	if (attribute(cuda, ATTRIBUTE_PAGEABLE_ACCESS) == 0)
-		return 0;
-	snprintf(why, why_size,
-		 "kernels can reach all memory of their process here (set uvm_disable_hmm=1 for "
-		 "nvidia_uvm)");
-	return -EPERM;
-}
-
-int gpu_cuda_open(struct gpu **out, int device, struct output *output, char *why, size_t why_size)
+int gpu_cuda_open(struct gpu **out, int device, bool allow_hmm, struct output *output, char *why,
+		  size_t why_size)
 {
 	struct gpu_cuda *cuda = calloc(1, sizeof(*cuda));
 	int err;
@@ -255,8 +249,12 @@ int gpu_cuda_open(struct gpu **out, int device, struct output *output, char *why
 	cuda->output = output;
 	pthread_mutex_init(&cuda->text_lock, NULL);
 	err = find(cuda, device, why, why_size);
-	if (err == 0)
-		err = refuse_hmm(cuda, why, why_size);
+	/*
+	 * Where the GPU reaches all memory of its process, a kernel could read and change the worker
+	 * itself. No context is taken for that answer.
+	 */
+	if (err == 0 && !allow_hmm && attribute(cuda, GPU_ATTRIBUTE_PAGEABLE_ACCESS) != 0)
+		err = gpu_refuse_hmm(why, why_size);
 	if (err == 0)
 		err = tell(cuda, &cuda->gpu.info, why, why_size);
 	if (err == 0)

@@ -13,8 +13,13 @@
 #include "worker/output.h"
 
 #define MEMORY_MOST (UINT64_C(8) << 30) /* unless the words say more */
-#define WORD_SIZE 64
+#define WORD_SIZE LIBRARY_PATH_SIZE
 #define DRIVER_VERSION 13000
+
+struct pretence {
+	bool hmm, mismatch;
+	struct library_stamp library;
+};
 
 static void on_output(void *owner, enum softgpu_output kind, const char *text, size_t bytes)
 {
@@ -56,8 +61,23 @@ static int read_word(struct softgpu_config *config, const char *word)
 	return softgpu_switch_parse(&config->switches, word);
 }
 
+/* What a worker on a real GPU may find, for tests. Return: 0, or -EINVAL: it is no such word. */
+static int read_pretence(struct pretence *pretence, const char *word)
+{
+	if (strcmp(word, "hmm") == 0)
+		pretence->hmm = true;
+	else if (strcmp(word, "mismatch") == 0)
+		pretence->mismatch = true;
+	else if (strncmp(word, "library=", 8) == 0)
+		library_stamp(&pretence->library, word + 8);
+	else
+		return -EINVAL;
+	return 0;
+}
+
 /* words: each with a blank before it. */
-static int read_words(struct softgpu_config *config, const char *words, char *why, size_t why_size)
+static int read_words(struct softgpu_config *config, struct pretence *pretence, const char *words,
+		      char *why, size_t why_size)
 {
 	char word[WORD_SIZE];
 
@@ -65,16 +85,21 @@ static int read_words(struct softgpu_config *config, const char *words, char *wh
 		size_t len = strcspn(words, " ");
 
 		snprintf(word, sizeof(word), "%.*s", (int)len, words);
-		if (len >= sizeof(word) || read_word(config, word) != 0) {
+		if (len >= sizeof(word) ||
+		    (read_pretence(pretence, word) != 0 && read_word(config, word) != 0)) {
 			snprintf(why, why_size,
 				 "%s: softgpu has no such switch (memory=, processors=, "
-				 "block-free, queue=, fault-late, slow-copy, no-write-values)",
+				 "block-free, queue=, fault-late, slow-copy, no-write-values, "
+				 "hmm, mismatch, library=)",
 				 word);
 			return -EINVAL;
 		}
 		words += len;
 	}
-	return 0;
+	if (!pretence->mismatch)
+		return 0;
+	snprintf(why, why_size, "softgpu shall imitate a driver whose parts do not match");
+	return -ELIBBAD;
 }
 
 static void tell(struct softgpu *device, struct worker_info *info)
@@ -97,9 +122,10 @@ static void tell(struct softgpu *device, struct worker_info *info)
 	snprintf(info->name, sizeof(info->name), "%s", about.name);
 }
 
-int gpu_soft_open(struct gpu **out, const char *words, struct output *output, char *why,
-		  size_t why_size)
+int gpu_soft_open(struct gpu **out, const char *words, bool allow_hmm, struct output *output,
+		  char *why, size_t why_size)
 {
+	struct pretence pretence = { 0 };
 	struct softgpu_config config = { .memory_bytes = usual_memory_bytes() };
 	struct gpu_soft *soft = calloc(1, sizeof(*soft));
 	enum softgpu_result result;
@@ -112,12 +138,15 @@ int gpu_soft_open(struct gpu **out, const char *words, struct output *output, ch
 	soft->gpu.ops = &gpu_soft_ops;
 	soft->output = output;
 	config.host = surroundings(soft);
-	err = read_words(&config, words, why, why_size);
+	err = read_words(&config, &pretence, words, why, why_size);
 	soft->gpu.writes_values = !config.switches.no_write_values;
+	if (err == 0 && pretence.hmm && !allow_hmm)
+		err = gpu_refuse_hmm(why, why_size);
 	if (err == 0) {
 		result = softgpu_open(&config, &soft->device);
 		if (result == SOFTGPU_SUCCESS) {
 			tell(soft->device, &soft->gpu.info);
+			soft->gpu.info.library = pretence.library;
 			*out = &soft->gpu;
 			return 0;
 		}
@@ -152,9 +181,10 @@ int gpu_soft_describe(const char *words, struct vgpu_device_page *page, struct w
 		.memory_bytes = usual_memory_bytes(),
 		.host = softgpu_host_default(),
 	};
+	struct pretence pretence = { 0 };
 	struct softgpu *device;
 	enum softgpu_result result;
-	int err = read_words(&config, words, why, why_size);
+	int err = read_words(&config, &pretence, words, why, why_size);
 
 	if (err != 0)
 		return err;
@@ -165,6 +195,8 @@ int gpu_soft_describe(const char *words, struct vgpu_device_page *page, struct w
 	}
 	describe(device, page);
 	tell(device, info);
+	page->attributes[GPU_ATTRIBUTE_PAGEABLE_ACCESS] = pretence.hmm;
+	info->library = pretence.library;
 	softgpu_close(device);
 	return 0;
 }

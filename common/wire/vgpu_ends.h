@@ -30,7 +30,8 @@
 	X(24, NO_CONFINEMENT, "no-confinement", 802,                                                  \
 	  "the host cannot confine the program's worker (vgpuadm doctor says what is missing)")       \
 	X(25, DRIVER_MISMATCH, "driver-mismatch", 803,                                                \
-	  "the host's NVIDIA driver was changed (vgpuadm doctor says more)")                          \
+	  "the host's NVIDIA driver was changed: its library and its kernel module differ (on the "   \
+	  "host: load the new module, or reboot)")                                                    \
 	X(26, WORKER_NOT_STARTED, "worker-not-started", 46,                                           \
 	  "the host could not start a worker for the program (see vgpud's log)")                      \
 	X(27, MIGRATING, "migrating", 46, "the VM is being migrated")                                 \
@@ -67,7 +68,10 @@
 	X(46, NO_ANSWER, "no-answer", 46,                                                             \
 	  "vgpud does not answer (on the host: vgpuadm status, systemctl status vgpud)")              \
 	X(47, LEDGER_FULL, "ledger-full", 46,                                                         \
-	  "vgpud cannot record that the program runs (on the host: vgpuadm status)")
+	  "vgpud cannot record that the program runs (on the host: vgpuadm status)")                  \
+	X(48, HMM, "hmm", 802,                                                                        \
+	  "a kernel could reach all memory of the program's worker on this host (uvm_disable_hmm=1 "  \
+	  "for nvidia_uvm, or allow_hmm = yes in vgpud.conf)")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

@@ -221,6 +221,57 @@ class Spares(ProgramsCase):
         self.assertEqual(self.spares(), 2)
 
 
+class Drivers(ProgramsCase):
+    """What a real GPU's driver may do to a host, as softgpu imitates it."""
+
+    SETTINGS = settings(spares=1)
+
+    def restart(self, text):
+        self.assertEqual(self.vgpud.stop(), 0)
+        (self.vgpud.directory / "vgpud.conf").write_text(text)
+        self.vgpud.start()
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+
+    def trouble(self):
+        found = [row for row in self.admin.rows("checks") if row["check"] == "programs' workers"]
+        return found[0] if found else None
+
+    def refused_everywhere(self, end):
+        client = self.connect()
+        self.assertEqual(client.give_window(), (0, end))
+        self.refused(client, end)
+        return wait_until(self.trouble, "doctor to name it")
+
+    def test_a_gpu_that_reaches_the_hosts_memory(self):
+        self.restart(settings(spares=1, softgpu_switches="hmm"))
+        row = self.refused_everywhere(End.HMM)
+        self.assertIn("uvm_disable_hmm=1", row["remedy"])
+        self.restart(settings(spares=1, softgpu_switches="hmm", allow_hmm="yes"))
+        self.running()
+        self.assertIsNone(self.trouble())
+
+    def test_a_driver_whose_parts_differ(self):
+        self.restart(settings(spares=1, softgpu_switches="mismatch"))
+        row = self.refused_everywhere(End.DRIVER_MISMATCH)
+        self.assertIn("reboot", row["remedy"])
+
+    def test_an_upgrade_of_the_driver(self):
+        library = self.vgpud.directory / "libcuda.so.1"
+        library.write_text("550")
+        self.restart(settings(spares=1, softgpu_switches=f"library={library}"))
+        runs = self.running()
+        wait_until(lambda: self.admin.row("status")["program_spares"] == 1, "a spare")
+        before = set(self.workers())
+        other = self.vgpud.directory / "new"
+        other.write_text("580")
+        other.rename(library)
+        wait_until(lambda: self.admin.row("status")["program_spares"] == 1 and len(set(self.workers()) - before) == 1, "another spare")
+        self.assertIn(b"libcuda.so.1 was replaced: starting spare workers", self.vgpud.log.read_bytes())
+        self.assertEqual(len(self.rows()), 1)  # what runs goes on
+        self.running()
+        self.assertEqual(runs.close_channel(), (0, State.CLOSED, End.NONE))
+
+
 class Limits(ProgramsCase):
     def test_max_programs(self):
         self.admin.row("set-max-programs", vm="t1", max_programs="2")

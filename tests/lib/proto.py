@@ -80,6 +80,7 @@ class End(IntEnum):
     WINDOW_BAD = 22
     NO_DEVICE = 23
     NO_CONFINEMENT = 24
+    DRIVER_MISMATCH = 25
     WORKER_NOT_STARTED = 26
     DRAINING = 28
     KILLED = 29
@@ -89,6 +90,7 @@ class End(IntEnum):
     LAYOUT = 36
     SWITCHED_OFF = 37
     LEDGER_FULL = 47
+    HMM = 48
 
 
 class Priority(IntEnum):

@@ -99,19 +99,34 @@ static bool any_allowed(const struct broker *broker)
 	return false;
 }
 
+static const char *remedy_of(enum vgpu_end end)
+{
+	switch (end) {
+	case VGPU_END_HMM:
+		return "options nvidia_uvm uvm_disable_hmm=1 in /etc/modprobe.d, and load the "
+		       "module again; or allow_hmm = yes (vgpud.conf(5)), where all programs may "
+		       "see each other's data";
+	case VGPU_END_DRIVER_MISMATCH:
+		return "unload the kernel modules nvidia_uvm and nvidia and load them again, or "
+		       "reboot";
+	default:
+		return "see vgpud's log; vgpuadm pools tells whether requests run there";
+	}
+}
+
 static void check_workers(struct admin_call *call)
 {
 	const struct programs *programs = call->daemon->programs;
-	const char *executor, *trouble;
+	struct programs_trouble trouble;
 
-	for (unsigned i = 0; programs_trouble(programs, i, &executor, &trouble); i++) {
+	for (unsigned i = 0; programs_trouble(programs, i, &trouble); i++) {
 		char text[WORKER_WHY_SIZE + 64];
 
-		if (trouble == NULL)
+		if (trouble.why == NULL)
 			continue;
-		snprintf(text, sizeof(text), "no worker can start on %s: %s", executor, trouble);
-		checks_row(call, "programs' workers", CHECK_ERROR, text,
-			   "see vgpud's log; vgpuadm pools tells whether requests run there");
+		snprintf(text, sizeof(text), "no worker can start on %s: %s", trouble.executor,
+			 trouble.why);
+		checks_row(call, "programs' workers", CHECK_ERROR, text, remedy_of(trouble.end));
 	}
 }
 

@@ -71,6 +71,9 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "programs_unconfined", programs_unconfined, "no", LIVE,
 		"yes: run guests' programs although their workers cannot be confined on this host",
 		CHOICE("no", "yes")),
+	SETTING("vgpud", "allow_hmm", allow_hmm, "no", RESTART,
+		"yes: run guests' programs although the GPU reaches all memory of their workers",
+		CHOICE("no", "yes")),
 	SETTING("vgpud", "worker_poll_us", worker_poll_us, "200", LIVE,
 		"a program's worker polls for commands so long before it sleeps; 0: never",
 		NUMBER(0, 10000)),
@@ -277,7 +280,8 @@ static bool set_text(const struct conf_setting *setting, char *field, const char
 	if (setting->type == CONF_USER && (text[0] == '\0' || !name_ok(text)))
 		return false;
 	if (setting->type == CONF_SWITCHES &&
-	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-= ") != len)
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-=/._ ") !=
+		    len)
 		return false;
 	if (setting->type == CONF_PATH && !path_ok(text))
 		return false;
@@ -320,7 +324,7 @@ static void expected(const struct conf_setting *setting, char *out, size_t size)
 			 setting->most - 1);
 		break;
 	case CONF_SWITCHES:
-		snprintf(out, size, "words of a-z, 0-9, - and =, at most %" PRIu64 " bytes",
+		snprintf(out, size, "words of letters, digits and -=/._, at most %" PRIu64 " bytes",
 			 setting->most - 1);
 		break;
 	case CONF_PATH:

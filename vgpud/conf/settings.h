@@ -21,7 +21,7 @@ enum conf_type {
 	CONF_GROUP,	  /* char[]: a group of this host, or nothing */
 	CONF_USER,	  /* char[]: a user of this host */
 	CONF_PATH,	  /* char[]: a directory */
-	CONF_SWITCHES,	  /* char[]: words of letters, digits, - and =, or nothing */
+	CONF_SWITCHES,	  /* char[]: words of letters, digits and -=/._, or nothing */
 	CONF_PATH_OR_NONE /* char[]: a directory, or nothing */
 };
 
@@ -37,7 +37,7 @@ struct conf_setting {
 	const char *what;
 };
 
-#define CONF_SETTING_NUM 35
+#define CONF_SETTING_NUM 36
 extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
 
 /*

@@ -39,6 +39,7 @@ struct describe {
 	sd_event_source *timer; /* of the start, of the job, or of the next start */
 	uint64_t retry_ns;
 	char trouble[WORKER_WHY_SIZE];
+	enum vgpu_end trouble_end;
 };
 
 static void go_on(struct describe *describe);
@@ -101,14 +102,15 @@ static void end_process(struct describe *describe)
 	describe->dying_num++;
 }
 
-static void fail_start(struct describe *describe, const char *why)
+static void fail_start(struct describe *describe, enum vgpu_end end, const char *why)
 {
+	describe->trouble_end = end;
 	if (strcmp(describe->trouble, why) != 0)
 		log_error("the process that describes GPUs to programs (%s) cannot start: %s",
 			  describe->argument, why);
 	snprintf(describe->trouble, sizeof(describe->trouble), "%s", why);
 	describe->retry_ns = util_now_ns() + RETRY_NS;
-	refuse_all(describe, VGPU_END_NO_DEVICE);
+	refuse_all(describe, end);
 }
 
 static void fail_job(struct describe *describe, const char *what)
@@ -117,6 +119,14 @@ static void fail_job(struct describe *describe, const char *what)
 		    describe->process->pid, describe->argument, what);
 	end_process(describe);
 	lose_current(describe);
+}
+
+/* A window without a describer has no GPU, whatever the reason is, unless there is a name for it. */
+static enum vgpu_end end_of(int error)
+{
+	enum vgpu_end end = process_end_of(error);
+
+	return end == VGPU_END_WORKER_NOT_STARTED ? VGPU_END_NO_DEVICE : end;
 }
 
 static void on_hello(struct describe *describe)
@@ -128,9 +138,10 @@ static void on_hello(struct describe *describe)
 		return;
 	if (result < 0) {
 		end_process(describe);
-		fail_start(describe, hello.why);
+		fail_start(describe, end_of(result), hello.why);
 		return;
 	}
+	describe->process->library = hello.info.library;
 	describe->ready = true;
 	describe->trouble[0] = '\0';
 }
@@ -178,7 +189,8 @@ static void start(struct describe *describe)
 
 	if (err != 0) {
 		describe->process = NULL;
-		fail_start(describe, err == -EMFILE ? DESCRIPTORS_REMEDY : strerror(-err));
+		fail_start(describe, VGPU_END_NO_DEVICE,
+			   err == -EMFILE ? DESCRIPTORS_REMEDY : strerror(-err));
 		return;
 	}
 	process_listen(describe->process, on_heard, describe);
@@ -206,6 +218,12 @@ static void go_on(struct describe *describe)
 		sd_event_source_set_enabled(describe->timer, SD_EVENT_OFF);
 	if (TAILQ_EMPTY(&describe->jobs))
 		return;
+	/* After an upgrade of the driver it would tell of the last one. */
+	if (describe->ready && !describe->busy && library_is_other(&describe->process->library)) {
+		log_info("%s was replaced: starting another process to describe GPUs (%s)",
+			 describe->process->library.path, describe->argument);
+		end_process(describe);
+	}
 	if (describe->process == NULL) {
 		if (now_ns < describe->retry_ns)
 			set_timer(describe, describe->retry_ns);
@@ -229,7 +247,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 		on_state(describe);
 	if (describe->process != NULL && !describe->ready) {
 		end_process(describe);
-		fail_start(describe,
+		fail_start(describe, VGPU_END_NO_DEVICE,
 			   "it was not ready in time and was killed; the driver may hang");
 	} else if (describe->process != NULL && describe->busy) {
 		fail_job(describe, "did not answer in time");
@@ -264,6 +282,11 @@ void describe_cancel(struct describe_job *job)
 const char *describe_trouble(const struct describe *describe)
 {
 	return describe->trouble[0] != '\0' ? describe->trouble : NULL;
+}
+
+enum vgpu_end describe_trouble_end(const struct describe *describe)
+{
+	return describe->trouble[0] != '\0' ? describe->trouble_end : VGPU_END_NONE;
 }
 
 /* --- its life --- */

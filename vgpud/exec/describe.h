@@ -52,4 +52,7 @@ void describe_cancel(struct describe_job *job);
 /* Return: why the process cannot start, NULL: it can. */
 const char *describe_trouble(const struct describe *describe);
 
+/* Return: what a program is told while there is such trouble. */
+enum vgpu_end describe_trouble_end(const struct describe *describe);
+
 #endif

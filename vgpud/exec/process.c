@@ -191,9 +191,24 @@ int process_greet(struct process *process, struct worker_hello *hello)
 	}
 	hello->why[sizeof(hello->why) - 1] = '\0';
 	hello->info.name[sizeof(hello->info.name) - 1] = '\0';
+	hello->info.library.path[sizeof(hello->info.library.path) - 1] = '\0';
 	if (hello->error != 0)
 		return hello->error < 0 ? hello->error : -EPROTO;
 	return 1;
+}
+
+enum vgpu_end process_end_of(int error)
+{
+	switch (error) {
+	case -ENODEV:
+		return VGPU_END_NO_DEVICE;
+	case -EPERM:
+		return VGPU_END_HMM;
+	case -ELIBBAD:
+		return VGPU_END_DRIVER_MISMATCH;
+	default:
+		return VGPU_END_WORKER_NOT_STARTED;
+	}
 }
 
 int process_submit(struct process *process, const struct worker_job *job)

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "common/wire/vgpu_ends.h"
 #include "common/worker_wire.h"
 #include "proc/spawn_wire.h"
 #include "vgpud/exec/output.h"
@@ -26,20 +27,21 @@ typedef void process_buried(struct process *process, void *arg);
  * either is enough. A process that the worker started may hold the socket open; a worker that is
  * stuck in the driver closes the socket long before it ends.
  *
- * Only process.c writes the fields, except link and ready_ns.
+ * Only process.c writes the fields, except link, ready_ns and library.
  */
 struct process {
 	TAILQ_ENTRY(process) link; /* among its executor's dying */
 	pid_t pid;
-	int fd;			/* our end of its socket; -1: closed */
-	bool ended;		/* it was reaped: the pid may belong to another process */
-	bool deaf;		/* it takes no job any more */
-	uint64_t ready_ns;	/* its owner's: when it said hello */
-	sd_event_source *io;	/* of fd */
-	sd_event_source *child; /* of pid */
-	sd_event_source *end;	/* calls heard() from the loop until process_close() */
-	struct output output;	/* its standard error */
-	process_heard *heard;	/* NULL: closed */
+	int fd;			      /* our end of its socket; -1: closed */
+	bool ended;		      /* it was reaped: the pid may belong to another process */
+	bool deaf;		      /* it takes no job any more */
+	uint64_t ready_ns;	      /* its owner's: when it said hello */
+	struct library_stamp library; /* its owner's: the driver's library that it loaded */
+	sd_event_source *io;	      /* of fd */
+	sd_event_source *child;	      /* of pid */
+	sd_event_source *end;	      /* calls heard() from the loop until process_close() */
+	struct output output;	      /* its standard error */
+	process_heard *heard;	      /* NULL: closed */
 	void *heard_arg;
 	process_buried *buried;
 	void *buried_arg;
@@ -66,6 +68,9 @@ void process_listen(struct process *process, process_heard *heard, void *arg);
  * hello->why says. With 1, hello->why tells what `auto` could not use, or is empty.
  */
 int process_greet(struct process *process, struct worker_hello *hello);
+
+/* error: -errno from process_greet(). Return: what a program is told for it. */
+enum vgpu_end process_end_of(int error);
 
 /*
  * Sends a job. Return: 0; -EAGAIN: its socket is full; else -errno: it takes no job any more. Then

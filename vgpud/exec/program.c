@@ -190,7 +190,7 @@ static void on_hello(struct program *program)
 	}
 	tame(hello.why, sizeof(hello.why));
 	complain("worker %d of a program cannot run: %s", program->process->pid, hello.why);
-	lose(program, result == -ENODEV ? VGPU_END_NO_DEVICE : VGPU_END_WORKER_NOT_STARTED, 0);
+	lose(program, process_end_of(result), 0);
 }
 
 static void on_heard(struct process *process, void *arg)

@@ -41,7 +41,9 @@ struct spares {
 	uint64_t deadline_ns; /* of the one that is starting */
 	uint64_t retry_ns;    /* none is started before */
 	uint64_t backoff_ns;
+	sd_event_source *look;	       /* at the driver's library, while there are spares of it */
 	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
+	enum vgpu_end trouble_end;
 };
 
 static void refill(struct spares *spares);
@@ -89,8 +91,9 @@ static void wait_for_next(struct spares *spares)
 }
 
 /* Logs why workers cannot start, when the reason is a new one. */
-static void note_trouble(struct spares *spares, const char *why)
+static void note_trouble(struct spares *spares, enum vgpu_end end, const char *why)
 {
+	spares->trouble_end = end;
 	if (strcmp(spares->trouble, why) != 0)
 		log_error("no worker for programs (%s) can start: %s; trying again",
 			  spares->argument, why);
@@ -111,7 +114,13 @@ static void on_spare_heard(struct process *process, void *arg)
 	refill(spares);
 }
 
-static void on_ready(struct spares *spares)
+static void look_later(struct spares *spares)
+{
+	sd_event_source_set_time_relative(spares->look, spares->settings->look_ns / UTIL_NS_PER_US);
+	sd_event_source_set_enabled(spares->look, SD_EVENT_ONESHOT);
+}
+
+static void on_ready(struct spares *spares, const struct worker_hello *hello)
 {
 	struct process *process = spares->starting;
 
@@ -120,9 +129,12 @@ static void on_ready(struct spares *spares)
 	spares->trouble[0] = '\0';
 	spares->backoff_ns = 0;
 	process->ready_ns = util_now_ns();
+	process->library = hello->info.library;
 	process_listen(process, on_spare_heard, spares);
 	TAILQ_INSERT_TAIL(&spares->ready, process, link);
 	spares->ready_num++;
+	if (process->library.path[0] != '\0')
+		look_later(spares);
 }
 
 static void end_starting(struct spares *spares)
@@ -140,11 +152,11 @@ static bool hear_hello(struct spares *spares)
 	if (result == 0)
 		return false;
 	if (result > 0) {
-		on_ready(spares);
+		on_ready(spares, &hello);
 		return true;
 	}
 	end_starting(spares);
-	note_trouble(spares, hello.why);
+	note_trouble(spares, process_end_of(result), hello.why);
 	return true;
 }
 
@@ -164,7 +176,8 @@ static void start(struct spares *spares)
 
 	if (err != 0) {
 		spares->starting = NULL;
-		note_trouble(spares, err == -EMFILE ? DESCRIPTORS_REMEDY : strerror(-err));
+		note_trouble(spares, VGPU_END_WORKER_NOT_STARTED,
+			     err == -EMFILE ? DESCRIPTORS_REMEDY : strerror(-err));
 		return;
 	}
 	process_listen(spares->starting, on_start_heard, spares);
@@ -201,12 +214,39 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 	if (spares->starting != NULL && util_now_ns() >= spares->deadline_ns &&
 	    !hear_hello(spares)) {
 		end_starting(spares);
-		note_trouble(spares,
+		note_trouble(spares, VGPU_END_WORKER_NOT_STARTED,
 			     "a worker was not ready in time and was killed; the driver may "
 			     "hang (a longer start_deadline_ms if it is only slow)");
 	}
 	/* While killed workers keep a place, their burial goes on with it. */
 	if (spares->dying_num < DYING_MAX || spares->starting != NULL)
+		refill(spares);
+	return 0;
+}
+
+/* Replaces spares whose driver's library is another file now. */
+static int on_look(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct spares *spares = arg;
+	struct process *process, *next;
+	bool any = false, replaced = false;
+
+	(void)source;
+	(void)usec;
+	for (process = TAILQ_FIRST(&spares->ready); process != NULL; process = next) {
+		next = TAILQ_NEXT(process, link);
+		any |= process->library.path[0] != '\0';
+		if (!library_is_other(&process->library))
+			continue;
+		if (!replaced)
+			log_info("%s was replaced: starting spare workers (%s) with the new one",
+				 process->library.path, spares->argument);
+		replaced = true;
+		end_ready(spares, process);
+	}
+	if (any)
+		look_later(spares);
+	if (replaced)
 		refill(spares);
 	return 0;
 }
@@ -246,6 +286,11 @@ const char *spares_trouble(const struct spares *spares)
 	return spares->trouble[0] != '\0' ? spares->trouble : NULL;
 }
 
+enum vgpu_end spares_trouble_end(const struct spares *spares)
+{
+	return spares->trouble[0] != '\0' ? spares->trouble_end : VGPU_END_NONE;
+}
+
 /* --- their life --- */
 
 int spares_new(struct spares **out, sd_event *event, const char *argument,
@@ -265,6 +310,11 @@ int spares_new(struct spares **out, sd_event *event, const char *argument,
 				TIMER_ACCURACY_USEC, on_time, spares);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(spares->timer, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_time(event, &spares->look, CLOCK_MONOTONIC, UINT64_MAX, 0,
+					on_look, spares);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(spares->look, SD_EVENT_OFF);
 	if (err < 0) {
 		spares_free(spares);
 		return err;
@@ -288,6 +338,7 @@ void spares_free(struct spares *spares)
 	if (spares == NULL)
 		return;
 	sd_event_source_disable_unref(spares->timer);
+	sd_event_source_disable_unref(spares->look);
 	if (spares->starting != NULL)
 		process_abandon(spares->starting);
 	abandon_all(&spares->ready);

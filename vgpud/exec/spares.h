@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "common/wire/vgpu_ends.h"
 #include "common/worker_wire.h"
 #include "vgpud/exec/process.h"
 
@@ -15,6 +16,9 @@
  * The spares of one executor. A spare has its GPU's context ready, so that a program which takes it
  * starts sooner than it would natively. They are started one after another; a program that finds
  * none starts a worker for itself, at once.
+ *
+ * An upgrade of the driver replaces the library that a spare has loaded. What the spare has still
+ * fits the old kernel module alone, so such spares are replaced.
  */
 struct spares;
 
@@ -22,6 +26,7 @@ struct spares;
 struct spares_settings {
 	unsigned num;		    /* to keep ready for each executor, at most SPARES_MAX */
 	uint64_t start_deadline_ns; /* of a worker: until it is ready */
+	uint64_t look_ns;	    /* how often to look whether the driver was replaced */
 };
 
 #define SPARES_MAX 16
@@ -50,5 +55,8 @@ struct process *spares_take(struct spares *spares);
 unsigned spares_ready(const struct spares *spares);
 const char *spares_argument(const struct spares *spares);
 const char *spares_trouble(const struct spares *spares);
+
+/* Return: what a program is told while there is such trouble. */
+enum vgpu_end spares_trouble_end(const struct spares *spares);
 
 #endif

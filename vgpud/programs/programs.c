@@ -18,6 +18,7 @@
 #include "vgpud/programs/programs_private.h"
 
 #define DESCRIBE_DEADLINE_NS (30 * UTIL_NS_PER_S)
+#define DRIVER_LOOK_NS (3 * UTIL_NS_PER_S)
 
 /* --- what an executor needs for programs --- */
 
@@ -26,6 +27,7 @@ static void follow_gpu(struct gear *gear, const struct conf *conf)
 	gear->spares_settings = (struct spares_settings){
 		.num = conf->gpu[gear->gpu].spares,
 		.start_deadline_ns = conf->start_deadline_ms * UTIL_NS_PER_MS,
+		.look_ns = DRIVER_LOOK_NS,
 	};
 }
 
@@ -46,12 +48,14 @@ static void follow_conf(struct programs *programs)
 /* The argument of the roles vgpud-program and vgpud-describe: worker/program.c reads it. */
 static void make_argument(const struct conf *conf, const char *executor, char *out, size_t size)
 {
+	const char *allow = conf->allow_hmm ? " allow-hmm" : "";
+
 	if (strcmp(executor, "cpu") == 0)
-		snprintf(out, size, "%s memory=%" PRIu64 "%s%s", executor,
+		snprintf(out, size, "%s memory=%" PRIu64 "%s%s%s", executor,
 			 conf_softgpu_memory(conf), conf->softgpu_switches[0] != '\0' ? " " : "",
-			 conf->softgpu_switches);
+			 conf->softgpu_switches, allow);
 	else
-		snprintf(out, size, "%s", executor);
+		snprintf(out, size, "%s%s", executor, allow);
 }
 
 static void free_gear(struct gear *gear)
@@ -448,8 +452,7 @@ unsigned programs_spares(const struct programs *programs)
 	return num;
 }
 
-bool programs_trouble(const struct programs *programs, unsigned index, const char **executor,
-		      const char **trouble)
+bool programs_trouble(const struct programs *programs, unsigned index, struct programs_trouble *out)
 {
 	const struct gear *gear;
 
@@ -458,10 +461,13 @@ bool programs_trouble(const struct programs *programs, unsigned index, const cha
 			break;
 	if (gear == NULL)
 		return false;
-	*executor = gear->executor;
-	*trouble = spares_trouble(gear->spares);
-	if (*trouble == NULL)
-		*trouble = describe_trouble(gear->describe);
+	out->executor = gear->executor;
+	out->why = spares_trouble(gear->spares);
+	out->end = spares_trouble_end(gear->spares);
+	if (out->why == NULL) {
+		out->why = describe_trouble(gear->describe);
+		out->end = describe_trouble_end(gear->describe);
+	}
 	return true;
 }
 

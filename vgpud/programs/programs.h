@@ -104,12 +104,16 @@ bool channel_is_stopped(const struct channel *channel);
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);
 
-/*
- * About the executors that programs have used, by a number from 0. *executor: its name. *trouble: why
- * no worker can start there, NULL: one can. Return: false: there are no more.
- */
-bool programs_trouble(const struct programs *programs, unsigned index, const char **executor,
-		      const char **trouble);
+/* About an executor that programs have used. */
+struct programs_trouble {
+	const char *executor; /* "cpu", "cuda:0" */
+	const char *why;      /* no worker can start there; NULL: one can */
+	enum vgpu_end end;    /* what programs are told for it */
+};
+
+/* index: from 0. Return: false: there are no more. */
+bool programs_trouble(const struct programs *programs, unsigned index,
+		      struct programs_trouble *out);
 
 /* Return: how many spares are ready for programs, of all executors. */
 unsigned programs_spares(const struct programs *programs);

@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 
+#include "common/library.h"
 #include "common/wire/vgpu_ends.h"
 #include "tests/unit/exec/double.h"
 
@@ -14,6 +15,8 @@
  *   good          does all that it shall
  *   refuses, ends, hangs   as in double.h
  *   nodev         its hello says that there is no GPU
+ *   hmm, mismatch   and that kernels reach its memory, that the driver's parts do not match
+ *   library=PATH  good; it has loaded that file
  *   early         says BOUND before it has a program
  *   unbound       is told of a program and says nothing
  *   dies-bound    dies when it is told of one; a describer: with each window
@@ -116,6 +119,12 @@ static inline int program_double_main(const char *how)
 		hello.error = -EIO;
 	if (strcmp(how, "nodev") == 0)
 		hello.error = -ENODEV;
+	if (strcmp(how, "hmm") == 0)
+		hello.error = -EPERM;
+	if (strcmp(how, "mismatch") == 0)
+		hello.error = -ELIBBAD;
+	if (strncmp(how, "library=", 8) == 0)
+		library_stamp(&hello.info.library, how + 8);
 	snprintf(hello.why, sizeof(hello.why), "%s", hello.error != 0 ? "it does not want to" : "");
 	send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
 	if (strcmp(how, "early") == 0)

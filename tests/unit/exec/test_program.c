@@ -333,6 +333,92 @@ static void spares_that_cannot_start(void **state)
 	settings.start_deadline_ns = 60 * UTIL_NS_PER_S;
 }
 
+static void replace_file(const char *path)
+{
+	char other[64];
+	int fd;
+
+	snprintf(other, sizeof(other), "%s.new", path);
+	fd = open(other, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(rename(other, path), 0);
+}
+
+/* An upgrade of the driver: spares that have the last one's library are replaced, programs run on. */
+static void spares_of_a_driver_that_was_replaced(void **state)
+{
+	char path[] = "/tmp/vgpu-library.XXXXXX", how[64];
+	int fd = mkstemp(path);
+	struct process *taken;
+	struct guest guest;
+	pid_t old;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(how, sizeof(how), "library=%s", path);
+	settings.num = 1;
+	settings.look_ns = UTIL_NS_PER_MS;
+	open_guest(&guest, how);
+	spares_want(guest.spares, true);
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 1));
+	start_patient(&guest);
+	assert_true(DOUBLE_UNTIL(guest.bound == 1 && spares_ready(guest.spares) == 1));
+	replace_file(path);
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 0));
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 1));
+	assert_int_equal(guest.ending, 0);
+	/* The new one stays while nothing changes; one that is gone is another, too. */
+	taken = spares_take(guest.spares);
+	assert_non_null(taken);
+	old = taken->pid;
+	assert_false(library_is_other(&taken->library));
+	process_abandon(taken);
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 1));
+	unlink(path);
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 0));
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 1));
+	taken = spares_take(guest.spares);
+	assert_int_not_equal(taken->pid, old);
+	process_abandon(taken);
+	program_end(guest.program);
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	close_guest(&guest);
+	settings.num = 0;
+}
+
+/* What keeps workers from starting has a name that programs are told, and doctor. */
+static void troubles_that_have_a_name(void **state)
+{
+	static const struct {
+		const char *how;
+		enum vgpu_end end;
+	} cases[] = {
+		{ "nodev", VGPU_END_NO_DEVICE },
+		{ "hmm", VGPU_END_HMM },
+		{ "mismatch", VGPU_END_DRIVER_MISMATCH },
+		{ "refuses", VGPU_END_WORKER_NOT_STARTED },
+	};
+
+	(void)state;
+	settings.num = 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct guest guest;
+
+		open_guest(&guest, cases[i].how);
+		spares_want(guest.spares, true);
+		assert_int_equal(spares_trouble_end(guest.spares), VGPU_END_NONE);
+		assert_true(DOUBLE_UNTIL(spares_trouble(guest.spares) != NULL));
+		assert_int_equal(spares_trouble_end(guest.spares), cases[i].end);
+		start_patient(&guest);
+		assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+		assert_int_equal(guest.why, cases[i].end);
+		close_guest(&guest);
+	}
+	settings.num = 0;
+}
+
 /* --- the process that describes windows --- */
 
 struct scene {
@@ -497,6 +583,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(programs_that_find_no_spare),
 		cmocka_unit_test(a_spare_that_dies_or_speaks_is_replaced_later),
 		cmocka_unit_test(spares_that_cannot_start),
+		cmocka_unit_test(spares_of_a_driver_that_was_replaced),
+		cmocka_unit_test(troubles_that_have_a_name),
 		cmocka_unit_test(windows_are_described_in_turn),
 		cmocka_unit_test(a_window_that_is_not_wanted_any_more),
 		cmocka_unit_test(a_process_that_dies_with_windows),

@@ -146,6 +146,12 @@ const char *spares_trouble(const struct spares *spares)
 	return NULL;
 }
 
+enum vgpu_end spares_trouble_end(const struct spares *spares)
+{
+	(void)spares;
+	return VGPU_END_NONE;
+}
+
 /* --- exec/describe.h --- */
 
 struct describe {
@@ -198,6 +204,12 @@ const char *describe_trouble(const struct describe *describe)
 {
 	(void)describe;
 	return NULL;
+}
+
+enum vgpu_end describe_trouble_end(const struct describe *describe)
+{
+	(void)describe;
+	return VGPU_END_NONE;
 }
 
 /* --- link/peer.h --- */

@@ -5,10 +5,12 @@
 
 #include "worker/gpu.h"
 
-int gpu_cuda_open(struct gpu **out, int device, struct output *output, char *why, size_t why_size)
+int gpu_cuda_open(struct gpu **out, int device, bool allow_hmm, struct output *output, char *why,
+		  size_t why_size)
 {
 	(void)out;
 	(void)device;
+	(void)allow_hmm;
 	(void)output;
 	(void)why;
 	(void)why_size;

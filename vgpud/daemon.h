@@ -121,6 +121,12 @@ int daemon_drain_sync(struct aside **out, struct daemon *daemon, void (*done)(vo
 /* Return: requests and programs that are here: a drain waits until there are none. */
 unsigned daemon_live(const struct daemon *daemon);
 
+/*
+ * Lets no new programs onto a GPU (index in conf->gpu), or lets them again. It outlives restarts.
+ * Return: 0, or -errno: it could not be written down, and nothing has changed.
+ */
+int daemon_drain_gpu(struct daemon *daemon, unsigned gpu, bool drain);
+
 /* Ends a drain. Return: 0, or -errno: its file could not be removed, and nothing has changed. */
 int daemon_drain_end(struct daemon *daemon);
 

@@ -64,6 +64,7 @@ ANSWERS = {
     "drain": [{"draining": True, "ended": 3, "waited_ns": 1_500_000_000}],
     "cancel": [{"id": 5000, "vm": "vm2", "was": "waiting"}],
     "usage": lambda _: ([USED], WINDOW), "programs": [PROGRAM], "kill_program": [PROGRAM],
+    "drain_gpu": [{"gpu": "0", "draining": True, "programs": 2, "changed": True}],
     "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
     "set_max_programs": [{**CHANGE, "what": "max-programs", "old": "16", "new": "4"}],
     "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6}], BLAMED)
@@ -78,6 +79,7 @@ COMMANDS = {
     "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),
     "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
     "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "programs": (), "kill-program": ("7",),
+    "drain-gpu": ("0",),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
     "usage": ("--since", "30d", "--by", "vm"),
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),

@@ -85,6 +85,7 @@ ROWS = {
                      NUMBER_OR_NULL)},
     "metrics": {"text": TEXT},
     "checks": {**keys("check result text", TEXT), "remedy": TEXT_OR_NULL},
+    "drain-gpu": {**keys("gpu", TEXT), **keys("draining changed", FLAG), **keys("programs", NUMBER)},
 }
 
 SERVED = {command.name for command in commands() if command.where != "CLIENT"}
@@ -113,7 +114,7 @@ class Rows(DaemonCase):
                 ("pause", {"vm": "vm9"}), ("resume", {"vm": "vm9"}),
                 ("remove-vm", {"vm": "vm9"}), ("drain", {}), ("status", {}), ("list", {}), ("pools", {}), ("stats", {}),
                 ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("usage", {}), ("metrics", {}),
-                ("checks", {})):
+                ("drain-gpu", {"gpu": "7"}), ("checks", {})):
             seen[command] = self.admin.rows(command, **arguments)
         # test_programs.py has the rows of programs.
         self.assertEqual(seen.keys(), SERVED - {"programs", "kill-program"})
@@ -122,6 +123,7 @@ class Rows(DaemonCase):
             for row in rows:
                 self.assert_row(command, row)
         self.admin.rows("drain", off=True)
+        self.admin.rows("drain-gpu", gpu="7", off=True)
 
     def assert_row(self, command, row):
         for key, types in ROWS[command].items():

@@ -342,6 +342,34 @@ class Administrator(ProgramsCase):
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
         self.running()
 
+    def test_drain_gpu(self):
+        running, waiting = self.running(), self.program()
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 1, "changed": True})
+        self.refused(waiting, End.GPU_DRAINING)
+        late = self.program()  # devices may be looked at
+        self.refused(late, End.GPU_DRAINING)
+        (row,) = [row for row in self.admin.rows("checks") if row["check"] == "drained GPU"]
+        self.assertEqual(row["text"], "GPU cpu takes no new programs, 1 run there")
+        self.assertIn("drain-gpu cpu --off", row["remedy"])
+        self.assertEqual(running.close_channel(), (0, State.CLOSED, End.NONE))
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 0, "changed": False})
+        self.assertFalse(self.admin.row("drain-gpu", gpu="0", off=True)["changed"])
+        self.refused(running, End.GPU_DRAINING)
+        self.vgpud.restart()
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+        client = self.program()
+        self.refused(client, End.GPU_DRAINING)
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu", off=True), {"gpu": "cpu", "draining": False, "programs": 0, "changed": True})
+        self.opens(client)
+        self.vgpud.restart()
+        self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+        self.running()
+        events = self.events("drain-gpu")
+        self.assertEqual([(event["subject"], event["old"], event["new"]) for event in events], [("cpu", "off", "on"), ("cpu", "on", "off")])
+        for gpu in ("64", "auto", "cuda:0", "00", ""):
+            with self.subTest(gpu=gpu), self.assertRaises(Refused):
+                self.admin.row("drain-gpu", gpu=gpu)
+
     def test_kill_program(self):
         client, other = self.running(pid=1), self.running(pid=2)
         row = self.rows()[0]

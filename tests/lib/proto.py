@@ -91,6 +91,7 @@ class End(IntEnum):
     SWITCHED_OFF = 37
     LEDGER_FULL = 47
     HMM = 48
+    GPU_DRAINING = 49
 
 
 class Priority(IntEnum):

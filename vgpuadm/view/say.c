@@ -108,6 +108,16 @@ void say_kill_program(const struct output_style *style, const json_t *row)
 	PUT_ALL(row, "program ", "id", " of ", "vm", ": ended; it was ", "state", "\n");
 }
 
+void say_drain_gpu(const struct output_style *style, const json_t *row)
+{
+	(void)style;
+	if (!json_is_true(json_object_get(row, "draining")))
+		PUT_ALL(row, "GPU ", "gpu", ": takes programs\n");
+	else
+		PUT_ALL(row, "GPU ", "gpu", ": takes no new programs; left there: ", "programs",
+			"\n");
+}
+
 /* ---- checks ---- */
 
 void say_check(const struct output_style *style, const json_t *row)

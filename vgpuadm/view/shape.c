@@ -397,6 +397,14 @@ static const struct field kill_program_fields[] = {
 	END,
 };
 
+static const struct field drain_gpu_fields[] = {
+	FIELD("gpu", "GPU", TEXT, 0),
+	FIELD("draining", "DRAINING", BOOL, 0),
+	FIELD("programs", "PROGRAMS", COUNT, 0),
+	FIELD("changed", "CHANGED", BOOL, 0),
+	END,
+};
+
 #define NO_USAGE "nothing was used in that time (vgpuadm status shows when vgpud started)"
 #define NO_REQUESTS "no requests in that time (vgpuadm status shows when vgpud started)"
 
@@ -431,6 +439,9 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_KILL_PROGRAM] = { .fields = kill_program_fields,
 				     .layout = LAYOUT_SAY,
 				     .say = say_kill_program },
+	[ADMIN_CMD_DRAIN_GPU] = { .fields = drain_gpu_fields,
+				  .layout = LAYOUT_SAY,
+				  .say = say_drain_gpu },
 	[ADMIN_CMD_STATS] = { .fields = stats_fields, .empty = NO_REQUESTS, .head = say_window },
 	[ADMIN_CMD_REQUESTS] = { .fields = request_fields,
 				 .empty = NO_REQUESTS,

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/names.h"
@@ -87,6 +88,43 @@ void admin_kill_program(struct admin_call *call)
 	admin_end(call, NULL);
 }
 
+void admin_drain_gpu(struct admin_call *call)
+{
+	struct programs *programs = call->daemon->programs;
+	const char *name = admin_arg(call, "gpu");
+	bool drain = !admin_flag(call, "off");
+	int gpu = conf_gpu_find(name), err;
+	bool changed;
+
+	if (gpu < 0) {
+		admin_fail(call, ADMIN_ERROR_NOT_FOUND,
+			   "%s: no such GPU (its number from 0 to %d, or cpu for softgpu)", name,
+			   CONF_CUDA_MAX - 1);
+		return;
+	}
+	changed = programs_gpu_drained(programs, (unsigned)gpu) != drain;
+	if (changed) {
+		err = daemon_drain_gpu(call->daemon, (unsigned)gpu, drain);
+		if (err != 0) {
+			admin_fail(call, ADMIN_ERROR_REFUSED,
+				   "%s: cannot record it beside the database, nothing has changed: "
+				   "%s",
+				   name, strerror(-err));
+			return;
+		}
+		admin_event(call, "drain-gpu", name, drain ? "off" : "on", drain ? "on" : "off",
+			    NULL);
+		log_info("GPU %s: %s (uid %u)", name,
+			 drain ? "takes no new programs until vgpuadm drain-gpu --off"
+			       : "takes programs again",
+			 call->peer.uid);
+	}
+	admin_row(call,
+		  json_pack("{s:s, s:b, s:i, s:b}", "gpu", name, "draining", drain, "programs",
+			    (int)programs_of_gpu(programs, (unsigned)gpu), "changed", changed));
+	admin_end(call, NULL);
+}
+
 /* --- what doctor says of them --- */
 
 static bool any_allowed(const struct broker *broker)
@@ -130,6 +168,23 @@ static void check_workers(struct admin_call *call)
 	}
 }
 
+static void check_drained(struct admin_call *call)
+{
+	const struct programs *programs = call->daemon->programs;
+
+	for (unsigned gpu = 0; gpu < CONF_GPU_NUM; gpu++) {
+		char name[CONF_GPU_NAME_SIZE], text[80], remedy[80];
+
+		if (!programs_gpu_drained(programs, gpu))
+			continue;
+		conf_gpu_name(gpu, name);
+		snprintf(text, sizeof(text), "GPU %s takes no new programs, %u run there", name,
+			 programs_of_gpu(programs, gpu));
+		snprintf(remedy, sizeof(remedy), "vgpuadm drain-gpu %s --off ends that", name);
+		checks_row(call, "drained GPU", CHECK_WARNING, text, remedy);
+	}
+}
+
 void checks_programs(struct admin_call *call)
 {
 	const struct programs *programs = call->daemon->programs;
@@ -157,4 +212,5 @@ void checks_programs(struct admin_call *call)
 		checks_row(call, "programs", CHECK_OK, text, NULL);
 	}
 	check_workers(call);
+	check_drained(call);
 }

@@ -215,6 +215,9 @@ static enum vgpu_end judge(const struct tenant *tenant, const struct vgpu_channe
 		return tenant->bad;
 	if (end == VGPU_END_NONE && tenant->told && !tenant->told_ready)
 		end = tenant->told_error; /* there is nothing that it could wait for */
+	if (end == VGPU_END_NONE && tenant->gear != NULL &&
+	    programs_gpu_drained(programs, tenant->gear->gpu))
+		end = VGPU_END_GPU_DRAINING;
 	if (end != VGPU_END_NONE)
 		return end;
 	if (!control_ok(tenant, open->control_page))

@@ -151,7 +151,8 @@ static void want_spares(struct programs *programs)
 			wanted |= vm->settings.programs && executor != NULL &&
 				  strcmp(executor, gear->executor) == 0;
 		}
-		spares_want(gear->spares, wanted && programs->refusal[0] == '\0');
+		spares_want(gear->spares, wanted && programs->refusal[0] == '\0' &&
+						  !programs->drained[gear->gpu]);
 	}
 }
 
@@ -429,6 +430,29 @@ unsigned programs_of_vm(const struct programs *programs, const struct vm *vm)
 	TAILQ_FOREACH(channel, &programs->channels, link)
 		num += channel->vm == vm && (channel->state == VGPU_CHANNEL_OPENING ||
 					     channel->state == VGPU_CHANNEL_OPEN);
+	return num;
+}
+
+void programs_drain_gpu(struct programs *programs, unsigned gpu, bool drained)
+{
+	programs->drained[gpu] = drained;
+	want_spares(programs);
+}
+
+bool programs_gpu_drained(const struct programs *programs, unsigned gpu)
+{
+	return programs->drained[gpu];
+}
+
+unsigned programs_of_gpu(const struct programs *programs, unsigned gpu)
+{
+	const struct channel *channel;
+	unsigned num = 0;
+
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		num += conf_gpu_index(channel->executor) == (int)gpu &&
+		       (channel->state == VGPU_CHANNEL_OPENING ||
+			channel->state == VGPU_CHANNEL_OPEN);
 	return num;
 }
 

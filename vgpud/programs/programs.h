@@ -115,6 +115,16 @@ struct programs_trouble {
 bool programs_trouble(const struct programs *programs, unsigned index,
 		      struct programs_trouble *out);
 
+/*
+ * Whether a GPU, by its index in conf->gpu, takes no new programs; those that run there go on. It
+ * needs no spares then.
+ */
+void programs_drain_gpu(struct programs *programs, unsigned gpu, bool drained);
+bool programs_gpu_drained(const struct programs *programs, unsigned gpu);
+
+/* Return: programs on that GPU that have not ended. */
+unsigned programs_of_gpu(const struct programs *programs, unsigned gpu);
+
 /* Return: how many spares are ready for programs, of all executors. */
 unsigned programs_spares(const struct programs *programs);
 

@@ -37,6 +37,7 @@ struct programs {
 	uint64_t started;
 	uint64_t ended[NAME_ENDS];
 	uint8_t seen[SCHED_POOL_MAX]; /* what the pools ran on, when that was looked at last */
+	bool drained[CONF_GPU_NUM];   /* GPUs that take no new programs */
 	bool closing;
 	bool said_confinement; /* the log has it: what an administrator should know of `lacking` */
 	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */

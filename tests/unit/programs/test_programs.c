@@ -685,6 +685,35 @@ static void a_drain_refuses_new_ones(void **state)
 	hears_channel(house, 1, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
 }
 
+/* Other GPUs take programs, and what runs goes on. */
+static void a_gpu_that_is_drained(void **state)
+{
+	struct house *house = *state;
+	const unsigned cpu = (unsigned)conf_gpu_index("cpu");
+	struct program *worker = runs(house, 0);
+
+	programs_vm_changed(house->programs, &house->vm);
+	assert_true(doubles.spares_wanted);
+	programs_drain_gpu(house->programs, cpu, true);
+	assert_false(doubles.spares_wanted);
+	assert_false(worker->ended);
+	assert_int_equal(programs_of_gpu(house->programs, cpu), 1);
+	arrives(house, 1);
+	open_channel(house, 1, 0);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_LOST, VGPU_END_GPU_DRAINING);
+	snprintf(house->conf->pool[1].executor, CONF_EXECUTOR_SIZE, "cuda:1");
+	house->vm.sched.pool = 1;
+	arrives(house, 2);
+	open_channel(house, 2, 0);
+	hears_channel(house, 2, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+	assert_int_equal(programs_of_gpu(house->programs, 1), 1);
+	worker_fails(worker, VGPU_END_WORKER_LOST);
+	assert_int_equal(programs_of_gpu(house->programs, cpu), 0);
+	programs_drain_gpu(house->programs, cpu, false);
+	open_channel(house, 1, 0);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
+}
+
 /* Each part that is missing refuses programs, and is named; the administrator may let them run. */
 static void confinement_that_lacks_parts(void **state)
 {
@@ -816,6 +845,7 @@ int main(void)
 		PROGRAMS_TEST(programs_are_off_until_they_are_on),
 		PROGRAMS_TEST(a_pause_holds_back_what_has_not_started),
 		PROGRAMS_TEST(a_drain_refuses_new_ones),
+		PROGRAMS_TEST(a_gpu_that_is_drained),
 		PROGRAMS_TEST(confinement_that_lacks_parts),
 		PROGRAMS_TEST(auto_waits_until_it_is_known),
 		PROGRAMS_TEST(an_executor_without_a_device),

@@ -449,6 +449,13 @@ void confine_set_mode(enum confine_mode mode)
 	wanted = mode;
 }
 
+int confine_no_changes(void)
+{
+	static const char *const nowhere[] = { NULL };
+
+	return wanted == CONFINE_YES ? confine_changes(nowhere) : 0;
+}
+
 const char *confine_state(void)
 {
 	return state;

@@ -47,6 +47,14 @@ int confine(enum confine_role role);
 int confine_changes(const char *const *dirs);
 
 /*
+ * Where the mode is CONFINE_YES: this thread, and those that it starts, change no file and run none,
+ * for good. Files that are open already stay as they are. It is a second wall behind confine(), which
+ * for a program's worker refuses to open files at all.
+ * Return: as confine_changes(); 0: also in the other modes, where nothing has changed.
+ */
+int confine_no_changes(void);
+
+/*
  * Makes all file systems read-only for this process, except beneath these directories. So it cannot
  * change the mode, owner or times of a file elsewhere either, which Landlock does not cover.
  * It needs the right to mount: call it before that is dropped. Processes that run already are not

@@ -13,8 +13,7 @@
 #define CPU_WORD "cpu"
 #define SPEC_SIZE 512
 
-/* Return: whether spec is "cpu", alone or with words behind it. */
-static bool is_cpu(const char *spec)
+bool gpu_is_soft(const char *spec)
 {
 	size_t len = strlen(CPU_WORD);
 
@@ -62,7 +61,7 @@ int gpu_open(struct gpu **out, const char *whole_spec, struct output *output, ch
 	bool allow_hmm = take_allow(whole_spec, spec, sizeof(spec));
 	int device;
 
-	if (is_cpu(spec))
+	if (gpu_is_soft(spec))
 		return gpu_soft_open(out, spec + strlen(CPU_WORD), allow_hmm, output, why,
 				     why_size);
 	if (is_cuda(spec, &device))
@@ -79,7 +78,7 @@ int gpu_describe(const char *whole_spec, struct vgpu_device_page *page, struct w
 	int device, err;
 
 	memset(page, 0, sizeof(*page));
-	if (is_cpu(spec)) {
+	if (gpu_is_soft(spec)) {
 		err = gpu_soft_describe(spec + strlen(CPU_WORD), page, info, why, why_size);
 	} else if (is_cuda(spec, &device)) {
 		err = gpu_cuda_describe(device, page, info, why, why_size);

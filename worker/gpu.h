@@ -188,6 +188,9 @@ struct gpu {
 #define GPU_ALLOW_HMM "allow-hmm"
 int gpu_open(struct gpu **out, const char *spec, struct output *output, char *why, size_t why_size);
 
+/* Return: whether spec is "cpu", alone or with words behind it. */
+bool gpu_is_soft(const char *spec);
+
 /*
  * Fills in what programs are told about the GPU, all but the page's sequence, without taking a context.
  * Return: 0 or -errno, with a sentence in why.

@@ -117,9 +117,18 @@ int role_program(const char *spec)
 
 	socket_fd = orders_begin(spawn_name[SPAWN_PROGRAM]);
 	output_init(&output);
+	/*
+	 * Landlock covers threads that are started after it alone, so softgpu's have to wait for it.
+	 * NVIDIA's driver opens its devices for writing first: its own threads have the filter alone,
+	 * those that run the program's commands both. A kernel without Landlock has the filter, too.
+	 */
+	if (gpu_is_soft(spec))
+		confine_no_changes();
 	hello.error = gpu_open(&gpu, spec, &output, hello.why, sizeof(hello.why));
 	if (gpu != NULL) {
 		hello.info = gpu->info;
+		if (!gpu_is_soft(spec))
+			confine_no_changes();
 		confine(gpu->info.executor == VGPU_EXECUTOR_CPU ? CONFINE_SOFTGPU_PROGRAM
 								: CONFINE_CUDA_PROGRAM);
 	}

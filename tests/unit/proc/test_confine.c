@@ -356,6 +356,64 @@ static int change_files(const char *mine, const char *others)
 	return try_execve() < 0 && errno == EACCES ? 0 : 9;
 }
 
+/* In a thread that is started afterwards. Return: NULL: it can write there. */
+static void *write_there(void *path)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? NULL : path;
+}
+
+/* Return: 0, or the number of what went wrong. */
+static int change_nothing(const char *path)
+{
+	void *failed;
+	pthread_t thread;
+	int fd = open(path, O_WRONLY);
+
+	confine_set_mode(CONFINE_LOG);
+	if (confine_no_changes() != 0 || write_there((void *)path) != NULL)
+		return 1;
+	confine_set_mode(CONFINE_YES);
+	if (confine_no_changes() != 0)
+		return 2;
+	if (fd < 0 || write(fd, "x", 1) != 1) /* what is open stays open */
+		return 3;
+	if (write_there((void *)path) == NULL || errno != EACCES || open(path, O_RDONLY) < 0)
+		return 4;
+	if (pthread_create(&thread, NULL, write_there, (void *)path) != 0 ||
+	    pthread_join(thread, &failed) != 0 || failed == NULL)
+		return 5;
+	if (memfd_create("x", MFD_CLOEXEC) < 0)
+		return 6;
+	return try_execve() < 0 && errno == EACCES ? 0 : 7;
+}
+
+static void test_no_changes(void **arg)
+{
+	char path[] = "/tmp/vgpu-confine-XXXXXX";
+	int fd, status;
+	pid_t pid;
+
+	(void)arg;
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 1) {
+		print_message("# no Landlock here\n");
+		skip();
+	}
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+	pid = fork();
+	if (pid == 0)
+		_exit(change_nothing(path));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	unlink(path);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_changes(void **arg)
 {
 	char mine[] = "/tmp/vgpu-confine-XXXXXX", others[] = "/tmp/vgpu-confine-XXXXXX", old[64];
@@ -424,8 +482,8 @@ int main(void)
 	static const struct CMUnitTest __attribute__((unused)) tests[] = {
 		cmocka_unit_test(test_each_role), cmocka_unit_test(test_logging_refuses_nothing),
 		cmocka_unit_test(test_off),	  cmocka_unit_test(test_older_threads),
-		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_it_cannot),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_no_changes),
+		cmocka_unit_test(test_it_cannot), cmocka_unit_test(test_names),
 	};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(VGPU_COVERAGE)

@@ -36,7 +36,8 @@ CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=address
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_ALL += -fsanitize=address,undefined
 else ifeq ($(SAN),thread)
-CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL)) -fsanitize=thread -fno-omit-frame-pointer \
+	-Wno-tsan # it knows no fences, which only mapped devices need
 LDFLAGS_ALL += -fsanitize=thread
 export TSAN_OPTIONS ?= halt_on_error=1 # a race ends the process, and so the test
 else ifeq ($(SAN),coverage)

@@ -127,7 +127,11 @@ static int call_kick(void)
 static int call_state(struct vgpu_ioctl_state *state)
 {
 	__atomic_fetch_add(&device.states, 1, __ATOMIC_RELAXED);
-	*state = (struct vgpu_ioctl_state){ .status = device.status, .error = device.error };
+	/* The error was written before the status. */
+	*state = (struct vgpu_ioctl_state){
+		.status = __atomic_load_n(&device.status, __ATOMIC_ACQUIRE),
+		.error = __atomic_load_n(&device.error, __ATOMIC_RELAXED),
+	};
 	return 0;
 }
 
@@ -149,7 +153,7 @@ int __wrap_ioctl(int fd, unsigned long call, ...)
 	va_end(list);
 	if (!is_device(fd))
 		return __real_ioctl(fd, call, argument);
-	if (device.unplugged)
+	if (__atomic_load_n(&device.unplugged, __ATOMIC_ACQUIRE))
 		return fail(ENODEV);
 	if (call == VGPU_IOCTL_INFO)
 		return call_info(argument);
@@ -180,7 +184,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t num, int timeout_ms)
 
 	if (num != 1 || !is_device(fds->fd))
 		return __real_poll(fds, num, timeout_ms);
-	if (device.unplugged) {
+	if (__atomic_load_n(&device.unplugged, __ATOMIC_ACQUIRE)) {
 		fds->revents = POLLHUP | POLLERR;
 		return 1;
 	}
@@ -201,7 +205,7 @@ void device_lose(uint32_t status, enum vgpu_end error)
 {
 	const uint64_t one = 1;
 
-	device.error = error;
+	__atomic_store_n(&device.error, error, __ATOMIC_RELAXED);
 	__atomic_store_n(&device.status, status, __ATOMIC_RELEASE);
 	assert(write(call_fd, &one, sizeof(one)) == sizeof(one));
 }

@@ -278,7 +278,7 @@ static void lose(uint32_t status, enum vgpu_end said, enum vgpu_end wanted)
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, waiter, vgpu), 0);
 	if (wanted == VGPU_END_UNPLUGGED)
-		device.unplugged = true;
+		__atomic_store_n(&device.unplugged, true, __ATOMIC_RELEASE);
 	else
 		device_lose(status, said);
 	for (int i = 0; i < 4; i++) {

@@ -120,28 +120,31 @@ static enum vgpu_end wait_ready(int fd, struct vgpu_ioctl_info *info)
 	}
 }
 
-/* Puts the file's head over what is mapped at the window's start. Return: 0, -1 with errno. */
+/* Puts a part of the window in place of what is mapped there. Return: 0, -1 with errno. */
+static int map_over(const struct door *door, uint64_t at, uint64_t bytes, int protection, int flags,
+		    int fd)
+{
+	return mmap(door->window + at, bytes, protection, flags | MAP_FIXED, fd,
+		    fd < 0 ? 0 : (off_t)at) == MAP_FAILED
+		       ? -1
+		       : 0;
+}
+
 static int map_head(const struct door *door, int fd)
 {
-	void *at = mmap(door->window, HEAD_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-
-	return at == MAP_FAILED ? -1 : 0;
+	return map_over(door, 0, HEAD_BYTES, PROT_READ, MAP_SHARED, fd);
 }
 
 static int map_pieces(const struct door *door, int fd)
 {
-	void *at = mmap(door->window + VGPU_PIECE, door->window_bytes - VGPU_PIECE,
-			PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)VGPU_PIECE);
-
-	return at == MAP_FAILED ? -1 : 0;
+	return map_over(door, VGPU_PIECE, door->window_bytes - VGPU_PIECE, PROT_READ | PROT_WRITE,
+			MAP_SHARED, fd);
 }
 
 static int map_no_pieces(const struct door *door)
 {
-	void *at = mmap(door->window + VGPU_PIECE, door->window_bytes - VGPU_PIECE, PROT_NONE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-
-	return at == MAP_FAILED ? -1 : 0;
+	return map_over(door, VGPU_PIECE, door->window_bytes - VGPU_PIECE, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 
 /* Leaves a file whose channel did not start for a fresh one. */

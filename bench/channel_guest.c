@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/report_page.h"
 #include "common/worker_wire.h"
 #include "proc/confine.h"
 #include "proc/inherit.h"
@@ -73,7 +74,13 @@ static bool bind_worker(struct channel_guest *guest, int window, uint32_t poll_u
 		.flags = VGPU_WINDOW_OF_PROGRAM,
 		.poll_us = poll_us,
 	};
-	int fds[3] = { window, guest->kick, guest->call };
+	int report = memfd_create("report", MFD_CLOEXEC);
+	const int fds[PROGRAM_FD_NUM] = {
+		[PROGRAM_FD_WINDOW] = window,
+		[PROGRAM_FD_KICK] = guest->kick,
+		[PROGRAM_FD_CALL] = guest->call,
+		[PROGRAM_FD_REPORT] = report,
+	};
 	union {
 		char bytes[CMSG_SPACE(sizeof(fds))];
 		struct cmsghdr align;
@@ -86,13 +93,20 @@ static bool bind_worker(struct channel_guest *guest, int window, uint32_t poll_u
 		.msg_controllen = sizeof(control.bytes),
 	};
 	struct program_state state;
+	bool answered;
 
+	if (report < 0 || ftruncate(report, REPORT_BYTES) != 0) {
+		fputs("bench-channel: no memory for the worker's page\n", stderr);
+		return false;
+	}
 	control.align.cmsg_level = SOL_SOCKET;
 	control.align.cmsg_type = SCM_RIGHTS;
 	control.align.cmsg_len = CMSG_LEN(sizeof(fds));
 	memcpy(CMSG_DATA(&control.align), fds, sizeof(fds));
-	if (sendmsg(guest->socket, &message, MSG_NOSIGNAL) != sizeof(order) ||
-	    recv(guest->socket, &state, sizeof(state), 0) != sizeof(state)) {
+	answered = sendmsg(guest->socket, &message, MSG_NOSIGNAL) == sizeof(order) &&
+		   recv(guest->socket, &state, sizeof(state), 0) == sizeof(state);
+	close(report);
+	if (!answered) {
 		fputs("bench-channel: the worker does not answer\n", stderr);
 		return false;
 	}

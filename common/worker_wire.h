@@ -67,13 +67,22 @@ struct worker_done {
 
 /*
  * A program's worker says hello as above once its GPU's context is ready: then it is a spare. BIND,
- * with the descriptors of window, kick and call, makes it a program's. Then the worker sends STATES,
+ * with the descriptors that enum program_fd tells, makes it a program's. Then the worker sends STATES,
  * until it ends. It ends when the broker closes the socket.
  *
  * The process that fills in the first pages of windows ("describe") says hello when it knows the GPU,
  * and answers each DESCRIBE, which comes with the descriptor of a window, with a STATE.
  */
 enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE };
+
+/* The descriptors that come with BIND, in this order; DESCRIBE has the window's alone. */
+enum program_fd {
+	PROGRAM_FD_WINDOW,
+	PROGRAM_FD_KICK,
+	PROGRAM_FD_CALL,
+	PROGRAM_FD_REPORT, /* a page, as common/report_page.h has it */
+	PROGRAM_FD_NUM
+};
 
 struct program_order {
 	uint32_t what;

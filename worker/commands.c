@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/util.h"
 #include "common/wire/cmds_check.h"
 #include "worker/run.h"
 #include "worker/waits.h"
@@ -123,6 +124,12 @@ static bool bears_error(const struct cmds_entry *entry, uint16_t op)
 	return entry->way == CMDS_WAIT || op == VGPU_CMD_CONTEXT_SYNCHRONIZE;
 }
 
+/* Return: whether the command's success says that work is done. */
+static bool is_query(uint16_t op)
+{
+	return op == VGPU_CMD_STREAM_QUERY || op == VGPU_CMD_EVENT_QUERY;
+}
+
 /* Claims the reply's slot. Return: whether the program may use it. */
 static bool claim(struct program *program, uint32_t slot)
 {
@@ -141,11 +148,14 @@ int commands_run(struct program *program, const struct vgpu_command *command)
 
 	if (cmds_check(command) != CMDS_FINE || !claim(program, command->reply))
 		return -EPROTO;
+	report_command(&program->report, entry, command);
 	result = works_without_context(command->op) ? CUDA_SUCCESS : program_sticky(program);
 	if (result == CUDA_SUCCESS)
 		result = judge(program, entry, command);
 	if (result == CUDA_SUCCESS && entry->way == CMDS_ISSUE) {
 		result = functions[command->op](program, command, values);
+		if (result == CUDA_SUCCESS && is_query(command->op))
+			report_close(&program->report, util_now_ns());
 		answer(program, command, result, values);
 		return 0;
 	}
@@ -178,7 +188,9 @@ void commands_run_job(struct program *program, const struct helpers_job *job)
 	else if (result == CUDA_SUCCESS)
 		result = functions[command->op](program, command, values);
 	program_note(program, result);
-	if (bears_error(entry, command->op))
+	if (bears_error(entry, command->op)) {
+		report_waited(&program->report);
 		program_drain(program);
+	}
 	answer(program, command, result != CUDA_SUCCESS ? result : (CUresult)job->pending, values);
 }

@@ -8,7 +8,7 @@
 
 #include "common/worker_wire.h"
 
-#define ORDERS_FDS_MOST 3u /* window, kick, call */
+#define ORDERS_FDS_MOST ((unsigned)PROGRAM_FD_NUM)
 
 struct orders {
 	struct program_order order;

@@ -15,6 +15,7 @@
 #include "worker/helpers.h"
 #include "worker/memory.h"
 #include "worker/output.h"
+#include "worker/report.h"
 #include "worker/wait_list.h"
 #include "worker/window.h"
 
@@ -33,7 +34,8 @@ struct program {
 	struct window window;
 	struct channel channel;
 	struct helpers helpers;
-	struct waits waits; /* of the issuing thread */
+	struct waits waits;   /* of the issuing thread */
+	struct report report; /* of the issuing thread, too */
 	uint64_t poll_ns;
 
 	pthread_mutex_t lock; /* guards the fields below */

@@ -78,8 +78,9 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 	struct serve_config config = {
 		.gpu = gpu,
 		.output = &output,
-		.kick = orders->fds[1],
-		.call = orders->fds[2],
+		.report = report_map(orders->fds[PROGRAM_FD_REPORT]),
+		.kick = orders->fds[PROGRAM_FD_KICK],
+		.call = orders->fds[PROGRAM_FD_CALL],
 		.helper_num = HELPERS_MOST,
 		.poll_us = orders->order.poll_us,
 	};
@@ -88,10 +89,13 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 	pthread_t thread;
 	CUresult result;
 
-	why = window_map(&window, orders->fds[0], &orders->order, state.why, sizeof(state.why));
+	why = window_map(&window, orders->fds[PROGRAM_FD_WINDOW], &orders->order, state.why,
+			 sizeof(state.why));
 	if (why != VGPU_END_NONE)
 		end(why, CUDA_SUCCESS);
-	close(orders->fds[0]);
+	/* Both are mapped. With the report's descriptor its file could be cut, or filled. */
+	close(orders->fds[PROGRAM_FD_WINDOW]);
+	close(orders->fds[PROGRAM_FD_REPORT]);
 	read_claims(&window);
 	config.window = &window;
 	result = serve_start(&program, &config);

@@ -20,11 +20,11 @@ CUresult run_refused(struct program *program, const struct vgpu_command *command
 	uint32_t bytes = RUN_TAIL_BYTES(refused, command);
 	const char *name = RUN_TAIL(refused, command);
 
-	(void)program;
 	(void)values;
-	return args->times > 0 && bytes > 1 && strnlen(name, bytes) == bytes - 1
-		       ? CUDA_SUCCESS
-		       : CUDA_ERROR_INVALID_VALUE;
+	if (args->times == 0 || bytes <= 1 || strnlen(name, bytes) != bytes - 1)
+		return CUDA_ERROR_INVALID_VALUE;
+	report_refused(&program->report, name, args->times);
+	return CUDA_SUCCESS;
 }
 
 CUresult run_context_synchronize(struct program *program, const struct vgpu_command *command,

@@ -36,6 +36,7 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 	program->gpu = config->gpu;
 	program->output = config->output;
 	program->window = *config->window;
+	report_begin(&program->report, config->report);
 	program->poll_ns = config->poll_us * UTIL_NS_PER_US;
 	pthread_mutex_init(&program->lock, NULL);
 	handles_init(&program->handles);
@@ -122,6 +123,7 @@ enum vgpu_end serve_run(struct program *program)
 		if (taken == 0)
 			turns = 0;
 		look_at_waits(program, now_ns, &looked_ns);
+		report_look(&program->report, now_ns);
 		if (now_ns - busy_ns >= program->poll_ns && taken == 0)
 			sleep_until_kicked(program);
 		else if (taken == 0)

@@ -11,6 +11,7 @@ struct serve_config {
 	struct gpu *gpu;
 	struct output *output;
 	const struct window *window;
+	struct report_page *report; /* mapped; NULL: nothing is told */
 	int kick, call;
 	uint32_t helper_num;
 	uint32_t poll_us; /* how long to look for commands before sleeping */

@@ -162,6 +162,7 @@ void waits_look(struct program *program, uint64_t now_ns)
 		if (channel_is_done(&program->channel, one->slot, one->sequence)) {
 			channel_done(&program->channel, one->slot);
 			close_wait(waits, i);
+			report_close(&program->report, now_ns);
 			continue;
 		}
 		if (now_ns >= one->ask_ns)
@@ -192,6 +193,7 @@ void waits_look_at(struct program *program, uint32_t slot)
 			continue;
 		channel_done(&program->channel, slot);
 		close_wait(waits, i);
+		report_close(&program->report, util_now_ns());
 		return;
 	}
 }

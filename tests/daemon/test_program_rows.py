@@ -15,6 +15,7 @@ from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.programclient import ProgramClient  # noqa: E402
 from lib.proto import End, Op, State, request  # noqa: E402
+from lib.tenant import Tenant, example  # noqa: E402
 from lib.vgpud import Vgpud  # noqa: E402
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 0\n"
@@ -127,6 +128,33 @@ class ProgramRows(unittest.TestCase):
             self.assertGreaterEqual(sum(row["program_time_ns"] for row in rows), used["program"][0]["program_time_ns"])
         self.assertEqual(self.admin.rows("usage", vm="vm1", by="vm")[0]["gpu_time_ns"],
                          used["vm"][1]["requests_gpu_time_ns"])
+
+    def pages(self):
+        return sorted(os.listdir(self.vgpud.database.with_name("programs")))
+
+    def test_what_workers_count(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        self.assertEqual(tenant.run(example("vector_add")).rc, 0)
+        tenant.wait_none()
+        row = self.admin.rows("programs", since="1h")[-1]
+        self.assertEqual((row["name"], row["end"], row["launches"], row["copies"], row["copy_bytes"], row["refused"]),
+                         ("vector_add", "none", 1, 3, 3 * 4 * 100_000, 0))
+        self.assertGreater(row["commands"], 4)
+        self.assertTrue(1 <= row["submissions"] <= 4, row)
+        self.assertEqual(self.pages(), [])
+        used = self.admin.rows("usage", since="1h", vm="t2")[0]
+        self.assertEqual((used["launches"], used["copy_bytes"]), (1, 1_200_000))
+
+    def test_a_killed_vgpud_leaves_the_pages(self):
+        self.running(pid=1)
+        self.running(pid=2)
+        self.assertEqual(self.pages(), ["1", "2"])
+        self.vgpud.kill()
+        self.vgpud.start()
+        self.admin = self.connect()
+        self.assertEqual(self.rows("id, why, launches, commands, refused"),
+                         [(1, "host-lost", 0, 0, 0), (2, "host-lost", 0, 0, 0)])
+        wait_until(lambda: self.pages() == [], "the pages to go")
 
     def test_without_a_ledger_none_may_run(self):
         elsewhere = self.vgpud.database.with_name("elsewhere")

@@ -69,6 +69,7 @@ LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/quer
 	vgpud/ledger/query_programs.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_blame.c
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
+$(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/harvest.c common/log.c $(LEDGER),-lsqlite3))
 include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))

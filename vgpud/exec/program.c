@@ -172,8 +172,8 @@ static void bind_worker(struct program *program)
 	 * The socket of a worker that was told nothing has room. Other failures are told by heard().
 	 * Not lose() at once: program_start() may not have returned yet.
 	 */
-	if (process_send(program->process, &config->order, sizeof(config->order), config->fds, 3) ==
-	    -EAGAIN)
+	if (process_send(program->process, &config->order, sizeof(config->order), config->fds,
+			 PROGRAM_FD_NUM) == -EAGAIN)
 		expect(program, 0);
 }
 

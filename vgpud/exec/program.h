@@ -39,7 +39,7 @@ struct program_config {
 	sd_event *event;
 	struct spares *spares;	    /* of its executor; used during program_start() alone */
 	struct program_order order; /* BIND */
-	int fds[3]; /* window, kick, call: copied into the worker, by program_bound() */
+	int fds[PROGRAM_FD_NUM];    /* copied into the worker, by program_bound() */
 	uint64_t start_deadline_ns; /* longest time until a worker of its own is ready */
 	uint64_t bind_deadline_ns;  /* and until it is bound */
 	const struct program_handler *handler;

@@ -125,6 +125,27 @@ int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type t
 	return 0;
 }
 
+int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledger_program *program,
+			      const char *names, ledger_done *done, void *arg)
+{
+	struct ledger_change *change;
+	char *at;
+
+	if (changes->under_way >= LEDGER_CHANGES_MOST)
+		return -ENOBUFS;
+	change = new_change(LEDGER_CHANGE_CLAIMS, 0, string_bytes(names));
+	if (!change)
+		return -ENOMEM;
+	at = change->strings;
+	change->program = *program;
+	change->names = put_string(&at, names);
+	change->done = done;
+	change->arg = arg;
+	changes->under_way++;
+	queue(changes, change);
+	return 0;
+}
+
 /* Events and steps of the clock share one bound. */
 static int queue_event(struct ledger_changes *changes, struct ledger_change *change)
 {

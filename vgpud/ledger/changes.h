@@ -20,6 +20,7 @@ enum ledger_change_type {
 	LEDGER_CHANGE_CLOCK, /* step_ns */
 	LEDGER_CHANGE_VM_PUT,
 	LEDGER_CHANGE_VM_DELETE,
+	LEDGER_CHANGE_CLAIMS, /* program, names */
 	LEDGER_CHANGE_FLUSH
 };
 
@@ -34,6 +35,8 @@ struct ledger_change {
 	int64_t step_ns;	   /* of the clock */
 	struct ledger_vm vm;	   /* its strings lie in strings */
 	struct ledger_event event; /* its strings, too; kind NULL: there is none */
+	struct ledger_program program;
+	const char *names; /* in strings */
 	char strings[];
 };
 
@@ -70,6 +73,10 @@ void ledger_changes_close(struct ledger_changes *changes);
 int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type type,
 		       const struct ledger_vm *vm, const struct ledger_event *event,
 		       int64_t wall_ns, ledger_done *done, void *arg);
+
+/* As ledger_program_claims() says. Return: 0, -ENOBUFS, -ENOMEM. */
+int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledger_program *program,
+			      const char *names, ledger_done *done, void *arg);
 
 /* Return: 0; -ENOBUFS or -ENOMEM: the event is dropped. */
 int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,

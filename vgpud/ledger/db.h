@@ -65,6 +65,9 @@
 		       "why = ?12, billed_ns = ?13, memory_peak_bytes = ?14, memory_byte_s = "      \
 		       "?15, submissions = ?16, commands = ?17, launches = ?18, copies = ?19, "     \
 		       "copy_bytes = ?20, refused = ?21 WHERE why IS NULL")                         \
+	X(PROGRAM_CLAIM, "UPDATE program SET submissions = ?2, commands = ?3, launches = ?4, "      \
+			 "copies = ?5, copy_bytes = ?6, refused = ?7, refused_names = ?8 "          \
+			 "WHERE id = ?1")                                                           \
 	X(PROGRAMS_LOSE, "UPDATE program SET why = ?1 WHERE why IS NULL")                           \
 	X(EXPIRE_PROGRAM,                                                                           \
 	  "DELETE FROM program WHERE id IN (SELECT id FROM (SELECT id, why, "                       \

@@ -170,6 +170,8 @@ struct ledger_ops {
 	void (*finished)(struct ledger *ledger, const struct ledger_request *request);
 	int (*program_begun)(struct ledger *ledger, const struct ledger_program *program);
 	void (*program_ended)(struct ledger *ledger, const struct ledger_program *program);
+	int (*program_claims)(struct ledger *ledger, const struct ledger_program *program,
+			      const char *names, ledger_done *done, void *arg);
 	void (*event)(struct ledger *ledger, const struct ledger_event *event);
 	void (*clock_stepped)(struct ledger *ledger, int64_t step_ns);
 	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm,
@@ -231,6 +233,17 @@ static inline int ledger_program_begun(struct ledger *ledger, const struct ledge
 static inline void ledger_program_ended(struct ledger *ledger, const struct ledger_program *program)
 {
 	ledger->ops->program_ended(ledger, program);
+}
+
+/*
+ * Sets what a worker claims (submissions to refused) in the row of a program whose beginning was
+ * recorded; a row that has gone is no error. names: of refused functions; NULL: none.
+ * Return: as ledger_vm_put().
+ */
+static inline int ledger_program_claims(struct ledger *ledger, const struct ledger_program *program,
+					const char *names, ledger_done *done, void *arg)
+{
+	return ledger->ops->program_claims(ledger, program, names, done, arg);
 }
 
 /* Best effort: an event that finds no room is counted as dropped. */

@@ -43,18 +43,6 @@ static void null_program_ended(struct ledger *ledger, const struct ledger_progra
 	(void)program;
 }
 
-static void null_event(struct ledger *ledger, const struct ledger_event *event)
-{
-	(void)ledger;
-	(void)event;
-}
-
-static void null_clock_stepped(struct ledger *ledger, int64_t step_ns)
-{
-	(void)ledger;
-	(void)step_ns;
-}
-
 /* done() is called from the loop, as with the other instance, never from within the call. */
 static int change(struct ledger *ledger, enum ledger_change_type type, ledger_done *done, void *arg)
 {
@@ -67,6 +55,26 @@ static int change(struct ledger *ledger, enum ledger_change_type type, ledger_do
 	ledger_changes_take(changes, &list);
 	ledger_changes_hand_back(changes, &list, 0, 0);
 	return 0;
+}
+
+static int null_program_claims(struct ledger *ledger, const struct ledger_program *program,
+			       const char *names, ledger_done *done, void *arg)
+{
+	(void)program;
+	(void)names;
+	return change(ledger, LEDGER_CHANGE_CLAIMS, done, arg);
+}
+
+static void null_event(struct ledger *ledger, const struct ledger_event *event)
+{
+	(void)ledger;
+	(void)event;
+}
+
+static void null_clock_stepped(struct ledger *ledger, int64_t step_ns)
+{
+	(void)ledger;
+	(void)step_ns;
 }
 
 static int null_vm_put(struct ledger *ledger, const struct ledger_vm *vm,
@@ -135,6 +143,7 @@ static const struct ledger_ops null_ops = {
 	.finished = null_finished,
 	.program_begun = null_program_begun,
 	.program_ended = null_program_ended,
+	.program_claims = null_program_claims,
 	.event = null_event,
 	.clock_stepped = null_clock_stepped,
 	.vm_put = null_vm_put,

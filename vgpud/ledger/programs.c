@@ -80,3 +80,17 @@ int ledger_programs_lose(struct ledger_db *db, int64_t *lost)
 		*lost += sqlite3_changes(db->conn);
 	return ledger_db_end(db, err);
 }
+
+int ledger_programs_claim(struct ledger_db *db, const struct ledger_program *program,
+			  const char *names)
+{
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_PROGRAM_CLAIM];
+	const uint64_t figures[] = { program->submissions, program->commands,	program->launches,
+				     program->copies,	   program->copy_bytes, program->refused };
+
+	sqlite3_bind_int64(statement, 1, (int64_t)program->id);
+	for (int i = 0; i < (int)(sizeof(figures) / sizeof(figures[0])); i++)
+		bind_figure(statement, 2 + i, figures[i]);
+	sqlite3_bind_text(statement, 8, names, -1, SQLITE_STATIC);
+	return ledger_db_run(db, LEDGER_DB_PROGRAM_CLAIM);
+}

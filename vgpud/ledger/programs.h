@@ -29,4 +29,11 @@ int ledger_programs_end(struct ledger_db *db, const struct ledger_program *progr
  */
 int ledger_programs_lose(struct ledger_db *db, int64_t *lost);
 
+/*
+ * Sets what a program's worker claims in its row, if that is there; it belongs into a transaction.
+ * names: of refused functions, NULL: none. Return: 0 or -errno.
+ */
+int ledger_programs_claim(struct ledger_db *db, const struct ledger_program *program,
+			  const char *names);
+
 #endif

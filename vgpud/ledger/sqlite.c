@@ -255,6 +255,17 @@ static int sqlite_flush(struct ledger *ledger, ledger_done *done, void *arg)
 	return change(ledger, LEDGER_CHANGE_FLUSH, NULL, NULL, done, arg);
 }
 
+static int sqlite_program_claims(struct ledger *ledger, const struct ledger_program *program,
+				 const char *names, ledger_done *done, void *arg)
+{
+	struct ledger_sqlite *s = self(ledger);
+	int err = ledger_changes_add_claims(&s->changes, program, names, done, arg);
+
+	if (err == 0)
+		ledger_wake_now(&s->wake);
+	return err;
+}
+
 static int sqlite_fd(const struct ledger *ledger)
 {
 	return self(ledger)->changes.notify_fd;
@@ -332,6 +343,7 @@ static const struct ledger_ops sqlite_ops = {
 	.finished = sqlite_finished,
 	.program_begun = sqlite_program_begun,
 	.program_ended = sqlite_program_ended,
+	.program_claims = sqlite_program_claims,
 	.event = sqlite_event,
 	.clock_stepped = sqlite_clock_stepped,
 	.vm_put = sqlite_vm_put,

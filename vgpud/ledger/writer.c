@@ -8,6 +8,7 @@
 
 #include "common/util.h"
 #include "vgpud/ledger/events.h"
+#include "vgpud/ledger/programs.h"
 #include "vgpud/ledger/vms.h"
 
 #define RETRY_MS 1000 /* between attempts while the database cannot be written */
@@ -110,6 +111,8 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 				  ledger_vms_delete(db, change->vm.id, change->wall_ns));
 	case LEDGER_CHANGE_CLOCK:
 		return ledger_clock_step(db, book->session.id, change->step_ns);
+	case LEDGER_CHANGE_CLAIMS:
+		return ledger_programs_claim(db, &change->program, change->names);
 	case LEDGER_CHANGE_FLUSH:
 		break;
 	}

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "common/wire/vgpu_channel.h"
 #include "proc/descriptors.h"
+#include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
 
 /*
@@ -69,6 +70,7 @@ static void free_channel(struct channel *channel)
 	struct programs *programs = channel->programs;
 
 	close_fds(channel);
+	record_settle(channel);
 	leave_tenant(channel);
 	TAILQ_REMOVE(&programs->channels, channel, link);
 	programs->channel_num--;
@@ -158,7 +160,7 @@ void channel_try_start(struct channel *channel)
 			   .control_at = channel->control_at,
 			   .channel = channel->number,
 			   .poll_us = conf->worker_poll_us },
-		.fds = { -1, channel->kick, channel->call },
+		.fds = { [PROGRAM_FD_KICK] = channel->kick, [PROGRAM_FD_CALL] = channel->call },
 		.start_deadline_ns = conf->start_deadline_ms * UTIL_NS_PER_MS,
 		.bind_deadline_ns = BIND_DEADLINE_NS,
 		.handler = &program_handler,
@@ -170,12 +172,14 @@ void channel_try_start(struct channel *channel)
 	    !tenant->described || channel->vm->settings.paused)
 		return;
 	config.spares = tenant->gear->spares;
-	config.fds[0] = tenant->window;
+	channel->report = harvest_make(conf_state_dir(conf), channel->id);
+	config.fds[PROGRAM_FD_WINDOW] = tenant->window;
+	config.fds[PROGRAM_FD_REPORT] = channel->report;
 	config.order.window_bytes = tenant->frame.size_bytes;
 	config.order.flags = tenant->frame.flags;
 	config.order.generation = tenant->frame.generation;
 	memcpy(channel->executor, tenant->gear->executor, sizeof(channel->executor));
-	err = program_start(&channel->program, &config);
+	err = channel->report < 0 ? channel->report : program_start(&channel->program, &config);
 	if (err == 0)
 		return;
 	channel->program = NULL;
@@ -255,6 +259,7 @@ enum vgpu_end channel_open(struct tenant *tenant, const struct vgpu_channel_open
 	channel->number = open->channel;
 	channel->control_at = (uint64_t)open->control_page * VGPU_PAGE;
 	channel->state = VGPU_CHANNEL_OPENING;
+	channel->report = -1;
 	channel->kick = fds[0];
 	channel->call = fds[1];
 	channel->since_ns = util_now_ns();

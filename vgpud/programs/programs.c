@@ -15,6 +15,7 @@
 #include "proc/confine.h"
 #include "proc/sandbox.h"
 #include "proc/spawn.h"
+#include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
 
 #define DESCRIBE_DEADLINE_NS (30 * UTIL_NS_PER_S)
@@ -508,6 +509,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	programs->handler = handler;
 	programs->arg = arg;
 	programs->next_id = broker->ledger->next_program_id;
+	harvest_rest(broker->ledger, conf_state_dir(broker->conf));
 	TAILQ_INIT(&programs->channels);
 	TAILQ_INIT(&programs->tenants);
 	follow_conf(programs);

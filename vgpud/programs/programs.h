@@ -50,6 +50,8 @@ struct channel {
 	uint32_t pid;	   /* what the program says of itself: 0 and "" before it has */
 	char name[PROGRAMS_NAME_SIZE];
 	struct ledger_program record; /* as the ledger has it; id 0: it does not */
+	bool recorded;		      /* it had it: its page may be settled */
+	int report;		      /* its worker's page: harvest.h */
 };
 
 /* Called from the loop. */

@@ -92,6 +92,9 @@ bool record_begin(struct channel *channel);
 /* Records its end, if its beginning was recorded. */
 void record_end(struct channel *channel);
 
+/* Its worker is no more: what its page says last goes into its row, and the page goes. */
+void record_settle(struct channel *channel);
+
 /* tenant.c */
 
 /* Finds out again whether its window is ready, and tells its peer when that has changed. */

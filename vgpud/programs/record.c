@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/names.h"
 #include "common/util.h"
 #include "common/wire/vgpu_regs.h"
+#include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
 
 /* "cpu", "cuda:N". */
@@ -49,17 +51,38 @@ bool record_begin(struct channel *channel)
 	name_executor_of(channel, &record);
 	memcpy(record.name, channel->name, sizeof(record.name));
 	result = ledger_program_begun(channel->programs->broker->ledger, &record);
-	if (result == 0)
+	channel->recorded = result == 0;
+	if (channel->recorded)
 		channel->record = record;
 	return result >= 0;
 }
 
 void record_end(struct channel *channel)
 {
+	struct harvest harvest;
+
 	if (channel->record.id == 0)
 		return;
+	if (harvest_read(channel->report, channel->id, &harvest))
+		harvest_record(&harvest, &channel->record);
 	channel->record.ended_ns = util_now_ns();
 	channel->record.why = channel->end;
 	ledger_program_ended(channel->programs->broker->ledger, &channel->record);
 	channel->record.id = 0;
+}
+
+void record_settle(struct channel *channel)
+{
+	const struct broker *broker = channel->programs->broker;
+	const char *state_dir = conf_state_dir(broker->conf);
+	struct harvest harvest;
+
+	if (channel->report < 0)
+		return;
+	if (channel->recorded && harvest_read(channel->report, channel->id, &harvest))
+		harvest_settle(broker->ledger, state_dir, channel->id, &harvest);
+	else
+		harvest_remove(state_dir, channel->id);
+	close(channel->report);
+	channel->report = -1;
 }

@@ -22,7 +22,7 @@ static struct spares_settings settings;
 struct guest {
 	struct spares *spares;
 	struct program *program;
-	int fds[3];
+	int fds[PROGRAM_FD_NUM];
 	unsigned bound, ending, reaped;
 	enum vgpu_end why;
 	int32_t result;
@@ -73,14 +73,15 @@ static void open_guest(struct guest *guest, const char *how)
 {
 	*guest = (struct guest){ .program = NULL };
 	assert_int_equal(spares_new(&guest->spares, double_event, how, &settings), 0);
-	guest->fds[0] = memfd_create("window", MFD_CLOEXEC);
-	guest->fds[1] = eventfd(0, EFD_CLOEXEC);
-	guest->fds[2] = eventfd(0, EFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_WINDOW] = memfd_create("window", MFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_KICK] = eventfd(0, EFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_CALL] = eventfd(0, EFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_REPORT] = memfd_create("report", MFD_CLOEXEC);
 }
 
 static void close_guest(struct guest *guest)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < PROGRAM_FD_NUM; i++)
 		close(guest->fds[i]);
 	spares_free(guest->spares);
 }
@@ -118,7 +119,7 @@ static void a_program_runs_until_it_is_ended(void **state)
 	assert_int_equal(program_phase(guest.program), PROGRAM_STARTING);
 	assert_true(DOUBLE_UNTIL(guest.bound == 1));
 	assert_int_equal(program_phase(guest.program), PROGRAM_RUNNING);
-	assert_int_equal(guest.claim.result, 3); /* descriptors */
+	assert_int_equal(guest.claim.result, PROGRAM_FD_NUM);
 	assert_int_equal(guest.claim.pid, 4711);
 	assert_string_equal(guest.claim.name, "do?[2Jit"); /* no terminal obeys it */
 	program_end(guest.program);

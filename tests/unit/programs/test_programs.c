@@ -37,6 +37,7 @@ struct house {
 	struct port_peer at[PEERS];
 	unsigned emptied;
 	bool ledger_full;
+	unsigned claimed; /* programs whose workers' pages were settled */
 	unsigned recorded,
 		records_open; /* programs that the ledger has, and those without an end */
 	int descriptors;      /* that were open before the test */
@@ -100,8 +101,21 @@ static void on_program_ended(struct ledger *ledger, const struct ledger_program 
 	house->records_open--;
 }
 
+static int on_program_claims(struct ledger *ledger, const struct ledger_program *program,
+			     const char *names, ledger_done *done, void *arg)
+{
+	struct house *house = house_of(ledger);
+
+	assert_true(program->id >= 1);
+	assert_null(names);
+	house->claimed++;
+	done(arg, 0);
+	return 0;
+}
+
 static const struct ledger_ops ledger_ops = { .program_begun = on_program_begun,
 					      .program_ended = on_program_ended,
+					      .program_claims = on_program_claims,
 					      .event = on_event };
 
 static int setup(void **state)
@@ -112,6 +126,7 @@ static int setup(void **state)
 	house->descriptors = count_descriptors();
 	house->conf = test_calloc(1, sizeof(*house->conf));
 	conf_settings_init(house->conf);
+	house->conf->ledger = false; /* its files: pages of workers lie in memory alone */
 	house->ledger.ops = &ledger_ops;
 	house->broker.conf = house->conf;
 	house->ledger.next_program_id = 1;
@@ -141,6 +156,7 @@ static int teardown(void **state)
 	assert_int_equal(doubles.jobs, 0);
 	assert_int_equal(doubles.started, doubles.reaped);
 	assert_int_equal(house->records_open, 0); /* each that began has its one end */
+	assert_int_equal(house->claimed, house->recorded);
 	assert_int_equal(count_descriptors(), house->descriptors);
 	test_free(house->conf);
 	test_free(house);

@@ -391,7 +391,7 @@ class Administrator(ProgramsCase):
         waits = self.program()
         waits.ask_open()
         waits.await_status(0, State.OPENING)
-        self.assertEqual([row["state"] for row in self.rows()], ["running", "opening"])
+        self.assertEqual([(row["state"], row["paused"]) for row in self.rows()], [("running", True), ("opening", True)])
         self.assertEqual(len(self.workers()), 1)
         leaves = self.program()
         leaves.ask_open()
@@ -399,6 +399,7 @@ class Administrator(ProgramsCase):
         self.assertEqual(leaves.close_channel(), (0, State.CLOSED, End.NONE))
         self.admin.row("resume", vm="t1")
         waits.await_status(0, State.OPEN)
+        self.assertFalse(any(row["paused"] for row in self.rows()))
         self.assertEqual(runs.close_channel(), (0, State.CLOSED, End.NONE))
 
     def test_a_drain_waits_for_programs_and_refuses_new_ones(self):

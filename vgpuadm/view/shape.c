@@ -337,6 +337,7 @@ static const struct field programs_fields[] = {
 	HIDDEN("vm_id"),
 	HIDDEN("channel"),
 	HIDDEN("stopped"),
+	HIDDEN("paused"),
 	END,
 };
 

@@ -53,9 +53,16 @@ void admin_programs(struct admin_call *call)
 	}
 	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
 		return;
-	while ((channel = programs_next(programs, channel)) != NULL)
-		if (only == NULL || channel->vm == only)
-			admin_row(call, program_row(call->daemon, channel));
+	while ((channel = programs_next(programs, channel)) != NULL) {
+		bool paused = channel->vm != NULL && channel->vm->settings.paused;
+		json_t *row;
+
+		if (only != NULL && channel->vm != only)
+			continue;
+		row = program_row(call->daemon, channel);
+		json_object_set_new(row, "paused", json_boolean(paused));
+		admin_row(call, row);
+	}
 	admin_end(call, NULL);
 }
 

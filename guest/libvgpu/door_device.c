@@ -224,9 +224,12 @@ static enum vgpu_end look(struct door *door)
 	return ask_state(of(door), &status);
 }
 
+/*
+ * Waits for as long as the channel is opening: while the VM is paused, say. A vgpud that hangs is ended by its
+ * service's watchdog, and then the channel is lost.
+ */
 static enum vgpu_end start(struct door *door, uint64_t at)
 {
-	const int64_t deadline_ms = now_ms() + ANSWER_MS;
 	struct door_device *own = of(door);
 
 	(void)at; /* the module knows it */
@@ -238,8 +241,6 @@ static enum vgpu_end start(struct door *door, uint64_t at)
 
 		if (end != VGPU_END_NONE || status == VGPU_CHANNEL_OPEN)
 			return end;
-		if (now_ms() >= deadline_ms)
-			return VGPU_END_NO_ANSWER;
 		sleep_on(door, LOOK_AGAIN_MS * 10);
 	}
 }

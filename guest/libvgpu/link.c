@@ -15,6 +15,7 @@
 /* The host may have to start a process that loads the driver: seconds, not more. */
 #define ANSWER_MS 60000
 #define HELLO_MS 10000 /* for this it only has to be alive */
+#define NEVER INT64_MAX
 
 static int64_t now_ms(void)
 {
@@ -32,7 +33,7 @@ static bool wait_ready(const struct link *link, short events, int64_t deadline_m
 
 		if (left_ms < 0)
 			return false;
-		n = poll(&p, 1, (int)left_ms);
+		n = poll(&p, 1, deadline_ms == NEVER ? -1 : (int)left_ms);
 		if (n > 0)
 			return true;
 		if (n < 0 && errno != EINTR)
@@ -242,6 +243,9 @@ enum vgpu_end link_open_channel(struct link *link, uint32_t control_page, int ki
 		uint8_t type;
 
 		end = wait_frame(link, deadline_ms, &type);
+		/* Told that it is opening, the program waits: for as long as its VM is paused, say. */
+		if (type == VGPU_FRAME_CHANNEL_STATUS)
+			deadline_ms = NEVER;
 	}
 	return end == VGPU_END_NONE ? channel_end(link) : end;
 }

@@ -236,6 +236,24 @@ class Host(DeviceCase):
         finally:
             self.admin.row("set-max-programs", vm="vm1", max_programs="16")
 
+    def test_a_vm_that_is_paused(self):
+        self.admin.row("pause", vm="vm1")
+        try:
+            job = self.begin("init mark:/tmp/a.mark context run")
+            process.wait_until(lambda: [row["state"] for row in self.admin.rows("programs", vm="vm1")] == ["opening"],
+                               "the program to wait")
+            self.assertIsNone(job.finished)
+        finally:
+            self.admin.row("resume", vm="vm1")
+        self.assertEqual(job.wait(120).out.splitlines()[-2:], WORKS[1:])
+
+    def test_vgpud_is_drained(self):
+        self.admin.row("drain")
+        try:
+            self.try_all("init context", [f"init {OK}", "context CUDA_ERROR_DEVICE_UNAVAILABLE"], "vgpud is being drained")
+        finally:
+            self.admin.row("drain", off=True)
+
     def test_vgpud_is_away_and_comes_back(self):
         job = self.begin("init mark:/tmp/a.mark await:/tmp/b.mark context run")
         vgpud.kill()

@@ -250,7 +250,7 @@ torture: all $(STORM)
 .PHONY: soak
 soak: all unit fuzz fuzz-drive $(STORM)
 	@tools/prerequisites.sh test
-	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *kmod* ]] || { qemu/build.sh && $(MAKE) --no-print-directory SAN=0 guest-image; }
+	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *kmod* && "$(SOAK_PARTS)" != *kills* ]] || { qemu/build.sh && $(MAKE) --no-print-directory SAN=0 guest-image; }
 	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *torture* ]] || { qemu/build.sh && qemu/build.sh --san && \
 		$(MAKE) --no-print-directory SAN=0 guest-image && $(MAKE) --no-print-directory SAN=1 build-san/bin/vgpud; }
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin tools/soak.sh $(SOAK_PARTS)

@@ -12,6 +12,7 @@ from lib.vgpud import Vgpud
 # The tests' hosts need not have what confines a program's worker: tests/guest/test_sandbox.py is about that.
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n"
 WINDOW_MIB = 64
+WAIT_S = 120  # an emulated guest on a loaded host takes its time
 STATUS_ERROR = 3  # of rounds and victim: a call failed, and the first line of output begins with the error's name
 _numbers = itertools.count(1)
 
@@ -44,7 +45,7 @@ class Host:
             return admin.rows("programs", vm=vm)
 
     def wait_programs(self, count, vm="vm1"):
-        return process.wait_until(lambda: len(self.programs(vm)) == count, f"{vm} to have {count} programs")
+        return process.wait_until(lambda: len(self.programs(vm)) == count, f"{vm} to have {count} programs", WAIT_S)
 
     def workers(self):
         """Return: the processes that run programs, spares among them."""
@@ -66,7 +67,7 @@ class Program:
 
     def working(self, times=1):
         """Returns once it has said so often that it works."""
-        process.wait_until(lambda: self.out().count("working\n") >= times, f"{self.command} to work", timeout_s=120)
+        process.wait_until(lambda: self.out().count("working\n") >= times, f"{self.command} to work", timeout_s=WAIT_S)
         return self
 
     def kill(self):
@@ -75,7 +76,7 @@ class Program:
     def runs(self):
         return self._job.finished is None
 
-    def end(self, timeout_s=120):
+    def end(self, timeout_s=WAIT_S):
         """Return: its Finished."""
         finished = self._job.wait(timeout_s)
         return Finished(finished.rc, self.out(), self.guest.run(f"cat {self._files}.err").out)
@@ -83,7 +84,7 @@ class Program:
 
 def ready(guest):
     """Returns once programs of the guest can start: it has its device, the device a vgpud that has taken its window."""
-    process.wait_until(lambda: guest.run("vector_add").rc == 0, f"a program of {guest.name} to run", timeout_s=120)
+    process.wait_until(lambda: guest.run("vector_add").rc == 0, f"a program of {guest.name} to run", timeout_s=WAIT_S)
 
 
 class ProgramCase(unittest.TestCase):
@@ -94,7 +95,7 @@ class ProgramCase(unittest.TestCase):
         self.host.wait_programs(0)
         self.assertNotRegex(self.guest.run("dmesg").out, "BUG|WARNING|Oops")
 
-    def right(self, command, timeout_s=120):
+    def right(self, command, timeout_s=WAIT_S):
         """Runs a program that must end well. Return: what it printed."""
         finished = self.guest.run(command, timeout_s)
         self.assertEqual((finished.rc, finished.err), (0, ""), f"{command}: {finished}")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import process, tap  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.window import PIECE, Window  # noqa: E402
-from programs import WINDOW_MIB, Host, Program, ProgramCase, need_cuda, ready  # noqa: E402
+from programs import WAIT_S, WINDOW_MIB, Host, Program, ProgramCase, need_cuda, ready  # noqa: E402
 
 KILLS = int(os.environ.get("VGPU_PROGRAM_KILLS", "20"))
 SEED = int(os.environ.get("VGPU_PROGRAM_SEED", "1"))
@@ -83,7 +83,7 @@ class Killed(InGuest):
     def wait_kernels(self):
         """Until a kernel has written a small number, as `rounds scribble` has them do."""
         process.wait_until(lambda: any(0 < self.window.word(piece * PIECE + PIECE // 2) <= 0xFFFF
-                                       for piece in self.window.owners()), "a kernel to write")
+                                       for piece in self.window.owners()), "a kernel to write", WAIT_S)
 
     def check_silence(self, byte):
         """The whole window holds a pattern while other work of the VM goes on."""
@@ -103,7 +103,7 @@ class Killed(InGuest):
             time.sleep(chance.uniform(0, 0.3))
             self.assertTrue(program.runs(), "it ended by itself")
             program.kill()
-            process.wait_until(lambda: not self.window.owners(), "its pieces to be free")
+            process.wait_until(lambda: not self.window.owners(), "its pieces to be free", WAIT_S)
             self.assertEqual(self.window.users() - {os.getpid()}, {guest.pid}, "processes that have the window")
             self.check_silence(moment % 255 + 1)
         self.right("vector_add")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import process, tap  # noqa: E402
 from lib.guest import FIRST_SLOT, Guest, GuestError  # noqa: E402
 from lib.window import Window  # noqa: E402
-from programs import WINDOW_MIB, Host, Program, ProgramCase, need_cuda, ready  # noqa: E402
+from programs import WAIT_S, WINDOW_MIB, Host, Program, ProgramCase, need_cuda, ready  # noqa: E402
 
 # A program that computes, and one whose kernel never ends.
 BOTH = ("rounds rounds 0 1", "victim spin")
@@ -84,7 +84,7 @@ class Ends(ProgramCase):
         spinning.working()
         for _ in range(3):
             guest.qmp.execute("stop")
-            process.wait_until(lambda: all(row["stopped"] for row in host.programs()), "vgpud to know")
+            process.wait_until(lambda: all(row["stopped"] for row in host.programs()), "vgpud to know", WAIT_S)
             self.assertTrue(all(os.path.exists(f"/proc/{row['worker_pid']}") for row in host.programs()))
             guest.qmp.execute("cont")
             self.assertEqual(guest.run("vgpu-run 1 2")[:2], (0, "3\n"))
@@ -99,7 +99,7 @@ class Ends(ProgramCase):
         host.vgpud.kill()
         for program in programs:
             self.fails(program, UNAVAILABLE, because="the connection to vgpud was lost")
-        process.wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers), "its workers to be gone")
+        process.wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers), "its workers to be gone", WAIT_S)
         finished = guest.run("vector_add")
         self.assertNotEqual(finished.rc, 0, "there is no vgpud")
         host.vgpud.start()
@@ -127,9 +127,9 @@ class Ends(ProgramCase):
         for program in programs:
             self.fails(program, UNAVAILABLE, "CUDA_ERROR_NO_DEVICE", "CUDA_ERROR_SYSTEM_NOT_READY")
         host.wait_programs(0)
-        process.wait_until(lambda: window.users() == {os.getpid(), guest.pid}, "the workers to be gone")
+        process.wait_until(lambda: window.users() == {os.getpid(), guest.pid}, "the workers to be gone", WAIT_S)
         self.assertIn("CUDA_ERROR_NO_DEVICE", guest.run("vector_add").err)
-        process.wait_until(self.plug, "the slot to be free")
+        process.wait_until(self.plug, "the slot to be free", WAIT_S)
         guest.run("echo 1 >/sys/bus/pci/rescan")
         ready(guest)
 
@@ -146,7 +146,7 @@ class Ends(ProgramCase):
         window = Window(guest)
         guest.kill()
         host.wait_programs(0)
-        process.wait_until(lambda: window.users() == {os.getpid()}, "the workers to be gone")
+        process.wait_until(lambda: window.users() == {os.getpid()}, "the workers to be gone", WAIT_S)
         guest.start()
         guest.ready()
         ready(guest)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import process, tap  # noqa: E402
 from lib.guest import Guest, GuestError  # noqa: E402
 from lib.window import Window  # noqa: E402
-from programs import WINDOW_MIB, Host, Program, ProgramCase, need_cuda, ready  # noqa: E402
+from programs import WAIT_S, WINDOW_MIB, Host, Program, ProgramCase, need_cuda, ready  # noqa: E402
 
 
 def setUpModule():
@@ -55,7 +55,7 @@ class Migration(ProgramCase):
         program.working(program.out().count("working\n") + 1)
         program.kill()
         source.wait_programs(0)
-        process.wait_until(lambda: not Window(guest).owners(), "the program's pieces to be free")
+        process.wait_until(lambda: not Window(guest).owners(), "the program's pieces to be free", WAIT_S)
         guest.run("vgpu-run 1 2")
         self.move()
         self.assertEqual(source.programs(), [])
@@ -71,7 +71,7 @@ class Migration(ProgramCase):
         self.assertEqual(len(workers), 2)
         self.move()
         source.wait_programs(0)
-        process.wait_until(lambda: window.users() == {os.getpid()}, "the source's workers to be gone")
+        process.wait_until(lambda: window.users() == {os.getpid()}, "the source's workers to be gone", WAIT_S)
         for program in programs:
             program.guest = self.guest
             self.fails(program, "CUDA_ERROR_DEVICE_UNAVAILABLE", because="the VM is being migrated")

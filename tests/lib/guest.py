@@ -225,9 +225,13 @@ class Guest:
         """
         Migrates to a guest that was started with accept(); its jobs go on there, with what ended them. Raises
         GuestError if QEMU refuses or fails to.
+
+        The machine is stopped meanwhile: an emulated one that ran on came out with stale pages of its memory on a host
+        under load (QEMU 7.2), and its kernel crashed.
         """
         path = target.directory / "migration"
         target.qmp.execute("migrate-incoming", uri=f"unix:{path}")
+        self.qmp.execute("stop")
         self.qmp.execute("migrate", uri=f"unix:{path}")
 
         def moved():
@@ -236,7 +240,9 @@ class Guest:
                 raise self._error(f"the migration {state}")
             return state == "completed"
         process.wait_until(moved, f"{self.name}'s migration", timeout_s)
-        process.wait_until(lambda: target.qmp.execute("query-status")["running"], f"{target.name} to run", timeout_s)
+        process.wait_until(lambda: target.qmp.execute("query-status")["status"] != "inmigrate", f"{target.name} to take it",
+                           timeout_s)
+        target.qmp.execute("cont")
         target._greeted, target._ids, target._jobs = True, self._ids, self._jobs
         for job in target._jobs.values():
             job._guest = target

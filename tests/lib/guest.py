@@ -226,8 +226,8 @@ class Guest:
         Migrates to a guest that was started with accept(); its jobs go on there, with what ended them. Raises
         GuestError if QEMU refuses or fails to.
 
-        The machine is stopped meanwhile: an emulated one that ran on came out with stale pages of its memory on a host
-        under load (QEMU 7.2), and its kernel crashed.
+        The machine is stopped meanwhile: of emulated ones with a window that ran on, some kernels crashed on the target,
+        on a host under load (qemu/README.md).
         """
         path = target.directory / "migration"
         target.qmp.execute("migrate-incoming", uri=f"unix:{path}")

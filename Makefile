@@ -107,7 +107,7 @@ VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
 CHANNEL_SRC := $(addprefix guest/libvgpu/,door_device.c door_socket.c link.c missing.c park.c ranges.c ring.c vgpu.c window.c) \
 	common/sock.c
 guest/libcuda := box callback context context_calls copier copy core device entry event event_calls function hostmem image launch link managed memory \
-	module module_calls occupancy pointer pool refuse say settings staged staging stream stream_calls sync table text thread transfer value
+	module module_calls occupancy pointer pool refuse say settings staged staging stream stream_attribute stream_calls sync table text thread transfer value
 LIBCUDA_SRC := $(call src,guest/libcuda) $(CHANNEL_SRC)
 LIBVGPU_SRC := $(call src,guest/libvgpu guest/tool)
 PROBE_SRC := $(call src,guest/vgpu-probe)

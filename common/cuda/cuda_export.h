@@ -95,6 +95,7 @@ typedef unsigned CUmem_advise;
 typedef unsigned CUmoduleLoadingMode;
 typedef unsigned CUoutput_mode;
 typedef unsigned CUpointer_attribute;
+typedef unsigned CUstreamAttrID;
 typedef unsigned CUstreamCaptureMode;
 typedef unsigned CUstreamCaptureStatus;
 typedef unsigned CUdriverProcAddressQueryResult;
@@ -106,6 +107,11 @@ typedef struct CUdevprop_st {
 	int maxThreadsPerBlock, maxThreadsDim[3], maxGridSize[3], sharedMemPerBlock;
 	int totalConstantMemory, SIMDWidth, memPitch, regsPerBlock, clockRate, textureAlign;
 } CUdevprop;
+
+typedef union CUstreamAttrValue_un {
+	char pad[64];
+	int priority;
+} CUstreamAttrValue;
 
 typedef struct CUmemAccessDesc_st {
 	CUmemLocation location;
@@ -133,6 +139,7 @@ typedef struct CUDA_MEMCPY2D_st {
 /* Holds for the toolkit's structures and for ours. */
 _Static_assert(sizeof(CUDA_MEMCPY2D) == 128, "CUDA_MEMCPY2D");
 _Static_assert(sizeof(CUdevprop) == 56, "CUdevprop");
+_Static_assert(sizeof(CUstreamAttrValue) == 64, "CUstreamAttrValue");
 _Static_assert(sizeof(CUmemAccessDesc) == 12, "CUmemAccessDesc");
 
 #endif

@@ -9,6 +9,9 @@
 #include "guest/libcuda/core.h"
 #include "guest/libcuda/table.h"
 
+#define STREAM_ATTRIBUTE_NUM 4u
+#define STREAM_ATTRIBUTE_BYTES 64u
+
 struct stream {
 	struct table_object object; /* its index is the worker's number; the legacy stream's is 0 */
 	unsigned flags;
@@ -16,6 +19,7 @@ struct stream {
 	atomic_uint submitted; /* commands that submit work */
 	atomic_uint seen; /* copies of the legacy stream that it waits for: stream_after_copy() */
 	bool per_thread;
+	uint8_t attributes[STREAM_ATTRIBUTE_NUM][STREAM_ATTRIBUTE_BYTES]; /* stream_attribute.c */
 };
 
 /*

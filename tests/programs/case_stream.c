@@ -274,3 +274,26 @@ CASE_VGPU(stream_host_function_may_not_wait)
 		EQUAL(called.results[i], CUDA_ERROR_NOT_PERMITTED);
 	OK(cuCtxSynchronize());
 }
+
+CASE(stream_attributes)
+{
+	CUstreamAttrValue value = { 0 }, got = { 0 };
+	CUstream one, other;
+
+	suite_begin();
+	OK(cuStreamCreate(&one, 0));
+	OK(cuStreamCreate(&other, 0));
+	value.syncPolicy = CU_SYNC_POLICY_YIELD;
+	OK(cuStreamSetAttribute(one, CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, &value));
+	OK(cuStreamGetAttribute(one, CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, &got));
+	EQUAL(got.syncPolicy, CU_SYNC_POLICY_YIELD);
+	OK(cuStreamCopyAttributes(other, one));
+	got = (CUstreamAttrValue){ 0 };
+	OK(cuStreamGetAttribute(other, CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, &got));
+	EQUAL(got.syncPolicy, CU_SYNC_POLICY_YIELD);
+	OK(cuStreamGetAttribute(one, CU_LAUNCH_ATTRIBUTE_PRIORITY, &got));
+	EQUAL(got.priority, 0);
+	WANT(cuStreamGetAttribute(one, (CUstreamAttrID)1000, &got), CUDA_ERROR_INVALID_VALUE);
+	OK(cuStreamDestroy(one));
+	OK(cuStreamDestroy(other));
+}

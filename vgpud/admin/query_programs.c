@@ -294,6 +294,7 @@ static int show_days(struct usage *usage)
 		q->filter.until_ns = day_ns + UTIL_NS_PER_DAY < until_ns ? day_ns + UTIL_NS_PER_DAY
 									 : until_ns;
 		err = show_window(usage);
+		usage->label = NULL; /* it ends with this turn */
 	}
 	q->filter = whole;
 	return err;

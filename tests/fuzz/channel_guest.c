@@ -122,8 +122,9 @@ static void fill_window(void)
 	memset(guest->view + guest->control_at + VGPU_CHANNEL_WORDS, 0, 64);
 	memset(guest->sequences, 0, sizeof(guest->sequences));
 	guest->tail = 0;
-	strcpy((char *)guest->view + CHANNEL_TEXT_AT, channel_ptx);
-	strcpy((char *)guest->view + CHANNEL_PRINTING_AT, channel_ptx_printing);
+	memcpy(guest->view + CHANNEL_TEXT_AT, channel_ptx, strlen(channel_ptx) + 1);
+	memcpy(guest->view + CHANNEL_PRINTING_AT, channel_ptx_printing,
+	       strlen(channel_ptx_printing) + 1);
 	memset(guest->view + CHANNEL_NONSENSE_AT, 0x7f, 512);
 }
 

@@ -145,6 +145,22 @@ class ProgramRows(unittest.TestCase):
         used = self.admin.rows("usage", since="1h", vm="t2")[0]
         self.assertEqual((used["launches"], used["copy_bytes"]), (1, 1_200_000))
 
+    def test_what_runs_shows_what_its_worker_counts(self):
+        self.running(pid=1)
+        (row,) = self.admin.rows("programs")
+        self.assertEqual([row[key] for key in ("submissions", "commands", "launches", "copies", "copy_bytes", "refused")], [0] * 6)
+        self.assertIsNone(row["refused_names"])
+        page = self.vgpud.database.with_name("programs") / "1"
+        with open(page, "r+b") as file:  # as a worker may that its program has taken over
+            file.seek(16)
+            file.write(b"\xff" * (page.stat().st_size - 16))
+        (row,) = self.admin.rows("programs")
+        self.assertEqual([row[key] for key in ("submissions", "commands", "launches", "copies", "copy_bytes", "refused")], [2**53] * 6)
+        self.assertIsNone(row["refused_names"])
+        os.truncate(page, 8)
+        (row,) = self.admin.rows("programs")
+        self.assertIsNone(row["commands"])
+
     def test_a_killed_vgpud_leaves_the_pages(self):
         self.running(pid=1)
         self.running(pid=2)

@@ -333,11 +333,18 @@ static const struct field programs_fields[] = {
 	FIELD("worker_pid", "WORKER", COUNT, 7),
 	FIELD("peer_pid", "PEER", COUNT, 7),
 	FIELD("peer_uid", "UID", COUNT, 6),
+	FIELD("refused", "REFUSED", COUNT, 7, .tone = TONE_SOME_WARNS),
 	FIELD("end", "ENDS FOR", TEXT, 12),
 	HIDDEN("vm_id"),
 	HIDDEN("channel"),
 	HIDDEN("stopped"),
 	HIDDEN("paused"),
+	HIDDEN("submissions"),
+	HIDDEN("commands"),
+	HIDDEN("launches"),
+	HIDDEN("copies"),
+	HIDDEN("copy_bytes"),
+	HIDDEN("refused_names"),
 	END,
 };
 

@@ -13,11 +13,37 @@
 #include "vgpud/admin/checks.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/exec/program.h"
+#include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs.h"
 
 static json_t *number_or_null(json_int_t number)
 {
 	return number > 0 ? json_integer(number) : json_null();
+}
+
+/* What its worker has counted up to now: a claim. */
+static void add_figures(json_t *row, const struct channel *channel)
+{
+	struct harvest harvest;
+	bool is_known = channel->report >= 0 &&
+			harvest_read(channel->report, channel->id, &harvest);
+	const struct {
+		const char *key;
+		uint64_t number;
+	} figures[] = {
+		{ "submissions", harvest.submissions }, { "commands", harvest.commands },
+		{ "launches", harvest.launches },	{ "copies", harvest.copies },
+		{ "copy_bytes", harvest.copy_bytes },	{ "refused", harvest.refused },
+	};
+
+	for (unsigned i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		json_object_set_new(row, figures[i].key,
+				    is_known ? json_integer((json_int_t)figures[i].number)
+					     : json_null());
+	json_object_set_new(row, "refused_names",
+			    admin_string(is_known && harvest.refused_names[0] != '\0'
+						 ? harvest.refused_names
+						 : NULL));
 }
 
 /* What a program says of itself (name, pid) was made printable when its worker sent it. */
@@ -61,6 +87,7 @@ void admin_programs(struct admin_call *call)
 			continue;
 		row = program_row(call->daemon, channel);
 		json_object_set_new(row, "paused", json_boolean(paused));
+		add_figures(row, channel);
 		admin_row(call, row);
 	}
 	admin_end(call, NULL);

@@ -77,7 +77,7 @@ class Migration(ProgramCase):
             self.fails(program, "CUDA_ERROR_DEVICE_UNAVAILABLE", because="the VM is being migrated")
         ready(self.guest)
         self.assertIn("right", self.right("reduction"))
-        self.assertEqual(len(target.programs()), 0)
+        target.wait_programs(0)
         program = Program(self.guest, "rounds rounds 0 4").working()
         target.wait_programs(1)
         program.kill()

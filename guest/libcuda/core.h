@@ -38,7 +38,7 @@ struct vgpu *core_vgpu(void);
 const struct vgpu_device_page *core_device(void);
 
 /* How long waits poll from now on, in us; 0: never. */
-void core_set_spin(uint32_t spin_us);
+void core_set_spin(uint32_t given_us);
 
 /* Return: whether a wait may poll: the program has a second processor, and has not asked to sleep. */
 bool core_may_spin(void);

@@ -61,7 +61,7 @@ CASE(link_two)
 		OK(cuLinkComplete(state, &image, &bytes));
 		TRUE(bytes > 0);
 		run_linked(image);
-		copy = malloc(bytes);
+		copy = malloc(bytes > 0 ? bytes : 1);
 		memcpy(copy, image, bytes);
 		OK(cuLinkDestroy(state));
 		run_linked(copy); /* it lives without the link */

@@ -22,7 +22,7 @@ static uint32_t num;
 /* Two texts and a cubin of 3 bytes. Return: bytes of the bundle. */
 static uint64_t make(void)
 {
-	static const uint8_t parts[19] = "four\0...seven..\0\1\2\3";
+	static const uint8_t bytes[19] = "four\0...seven..\0\1\2\3";
 	const struct vgpu_bundle head = { VGPU_BUNDLE_MAGIC, 3 };
 	const struct vgpu_bundle_part of[3] = { { .bytes = 5, .type = 1 },
 						{ .bytes = 8, .type = 1 },
@@ -31,7 +31,7 @@ static uint64_t make(void)
 	memset(data, 0, sizeof(data));
 	memcpy(data, &head, sizeof(head));
 	memcpy(data + sizeof(head), of, sizeof(of));
-	memcpy(data + PARTS_AT(3), parts, sizeof(parts));
+	memcpy(data + PARTS_AT(3), bytes, sizeof(bytes));
 	return PARTS_AT(3) + 24;
 }
 

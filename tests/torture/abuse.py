@@ -26,7 +26,7 @@ BAD = (Err.BAD_REQUEST, Err.BAD_VERSION, Err.BAD_OPCODE, Err.BAD_LENGTH, Err.BAD
 MALFORMED = {f"RESPONSE {error.name}" for error in (*BAD, Err.LEDGER_FULL)}  # the last: it is not even recorded
 PATIENCE_S = 5       # until a connection that vgpud is to close counts as left open
 CPU_SHARE_MOST = 5   # percent, of one processor
-BACK_MOST_S = 0.25   # from the end of the clients that had all descriptors until a waiting device is served
+BACK_MOST_S = 2      # from the end of the clients that had all descriptors until a waiting device is served
 WAITERS = 2          # of those, which come at so many times of a second
 
 

@@ -24,7 +24,7 @@ static json_t *number_or_null(json_int_t number)
 /* What its worker has counted up to now: a claim. */
 static void add_figures(json_t *row, const struct channel *channel)
 {
-	struct harvest harvest;
+	struct harvest harvest = { 0 };
 	bool is_known = channel->report >= 0 &&
 			harvest_read(channel->report, channel->id, &harvest);
 	const struct {

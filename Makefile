@@ -335,7 +335,7 @@ guest-image: $(B)/guest/initramfs.cpio
 demo:
 	@tools/demo.sh
 
-bundle: all guest-image $(BENCH)
+bundle: all guest-image examples $(BENCH) $(PROGRAM_BENCH) $(SUITE) $(VICTIM) $(FUZZ_B)/drive_fuzz_channel
 	@qemu/build.sh
 	@tools/bundle.sh $(B) $(B)/bundle
 

@@ -17,16 +17,24 @@ if [ $# -ne 2 ]; then
 fi
 build=$1
 out=$2
-for part in bin/vgpud qemu/bin/qemu-system-x86_64 guest/vmlinuz guest/initramfs.cpio; do
-    [ -e "$build/$part" ] || die "$build/$part is not there; make all qemu guest-image builds it"
+programs=(tests/programs/{suite,victim})
+for source in examples/*.cu; do programs+=("${source%.cu}"); done
+for part in bin/vgpud qemu/bin/qemu-system-x86_64 guest/vmlinuz guest/initramfs.cpio lib/libcuda.so.1 "${programs[@]}"; do
+    [ -e "$build/$part" ] || die "$build/$part is not there; make bundle builds it"
 done
 case $out in */bundle) ;; *) die "$out: the directory must be called bundle, as it is removed first" ;; esac
 rm -rf "$out"
-mkdir -p "$out"/{bin,lib,guest,qemu/bin,qemu/share/qemu,tests}
+mkdir -p "$out"/{bin,lib,deps,guest,qemu/bin,qemu/share/qemu,tests,examples,common/cmd}
 
 # Symbols are for debuggers, and a third of the size.
-for program in vgpud vgpuadm vgpu-run bench-pingpong bench-native bench-load bench-echo bench-ledger bench-softgpu softgpu-run; do
+for program in vgpud vgpuadm vgpu-run softgpu-run bench-{pingpong,native,load,echo,ledger,softgpu,channel,submit,programs}; do
     [ ! -x "$build/bin/$program" ] || strip -o "$out/bin/$program" "$build/bin/$program"
+done
+# CUDA programs, which find our libcuda.so.1 in lib/: vgpud itself must not.
+cp examples/*.ptx "$out/examples/"
+for program in lib/libcuda.so.1 "${programs[@]}"; do
+    mkdir -p "$out/$(dirname "$program")"
+    strip -o "$out/$program" "$build/$program"
 done
 strip -o "$out/qemu/bin/qemu-system-x86_64" "$build/qemu/bin/qemu-system-x86_64"
 # What the test guests' machines load; a guest boots its kernel directly, with no disk or network boot.
@@ -35,22 +43,29 @@ for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin; do
 done
 cp "$build"/guest/{vmlinuz,initramfs.cpio} "$out/guest/"
 
-# The host's own C library runs our programs: it is the newer one. All else comes along.
-core='^(libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux-x86-64|libgcc_s|libstdc\+\+)\.so\.'
+# The host's own C library runs our programs: it is the newer one. libcuda.so.1 is ours or the driver's. All else comes along.
+core='^(libcuda|libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux-x86-64|libgcc_s|libstdc\+\+)\.so\.'
 for program in "$out"/bin/* "$out/qemu/bin/qemu-system-x86_64"; do
-    missing=$(ldd "$program" | awk '/not found/ {print $1}')
+    missing=$(ldd "$program" | awk '/not found/ && $1 != "libcuda.so.1" {print $1}')
     [ -z "$missing" ] || die "$program needs $missing, which this machine does not have"
     ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// {print $3}'
 done | sort -u | while read -r library; do
-    [[ $(basename "$library") =~ $core ]] || cp -L "$library" "$out/lib/"
+    [[ $(basename "$library") =~ $core ]] || cp -L "$library" "$out/deps/"
 done
 
 cp tools/bundle/run.sh "$out/"
 cp tools/demo.py "$out/"
-for part in lib device guest torture; do
-    mkdir "$out/tests/$part"
+for part in lib device guest programs torture; do
+    mkdir -p "$out/tests/$part"
     find tests/"$part" -maxdepth 1 -type f -exec cp -t "$out/tests/$part/" {} +
 done
+cp common/cmd/admin_cmds.def "$out/common/cmd/"
+cp common/vm_settings.h "$out/common/"
+# The one fuzzer whose count needs many processors.
+mkdir -p "$out/build/fuzz" "$out/tests/fuzz/corpus"
+strip --strip-debug -o "$out/build/fuzz/drive_fuzz_channel" build/fuzz/drive_fuzz_channel
+cp tests/fuzz/drive.sh "$out/tests/fuzz/"
+cp -r tests/fuzz/corpus/fuzz_channel "$out/tests/fuzz/corpus/"
 if [ -n "$(compgen -G 'bench/*.py')" ]; then
     mkdir "$out/bench"
     cp bench/*.py "$out/bench/"

@@ -38,6 +38,12 @@ struct program {
 	struct report report; /* of the issuing thread, too */
 	uint64_t poll_ns;
 
+	/*
+	 * Held while names are read that belong to a module, and while a module's number is taken away:
+	 * so no thread unloads what another reads. It is taken before `lock`, and never for long.
+	 */
+	pthread_mutex_t names_lock;
+
 	pthread_mutex_t lock; /* guards the fields below */
 	struct handles handles;
 	struct memory memory;

@@ -135,6 +135,7 @@ CUresult run_module_unload(struct program *program, const struct vgpu_command *c
 	CUmodule module;
 
 	(void)values;
+	pthread_mutex_lock(&program->names_lock);
 	pthread_mutex_lock(&program->lock);
 	module = handles_remove(&program->handles, HANDLES_MODULE, number);
 	if (module != NULL) {
@@ -142,6 +143,7 @@ CUresult run_module_unload(struct program *program, const struct vgpu_command *c
 		memory_remove_module(&program->memory, number);
 	}
 	pthread_mutex_unlock(&program->lock);
+	pthread_mutex_unlock(&program->names_lock);
 	return module != NULL ? program->gpu->ops->module_unload(program->gpu, module)
 			      : CUDA_ERROR_INVALID_HANDLE;
 }
@@ -259,10 +261,10 @@ static uint64_t write_names(uint8_t *to, uint64_t room, const char *const *names
 	return i;
 }
 
-CUresult run_module_names(struct program *program, const struct vgpu_command *command,
-			  uint64_t *values)
+/* The names are the module's own, and go with it: under names_lock. */
+static CUresult copy_names(struct program *program, const struct vgpu_cmd_module_names *args,
+			   uint64_t *values)
 {
-	const struct vgpu_cmd_module_names *args = RUN_ARGS(module_names, command);
 	const struct gpu_ops *ops = program->gpu->ops;
 	struct handles_entry module;
 	const char **names;
@@ -284,6 +286,17 @@ CUresult run_module_names(struct program *program, const struct vgpu_command *co
 		values[0] = write_names(program->window.base + args->at, args->bytes,
 					names + args->first, num - args->first, &values[1]);
 	free(names);
+	return result;
+}
+
+CUresult run_module_names(struct program *program, const struct vgpu_command *command,
+			  uint64_t *values)
+{
+	CUresult result;
+
+	pthread_mutex_lock(&program->names_lock);
+	result = copy_names(program, RUN_ARGS(module_names, command), values);
+	pthread_mutex_unlock(&program->names_lock);
 	return result;
 }
 

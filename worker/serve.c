@@ -38,6 +38,7 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 	program->window = *config->window;
 	report_begin(&program->report, config->report);
 	program->poll_ns = config->poll_us * UTIL_NS_PER_US;
+	pthread_mutex_init(&program->names_lock, NULL);
 	pthread_mutex_init(&program->lock, NULL);
 	handles_init(&program->handles);
 	memory_init(&program->memory, (uintptr_t)config->window->base, config->window->bytes);
@@ -65,6 +66,7 @@ void serve_end(struct program *program)
 	memory_end(memory);
 	handles_end(&program->handles);
 	pthread_mutex_destroy(&program->lock);
+	pthread_mutex_destroy(&program->names_lock);
 	window_unmap(&program->window);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # tenant.py - CUDA programs of a local tenant of a daemon under test
 
+import os
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +35,8 @@ class Tenant:
         admin.row("set-programs", vm=name, programs=programs)
 
     def environment(self, **more):
-        return {"VGPU_SOCKET": str(self.vgpud.socket(self.name)), "LD_LIBRARY_PATH": str(LIBRARY_DIR),
+        libraries = ":".join([str(LIBRARY_DIR), *filter(None, [os.environ.get("VGPU_LIB_DIR")])])
+        return {"VGPU_SOCKET": str(self.vgpud.socket(self.name)), "LD_LIBRARY_PATH": libraries,
                 "VGPU_LIBCUDA": str(LIBRARY_DIR / "libcuda.so.1"), **more}
 
     def spawn(self, *argv, env=None, **popen):

@@ -31,7 +31,10 @@ class Ends(ProgramCase):
     def start(self, mode, **options):
         """Return: a victim that works."""
         child = self.tenant.spawn(victim(), mode, **options)
-        self.assertEqual(child.stdout.readline(), "working\n", msg=child.poll())
+        line = child.stdout.readline()
+        if line != "working\n":
+            ended = self.tenant.wait(child)
+            self.fail(f"status {ended.rc}: {line}{ended.out}{ended.err}")
         return child
 
     def ends_with(self, child, *names):

@@ -4,12 +4,14 @@
 
 import re
 import sys
+import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lib import tap  # noqa: E402
+from lib.paths import EXECUTOR  # noqa: E402
 from lib.tenant import suite  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
@@ -36,6 +38,7 @@ class Suite(Judge):
     """Every case, in groups: see below."""
 
 
+@unittest.skipIf(EXECUTOR != "cpu", "softgpu's switches")
 class HardSuite(Judge):
     """On a device that is as awkward as a real one: frees and loads wait for kernels, faults come late, copies are slow."""
 
@@ -51,6 +54,7 @@ class HardSuite(Judge):
         self.judge("fault_")
 
 
+@unittest.skipIf(EXECUTOR != "cpu", "softgpu's switches")
 class NoValuesSuite(Judge):
     """On a device that cannot write values: waits go by the driver's own calls, and no mark says how far a stream is."""
 

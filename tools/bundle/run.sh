@@ -5,7 +5,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
-    echo "usage: run.sh demo|test|torture|bench|all [REPORTDIR]" >&2
+    echo "usage: run.sh demo|test|programs|torture|bench|fuzz|all [REPORTDIR]" >&2
+    echo "  programs   CUDA programs of tenants by socket; test and demo have them in guests" >&2
+    echo "  fuzz       random commands for a program's worker, on all processors (FUZZ_RUNS, FUZZ_SECONDS); all has none" >&2
     echo "  torture    kills and hangs workers, kernels and vgpud, some minutes long (TORTURE_ARGS: more for torture.py)" >&2
     echo "  REPORTDIR  gets report.txt, what each step printed, bench's report.jsonl and report.svg (default: report, beside run.sh)" >&2
     exit 2
@@ -14,8 +16,8 @@ usage() {
 case $# in 1 | 2) ;; *) usage ;; esac
 report=${2:-$here/report}
 case $1 in
-demo | test | torture | bench) steps=("$1") ;;
-all) steps=(demo test torture bench) ;;
+demo | test | programs | torture | bench | fuzz) steps=("$1") ;;
+all) steps=(demo test programs torture bench) ;;
 *) usage ;;
 esac
 command -v python3 >/dev/null || {
@@ -25,13 +27,14 @@ command -v python3 >/dev/null || {
 mkdir -p "$report"
 
 export VGPU_BIN_DIR=$here/bin
-export VGPU_LIB_DIR=$here/lib # the tests give it to our programs alone, as LD_LIBRARY_PATH
+export VGPU_LIB_DIR=$here/deps # the tests give it to our programs alone, as LD_LIBRARY_PATH
 export VGPU_QEMU=$here/qemu/bin/qemu-system-x86_64
 export VGPU_GUEST_DIR=$here/guest
 if command -v nvidia-smi >/dev/null; then
     export VGPU_EXECUTOR=cuda:0 # the tests' daemons use the GPU, or fail
 fi
 export PYTHONDONTWRITEBYTECODE=1
+export FUZZ_JOBS=${FUZZ_JOBS:-$(nproc)} FUZZ_SEED=${FUZZ_SEED:-$(date +%s)}
 LIMIT_S=900
 
 # The programs of a step, one a line.
@@ -39,6 +42,8 @@ programs() {
     case $1 in
     demo) echo "$here/demo.py" ;;
     test) find "$here/tests/guest" -name 'test_*.py' | sort ;;
+    programs) find "$here/tests/programs" -name 'test_*.py' | sort ;;
+    fuzz) echo "$here/tests/fuzz/drive.sh" ;;
     torture) echo "$here/tests/torture/torture.py" ;;
     bench) [ ! -e "$here/bench/bench.py" ] || echo "$here/bench/bench.py" ;;
     esac
@@ -57,16 +62,17 @@ run_program() {
         read -ra more <<<"${TORTURE_ARGS:-}"
         set -- --bundle --times "${more[@]}"
         ;;
+    fuzz) set -- fuzz_channel ;;
     *) set -- ;;
     esac
-    timeout --foreground --kill-after=10 "$LIMIT_S" python3 "$program" "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+    timeout --foreground --kill-after=10 "$LIMIT_S" "$program" "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
     case $status in
     0) result=passed ;;
     124) result="FAILED: stopped after $LIMIT_S s" ;;
     *) result="FAILED: status $status" ;;
     esac
     [ "$status" -eq 0 ] || failed=1
-    if [ "$step" = test ]; then
+    if [[ $step =~ ^(test|programs)$ ]]; then
         result+=$(awk '/^ok .*# SKIP/ {s++; next} /^ok / {o++} /^not ok / {n++}
             END {printf ", %d ok, %d not ok, %d skipped", o, n, s}' "$log")
     elif [ "$step" = torture ]; then

@@ -249,6 +249,50 @@ static void test_bad_modules(void **state)
 	guest_close(&guest);
 }
 
+/* The GPU of the next test: it has the names, and another thread of the program unloads their module. */
+static struct {
+	struct guest *guest;
+	const struct gpu_ops *ops;
+} going;
+
+#define UNLOAD_MS 100 /* it must not be done so soon; that it is may show a moment later, too */
+
+static CUresult names_that_go(struct gpu *gpu, CUmodule module, uint32_t num, const char **names)
+{
+	const struct vgpu_cmd_module_unload unload = { .module = 1 };
+	CUresult result = going.ops->module_names(gpu, module, num, names);
+
+	guest_send(going.guest, VGPU_CMD_MODULE_UNLOAD, 1, 1, &unload, sizeof(unload), NULL, 0);
+	for (unsigned ms = 0; ms < UNLOAD_MS && !guest_is_done(going.guest, 1); ms++)
+		usleep(1000);
+	return result;
+}
+
+static void test_names_of_a_module_that_goes(void **state)
+{
+	struct vgpu_reply reply;
+	struct gpu_ops ops;
+	struct guest guest;
+
+	(void)state;
+	guest_open(&guest, "cpu memory=64M processors=1", 4);
+	guest_run(&guest, 200);
+	assert_int_equal(guest_load(&guest, 2, 1, kernels_fill), CUDA_SUCCESS);
+	going.guest = &guest;
+	going.ops = guest.gpu->ops;
+	ops = *going.ops;
+	ops.module_names = names_that_go;
+	guest.gpu->ops = &ops;
+	assert_int_equal(ASK(&guest, 0, &reply, MODULE_NAMES, module_names, .at = GUEST_BULK_AT,
+			     .bytes = 64, .module = 1),
+			 CUDA_SUCCESS);
+	assert_int_equal(reply.value[0], 1);
+	assert_string_equal((const char *)guest.view + GUEST_BULK_AT, "fill");
+	assert_int_equal(guest_wait(&guest, 1, NULL), CUDA_SUCCESS);
+	guest.gpu->ops = going.ops;
+	guest_close(&guest);
+}
+
 static void *scribble(void *argument)
 {
 	struct guest *guest = argument;
@@ -354,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bad_positions),
 		cmocka_unit_test(test_bad_modules),
+		cmocka_unit_test(test_names_of_a_module_that_goes),
 		cmocka_unit_test(test_changing_ring),
 		cmocka_unit_test(test_overwritten_reply),
 		cmocka_unit_test(test_overwritten_reply_of_work),

@@ -44,7 +44,8 @@ struct worker_hello {
 	 */
 	int32_t error;
 	struct worker_info info;
-	char why[WORKER_WHY_SIZE]; /* with error 0: what `auto` could not use, or empty */
+	/* With error 0: what `auto` could not use, or what of the sandbox is weaker; or empty. */
+	char why[WORKER_WHY_SIZE];
 };
 
 /* One request to run. */

@@ -15,6 +15,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "proc/confine_driver.h"
+
 /*
  * Theory of operation. Each role has a list of the system calls that it may use. Of the others,
  *
@@ -144,7 +146,7 @@ static const char *const loop[] = {
  * What NVIDIA's driver calls besides, once it has used each of its features: measured, docs/design.md.
  * It drains kernels' text from a memory file.
  */
-static const char *const cuda_driver[] = { "ioctl", "eventfd2", "ftruncate" };
+static const char *const cuda_driver[] = { "eventfd2", "ftruncate" };
 
 /*
  * sqlite opens the write-ahead log and its index for writing, even to read; as root it also gives
@@ -234,6 +236,7 @@ static const char *const attack[] = {
 
 static enum confine_mode wanted = CONFINE_YES;
 static const char *state = "no";
+static const struct confine_driver *driver; /* NULL: nothing is known of it */
 
 static const char *const mode_name[CONFINE_MODE_NUM] = {
 	[CONFINE_YES] = "yes",
@@ -340,6 +343,28 @@ static void allow_threads(struct filter *filter)
 	note(filter, seccomp_rule_add(filter->context, SCMP_ACT_ALLOW, number("clone3"), 0));
 }
 
+/* The kernel looks at 32 bits of a request. */
+static void allow_requests(struct filter *filter, uint32_t mask, uint32_t value)
+{
+	rule(filter, SCMP_ACT_ALLOW, "ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, mask, value));
+}
+
+#define DRIVER_KIND 0x4600u   /* 'F', in the second byte of what nvidiactl and nvidiaN take */
+#define UVM_FIRST 0x30000001u /* nvidia-uvm's first request; its others are small numbers */
+
+/* Of a driver that is not known only the kind of a request is judged. */
+static void allow_driver(struct filter *filter)
+{
+	if (driver == NULL) {
+		allow_requests(filter, 0x0000ff00, DRIVER_KIND);
+		allow_requests(filter, 0xffffff00, 0);
+		allow_requests(filter, UINT32_MAX, UVM_FIRST);
+		return;
+	}
+	for (size_t i = 0; i < driver->num; i++)
+		allow_requests(filter, UINT32_MAX, driver->requests[i]);
+}
+
 /*
  * The C library tries clone3() for each thread: a filter of its own refuses it without a log line.
  */
@@ -378,6 +403,7 @@ static void fill(struct filter *filter, enum confine_role role)
 		break;
 	case CONFINE_CUDA_PROGRAM:
 		ALLOW(filter, cuda_driver);
+		allow_driver(filter);
 		allow_threads(filter);
 		ALLOW(filter, talk);
 		break;
@@ -447,6 +473,12 @@ const char *confine_name(enum confine_mode mode)
 void confine_set_mode(enum confine_mode mode)
 {
 	wanted = mode;
+}
+
+bool confine_set_driver(unsigned branch)
+{
+	driver = confine_driver(branch);
+	return driver != NULL;
 }
 
 int confine_no_changes(void)

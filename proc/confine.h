@@ -31,6 +31,13 @@ enum confine_mode confine_mode(const char *name);
 void confine_set_mode(enum confine_mode mode);
 
 /*
+ * Which driver CONFINE_CUDA_PROGRAM will talk to, as confine_driver.h has it. Without this, or with a
+ * branch that is not known, its requests are held to the driver's kind, not to single ones.
+ * Return: whether that branch is known.
+ */
+bool confine_set_driver(unsigned branch);
+
+/*
  * Confines all threads of this process for good: no new privileges, only the system calls of the
  * role, and for most roles no reading of its memory by other processes of its user. confine.c says
  * what happens on other calls.

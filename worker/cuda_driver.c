@@ -3,10 +3,12 @@
 
 #include "worker/cuda_driver.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* A function of the library, and where its address is stored. */
 struct symbol {
@@ -78,6 +80,25 @@ void cuda_driver_file(struct library_stamp *out)
 	if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0)
 		library_stamp(out, map->l_name);
 	dlclose(library);
+}
+
+unsigned cuda_driver_branch(void)
+{
+	FILE *file = fopen("/proc/driver/nvidia/version", "re");
+	char word[64];
+	unsigned branch = 0;
+
+	/* "NVRM version: NVIDIA UNIX ... Kernel Module for x86_64  580.159.04  Release Build ..." */
+	while (file != NULL && branch == 0 && fscanf(file, "%63s", word) == 1) {
+		char *end;
+		unsigned long number = strtoul(word, &end, 10);
+
+		if (end != word && *end == '.' && isdigit((unsigned char)end[1]) && number < 10000)
+			branch = (unsigned)number;
+	}
+	if (file != NULL)
+		fclose(file);
+	return branch;
 }
 
 const char *cuda_driver_error(const struct cuda_calls *calls, CUresult result, char *text,

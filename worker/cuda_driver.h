@@ -23,6 +23,12 @@ int cuda_driver_load_program(struct cuda_program_calls *calls, char *why, size_t
 void cuda_driver_file(struct library_stamp *out);
 
 /*
+ * Return: the first number of the version of the driver's kernel module (580 of 580.159.04), as
+ * /proc/driver/nvidia/version has it; 0: it cannot be told.
+ */
+unsigned cuda_driver_branch(void);
+
+/*
  * Puts an error into words: "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was
  * encountered)". Return: text, of size bytes.
  */

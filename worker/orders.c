@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "proc/confine.h"
 #include "proc/inherit.h"
+#include "worker/cuda_driver.h"
 
 int orders_begin(const char *role)
 {
@@ -26,6 +29,19 @@ int orders_begin(const char *role)
 	for (size_t i = 0; i < sizeof(unheeded) / sizeof(unheeded[0]); i++)
 		signal(unheeded[i], SIG_IGN);
 	return inherit_fd(WORKER_SOCKET);
+}
+
+void orders_confine(bool soft, struct worker_hello *hello)
+{
+	unsigned branch = soft ? 0 : cuda_driver_branch();
+
+	if (!soft && !confine_set_driver(branch))
+		snprintf(
+			hello->why, sizeof(hello->why),
+			"what NVIDIA's driver %u asks of the kernel is not on record: its workers' "
+			"requests are judged by their kind, not one by one",
+			branch);
+	confine(soft ? CONFINE_SOFTGPU_PROGRAM : CONFINE_CUDA_PROGRAM);
 }
 
 bool orders_greet(int fd, const struct worker_hello *hello)

@@ -23,6 +23,12 @@ struct orders {
  */
 int orders_begin(const char *role);
 
+/*
+ * Closes the process in for good, once its GPU's features were used. soft: its GPU is softgpu. What the
+ * broker shall know of it goes into hello->why.
+ */
+void orders_confine(bool soft, struct worker_hello *hello);
+
 /* Return: whether the broker still listens. */
 bool orders_greet(int fd, const struct worker_hello *hello);
 

@@ -133,8 +133,7 @@ int role_program(const char *spec)
 		hello.info = gpu->info;
 		if (!gpu_is_soft(spec))
 			confine_no_changes();
-		confine(gpu->info.executor == VGPU_EXECUTOR_CPU ? CONFINE_SOFTGPU_PROGRAM
-								: CONFINE_CUDA_PROGRAM);
+		orders_confine(gpu_is_soft(spec), &hello);
 	}
 	if (!orders_greet(socket_fd, &hello) || gpu == NULL)
 		die(gpu == NULL);

@@ -5,9 +5,11 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
-    echo "usage: run.sh demo|test|programs|torture|bench|fuzz|all [REPORTDIR]" >&2
+    echo "usage: run.sh demo|test|programs|torture|bench|fuzz|requests|all [REPORTDIR]" >&2
     echo "  programs   CUDA programs of tenants by socket; test and demo have them in guests" >&2
-    echo "  fuzz       random commands for a program's worker, on all processors (FUZZ_RUNS, FUZZ_SECONDS); all has none" >&2
+    echo "  fuzz       random commands for a program's worker, on all processors (FUZZ_RUNS, FUZZ_SECONDS)" >&2
+    echo "  requests   prints what this driver is asked by ioctl(), for proc/confine_driver.c" >&2
+    echo "  all        demo, test, programs, torture and bench" >&2
     echo "  torture    kills and hangs workers, kernels and vgpud, some minutes long (TORTURE_ARGS: more for torture.py)" >&2
     echo "  REPORTDIR  gets report.txt, what each step printed, bench's report.jsonl and report.svg (default: report, beside run.sh)" >&2
     exit 2
@@ -16,7 +18,7 @@ usage() {
 case $# in 1 | 2) ;; *) usage ;; esac
 report=${2:-$here/report}
 case $1 in
-demo | test | programs | torture | bench | fuzz) steps=("$1") ;;
+demo | test | programs | torture | bench | fuzz | requests) steps=("$1") ;;
 all) steps=(demo test programs torture bench) ;;
 *) usage ;;
 esac
@@ -25,6 +27,19 @@ command -v python3 >/dev/null || {
     exit 1
 }
 mkdir -p "$report"
+
+# What the driver's library asks while the same programs run without vgpud, and a worker's own code.
+if [ "$1" = requests ]; then
+    export VGPU_REQUESTS=$report/requests
+    rm -f "$VGPU_REQUESTS"
+    for program in tests/programs/suite examples/{reduction,matmul,print}; do
+        LD_PRELOAD=$here/lib/requests.so "$here/$program" >/dev/null || true
+    done
+    LD_LIBRARY_PATH=$here/deps LD_PRELOAD=$here/lib/requests.so "$here/bin/bench-channel" --gpu cuda:0 --rounds 200 >/dev/null
+    cat /proc/driver/nvidia/version
+    sort -u "$VGPU_REQUESTS"
+    exit
+fi
 
 export VGPU_BIN_DIR=$here/bin
 export VGPU_LIB_DIR=$here/deps # the tests give it to our programs alone, as LD_LIBRARY_PATH

@@ -194,6 +194,9 @@ static void check_workers(struct admin_call *call)
 	for (unsigned i = 0; programs_trouble(programs, i, &trouble); i++) {
 		char text[WORKER_WHY_SIZE + 64];
 
+		if (trouble.remark != NULL)
+			checks_row(call, "programs' workers", CHECK_WARNING, trouble.remark,
+				   "a newer vgpu may know that driver");
 		if (trouble.why == NULL)
 			continue;
 		snprintf(text, sizeof(text), "no worker can start on %s: %s", trouble.executor,

@@ -44,6 +44,7 @@ struct spares {
 	sd_event_source *look;	       /* at the driver's library, while there are spares of it */
 	char trouble[WORKER_WHY_SIZE]; /* why the last start failed, empty after a success */
 	enum vgpu_end trouble_end;
+	char remark[WORKER_WHY_SIZE]; /* of the last one that started, or empty */
 };
 
 static void refill(struct spares *spares);
@@ -128,6 +129,9 @@ static void on_ready(struct spares *spares, const struct worker_hello *hello)
 	spares->starting = NULL;
 	spares->trouble[0] = '\0';
 	spares->backoff_ns = 0;
+	if (hello->why[0] != '\0' && strcmp(spares->remark, hello->why) != 0)
+		log_warning("workers for programs (%s): %s", spares->argument, hello->why);
+	memcpy(spares->remark, hello->why, sizeof(spares->remark));
 	process->ready_ns = util_now_ns();
 	process->library = hello->info.library;
 	process_listen(process, on_spare_heard, spares);
@@ -284,6 +288,11 @@ const char *spares_argument(const struct spares *spares)
 const char *spares_trouble(const struct spares *spares)
 {
 	return spares->trouble[0] != '\0' ? spares->trouble : NULL;
+}
+
+const char *spares_remark(const struct spares *spares)
+{
+	return spares->remark[0] != '\0' ? spares->remark : NULL;
 }
 
 enum vgpu_end spares_trouble_end(const struct spares *spares)

@@ -56,6 +56,9 @@ unsigned spares_ready(const struct spares *spares);
 const char *spares_argument(const struct spares *spares);
 const char *spares_trouble(const struct spares *spares);
 
+/* Return: what the workers that start there say of themselves, NULL: nothing. */
+const char *spares_remark(const struct spares *spares);
+
 /* Return: what a program is told while there is such trouble. */
 enum vgpu_end spares_trouble_end(const struct spares *spares);
 

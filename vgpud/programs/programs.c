@@ -489,6 +489,7 @@ bool programs_trouble(const struct programs *programs, unsigned index, struct pr
 	out->executor = gear->executor;
 	out->why = spares_trouble(gear->spares);
 	out->end = spares_trouble_end(gear->spares);
+	out->remark = spares_remark(gear->spares);
 	if (out->why == NULL) {
 		out->why = describe_trouble(gear->describe);
 		out->end = describe_trouble_end(gear->describe);

@@ -111,6 +111,7 @@ struct programs_trouble {
 	const char *executor; /* "cpu", "cuda:0" */
 	const char *why;      /* no worker can start there; NULL: one can */
 	enum vgpu_end end;    /* what programs are told for it */
+	const char *remark;   /* what of the workers' sandbox is weaker; NULL: nothing */
 };
 
 /* index: from 0. Return: false: there are no more. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -272,6 +273,53 @@ static void test_each_role(void **arg)
 	}
 }
 
+/* Return: errno of a request to a descriptor that takes none; EPERM: the filter's. */
+static int request_as_cuda_program(unsigned branch, unsigned long request)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int fd = memfd_create("nothing", MFD_CLOEXEC);
+
+		confine_set_mode(CONFINE_YES);
+		confine_set_driver(branch);
+		if (fd < 0 || confine(CONFINE_CUDA_PROGRAM) != 0)
+			_exit(255);
+		_exit(ioctl(fd, request, NULL) == 0 ? 0 : errno);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Of a known driver its own requests pass, of another one all that are of a driver's kind. */
+static void test_requests_to_the_driver(void **arg)
+{
+	static const struct {
+		unsigned long request;
+		int known, unknown;
+	} rows[] = {
+		{ 0xc020462a, ENOTTY, ENOTTY },
+		{ 0xffffffffc020462a, ENOTTY, ENOTTY }, /* the kernel looks at 32 bits */
+		{ 0x30000001, ENOTTY, ENOTTY },
+		{ 0x00000017, ENOTTY, ENOTTY },
+		{ 0x00000016, EPERM, ENOTTY },
+		{ 0xc02046ff, EPERM, ENOTTY },
+		{ 0x30000002, EPERM, EPERM },
+		{ TIOCSTI, EPERM, EPERM },
+		{ 0xc0206400, EPERM, EPERM }, /* another driver's */
+	};
+
+	(void)arg;
+	assert_true(confine_set_driver(580));
+	assert_false(confine_set_driver(1));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(request_as_cuda_program(580, rows[i].request), rows[i].known);
+		assert_int_equal(request_as_cuda_program(1, rows[i].request), rows[i].unknown);
+	}
+}
+
 static void test_logging_refuses_nothing(void **arg)
 {
 	(void)arg;
@@ -480,10 +528,15 @@ int main(void)
 {
 	/* Static and unused where nothing is confined. */
 	static const struct CMUnitTest __attribute__((unused)) tests[] = {
-		cmocka_unit_test(test_each_role), cmocka_unit_test(test_logging_refuses_nothing),
-		cmocka_unit_test(test_off),	  cmocka_unit_test(test_older_threads),
-		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_no_changes),
-		cmocka_unit_test(test_it_cannot), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_each_role),
+		cmocka_unit_test(test_requests_to_the_driver),
+		cmocka_unit_test(test_logging_refuses_nothing),
+		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_older_threads),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_no_changes),
+		cmocka_unit_test(test_it_cannot),
+		cmocka_unit_test(test_names),
 	};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(VGPU_COVERAGE)

@@ -152,6 +152,12 @@ enum vgpu_end spares_trouble_end(const struct spares *spares)
 	return VGPU_END_NONE;
 }
 
+const char *spares_remark(const struct spares *spares)
+{
+	(void)spares;
+	return NULL;
+}
+
 /* --- exec/describe.h --- */
 
 struct describe {

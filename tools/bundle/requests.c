@@ -19,7 +19,7 @@
 
 static struct {
 	uint32_t request;
-	char device[32];
+	char device[64];
 } seen[MOST];
 static size_t seen_num;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

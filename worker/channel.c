@@ -96,19 +96,6 @@ static void give_room(struct channel *channel, bool empty)
 	pthread_mutex_unlock(&channel->lock);
 }
 
-/*
- * The program wrote the next command on another processor. Fetched now, it comes while the driver is busy
- * with this one. A command has one or two units, but for few.
- */
-static void fetch_next(const struct channel *channel)
-{
-	const uint8_t *next = channel->ring +
-			      channel->head % VGPU_RING_UNITS * (size_t)VGPU_RING_UNIT;
-
-	__builtin_prefetch(next);
-	__builtin_prefetch(next + VGPU_RING_UNIT); /* past the ring it fetches nothing of use */
-}
-
 int channel_take(struct channel *channel, struct vgpu_command *to)
 {
 	struct vgpu_command head;
@@ -129,8 +116,6 @@ int channel_take(struct channel *channel, struct vgpu_command *to)
 	*to = head; /* the one that was judged, whatever the second copy brought */
 	channel->head += units;
 	channel->commands++;
-	if (units < units_there)
-		fetch_next(channel);
 	if (units == units_there || channel->head - channel->head_told >= HEAD_UNITS)
 		give_room(channel, units == units_there);
 	return 1;

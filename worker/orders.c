@@ -34,14 +34,16 @@ int orders_begin(const char *role)
 void orders_confine(bool soft, struct worker_hello *hello)
 {
 	unsigned branch = soft ? 0 : cuda_driver_branch();
+	bool known = soft || confine_set_driver(branch);
 
-	if (!soft && !confine_set_driver(branch))
-		snprintf(
-			hello->why, sizeof(hello->why),
-			"what NVIDIA's driver %u asks of the kernel is not on record: its workers' "
-			"requests are judged by their kind, not one by one",
-			branch);
 	confine(soft ? CONFINE_SOFTGPU_PROGRAM : CONFINE_CUDA_PROGRAM);
+	/* Where nothing is judged there is nothing to tell. */
+	if (known || strcmp(confine_state(), confine_name(CONFINE_YES)) != 0)
+		return;
+	snprintf(hello->why, sizeof(hello->why),
+		 "what NVIDIA's driver %u asks of the kernel is not on record: its workers' "
+		 "requests are judged by their kind, not one by one",
+		 branch);
 }
 
 bool orders_greet(int fd, const struct worker_hello *hello)

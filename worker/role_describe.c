@@ -40,7 +40,7 @@ int role_describe(const char *spec)
 	hello.error = gpu_describe(spec, &page, &hello.info, hello.why, sizeof(hello.why));
 	if (hello.error == 0) {
 		confine_no_changes();
-		orders_confine(page.executor == VGPU_EXECUTOR_CPU, &hello);
+		orders_confine(gpu_is_soft(spec), &hello);
 	}
 	if (!orders_greet(fd, &hello) || hello.error != 0)
 		return hello.error != 0;

@@ -38,14 +38,7 @@ def confined(pid):
 
 
 def descriptors(pid):
-    return {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
-
-
-def target(pid, fd):
-    try:
-        return os.readlink(f"/proc/{pid}/fd/{fd}")
-    except FileNotFoundError: # closed meanwhile
-        return None
+    return set(process.open_files(pid))
 
 
 def gone(pid):
@@ -106,7 +99,7 @@ class Roles(Confine):
         """
         files = {"vgpud-starter": {str(paths.program("vgpud").resolve()), "anon_inode:[pidfd]"},
                  "vgpud-query": {f"{self.vgpud.database}{end}" for end in ("", "-wal", "-shm")}}.get(status(pid)["Name"], set())
-        return {fd for fd in descriptors(pid) - STANDARD - {3} if target(pid, fd) in files}
+        return {fd for fd, target in process.open_files(pid).items() if fd not in STANDARD | {3} and target in files}
 
     @unittest.skipIf(SANITIZED, "a sanitizer build is not confined")
     def test_each_is_confined(self):

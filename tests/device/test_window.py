@@ -9,7 +9,7 @@ import unittest
 
 import abi
 from fakedaemon import Frame, LinkClosed, config, hello
-from lib import tap
+from lib import process, tap
 from lib.process import wait_until
 from qtest import FIRST_SLOT, PCI_BAR0, PIIX4_HOTPLUG_EJECT, Device, Qemu, QemuDied
 from windows import BAR2, DEVICE, SIZE, Guest, Host, WindowCase, backend, map_window, running
@@ -23,8 +23,7 @@ KICKS = [abi.kick(n) for n in range(abi.CHANNEL_NUM)]
 
 
 def open_files(qemu):
-    fds = f"/proc/{qemu.process.pid}/fd"
-    return [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
+    return list(process.open_files(qemu.process.pid).values())
 
 
 class Registers(WindowCase):
@@ -259,9 +258,9 @@ class Properties(unittest.TestCase):
     def test_the_device_has_the_memory_before_a_worker_touches_it(self):
         with running() as card:
             host = Host(card)
-            fds = f"/proc/{card.qemu.process.pid}/fd"
-            sizes = [os.stat(f"{fds}/{fd}") for fd in os.listdir(fds)
-                     if os.readlink(f"{fds}/{fd}").startswith("/memfd:")]
+            pid = card.qemu.process.pid
+            sizes = [os.stat(f"/proc/{pid}/fd/{fd}") for fd, target in process.open_files(pid).items()
+                     if target.startswith("/memfd:")]
             self.assertIn(SIZE // 512, [s.st_blocks for s in sizes])
             host.close()
 

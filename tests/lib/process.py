@@ -90,6 +90,17 @@ def children(parent):
     return found
 
 
+def open_files(pid):
+    """Return: what that process has open, {descriptor: path}, without those that it closes meanwhile."""
+    found = {}
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(path.name)] = os.readlink(path)
+        except FileNotFoundError:
+            continue
+    return found
+
+
 def scratch_directory(prefix):
     """A new directory that goes when this process ends; short enough for the names of sockets."""
     path = Path(tempfile.mkdtemp(prefix=f"vgpu-{prefix}-", dir="/tmp"))

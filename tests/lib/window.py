@@ -6,6 +6,8 @@ import os
 import struct
 from pathlib import Path
 
+from . import process
+
 PIECE = 2 << 20
 PAGE = 4096
 OWNERS = 2 * PAGE  # one byte for each piece: 0, or its channel + 1
@@ -15,11 +17,10 @@ class Window:
     """The window of a Guest that has one and runs; it stays mapped when that guest ends."""
 
     def __init__(self, guest):
-        found = [path for path in Path(f"/proc/{guest.pid}/fd").iterdir()
-                 if "memfd:memory-backend" in os.readlink(path)]
+        found = [fd for fd, target in process.open_files(guest.pid).items() if "memfd:memory-backend" in target]
         if len(found) != 1:
             raise ValueError(f"{guest.name}'s QEMU has {len(found)} windows")
-        with found[0].open("r+b") as file:
+        with open(f"/proc/{guest.pid}/fd/{found[0]}", "r+b") as file:
             self.inode = os.fstat(file.fileno()).st_ino
             self.memory = mmap.mmap(file.fileno(), 0)
         self.pieces = range(1, len(self.memory) // PIECE)

@@ -48,12 +48,7 @@ class Ends(ProgramCase):
 
     def held(self):
         """Return: what the daemon holds, as kinds of descriptors and names of children, each with its number."""
-        kinds = Counter()
-        for fd in Path(f"/proc/{self.vgpud.pid}/fd").iterdir():
-            try:
-                kinds[re.sub(r"[0-9]+", "N", os.readlink(fd))] += 1
-            except FileNotFoundError:
-                continue
+        kinds = Counter(re.sub(r"[0-9]+", "N", target) for target in process.open_files(self.vgpud.pid).values())
         return kinds, Counter(child.name for child in process.children(self.vgpud.pid))
 
     def test_a_program_killed_at_any_moment_leaves_nothing(self):

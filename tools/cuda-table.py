@@ -13,7 +13,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PAGE = TOP / "docs/cuda.md"
 ENTRY = re.compile(r'(REAL|REFUSED)\((\w+), (\w+), (\d+), (LEGACY|PER_THREAD)(?:, \(.*\), "(.*)")?\)$')
-ATTRIBUTE = re.compile(r'(FORWARDED|FIXED)\((\w+), (\d+)(?:, (-?\d+), "(.*)")?\)$')
+ATTRIBUTE = re.compile(r'(FORWARDED|FIXED|OWN)\((\w+), (\d+)(?:, ([^,"]+), "(.*)")?\)$')
 
 
 def rows(name, pattern):
@@ -41,7 +41,7 @@ def attributes():
     yield "| attribute | number | here |"
     yield "|---|---|---|"
     for kind, name, number, value, reason in rows("attributes.def", ATTRIBUTE):
-        here = "as the host says" if kind == "FORWARDED" else f"{value}: {reason}"
+        here = {"FORWARDED": "as the host says", "FIXED": f"{value}: {reason}", "OWN": reason}[kind]
         yield f"| `{name}` | {number} | {here} |"
 
 

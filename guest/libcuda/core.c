@@ -25,6 +25,7 @@ static struct {
 	atomic_bool spins;
 	struct vgpu *vgpu;
 	struct vgpu_device_page device;
+	struct slot slot;
 	bool blocking;
 	atomic_int kept_error;
 } core = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -60,6 +61,7 @@ static CUresult connect_to_host(void)
 	}
 	atomic_store(&core.spins, options.spin_us > 0);
 	vgpu_device(core.vgpu, &core.device);
+	vgpu_slot(core.vgpu, &core.slot);
 	core.blocking = settings.blocking;
 	if (!settings_show_device(&settings, core.device.uuid)) {
 		if (*settings.visible != '\0' && strcmp(settings.visible, "-1") != 0)
@@ -159,6 +161,11 @@ struct vgpu *core_vgpu(void)
 const struct vgpu_device_page *core_device(void)
 {
 	return &core.device;
+}
+
+const struct slot *core_slot(void)
+{
+	return &core.slot;
 }
 
 bool core_blocking(void)

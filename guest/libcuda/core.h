@@ -37,6 +37,9 @@ struct vgpu *core_vgpu(void);
 /* What the host says of the GPU, as it was at cuInit. */
 const struct vgpu_device_page *core_device(void);
 
+/* Where the VM's device sits in the guest; zeros on a socket. */
+const struct slot *core_slot(void);
+
 /* How long waits poll from now on, in us; 0: never. */
 void core_set_spin(uint32_t given_us);
 

@@ -7,8 +7,7 @@
 
 #include "guest/libcuda/core.h"
 #include "guest/libcuda/entries.h"
-
-#define BUS_ID "0000:00:00.0"
+#include "guest/libvgpu/slot.h"
 
 /* Return: whether there is such an attribute, with its value. */
 static bool attribute(int number, int *value)
@@ -22,9 +21,14 @@ static bool attribute(int number, int *value)
 	case number:                       \
 		*value = (fixed);          \
 		return true;
+#define OWN(name, number, expression, what) \
+	case number:                        \
+		*value = (int)(expression); \
+		return true;
 #include "guest/libcuda/attributes.def"
 #undef FORWARDED
 #undef FIXED
+#undef OWN
 	default:
 		return false;
 	}
@@ -106,17 +110,18 @@ CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev)
 
 CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 {
-	unsigned domain = 0, bus, device, function = 0;
+	struct slot slot = { 0 };
 
 	CORE_CHECK();
 	if (!dev || !pciBusId)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (sscanf(pciBusId, "%x:%x:%x.%x", &domain, &bus, &device, &function) < 3) {
-		domain = 0;
-		if (sscanf(pciBusId, "%x:%x.%x", &bus, &device, &function) < 2)
+	if (sscanf(pciBusId, "%x:%x:%x.%x", &slot.domain, &slot.bus, &slot.device, &slot.function) <
+	    3) {
+		slot.domain = 0;
+		if (sscanf(pciBusId, "%x:%x.%x", &slot.bus, &slot.device, &slot.function) < 2)
 			return CUDA_ERROR_INVALID_VALUE;
 	}
-	if (domain != 0 || bus != 0 || device != 0 || function != 0)
+	if (slot_compare(&slot, core_slot()) != 0)
 		return CUDA_ERROR_INVALID_DEVICE;
 	*dev = 0;
 	return CUDA_SUCCESS;
@@ -124,14 +129,17 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 
 CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
 {
+	char text[SLOT_TEXT_LEN];
+
 	CORE_CHECK();
 	if (!pciBusId || len <= 0)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (dev != 0)
 		return CUDA_ERROR_INVALID_DEVICE;
-	if (len < (int)sizeof(BUS_ID))
+	slot_format(core_slot(), text);
+	if ((size_t)len <= strlen(text))
 		return CUDA_ERROR_INVALID_VALUE;
-	memcpy(pciBusId, BUS_ID, sizeof(BUS_ID));
+	memcpy(pciBusId, text, strlen(text) + 1);
 	return CUDA_SUCCESS;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/wire/vgpu_ends.h"
+#include "guest/libvgpu/slot.h"
 
 struct door;
 
@@ -46,6 +47,7 @@ struct door {
 	const struct door_kind *kind;
 	uint8_t *window; /* NULL in a child of fork(): it is not mapped there */
 	uint64_t window_bytes;
+	struct slot slot; /* where the device sits; zeros: there is none */
 };
 
 #endif

@@ -329,6 +329,10 @@ static enum vgpu_end open_window(struct door_device *own, char *why)
 		return end;
 	}
 	own->door.window_bytes = info.window_bytes;
+	own->door.slot = (struct slot){ .domain = info.pci_domain,
+					.bus = info.pci_function >> 8,
+					.device = info.pci_function >> 3 & 0x1f,
+					.function = info.pci_function & 7 };
 	own->door.window = window_map(info.window_bytes, PROT_NONE,
 				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (!own->door.window)

@@ -234,6 +234,11 @@ void vgpu_device(const struct vgpu *vgpu, struct vgpu_device_page *out)
 	out->name[sizeof(out->name) - 1] = '\0';
 }
 
+void vgpu_slot(const struct vgpu *vgpu, struct slot *out)
+{
+	*out = vgpu->door->slot;
+}
+
 void vgpu_set_spin(struct vgpu *vgpu, uint32_t spin_us)
 {
 	atomic_store(&vgpu->spin_ns, spin_us * 1000);

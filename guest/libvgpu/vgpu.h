@@ -11,6 +11,7 @@
 #include "common/wire/vgpu_channel.h"
 #include "common/wire/vgpu_ends.h"
 #include "guest/libvgpu/options.h"
+#include "guest/libvgpu/slot.h"
 
 /*
  * Theory of operation. A program of a VM has /dev/vgpuN, which vgpu.ko makes of the VM's window; any other
@@ -55,6 +56,9 @@ bool vgpu_text_waits(const struct vgpu *vgpu);
 
 /* Copies what the host says of the GPU, as it is now. Before vgpu_start(), too. */
 void vgpu_device(const struct vgpu *vgpu, struct vgpu_device_page *out);
+
+/* Where the VM's device sits in the guest, as it was at vgpu_open(); zeros on a socket. */
+void vgpu_slot(const struct vgpu *vgpu, struct slot *out);
 
 /* How long waits poll from now on, in us; 0: they sleep at once. */
 void vgpu_set_spin(struct vgpu *vgpu, uint32_t spin_us);

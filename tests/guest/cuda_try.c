@@ -128,6 +128,23 @@ static void step_unpin(const char *word)
 	tell("unpin", result);
 }
 
+/* Where the device sits, by its name, by its three attributes, and whether its name finds it. */
+static void step_slot(const char *word)
+{
+	char id[32] = "";
+	int domain = -1, bus = -1, number = -1;
+	CUdevice device = -1;
+	CUresult result = cuDeviceGetPCIBusId(id, sizeof(id), 0);
+
+	(void)word;
+	cuDeviceGetAttribute(&domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, 0);
+	cuDeviceGetAttribute(&bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, 0);
+	cuDeviceGetAttribute(&number, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, 0);
+	printf("slot %s %04x:%02x:%02x %d\n", id, (unsigned)domain, (unsigned)bus, (unsigned)number,
+	       cuDeviceGetByPCIBusId(&device, id) == CUDA_SUCCESS ? device : -1);
+	tell("slot", result);
+}
+
 /* The rest of the steps is the child's; the parent goes on behind the step `join`, when the child has ended. */
 static void step_fork(const char *word)
 {
@@ -166,6 +183,7 @@ static const struct {
 	{ "init", step_init }, { "context", step_context }, { "run", step_run },
 	{ "pin", step_pin },   { "unpin", step_unpin },	    { "fork", step_fork },
 	{ "mark", step_mark }, { "await", step_await },	    { "user", step_user },
+	{ "slot", step_slot },
 };
 
 static void run_step(char *argument)

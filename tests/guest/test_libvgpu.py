@@ -82,6 +82,9 @@ class Programs(DeviceCase):
         self.mark("b")
         self.assertEqual(job.wait(120).out.splitlines()[-2:], WORKS[1:])
 
+    def test_where_the_device_sits(self):
+        self.try_all("init slot", [f"init {OK}", f"slot 0000:{guest.slot()} 0000:00:10 0", f"slot {OK}"])
+
     def test_another_device_by_its_name(self):
         self.try_all("init context run", WORKS, prefix="VGPU_DEVICE=/dev/vgpu0 ")
         self.try_all("init", ["init CUDA_ERROR_NO_DEVICE"], "vgpu.ko drives 0000:00:10.0, but /dev/vgpu7 is not here",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* case_device.c - the library before and after cuInit, devices, error texts */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/programs/suite.h"
@@ -167,6 +168,22 @@ CASE(device_attributes)
 	     CUDA_ERROR_INVALID_VALUE);
 	WANT(cuDeviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_WARP_SIZE, 1000),
 	     CUDA_ERROR_INVALID_DEVICE);
+}
+
+/* The name of where it sits, and the attributes, are the same place. */
+CASE(device_place)
+{
+	CUdevice device = suite_begin();
+	char id[32] = "", wanted[32];
+
+	OK(cuDeviceGetPCIBusId(id, sizeof(id), device));
+	snprintf(wanted, sizeof(wanted), "%04x:%02x:%02x.",
+		 (unsigned)attribute(CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID),
+		 (unsigned)attribute(CU_DEVICE_ATTRIBUTE_PCI_BUS_ID),
+		 (unsigned)attribute(CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID));
+	TRUE(strncmp(id, wanted, strlen(wanted)) == 0);
+	WANT(cuDeviceGetPCIBusId(id, (int)strlen(id), device), CUDA_ERROR_INVALID_VALUE);
+	OK(cuDeviceGetPCIBusId(id, (int)strlen(id) + 1, device));
 }
 
 /* What a guest does not have is 0, so that programs choose another way. */

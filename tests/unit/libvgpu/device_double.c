@@ -76,7 +76,9 @@ static int call_info(struct vgpu_ioctl_info *info)
 {
 	*info = (struct vgpu_ioctl_info){ .window_bytes = device.window_bytes,
 					  .window_status = device.window_status,
-					  .channels = VGPU_CHANNELS };
+					  .channels = VGPU_CHANNELS,
+					  .pci_domain = DEVICE_DOMAIN,
+					  .pci_function = DEVICE_FUNCTION };
 	if (device.silent_infos > 0) {
 		device.silent_infos--;
 		info->window_status = 0;

@@ -8,6 +8,10 @@
 
 #define DEVICE_FILES 64
 
+/* It sits at 10000:21:1e.5. */
+#define DEVICE_DOMAIN 0x10000
+#define DEVICE_FUNCTION (0x21 << 8 | 0x1e << 3 | 5)
+
 struct device_double {
 	/* What the calls answer; the test sets them. */
 	uint32_t window_status, layout;

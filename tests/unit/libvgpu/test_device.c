@@ -91,6 +91,8 @@ static void check_works(struct vgpu *vgpu)
 static void test_device_before_channel(void **state)
 {
 	struct vgpu_device_page page;
+	struct slot slot;
+	char where[SLOT_TEXT_LEN];
 	struct vgpu *vgpu;
 
 	(void)state;
@@ -99,6 +101,9 @@ static void test_device_before_channel(void **state)
 	vgpu_device(vgpu, &page);
 	assert_int_equal(page.driver_version, 13000);
 	assert_string_equal(page.name, "double");
+	vgpu_slot(vgpu, &slot);
+	slot_format(&slot, where);
+	assert_string_equal(where, "10000:21:1e.5");
 	assert_int_equal(vgpu_window_bytes(vgpu), VGPU_WINDOW_LEAST);
 	assert_false(device.host.worker_runs);
 	assert_int_equal(vgpu_start(vgpu), VGPU_END_NONE);

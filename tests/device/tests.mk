@@ -16,6 +16,12 @@ $(RACE): $(call obj,tests/guest/race.c common/util.c)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lpthread
 
+# For tests/guest/live_move.py.
+SWEEP := $(B)/tests/guest/sweep
+$(SWEEP): $(B)/tests/guest/sweep.o
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^
+
 # Calls of /dev/vgpuN: those that a test names, and random ones.
 KMOD_TRY := $(B)/tests/guest/kmod-try $(B)/tests/guest/kmod-storm
 $(B)/tests/guest/kmod-try: $(B)/tests/guest/kmod_try.o

@@ -221,18 +221,24 @@ class Guest:
         self.ready()
         self.qmp.execute("set-action", reboot="shutdown")
 
-    def move_to(self, target, timeout_s=60):
+    def move_to(self, target, timeout_s=60, passes=0):
         """
         Migrates to a guest that was started with accept(); its jobs go on there, with what ended them. Raises
         GuestError if QEMU refuses or fails to.
 
-        The machine is stopped meanwhile: of emulated ones with a window that ran on, some kernels crashed on the target,
-        on a host under load (qemu/README.md).
+        passes: 0: the machine is stopped meanwhile, since QEMU misses writes of an emulated one that runs on
+        (qemu/README.md). Else it runs on until QEMU has gone over its memory so often.
         """
         path = target.directory / "migration"
         target.qmp.execute("migrate-incoming", uri=f"unix:{path}")
-        self.qmp.execute("stop")
+        if passes:
+            self._set_downtime(1)  # so little that it does not end before
+        else:
+            self.qmp.execute("stop")
         self.qmp.execute("migrate", uri=f"unix:{path}")
+        if passes:
+            process.wait_until(lambda: self._passes() >= passes, f"{self.name}'s migration to go on", timeout_s)
+            self._set_downtime(300)
 
         def moved():
             state = self.qmp.execute("query-migrate").get("status")
@@ -247,6 +253,14 @@ class Guest:
         for job in target._jobs.values():
             job._guest = target
         self.kill()
+
+    def _set_downtime(self, limit_ms):
+        self.qmp.execute("migrate-set-parameters", **{"downtime-limit": limit_ms})
+
+    def _passes(self):
+        """Return: how often the migration has begun to go over the machine's memory; many when it has ended."""
+        state = self.qmp.execute("query-migrate")
+        return state.get("ram", {}).get("dirty-sync-count", 0) if state.get("status") in ("setup", "active") else 1 << 32
 
     def accept(self):
         """As start(), for one that move_to() names."""

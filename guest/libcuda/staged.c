@@ -130,10 +130,13 @@ static CUresult ask_part(const struct box *part, uint32_t kind, struct stream *s
 	return result == CUDA_SUCCESS ? core_ask(&wait_order, ticket) : result;
 }
 
+/* Where pinned memory fills the window there are no big buffers: the copy goes on by small ones. */
 static enum vgpu_end take_buffer(uint64_t bytes, struct staging *staging)
 {
-	return bytes <= STAGING_SMALL ? staging_take_small(core_vgpu(), staging)
-				      : staging_take_big(core_vgpu(), staging);
+	enum vgpu_end end = bytes <= STAGING_SMALL ? VGPU_END_WINDOW_FULL
+						   : staging_take_big(core_vgpu(), staging);
+
+	return end == VGPU_END_WINDOW_FULL ? staging_take_small(core_vgpu(), staging) : end;
 }
 
 /* --- from the program's memory --- */

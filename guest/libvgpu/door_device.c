@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,26 @@ static enum vgpu_end open_again(struct door_device *own)
 
 /* --- channel --- */
 
+/*
+ * OPEN takes all locks of the address space, which the kernel gives up on when a signal comes. A quick timer's come
+ * again and again, so they have to wait meanwhile. Return: 0, or -1 with errno.
+ */
+static int call_open(int fd, struct vgpu_ioctl_open *opened)
+{
+	sigset_t all, before;
+	int result, err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	do
+		result = ioctl(fd, VGPU_IOCTL_OPEN, opened);
+	while (result < 0 && errno == EINTR);
+	err = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = err;
+	return result;
+}
+
 static enum vgpu_end hold(struct door *door, uint64_t *at)
 {
 	struct door_device *own = of(door);
@@ -183,7 +204,7 @@ static enum vgpu_end hold(struct door *door, uint64_t *at)
 
 	if (end != VGPU_END_NONE)
 		return end;
-	if (ioctl(own->fd, VGPU_IOCTL_OPEN, &opened) < 0)
+	if (call_open(own->fd, &opened) < 0)
 		return call_end(errno);
 	own->used = true;
 	if (map_pieces(door, own->fd) < 0)

@@ -2,10 +2,12 @@
 /* cuda_try.c - a CUDA program that does what its arguments say, one after the other, and prints what came of it */
 
 #include <cuda.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -145,6 +147,47 @@ static void step_slot(const char *word)
 	tell("slot", result);
 }
 
+/* So many KiB of pageable memory, there and back. */
+static void step_copy(const char *word)
+{
+	size_t bytes = strtoul(word, NULL, 10) << 10;
+	unsigned char *there = malloc(bytes), *back = calloc(1, bytes);
+	CUdeviceptr at = 0;
+	CUresult result = cuMemAlloc(&at, bytes);
+
+	for (size_t i = 0; i < bytes; i++)
+		there[i] = (unsigned char)(i * 2654435761u >> 24);
+	if (result == CUDA_SUCCESS)
+		result = cuMemcpyHtoD(at, there, bytes);
+	if (result == CUDA_SUCCESS)
+		result = cuMemcpyDtoH(back, at, bytes);
+	if (result == CUDA_SUCCESS && memcmp(there, back, bytes) != 0)
+		result = CUDA_ERROR_UNKNOWN;
+	cuMemFree(at);
+	free(there);
+	free(back);
+	tell("copy", result);
+}
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+/* From here on a signal comes every so many us. */
+static void step_alarm(const char *word)
+{
+	struct itimerval timer = { .it_interval.tv_usec = strtol(word, NULL, 10) };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	timer.it_value = timer.it_interval;
+	tell_number("alarm",
+		    sigaction(SIGALRM, &action, NULL) | setitimer(ITIMER_REAL, &timer, NULL));
+}
+
 /* The rest of the steps is the child's; the parent goes on behind the step `join`, when the child has ended. */
 static void step_fork(const char *word)
 {
@@ -183,7 +226,7 @@ static const struct {
 	{ "init", step_init }, { "context", step_context }, { "run", step_run },
 	{ "pin", step_pin },   { "unpin", step_unpin },	    { "fork", step_fork },
 	{ "mark", step_mark }, { "await", step_await },	    { "user", step_user },
-	{ "slot", step_slot },
+	{ "slot", step_slot }, { "copy", step_copy },	    { "alarm", step_alarm },
 };
 
 static void run_step(char *argument)

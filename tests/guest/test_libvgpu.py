@@ -82,6 +82,11 @@ class Programs(DeviceCase):
         self.mark("b")
         self.assertEqual(job.wait(120).out.splitlines()[-2:], WORKS[1:])
 
+    def test_signals_that_come_all_the_time(self):
+        for period_us in (1000, 200):
+            self.try_all(f"alarm:{period_us} init context run copy:3000 run",
+                         ["alarm 0", *WORKS, f"copy {OK}", f"run {OK}"])
+
     def test_where_the_device_sits(self):
         self.try_all("init slot", [f"init {OK}", f"slot 0000:{guest.slot()} 0000:00:10 0", f"slot {OK}"])
 
@@ -134,6 +139,10 @@ class Window(DeviceCase):
                                  "pin CUDA_ERROR_OUT_OF_MEMORY", f"pinned {held}", f"unpin {OK}", f"run {OK}"])
         self.assertEqual(finished.err.count("\n"), 1)
         self.assertIn("size=", finished.err)
+
+    def test_copies_of_a_program_that_has_all_of_it(self):
+        lines = guest.run("cuda-try init context pin:2 copy:60 copy:1000 copy:9999 unpin copy:9999", 120).out.splitlines()
+        self.assertEqual([line for line in lines if line.startswith("copy")], [f"copy {OK}"] * 4, lines)
 
     def test_beside_a_program_that_has_all_of_it(self):
         job = self.begin("init context pin:2 mark:/tmp/a.mark await:/tmp/b.mark unpin")

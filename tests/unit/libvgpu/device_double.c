@@ -90,6 +90,10 @@ static int call_open(int fd, struct vgpu_ioctl_open *opened)
 {
 	if (device.holds[fd])
 		return fail(EBUSY);
+	if (device.interrupts > 0) {
+		device.interrupts--;
+		return fail(EINTR);
+	}
 	if (device.hold_errno != 0)
 		return fail(device.hold_errno);
 	device.holds[fd] = true;

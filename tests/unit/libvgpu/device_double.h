@@ -15,6 +15,7 @@
 struct device_double {
 	/* What the calls answer; the test sets them. */
 	uint32_t window_status, layout;
+	uint32_t interrupts;   /* so many OPEN are interrupted by a signal */
 	uint32_t silent_infos; /* so many INFO say that vgpud has yet to look at the window */
 	int open_errno, hold_errno, start_errno, take_errno;
 	enum vgpu_end refusal; /* of the next START */

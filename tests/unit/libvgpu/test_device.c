@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -199,6 +200,23 @@ static void test_start_again_after_a_refusal(void **state)
 	end_program(vgpu);
 }
 
+static void test_signals_while_it_opens(void **state)
+{
+	sigset_t before, after;
+	struct vgpu *vgpu = open_program();
+
+	(void)state;
+	device.interrupts = 3;
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	assert_int_equal(vgpu_start(vgpu), VGPU_END_NONE);
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	assert_int_equal(device.interrupts, 0);
+	for (int i = 1; i < SIGRTMAX; i++)
+		assert_int_equal(sigismember(&after, i), sigismember(&before, i));
+	check_works(vgpu);
+	end_program(vgpu);
+}
+
 static void test_unplugged_before_the_start(void **state)
 {
 	struct vgpu *vgpu = open_program();
@@ -372,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_another_file),
 		cmocka_unit_test(test_start_again_after_a_refusal),
+		cmocka_unit_test(test_signals_while_it_opens),
 		cmocka_unit_test(test_unplugged_before_the_start),
 		cmocka_unit_test(test_kicks_only_a_worker_that_sleeps),
 		cmocka_unit_test(test_threads),

@@ -331,6 +331,7 @@ qemu:
 	@qemu/build.sh
 
 guest-image: $(B)/guest/initramfs.cpio
+	@:
 
 demo:
 	@tools/demo.sh

@@ -123,6 +123,7 @@ def demo(cleanup):
     vgpud = cleanup.enter_context(Vgpud("vm3:B:medium", executor="auto", settings=SETTINGS))
     say("host$ vgpud --vm vm3:B:medium --executor auto ...")
     indent("\n".join(process.tail(vgpud.log)))
+    say("What it says of sandbox and driver is about this machine: the demo needs neither cgroups nor a GPU.")
 
     say("Its guest may run CUDA programs of its own on this host:")
     on_host(vgpud, "vgpuadm set-programs vm3 on")

@@ -29,7 +29,7 @@ compile() {
     out=$(cd "$1" && pwd)
     log=$out/log
     shift 2
-    make -s -C "$kernel/headers" M="$out/guest/kmod" CC=gcc CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules >"$log" 2>&1 || {
+    MAKEFLAGS='' make -s -j"$(nproc)" -C "$kernel/headers" M="$out/guest/kmod" CC=gcc CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules >"$log" 2>&1 || {
         cat "$log" >&2
         echo "kmod: vgpu.ko does not compile for $(readlink "$kernel/headers")" >&2
         exit 1

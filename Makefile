@@ -69,7 +69,7 @@ endif
 
 # Each folder with its files, each program with its folders. They are written down, not searched for: a file
 # that is left behind is not built in.
-common := accounts busy_poll crc32c kernel_argument library log names sock timeexpr units util vm_name vm_settings
+common := accounts busy_poll crc32c hist kernel_argument library log names sock timeexpr units util vm_name vm_settings
 common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
@@ -78,7 +78,7 @@ vgpud/admin := access ask budget call checks client daemon handlers job line met
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors output pool process program seat spares
 vgpud/files := dir format scan server server_slot
-vgpud/ledger := batch book changes clock db db_open events health hist history migrate names notes null programs query \
+vgpud/ledger := batch book changes clock db db_open events health history migrate names notes null programs query \
 	query_blame query_exact query_groups query_programs query_rows query_stats remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start vms wake watch writer
 vgpud/link := access foreign peer port refuse session

@@ -37,7 +37,7 @@ $(eval $(call unit-test,common/test_timeexpr,common/timeexpr.c))
 $(eval $(call unit-test,common/test_units,common/units.c common/util.c))
 
 CONF := vgpud/conf/conf.c vgpud/conf/file.c vgpud/conf/options.c vgpud/conf/reload.c vgpud/conf/settings.c vgpud/vm/vm.c \
-	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c vgpud/ledger/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c common/vm_name.c
+	vgpud/sched/sched.c vgpud/sched/limit.c vgpud/vm/stats.c common/hist.c common/names.c common/cmd/suggest.c common/units.c common/util.c common/vm_name.c
 $(eval $(call unit-test,conf/test_conf,$(CONF)))
 
 $(eval $(call unit-test,common/test_vm_name,common/vm_name.c common/util.c))
@@ -46,13 +46,13 @@ $(eval $(call unit-test,vm/test_recording,vgpud/vm/recording.c vgpud/vm/vm.c vgp
 	common/log.c common/names.c common/units.c common/util.c common/vm_name.c common/vm_settings.c))
 $(eval $(call unit-test,sched/test_share,vgpud/sched/share.c))
 LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/ledger/clock.c vgpud/ledger/db.c \
-	vgpud/ledger/db_open.c vgpud/ledger/events.c vgpud/ledger/health.c vgpud/ledger/hist.c vgpud/ledger/history.c \
+	vgpud/ledger/db_open.c vgpud/ledger/events.c vgpud/ledger/health.c common/hist.c vgpud/ledger/history.c \
 	vgpud/ledger/migrate.c vgpud/ledger/names.c vgpud/ledger/notes.c vgpud/ledger/programs.c vgpud/ledger/remains.c vgpud/ledger/retention.c \
 	vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/ring_program.c vgpud/ledger/room.c vgpud/ledger/set_aside.c \
 	vgpud/ledger/settle.c vgpud/ledger/sqlite.c vgpud/ledger/start.c vgpud/ledger/vms.c vgpud/ledger/wake.c \
 	vgpud/ledger/watch.c vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c common/names.c common/units.c \
 	common/util.c common/vm_settings.c $(B)/vgpud/ledger/schema.o
-$(eval $(call unit-test,ledger/test_hist,vgpud/ledger/hist.c))
+$(eval $(call unit-test,ledger/test_hist,common/hist.c))
 $(eval $(call unit-test,ledger/test_ring,vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/ring_program.c vgpud/ledger/set_aside.c common/crc32c.c))
 $(eval $(call unit-test,ledger/test_batch,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_changes,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))

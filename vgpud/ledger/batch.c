@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hist.h"
 #include "common/wire/vgpu_proto.h"
-#include "vgpud/ledger/hist.h"
 #include "vgpud/ledger/opcode.h"
 #include "vgpud/ledger/programs.h"
 

@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#include "vgpud/ledger/hist.h"
+#include "common/hist.h"
 #include "vgpud/ledger/query.h"
 
 #define LEDGER_QUERY_NS_PER_MINUTE INT64_C(60000000000)

@@ -17,13 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/hist.h"
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/ledger/fixture.h"
 #include "tests/unit/ledger/ledger_check.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/ledger/hist.h"
 
 struct fixture fixture;
 

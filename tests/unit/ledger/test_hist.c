@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-#include "vgpud/ledger/hist.h"
+#include "common/hist.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -16,11 +16,11 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "common/hist.h"
 #include "common/util.h"
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 #include "tests/unit/scratch.h"
-#include "vgpud/ledger/hist.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/ledger/opcode.h"
 #include "vgpud/ledger/query_private.h"

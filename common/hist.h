@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hist.h - log-linear histogram of durations: what quantiles over millions of requests come from */
 
-#ifndef VGPUD_LEDGER_HIST_H
-#define VGPUD_LEDGER_HIST_H
+#ifndef VGPU_COMMON_HIST_H
+#define VGPU_COMMON_HIST_H
 
 #include <stddef.h>
 #include <stdint.h>

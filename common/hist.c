@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hist.c - log-linear histogram of durations */
 
-#include "vgpud/ledger/hist.h"
+#include "common/hist.h"
 
 #include <errno.h>
 

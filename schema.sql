@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
--- schema.sql - the ledger's tables: every request, its minutes, every program, the VMs, the audit trail
+-- schema.sql - the ledger's tables: every request, its minutes, every program, their submissions, the VMs, the audit trail
 --
 -- vgpud carries this text and runs it on a new database. To look at a ledger, also while vgpud
 -- works on it:
@@ -13,7 +13,7 @@
 -- counted since, so within a session it never jumps, and durations are exact.
 
 PRAGMA application_id = 0x76677075; -- "vgpu"
-PRAGMA user_version = 4;            -- of this schema
+PRAGMA user_version = 5;            -- of this schema
 
 -- One row for each start of vgpud.
 CREATE TABLE session (
@@ -130,7 +130,44 @@ CREATE TABLE program (
 	copies            INTEGER,
 	copy_bytes        INTEGER,
 	refused           INTEGER, -- calls of functions that vgpu does not have
-	refused_names     TEXT     -- names of some of them
+	refused_names     TEXT,    -- names of some of them
+	-- Of its submissions that have ended, as they were recorded: submissions_to is the number of the last
+	-- one that a row of table submission stands for.
+	latency_sum_ns    INTEGER NOT NULL DEFAULT 0,
+	latency_max_ns    INTEGER NOT NULL DEFAULT 0,
+	latency_hist      BLOB,    -- as in table minute; NULL: none has ended
+	submissions_to    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Submissions of programs: from the first command that gives the GPU work until the next wait returned, a
+-- query said that all is done, 10,000 commands, or a second. Where they came faster than ledger_rows_per_s
+-- (vgpud.conf), a row stands for several that followed each other. Workers count them: claims.
+CREATE TABLE submission (
+	id         INTEGER PRIMARY KEY,
+	program_id INTEGER NOT NULL,
+	vm_id      INTEGER NOT NULL,
+	first      INTEGER NOT NULL, -- the number of the first one in its program, from 1
+	count      INTEGER NOT NULL, -- how many they are
+	begun_ns   INTEGER NOT NULL, -- the first one
+	ended_ns   INTEGER,          -- the last one; NULL: it was open when its program ended
+	took_ns    INTEGER,          -- how long they took, added up; NULL: it was open
+	most_ns    INTEGER,          -- the longest of them; NULL: it was open
+	commands   INTEGER NOT NULL
+) STRICT;
+
+-- The submissions that were taken from the workers in one minute, added up: all of them, however many rows
+-- there are. vgpud takes them ten times a second, so one counts at most so much later than it ended.
+CREATE TABLE submission_minute (
+	minute         INTEGER NOT NULL, -- since the Unix epoch
+	vm_id          INTEGER NOT NULL,
+	pool           TEXT NOT NULL,
+	priority       INTEGER NOT NULL,
+	count          INTEGER NOT NULL, -- that have ended
+	open           INTEGER NOT NULL, -- that were open when their programs ended
+	latency_sum_ns INTEGER NOT NULL,
+	latency_max_ns INTEGER NOT NULL,
+	latency_hist   BLOB NOT NULL,    -- as in table minute
+	UNIQUE (minute, vm_id, pool, priority)
 ) STRICT;
 
 -- Events: what happened, and which user did it.
@@ -214,12 +251,24 @@ SELECT g.id,
 	coalesce(p.name, g.priority) AS priority,
 	coalesce(e.name, g.executor) AS executor,
 	g.device, g.billed_ns, g.memory_peak_bytes, g.memory_byte_s, g.submissions, g.commands, g.launches,
-	g.copies, g.copy_bytes, g.refused, g.refused_names
+	g.copies, g.copy_bytes, g.refused, g.refused_names, g.latency_sum_ns, g.latency_max_ns
 FROM program AS g
 LEFT JOIN vm AS v ON v.id = g.vm_id
 LEFT JOIN name AS p ON p.what = 'priority' AND p.value = g.priority
 LEFT JOIN name AS e ON e.what = 'executor' AND e.value = g.executor
 LEFT JOIN name AS w ON w.what = 'end' AND w.value = g.why;
+
+CREATE VIEW submission_v AS
+SELECT s.id,
+	strftime('%Y-%m-%dT%H:%M:%S', s.begun_ns / 1000000000, 'unixepoch')
+		|| printf('.%06dZ', s.begun_ns / 1000 % 1000000) AS begun,
+	coalesce(v.name, '#' || s.vm_id) AS vm,
+	s.program_id, g.name AS program,
+	s.first, s.count, s.ended_ns IS NULL AS open,
+	s.took_ns / s.count AS mean_ns, s.most_ns, s.commands
+FROM submission AS s
+LEFT JOIN vm AS v ON v.id = s.vm_id
+LEFT JOIN program AS g ON g.id = s.program_id;
 
 CREATE VIEW event_v AS
 SELECT id,

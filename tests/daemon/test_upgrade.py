@@ -65,7 +65,7 @@ class Upgrade(unittest.TestCase):
                 oldledger.make(self.vgpud.database, ended=ended)
                 _, before = oldledger.look(self.vgpud.database)
                 admin = self.start()
-                self.says("had schema 1 and has 4 now; as it was it is kept as .*vgpud.db.schema-1")
+                self.says("had schema 1 and has 5 now; as it was it is kept as .*vgpud.db.schema-1")
                 self.assertEqual([(row["vm"], row["pool"], row["priority"], row["paused"], row["limit_per_s"])
                                   for row in admin.rows("list")],
                                  [("vm1", "A", "high", False, None), ("vm2", "B", "low", True, None)])
@@ -78,7 +78,7 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(self.vgpud.rows("SELECT vm, limited_ns FROM request_v WHERE id IN (1, 301)"),
                                  [("vm2", 0), ("vm1", 0)])
                 self.assertEqual(self.vgpud.rows("SELECT old_value, new_value FROM event "
-                                                 "WHERE kind = 'ledger-migrated'"), [("1", "4")])
+                                                 "WHERE kind = 'ledger-migrated'"), [("1", "5")])
                 self.assertEqual(oldledger.look(self.copy), (1, before))
                 self.assertEqual(self.copy.stat().st_mode & 0o007, 0)
                 schema, after = oldledger.look(self.vgpud.database)
@@ -88,7 +88,8 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(len(self.vgpud.rows("SELECT 1 FROM event WHERE kind = 'ledger-migrated'")), 1)
 
     def test_what_a_killed_one_left_is_all_there(self):
-        for name, schema in (("schema-1-ring-1", 1), ("schema-2-ring-1", 2), ("schema-3-ring-2", 3)):
+        for name, schema in (("schema-1-ring-1", 1), ("schema-2-ring-1", 2), ("schema-3-ring-2", 3),
+                             ("schema-4-ring-2", 4)):
             with self.subTest(name):
                 self.setUp()
                 oldledger.unpack(name, self.vgpud.database.parent)

@@ -146,6 +146,32 @@ int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledge
 	return 0;
 }
 
+int ledger_changes_add_submissions(struct ledger_changes *changes,
+				   const struct ledger_submissions *taken, ledger_done *done,
+				   void *arg)
+{
+	size_t rows_bytes = taken->row_num * sizeof(*taken->rows);
+	struct ledger_change *change;
+
+	/* Half of what may be under way is left to administrators and to ends of programs. */
+	if (changes->under_way >= LEDGER_CHANGES_MOST / 2)
+		return -ENOBUFS;
+	change = new_change(LEDGER_CHANGE_SUBMISSIONS, 0, sizeof(*taken->latency) + rows_bytes);
+	if (!change)
+		return -ENOMEM;
+	change->submissions = *taken;
+	change->submissions.latency = memcpy(change->strings, taken->latency,
+					     sizeof(*taken->latency));
+	if (rows_bytes > 0)
+		change->submissions.rows = memcpy(change->strings + sizeof(*taken->latency),
+						  taken->rows, rows_bytes);
+	change->done = done;
+	change->arg = arg;
+	changes->under_way++;
+	queue(changes, change);
+	return 0;
+}
+
 /* Events and steps of the clock share one bound. */
 static int queue_event(struct ledger_changes *changes, struct ledger_change *change)
 {

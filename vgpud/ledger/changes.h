@@ -20,7 +20,8 @@ enum ledger_change_type {
 	LEDGER_CHANGE_CLOCK, /* step_ns */
 	LEDGER_CHANGE_VM_PUT,
 	LEDGER_CHANGE_VM_DELETE,
-	LEDGER_CHANGE_CLAIMS, /* program, names */
+	LEDGER_CHANGE_CLAIMS,	   /* program, names */
+	LEDGER_CHANGE_SUBMISSIONS, /* submissions */
 	LEDGER_CHANGE_FLUSH
 };
 
@@ -36,8 +37,9 @@ struct ledger_change {
 	struct ledger_vm vm;	   /* its strings lie in strings */
 	struct ledger_event event; /* its strings, too; kind NULL: there is none */
 	struct ledger_program program;
-	const char *names; /* in strings */
-	char strings[];
+	const char *names;		       /* in strings */
+	struct ledger_submissions submissions; /* what it points to lies in strings */
+	_Alignas(8) char strings[];
 };
 
 STAILQ_HEAD(ledger_change_list, ledger_change);
@@ -77,6 +79,11 @@ int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type t
 /* As ledger_program_claims() says. Return: 0, -ENOBUFS, -ENOMEM. */
 int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledger_program *program,
 			      const char *names, ledger_done *done, void *arg);
+
+/* As ledger_submissions() says. Return: 0, -ENOBUFS, -ENOMEM. */
+int ledger_changes_add_submissions(struct ledger_changes *changes,
+				   const struct ledger_submissions *taken, ledger_done *done,
+				   void *arg);
 
 /* Return: 0; -ENOBUFS or -ENOMEM: the event is dropped. */
 int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,

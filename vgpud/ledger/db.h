@@ -69,6 +69,34 @@
 			 "copies = ?5, copy_bytes = ?6, refused = ?7, refused_names = ?8 "          \
 			 "WHERE id = ?1")                                                           \
 	X(PROGRAMS_LOSE, "UPDATE program SET why = ?1 WHERE why IS NULL")                           \
+	X(SUBMISSION_OF,                                                                            \
+	  "SELECT vm_id, pool, priority, begun_ns, latency_sum_ns, "                                \
+	  "latency_max_ns, submissions_to, latency_hist FROM program WHERE id = ?1")                \
+	X(SUBMISSION, "INSERT INTO submission (program_id, vm_id, first, count, begun_ns, "         \
+		      "ended_ns, took_ns, most_ns, commands) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)")  \
+	X(SUBMISSION_TO, "UPDATE program SET latency_sum_ns = ?2, latency_max_ns = ?3, "            \
+			 "submissions_to = ?4, latency_hist = ?5 WHERE id = ?1")                    \
+	X(SUBMISSION_MINUTE_GET, "SELECT count, open, latency_sum_ns, latency_max_ns, "             \
+				 "latency_hist FROM submission_minute WHERE minute = ?1 AND "       \
+				 "vm_id = ?2 AND pool = ?3 AND priority = ?4")                      \
+	X(SUBMISSION_MINUTE_PUT,                                                                    \
+	  "INSERT INTO submission_minute VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT "          \
+	  "(minute, vm_id, pool, priority) DO UPDATE SET count = ?5, open = ?6, "                   \
+	  "latency_sum_ns = ?7, latency_max_ns = ?8, latency_hist = ?9")                            \
+	X(SUBMISSION_COUNT, "SELECT id, vm_id FROM submission WHERE id > ?1 ORDER BY id LIMIT ?2")  \
+	X(SUBMISSION_SPAN, "SELECT coalesce(max(id), -1) FROM (SELECT id FROM submission "          \
+			   "WHERE id >= ?1 ORDER BY id LIMIT ?2)")                                  \
+	X(SUBMISSION_EXPIRE,                                                                        \
+	  "DELETE FROM submission WHERE id IN (SELECT id FROM submission "                          \
+	  "WHERE id BETWEEN ?1 AND ?2 AND vm_id % 1024 = ?3 ORDER BY id LIMIT ?4)")                 \
+	X(EXPIRE_SUBMISSION,                                                                        \
+	  "DELETE FROM submission WHERE id IN (SELECT id FROM (SELECT id, coalesce(ended_ns, "      \
+	  "begun_ns) AS at_ns FROM submission ORDER BY id LIMIT ?2) WHERE at_ns < ?1 OR "           \
+	  "(at_ns > ?3 AND " LEDGER_DB_BELIEVED ")) RETURNING vm_id")                               \
+	X(EXPIRE_SUBMISSION_MINUTE,                                                                 \
+	  "DELETE FROM submission_minute WHERE rowid IN (SELECT rowid FROM submission_minute "      \
+	  "WHERE minute < ?1 / 60000000000 OR (minute > ?3 / 60000000000 AND " LEDGER_DB_BELIEVED   \
+	  ") ORDER BY minute LIMIT ?2)")                                                            \
 	X(EXPIRE_PROGRAM,                                                                           \
 	  "DELETE FROM program WHERE id IN (SELECT id FROM (SELECT id, why, "                       \
 	  "coalesce(ended_ns, begun_ns) AS at_ns FROM program ORDER BY id LIMIT "                   \

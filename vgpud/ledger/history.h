@@ -12,7 +12,12 @@
 #define LEDGER_HISTORY_SLOTS 1024
 
 /* Of which table's rows. */
-enum ledger_history_of { LEDGER_HISTORY_REQUESTS, LEDGER_HISTORY_PROGRAMS };
+enum ledger_history_of {
+	LEDGER_HISTORY_REQUESTS,
+	LEDGER_HISTORY_PROGRAMS,
+	LEDGER_HISTORY_SUBMISSIONS,
+	LEDGER_HISTORY_NUM
+};
 
 /* Zeros but for `of`: nothing was counted yet. */
 struct ledger_history {

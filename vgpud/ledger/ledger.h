@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/hist.h"
 #include "common/vm_settings.h"
 
 /*
@@ -89,6 +90,47 @@ struct ledger_program {
 	uint64_t submissions, commands, launches, copies, copy_bytes;
 	uint64_t refused; /* at most UINT32_MAX - 1: calls of functions that vgpu does not have */
 };
+
+/* --- submissions of programs --- */
+
+/* One, or several that followed each other. Times are nanoseconds since the Unix epoch. */
+struct ledger_submission {
+	uint64_t first; /* its number in the program, from 1 */
+	uint64_t count; /* how many they are */
+	int64_t begun_ns, ended_ns;
+	uint64_t took_ns; /* added up */
+	uint64_t most_ns; /* the longest */
+	uint64_t commands;
+	bool open; /* it had not ended when its program did: ended, took and most are not known */
+};
+
+#define LEDGER_SUBMISSIONS_MOST 257 /* rows at once: a worker's ring, and one that is open */
+
+/*
+ * What a program's worker has counted: totals since the program's beginning, and the rows that are not
+ * recorded yet. All of it are claims.
+ */
+struct ledger_submissions {
+	uint64_t program_id;
+	int64_t at_ns;		 /* since the Unix epoch: in its minute counts what is new */
+	uint64_t sum_ns, max_ns; /* of what the ended ones took */
+	const struct hist *latency;
+	const struct ledger_submission *rows; /* by `first` */
+	unsigned row_num;
+};
+
+/*
+ * Return: whether a program can have done that in so long: its submissions come one after the other, and
+ * each takes some time. Totals that are not possible are not recorded.
+ */
+static inline bool ledger_submissions_possible(const struct ledger_submissions *taken,
+					       uint64_t lived_ns)
+{
+	const uint64_t least_ns = 100, slack = 1000, slack_ns = 1000000000;
+
+	return hist_total(taken->latency) <= lived_ns / least_ns + slack &&
+	       taken->sum_ns <= lived_ns + slack_ns && taken->max_ns <= taken->sum_ns;
+}
 
 /* --- events and VMs --- */
 
@@ -172,6 +214,8 @@ struct ledger_ops {
 	void (*program_ended)(struct ledger *ledger, const struct ledger_program *program);
 	int (*program_claims)(struct ledger *ledger, const struct ledger_program *program,
 			      const char *names, ledger_done *done, void *arg);
+	int (*submissions)(struct ledger *ledger, const struct ledger_submissions *taken,
+			   ledger_done *done, void *arg);
 	void (*event)(struct ledger *ledger, const struct ledger_event *event);
 	void (*clock_stepped)(struct ledger *ledger, int64_t step_ns);
 	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm,
@@ -244,6 +288,17 @@ static inline int ledger_program_claims(struct ledger *ledger, const struct ledg
 					const char *names, ledger_done *done, void *arg)
 {
 	return ledger->ops->program_claims(ledger, program, names, done, arg);
+}
+
+/*
+ * Records what is new in a worker's totals, and its rows. What comes twice is recorded once, and what was
+ * never recorded is in the next totals. Without done, it is tried until it is recorded.
+ * Return: as ledger_vm_put(); -ENOBUFS comes earlier, so that there is room for changes of VMs.
+ */
+static inline int ledger_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
+				     ledger_done *done, void *arg)
+{
+	return ledger->ops->submissions(ledger, taken, done, arg);
 }
 
 /* Best effort: an event that finds no room is counted as dropped. */
@@ -345,7 +400,7 @@ struct ledger_config {
 	const char *ring_path;
 	uint32_t ring_records;	 /* 0: 65,536, which are 8 MiB */
 	uint32_t batch_ms;	 /* longest that a record waits for its transaction; 0: 50 */
-	uint32_t retention_days; /* of requests and events; 0: for ever */
+	uint32_t retention_days; /* of requests, programs, submissions and events; 0: for ever */
 	uint32_t minute_days;	 /* of the minutes' statistics; 0: for ever */
 	uint64_t max_bytes;	 /* of the database; 0: no bound */
 	bool lossy;		 /* full: go on without recording, instead of refusing requests */

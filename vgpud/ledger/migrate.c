@@ -32,6 +32,10 @@ static const struct addition {
 	{ 3, "session", "clock_steps", "INTEGER NOT NULL DEFAULT 0" },
 	{ 3, "session", "clock_step_ns", "INTEGER NOT NULL DEFAULT 0" },
 	{ 4, "ledger", "last_program_id", "INTEGER NOT NULL DEFAULT 0" },
+	{ 5, "program", "latency_sum_ns", "INTEGER NOT NULL DEFAULT 0" },
+	{ 5, "program", "latency_max_ns", "INTEGER NOT NULL DEFAULT 0" },
+	{ 5, "program", "latency_hist", "BLOB" },
+	{ 5, "program", "submissions_to", "INTEGER NOT NULL DEFAULT 0" },
 };
 
 /* The tables that each version added, as schema.sql has them. */
@@ -40,6 +44,8 @@ static const struct table {
 	const char *name;
 } tables[] = {
 	{ 4, "program" },
+	{ 5, "submission" },
+	{ 5, "submission_minute" },
 };
 
 /*
@@ -151,12 +157,13 @@ static int migrate_tables(struct ledger_db *db, int64_t version, const char *tex
 	char bump[64];
 	int err = ledger_db_exec(conn, "BEGIN IMMEDIATE");
 
-	for (size_t i = 0; i < sizeof(additions) / sizeof(additions[0]) && err == 0; i++)
-		if (additions[i].version > version)
-			err = add_column(db, &additions[i]);
+	/* Tables first: one that is made now has the columns of all versions. */
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && err == 0; i++)
 		if (tables[i].version > version)
 			err = add_table(db, tables[i].name);
+	for (size_t i = 0; i < sizeof(additions) / sizeof(additions[0]) && err == 0; i++)
+		if (additions[i].version > version)
+			err = add_column(db, &additions[i]);
 	for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]) && err == 0; i++)
 		if (fillings[i].version > version)
 			err = ledger_db_exec(conn, fillings[i].sql);

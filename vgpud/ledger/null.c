@@ -65,6 +65,13 @@ static int null_program_claims(struct ledger *ledger, const struct ledger_progra
 	return change(ledger, LEDGER_CHANGE_CLAIMS, done, arg);
 }
 
+static int null_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
+			    ledger_done *done, void *arg)
+{
+	(void)taken;
+	return change(ledger, LEDGER_CHANGE_SUBMISSIONS, done, arg);
+}
+
 static void null_event(struct ledger *ledger, const struct ledger_event *event)
 {
 	(void)ledger;
@@ -144,6 +151,7 @@ static const struct ledger_ops null_ops = {
 	.program_begun = null_program_begun,
 	.program_ended = null_program_ended,
 	.program_claims = null_program_claims,
+	.submissions = null_submissions,
 	.event = null_event,
 	.clock_stepped = null_clock_stepped,
 	.vm_put = null_vm_put,

@@ -200,6 +200,25 @@ int ledger_query_stats(struct ledger_query *query, const struct ledger_query_fil
 		       enum ledger_query_by by, bool exact, struct ledger_query_window *window,
 		       int (*each)(void *arg, const struct ledger_query_stats *stats), void *arg);
 
+/* Submissions of programs. */
+struct ledger_query_submissions {
+	int64_t key;	/* as in ledger_query_stats */
+	uint64_t count; /* that have ended */
+	uint64_t open;	/* that were open when their programs ended */
+	struct ledger_query_times latency;
+};
+
+/*
+ * Adds up the submissions of all minutes that the filter's window touches, by anything but opcode, for
+ * which there is none. Of the filter, times, vm_id, pool and priority count. Counts and sums are exact, quantiles
+ * as in ledger_query_stats(), maxima at most a thirtieth too high. each: by ascending key.
+ */
+int ledger_query_submissions(struct ledger_query *query, const struct ledger_query_filter *filter,
+			     enum ledger_query_by by,
+			     int (*each)(void *arg,
+					 const struct ledger_query_submissions *submissions),
+			     void *arg);
+
 /* --- blame --- */
 
 #define LEDGER_QUERY_NOBODY (-1)

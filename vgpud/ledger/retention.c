@@ -2,7 +2,7 @@
 /* retention.c - removes rows that are too old or make the database too large */
 
 /*
- * Requests, programs and events are removed a few at a time from the lowest id on, which is the oldest.
+ * Requests, programs, submissions and events are removed a few at a time from the lowest id on, which is the oldest.
  * Entries of a session whose clock was ahead are dated after now. Until that date they would keep
  * all later entries from being removed, so their age counts from the start that found them
  * (clock.c).
@@ -45,15 +45,19 @@ static int expire(struct ledger_book *book, enum ledger_db_statement which, int6
 	return err ? err : sqlite3_changes(book->db.conn);
 }
 
-static int expire_requests(struct ledger_retention *retention, struct ledger_book *book,
-			   int64_t before_ns)
+/* The statement that removes old rows of a history's table and gives their VMs. */
+static int expire_rows(struct ledger_retention *retention, struct ledger_book *book,
+		       enum ledger_history_of of, int64_t before_ns)
 {
-	sqlite3_stmt *statement = bind_limits(book, LEDGER_DB_EXPIRE, before_ns);
+	sqlite3_stmt *statement = bind_limits(
+		book,
+		of == LEDGER_HISTORY_REQUESTS ? LEDGER_DB_EXPIRE : LEDGER_DB_EXPIRE_SUBMISSION,
+		before_ns);
 	int rc, n = 0;
 
 	errno = 0;
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		ledger_history_gone(&retention->history, sqlite3_column_int64(statement, 0));
+		ledger_history_gone(&retention->histories[of], sqlite3_column_int64(statement, 0));
 		n++;
 	}
 	rc = rc == SQLITE_DONE ? 0 : ledger_db_errno(book->db.conn, rc);
@@ -73,34 +77,42 @@ static int expire_by_age(struct ledger_retention *retention, struct ledger_book 
 	int n = 0;
 
 	if (book->config->retention_days) {
-		n = expire_requests(retention, book, rows_ns);
+		n = expire_rows(retention, book, LEDGER_HISTORY_REQUESTS, rows_ns);
+		if (n == 0)
+			n = expire_rows(retention, book, LEDGER_HISTORY_SUBMISSIONS, rows_ns);
 		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_PROGRAM, rows_ns);
 		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_EVENT, rows_ns);
 	}
-	if (n == 0 && book->config->minute_days)
+	if (n == 0 && book->config->minute_days) {
 		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns);
+		if (n == 0)
+			n = expire(book, LEDGER_DB_EXPIRE_SUBMISSION_MINUTE, minutes_ns);
+	}
 	return n;
 }
 
 /*
- * A VM may fill the database with requests or with programs. The VM and table with the most rows lose
- * some, so that neither pushes out the other's.
+ * A VM may fill the database with requests, with programs or with their submissions. The VM and table
+ * with the most rows lose some, so that none pushes out the other's.
  * Return: how much was done, 0: there is nothing to remove, or -errno.
  */
 static int expire_shares(struct ledger_retention *retention, struct ledger_book *book)
 {
-	struct ledger_history *most = &retention->history;
+	struct ledger_history *most = &retention->histories[0];
 	uint64_t rows = 0;
-	int n = ledger_history_count(&retention->history, &book->db);
+	int n = 0;
 
-	if (n == 0)
-		n = ledger_history_count(&retention->programs, &book->db);
-	if (n != 0)
-		return n;
-	if (ledger_history_most(&retention->programs) > ledger_history_most(most))
-		most = &retention->programs;
+	for (unsigned i = 0; i < LEDGER_HISTORY_NUM; i++) {
+		struct ledger_history *one = &retention->histories[i];
+
+		n = ledger_history_count(one, &book->db);
+		if (n != 0)
+			return n;
+		if (ledger_history_most(one) > ledger_history_most(most))
+			most = one;
+	}
 	n = ledger_history_expire(most, &book->db, at_once(book));
 	if (n > 0)
 		rows = (uint64_t)sqlite3_changes(book->db.conn);
@@ -108,9 +120,13 @@ static int expire_shares(struct ledger_retention *retention, struct ledger_book 
 	return n;
 }
 
-/* Requests and programs go first, of the VM that has most; then minutes, then events. */
+/* Rows of the VM that has most go first; then those that were not counted, minutes, and events. */
 static int expire_by_size(struct ledger_retention *retention, struct ledger_book *book)
 {
+	static const enum ledger_db_statement rest[] = { LEDGER_DB_EXPIRE_PROGRAM,
+							 LEDGER_DB_EXPIRE_MINUTE,
+							 LEDGER_DB_EXPIRE_SUBMISSION_MINUTE,
+							 LEDGER_DB_EXPIRE_EVENT };
 	int64_t bytes = 0;
 	int n = ledger_db_number(&book->db, LEDGER_DB_SIZE, &bytes);
 
@@ -121,14 +137,19 @@ static int expire_by_size(struct ledger_retention *retention, struct ledger_book
 		return 0;
 	n = expire_shares(retention, book);
 	if (n == 0)
-		n = expire_requests(retention, book, INT64_MAX);
+		n = expire_rows(retention, book, LEDGER_HISTORY_REQUESTS, INT64_MAX);
 	if (n == 0)
-		n = expire(book, LEDGER_DB_EXPIRE_PROGRAM, INT64_MAX);
-	if (n == 0)
-		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, INT64_MAX);
-	if (n == 0)
-		n = expire(book, LEDGER_DB_EXPIRE_EVENT, INT64_MAX);
+		n = expire_rows(retention, book, LEDGER_HISTORY_SUBMISSIONS, INT64_MAX);
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]) && n == 0; i++)
+		n = expire(book, rest[i], INT64_MAX);
 	return n;
+}
+
+void ledger_retention_init(struct ledger_retention *retention)
+{
+	*retention = (struct ledger_retention){ .due_ns = 0 };
+	for (unsigned i = 0; i < LEDGER_HISTORY_NUM; i++)
+		retention->histories[i].of = (enum ledger_history_of)i;
 }
 
 bool ledger_retention_step(struct ledger_retention *retention, struct ledger_book *book, int err)

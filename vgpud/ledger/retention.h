@@ -11,10 +11,12 @@
 #include "vgpud/ledger/history.h"
 
 struct ledger_retention {
-	uint64_t due_ns;		/* CLOCK_MONOTONIC; 0: now */
-	struct ledger_history history;	/* of requests */
-	struct ledger_history programs; /* .of = LEDGER_HISTORY_PROGRAMS */
+	uint64_t due_ns; /* CLOCK_MONOTONIC; 0: now */
+	struct ledger_history histories[LEDGER_HISTORY_NUM];
 };
+
+/* Nothing was counted and removed yet. */
+void ledger_retention_init(struct ledger_retention *retention);
 
 /*
  * Removes a few rows, if it is time for it.

@@ -266,6 +266,17 @@ static int sqlite_program_claims(struct ledger *ledger, const struct ledger_prog
 	return err;
 }
 
+static int sqlite_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
+			      ledger_done *done, void *arg)
+{
+	struct ledger_sqlite *s = self(ledger);
+	int err = ledger_changes_add_submissions(&s->changes, taken, done, arg);
+
+	if (err == 0)
+		ledger_wake_now(&s->wake);
+	return err;
+}
+
 static int sqlite_fd(const struct ledger *ledger)
 {
 	return self(ledger)->changes.notify_fd;
@@ -344,6 +355,7 @@ static const struct ledger_ops sqlite_ops = {
 	.program_begun = sqlite_program_begun,
 	.program_ended = sqlite_program_ended,
 	.program_claims = sqlite_program_claims,
+	.submissions = sqlite_submissions,
 	.event = sqlite_event,
 	.clock_stepped = sqlite_clock_stepped,
 	.vm_put = sqlite_vm_put,
@@ -436,8 +448,8 @@ static int start_writer(struct ledger_sqlite *s, char *why, size_t why_len)
 		.start = &s->start,
 		.changes = &s->changes,
 		.wake = &s->wake,
-		.retention.programs.of = LEDGER_HISTORY_PROGRAMS,
 	};
+	ledger_retention_init(&s->writer.retention);
 	err = ledger_writer_start(&s->writer);
 	if (err)
 		snprintf(why, why_len, "cannot start the ledger's thread: %s", strerror(-err));

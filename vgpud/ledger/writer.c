@@ -9,6 +9,7 @@
 #include "common/util.h"
 #include "vgpud/ledger/events.h"
 #include "vgpud/ledger/programs.h"
+#include "vgpud/ledger/submissions.h"
 #include "vgpud/ledger/vms.h"
 
 #define RETRY_MS 1000 /* between attempts while the database cannot be written */
@@ -113,6 +114,8 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 		return ledger_clock_step(db, book->session.id, change->step_ns);
 	case LEDGER_CHANGE_CLAIMS:
 		return ledger_programs_claim(db, &change->program, change->names);
+	case LEDGER_CHANGE_SUBMISSIONS:
+		return ledger_submissions_write(db, &change->submissions);
 	case LEDGER_CHANGE_FLUSH:
 		break;
 	}

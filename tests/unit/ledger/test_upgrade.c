@@ -29,11 +29,13 @@
 static const struct {
 	const char *name;
 	int schema;
-	int limited; /* requests that waited for their VM's limit */
+	int limited;  /* requests that waited for their VM's limit */
+	int programs; /* one that ended, and one that was lost with it */
 } archives[] = {
-	{ "schema-1-ring-1", 1, 0 },
-	{ "schema-2-ring-1", 2, 4 },
-	{ "schema-3-ring-2", 3, 4 },
+	{ "schema-1-ring-1", 1, 0, 0 },
+	{ "schema-2-ring-1", 2, 4, 0 },
+	{ "schema-3-ring-2", 3, 4, 0 },
+	{ "schema-4-ring-2", 4, 4, 2 },
 };
 
 #define ARCHIVES (sizeof(archives) / sizeof(archives[0]))
@@ -134,8 +136,17 @@ static void check(size_t i)
 	assert_int_equal(fixture_number("SELECT count(*) FROM vm WHERE name IN ('vm1', 'vm2') AND "
 					"paused = (id = 2)"),
 			 2);
-	assert_int_equal(fixture_number("SELECT count(*) FROM program_v"), 0);
-	assert_int_equal(fixture_number("SELECT last_program_id FROM ledger"), 0);
+	assert_int_equal(fixture_number("SELECT count(*) FROM program_v"), archives[i].programs);
+	assert_int_equal(fixture_number("SELECT count(*) FROM program WHERE name = 'first' AND "
+					"why = 0 AND latency_sum_ns = 0 AND submissions_to = 0"),
+			 archives[i].programs / 2);
+	assert_int_equal(fixture_number("SELECT count(*) FROM program WHERE name = 'second' AND "
+					"why = 33 AND latency_hist IS NULL"),
+			 archives[i].programs / 2);
+	assert_int_equal(fixture_number("SELECT last_program_id FROM ledger"),
+			 archives[i].programs);
+	assert_int_equal(fixture_number("SELECT count(*) FROM submission"), 0);
+	assert_int_equal(fixture_number("SELECT count(*) FROM submission_minute"), 0);
 	assert_int_equal(fixture_events("ledger-migrated"), 1);
 	assert_int_equal(fixture_events("ring-set-aside"), 0);
 	fixture_assert_minutes();
@@ -157,7 +168,7 @@ static void test_old_ledgers_are_taken_over(void **state)
 		assert_int_equal(stats.damaged, 0);
 		assert_int_equal(stats.ring_records, 256);
 		assert_int_equal(ledger->next_id, ROWS + 1);
-		assert_int_equal(ledger->next_program_id, 1);
+		assert_int_equal(ledger->next_program_id, 1 + (unsigned)archives[i].programs);
 		check(i);
 		fixture_do_requests(ledger, 300); /* a lap and more of the new ring */
 		fixture_flush(ledger);

@@ -82,7 +82,7 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submissions remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms wake watch writer
 vgpud/link := access foreign peer port refuse session
-vgpud/programs := channel harvest programs record tenant window
+vgpud/programs := channel harvest harvest_now programs record tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm

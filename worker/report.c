@@ -3,6 +3,7 @@
 
 #include "worker/report.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,11 +22,6 @@ struct report_page *report_map(int fd)
 					0);
 
 	return page != MAP_FAILED ? page : NULL;
-}
-
-static void set(uint64_t *word, uint64_t number)
-{
-	__atomic_store_n(word, number, __ATOMIC_RELAXED);
 }
 
 /* Return: bytes that a copy moves; 0: more than there can be. */
@@ -61,31 +57,56 @@ void report_work(struct report *report, const struct cmds_entry *entry,
 	if (page->open_commands >= REPORT_COMMANDS_MOST)
 		report_close(report, util_now_ns());
 	if (page->open_since_ns == 0)
-		set(&page->open_since_ns, util_now_ns());
+		report_page_set(&page->open_since_ns, util_now_ns());
 }
 
-static unsigned bucket(uint64_t ns)
+/*
+ * What the ring will have of the submission that ends now: an entry of its own, or, while the broker
+ * has left no room, a part of the newest one.
+ */
+static void close_entry(struct report_page *page, uint64_t took_ns, uint64_t now_ns)
 {
-	unsigned n = ns > 1 ? 63 - (unsigned)__builtin_clzll(ns) : 0;
+	struct report_closing *closing = &page->closing;
+	uint64_t taken = __atomic_load_n(&page->taken, __ATOMIC_ACQUIRE);
+	bool full = page->head - taken >= REPORT_RING;
+	struct report_submission entry = {
+		.first = page->submissions + 1,
+		.begun_ns = page->open_since_ns,
+	};
 
-	return n < REPORT_LATENCIES ? n : REPORT_LATENCIES - 1;
+	closing->slot = (page->head - full) % REPORT_RING;
+	closing->head = page->head + !full;
+	if (full)
+		entry = page->ring[closing->slot];
+	entry.count++;
+	entry.ended_ns = now_ns;
+	entry.took_ns += took_ns;
+	if (took_ns > entry.most_ns)
+		entry.most_ns = took_ns;
+	entry.commands += page->open_commands;
+	closing->entry = entry;
 }
 
 void report_close(struct report *report, uint64_t now_ns)
 {
 	struct report_page *page = report->page;
+	struct report_closing *closing = &page->closing;
 	uint64_t took_ns;
 
 	if (page->open_since_ns == 0)
 		return;
 	took_ns = now_ns > page->open_since_ns ? now_ns - page->open_since_ns : 0;
-	report_add(&page->submissions, 1);
-	report_add(&page->latency_sum_ns, took_ns);
-	report_add(&page->latency[bucket(took_ns)], 1);
-	if (took_ns > page->latency_max_ns)
-		set(&page->latency_max_ns, took_ns);
-	set(&page->open_commands, 0);
-	set(&page->open_since_ns, 0);
+	close_entry(page, took_ns, page->open_since_ns + took_ns);
+	closing->submissions = page->submissions + 1;
+	closing->latency_sum_ns = page->latency_sum_ns + took_ns;
+	closing->latency_max_ns = took_ns > page->latency_max_ns ? took_ns : page->latency_max_ns;
+	closing->bucket = hist_index(took_ns);
+	closing->bucket_count = page->latency[closing->bucket] + 1;
+	/* The reader, or the broker after a kill, must see the stores in this order. */
+	__atomic_store_n(&page->turn, page->turn + 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	report_page_close(page);
+	__atomic_store_n(&page->turn, page->turn + 1, __ATOMIC_RELEASE);
 }
 
 void report_look(struct report *report, uint64_t now_ns)

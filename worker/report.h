@@ -20,7 +20,7 @@ struct report {
 	struct report_page none; /* the page where the broker gave none */
 };
 
-/* page: zeroed but for its head, and longer there than report; NULL: nothing is told. */
+/* page: zeroed but for its head, and there as long as the report is; NULL: nothing is told. */
 void report_begin(struct report *report, struct report_page *page);
 
 /*
@@ -45,10 +45,9 @@ void report_waited(struct report *report);
 /* A function was called `times` times that vgpu does not have. */
 void report_refused(struct report *report, const char *name, uint64_t times);
 
-/* The page's words are written by one thread and read by another process, each as a whole. */
 static inline void report_add(uint64_t *word, uint64_t number)
 {
-	__atomic_store_n(word, *word + number, __ATOMIC_RELAXED);
+	report_page_set(word, *word + number);
 }
 
 /* A command that makes sense was taken. This runs for each: two additions for a launch. */

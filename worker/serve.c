@@ -96,6 +96,8 @@ static void sleep_until_kicked(struct program *program)
 		return;
 	if (ppoll(&kick, 1, pause_ns == UINT64_MAX ? NULL : &pause, NULL) > 0)
 		channel_unpark(&program->channel);
+	/* A submission that became too long meanwhile has none of the commands that come now. */
+	report_look(&program->report, util_now_ns());
 }
 
 /* While the worker does not sleep, looking costs next to nothing, and the program may sleep. */

@@ -6,6 +6,11 @@ $(CRASH): $(B)/%: $(B)/%.o $(call obj,$(LEDGER) common/util.c)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lcmocka -lsqlite3
 
+SUBMISSION_KILL := $(B)/tests/crash/submission_kill
+$(SUBMISSION_KILL): $(B)/%: $(B)/%.o $(call obj,$(LEDGER) vgpud/programs/harvest.c worker/report.c common/wire/cmds_check.c common/log.c)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lsqlite3
+
 .PHONY: crash
-crash: $(CRASH)
+crash: $(CRASH) $(SUBMISSION_KILL)
 unit: crash

@@ -70,9 +70,10 @@ struct conf {
 
 	bool programs_unconfined; /* let programs run where their workers cannot be confined */
 	bool allow_hmm; /* run programs although a kernel can reach all of its worker's memory */
-	unsigned worker_poll_us; /* how long a program's worker polls before it sleeps */
-	uint64_t worker_memory;	 /* bytes of the host's memory that one worker may use */
-	uint64_t softgpu_memory; /* bytes of device memory that the executor cpu has */
+	unsigned worker_poll_us;    /* how long a program's worker polls before it sleeps */
+	unsigned ledger_rows_per_s; /* of submissions, for each VM */
+	uint64_t worker_memory;	    /* bytes of the host's memory that one worker may use */
+	uint64_t softgpu_memory;    /* bytes of device memory that the executor cpu has */
 	char softgpu_switches[CONF_SWITCHES_SIZE]; /* what softgpu imitates, for tests */
 
 	bool ledger;	   /* keep a ledger; the other fields are as in struct ledger_config */

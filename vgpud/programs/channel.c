@@ -70,7 +70,11 @@ static void free_channel(struct channel *channel)
 	struct programs *programs = channel->programs;
 
 	close_fds(channel);
-	record_settle(channel);
+	harvest_forget(channel);
+	if (programs->closing)
+		record_leave(channel);
+	else
+		record_settle(channel);
 	leave_tenant(channel);
 	TAILQ_REMOVE(&programs->channels, channel, link);
 	programs->channel_num--;
@@ -172,7 +176,8 @@ void channel_try_start(struct channel *channel)
 	    !tenant->described || channel->vm->settings.paused)
 		return;
 	config.spares = tenant->gear->spares;
-	channel->report = harvest_make(conf_state_dir(conf), channel->id);
+	channel->report = harvest_make(conf_state_dir(conf), channel->id,
+				       channel->programs->broker->ledger->wall_offset_ns);
 	config.fds[PROGRAM_FD_WINDOW] = tenant->window;
 	config.fds[PROGRAM_FD_REPORT] = channel->report;
 	config.order.window_bytes = tenant->frame.size_bytes;
@@ -267,6 +272,7 @@ enum vgpu_end channel_open(struct tenant *tenant, const struct vgpu_channel_open
 	TAILQ_INSERT_TAIL(&programs->channels, channel, link);
 	TAILQ_INSERT_TAIL(&tenant->channels, channel, of_tenant);
 	programs->channel_num++;
+	harvest_watch(programs);
 	tell_peer(channel, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
 	channel_try_start(channel);
 	return VGPU_END_NONE;
@@ -305,6 +311,7 @@ void channel_drop(struct channel *channel)
 	}
 	if (channel->program != NULL)
 		program_abandon(channel->program);
+	harvest_now(channel);
 	free_channel(channel);
 }
 

@@ -2,11 +2,12 @@
 /* harvest.c - what programs' workers say of their work, read from their pages */
 
 /*
- * Theory of operation. Each program has a file of one page, STATE_DIR/programs/ID, that its worker maps
- * and writes. The broker reads it with pread(), so a worker that cuts the file can do no harm. The file
- * goes once its figures are in the program's row. One that is there at a start is of a program that was
- * lost with the last vgpud: its row gets the figures then. That may happen twice, after another kill,
- * and changes nothing.
+ * Theory of operation. Each program has a file of a few pages, STATE_DIR/programs/ID, that its worker
+ * maps and writes. The broker reads it with pread(), so a worker that cuts the file can do no harm.
+ * harvest_now.c takes what is new of it into the ledger while the program runs. The file goes once all of it
+ * is recorded. One that is there at a start is of a program that was lost with the last vgpud: what it
+ * says is recorded then. So the file is the log of what is not in the database yet. Whatever is recorded
+ * twice, after another kill, changes nothing (ledger/submissions.c).
  */
 
 #include "vgpud/programs/harvest.h"
@@ -25,12 +26,14 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/report_page.h"
 #include "common/util.h"
 
 /* More than a worker can do, and little enough for sums. */
 #define CLAIM_MOST (UINT64_C(1) << 53)
 #define WAIT_MS 1000 /* for changes under way, at the start */
+#define COPIES 8     /* that are tried, until one is of one moment */
+#define P50_PPM 500000
+#define P99_PPM 990000
 
 static int name_file(char *path, size_t size, const char *state_dir, uint64_t id)
 {
@@ -55,7 +58,7 @@ static int open_file(const char *state_dir, uint64_t id)
 }
 
 /* Written as a whole, so that its block is there: a worker that wrote into a hole could die of it. */
-static int fill(int fd, uint64_t id)
+static int fill(int fd, uint64_t id, int64_t wall_offset_ns)
 {
 	static union {
 		struct report_page page;
@@ -65,14 +68,15 @@ static int fill(int fd, uint64_t id)
 	empty.page.magic = REPORT_MAGIC;
 	empty.page.version = REPORT_VERSION;
 	empty.page.program_id = id;
+	empty.page.wall_offset_ns = wall_offset_ns;
 	return pwrite(fd, &empty, sizeof(empty), 0) == (ssize_t)sizeof(empty) ? 0 : -EIO;
 }
 
-int harvest_make(const char *state_dir, uint64_t id)
+int harvest_make(const char *state_dir, uint64_t id, int64_t wall_offset_ns)
 {
 	int fd = state_dir != NULL ? open_file(state_dir, id) : -ENOENT;
 
-	if (fd >= 0 && fill(fd, id) == 0)
+	if (fd >= 0 && fill(fd, id, wall_offset_ns) == 0)
 		return fd;
 	if (fd >= 0) {
 		close(fd);
@@ -82,7 +86,7 @@ int harvest_make(const char *state_dir, uint64_t id)
 	fd = memfd_create("program", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fill(fd, id) == 0)
+	if (fill(fd, id, wall_offset_ns) == 0)
 		return fd;
 	close(fd);
 	return -EIO;
@@ -127,29 +131,81 @@ static void list_names(const struct report_page *page, char *out, size_t size)
 	}
 }
 
-bool harvest_read(int fd, uint64_t id, struct harvest *harvest)
+/* Return: whether it could be read. */
+static bool read_turn(int fd, uint64_t *turn)
 {
-	struct report_page page;
+	return pread(fd, turn, sizeof(*turn), offsetof(struct report_page, turn)) ==
+	       (ssize_t)sizeof(*turn);
+}
+
+int harvest_copy(int fd, uint64_t id, struct report_page *page)
+{
+	uint64_t before = 0, after = 1;
+
+	for (unsigned i = 0; i < COPIES && before != after; i++)
+		if (!read_turn(fd, &before) ||
+		    pread(fd, page, sizeof(*page), 0) != (ssize_t)sizeof(*page) ||
+		    !read_turn(fd, &after))
+			return -EBADMSG;
+	if (page->magic != REPORT_MAGIC || page->program_id != id)
+		return -EBADMSG;
+	if (page->version != REPORT_VERSION)
+		return -EPROTO;
+	if (before != after)
+		return -EAGAIN;
+	if (after % 2 != 0)
+		report_page_close(page);
+	return 0;
+}
+
+/* Finds the quantiles of the submissions that have ended. */
+static void sum_latency(const struct report_page *page, struct harvest *harvest)
+{
+	struct hist hist;
+
+	for (uint32_t i = 0; i < HIST_BUCKET_NUM; i++)
+		hist.count[i] = bounded(page->latency[i]);
+	harvest->latency_p50_ns = harvest->latency_p99_ns = harvest->latency_max_ns =
+		LEDGER_UNKNOWN;
+	if (hist_total(&hist) == 0)
+		return;
+	harvest->latency_max_ns = bounded(page->latency_max_ns);
+	harvest->latency_p50_ns = hist_quantile(&hist, P50_PPM, harvest->latency_max_ns);
+	harvest->latency_p99_ns = hist_quantile(&hist, P99_PPM, harvest->latency_max_ns);
+}
+
+void harvest_sum(const struct report_page *page, struct harvest *harvest)
+{
 	uint64_t commands = 0, copies;
 
 	*harvest = (struct harvest){ 0 };
-	if (pread(fd, &page, sizeof(page), 0) != (ssize_t)sizeof(page) ||
-	    page.magic != REPORT_MAGIC || page.version != REPORT_VERSION || page.program_id != id)
-		return false;
 	for (unsigned i = 0; i < VGPU_CMD_MOST; i++)
-		commands += bounded(page.commands[i]);
-	copies = bounded(page.commands[VGPU_CMD_COPY_IN]) + bounded(page.commands[VGPU_CMD_COPY]) +
-		 bounded(page.commands[VGPU_CMD_COPY_WAIT]) +
-		 bounded(page.commands[VGPU_CMD_COPY_BOX]);
+		commands += bounded(page->commands[i]);
+	copies = bounded(page->commands[VGPU_CMD_COPY_IN]) +
+		 bounded(page->commands[VGPU_CMD_COPY]) +
+		 bounded(page->commands[VGPU_CMD_COPY_WAIT]) +
+		 bounded(page->commands[VGPU_CMD_COPY_BOX]);
 	harvest->commands = bounded(commands);
-	harvest->launches = bounded(page.commands[VGPU_CMD_LAUNCH]);
+	harvest->launches = bounded(page->commands[VGPU_CMD_LAUNCH]);
 	harvest->copies = bounded(copies);
-	harvest->copy_bytes = bounded(page.copy_bytes);
-	harvest->refused = bounded(page.refused_times);
+	harvest->copy_bytes = bounded(page->copy_bytes);
+	harvest->refused = bounded(page->refused_times);
 	/* One that is open counts: it is under way, or its program ended in the middle of it. */
-	harvest->submissions = bounded(bounded(page.submissions) + (page.open_since_ns != 0));
-	list_names(&page, harvest->refused_names, sizeof(harvest->refused_names));
-	return true;
+	harvest->submissions = bounded(bounded(page->submissions) + (page->open_since_ns != 0));
+	sum_latency(page, harvest);
+	list_names(page, harvest->refused_names, sizeof(harvest->refused_names));
+}
+
+bool harvest_read(int fd, uint64_t id, struct harvest *harvest)
+{
+	struct report_page page;
+	int err = harvest_copy(fd, id, &page);
+
+	*harvest = (struct harvest){ 0 };
+	/* Counters that stand alone can be read at any time. */
+	if (err == 0 || err == -EAGAIN)
+		harvest_sum(&page, harvest);
+	return err == 0 || err == -EAGAIN;
 }
 
 void harvest_record(const struct harvest *harvest, struct ledger_program *program)
@@ -160,6 +216,118 @@ void harvest_record(const struct harvest *harvest, struct ledger_program *progra
 	program->copies = harvest->copies;
 	program->copy_bytes = harvest->copy_bytes;
 	program->refused = harvest->refused;
+}
+
+/* --- submissions --- */
+
+/* The claimed time on the wall clock, which is not after now. */
+static int64_t wall_of(const struct harvest_how *how, uint64_t mono_ns)
+{
+	int64_t wall_ns;
+
+	if (__builtin_add_overflow((int64_t)bounded(mono_ns), how->wall_offset_ns, &wall_ns) ||
+	    wall_ns > how->now_ns)
+		return how->now_ns;
+	return wall_ns > 0 ? wall_ns : 0;
+}
+
+static struct ledger_submission row_of(const struct report_submission *entry,
+				       const struct harvest_how *how)
+{
+	return (struct ledger_submission){
+		.first = bounded(entry->first),
+		.count = bounded(entry->count),
+		.begun_ns = wall_of(how, entry->begun_ns),
+		.ended_ns = wall_of(how, entry->ended_ns),
+		.took_ns = bounded(entry->took_ns),
+		.most_ns = bounded(entry->most_ns),
+		.commands = bounded(entry->commands),
+	};
+}
+
+/* Makes one row of two that followed each other. */
+static void join(struct ledger_submission *row, const struct ledger_submission *next)
+{
+	row->count = bounded(row->count + next->count);
+	row->ended_ns = next->ended_ns;
+	row->took_ns = bounded(row->took_ns + next->took_ns);
+	if (next->most_ns > row->most_ns)
+		row->most_ns = next->most_ns;
+	row->commands = bounded(row->commands + next->commands);
+}
+
+static void take_rows(const struct report_page *page, const struct harvest_how *how,
+		      struct harvest_taken *out)
+{
+	struct ledger_submission *last = NULL;
+
+	for (uint64_t i = page->taken; i != out->to; i++) {
+		struct ledger_submission row = row_of(&page->ring[i % REPORT_RING], how);
+
+		if (out->taken.row_num < how->rows_most) {
+			last = &out->rows[out->taken.row_num++];
+			*last = row;
+		} else {
+			join(last, &row);
+		}
+	}
+}
+
+/* The one that its program left open. */
+static void take_open(const struct report_page *page, const struct harvest_how *how,
+		      struct harvest_taken *out)
+{
+	if (page->open_since_ns == 0)
+		return;
+	out->rows[out->taken.row_num++] = (struct ledger_submission){
+		.first = bounded(bounded(page->submissions) + 1),
+		.count = 1,
+		.begun_ns = wall_of(how, page->open_since_ns),
+		.commands = bounded(page->open_commands),
+		.open = true,
+	};
+}
+
+/* Return: how many of the ring's entries may be taken. */
+static uint64_t entries_of(const struct report_page *page, const struct harvest_how *how)
+{
+	uint64_t num = page->head - page->taken;
+
+	if (num > REPORT_RING || how->rows_most == 0)
+		return 0;
+	/* The worker adds to the newest entry while the ring is full. */
+	return num == REPORT_RING && !how->last ? num - 1 : num;
+}
+
+void harvest_take(const struct report_page *page, uint64_t id, const struct harvest_how *how,
+		  struct harvest_taken *out)
+{
+	const struct ledger_submission *newest;
+
+	out->taken = (struct ledger_submissions){
+		.program_id = id,
+		.at_ns = how->now_ns,
+		.sum_ns = bounded(page->latency_sum_ns),
+		.max_ns = bounded(page->latency_max_ns),
+		.latency = &out->latency,
+		.rows = out->rows,
+	};
+	for (uint32_t i = 0; i < HIST_BUCKET_NUM; i++)
+		out->latency.count[i] = bounded(page->latency[i]);
+	out->to = page->taken + entries_of(page, how);
+	take_rows(page, how, out);
+	if (how->last)
+		take_open(page, how, out);
+	if (!how->past || out->taken.row_num == 0)
+		return;
+	newest = &out->rows[out->taken.row_num - 1];
+	out->taken.at_ns = newest->open ? newest->begun_ns : newest->ended_ns;
+}
+
+void harvest_took(int fd, uint64_t to)
+{
+	/* If the file was cut, its worker did that, and there is nothing to tell it. */
+	(void)!pwrite(fd, &to, sizeof(to), offsetof(struct report_page, taken));
 }
 
 /* --- into the row --- */
@@ -183,51 +351,85 @@ static void on_recorded(void *arg, int err)
 
 /* Return: 0 or -errno; then the file stays. */
 static int settle(struct ledger *ledger, const char *path, uint64_t id,
-		  const struct harvest *harvest)
+		  const struct report_page *page, bool past)
 {
+	static struct harvest_taken taken;
+	const struct harvest_how how = {
+		.rows_most = REPORT_RING,
+		.last = true,
+		.past = past,
+		.wall_offset_ns = past ? page->wall_offset_ns : ledger->wall_offset_ns,
+		.now_ns = ledger_wall_ns(ledger, util_now_ns()),
+	};
 	struct ledger_program program = { .id = id };
-	char *copy = strdup(path);
+	struct harvest harvest;
+	char *copy;
 	int err;
 
+	harvest_take(page, id, &how, &taken);
+	/* They are before the claims on the ledger's list: once those are recorded, so are they. */
+	err = ledger_submissions(ledger, &taken.taken, NULL, NULL);
+	if (err != 0)
+		return err;
+	copy = strdup(path);
 	if (copy == NULL)
 		return -ENOMEM;
-	harvest_record(harvest, &program);
-	err = ledger_program_claims(
-		ledger, &program, harvest->refused_names[0] != '\0' ? harvest->refused_names : NULL,
-		on_recorded, copy);
+	harvest_sum(page, &harvest);
+	harvest_record(&harvest, &program);
+	err = ledger_program_claims(ledger, &program,
+				    harvest.refused_names[0] != '\0' ? harvest.refused_names : NULL,
+				    on_recorded, copy);
 	if (err != 0)
 		free(copy);
 	return err;
 }
 
 void harvest_settle(struct ledger *ledger, const char *state_dir, uint64_t id,
-		    const struct harvest *harvest)
+		    const struct report_page *page)
 {
 	char path[PATH_MAX] = "";
 
 	if (state_dir != NULL && name_file(path, sizeof(path), state_dir, id) != 0)
 		return;
-	settle(ledger, path, id, harvest);
+	settle(ledger, path, id, page, false);
+}
+
+/* A page that this vgpud cannot read stays, under a name that no program has. */
+static void keep_other(const char *path)
+{
+	char other[PATH_MAX];
+
+	if (snprintf(other, sizeof(other), "%s.other-version", path) >= (int)sizeof(other) ||
+	    rename(path, other) != 0)
+		return;
+	log_warning("%s: another version of vgpud made it, and it cannot be read; it is kept as %s",
+		    path, other);
 }
 
 static void take_rest(struct ledger *ledger, const char *path, uint64_t id)
 {
-	struct harvest harvest;
+	static struct report_page page;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err;
 
 	if (fd < 0)
 		return;
-	if (!harvest_read(fd, id, &harvest)) {
-		unlink(path); /* a kill left it before it was filled in */
-	} else {
-		err = settle(ledger, path, id, &harvest);
-		if (err == -ENOBUFS && ledger_wait(ledger, WAIT_MS) == 0)
-			err = settle(ledger, path, id, &harvest);
-		if (err != 0)
-			log_warning("%s: cannot be recorded: %s; it stays for the next start", path,
-				    strerror(-err));
-	}
+	err = harvest_copy(fd, id, &page);
 	close(fd);
+	if (err == -EPROTO) {
+		keep_other(path);
+		return;
+	}
+	if (err == -EBADMSG) {
+		unlink(path); /* a kill left it before it was filled in */
+		return;
+	}
+	if (err == 0)
+		err = settle(ledger, path, id, &page, true);
+	if (err == -ENOBUFS && ledger_wait(ledger, WAIT_MS) == 0)
+		err = settle(ledger, path, id, &page, true);
+	if (err != 0)
+		log_warning("%s: cannot be recorded: %s; it stays for the next start", path,
+			    strerror(-err));
 }
 
 void harvest_rest(struct ledger *ledger, const char *state_dir)

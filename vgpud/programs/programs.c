@@ -467,6 +467,11 @@ uint64_t programs_started(const struct programs *programs)
 	return programs->started;
 }
 
+uint64_t programs_distrusted(const struct programs *programs)
+{
+	return programs->distrusted;
+}
+
 unsigned programs_spares(const struct programs *programs)
 {
 	const struct gear *gear;
@@ -528,6 +533,7 @@ void programs_close(struct programs *programs)
 	if (programs == NULL)
 		return;
 	programs->closing = true;
+	harvest_unwatch(programs);
 	while ((channel = TAILQ_FIRST(&programs->channels)) != NULL)
 		channel_drop(channel);
 	while ((tenant = TAILQ_FIRST(&programs->tenants)) != NULL)

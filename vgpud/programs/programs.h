@@ -16,6 +16,7 @@
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
+struct harvest_under_way;
 struct program;
 struct programs;
 struct tenant;
@@ -52,6 +53,10 @@ struct channel {
 	struct ledger_program record; /* as the ledger has it; id 0: it does not */
 	bool recorded;		      /* it had it: its page may be settled */
 	int report;		      /* its worker's page: harvest.h */
+	struct harvest_under_way
+		*harvesting;	 /* what the ledger is recording of it; NULL: nothing */
+	uint64_t harvested_turn; /* of the page that was recorded last; 0: none */
+	bool distrusted;	 /* its page said what cannot be, and is not read any more */
 };
 
 /* Called from the loop. */
@@ -127,6 +132,15 @@ bool programs_gpu_drained(const struct programs *programs, unsigned gpu);
 
 /* Return: programs on that GPU that have not ended. */
 unsigned programs_of_gpu(const struct programs *programs, unsigned gpu);
+
+/*
+ * Takes what the program has submitted up to now into the ledger: ten times a second, and whenever a lease
+ * begins or ends. Return: whether there was something new.
+ */
+bool harvest_now(struct channel *channel);
+
+/* Return: how many programs' workers claimed submissions that cannot be. */
+uint64_t programs_distrusted(const struct programs *programs);
 
 /* Return: how many spares are ready for programs, of all executors. */
 unsigned programs_spares(const struct programs *programs);

@@ -38,6 +38,9 @@ struct programs {
 	uint64_t ended[NAME_ENDS];
 	uint8_t seen[SCHED_POOL_MAX]; /* what the pools ran on, when that was looked at last */
 	bool drained[CONF_GPU_NUM];   /* GPUs that take no new programs */
+	sd_event_source *tick;	      /* of harvest_now.c; NULL while there are no channels */
+	unsigned idle_ticks;	      /* how often nothing had changed */
+	uint64_t distrusted;	      /* programs whose page said what cannot be */
 	bool closing;
 	bool said_confinement; /* the log has it: what an administrator should know of `lacking` */
 	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */
@@ -94,6 +97,18 @@ void record_end(struct channel *channel);
 
 /* Its worker is no more: what its page says last goes into its row, and the page goes. */
 void record_settle(struct channel *channel);
+
+/* vgpud ends, and does not wait for its worker: the next start takes what the page says last. */
+void record_leave(struct channel *channel);
+
+/* harvest_now.c */
+
+/* Looks at the programs' pages from now on. */
+void harvest_watch(struct programs *programs);
+void harvest_unwatch(struct programs *programs);
+
+/* The channel goes; what the ledger is recording of it goes on. */
+void harvest_forget(struct channel *channel);
 
 /* tenant.c */
 

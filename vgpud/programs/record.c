@@ -75,14 +75,20 @@ void record_settle(struct channel *channel)
 {
 	const struct broker *broker = channel->programs->broker;
 	const char *state_dir = conf_state_dir(broker->conf);
-	struct harvest harvest;
+	static struct report_page page;
 
 	if (channel->report < 0)
 		return;
-	if (channel->recorded && harvest_read(channel->report, channel->id, &harvest))
-		harvest_settle(broker->ledger, state_dir, channel->id, &harvest);
+	if (channel->recorded && harvest_copy(channel->report, channel->id, &page) == 0)
+		harvest_settle(broker->ledger, state_dir, channel->id, &page);
 	else
 		harvest_remove(state_dir, channel->id);
-	close(channel->report);
+	record_leave(channel);
+}
+
+void record_leave(struct channel *channel)
+{
+	if (channel->report >= 0)
+		close(channel->report);
 	channel->report = -1;
 }

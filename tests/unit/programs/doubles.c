@@ -31,6 +31,50 @@ void doubles_reset(void)
 	TAILQ_INIT(&jobs);
 }
 
+/* --- the one timer: systemd/sd-event.h --- */
+
+int sd_event_add_time_relative(sd_event *event, sd_event_source **source, clockid_t clock,
+			       uint64_t us, uint64_t accuracy_us, sd_event_time_handler_t callback,
+			       void *arg)
+{
+	(void)event;
+	(void)accuracy_us;
+	assert_int_equal(clock, CLOCK_MONOTONIC);
+	assert_null(doubles.tick);
+	doubles.tick = callback;
+	doubles.tick_arg = arg;
+	doubles.tick_us = us;
+	*source = (sd_event_source *)&doubles.tick;
+	return 0;
+}
+
+int sd_event_source_set_time_relative(sd_event_source *source, uint64_t us)
+{
+	assert_ptr_equal(source, &doubles.tick);
+	doubles.tick_us = us;
+	return 0;
+}
+
+int sd_event_source_set_enabled(sd_event_source *source, int enabled)
+{
+	assert_ptr_equal(source, &doubles.tick);
+	assert_int_equal(enabled, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+sd_event_source *sd_event_source_disable_unref(sd_event_source *source)
+{
+	if (source != NULL)
+		doubles.tick = NULL;
+	return NULL;
+}
+
+void tick_comes(void)
+{
+	assert_non_null(doubles.tick);
+	assert_true(doubles.tick((sd_event_source *)&doubles.tick, 0, doubles.tick_arg) >= 0);
+}
+
 /* --- workers: exec/program.h, exec/spares.h --- */
 
 int program_start(struct program **out, const struct program_config *config)

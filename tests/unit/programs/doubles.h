@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
 #include "vgpud/exec/program.h"
 #include "vgpud/programs/programs.h"
@@ -64,7 +65,14 @@ struct doubles {
 	bool spares_wanted; /* the last word about it */
 	uint32_t executor;  /* VGPU_EXECUTOR_*: what `auto` is; NONE: it is not known yet */
 	const char *executor_trouble;
+	sd_event_time_handler_t
+		tick; /* what is called when the time has come; NULL: no timer runs */
+	void *tick_arg;
+	uint64_t tick_us; /* after this, again */
 };
+
+/* The time that the timer waits for has come. */
+void tick_comes(void);
 
 extern struct doubles doubles;
 

@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/report_page.h"
 #include "common/util.h"
 #include "tests/unit/ledger/fixture.h"
 #include "vgpud/programs/harvest.h"
@@ -53,9 +53,20 @@ static struct report_page page_of(uint64_t id)
 		.copy_bytes = 4096,
 		.refused_times = 5,
 		.submissions = 7,
+		.latency_sum_ns = 7000,
+		.latency_max_ns = 1000,
+		.head = 2,
 		.open_since_ns = 99,
+		.open_commands = 3,
 	};
 
+	page.ring[0] = (struct report_submission){
+		.first = 1, .count = 6, .took_ns = 6000, .most_ns = 1000, .commands = 8
+	};
+	page.ring[1] = (struct report_submission){
+		.first = 7, .count = 1, .took_ns = 1000, .most_ns = 1000, .commands = 1
+	};
+	page.latency[hist_index(1000)] = 7;
 	page.commands[VGPU_CMD_LAUNCH] = 10;
 	page.commands[VGPU_CMD_COPY] = 2;
 	page.commands[VGPU_CMD_COPY_IN] = 1;
@@ -80,7 +91,7 @@ static void test_a_page_is_read(void **state)
 	struct report_page page = page_of(3);
 	struct harvest harvest;
 	struct stat st;
-	int fd = harvest_make(fixture.directory, 3);
+	int fd = harvest_make(fixture.directory, 3, 0);
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -99,6 +110,9 @@ static void test_a_page_is_read(void **state)
 	assert_int_equal(harvest.refused, 5);
 	assert_int_equal(harvest.submissions, 8); /* one is open */
 	assert_string_equal(harvest.refused_names, "cuIpcGetMemHandle 4, cuGraphCreate 1");
+	assert_int_equal(harvest.latency_max_ns, 1000);
+	assert_int_equal(harvest.latency_p50_ns, harvest.latency_p99_ns);
+	assert_in_range(harvest.latency_p50_ns, 984, 1000);
 	harvest_remove(fixture.directory, 3);
 	assert_false(is_there(3));
 	close(fd);
@@ -107,9 +121,9 @@ static void test_a_page_is_read(void **state)
 /* A worker may write what it likes, and cut its file. */
 static void test_rubbish_in_a_page(void **state)
 {
-	struct report_page page;
+	static struct report_page page;
 	struct harvest harvest;
-	int fd = harvest_make(fixture.directory, 4);
+	int fd = harvest_make(fixture.directory, 4, 0);
 
 	(void)state;
 	memset(&page, 0xff, sizeof(page));
@@ -141,7 +155,7 @@ static void test_long_names_are_whole_or_not_there(void **state)
 {
 	struct report_page page = page_of(6);
 	struct harvest harvest;
-	int fd = harvest_make(NULL, 6);
+	int fd = harvest_make(NULL, 6, 0);
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -181,19 +195,30 @@ static void assert_settled(uint64_t id)
 		 "refused_names = 'cuIpcGetMemHandle 4, cuGraphCreate 1'",
 		 (unsigned long long)id);
 	assert_int_equal(fixture_number(sql), 1);
+	snprintf(
+		sql, sizeof(sql),
+		"SELECT count(*) FROM submission WHERE program_id = %llu AND ((first = 1 AND count = 6 "
+		"AND took_ns = 6000) OR (first = 7 AND count = 1 AND commands = 1) OR (first = 8 AND "
+		"ended_ns IS NULL AND commands = 3))",
+		(unsigned long long)id);
+	assert_int_equal(fixture_number(sql), 3);
+	snprintf(
+		sql, sizeof(sql),
+		"SELECT latency_sum_ns * 1000000 + latency_max_ns * 10 + submissions_to FROM program "
+		"WHERE id = %llu",
+		(unsigned long long)id);
+	assert_int_equal(fixture_number(sql), 7000010008);
 }
 
 static void test_a_settled_page_goes(void **state)
 {
 	struct report_page page = page_of(1);
-	struct harvest harvest;
-	int fd = harvest_make(fixture.directory, 1);
+	int fd = harvest_make(fixture.directory, 1, 0);
 
 	(void)state;
 	begin(1);
 	put(fd, &page);
-	assert_true(harvest_read(fd, 1, &harvest));
-	harvest_settle(ledger, fixture.directory, 1, &harvest);
+	harvest_settle(ledger, fixture.directory, 1, &page);
 	assert_true(is_there(1)); /* until it is recorded */
 	flush_and_dispatch();
 	assert_false(is_there(1));
@@ -209,14 +234,14 @@ static void test_pages_that_the_last_vgpud_left(void **state)
 	for (uint64_t id = 1; id <= 300; id++) { /* more than there may be changes under way */
 		struct report_page page = page_of(id);
 
-		fd = harvest_make(fixture.directory, id);
+		fd = harvest_make(fixture.directory, id, 0);
 		put(fd, &page);
 		close(fd);
 		if (id % 50 == 0)
 			flush_and_dispatch();
 		begin(id);
 	}
-	fd = harvest_make(fixture.directory, 1000);
+	fd = harvest_make(fixture.directory, 1000, 0);
 	assert_int_equal(ftruncate(fd, 0), 0); /* as a kill leaves it */
 	close(fd);
 	ledger_close(ledger);
@@ -234,10 +259,14 @@ static void test_pages_that_the_last_vgpud_left(void **state)
 			assert_false(is_there(id));
 			assert_settled(id);
 		}
-		fd = harvest_make(fixture.directory, 1);
+		fd = harvest_make(fixture.directory, 1, 0);
 		put(fd, &page);
 		close(fd);
 	}
+	assert_int_equal(
+		fixture_number("SELECT sum(count) * 1000 + sum(open) FROM submission_minute"),
+		300 * 7 * 1000 + 300);
+	assert_int_equal(fixture_number("SELECT count(*) FROM submission"), 900);
 	harvest_rest(ledger, NULL); /* without a ledger there is nothing */
 }
 
@@ -245,7 +274,7 @@ static void test_pages_that_the_last_vgpud_left(void **state)
 static void test_a_page_without_a_row(void **state)
 {
 	struct report_page page = page_of(77);
-	int fd = harvest_make(fixture.directory, 77);
+	int fd = harvest_make(fixture.directory, 77, 0);
 
 	(void)state;
 	put(fd, &page);
@@ -254,6 +283,176 @@ static void test_a_page_without_a_row(void **state)
 	flush_and_dispatch();
 	assert_false(is_there(77));
 	assert_int_equal(fixture_number("SELECT count(*) FROM program"), 0);
+}
+
+/* --- submissions --- */
+
+static const struct harvest_how all = { .rows_most = REPORT_RING, .now_ns = 1000000 };
+
+/* A ring with entries 1 to num, of one submission each. */
+static void fill_ring(struct report_page *page, unsigned num)
+{
+	*page = page_of(1);
+	page->open_since_ns = 0;
+	page->submissions = page->head = num;
+	for (unsigned i = 0; i < num; i++)
+		page->ring[i % REPORT_RING] = (struct report_submission){
+			.first = i + 1,
+			.count = 1,
+			.begun_ns = i,
+			.ended_ns = i + 1,
+			.took_ns = i + 1,
+			.most_ns = i + 1,
+			.commands = 2,
+		};
+}
+
+static void test_entries_become_rows(void **state)
+{
+	static struct harvest_taken out;
+	static struct report_page page;
+	struct harvest_how few = all;
+
+	(void)state;
+	fill_ring(&page, 10);
+	page.taken = 2;
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.taken.row_num, 8);
+	assert_int_equal(out.rows[0].first, 3);
+	assert_int_equal(out.rows[7].ended_ns, 10);
+	assert_int_equal(out.to, 10);
+	assert_int_equal(out.taken.at_ns, 1000000);
+	few.rows_most = 3; /* the last one stands for all that are left */
+	harvest_take(&page, 1, &few, &out);
+	assert_int_equal(out.taken.row_num, 3);
+	assert_int_equal(out.rows[1].count, 1);
+	assert_int_equal(out.rows[2].first, 5);
+	assert_int_equal(out.rows[2].count, 6);
+	assert_int_equal(out.rows[2].begun_ns, 4);
+	assert_int_equal(out.rows[2].ended_ns, 10);
+	assert_int_equal(out.rows[2].took_ns, 5 + 6 + 7 + 8 + 9 + 10);
+	assert_int_equal(out.rows[2].most_ns, 10);
+	assert_int_equal(out.rows[2].commands, 12);
+	assert_int_equal(out.to, 10);
+	few.rows_most = 0; /* totals alone */
+	harvest_take(&page, 1, &few, &out);
+	assert_int_equal(out.taken.row_num, 0);
+	assert_int_equal(out.to, 2);
+	assert_int_equal(out.taken.sum_ns, 7000);
+}
+
+/* The worker adds to the newest entry of a full ring, so that one is left until there is room. */
+static void test_the_newest_entry_of_a_full_ring_waits(void **state)
+{
+	static struct harvest_taken out;
+	static struct report_page page;
+	struct harvest_how last = all;
+
+	(void)state;
+	fill_ring(&page, REPORT_RING);
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.taken.row_num, REPORT_RING - 1);
+	assert_int_equal(out.to, REPORT_RING - 1);
+	page.taken = out.to;
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.taken.row_num, 1);
+	assert_int_equal(out.rows[0].first, REPORT_RING);
+	page.taken = 0;
+	page.open_since_ns = 77;
+	last.last = true;
+	harvest_take(&page, 1, &last, &out);
+	assert_int_equal(out.taken.row_num, REPORT_RING + 1);
+	assert_true(out.rows[REPORT_RING].open);
+	assert_int_equal(out.rows[REPORT_RING].first, REPORT_RING + 1);
+	assert_int_equal(out.rows[REPORT_RING].begun_ns, 77);
+}
+
+/* Of a worker that was killed while it closed one, and of one that goes on all the time. */
+static void test_a_copy_is_of_one_moment(void **state)
+{
+	struct report_page page = page_of(2), copy;
+	int fd = harvest_make(fixture.directory, 2, 0);
+
+	(void)state;
+	page.turn = 15;
+	page.closing = (struct report_closing){
+		.entry = { .first = 8, .count = 1, .took_ns = 500, .most_ns = 500, .commands = 3 },
+		.slot = 2,
+		.head = 3,
+		.submissions = 8,
+		.latency_sum_ns = 7500,
+		.latency_max_ns = 1000,
+		.bucket = hist_index(500),
+		.bucket_count = 1,
+	};
+	put(fd, &page);
+	assert_int_equal(harvest_copy(fd, 2, &copy), 0);
+	assert_int_equal(copy.submissions, 8);
+	assert_int_equal(copy.open_since_ns, 0);
+	assert_int_equal(copy.ring[2].commands, 3);
+	assert_int_equal(copy.latency[hist_index(500)], 1);
+	page.closing.slot = page.closing.bucket = UINT64_MAX; /* rubbish stays within the page */
+	put(fd, &page);
+	assert_int_equal(harvest_copy(fd, 2, &copy), 0);
+	page.version = REPORT_VERSION + 1;
+	put(fd, &page);
+	assert_int_equal(harvest_copy(fd, 2, &copy), -EPROTO);
+	close(fd);
+}
+
+/* Whatever a worker writes, what is taken has bounds, and its times are not after now. */
+static void test_rubbish_in_a_ring(void **state)
+{
+	static struct harvest_taken out;
+	static struct report_page page;
+	struct harvest_how how = all;
+	uint64_t number = 88172645463325252u;
+
+	(void)state;
+	for (unsigned turn = 0; turn < 2000; turn++) {
+		uint64_t *words = (uint64_t *)&page;
+
+		for (size_t i = 0; i < sizeof(page) / sizeof(*words); i++) {
+			number ^= number << 13;
+			number ^= number >> 7;
+			number ^= number << 17;
+			words[i] = number % 3 == 0 ? UINT64_MAX : number >> number % 64;
+		}
+		page.head = page.taken + number % 300;
+		how.rows_most = (unsigned)(number % (REPORT_RING + 1));
+		how.last = number % 2 == 0;
+		how.past = number % 5 == 0;
+		how.wall_offset_ns = page.wall_offset_ns;
+		harvest_take(&page, 1, &how, &out);
+		assert_true(out.taken.row_num <= how.rows_most + how.last);
+		assert_true(out.to - page.taken <= REPORT_RING);
+		assert_true(out.taken.at_ns >= 0 && out.taken.at_ns <= how.now_ns);
+		for (unsigned i = 0; i < out.taken.row_num; i++)
+			assert_true(out.rows[i].count <= MOST && out.rows[i].took_ns <= MOST &&
+				    out.rows[i].begun_ns >= 0 &&
+				    out.rows[i].begun_ns <= how.now_ns &&
+				    out.rows[i].ended_ns <= how.now_ns);
+	}
+}
+
+/* It is kept: the vgpud that made it may come back. */
+static void test_a_page_of_another_version_is_kept(void **state)
+{
+	struct report_page page = page_of(5);
+	int fd = harvest_make(fixture.directory, 5, 0);
+
+	(void)state;
+	page.version++;
+	put(fd, &page);
+	close(fd);
+	harvest_rest(ledger, fixture.directory);
+	assert_false(is_there(5));
+	{
+		char path[160];
+
+		snprintf(path, sizeof(path), "%s/programs/5.other-version", fixture.directory);
+		assert_int_equal(access(path, F_OK), 0);
+	}
 }
 
 int main(void)
@@ -266,6 +465,11 @@ int main(void)
 		HARVEST_TEST(test_a_settled_page_goes),
 		HARVEST_TEST(test_pages_that_the_last_vgpud_left),
 		HARVEST_TEST(test_a_page_without_a_row),
+		HARVEST_TEST(test_entries_become_rows),
+		HARVEST_TEST(test_the_newest_entry_of_a_full_ring_waits),
+		HARVEST_TEST(test_a_copy_is_of_one_moment),
+		HARVEST_TEST(test_rubbish_in_a_ring),
+		HARVEST_TEST(test_a_page_of_another_version_is_kept),
 #undef HARVEST_TEST
 	};
 

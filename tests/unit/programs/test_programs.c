@@ -21,6 +21,7 @@
 #include "proc/confine.h"
 #include "tests/unit/programs/doubles.h"
 #include "vgpud/conf/settings.h"
+#include "vgpud/programs/harvest.h"
 
 #define PEERS 80
 #define WINDOW_BYTES (UINT64_C(64) << 20)
@@ -39,8 +40,13 @@ struct house {
 	bool ledger_full;
 	unsigned claimed; /* programs whose workers' pages were settled */
 	unsigned recorded,
-		records_open; /* programs that the ledger has, and those without an end */
-	int descriptors;      /* that were open before the test */
+		records_open;	      /* programs that the ledger has, and those without an end */
+	bool busy;		      /* the ledger takes no submissions now */
+	uint64_t total, rows;	      /* of submissions: what it was told last, and rows in all */
+	struct ledger_submission row; /* the last one */
+	ledger_done *done;	      /* to be called when they are recorded */
+	void *done_arg;
+	int descriptors; /* that were open before the test */
 };
 
 /* Return: how many descriptors are open, this call's own left out. */
@@ -113,9 +119,40 @@ static int on_program_claims(struct ledger *ledger, const struct ledger_program 
 	return 0;
 }
 
+static int on_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
+			  ledger_done *done, void *arg)
+{
+	struct house *house = house_of(ledger);
+
+	assert_true(taken->program_id >= 1);
+	if (house->busy)
+		return -ENOBUFS;
+	house->total = hist_total(taken->latency);
+	house->rows += taken->row_num;
+	house->row = taken->row_num > 0 ? taken->rows[taken->row_num - 1]
+					: (struct ledger_submission){ 0 };
+	if (done == NULL)
+		return 0;
+	assert_null(house->done);
+	house->done = done;
+	house->done_arg = arg;
+	return 0;
+}
+
+/* The ledger says how it went. */
+static void ledger_answers(struct house *house, int err)
+{
+	ledger_done *done = house->done;
+
+	house->done = NULL;
+	if (done != NULL)
+		done(house->done_arg, err);
+}
+
 static const struct ledger_ops ledger_ops = { .program_begun = on_program_begun,
 					      .program_ended = on_program_ended,
 					      .program_claims = on_program_claims,
+					      .submissions = on_submissions,
 					      .event = on_event };
 
 static int setup(void **state)
@@ -149,8 +186,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct house *house = *state;
+	const struct channel *channel = NULL;
 
+	/* Those that run are left to the next start. */
+	while ((channel = programs_next(house->programs, channel)) != NULL)
+		house->claimed += channel->recorded;
 	programs_close(house->programs);
+	assert_null(doubles.tick);
+	ledger_answers(house, 0);
 	for (unsigned i = 0; i < PEERS; i++)
 		assert_null(house->at[i].tenant);
 	assert_int_equal(doubles.jobs, 0);
@@ -298,6 +341,138 @@ static void from_its_window_to_its_end(void **state)
 	hears_channel(house, 0, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
 	assert_int_equal(programs_started(house->programs), 1);
 	assert_int_equal(house->recorded, 1);
+}
+
+/* --- what it submits --- */
+
+/* Its worker closes so many submissions of 1 µs each. */
+static void submits(const struct channel *channel, unsigned num)
+{
+	static struct report_page page;
+
+	assert_int_equal(pread(channel->report, &page, sizeof(page), 0), sizeof(page));
+	for (unsigned i = 0; i < num; i++) {
+		uint64_t number = ++page.submissions;
+
+		page.ring[page.head++ % REPORT_RING] = (struct report_submission){
+			.first = number, .count = 1, .took_ns = 1000, .most_ns = 1000
+		};
+	}
+	page.turn += 2 * num;
+	page.latency[hist_index(1000)] += num;
+	page.latency_sum_ns += 1000 * num;
+	page.latency_max_ns = 1000;
+	assert_int_equal(pwrite(channel->report, &page, sizeof(page), 0), sizeof(page));
+}
+
+static uint64_t taken_of(const struct channel *channel)
+{
+	uint64_t taken = UINT64_MAX;
+
+	assert_int_equal(
+		pread(channel->report, &taken, sizeof(taken), offsetof(struct report_page, taken)),
+		sizeof(taken));
+	return taken;
+}
+
+static void submissions_are_taken(void **state)
+{
+	struct house *house = *state;
+	const struct channel *channel;
+
+	runs(house, 0);
+	channel = programs_next(house->programs, NULL);
+	tick_comes();
+	assert_null(house->done); /* nothing is new */
+	submits(channel, 5);
+	tick_comes();
+	assert_int_equal(house->total, 5);
+	assert_int_equal(house->rows, 5);
+	assert_int_equal(taken_of(channel), 0); /* before it is recorded, the page is the record */
+	submits(channel, 1);
+	tick_comes();
+	assert_int_equal(house->total, 5); /* one after the other */
+	ledger_answers(house, 0);
+	assert_int_equal(taken_of(channel), 5);
+	tick_comes();
+	ledger_answers(house, -EIO); /* once more, then */
+	assert_int_equal(taken_of(channel), 5);
+	tick_comes();
+	assert_int_equal(house->total, 6);
+	assert_int_equal(house->row.first, 6);
+	ledger_answers(house, 0);
+	assert_int_equal(taken_of(channel), 6);
+	assert_int_equal(doubles.tick_us, 100000);
+	for (unsigned i = 0; i < 20; i++)
+		tick_comes();
+	assert_int_equal(doubles.tick_us, 1000000); /* nothing has changed for long */
+	house->busy = true;
+	submits(channel, 2);
+	tick_comes();
+	assert_null(house->done);
+	house->busy = false;
+	tick_comes();
+	assert_int_equal(house->total, 8);
+	assert_int_equal(doubles.tick_us, 100000);
+	leave(house, 0); /* while the ledger has it in hand */
+	worker_is_reaped(worker_last());
+	assert_int_equal(programs_num(house->programs), 0);
+	tick_comes(); /* the last one */
+	assert_null(doubles.tick);
+	ledger_answers(house, 0);
+}
+
+/* A VM has its rows of a second, however many programs; what is beyond shares rows. */
+static void rows_have_a_bound(void **state)
+{
+	struct house *house = *state;
+	const struct channel *channel;
+
+	house->conf->ledger_rows_per_s = 1; /* so none comes back while this runs */
+	runs(house, 0);
+	channel = programs_next(house->programs, NULL);
+	submits(channel, 200);
+	tick_comes();
+	assert_int_equal(house->rows, 1);
+	assert_int_equal(house->row.first, 1);
+	assert_int_equal(house->row.count, 200);
+	assert_int_equal(house->row.took_ns, 200000);
+	ledger_answers(house, 0);
+	assert_int_equal(taken_of(channel), 200);
+	house->vm.programs.rows_ns = UINT64_MAX / 2; /* none for long */
+	submits(channel, 30);
+	tick_comes();
+	assert_int_equal(house->rows, 1);
+	assert_int_equal(house->total, 230);
+	ledger_answers(house, 0);
+	assert_int_equal(taken_of(channel), 200);
+	leave(house, 0); /* at its end all are recorded */
+	worker_is_reaped(worker_last());
+	assert_int_equal(house->rows, 31);
+	assert_int_equal(house->row.first, 230);
+}
+
+/* A worker that claims what cannot be is not asked again. */
+static void a_page_that_cannot_be(void **state)
+{
+	struct house *house = *state;
+	const struct channel *channel;
+	uint64_t sum_ns = UINT64_C(1) << 52;
+
+	runs(house, 0);
+	channel = programs_next(house->programs, NULL);
+	submits(channel, 3);
+	assert_int_equal(pwrite(channel->report, &sum_ns, sizeof(sum_ns),
+				offsetof(struct report_page, latency_sum_ns)),
+			 sizeof(sum_ns));
+	tick_comes();
+	assert_null(house->done);
+	assert_int_equal(programs_distrusted(house->programs), 1);
+	tick_comes();
+	assert_int_equal(programs_distrusted(house->programs), 1);
+	assert_int_equal(house->rows, 0);
+	assert_int_equal(ftruncate(channel->report, 0), 0); /* nor does a page that is cut hurt */
+	tick_comes();
 }
 
 /* Nothing runs that leaves no record. */
@@ -841,6 +1016,9 @@ int main(void)
 #define PROGRAMS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		PROGRAMS_TEST(from_its_window_to_its_end),
+		PROGRAMS_TEST(submissions_are_taken),
+		PROGRAMS_TEST(rows_have_a_bound),
+		PROGRAMS_TEST(a_page_that_cannot_be),
 		PROGRAMS_TEST(the_ledger_has_no_room),
 		PROGRAMS_TEST(a_channel_that_is_not_reaped_is_taken),
 		PROGRAMS_TEST(a_lost_channel_is_reaped_before_its_close),

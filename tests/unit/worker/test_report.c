@@ -57,7 +57,7 @@ static void test_a_submission_goes_on_until_a_wait_ends(void **state)
 	assert_int_equal(page.submissions, 1);
 	assert_int_equal(page.latency_sum_ns, 5000);
 	assert_int_equal(page.latency_max_ns, 5000);
-	assert_int_equal(page.latency[12], 1); /* 4096 to before 8192 */
+	assert_int_equal(page.latency[hist_index(5000)], 1);
 	assert_int_equal(page.open_since_ns, 0);
 	assert_int_equal(page.open_commands, 0);
 	report_close(&report, UINT64_MAX); /* another thread's wait, with nothing behind it */
@@ -72,22 +72,107 @@ static void test_latencies_have_their_buckets(void **state)
 	static const uint64_t took_ns[] = {
 		0, 1, 2, 3, 4, 1023, 1024, UINT64_C(1) << 39, UINT64_C(1) << 62
 	};
-	static const unsigned bucket[] = { 0, 0, 1, 1, 2, 9, 10, 39, 39 };
-	uint64_t num[REPORT_LATENCIES] = { 0 }, sum = 0;
+	struct hist hist = { 0 };
+	uint64_t sum = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(took_ns) / sizeof(took_ns[0]); i++) {
 		launch();
 		report_close(&report, page.open_since_ns + took_ns[i]);
-		num[bucket[i]]++;
+		hist_add(&hist, took_ns[i]);
 		sum += took_ns[i];
-		assert_memory_equal(page.latency, num, sizeof(num));
+		assert_memory_equal(page.latency, hist.count, sizeof(hist.count));
 		assert_int_equal(page.latency_sum_ns, sum);
 	}
 	launch();
 	report_close(&report, page.open_since_ns - 1); /* a clock read before it began */
 	assert_int_equal(page.latency_sum_ns, sum);
 	assert_int_equal(page.latency_max_ns, UINT64_C(1) << 62);
+}
+
+/* --- the ring of those that are closed --- */
+
+/* So many launches, closed after took_ns. */
+static void submit(unsigned launches, uint64_t took_ns)
+{
+	for (unsigned i = 0; i < launches; i++)
+		launch();
+	report_close(&report, page.open_since_ns + took_ns);
+}
+
+static void test_each_has_an_entry(void **state)
+{
+	(void)state;
+	submit(2, 50);
+	submit(3, 70);
+	assert_int_equal(page.head, 2);
+	assert_int_equal(page.ring[0].first, 1);
+	assert_int_equal(page.ring[0].count, 1);
+	assert_int_equal(page.ring[0].commands, 2);
+	assert_int_equal(page.ring[1].first, 2);
+	assert_int_equal(page.ring[1].commands, 3);
+	assert_int_equal(page.ring[1].took_ns, 70);
+	assert_int_equal(page.ring[1].most_ns, 70);
+	assert_int_equal(page.ring[1].ended_ns, page.ring[1].begun_ns + 70);
+	assert_true(page.ring[0].begun_ns <= page.ring[1].begun_ns);
+	assert_int_equal(page.turn, 4);
+}
+
+static void test_a_full_ring_goes_on_in_the_newest(void **state)
+{
+	const struct report_submission *newest = &page.ring[REPORT_RING - 1];
+
+	(void)state;
+	for (unsigned i = 0; i < REPORT_RING + 4; i++)
+		submit(1, i + 1);
+	assert_int_equal(page.head, REPORT_RING);
+	assert_int_equal(page.submissions, REPORT_RING + 4);
+	assert_int_equal(newest->first, REPORT_RING);
+	assert_int_equal(newest->count, 5);
+	assert_int_equal(newest->commands, 5);
+	assert_int_equal(newest->took_ns, 5 * (REPORT_RING + 2));
+	assert_int_equal(newest->most_ns, REPORT_RING + 4);
+	page.taken = 2; /* the broker has two */
+	submit(1, 9);
+	assert_int_equal(page.head, REPORT_RING + 1);
+	assert_int_equal(page.ring[0].first, REPORT_RING + 5);
+	assert_int_equal(page.ring[0].count, 1);
+	assert_int_equal(newest->count, 5);
+}
+
+/*
+ * Killed at any store: what the page has then, set right as the reader does it, is what it had before or
+ * after the submission was closed. Each word of it is in turn the first that was not written.
+ */
+static void test_killed_between_any_two_stores(void **state)
+{
+	struct report_page before, after, torn;
+	uint64_t *words = (uint64_t *)&torn;
+	const uint64_t *old = (const uint64_t *)&before, *new = (const uint64_t *)&after;
+	unsigned changed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < REPORT_RING + 2; i++)
+		submit(1, 3);
+	launch();
+	before = page;
+	report_close(&report, page.open_since_ns + 1000);
+	after = page;
+	for (size_t stop = 0; stop < sizeof(torn) / sizeof(uint64_t); stop++) {
+		if (old[stop] == new[stop])
+			continue;
+		torn = before;
+		torn.closing = after.closing;
+		torn.turn = before.turn + 1;
+		for (size_t i = 0; i < stop; i++)
+			if (&words[i] != &torn.turn)
+				words[i] = new[i];
+		report_page_close(&torn);
+		torn.turn = after.turn;
+		assert_memory_equal(&torn, &after, sizeof(torn));
+		changed++;
+	}
+	assert_true(changed > 10);
 }
 
 static void test_a_submission_has_at_most_so_many_commands(void **state)
@@ -190,6 +275,9 @@ int main(void)
 #define REPORT_TEST(f) cmocka_unit_test_setup(f, set_up)
 		REPORT_TEST(test_a_submission_goes_on_until_a_wait_ends),
 		REPORT_TEST(test_latencies_have_their_buckets),
+		REPORT_TEST(test_each_has_an_entry),
+		REPORT_TEST(test_a_full_ring_goes_on_in_the_newest),
+		REPORT_TEST(test_killed_between_any_two_stores),
 		REPORT_TEST(test_a_submission_has_at_most_so_many_commands),
 		REPORT_TEST(test_a_submission_lasts_a_second),
 		REPORT_TEST(test_waits_in_helpers),

@@ -301,6 +301,9 @@ static void emit_programs(struct admin_call *call)
 		if (i == 0 || programs_ended(programs, i) > 0)
 			line(call, "vgpu_program_ends_total{reason=\"%s\"} %" PRIu64,
 			     name_end_at(i), programs_ended(programs, i));
+	head(call, "vgpu_program_bad_reports_total", "counter",
+	     "Programs whose workers claimed submissions that cannot be.");
+	line(call, "vgpu_program_bad_reports_total %" PRIu64, programs_distrusted(programs));
 }
 
 static void emit_ledger(struct admin_call *call)

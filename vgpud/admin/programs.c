@@ -11,6 +11,7 @@
 #include "common/worker_wire.h"
 #include "proc/sandbox.h"
 #include "vgpud/admin/checks.h"
+#include "vgpud/admin/figures.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/programs/harvest.h"
@@ -21,29 +22,35 @@ static json_t *number_or_null(json_int_t number)
 	return number > 0 ? json_integer(number) : json_null();
 }
 
-/* What its worker has counted up to now: a claim. */
+/* What it used up to now, and what its worker has counted: claims. */
 static void add_figures(json_t *row, const struct channel *channel)
 {
+	struct ledger_program figures = {
+		.billed_ns = LEDGER_UNKNOWN,
+		.memory_peak_bytes = LEDGER_UNKNOWN,
+		.memory_byte_s = LEDGER_UNKNOWN,
+		.submissions = LEDGER_UNKNOWN,
+		.commands = LEDGER_UNKNOWN,
+		.launches = LEDGER_UNKNOWN,
+		.copies = LEDGER_UNKNOWN,
+		.copy_bytes = LEDGER_UNKNOWN,
+		.refused = LEDGER_UNKNOWN,
+	};
 	struct harvest harvest = { 0 };
 	bool is_known = channel->report >= 0 &&
 			harvest_read(channel->report, channel->id, &harvest);
-	const struct {
-		const char *key;
-		uint64_t number;
-	} figures[] = {
-		{ "submissions", harvest.submissions }, { "commands", harvest.commands },
-		{ "launches", harvest.launches },	{ "copies", harvest.copies },
-		{ "copy_bytes", harvest.copy_bytes },	{ "refused", harvest.refused },
-	};
 
-	for (unsigned i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-		json_object_set_new(row, figures[i].key,
-				    is_known ? json_integer((json_int_t)figures[i].number)
-					     : json_null());
-	json_object_set_new(row, "refused_names",
-			    admin_string(is_known && harvest.refused_names[0] != '\0'
-						 ? harvest.refused_names
-						 : NULL));
+	if (channel->record.id != 0)
+		figures = channel->record;
+	if (is_known)
+		harvest_record(&harvest, &figures);
+	else
+		harvest.latency = (struct ledger_latency){ LEDGER_UNKNOWN, LEDGER_UNKNOWN,
+							   LEDGER_UNKNOWN };
+	figures_set(row, &figures, &harvest.latency);
+	json_object_set_new(
+		row, "refused_names",
+		admin_string(harvest.refused_names[0] != '\0' ? harvest.refused_names : NULL));
 }
 
 /* What a program says of itself (name, pid) was made printable when its worker sent it. */
@@ -51,10 +58,11 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 {
 	pid_t worker = channel->program != NULL ? program_pid(channel->program) : 0;
 	bool known_peer = channel->peer.pid > 0;
+	bool paused = channel->vm != NULL && channel->vm->settings.paused;
 
 	return json_pack(
-		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:b}", "id",
-		(json_int_t)channel->id, "vm", channel->vm_name, "vm_id",
+		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:b}",
+		"id", (json_int_t)channel->id, "vm", channel->vm_name, "vm_id",
 		(json_int_t)channel->vm_id, "name",
 		admin_string(channel->name[0] != '\0' ? channel->name : NULL), "pid",
 		number_or_null(channel->pid), "state", channel_state_name(channel), "executor",
@@ -64,7 +72,8 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 		"peer_pid", known_peer ? json_integer(channel->peer.pid) : json_null(), "peer_uid",
 		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
 		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
-		"channel", (int)channel->number, "stopped", channel_is_stopped(channel));
+		"channel", (int)channel->number, "stopped", channel_is_stopped(channel), "paused",
+		paused);
 }
 
 void admin_programs(struct admin_call *call)
@@ -80,13 +89,11 @@ void admin_programs(struct admin_call *call)
 	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
 		return;
 	while ((channel = programs_next(programs, channel)) != NULL) {
-		bool paused = channel->vm != NULL && channel->vm->settings.paused;
 		json_t *row;
 
 		if (only != NULL && channel->vm != only)
 			continue;
 		row = program_row(call->daemon, channel);
-		json_object_set_new(row, "paused", json_boolean(paused));
 		add_figures(row, channel);
 		admin_row(call, row);
 	}

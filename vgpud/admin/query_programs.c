@@ -10,6 +10,7 @@
 #include "common/cmd/pattern_types.h"
 #include "common/names.h"
 #include "common/util.h"
+#include "vgpud/admin/figures.h"
 #include "vgpud/admin/query_private.h"
 
 #define SECONDS_PER_HOUR 3600
@@ -17,39 +18,11 @@
 #define LIMIT_DEFAULT 10000
 #define LIMIT_MOST 100000
 
-static json_t *known_or_null(uint64_t figure)
-{
-	if (figure == LEDGER_UNKNOWN)
-		return json_null();
-	return json_integer(figure > INT64_MAX ? INT64_MAX : (json_int_t)figure);
-}
-
 static json_t *text_or_null(const char *text)
 {
 	json_t *string = text != NULL ? json_string(text) : NULL;
 
 	return string != NULL ? string : json_null();
-}
-
-static void set_figures(json_t *row, const struct ledger_program *program)
-{
-	const struct {
-		const char *key;
-		uint64_t figure;
-	} figures[] = {
-		{ "gpu_time_ns", program->billed_ns },
-		{ "memory_peak_bytes", program->memory_peak_bytes },
-		{ "memory_byte_s", program->memory_byte_s },
-		{ "submissions", program->submissions },
-		{ "commands", program->commands },
-		{ "launches", program->launches },
-		{ "copies", program->copies },
-		{ "copy_bytes", program->copy_bytes },
-		{ "refused", program->refused },
-	};
-
-	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-		json_object_set_new(row, figures[i].key, known_or_null(figures[i].figure));
 }
 
 /* --- programs --since --- */
@@ -79,11 +52,11 @@ static int keep_program(void *arg, const struct ledger_query_program *p)
 		"device", (int)program->device, "end",
 		p->runs ? json_null() : json_string(name_end((enum vgpu_end)program->why)),
 		"since_unix_ns", (json_int_t)program->begun_ns, "ended_unix_ns",
-		known_or_null(program->ended_ns), "age_ns",
+		figures_number(program->ended_ns), "age_ns",
 		known_age ? json_integer(until_ns - (int64_t)program->begun_ns) : json_null(),
 		"peer_uid", program->uid != UINT32_MAX ? json_integer(program->uid) : json_null(),
 		"refused_names", text_or_null(p->refused_names));
-	set_figures(row, program);
+	figures_set(row, program, &p->latency);
 	return json_array_append_new(listing->rows, row);
 }
 
@@ -168,16 +141,16 @@ static int add_programs(void *arg, const struct ledger_query_usage *found)
 
 	json_object_set_new(row, "programs", json_integer((json_int_t)found->programs));
 	json_object_set_new(row, "program_time_ns", json_integer(found->program_ns));
-	json_object_set_new(row, "programs_gpu_time_ns", known_or_null(found->billed_ns));
+	json_object_set_new(row, "programs_gpu_time_ns", figures_number(found->billed_ns));
 	json_object_set_new(
 		row, "memory_byte_h",
-		known_or_null(byte_s == LEDGER_UNKNOWN ? byte_s : byte_s / SECONDS_PER_HOUR));
-	json_object_set_new(row, "submissions", known_or_null(found->submissions));
-	json_object_set_new(row, "commands", known_or_null(found->commands));
-	json_object_set_new(row, "launches", known_or_null(found->launches));
-	json_object_set_new(row, "copies", known_or_null(found->copies));
-	json_object_set_new(row, "copy_bytes", known_or_null(found->copy_bytes));
-	json_object_set_new(row, "refused", known_or_null(found->refused));
+		figures_number(byte_s == LEDGER_UNKNOWN ? byte_s : byte_s / SECONDS_PER_HOUR));
+	json_object_set_new(row, "submissions", figures_number(found->submissions));
+	json_object_set_new(row, "commands", figures_number(found->commands));
+	json_object_set_new(row, "launches", figures_number(found->launches));
+	json_object_set_new(row, "copies", figures_number(found->copies));
+	json_object_set_new(row, "copy_bytes", figures_number(found->copy_bytes));
+	json_object_set_new(row, "refused", figures_number(found->refused));
 	return 0;
 }
 

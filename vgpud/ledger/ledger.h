@@ -91,6 +91,23 @@ struct ledger_program {
 	uint64_t refused; /* at most UINT32_MAX - 1: calls of functions that vgpu does not have */
 };
 
+/* How long a program's submissions took that have ended; LEDGER_UNKNOWN: none has. */
+struct ledger_latency {
+	uint64_t p50_ns, p99_ns, max_ns;
+};
+
+/* Return: what a histogram says. max_ns: the longest that it has. */
+static inline struct ledger_latency ledger_latency_of(const struct hist *hist, uint64_t max_ns)
+{
+	const struct ledger_latency none = { LEDGER_UNKNOWN, LEDGER_UNKNOWN, LEDGER_UNKNOWN };
+	const uint32_t p50_ppm = 500000, p99_ppm = 990000;
+
+	if (hist_total(hist) == 0)
+		return none;
+	return (struct ledger_latency){ hist_quantile(hist, p50_ppm, max_ns),
+					hist_quantile(hist, p99_ppm, max_ns), max_ns };
+}
+
 /* --- submissions of programs --- */
 
 /* One, or several that followed each other. Times are nanoseconds since the Unix epoch. */

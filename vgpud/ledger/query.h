@@ -140,6 +140,7 @@ struct ledger_query_program {
 	const char *name;	       /* as it says; NULL: not known */
 	const char *refused_names;     /* of functions that it called in vain; NULL: not known */
 	const char *vm_name;	       /* NULL: no VM has that number */
+	struct ledger_latency latency; /* of its submissions, as they were recorded */
 };
 
 typedef int ledger_query_program_fn(void *arg, const struct ledger_query_program *program);

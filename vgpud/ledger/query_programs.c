@@ -47,6 +47,17 @@ static int finish(struct ledger_query *query, sqlite3_stmt *statement, int rc, i
 
 /* --- rows --- */
 
+static struct ledger_latency latency_of(sqlite3_stmt *row)
+{
+	const void *blob = sqlite3_column_blob(row, 23);
+	struct hist hist = { 0 };
+
+	/* A damaged one shows nothing: the other columns are good. */
+	if (blob != NULL && hist_decode(&hist, blob, (size_t)sqlite3_column_bytes(row, 23)) != 0)
+		hist = (struct hist){ 0 };
+	return ledger_latency_of(&hist, (uint64_t)sqlite3_column_int64(row, 24));
+}
+
 static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *arg)
 {
 	const char *pool = (const char *)sqlite3_column_text(row, 6);
@@ -78,6 +89,7 @@ static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *
 		.name = (const char *)sqlite3_column_text(row, 20),
 		.refused_names = (const char *)sqlite3_column_text(row, 21),
 		.vm_name = (const char *)sqlite3_column_text(row, 22),
+		.latency = latency_of(row),
 	};
 
 	return each(arg, &program);
@@ -91,7 +103,8 @@ int ledger_query_programs(struct ledger_query *query, const struct ledger_query_
 		query,
 		"SELECT g.id, begun_ns, ended_ns, vm_id, pid, uid, g.pool, g.priority, executor, "
 		"device, why, billed_ns, memory_peak_bytes, memory_byte_s, submissions, commands, "
-		"launches, copies, copy_bytes, refused, g.name, refused_names, v.name "
+		"launches, copies, copy_bytes, refused, g.name, refused_names, v.name, "
+		"latency_hist, latency_max_ns "
 		"FROM program AS g LEFT JOIN vm AS v ON v.id = vm_id WHERE " IN_WINDOW
 		"ORDER BY g.id DESC LIMIT ?5",
 		&err);

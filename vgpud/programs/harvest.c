@@ -32,8 +32,6 @@
 #define CLAIM_MOST (UINT64_C(1) << 53)
 #define WAIT_MS 1000 /* for changes under way, at the start */
 #define COPIES 8     /* that are tried, until one is of one moment */
-#define P50_PPM 500000
-#define P99_PPM 990000
 
 static int name_file(char *path, size_t size, const char *state_dir, uint64_t id)
 {
@@ -158,23 +156,16 @@ int harvest_copy(int fd, uint64_t id, struct report_page *page)
 	return 0;
 }
 
-/* Finds the quantiles of the submissions that have ended. */
-static void sum_latency(const struct report_page *page, struct harvest *harvest)
+static struct ledger_latency latency_of(const struct report_page *page)
 {
 	struct hist hist;
 
 	for (uint32_t i = 0; i < HIST_BUCKET_NUM; i++)
 		hist.count[i] = bounded(page->latency[i]);
-	harvest->latency_p50_ns = harvest->latency_p99_ns = harvest->latency_max_ns =
-		LEDGER_UNKNOWN;
-	if (hist_total(&hist) == 0)
-		return;
-	harvest->latency_max_ns = bounded(page->latency_max_ns);
-	harvest->latency_p50_ns = hist_quantile(&hist, P50_PPM, harvest->latency_max_ns);
-	harvest->latency_p99_ns = hist_quantile(&hist, P99_PPM, harvest->latency_max_ns);
+	return ledger_latency_of(&hist, bounded(page->latency_max_ns));
 }
 
-void harvest_sum(const struct report_page *page, struct harvest *harvest)
+static void sum(const struct report_page *page, struct harvest *harvest)
 {
 	uint64_t commands = 0, copies;
 
@@ -192,7 +183,7 @@ void harvest_sum(const struct report_page *page, struct harvest *harvest)
 	harvest->refused = bounded(page->refused_times);
 	/* One that is open counts: it is under way, or its program ended in the middle of it. */
 	harvest->submissions = bounded(bounded(page->submissions) + (page->open_since_ns != 0));
-	sum_latency(page, harvest);
+	harvest->latency = latency_of(page);
 	list_names(page, harvest->refused_names, sizeof(harvest->refused_names));
 }
 
@@ -204,7 +195,7 @@ bool harvest_read(int fd, uint64_t id, struct harvest *harvest)
 	*harvest = (struct harvest){ 0 };
 	/* Counters that stand alone can be read at any time. */
 	if (err == 0 || err == -EAGAIN)
-		harvest_sum(&page, harvest);
+		sum(&page, harvest);
 	return err == 0 || err == -EAGAIN;
 }
 
@@ -374,7 +365,7 @@ static int settle(struct ledger *ledger, const char *path, uint64_t id,
 	copy = strdup(path);
 	if (copy == NULL)
 		return -ENOMEM;
-	harvest_sum(page, &harvest);
+	sum(page, &harvest);
 	harvest_record(&harvest, &program);
 	err = ledger_program_claims(ledger, &program,
 				    harvest.refused_names[0] != '\0' ? harvest.refused_names : NULL,

@@ -13,8 +13,7 @@
 /* Claims: a worker belongs to its tenant. */
 struct harvest {
 	uint64_t submissions, commands, launches, copies, copy_bytes, refused;
-	/* Of submissions that have ended; LEDGER_UNKNOWN: none has. */
-	uint64_t latency_p50_ns, latency_p99_ns, latency_max_ns;
+	struct ledger_latency latency;
 	char refused_names[512]; /* "cuFoo 3, cuBar 1": some of them */
 };
 
@@ -30,9 +29,6 @@ int harvest_make(const char *state_dir, uint64_t id, int64_t wall_offset_ns);
  * -EPROTO: a vgpud of another version made it; -EAGAIN: it changes all the time.
  */
 int harvest_copy(int fd, uint64_t id, struct report_page *page);
-
-/* Adds up what a copy says. */
-void harvest_sum(const struct report_page *page, struct harvest *harvest);
 
 /* Copies and adds up. Return: whether it is the page of that program; else nothing is known. */
 bool harvest_read(int fd, uint64_t id, struct harvest *harvest);

@@ -110,9 +110,9 @@ static void test_a_page_is_read(void **state)
 	assert_int_equal(harvest.refused, 5);
 	assert_int_equal(harvest.submissions, 8); /* one is open */
 	assert_string_equal(harvest.refused_names, "cuIpcGetMemHandle 4, cuGraphCreate 1");
-	assert_int_equal(harvest.latency_max_ns, 1000);
-	assert_int_equal(harvest.latency_p50_ns, harvest.latency_p99_ns);
-	assert_in_range(harvest.latency_p50_ns, 984, 1000);
+	assert_int_equal(harvest.latency.max_ns, 1000);
+	assert_int_equal(harvest.latency.p50_ns, harvest.latency.p99_ns);
+	assert_in_range(harvest.latency.p50_ns, 984, 1000);
 	harvest_remove(fixture.directory, 3);
 	assert_false(is_there(3));
 	close(fd);

@@ -43,7 +43,7 @@ CHANGE_ROW = {**keys("vm what old new", TEXT), **keys("vm_id queued", NUMBER), "
 REQUEST_ROW = {**keys("vm pool priority opcode status executor transport", TEXT),
                **keys("id received_unix_ns vm_id request_bytes response_bytes guest_request_id", NUMBER),
                **keys("wait_ns exec_ns total_ns limited_ns", NUMBER_OR_NULL)}
-TIMES = " ".join(f"{time}_{what}_ns" for time in ("wait", "exec", "total")
+TIMES = " ".join(f"{time}_{what}_ns" for time in ("wait", "exec", "total", "submission")
                  for what in ("p50", "p90", "p99", "p999", "max"))
 
 # Of each command that vgpud answers, the keys of its rows and what may stand there.
@@ -73,7 +73,8 @@ ROWS = {
     "resume": CHANGE_ROW,
     "drain": {**keys("draining until_restart", FLAG), **keys("ended waited_ns", NUMBER)},
     "cancel": {"id": NUMBER, **keys("vm was", TEXT)},
-    "stats": {"group": TEXT, **keys("count errors gpu_time_ns", NUMBER), "rate_per_s": REAL, "gpu_share": REAL_OR_NULL,
+    "stats": {"group": TEXT, **keys("count errors gpu_time_ns", NUMBER),
+              **keys("submissions submissions_open submission_time_ns", NUMBER), "rate_per_s": REAL, "gpu_share": REAL_OR_NULL,
               **keys(TIMES, NUMBER_OR_NULL)},
     "requests": REQUEST_ROW,
     "request": REQUEST_ROW,

@@ -3,6 +3,7 @@
 # test_program_rows.py - what the ledger has of programs: a row each, once, whatever ended them
 
 import os
+import struct
 import sys
 import unittest
 from pathlib import Path
@@ -144,6 +145,71 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual(self.pages(), [])
         used = self.admin.rows("usage", since="1h", vm="t2")[0]
         self.assertEqual((used["launches"], used["copy_bytes"]), (1, 1_200_000))
+
+    def page(self, number):
+        return self.vgpud.database.with_name("programs") / str(number)
+
+    @staticmethod
+    def layout():
+        """Return: where the words of common/report_page.h lie."""
+        at, places = 16, {}
+        for name, words in (("wall_offset_ns", 1), ("taken", 1), ("turn", 1), ("closing", 14), ("head", 1), ("submissions", 1),
+                            ("latency_sum_ns", 1), ("latency_max_ns", 1), ("open_since_ns", 1), ("open_commands", 1),
+                            ("commands", 64), ("copy_bytes", 1), ("refused_times", 1), ("refused", 16 * 9),
+                            ("latency", 44 * 32), ("ring", 256 * 7)):
+            places[name] = at
+            at += 8 * words
+        return places
+
+    def test_submissions_beside_requests(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        with LinkClient(self.vgpud.socket("vm1")) as client:
+            client.handshake()
+            client.call(request(Op.NOP))
+        for _ in range(2):
+            self.assertEqual(tenant.run(example("vector_add")).rc, 0)
+        tenant.wait_none()
+        rows = self.admin.rows("programs", since="1h")
+        submitted = sum(row["submissions"] for row in rows)
+        self.assertGreaterEqual(submitted, 2)
+        wait_until(lambda: sum(row["submissions"] for row in self.admin.rows("stats", since="1h", by="vm")) == submitted,
+                   "all submissions to be recorded")
+        stats = {row["group"]: row for row in self.admin.rows("stats", since="1h", by="vm")}
+        self.assertEqual((stats["vm1"]["count"], stats["vm1"]["submissions"]), (1, 0))
+        self.assertEqual((stats["t2"]["count"], stats["t2"]["gpu_time_ns"]), (0, 0))
+        self.assertIsNone(stats["vm1"]["submission_p50_ns"])
+        self.assertIsNone(stats["t2"]["total_p50_ns"])
+        self.assertLessEqual(stats["t2"]["submission_p50_ns"], stats["t2"]["submission_max_ns"])
+        self.assertEqual([row["submissions"] for row in self.admin.rows("stats", since="1h", by="pool")], [submitted])
+        self.assertIsNone(self.admin.rows("stats", since="1h", by="opcode")[0]["submissions"])
+        taken = self.vgpud.rows("SELECT program_id, sum(count), max(first + count - 1) FROM submission GROUP BY 1 ORDER BY 1")
+        self.assertEqual(taken, [(row["id"], row["submissions"], row["submissions"]) for row in rows])
+        for row in rows:
+            self.assertLessEqual(row["latency_p50_ns"], row["latency_max_ns"])
+
+    def test_a_killed_vgpud_loses_no_submission(self):
+        """What the worker closed, told or not, and what was open."""
+        self.running(pid=1)
+        entry = struct.pack("<7Q", 1, 40, 1, 2, 4000, 100, 80)
+        layout = self.layout()
+        with open(self.page(1), "r+b") as file:
+            for name, value in (("head", 1), ("submissions", 40), ("latency_sum_ns", 4000), ("latency_max_ns", 100),
+                                ("open_since_ns", 5), ("open_commands", 3), ("latency", 0)):
+                file.seek(layout[name])
+                file.write(struct.pack("<Q", value))
+            file.seek(layout["latency"] + 8 * 82)  # the bucket of 100 ns
+            file.write(struct.pack("<Q", 40))
+            file.seek(layout["ring"])
+            file.write(entry)
+        self.vgpud.kill()
+        self.vgpud.start()
+        self.admin = self.connect()
+        wait_until(lambda: self.pages() == [], "the page to go")
+        self.assertEqual(self.vgpud.rows("SELECT first, count, took_ns, most_ns, commands, ended_ns IS NULL FROM submission "
+                                         "ORDER BY id"), [(1, 40, 4000, 100, 80, 0), (41, 1, None, None, 3, 1)])
+        (row,) = self.admin.rows("stats")
+        self.assertEqual([row[key] for key in ("submissions", "submissions_open", "submission_time_ns", "submission_max_ns")],
+                         [41, 1, 4000, 100])
 
     def test_what_runs_shows_what_its_worker_counts(self):
         self.running(pid=1)

@@ -150,7 +150,20 @@ static void set_cell(const struct output *output, struct libscols_line *line,
 	}
 }
 
-/* The row's lines: one, or one for each stack. */
+/* Return: whether the row has nothing for this stack, which is then left out. */
+static bool is_empty(const struct output *output, const char *stack, const json_t *row)
+{
+	for (const struct field *field = output->shape->fields; field->key; field++) {
+		const json_t *value = json_object_get(row, field->key);
+
+		if (field->stack && strcmp(field->stack, stack) == 0 && value &&
+		    !json_is_null(value))
+			return false;
+	}
+	return true;
+}
+
+/* The row's lines: one, or one for each stack; the first of them is there in any case. */
 static void add_lines(const struct output *output, struct libscols_table *table,
 		      const struct columns *columns, const json_t *row)
 {
@@ -159,6 +172,9 @@ static void add_lines(const struct output *output, struct libscols_table *table,
 
 	for (const struct field *field = output->shape->fields; line && field->key; field++) {
 		if (!field->heading)
+			continue;
+		if (field->stack && stack && strcmp(stack, field->stack) != 0 &&
+		    is_empty(output, field->stack, row))
 			continue;
 		if (field->stack && (!stack || strcmp(stack, field->stack) != 0)) {
 			if (stack)

@@ -27,6 +27,7 @@ struct groups {
 	struct vm_name *vms;
 	size_t vms_num;
 	json_t *rows;
+	json_t *by_key;	   /* the same rows, by the group's key as a text */
 	json_int_t gpu_ns; /* of all groups */
 	double window_s;
 };
@@ -106,18 +107,69 @@ static void add_times(json_t *row, const char *name, const struct ledger_query_t
 	}
 }
 
-static int keep_group(void *arg, const struct ledger_query_stats *stats)
+static void set_requests(json_t *row, const struct ledger_query_stats *stats)
 {
-	struct groups *groups = arg;
-	json_t *row = json_pack("{s:o, s:I, s:I}", "group", group_name(groups, stats->key), "count",
-				(json_int_t)stats->count, "errors", (json_int_t)stats->errors);
-
+	json_object_set_new(row, "count", json_integer((json_int_t)stats->count));
+	json_object_set_new(row, "errors", json_integer((json_int_t)stats->errors));
 	add_times(row, "wait", &stats->wait);
 	add_times(row, "exec", &stats->exec);
 	add_times(row, "total", &stats->total);
 	json_object_set_new(row, "gpu_time_ns", json_integer(stats->exec.sum_ns));
+}
+
+static void set_submissions(json_t *row, const struct ledger_query_submissions *found)
+{
+	json_object_set_new(row, "submissions",
+			    json_integer((json_int_t)(found->count + found->open)));
+	json_object_set_new(row, "submissions_open", json_integer((json_int_t)found->open));
+	json_object_set_new(row, "submission_time_ns", json_integer(found->latency.sum_ns));
+	add_times(row, "submission", &found->latency);
+}
+
+/* Return: the row of a group, borrowed, a new one if there was none; NULL: no memory. */
+static json_t *row_of(struct groups *groups, int64_t key)
+{
+	static const struct ledger_query_stats no_requests;
+	static const struct ledger_query_submissions no_submissions;
+	static const char *const of_submissions[] = { "submissions", "submissions_open",
+						      "submission_time_ns" };
+	char text[24];
+	json_t *row;
+
+	snprintf(text, sizeof(text), "%lld", (long long)key);
+	row = json_object_get(groups->by_key, text);
+	if (row != NULL)
+		return row;
+	row = json_pack("{s:o}", "group", group_name(groups, key));
+	set_requests(row, &no_requests);
+	set_submissions(row, &no_submissions);
+	/* They have no opcode. */
+	for (size_t i = 0; i < 3 && groups->by == LEDGER_QUERY_BY_OPCODE; i++)
+		json_object_set_new(row, of_submissions[i], json_null());
+	json_object_set_new(groups->by_key, text, row);
+	return json_array_append(groups->rows, row) == 0 ? row : NULL;
+}
+
+static int keep_group(void *arg, const struct ledger_query_stats *stats)
+{
+	struct groups *groups = arg;
+	json_t *row = row_of(groups, stats->key);
+
+	if (row == NULL)
+		return -ENOMEM;
+	set_requests(row, stats);
 	groups->gpu_ns += stats->exec.sum_ns;
-	return json_array_append_new(groups->rows, row);
+	return 0;
+}
+
+static int keep_submissions(void *arg, const struct ledger_query_submissions *found)
+{
+	json_t *row = row_of(arg, found->key);
+
+	if (row == NULL)
+		return -ENOMEM;
+	set_submissions(row, found);
+	return 0;
 }
 
 static int by_group(const void *a, const void *b)
@@ -190,7 +242,10 @@ static int check_blame(struct query *q)
 void query_stats(struct query *q)
 {
 	bool exact = json_is_true(json_object_get(q->args, "exact"));
-	struct groups groups = { .q = q, .by = by_word(query_arg(q, "by")), .rows = json_array() };
+	struct groups groups = { .q = q,
+				 .by = by_word(query_arg(q, "by")),
+				 .rows = json_array(),
+				 .by_key = json_object() };
 	struct ledger_query_window window;
 	json_t *end;
 
@@ -200,7 +255,10 @@ void query_stats(struct query *q)
 			blame(q, &groups);
 		} else if (query_check(q,
 				       ledger_query_stats(q->ledger, &q->filter, groups.by, exact,
-							  &window, keep_group, &groups)) == 0) {
+							  &window, keep_group, &groups)) == 0 &&
+			   query_check(q, ledger_query_submissions(q->ledger, &q->filter, groups.by,
+								   keep_submissions, &groups)) ==
+				   0) {
 			use_window(&groups, &window);
 			show_groups(&groups);
 			end = query_window_row(q);
@@ -210,6 +268,7 @@ void query_stats(struct query *q)
 		}
 	}
 	json_decref(groups.rows);
+	json_decref(groups.by_key);
 	forget_vms(&groups);
 }
 

@@ -107,6 +107,82 @@ static double fill(struct ledger *ledger, uint64_t rows, uint64_t base_ns)
 	return (double)rows / ((double)(util_now_ns() - begin_ns) / 1e9);
 }
 
+/* --- submissions --- */
+
+#define PROGRAMS 14u
+#define ROWS_AT_ONCE 10u /* as vgpud takes them at the rate that a VM may have */
+
+static int count_submissions(void *arg, const struct ledger_query_submissions *found)
+{
+	*(uint64_t *)arg += found->count;
+	return 0;
+}
+
+/* What the worker of one program has counted. */
+struct counted {
+	uint64_t num, sum_ns, max_ns;
+	struct hist latency;
+};
+
+static void submit(struct ledger *ledger, uint64_t id, struct counted *counted, int64_t at_ns)
+{
+	struct ledger_submission rows[ROWS_AT_ONCE];
+	const struct ledger_submissions taken = { .program_id = id,
+						  .at_ns = at_ns,
+						  .latency = &counted->latency,
+						  .rows = rows,
+						  .row_num = ROWS_AT_ONCE };
+	struct ledger_submissions now;
+
+	for (unsigned i = 0; i < ROWS_AT_ONCE; i++) {
+		uint64_t took_ns = 9000 + random_u64() % 4096 * (random_u64() % 16);
+
+		rows[i] = (struct ledger_submission){ .first = ++counted->num,
+						      .count = 1,
+						      .begun_ns = at_ns - (int64_t)took_ns,
+						      .ended_ns = at_ns,
+						      .took_ns = took_ns,
+						      .most_ns = took_ns,
+						      .commands = 3 };
+		counted->sum_ns += took_ns;
+		counted->max_ns = took_ns > counted->max_ns ? took_ns : counted->max_ns;
+		hist_add(&counted->latency, took_ns);
+	}
+	now = taken;
+	now.sum_ns = counted->sum_ns;
+	now.max_ns = counted->max_ns;
+	while (ledger_submissions(ledger, &now, NULL, NULL) != 0) {
+		poll(NULL, 0, 1);
+		ledger_dispatch(ledger);
+	}
+}
+
+/* Fills a day with them. Return: rows a second from the loop thread to committed. */
+static double fill_submissions(struct ledger *ledger, uint64_t rows, uint64_t base_ns)
+{
+	static struct counted counted[PROGRAMS];
+	uint64_t turns = rows / ROWS_AT_ONCE, first_id = ledger->next_program_id, begin_ns;
+	int64_t begun_ns = ledger_wall_ns(ledger, base_ns);
+
+	for (unsigned i = 0; i < PROGRAMS; i++) {
+		const struct ledger_program program = { .id = ledger->next_program_id++,
+							.begun_ns = base_ns,
+							.vm_id = i % 7,
+							.pool = (uint8_t)('A' + i % 2),
+							.priority = (uint8_t)(i % 7 %
+									      VGPU_PRIORITY_NUM) };
+
+		if (ledger_program_begun(ledger, &program) != 0)
+			die("no room for a program");
+	}
+	begin_ns = util_now_ns();
+	for (uint64_t i = 0; i < turns; i++)
+		submit(ledger, first_id + i % PROGRAMS, &counted[i % PROGRAMS],
+		       begun_ns + 1000000000 + (int64_t)(i * ((uint64_t)DAY_NS / turns)));
+	wait_for_writer(ledger);
+	return (double)rows / ((double)(util_now_ns() - begin_ns) / 1e9);
+}
+
 static int ignore(void *arg, const struct ledger_query_stats *stats)
 {
 	*(uint64_t *)arg += stats->count;
@@ -150,6 +226,26 @@ static void print_stats(struct ledger_query *query, const char *what, int64_t si
 	filter.until_ns = until_ns;
 	ms = time_stats(query, &filter, by, false, &count);
 	print_one(what, ms, count);
+}
+
+/* Prints the shortest of some runs. */
+static void print_submissions(struct ledger_query *query, const char *what, enum ledger_query_by by)
+{
+	struct ledger_query_filter all = LEDGER_QUERY_FILTER_ALL;
+	double best_ms = 1e12;
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint64_t begin_ns = util_now_ns();
+		double ms;
+
+		count = 0;
+		if (ledger_query_submissions(query, &all, by, count_submissions, &count))
+			die(ledger_query_error(query));
+		ms = (double)(util_now_ns() - begin_ns) / 1e6;
+		best_ms = ms < best_ms ? ms : best_ms;
+	}
+	print_one(what, best_ms, count);
 }
 
 static void bench_reading(int64_t begin_ns)
@@ -201,6 +297,28 @@ static void bench(uint64_t rows)
 		       (double)st.st_size / (double)(rows + BURST), RING_RECORD_BYTES);
 }
 
+/* The database has the requests of bench() besides. */
+static void bench_submissions(uint64_t rows)
+{
+	const struct ledger_config config = { .db_path = db_path,
+					      .ring_path = ring_path,
+					      .version = "bench" };
+	struct ledger_query *query;
+	struct ledger *ledger;
+	char why[512];
+
+	if (ledger_sqlite_open(&ledger, &config, why, sizeof(why)))
+		die(why);
+	printf("{\"name\":\"ledger-submissions\",\"rows\":%llu,\"rows_per_s\":%.0f}\n",
+	       (unsigned long long)rows, fill_submissions(ledger, rows, util_now_ns()));
+	if (ledger_query_open(&query, db_path, why, sizeof(why)))
+		die(why);
+	print_submissions(query, "of submissions of a day", LEDGER_QUERY_BY_NOTHING);
+	print_submissions(query, "of submissions of a day, by vm", LEDGER_QUERY_BY_VM);
+	ledger_query_close(query);
+	ledger_close(ledger);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
 {
 	(void)st;
@@ -231,6 +349,7 @@ int main(int argc, char **argv)
 	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
 	snprintf(ring_path, sizeof(ring_path), "%s/vgpud.ring", directory);
 	bench(rows);
+	bench_submissions(rows);
 	if (directory == temporary)
 		remove_all(temporary);
 	return 0;

@@ -23,6 +23,10 @@ def measure(rows_wanted, loaded):
          "baseline_bytes": 2 * weight["record_bytes"],
          "ratio": weight["bytes_per_row"] / (2 * weight["record_bytes"])},
     ]
+    taken = by_name["ledger-submissions"]
+    rows.append({"name": "submissions taken in", "rows": taken["rows"], "rows_per_s": taken["rows_per_s"],
+                 "baseline": "requests taken in", "baseline_rate_per_s": fill["rows_per_s"],
+                 "ratio": taken["rows_per_s"] / fill["rows_per_s"]})
     for row in found:
         if row["name"] == "ledger-stats":
             rows.append({"name": f"stats {row['what']}", "ms": row["ms"], "rows": row["rows"],

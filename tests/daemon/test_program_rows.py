@@ -149,6 +149,26 @@ class ProgramRows(unittest.TestCase):
     def page(self, number):
         return self.vgpud.database.with_name("programs") / str(number)
 
+    def counters(self, vm):
+        lines = [row["text"] for row in self.admin.rows("metrics")]
+        return {line.split("{")[0]: int(line.split()[-1]) for line in lines
+                if line.startswith("vgpu_vm_program") and f'{{vm="{vm}"}}' in line}
+
+    def test_metrics_have_what_workers_count(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        for runs in (1, 2):
+            self.assertEqual(tenant.run(example("vector_add")).rc, 0)
+            tenant.wait_none()
+            counted = self.counters("t2")
+            self.assertEqual([counted[f"vgpu_vm_program_{what}_total"] for what in ("launches", "copied_bytes", "refused_calls")],
+                             [runs, runs * 1_200_000, 0])
+            self.assertGreaterEqual(counted["vgpu_vm_program_submissions_total"], runs)
+        self.running(pid=1)  # one that runs counts, too
+        with open(self.page(3), "r+b") as file:
+            file.seek(self.layout()["submissions"])
+            file.write(struct.pack("<Q", 77))
+        self.assertEqual(self.counters("t1")["vgpu_vm_program_submissions_total"], 77)
+
     @staticmethod
     def layout():
         """Return: where the words of common/report_page.h lie."""

@@ -31,6 +31,7 @@ struct vm_shot {
 	bool connected, paused;
 	unsigned queued, running, programs;
 	uint64_t program_starts;
+	struct programs_work work;
 	uint32_t limit_per_s; /* 0: none */
 	uint64_t limited, bad_frames, refused_peers, refused_files;
 	const struct stats_series *series;
@@ -79,6 +80,10 @@ static double seconds(uint64_t ns)
 
 VM_NUMBER(emit_programs_of, "vgpu_vm_programs", "%u", vm->programs)
 VM_NUMBER(emit_program_starts, "vgpu_vm_program_starts_total", "%" PRIu64, vm->program_starts)
+VM_NUMBER(emit_submissions, "vgpu_vm_program_submissions_total", "%" PRIu64, vm->work.submissions)
+VM_NUMBER(emit_launches, "vgpu_vm_program_launches_total", "%" PRIu64, vm->work.launches)
+VM_NUMBER(emit_copied, "vgpu_vm_program_copied_bytes_total", "%" PRIu64, vm->work.copy_bytes)
+VM_NUMBER(emit_refused, "vgpu_vm_program_refused_calls_total", "%" PRIu64, vm->work.refused)
 VM_NUMBER(emit_connected, "vgpu_vm_connected", "%d", vm->connected)
 VM_NUMBER(emit_paused, "vgpu_vm_paused", "%d", vm->paused)
 VM_NUMBER(emit_priority, "vgpu_vm_priority", "%u", vm->priority)
@@ -169,6 +174,14 @@ static const struct family {
 	  emit_programs_of },
 	{ "vgpu_vm_program_starts_total", "counter", "Programs of the VM that began to run.",
 	  emit_program_starts },
+	{ "vgpu_vm_program_submissions_total", "counter",
+	  "Submissions of the VM's programs, as their workers count them.", emit_submissions },
+	{ "vgpu_vm_program_launches_total", "counter",
+	  "Kernels that the VM's programs launched, as their workers count them.", emit_launches },
+	{ "vgpu_vm_program_copied_bytes_total", "counter",
+	  "Bytes that the VM's programs copied, as their workers count them.", emit_copied },
+	{ "vgpu_vm_program_refused_calls_total", "counter",
+	  "Calls of functions that vgpu does not have, as the VM's programs tell.", emit_refused },
 	{ "vgpu_vm_paused", "gauge", "Whether the VM is paused.", emit_paused },
 	{ "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
 	  emit_priority },
@@ -367,6 +380,7 @@ static void take_vm(struct vm_shot *shot, const struct vm *vm, const struct prog
 		.limit_per_s = vm->sched.limit.rate_per_s,
 		.programs = programs_of_vm(programs, vm),
 		.program_starts = vm->programs.started,
+		.work = programs_work_of(programs, vm),
 		.limited = vm->figures.limited,
 		.bad_frames = port_counts(vm->port)->broke,
 		.refused_peers = port_counts(vm->port)->refused,

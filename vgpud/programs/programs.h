@@ -139,6 +139,13 @@ unsigned programs_of_gpu(const struct programs *programs, unsigned gpu);
  */
 bool harvest_now(struct channel *channel);
 
+/* What a VM's programs have done since vgpud began, those that run too: their workers' claims. */
+struct programs_work {
+	uint64_t submissions, launches, copy_bytes, refused;
+};
+
+struct programs_work programs_work_of(const struct programs *programs, const struct vm *vm);
+
 /* Return: how many programs' workers claimed submissions that cannot be. */
 uint64_t programs_distrusted(const struct programs *programs);
 

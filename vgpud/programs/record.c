@@ -57,14 +57,49 @@ bool record_begin(struct channel *channel)
 	return result >= 0;
 }
 
+/* Of a program that has ended; its VM's counters go on. */
+static void add_work(struct vm *vm, const struct harvest *harvest)
+{
+	vm->programs.submissions += harvest->submissions;
+	vm->programs.launches += harvest->launches;
+	vm->programs.copy_bytes += harvest->copy_bytes;
+	vm->programs.refused += harvest->refused;
+}
+
+struct programs_work programs_work_of(const struct programs *programs, const struct vm *vm)
+{
+	struct programs_work work = {
+		.submissions = vm->programs.submissions,
+		.launches = vm->programs.launches,
+		.copy_bytes = vm->programs.copy_bytes,
+		.refused = vm->programs.refused,
+	};
+	const struct channel *channel = NULL;
+	struct harvest harvest;
+
+	while ((channel = programs_next(programs, channel)) != NULL) {
+		if (channel->vm != vm || channel->record.id == 0 ||
+		    !harvest_read(channel->report, channel->id, &harvest))
+			continue;
+		work.submissions += harvest.submissions;
+		work.launches += harvest.launches;
+		work.copy_bytes += harvest.copy_bytes;
+		work.refused += harvest.refused;
+	}
+	return work;
+}
+
 void record_end(struct channel *channel)
 {
 	struct harvest harvest;
 
 	if (channel->record.id == 0)
 		return;
-	if (harvest_read(channel->report, channel->id, &harvest))
+	if (harvest_read(channel->report, channel->id, &harvest)) {
 		harvest_record(&harvest, &channel->record);
+		if (channel->vm != NULL)
+			add_work(channel->vm, &harvest);
+	}
 	channel->record.ended_ns = util_now_ns();
 	channel->record.why = channel->end;
 	ledger_program_ended(channel->programs->broker->ledger, &channel->record);

@@ -49,6 +49,8 @@ struct vm_programs {
 	uint64_t second_ns; /* since when `told` counts */
 	unsigned told;	    /* beginnings and ends of programs that were told in that second */
 	uint64_t started, left_out; /* programs that began; what was not told */
+	/* What workers of programs that have ended counted: claims. */
+	uint64_t submissions, launches, copy_bytes, refused;
 	uint64_t rows_ns; /* CLOCK_MONOTONIC up to which the rows of its submissions are spent */
 };
 

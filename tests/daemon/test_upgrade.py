@@ -179,8 +179,8 @@ class Upgrade(unittest.TestCase):
         self.start()
         self.assertEqual(self.vgpud.stop(), 0)
         with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database:
-            database.execute("PRAGMA user_version = 5")
-        self.refused(r"made by a newer vgpud \(schema 5, this one knows 4\); upgrade vgpud, or move the file away")
+            database.execute("PRAGMA user_version = 6")
+        self.refused(r"made by a newer vgpud \(schema 6, this one knows 5\); upgrade vgpud, or move the file away")
 
 
 if __name__ == "__main__":

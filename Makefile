@@ -267,7 +267,7 @@ $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_ch
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 # The role of a program's worker as vgpud has it, but nothing of vgpud.
 $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
-	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/library.c common/log.c common/units.c common/util.c \
+	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/hist.c common/library.c common/log.c common/units.c common/util.c \
 	proc/confine.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
 $(B)/bin/bench-channel: LDLIBS := -lseccomp $(SOFTGPU_LIBS)
 # libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.

@@ -285,6 +285,9 @@ enum softgpu_result softgpu_module_load(struct softgpu *gpu, const struct softgp
 /* [block-free] Its functions and variables are gone. Kernels of it that run or wait still run to
  * their end. */
 enum softgpu_result softgpu_module_unload(struct softgpu *gpu, struct softgpu_module *handle);
+/* What its variables take of the device's memory. */
+enum softgpu_result softgpu_module_bytes(struct softgpu *gpu, struct softgpu_module *handle,
+					 uint64_t *bytes);
 enum softgpu_result softgpu_module_function_count(struct softgpu *gpu,
 						  struct softgpu_module *handle, uint32_t *count);
 /* By index from 0 in the order of the text. Return: SUCCESS, INVALID_VALUE. The handle stays the

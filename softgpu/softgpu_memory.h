@@ -15,6 +15,9 @@
 
 struct softgpu_pool;
 
+#define SOFTGPU_MEMORY_GRANULE \
+	256u /* every allocation takes a multiple of this, and starts at one */
+
 /* --- memory ------------------------------------------------------------------------------ */
 
 /*

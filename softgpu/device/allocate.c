@@ -100,10 +100,14 @@ static enum softgpu_result attribute_get(const struct sg_pool *pool,
 		*value = pool->release_threshold;
 		return SOFTGPU_SUCCESS;
 	case SOFTGPU_POOL_RESERVED_MEM_CURRENT:
+		*value = pool->reserved_bytes;
+		return SOFTGPU_SUCCESS;
 	case SOFTGPU_POOL_USED_MEM_CURRENT:
 		*value = pool->used_bytes;
 		return SOFTGPU_SUCCESS;
 	case SOFTGPU_POOL_RESERVED_MEM_HIGH:
+		*value = pool->reserved_high_bytes;
+		return SOFTGPU_SUCCESS;
 	case SOFTGPU_POOL_USED_MEM_HIGH:
 		*value = pool->used_high_bytes;
 		return SOFTGPU_SUCCESS;
@@ -140,6 +144,10 @@ static enum softgpu_result attribute_set(struct sg_pool *pool,
 		pool->release_threshold = value;
 		return SOFTGPU_SUCCESS;
 	case SOFTGPU_POOL_RESERVED_MEM_HIGH:
+		if (value != 0)
+			return SOFTGPU_INVALID_VALUE;
+		pool->reserved_high_bytes = pool->reserved_bytes;
+		return SOFTGPU_SUCCESS;
 	case SOFTGPU_POOL_USED_MEM_HIGH:
 		if (value != 0)
 			return SOFTGPU_INVALID_VALUE;

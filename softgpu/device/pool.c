@@ -40,6 +40,11 @@ void sg_pools_end(struct softgpu *gpu)
 	}
 }
 
+static uint64_t reserved(uint64_t bytes)
+{
+	return (bytes + SG_MEMORY_ALIGN - 1) / SG_MEMORY_ALIGN * SG_MEMORY_ALIGN;
+}
+
 void sg_pool_count(struct sg_pool *pool, uint64_t bytes)
 {
 	if (!pool)
@@ -48,6 +53,9 @@ void sg_pool_count(struct sg_pool *pool, uint64_t bytes)
 	pool->used_bytes += bytes;
 	if (pool->used_bytes > pool->used_high_bytes)
 		pool->used_high_bytes = pool->used_bytes;
+	pool->reserved_bytes += reserved(bytes);
+	if (pool->reserved_bytes > pool->reserved_high_bytes)
+		pool->reserved_high_bytes = pool->reserved_bytes;
 }
 
 void sg_pool_uncount(struct sg_pool *pool, uint64_t bytes)
@@ -55,5 +63,6 @@ void sg_pool_uncount(struct sg_pool *pool, uint64_t bytes)
 	if (!pool)
 		return;
 	pool->used_bytes -= bytes;
+	pool->reserved_bytes -= reserved(bytes);
 	sg_pool_put(pool);
 }

@@ -316,6 +316,26 @@ static enum softgpu_result enter(struct softgpu *gpu, const struct softgpu_modul
 	return *program ? SOFTGPU_SUCCESS : sg_device_leave(gpu, SOFTGPU_INVALID_HANDLE);
 }
 
+static uint64_t counted(uint64_t bytes)
+{
+	return (bytes + SG_MEMORY_ALIGN - 1) / SG_MEMORY_ALIGN * SG_MEMORY_ALIGN;
+}
+
+enum softgpu_result softgpu_module_bytes(struct softgpu *gpu, struct softgpu_module *handle,
+					 uint64_t *bytes)
+{
+	struct sg_program *program;
+	enum softgpu_result result = enter(gpu, handle, &program);
+
+	_Static_assert(SG_MEMORY_ALIGN == SOFTGPU_MEMORY_GRANULE, "what the header promises");
+	if (result != SOFTGPU_SUCCESS)
+		return result;
+	if (!bytes)
+		return sg_device_leave(gpu, SOFTGPU_INVALID_VALUE);
+	*bytes = counted(program->module->global_bytes) + counted(program->module->constant_bytes);
+	return sg_device_leave(gpu, SOFTGPU_SUCCESS);
+}
+
 enum softgpu_result softgpu_module_function_count(struct softgpu *gpu,
 						  struct softgpu_module *handle, uint32_t *count)
 {

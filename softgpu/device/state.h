@@ -240,6 +240,7 @@ struct sg_pool {
 	struct softgpu_pool *handle;
 	uint64_t max_bytes; /* 0: no bound */
 	uint64_t used_bytes, used_high_bytes;
+	uint64_t reserved_bytes, reserved_high_bytes; /* the same in whole granules */
 	uint64_t release_threshold;
 	uint64_t reuse[SOFTGPU_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES + 1]; /* kept and read back */
 	uint32_t references; /* its handle and each block */

@@ -82,13 +82,13 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submissions remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms wake watch writer
 vgpud/link := access foreign peer port refuse session
-vgpud/programs := channel harvest harvest_now programs record tenant window
+vgpud/programs := allowance channel harvest harvest_now held programs record share tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
-worker := bundle channel commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers main memory orders \
-	output program report role_describe role_program run_context run_copy run_memory run_module run_stream serve waits window
+worker := budget bundle channel charge claims commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers main memory orders \
+	output program quota report role_describe role_program run_context run_copy run_memory run_module run_stream serve waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \

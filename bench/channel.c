@@ -351,6 +351,7 @@ static void prepare_native(struct bench *bench, struct output *output)
 {
 	const struct gpu_image image = { .data = text, .bytes = sizeof(text) };
 	const struct gpu_ops *ops;
+	uint64_t taken_bytes;
 	CUmodule module;
 	char why[WORKER_WHY_SIZE];
 
@@ -362,7 +363,8 @@ static void prepare_native(struct bench *bench, struct output *output)
 	bench->native_host = mmap(NULL, bench->big_bytes, PROT_READ | PROT_WRITE,
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	require(bench->native_host != MAP_FAILED, "taking memory");
-	require(ops->module_load(bench->gpu, &image, &module) == CUDA_SUCCESS, "loading a module");
+	require(ops->module_load(bench->gpu, &image, &module, &taken_bytes) == CUDA_SUCCESS,
+		"loading a module");
 	require(ops->module_function(bench->gpu, module, "step", &bench->function) == CUDA_SUCCESS,
 		"finding a function");
 	require(ops->stream_create(bench->gpu, CU_STREAM_NON_BLOCKING, 0, &bench->stream) ==

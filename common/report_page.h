@@ -61,6 +61,14 @@ struct report_closing {
 	uint64_t bucket_count;
 };
 
+/* Memory of the GPU. Any thread of the worker writes these, one thread at a time. */
+struct report_memory {
+	uint64_t bytes; /* held since since_ns, CLOCK_MONOTONIC */
+	uint64_t since_ns;
+	uint64_t peak_bytes;
+	uint64_t byte_s; /* bytes held, times seconds, up to since_ns */
+};
+
 struct report_page {
 	uint32_t magic;
 	uint32_t version;
@@ -89,6 +97,7 @@ struct report_page {
 
 	uint64_t latency[HIST_BUCKET_NUM]; /* closed submissions, by hist_index() */
 	struct report_submission ring[REPORT_RING];
+	struct report_memory memory;
 };
 
 _Static_assert(sizeof(struct report_page) <= REPORT_BYTES, "it fits its pages");

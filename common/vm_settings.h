@@ -48,7 +48,10 @@
 	  "let a VM run CUDA programs of its own, or end those that run")                       \
 	X(MAX_PROGRAMS, max_programs, NUMBER, 1, 64, "16", NULL, "programs at most", "", SET,   \
 	  SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:number>",                   \
-	  "let a VM have so many programs at the same time")
+	  "let a VM have so many programs at the same time")                                    \
+	X(MEMORY, memory, SIZE, 0, UINT64_C(1) << 50, "none", NULL, "GPU memory", "", SET,      \
+	  SET_MEMORY, "set-memory", "<vm> <memory:word>",                                       \
+	  "bound the GPU memory of a VM's programs, all together")
 #endif
 
 #define VM_SETTING_TEXT_SIZE 128 /* bytes of a text's value, end included */

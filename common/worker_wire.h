@@ -69,12 +69,13 @@ struct worker_done {
 /*
  * A program's worker says hello as above once its GPU's context is ready: then it is a spare. BIND,
  * with the descriptors that enum program_fd tells, makes it a program's. Then the worker sends STATES,
- * until it ends. It ends when the broker closes the socket.
+ * until it ends. The broker answers MEMORY, which softgpu's workers alone send, with GRANT. The worker
+ * ends when the broker closes the socket.
  *
  * The process that fills in the first pages of windows ("describe") says hello when it knows the GPU,
  * and answers each DESCRIBE, which comes with the descriptor of a window, with a STATE.
  */
-enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE };
+enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE, PROGRAM_GRANT };
 
 /* The descriptors that come with BIND, in this order; DESCRIBE has the window's alone. */
 enum program_fd {
@@ -82,6 +83,7 @@ enum program_fd {
 	PROGRAM_FD_KICK,
 	PROGRAM_FD_CALL,
 	PROGRAM_FD_REPORT, /* a page, as common/report_page.h has it */
+	PROGRAM_FD_MEMORY, /* a page, as common/quota_page.h has it */
 	PROGRAM_FD_NUM
 };
 
@@ -94,12 +96,24 @@ struct program_order {
 	uint32_t generation; /* DESCRIBE */
 	uint32_t flags;	     /* VGPU_WINDOW_OF_PROGRAM */
 	uint32_t poll_us;    /* BIND: how long to poll the ring before sleeping */
+	/*
+	 * BIND: the worker's slot in the page of its VM's memory. DESCRIBE: memory_bytes is the VM's
+	 * quota, 0: none. GRANT: what the worker has of softgpu's memory from now on, what is left of
+	 * it for any program, whether a killed worker still has some, and which question this answers.
+	 */
+	uint32_t memory_slot;
+	uint32_t memory_question;
+	uint64_t memory_bytes;
+	uint64_t memory_left_bytes;
+	uint32_t memory_ending;
+	uint32_t unused;
 };
 
 enum program_state_what {
 	PROGRAM_BOUND = 1, /* commands of the ring are run from now on */
 	PROGRAM_ENDED,	   /* why says why; the process ends */
-	PROGRAM_DESCRIBED  /* end NONE: the window's first pages are written */
+	PROGRAM_DESCRIBED, /* end NONE: the window's first pages are written */
+	PROGRAM_MEMORY	   /* memory_bytes is what it wants of softgpu's memory, in all */
 };
 
 /* A claim: shown, never believed. */
@@ -110,6 +124,10 @@ struct program_state {
 	uint32_t pid;	/* of the program, as it says itself */
 	char name[64];	/* of the program, as it says itself */
 	char why[WORKER_WHY_SIZE];
+	uint64_t memory_bytes; /* MEMORY */
+	uint32_t
+		memory_question; /* MEMORY: a number that GRANT bears; 0: it gives back, without GRANT */
+	uint32_t unused;
 };
 
 #endif

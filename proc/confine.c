@@ -140,6 +140,7 @@ static const char *const loop[] = {
 	"inotify_rm_watch",
 	"sched_getparam",
 	"sched_getscheduler",
+	"memfd_create", /* pages that workers of programs share */
 };
 
 /*

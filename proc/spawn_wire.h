@@ -9,7 +9,7 @@
 #include "proc/sandbox.h"
 
 #define SPAWN_FD_FIRST 3      /* where the descriptors of a process of ours begin */
-#define SPAWN_FDS_MAX 4	      /* most descriptors of a role, besides the standard ones */
+#define SPAWN_FDS_MAX 8	      /* most descriptors of a role, besides the standard ones */
 #define SPAWN_FD_NAME_SIZE 16 /* the end included */
 #define SPAWN_STDERR "stderr" /* the one of this name becomes standard error, and has no number */
 

@@ -89,6 +89,13 @@ static void apply_max_programs(struct daemon *daemon, struct vm *vm)
 	port_set_peers_max(vm->port, (unsigned)vm->settings.max_programs + PEERS_BESIDES);
 }
 
+/* As programs: what the VM's workers share is told by daemon_settings_apply(). */
+static void apply_memory(struct daemon *daemon, struct vm *vm)
+{
+	(void)daemon;
+	(void)vm;
+}
+
 static void (*const apply[VM_SETTING_NUM])(struct daemon *daemon, struct vm *vm) = {
 #define APPLY(NAME, name, ...) [VM_SETTING_##NAME] = apply_##name,
 	VM_SETTING_TABLE(APPLY)

@@ -66,6 +66,19 @@ struct gpu_launch {
 	size_t parameter_bytes;
 };
 
+/* How memory is taken of the GPU, as far as that can be told beforehand. All in bytes. */
+struct gpu_memory {
+	uint64_t granule;	/* an allocation takes a multiple of this, */
+	uint64_t small_below;	/* but smaller ones share granules, */
+	uint64_t small_granule; /* of which each takes a multiple of this; so in pools */
+	uint64_t
+		resident_threads; /* that local memory and stacks are taken for; 0: the host has them */
+	uint64_t kept_back;	  /* of what is free, which a program with a quota is not told of */
+	bool text_counts;	  /* the buffer of kernels' printf is the GPU's */
+	bool heap_comes_late; /* memory of kernels' malloc is taken by the next module that is loaded */
+	bool of_host;	      /* it is the host's, and the broker grants it */
+};
+
 struct gpu_ops {
 	/* Makes the context that of the calling thread. */
 	CUresult (*attach)(struct gpu *gpu);
@@ -104,8 +117,9 @@ struct gpu_ops {
 			    CUstream stream);
 	CUresult (*set)(struct gpu *gpu, const struct gpu_set *set, CUstream stream);
 
-	CUresult (*module_load)(struct gpu *gpu, const struct gpu_image *image,
-				CUmodule *module);		     /* [blocks] */
+	/* taken_bytes: what it has taken of the GPU's memory, at least about. [blocks] */
+	CUresult (*module_load)(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
+				uint64_t *taken_bytes);
 	CUresult (*module_unload)(struct gpu *gpu, CUmodule module); /* [blocks] */
 	/* [blocks] */
 	CUresult (*module_function)(struct gpu *gpu, CUmodule module, const char *name,
@@ -173,6 +187,7 @@ struct gpu_ops {
 struct gpu {
 	const struct gpu_ops *ops;
 	struct worker_info info;
+	struct gpu_memory memory;
 	bool writes_values; /* the GPU can write a word in a stream's order */
 };
 
@@ -208,6 +223,9 @@ int gpu_cuda_open(struct gpu **out, int device, bool allow_hmm, struct output *o
 int gpu_cuda_describe(int device, struct vgpu_device_page *page, struct worker_info *info,
 		      char *why, size_t why_size);
 
+#define GPU_ATTRIBUTE_THREADS_OF_PROCESSOR \
+	39				 /* CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR */
+#define GPU_FUNCTION_LOCAL_BYTES 3	 /* CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES */
 #define GPU_ATTRIBUTE_PAGEABLE_ACCESS 88 /* CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS */
 
 /* For the instances: says in why that the GPU reaches the host's memory. Return: -EPERM. */

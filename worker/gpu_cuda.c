@@ -307,7 +307,7 @@ static CUresult load_linked(struct cuda_program_calls *more, const struct gpu_im
 	return result;
 }
 
-static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmodule *module)
+static CUresult load_image(struct gpu *gpu, const struct gpu_image *image, CUmodule *module)
 {
 	CUjit_option options[LOAD_OPTIONS_MOST];
 	void *values[LOAD_OPTIONS_MOST];
@@ -330,6 +330,24 @@ static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmo
 	if (image->part_num > 0)
 		return load_linked(&cuda_of(gpu)->more, image, num, options, values, module);
 	return cuda_of(gpu)->more.module_load_options(module, image->data, num, options, values);
+}
+
+/*
+ * What a module takes cannot be told from its image. The change of what is free tells it, unless
+ * another process allocates or frees in the same moment.
+ */
+static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
+			    uint64_t *taken_bytes)
+{
+	uint64_t before, after, total;
+	bool known = memory_info(gpu, &before, &total) == CUDA_SUCCESS;
+	CUresult result = load_image(gpu, image, module);
+
+	*taken_bytes = 0;
+	if (result == CUDA_SUCCESS && known && memory_info(gpu, &after, &total) == CUDA_SUCCESS &&
+	    before > after)
+		*taken_bytes = before - after;
+	return result;
 }
 
 static CUresult module_unload(struct gpu *gpu, CUmodule module)

@@ -113,6 +113,26 @@ static int tell(struct gpu_cuda *cuda, struct worker_info *info, char *why, size
 	return 0;
 }
 
+/*
+ * The driver takes memory in blocks of 2 MiB, and gives small allocations parts of such blocks. Local
+ * memory and stacks it takes for all threads that the GPU can hold at once.
+ */
+static void tell_memory(struct gpu_cuda *cuda)
+{
+	const int processors = attribute(cuda, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+	const int threads = attribute(cuda, GPU_ATTRIBUTE_THREADS_OF_PROCESSOR);
+
+	cuda->gpu.memory = (struct gpu_memory){
+		.granule = UINT64_C(2) << 20,
+		.small_below = UINT64_C(1) << 20,
+		.small_granule = 512,
+		.resident_threads = (uint64_t)processors * (uint64_t)threads,
+		.kept_back = UINT64_C(256) << 20,
+		.text_counts = true,
+		.heap_comes_late = true,
+	};
+}
+
 /* --- context ----------------------------------------------------------------------------- */
 
 static CUresult take_context(struct gpu_cuda *cuda)
@@ -147,8 +167,9 @@ static CUresult warm_up_kernels(struct gpu_cuda *cuda)
 {
 	struct gpu_image image = { .data = warm_up_text, .bytes = sizeof(warm_up_text) };
 	struct gpu_launch launch = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 } };
+	uint64_t taken_bytes;
 	CUmodule module;
-	CUresult result = gpu_cuda_ops.module_load(&cuda->gpu, &image, &module);
+	CUresult result = gpu_cuda_ops.module_load(&cuda->gpu, &image, &module, &taken_bytes);
 
 	if (result != CUDA_SUCCESS)
 		return result;
@@ -257,6 +278,8 @@ int gpu_cuda_open(struct gpu **out, int device, bool allow_hmm, struct output *o
 		err = gpu_refuse_hmm(why, why_size);
 	if (err == 0)
 		err = tell(cuda, &cuda->gpu.info, why, why_size);
+	if (err == 0)
+		tell_memory(cuda);
 	if (err == 0)
 		err = warm_up(cuda, why, why_size);
 	/* What is left of a failed start goes with the process. */

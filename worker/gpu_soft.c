@@ -225,18 +225,26 @@ static CUresult set(struct gpu *gpu, const struct gpu_set *what, CUstream stream
 
 /* --- modules ----------------------------------------------------------------------------- */
 
-static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmodule *module)
+static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
+			    uint64_t *taken_bytes)
 {
 	struct softgpu_image texts[VGPU_BUNDLE_PARTS_MOST] = { { .data = image->data,
 								 .bytes = image->bytes } };
 	const struct softgpu_log log = { .text = image->error_log, .bytes = image->log_size };
 
+	CUresult result;
+
+	*taken_bytes = 0;
 	for (uint32_t i = 0; i < image->part_num; i++)
 		texts[i] = (struct softgpu_image){ .data = image->parts[i].data,
 						   .bytes = image->parts[i].bytes };
-	return RESULT(softgpu_module_load(
+	result = RESULT(softgpu_module_load(
 		device_of(gpu), texts, image->part_num > 0 ? image->part_num : 1,
 		image->error_log != NULL ? &log : NULL, (struct softgpu_module **)module));
+	if (result == CUDA_SUCCESS)
+		result = RESULT(
+			softgpu_module_bytes(device_of(gpu), module_of(*module), taken_bytes));
+	return result;
 }
 
 static CUresult module_unload(struct gpu *gpu, CUmodule module)

@@ -9,6 +9,7 @@
 
 #include "common/units.h"
 #include "common/util.h"
+#include "softgpu/softgpu_memory.h"
 #include "worker/gpu_soft.h"
 #include "worker/output.h"
 
@@ -136,6 +137,11 @@ int gpu_soft_open(struct gpu **out, const char *words, bool allow_hmm, struct ou
 		return -ENOMEM;
 	}
 	soft->gpu.ops = &gpu_soft_ops;
+	soft->gpu.memory = (struct gpu_memory){
+		.granule = SOFTGPU_MEMORY_GRANULE,
+		.small_granule = SOFTGPU_MEMORY_GRANULE,
+		.of_host = true,
+	};
 	soft->output = output;
 	config.host = surroundings(soft);
 	err = read_words(&config, &pretence, words, why, why_size);

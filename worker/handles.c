@@ -50,9 +50,16 @@ int handles_add(struct handles *handles, enum handles_kind kind, uint32_t number
 	entry->generation++;
 	entry->owner = owner;
 	entry->value = value;
+	entry->bytes = 0;
 	if (number > handles->most[kind])
 		handles->most[kind] = number;
 	return 0;
+}
+
+void handles_set_bytes(struct handles *handles, enum handles_kind kind, uint32_t number,
+		       uint64_t bytes)
+{
+	handles->entries[kind][number].bytes = bytes;
 }
 
 void *handles_remove(struct handles *handles, enum handles_kind kind, uint32_t number)

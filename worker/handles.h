@@ -24,6 +24,11 @@ struct handles_entry {
 	uint32_t generation; /* counts up with each object that had the number */
 	uint32_t owner;	     /* of a function: its module's number; else 0 */
 	uint32_t value;	     /* the caller's: of a function, the bytes of its parameters */
+	/*
+	 * The caller's: memory of the GPU that a module takes, that a pool is charged with, that a
+	 * function needs for each thread.
+	 */
+	uint64_t bytes;
 };
 
 struct handles {
@@ -43,6 +48,10 @@ const struct handles_entry *handles_find(const struct handles *handles, enum han
  */
 int handles_add(struct handles *handles, enum handles_kind kind, uint32_t number, void *object,
 		uint32_t owner, uint32_t value);
+
+/* Sets `bytes`, which are 0 at first. There is such an object. */
+void handles_set_bytes(struct handles *handles, enum handles_kind kind, uint32_t number,
+		       uint64_t bytes);
 
 /* Return: the object, which has no number any more; NULL: there was none. */
 void *handles_remove(struct handles *handles, enum handles_kind kind, uint32_t number);

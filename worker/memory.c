@@ -68,21 +68,56 @@ int memory_add(struct memory *memory, uint64_t start, uint64_t bytes, uint32_t m
 		return err;
 	memmove(&memory->ranges[at + 1], &memory->ranges[at],
 		(memory->range_num - at) * sizeof(*memory->ranges));
-	memory->ranges[at] = (struct memory_range){ start, bytes, module };
+	memory->ranges[at] = (struct memory_range){ start, bytes, module, 0 };
 	memory->range_num++;
 	return 0;
 }
 
-int memory_remove(struct memory *memory, uint64_t start)
+/* Return: the allocation that starts there, NULL: there is none. */
+static struct memory_range *find(const struct memory *memory, uint64_t start)
 {
 	size_t at = count_up_to(memory, start);
 	struct memory_range *range = at > 0 ? &memory->ranges[at - 1] : NULL;
 
-	if (range == NULL || range->start != start || range->module != 0)
+	return range != NULL && range->start == start && range->module == 0 ? range : NULL;
+}
+
+void memory_set_pool(struct memory *memory, uint64_t start, uint32_t pool)
+{
+	find(memory, start)->pool = pool + 1;
+}
+
+const struct memory_range *memory_find(const struct memory *memory, uint64_t start)
+{
+	return find(memory, start);
+}
+
+int memory_remove(struct memory *memory, uint64_t start)
+{
+	struct memory_range *range = find(memory, start);
+	size_t behind;
+
+	if (range == NULL)
 		return -ENOENT;
-	memmove(range, range + 1, (memory->range_num - at) * sizeof(*range));
+	behind = memory->range_num - (size_t)(range - memory->ranges) - 1;
+	memmove(range, range + 1, behind * sizeof(*range));
 	memory->range_num--;
 	return 0;
+}
+
+uint64_t memory_leave_pool(struct memory *memory, uint32_t pool, uint64_t granule)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < memory->range_num; i++) {
+		struct memory_range *range = &memory->ranges[i];
+
+		if (range->pool != pool + 1)
+			continue;
+		range->pool = MEMORY_POOL_GONE;
+		bytes += (range->bytes + granule - 1) / granule * granule;
+	}
+	return bytes;
 }
 
 void memory_remove_module(struct memory *memory, uint32_t module)

@@ -21,7 +21,10 @@
 struct memory_range {
 	uint64_t start, bytes;
 	uint32_t module; /* whose variable it is; 0: an allocation */
+	uint32_t pool;	 /* number of the pool that it is from, + 1; 0: from none */
 };
+
+#define MEMORY_POOL_GONE UINT32_MAX /* its pool was destroyed */
 
 struct memory {
 	struct memory_range *ranges; /* by start; range_num of them, with room for range_room */
@@ -41,8 +44,20 @@ void memory_end(struct memory *memory);
  */
 int memory_add(struct memory *memory, uint64_t start, uint64_t bytes, uint32_t module);
 
+/* Says that the allocation that starts there, which there is, comes from the pool of that number. */
+void memory_set_pool(struct memory *memory, uint64_t start, uint32_t pool);
+
+/* Return: the allocation that starts there, valid until the next change; NULL: there is none. */
+const struct memory_range *memory_find(const struct memory *memory, uint64_t start);
+
 /* Return: 0; -ENOENT no allocation starts there. */
 int memory_remove(struct memory *memory, uint64_t start);
+
+/*
+ * A pool is destroyed: what is allocated from it stays until it is freed.
+ * Return: the bytes of that, each allocation rounded up to a multiple of granule.
+ */
+uint64_t memory_leave_pool(struct memory *memory, uint32_t pool, uint64_t granule);
 
 void memory_remove_module(struct memory *memory, uint32_t module);
 

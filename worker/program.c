@@ -110,14 +110,31 @@ bool program_find_launch(struct program *program, uint32_t function_number, uint
 CUresult program_add(struct program *program, enum handles_kind kind, uint32_t number, void *object,
 		     uint32_t owner, uint32_t value)
 {
+	return program_add_sized(program, kind, number, object, owner, value, 0);
+}
+
+CUresult program_add_sized(struct program *program, enum handles_kind kind, uint32_t number,
+			   void *object, uint32_t owner, uint32_t value, uint64_t bytes)
+{
 	int err;
 
 	pthread_mutex_lock(&program->lock);
 	err = handles_add(&program->handles, kind, number, object, owner, value);
+	if (err == 0)
+		handles_set_bytes(&program->handles, kind, number, bytes);
 	pthread_mutex_unlock(&program->lock);
 	if (err == 0)
 		return CUDA_SUCCESS;
 	return err == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_HANDLE;
+}
+
+void program_set_bytes(struct program *program, enum handles_kind kind, uint32_t number,
+		       uint64_t bytes)
+{
+	pthread_mutex_lock(&program->lock);
+	if (handles_find(&program->handles, kind, number) != NULL)
+		handles_set_bytes(&program->handles, kind, number, bytes);
+	pthread_mutex_unlock(&program->lock);
 }
 
 bool program_may_use(struct program *program, uint64_t address, uint64_t bytes)

@@ -15,6 +15,7 @@
 #include "worker/helpers.h"
 #include "worker/memory.h"
 #include "worker/output.h"
+#include "worker/quota.h"
 #include "worker/report.h"
 #include "worker/wait_list.h"
 #include "worker/window.h"
@@ -25,8 +26,9 @@
  * the GPU itself: the issuing thread has it write the reply's `done` behind the stream's work, and
  * looks from time to time whether it came or the context is lost (waits.h). serve.h has the loop.
  *
- * Locks: each of lock, channel.lock, helpers.lock and output.lock is taken alone, and none is held
- * while the GPU's driver is called.
+ * Locks: each of lock, channel.lock, helpers.lock and output.lock is taken last, and none is held
+ * while the GPU's driver is called. Before them come quota.limit_lock, quota.pool_lock and quota.lock,
+ * in this order; the first two are held while the driver is called.
  */
 struct program {
 	struct gpu *gpu;
@@ -36,6 +38,7 @@ struct program {
 	struct helpers helpers;
 	struct waits waits;   /* of the issuing thread */
 	struct report report; /* of the issuing thread, too */
+	struct quota quota;   /* charge.h */
 	uint64_t poll_ns;
 
 	/*
@@ -87,6 +90,14 @@ bool program_find_launch(struct program *program, uint32_t function_number, uint
 /* Gives an object its number. Return: CUDA_SUCCESS, INVALID_HANDLE, OUT_OF_MEMORY. */
 CUresult program_add(struct program *program, enum handles_kind kind, uint32_t number, void *object,
 		     uint32_t owner, uint32_t value);
+
+/* The same with the entry's `bytes`. */
+CUresult program_add_sized(struct program *program, enum handles_kind kind, uint32_t number,
+			   void *object, uint32_t owner, uint32_t value, uint64_t bytes);
+
+/* Changes `bytes` of an object's entry, if there is such an object. */
+void program_set_bytes(struct program *program, enum handles_kind kind, uint32_t number,
+		       uint64_t bytes);
 
 /* Return: whether a command may read or write that memory, of the device or of the window. */
 bool program_may_use(struct program *program, uint64_t address, uint64_t bytes);

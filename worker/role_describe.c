@@ -16,11 +16,16 @@
 static void describe(const struct vgpu_device_page *page, const struct orders *orders,
 		     struct program_state *state)
 {
+	struct vgpu_device_page shown = *page;
+	uint64_t quota_bytes = orders->order.memory_bytes;
 	int err = -1;
 
+	/* A program sees no more memory than its VM may have. */
+	if (quota_bytes != 0 && quota_bytes < shown.memory_bytes)
+		shown.memory_bytes = quota_bytes;
 	*state = (struct program_state){ .what = PROGRAM_DESCRIBED, .end = VGPU_END_NONE };
 	if (orders->order.what == PROGRAM_DESCRIBE && orders->fd_num == 1)
-		err = window_describe(orders->fds[0], &orders->order, page);
+		err = window_describe(orders->fds[0], &orders->order, &shown);
 	if (err == 0)
 		return;
 	state->end = VGPU_END_WINDOW_BAD;

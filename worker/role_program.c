@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "proc/confine.h"
@@ -22,6 +23,7 @@ static int socket_fd; /* to the broker */
 static struct output output;
 static struct program program;
 static struct program_state state; /* what is told of the program */
+static struct budget budget;	   /* what softgpu's memory is asked of */
 
 /*
  * Ends without taking the GPU down: the driver does that for a process that dies, and for a context
@@ -72,6 +74,15 @@ static void read_claims(const struct window *window)
 	memset(state.name + i, 0, sizeof(state.name) - i);
 }
 
+/* Return: the page of the VM's memory, mapped; NULL: it is none. */
+static struct quota_page *map_quota(int fd)
+{
+	struct quota_page *page = mmap(NULL, QUOTA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+				       0);
+
+	return page != MAP_FAILED ? page : NULL;
+}
+
 /* Makes this worker the program's, and starts issuing its commands. */
 static void bind_program(struct gpu *gpu, struct orders *orders)
 {
@@ -79,6 +90,9 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 		.gpu = gpu,
 		.output = &output,
 		.report = report_map(orders->fds[PROGRAM_FD_REPORT]),
+		.quota = map_quota(orders->fds[PROGRAM_FD_MEMORY]),
+		.quota_slot = orders->order.memory_slot,
+		.budget = &budget,
 		.kick = orders->fds[PROGRAM_FD_KICK],
 		.call = orders->fds[PROGRAM_FD_CALL],
 		.helper_num = HELPERS_MOST,
@@ -93,9 +107,14 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 			 sizeof(state.why));
 	if (why != VGPU_END_NONE)
 		end(why, CUDA_SUCCESS);
-	/* Both are mapped. With the report's descriptor its file could be cut, or filled. */
+	if (config.quota == NULL || config.quota_slot >= QUOTA_SLOTS) {
+		snprintf(state.why, sizeof(state.why), "the page of the VM's memory is none");
+		end(VGPU_END_WORKER_NOT_STARTED, CUDA_SUCCESS);
+	}
+	/* All are mapped. With the report's descriptor its file could be cut, or filled. */
 	close(orders->fds[PROGRAM_FD_WINDOW]);
 	close(orders->fds[PROGRAM_FD_REPORT]);
+	close(orders->fds[PROGRAM_FD_MEMORY]);
 	read_claims(&window);
 	config.window = &window;
 	result = serve_start(&program, &config);
@@ -121,6 +140,7 @@ int role_program(const char *spec)
 
 	socket_fd = orders_begin(spawn_name[SPAWN_PROGRAM]);
 	output_init(&output);
+	budget_init(&budget, socket_fd);
 	/*
 	 * Landlock covers threads that are started after it alone, so softgpu's have to wait for it.
 	 * NVIDIA's driver opens its devices for writing first: its own threads have the filter alone,
@@ -142,8 +162,11 @@ int role_program(const char *spec)
 	if (orders.order.what != PROGRAM_BIND || orders.fd_num != ORDERS_FDS_MOST)
 		die(1);
 	bind_program(gpu, &orders);
-	/* The broker says nothing more until it closes. */
-	while (orders_receive(socket_fd, &orders) == 1)
+	/* The broker only answers what is asked of it, until it closes. */
+	while (orders_receive(socket_fd, &orders) == 1) {
+		if (orders.order.what == PROGRAM_GRANT)
+			budget_answered(&budget, &orders.order);
 		orders_close_fds(&orders);
+	}
 	die(0);
 }

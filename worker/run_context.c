@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "worker/charge.h"
 #include "worker/run.h"
 #include "worker/waits.h"
 
@@ -119,7 +120,7 @@ CUresult run_limit_set(struct program *program, const struct vgpu_command *comma
 	const struct vgpu_cmd_limit_set *args = RUN_ARGS(limit_set, command);
 
 	(void)values;
-	return program->gpu->ops->limit_set(program->gpu, args->limit, args->value);
+	return charge_limit(program, args->limit, args->value);
 }
 
 CUresult run_limit_get(struct program *program, const struct vgpu_command *command,

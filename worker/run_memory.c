@@ -3,62 +3,101 @@
 
 #include <errno.h>
 
+#include "worker/charge.h"
 #include "worker/run.h"
 
-/* Makes new device memory known. Return: CUDA_SUCCESS, OUT_OF_MEMORY: there is no room for it. */
-static CUresult add_range(struct program *program, uint64_t address, uint64_t bytes)
+/*
+ * Makes new device memory known. pool: the number of the pool that it is from, + 1; 0: of none.
+ * Return: CUDA_SUCCESS, OUT_OF_MEMORY: there is no room for it.
+ */
+static CUresult add_range(struct program *program, uint64_t address, uint64_t bytes, uint32_t pool)
 {
 	int err;
 
 	pthread_mutex_lock(&program->lock);
 	err = memory_add(&program->memory, address, bytes, 0);
+	if (err == 0 && pool != 0)
+		memory_set_pool(&program->memory, address, pool - 1);
 	pthread_mutex_unlock(&program->lock);
 	return err == 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 /* Before the GPU gets it back: afterwards another thread may be given the same address. */
-static bool remove_range(struct program *program, uint64_t address)
+static bool remove_range(struct program *program, uint64_t address, struct memory_range *gone)
 {
-	int err;
+	const struct memory_range *range;
 
 	pthread_mutex_lock(&program->lock);
-	err = memory_remove(&program->memory, address);
+	range = memory_find(&program->memory, address);
+	if (range != NULL) {
+		*gone = *range;
+		memory_remove(&program->memory, address);
+	}
 	pthread_mutex_unlock(&program->lock);
-	return err == 0;
+	return range != NULL;
 }
 
 CUresult run_memory_alloc(struct program *program, const struct vgpu_command *command,
 			  uint64_t *values)
 {
 	uint64_t bytes = RUN_ARGS(memory_alloc, command)->bytes;
-	CUresult result = program->gpu->ops->memory_alloc(program->gpu, bytes, &values[0]);
+	CUresult result = charge_allocation(program, bytes);
 
 	if (result != CUDA_SUCCESS)
 		return result;
-	result = add_range(program, values[0], bytes);
+	result = program->gpu->ops->memory_alloc(program->gpu, bytes, &values[0]);
+	if (result == CUDA_SUCCESS) {
+		result = add_range(program, values[0], bytes, 0);
+		if (result != CUDA_SUCCESS)
+			program->gpu->ops->memory_free(program->gpu, values[0]);
+	}
 	if (result != CUDA_SUCCESS)
-		program->gpu->ops->memory_free(program->gpu, values[0]);
+		charge_allocation_freed(program, bytes);
 	return result;
+}
+
+/* The GPU has got this back, or will soon. */
+static void uncharge(struct program *program, const struct memory_range *gone)
+{
+	if (gone->pool == 0)
+		charge_allocation_freed(program, gone->bytes);
+	else if (gone->pool == MEMORY_POOL_GONE)
+		charge_left_freed(program, gone->bytes);
+	else
+		charge_pool_freed(program);
 }
 
 CUresult run_memory_free(struct program *program, const struct vgpu_command *command,
 			 uint64_t *values)
 {
 	uint64_t address = RUN_ARGS(memory_free, command)->address;
+	struct memory_range gone;
+	CUresult result;
 
 	(void)values;
 	if (address == 0)
 		return CUDA_SUCCESS;
-	if (!remove_range(program, address))
+	if (!remove_range(program, address, &gone))
 		return CUDA_ERROR_INVALID_VALUE;
-	return program->gpu->ops->memory_free(program->gpu, address);
+	result = program->gpu->ops->memory_free(program->gpu, address);
+	if (result == CUDA_SUCCESS)
+		uncharge(program, &gone);
+	/* This is a helper: the issuing thread may sleep, and looks only before it does. */
+	charge_look_at_pools(program);
+	return result;
 }
 
 CUresult run_memory_info(struct program *program, const struct vgpu_command *command,
 			 uint64_t *values)
 {
+	CUresult result;
+
 	(void)command;
-	return program->gpu->ops->memory_info(program->gpu, &values[0], &values[1]);
+	charge_look_at_pools(program);
+	result = program->gpu->ops->memory_info(program->gpu, &values[0], &values[1]);
+	if (result == CUDA_SUCCESS)
+		quota_info(&program->quota, &values[0], &values[1]);
+	return result;
 }
 
 CUresult run_memory_alloc_async(struct program *program, const struct vgpu_command *command,
@@ -72,13 +111,14 @@ CUresult run_memory_alloc_async(struct program *program, const struct vgpu_comma
 	if (!program_stream(program, args->stream, &stream) ||
 	    !program_pool(program, args->pool, &pool))
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = program->gpu->ops->memory_alloc_async(program->gpu, args->bytes, pool, stream,
-						       &values[0]);
+	result = charge_pool_alloc(program, args->pool, pool, stream, args->bytes, &values[0]);
 	if (result != CUDA_SUCCESS || args->bytes == 0)
 		return result;
-	result = add_range(program, values[0], args->bytes);
-	if (result != CUDA_SUCCESS)
+	result = add_range(program, values[0], args->bytes, args->pool + 1);
+	if (result != CUDA_SUCCESS) {
 		program->gpu->ops->memory_free_async(program->gpu, values[0], stream);
+		charge_pool_freed(program);
+	}
 	return result;
 }
 
@@ -86,16 +126,21 @@ CUresult run_memory_free_async(struct program *program, const struct vgpu_comman
 			       uint64_t *values)
 {
 	const struct vgpu_cmd_memory_free_async *args = RUN_ARGS(memory_free_async, command);
+	struct memory_range gone;
 	CUstream stream;
+	CUresult result;
 
 	(void)values;
 	if (!program_stream(program, args->stream, &stream))
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (args->address == 0)
 		return CUDA_SUCCESS;
-	if (!remove_range(program, args->address))
+	if (!remove_range(program, args->address, &gone))
 		return CUDA_ERROR_INVALID_VALUE;
-	return program->gpu->ops->memory_free_async(program->gpu, args->address, stream);
+	result = program->gpu->ops->memory_free_async(program->gpu, args->address, stream);
+	if (result == CUDA_SUCCESS)
+		uncharge(program, &gone);
+	return result;
 }
 
 CUresult run_host_map(struct program *program, const struct vgpu_command *command, uint64_t *values)
@@ -167,12 +212,13 @@ CUresult run_pool_create(struct program *program, const struct vgpu_command *com
 CUresult run_pool_destroy(struct program *program, const struct vgpu_command *command,
 			  uint64_t *values)
 {
+	uint32_t number = RUN_ARGS(pool_destroy, command)->pool;
 	CUmemoryPool pool;
 
 	(void)values;
+	charge_pool_leave(program, number);
 	pthread_mutex_lock(&program->lock);
-	pool = handles_remove(&program->handles, HANDLES_POOL,
-			      RUN_ARGS(pool_destroy, command)->pool);
+	pool = handles_remove(&program->handles, HANDLES_POOL, number);
 	pthread_mutex_unlock(&program->lock);
 	return pool != NULL ? program->gpu->ops->pool_destroy(program->gpu, pool)
 			    : CUDA_ERROR_INVALID_VALUE; /* the default pool */
@@ -183,11 +229,15 @@ CUresult run_pool_trim(struct program *program, const struct vgpu_command *comma
 {
 	const struct vgpu_cmd_pool_trim *args = RUN_ARGS(pool_trim, command);
 	CUmemoryPool pool;
+	CUresult result;
 
 	(void)values;
-	return program_pool(program, args->pool, &pool)
-		       ? program->gpu->ops->pool_trim(program->gpu, pool, args->keep_bytes)
-		       : CUDA_ERROR_INVALID_HANDLE;
+	if (!program_pool(program, args->pool, &pool))
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = program->gpu->ops->pool_trim(program->gpu, pool, args->keep_bytes);
+	charge_pool_freed(program);
+	charge_look_at_pools(program);
+	return result;
 }
 
 CUresult run_pool_set(struct program *program, const struct vgpu_command *command, uint64_t *values)

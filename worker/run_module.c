@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/bundle.h"
+#include "worker/charge.h"
 #include "worker/run.h"
 
 #define IMAGE_END 8u /* bytes of zeros behind an image */
@@ -73,6 +74,7 @@ static void write_logs(uint8_t *to, uint64_t room, const struct gpu_image *image
 static CUresult load(struct program *program, const struct gpu_image *image, uint32_t number,
 		     uint64_t *values)
 {
+	uint64_t taken_bytes = 0;
 	uint32_t functions = 0;
 	CUmodule module;
 	CUresult result;
@@ -80,16 +82,23 @@ static CUresult load(struct program *program, const struct gpu_image *image, uin
 	/* First, since a kernel may be launched as soon as the module has its number. */
 	if (may_print(image->data, image->bytes))
 		__atomic_store_n(&program->prints, true, __ATOMIC_RELEASE);
-	result = program->gpu->ops->module_load(program->gpu, image, &module);
+	result = program->gpu->ops->module_load(program->gpu, image, &module, &taken_bytes);
 	if (result != CUDA_SUCCESS)
 		return result;
+	result = charge_module(program, &taken_bytes);
+	if (result != CUDA_SUCCESS) {
+		program->gpu->ops->module_unload(program->gpu, module);
+		return result;
+	}
 	/* A machine code whose functions cannot be counted works all the same. */
 	if (program->gpu->ops->module_function_num(program->gpu, module, &functions) ==
 	    CUDA_SUCCESS)
 		values[0] = functions;
-	result = program_add(program, HANDLES_MODULE, number, module, 0, 0);
-	if (result != CUDA_SUCCESS)
+	result = program_add_sized(program, HANDLES_MODULE, number, module, 0, 0, taken_bytes);
+	if (result != CUDA_SUCCESS) {
 		program->gpu->ops->module_unload(program->gpu, module);
+		quota_give(&program->quota, QUOTA_MODULES, taken_bytes);
+	}
 	return result;
 }
 
@@ -132,11 +141,17 @@ CUresult run_module_unload(struct program *program, const struct vgpu_command *c
 			   uint64_t *values)
 {
 	uint32_t number = RUN_ARGS(module_unload, command)->module;
+	const struct handles_entry *entry;
+	uint64_t taken_bytes = 0;
 	CUmodule module;
+	CUresult result;
 
 	(void)values;
 	pthread_mutex_lock(&program->names_lock);
 	pthread_mutex_lock(&program->lock);
+	entry = handles_find(&program->handles, HANDLES_MODULE, number);
+	if (entry != NULL)
+		taken_bytes = entry->bytes;
 	module = handles_remove(&program->handles, HANDLES_MODULE, number);
 	if (module != NULL) {
 		handles_remove_owned(&program->handles, HANDLES_FUNCTION, number);
@@ -144,8 +159,12 @@ CUresult run_module_unload(struct program *program, const struct vgpu_command *c
 	}
 	pthread_mutex_unlock(&program->lock);
 	pthread_mutex_unlock(&program->names_lock);
-	return module != NULL ? program->gpu->ops->module_unload(program->gpu, module)
-			      : CUDA_ERROR_INVALID_HANDLE;
+	if (module == NULL)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = program->gpu->ops->module_unload(program->gpu, module);
+	if (result == CUDA_SUCCESS)
+		quota_give(&program->quota, QUOTA_MODULES, taken_bytes);
+	return result;
 }
 
 /* --- names ------------------------------------------------------------------------------- */
@@ -179,6 +198,14 @@ static void read_function(struct program *program, CUfunction function,
 	}
 }
 
+/* Return: what a thread of the function needs of local memory. */
+static uint64_t local_bytes(const struct vgpu_function_info *info)
+{
+	int bytes = info->attributes[GPU_FUNCTION_LOCAL_BYTES];
+
+	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
 CUresult run_module_function(struct program *program, const struct vgpu_command *command,
 			     uint64_t *values)
 {
@@ -209,8 +236,8 @@ CUresult run_module_function(struct program *program, const struct vgpu_command 
 		free(parameters);
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	result = program_add(program, HANDLES_FUNCTION, args->function, function, args->module,
-			     info.parameter_bytes);
+	result = program_add_sized(program, HANDLES_FUNCTION, args->function, function,
+				   args->module, info.parameter_bytes, local_bytes(&info));
 	if (result == CUDA_SUCCESS) {
 		memcpy(to, &info, sizeof(info));
 		memcpy(to + sizeof(info), parameters, parameters_bytes);
@@ -362,6 +389,9 @@ CUresult run_launch(struct program *program, const struct vgpu_command *command,
 	/* Fewer bytes than the function has parameters would be read from behind them. */
 	if (bytes < function.value || args->flags > VGPU_LAUNCH_COOPERATIVE)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (charge_is_more(program, function.bytes) &&
+	    charge_local(program, function.bytes) != CUDA_SUCCESS)
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	launch.function = function.object;
 	launch.parameter_bytes = function.value;
 	return program->gpu->ops->launch(program->gpu, &launch);

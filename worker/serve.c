@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "common/util.h"
+#include "worker/charge.h"
 #include "worker/commands.h"
 #include "worker/waits.h"
 
@@ -29,6 +30,12 @@ static void run_job(void *owner, const struct helpers_job *job)
 
 CUresult serve_start(struct program *program, const struct serve_config *config)
 {
+	const struct quota_config quota = {
+		.rule = &config->gpu->memory,
+		.page = config->quota,
+		.slot = config->quota_slot,
+		.budget = config->gpu->memory.of_host ? config->budget : NULL,
+	};
 	uint8_t *first_piece = config->window->base + config->window->control_at;
 	CUresult result;
 
@@ -37,6 +44,8 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 	program->output = config->output;
 	program->window = *config->window;
 	report_begin(&program->report, config->report);
+	quota_begin(&program->quota, &quota, &program->report.page->memory);
+	charge_begin(program);
 	program->poll_ns = config->poll_us * UTIL_NS_PER_US;
 	pthread_mutex_init(&program->names_lock, NULL);
 	pthread_mutex_init(&program->lock, NULL);
@@ -65,6 +74,7 @@ void serve_end(struct program *program)
 	channel_end(&program->channel);
 	memory_end(memory);
 	handles_end(&program->handles);
+	quota_end(&program->quota);
 	pthread_mutex_destroy(&program->lock);
 	pthread_mutex_destroy(&program->names_lock);
 	window_unmap(&program->window);
@@ -82,16 +92,23 @@ int serve_turn(struct program *program)
 	return commands_run(program, command) == 0 ? 1 : -EPROTO;
 }
 
+/* How long a worker sleeps that has given memory of a pool back, and may soon see it go. */
+#define POOLS_PAUSE_NS (5 * UTIL_NS_PER_MS)
+
 /* Sleeps until the program kicks, or an open wait has to be looked at. */
 static void sleep_until_kicked(struct program *program)
 {
 	struct pollfd kick = { .fd = program->channel.kick, .events = POLLIN };
 	uint64_t pause_ns = waits_pause_ns(&program->waits, util_now_ns());
-	struct timespec pause = {
+	bool look_again = charge_look_at_pools(program);
+	struct timespec pause;
+
+	if (look_again && pause_ns > POOLS_PAUSE_NS)
+		pause_ns = POOLS_PAUSE_NS;
+	pause = (struct timespec){
 		.tv_sec = (time_t)(pause_ns / UTIL_NS_PER_S),
 		.tv_nsec = (long)(pause_ns % UTIL_NS_PER_S),
 	};
-
 	if (!channel_park(&program->channel))
 		return;
 	if (ppoll(&kick, 1, pause_ns == UINT64_MAX ? NULL : &pause, NULL) > 0)

@@ -12,6 +12,9 @@ struct serve_config {
 	struct output *output;
 	const struct window *window;
 	struct report_page *report; /* mapped; NULL: nothing is told */
+	struct quota_page *quota;   /* of the VM, mapped; NULL: there is no quota */
+	uint32_t quota_slot;	    /* below QUOTA_SLOTS */
+	struct budget *budget; /* where the GPU's memory is the host's; NULL: nobody grants it */
 	int kick, call;
 	uint32_t helper_num;
 	uint32_t poll_us; /* how long to look for commands before sleeping */

@@ -67,6 +67,7 @@ ANSWERS = {
     "drain_gpu": [{"gpu": "0", "draining": True, "programs": 2, "changed": True}],
     "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
     "set_max_programs": [{**CHANGE, "what": "max-programs", "old": "16", "new": "4"}],
+    "set_memory": [{**CHANGE, "what": "memory", "old": "none", "new": "4G", "over_bytes": 0}],
     "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6}], BLAMED)
     if "blame" in args else ([stats(group) for group in (("vm10", "vm9") if "by" in args else ("all",))], WINDOW),
 }
@@ -78,7 +79,7 @@ COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
     "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),
     "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
-    "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "programs": (), "kill-program": ("7",),
+    "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "set-memory": ("vm3", "4G"), "programs": (), "kill-program": ("7",),
     "drain-gpu": ("0",),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
     "usage": ("--since", "30d", "--by", "vm"),

@@ -69,9 +69,11 @@ static void load_module(void)
 {
 	const struct gpu_image image = { .data = channel_ptx, .bytes = strlen(channel_ptx) };
 	struct program *program = it.guest.program;
+	uint64_t taken_bytes;
 	CUmodule module;
 
-	REQUIRE(program->gpu->ops->module_load(program->gpu, &image, &module) == CUDA_SUCCESS);
+	REQUIRE(program->gpu->ops->module_load(program->gpu, &image, &module, &taken_bytes) ==
+		CUDA_SUCCESS);
 	REQUIRE(program_add(program, HANDLES_MODULE, 1, module, 0, 0) == CUDA_SUCCESS);
 	REQUIRE(program_find(program, HANDLES_MODULE, 1, &it.kept));
 }

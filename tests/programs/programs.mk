@@ -6,9 +6,10 @@ SUITE_FILES := suite case_device case_context case_memory case_host case_pointer
 	case_fault case_lookup case_fork case_wrong
 SUITE := $(B)/tests/programs/suite
 VICTIM := $(B)/tests/programs/victim
+HOLDER := $(B)/tests/programs/holder
 
 ifneq ($(CUDA_HEADER),)
-check-programs: $(SUITE) $(VICTIM) examples
+check-programs: $(SUITE) $(VICTIM) $(HOLDER) examples
 endif
 
 $(B)/tests/programs/%.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
@@ -21,8 +22,12 @@ $(VICTIM): $(VICTIM).o
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
 
+$(HOLDER): $(HOLDER).o
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
+
 # Needs nvcc; its output is in the tree.
 .PHONY: suite suite-ptx
-suite: $(SUITE) $(VICTIM)
+suite: $(SUITE) $(VICTIM) $(HOLDER)
 suite-ptx:
 	$(NVCC) -ptx -arch=compute_75 -o tests/programs/kernels.ptx tests/programs/kernels.cu

@@ -77,6 +77,11 @@ void say_change(const struct output_style *style, const json_t *row)
 		PUT_ALL(row, "; it holds for ", "queued", " waiting request");
 		fputs(plural(row, "queued"), stdout);
 	}
+	if (json_integer_value(json_object_get(row, "over_bytes")) > 0) {
+		fputs("; its programs hold ", stdout);
+		put(row, "over_bytes", FIELD_BYTES);
+		fputs(" more, and get nothing before that is freed", stdout);
+	}
 	putchar('\n');
 }
 

@@ -191,6 +191,18 @@ static const struct field change_fields[] = {
 	FIELD("changed", "CHANGED", BOOL, 0), END,
 };
 
+static const struct field memory_change_fields[] = {
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("vm_id", "ID", COUNT, 0),
+	FIELD("what", "WHAT", TEXT, 0),
+	FIELD("old", "OLD", TEXT, 0),
+	FIELD("new", "NEW", TEXT, 0),
+	FIELD("queued", "QUEUED", COUNT, 0),
+	FIELD("changed", "CHANGED", BOOL, 0),
+	FIELD("over_bytes", "OVER", BYTES, 0),
+	END,
+};
+
 static const struct field drain_fields[] = {
 	FIELD("draining", "DRAINING", BOOL, 0),
 	FIELD("until_restart", "UNTIL_RESTART", BOOL, 0),
@@ -338,6 +350,8 @@ static const struct field programs_fields[] = {
 	FIELD("executor", "EXECUTOR", TEXT, 8),
 	FIELD("age_ns", "FOR", DURATION, 8),
 	FIELD("since_unix_ns", "SINCE", TIME, 19),
+	FIELD("memory_bytes", "MEMORY", BYTES, 9),
+	FIELD("memory_quota_bytes", "OF", BYTES, 9),
 	FIELD("worker_pid", "WORKER", COUNT, 7),
 	FIELD("peer_pid", "PEER", COUNT, 7),
 	FIELD("peer_uid", "UID", COUNT, 6),
@@ -444,8 +458,12 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_REMOVE_VM] = { .fields = remove_vm_fields,
 				  .layout = LAYOUT_SAY,
 				  .say = say_remove_vm },
-#define SHAPE_SET(id, name, pattern, what) \
-	[ADMIN_CMD_##id] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
+#define SHAPE_SET(id, name, pattern, what)                                    \
+	[ADMIN_CMD_##id] = { .fields = ADMIN_CMD_##id == ADMIN_CMD_SET_MEMORY \
+					       ? memory_change_fields         \
+					       : change_fields,               \
+			     .layout = LAYOUT_SAY,                            \
+			     .say = say_change },
 #define SHAPE_OTHER()
 #define SHAPE(NAME, name, KIND, least, most, standard, list, show, option, how, ...) \
 	SHAPE_##how(__VA_ARGS__)

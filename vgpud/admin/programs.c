@@ -15,6 +15,7 @@
 #include "vgpud/admin/handlers.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/programs/harvest.h"
+#include "vgpud/programs/held.h"
 #include "vgpud/programs/programs.h"
 
 static json_t *number_or_null(json_int_t number)
@@ -42,12 +43,18 @@ static void add_figures(json_t *row, const struct channel *channel)
 
 	if (channel->record.id != 0)
 		figures = channel->record;
+	if (is_known && channel->record.id != 0)
+		held_record(channel->report, util_now_ns(), &figures);
 	if (is_known)
 		harvest_record(&harvest, &figures);
 	else
 		harvest.latency = (struct ledger_latency){ LEDGER_UNKNOWN, LEDGER_UNKNOWN,
 							   LEDGER_UNKNOWN };
 	figures_set(row, &figures, &harvest.latency);
+	json_object_set_new(row, "memory_bytes", json_integer((json_int_t)channel_memory(channel)));
+	json_object_set_new(
+		row, "memory_quota_bytes",
+		number_or_null(channel->vm != NULL ? (json_int_t)channel->vm->settings.memory : 0));
 	json_object_set_new(
 		row, "refused_names",
 		admin_string(harvest.refused_names[0] != '\0' ? harvest.refused_names : NULL));

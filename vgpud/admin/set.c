@@ -12,6 +12,7 @@
 #include "vgpud/admin/handlers.h"
 #include "vgpud/admin/owner.h"
 #include "vgpud/daemon_settings.h"
+#include "vgpud/programs/programs.h"
 
 /*
  * A change is answered when it is in the database and in force, so that an answered change survives
@@ -47,6 +48,7 @@ static void on_changed(void *arg, const struct recording_end *end)
 	struct admin_call *call = arg;
 	const char *old = end->old_text, *new = end->new_text;
 	bool changed = strcmp(old, new) != 0;
+	json_t *row;
 
 	if (end->err != 0 || end->vm == NULL) {
 		admin_change_refuse(call, end->err != 0 ? end->err : -ECANCELED);
@@ -55,10 +57,13 @@ static void on_changed(void *arg, const struct recording_end *end)
 	if (changed)
 		log_info("%s: %s %s, was %s (uid %u)", end->vm->name, what_of(call), new, old,
 			 call->peer.uid);
-	admin_row(call,
-		  json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:b}", "vm", end->vm->name, "vm_id",
-			    (json_int_t)end->vm->id, "what", what_of(call), "old", old, "new", new,
-			    "queued", (json_int_t)end->vm->sched.queued, "changed", changed));
+	row = json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:b}", "vm", end->vm->name, "vm_id",
+			(json_int_t)end->vm->id, "what", what_of(call), "old", old, "new", new,
+			"queued", (json_int_t)end->vm->sched.queued, "changed", changed);
+	if (call->cmd == ADMIN_CMD_SET_MEMORY)
+		json_object_set_new(row, "over_bytes",
+				    json_integer((json_int_t)programs_memory_over(end->vm)));
+	admin_row(call, row);
 	admin_end(call, NULL);
 }
 

@@ -115,6 +115,19 @@ static enum vgpu_end claimed_end(uint32_t end)
 	}
 }
 
+/* A worker that does not take its answers, of which it waits for each, ends. */
+static void answer_memory(struct program *program, const struct program_state *state)
+{
+	struct program_order grant = { .what = PROGRAM_GRANT,
+				       .memory_question = state->memory_question };
+
+	program->config.handler->memory(program->config.arg, state->memory_bytes, &grant);
+	/* Other failures are told by heard(). */
+	if (state->memory_question != 0 &&
+	    process_send(program->process, &grant, sizeof(grant), NULL, 0) == -EAGAIN)
+		lose(program, VGPU_END_WORKER_LOST, 0);
+}
+
 static void take_state(struct program *program, struct program_state *state)
 {
 	tame(state->name, sizeof(state->name));
@@ -123,6 +136,8 @@ static void take_state(struct program *program, struct program_state *state)
 		program->phase = PROGRAM_RUNNING;
 		program->timer = sd_event_source_disable_unref(program->timer);
 		program->config.handler->bound(program->config.arg, state);
+	} else if (state->what == PROGRAM_MEMORY && program->phase == PROGRAM_RUNNING) {
+		answer_memory(program, state);
 	} else if (state->what == PROGRAM_ENDED) {
 		if (state->why[0] != '\0')
 			complain("worker %d of a program ended: %s", program->process->pid,

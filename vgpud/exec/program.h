@@ -31,6 +31,11 @@ struct program_handler {
 	void (*bound)(void *arg, const struct program_state *claim);
 	/* The worker has ended or was killed, and has not been reaped. why: never NONE. */
 	void (*ending)(void *arg, enum vgpu_end why, int32_t result);
+	/*
+	 * The worker of softgpu wants so many bytes of its memory, in all. Fills in GRANT's figures of
+	 * the order, where the worker asked and does not only give back.
+	 */
+	void (*memory)(void *arg, uint64_t bytes, struct program_order *grant);
 	/* The worker is no more: nothing of it writes to the window. Frees the program afterwards. */
 	void (*reaped)(void *arg);
 };

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "common/wire/vgpu_channel.h"
 #include "proc/descriptors.h"
+#include "vgpud/programs/allowance.h"
 #include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
 
@@ -75,6 +76,7 @@ static void free_channel(struct channel *channel)
 		record_leave(channel);
 	else
 		record_settle(channel);
+	share_end(channel);
 	leave_tenant(channel);
 	TAILQ_REMOVE(&programs->channels, channel, link);
 	programs->channel_num--;
@@ -99,6 +101,7 @@ static void end_channel(struct channel *channel, enum vgpu_channel_state state, 
 	channel->state = state;
 	channel->end = why;
 	close_fds(channel);
+	share_ends(channel);
 	tell_peer(channel, state, why);
 	programs_tell_end(channel);
 	if (program != NULL)
@@ -133,8 +136,14 @@ static void on_ending(void *arg, enum vgpu_end why, int32_t result)
 	channel->state = VGPU_CHANNEL_LOST;
 	channel->end = why;
 	close_fds(channel);
+	share_ends(channel);
 	tell_peer(channel, VGPU_CHANNEL_LOST, why);
 	programs_tell_end(channel);
+}
+
+static void on_memory(void *arg, uint64_t bytes, struct program_order *grant)
+{
+	share_ask(arg, bytes, grant);
 }
 
 static void on_reaped(void *arg)
@@ -148,6 +157,7 @@ static void on_reaped(void *arg)
 static const struct program_handler program_handler = {
 	.bound = on_bound,
 	.ending = on_ending,
+	.memory = on_memory,
 	.reaped = on_reaped,
 };
 
@@ -184,7 +194,12 @@ void channel_try_start(struct channel *channel)
 	config.order.flags = tenant->frame.flags;
 	config.order.generation = tenant->frame.generation;
 	memcpy(channel->executor, tenant->gear->executor, sizeof(channel->executor));
-	err = channel->report < 0 ? channel->report : program_start(&channel->program, &config);
+	err = channel->report < 0 ? channel->report : share_begin(channel);
+	if (err == 0) {
+		config.fds[PROGRAM_FD_MEMORY] = allowance_fd(channel->allowance);
+		config.order.memory_slot = channel->slot;
+		err = program_start(&channel->program, &config);
+	}
 	if (err == 0)
 		return;
 	channel->program = NULL;

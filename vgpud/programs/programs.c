@@ -328,6 +328,7 @@ void programs_vm_changed(struct programs *programs, struct vm *vm)
 {
 	struct channel *channel, *next;
 
+	share_follow(vm);
 	for (channel = TAILQ_FIRST(&programs->channels); channel != NULL; channel = next) {
 		next = TAILQ_NEXT(channel, link);
 		if (channel->vm != vm)
@@ -388,7 +389,7 @@ void programs_conf_changed(struct programs *programs)
 	update_tenants(programs, NULL);
 }
 
-void programs_vm_removed(struct programs *programs, const struct vm *vm)
+void programs_vm_removed(struct programs *programs, struct vm *vm)
 {
 	struct channel *channel, *next;
 
@@ -399,6 +400,7 @@ void programs_vm_removed(struct programs *programs, const struct vm *vm)
 		channel->vm = NULL;
 		programs_end(channel, VGPU_END_KILLED);
 	}
+	share_forget(vm);
 }
 
 /* --- figures --- */
@@ -529,6 +531,7 @@ void programs_close(struct programs *programs)
 	struct channel *channel;
 	struct tenant *tenant;
 	struct gear *gear;
+	struct vm *vm;
 
 	if (programs == NULL)
 		return;
@@ -538,6 +541,8 @@ void programs_close(struct programs *programs)
 		channel_drop(channel);
 	while ((tenant = TAILQ_FIRST(&programs->tenants)) != NULL)
 		tenant_free(tenant);
+	TAILQ_FOREACH(vm, &programs->broker->vms, link)
+		share_forget(vm);
 	while ((gear = SLIST_FIRST(&programs->gears)) != NULL) {
 		SLIST_REMOVE_HEAD(&programs->gears, link);
 		free_gear(gear);

@@ -57,6 +57,9 @@ struct channel {
 		*harvesting;	 /* what the ledger is recording of it; NULL: nothing */
 	uint64_t harvested_turn; /* of the page that was recorded last; 0: none */
 	bool distrusted;	 /* its page said what cannot be, and is not read any more */
+	struct allowance *allowance;  /* its VM's, of memory, while it has a slot there */
+	unsigned slot;
+	uint64_t granted_bytes; /* of softgpu's memory */
 };
 
 /* Called from the loop. */
@@ -80,13 +83,20 @@ void programs_executors_changed(struct programs *programs);
 void programs_conf_changed(struct programs *programs);
 
 /* The VM is about to be freed: ends its programs and forgets it. Its port is closed after that. */
-void programs_vm_removed(struct programs *programs, const struct vm *vm);
+void programs_vm_removed(struct programs *programs, struct vm *vm);
 
 /* Ends a program for this reason; its peer is told. It may be freed when this returns. */
 void programs_end(struct channel *channel, enum vgpu_end why);
 
 /* Return: the channel after this; of NULL the first; NULL: it was the last. */
 struct channel *programs_next(const struct programs *programs, const struct channel *channel);
+
+/*
+ * Return: memory of its GPU that a program claims to hold; by how much all programs of a VM are above
+ * the VM's quota.
+ */
+uint64_t channel_memory(const struct channel *channel);
+uint64_t programs_memory_over(const struct vm *vm);
 
 /* Return: the channel with that id, NULL: there is none. */
 struct channel *programs_find(const struct programs *programs, uint64_t id);

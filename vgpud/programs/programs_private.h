@@ -41,6 +41,7 @@ struct programs {
 	sd_event_source *tick;	      /* of harvest_now.c; NULL while there are no channels */
 	unsigned idle_ticks;	      /* how often nothing had changed */
 	uint64_t distrusted;	      /* programs whose page said what cannot be */
+	uint64_t granted_bytes;	      /* of softgpu's memory, to all programs */
 	bool closing;
 	bool said_confinement; /* the log has it: what an administrator should know of `lacking` */
 	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */
@@ -54,9 +55,10 @@ struct tenant {
 	struct vm *vm;
 	struct port_peer *peer;
 	struct vgpu_window_frame frame;
-	int window;		 /* its descriptor; -1: it was bad */
-	enum vgpu_end bad;	 /* why it cannot be used; NONE: it can */
-	bool described;		 /* its first pages are filled in, for `gear` */
+	int window;	   /* its descriptor; -1: it was bad */
+	enum vgpu_end bad; /* why it cannot be used; NONE: it can */
+	bool described;	   /* its first pages are filled in, for `gear` and this quota */
+	uint64_t described_quota;
 	struct gear *gear;	 /* NULL: it is not known yet what the VM's pool runs on */
 	struct describe_job job; /* while the pages are being filled in */
 	bool told;		 /* WINDOW_STATUS was sent, and these were in it */
@@ -109,6 +111,21 @@ void harvest_unwatch(struct programs *programs);
 
 /* The channel goes; what the ledger is recording of it goes on. */
 void harvest_forget(struct channel *channel);
+/* share.c */
+
+/* Gives the channel a slot in the page of its VM's memory. Return: 0 or -errno. */
+int share_begin(struct channel *channel);
+
+/* Its worker was killed, and holds what it holds until share_end(): it was reaped. */
+void share_ends(struct channel *channel);
+void share_end(struct channel *channel);
+
+/* As program_handler.memory has it. */
+void share_ask(struct channel *channel, uint64_t bytes, struct program_order *grant);
+
+/* The VM's settings may have changed; the VM is about to be freed. */
+void share_follow(struct vm *vm);
+void share_forget(struct vm *vm);
 
 /* tenant.c */
 

@@ -9,6 +9,7 @@
 #include "common/util.h"
 #include "common/wire/vgpu_regs.h"
 #include "vgpud/programs/harvest.h"
+#include "vgpud/programs/held.h"
 #include "vgpud/programs/programs_private.h"
 
 /* "cpu", "cuda:N". */
@@ -100,6 +101,7 @@ void record_end(struct channel *channel)
 		if (channel->vm != NULL)
 			add_work(channel->vm, &harvest);
 	}
+	held_record(channel->report, util_now_ns(), &channel->record);
 	channel->record.ended_ns = util_now_ns();
 	channel->record.why = channel->end;
 	ledger_program_ended(channel->programs->broker->ledger, &channel->record);

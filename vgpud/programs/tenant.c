@@ -91,7 +91,9 @@ static enum vgpu_end describe(struct tenant *tenant)
 						    .vm_id = tenant->vm->id,
 						    .window_bytes = tenant->frame.size_bytes,
 						    .generation = tenant->frame.generation,
-						    .flags = tenant->frame.flags };
+						    .flags = tenant->frame.flags,
+						    .memory_bytes = tenant->vm->settings.memory };
+	tenant->described_quota = tenant->vm->settings.memory;
 	tenant->job.done = on_described;
 	describe_begin(tenant->gear->describe, &tenant->job);
 	return VGPU_END_NONE;
@@ -121,7 +123,8 @@ void tenant_moved(struct tenant *tenant)
 	if (is_of_program(tenant) || tenant->gear == NULL)
 		return;
 	gear = programs_gear(tenant->programs, tenant->vm, &end);
-	if (gear == NULL || gear == tenant->gear)
+	if (gear == NULL ||
+	    (gear == tenant->gear && tenant->described_quota == tenant->vm->settings.memory))
 		return;
 	describe_cancel(&tenant->job);
 	tenant->gear = gear;

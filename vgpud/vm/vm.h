@@ -52,6 +52,7 @@ struct vm_programs {
 	/* What workers of programs that have ended counted: claims. */
 	uint64_t submissions, launches, copy_bytes, refused;
 	uint64_t rows_ns; /* CLOCK_MONOTONIC up to which the rows of its submissions are spent */
+	struct allowance *allowance; /* of memory; NULL: no program has asked for any yet */
 };
 
 /* Whom the VM's socket lets in, as numbers. */

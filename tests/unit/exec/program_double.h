@@ -25,6 +25,8 @@
  *   short, long, nonsense   what it says when it is told of one
  *   twice         says BOUND twice
  *   bad-command   says BOUND, then that the program's commands are bad
+ *   memory        says BOUND, asks for 7 bytes of memory, and, if it gets them, ends for BAD_COMMAND
+ *   memory-early  asks for it before it says BOUND
  *   killed        says BOUND, then what only the administrator may say
  *   unsolicited   a describer: answers twice
  */
@@ -35,6 +37,15 @@ static inline void program_double_say(int fd, uint32_t what, uint32_t end, int32
 	struct program_state state = {
 		.what = what, .end = end, .result = result, .pid = 4711, .name = "do\x1b[2Jit"
 	};
+
+	send(fd, &state, sizeof(state), MSG_NOSIGNAL);
+}
+
+static inline void program_double_ask(int fd, uint64_t bytes)
+{
+	const struct program_state state = { .what = PROGRAM_MEMORY,
+					     .memory_bytes = bytes,
+					     .memory_question = 11 };
 
 	send(fd, &state, sizeof(state), MSG_NOSIGNAL);
 }
@@ -76,6 +87,8 @@ static inline void program_double_bound(int fd, const char *how, int fd_num)
 		send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
 	if (strcmp(how, "nonsense") == 0)
 		program_double_say(fd, 77, 0, 0);
+	if (strcmp(how, "memory-early") == 0)
+		program_double_ask(fd, 7);
 	/* The result tells how many descriptors it got. */
 	program_double_say(fd, PROGRAM_BOUND, 0, fd_num);
 	if (strcmp(how, "twice") == 0)
@@ -84,6 +97,8 @@ static inline void program_double_bound(int fd, const char *how, int fd_num)
 		_exit(1);
 	if (strcmp(how, "bad-command") == 0)
 		program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND, DOUBLE_RESULT);
+	if (strcmp(how, "memory") == 0)
+		program_double_ask(fd, 7);
 	if (strcmp(how, "killed") == 0)
 		program_double_say(fd, PROGRAM_ENDED, VGPU_END_KILLED, DOUBLE_RESULT);
 }
@@ -132,6 +147,9 @@ static inline int program_double_main(const char *how)
 	while ((num = program_double_hear(fd, &order, fds)) >= 0) {
 		if (order.what == PROGRAM_BIND)
 			program_double_bound(fd, how, num);
+		else if (order.what == PROGRAM_GRANT && order.memory_question == 11)
+			program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND,
+					   (int32_t)order.memory_bytes);
 		else if (num == 1)
 			program_double_describe(fd, how, fds[0]);
 		for (int i = 0; i < num; i++)

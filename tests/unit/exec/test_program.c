@@ -55,6 +55,12 @@ static void on_ending(void *arg, enum vgpu_end why, int32_t result)
 	guest->result = result;
 }
 
+static void on_memory(void *arg, uint64_t bytes, struct program_order *grant)
+{
+	(void)arg;
+	grant->memory_bytes = 2 * bytes;
+}
+
 static void on_reaped(void *arg)
 {
 	struct guest *guest = arg;
@@ -66,6 +72,7 @@ static void on_reaped(void *arg)
 static const struct program_handler handler = {
 	.bound = on_bound,
 	.ending = on_ending,
+	.memory = on_memory,
 	.reaped = on_reaped,
 };
 
@@ -77,6 +84,7 @@ static void open_guest(struct guest *guest, const char *how)
 	guest->fds[PROGRAM_FD_KICK] = eventfd(0, EFD_CLOEXEC);
 	guest->fds[PROGRAM_FD_CALL] = eventfd(0, EFD_CLOEXEC);
 	guest->fds[PROGRAM_FD_REPORT] = memfd_create("report", MFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_MEMORY] = memfd_create("memory", MFD_CLOEXEC);
 }
 
 static void close_guest(struct guest *guest)
@@ -150,6 +158,8 @@ static void what_ends_a_program(void **state)
 		{ "twice", 1, VGPU_END_WORKER_LOST, 0 },
 		{ "bad-command", 1, VGPU_END_BAD_COMMAND, DOUBLE_RESULT },
 		{ "killed", 1, VGPU_END_WORKER_LOST, DOUBLE_RESULT },
+		{ "memory", 1, VGPU_END_BAD_COMMAND, 14 },
+		{ "memory-early", 0, VGPU_END_WORKER_LOST, 0 },
 	};
 
 	(void)state;

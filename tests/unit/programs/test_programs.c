@@ -819,6 +819,84 @@ static void workers_that_are_never_reaped(void **state)
 	hears_channel(house, 48, 0, VGPU_CHANNEL_OPENING, VGPU_END_NONE);
 }
 
+/* --- memory --- */
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Has a worker ask for memory of softgpu. Return: what it has then. */
+static uint64_t asks(const struct program *worker, uint64_t bytes, struct program_order *grant)
+{
+	*grant = (struct program_order){ .what = PROGRAM_GRANT };
+	worker->config.handler->memory(worker->config.arg, bytes, grant);
+	return grant->memory_bytes;
+}
+
+static void softgpus_memory_is_one_budget(void **state)
+{
+	struct house *house = *state;
+	struct program_order grant;
+	struct program *a, *b;
+
+	house->conf->softgpu_memory = 100 * MIB;
+	a = runs(house, 0);
+	b = runs(house, 1);
+	assert_int_equal(asks(a, 60 * MIB, &grant), 60 * MIB);
+	assert_int_equal(grant.memory_left_bytes, 40 * MIB);
+	assert_int_equal(asks(b, 40 * MIB + 1, &grant), 0);
+	assert_int_equal(grant.memory_left_bytes, 40 * MIB);
+	assert_int_equal(grant.memory_ending, 0);
+	assert_int_equal(asks(b, UINT64_MAX, &grant), 0);
+	assert_int_equal(asks(b, 40 * MIB, &grant), 40 * MIB);
+	assert_int_equal(asks(a, 61 * MIB, &grant), 60 * MIB); /* what it had */
+	assert_int_equal(asks(a, 10 * MIB, &grant), 10 * MIB);
+	assert_int_equal(asks(b, 90 * MIB, &grant), 90 * MIB);
+	/* Killed, it has its part until it is reaped. */
+	leave(house, 1);
+	assert_int_equal(asks(a, 20 * MIB, &grant), 10 * MIB);
+	assert_int_equal(grant.memory_ending, 1);
+	worker_is_reaped(b);
+	assert_int_equal(asks(a, 100 * MIB, &grant), 100 * MIB);
+	assert_int_equal(grant.memory_left_bytes, 0);
+}
+
+static void workers_of_a_vm_share_its_page(void **state)
+{
+	struct house *house = *state;
+	struct program *a = runs(house, 0), *b = runs(house, 1), *c;
+
+	assert_int_equal(a->config.fds[PROGRAM_FD_MEMORY], b->config.fds[PROGRAM_FD_MEMORY]);
+	assert_int_equal(a->config.order.memory_slot, 0);
+	assert_int_equal(b->config.order.memory_slot, 1);
+	leave(house, 0);
+	c = runs(house, 2);
+	assert_int_equal(c->config.order.memory_slot, 2); /* until it is reaped */
+	worker_is_reaped(a);
+	assert_int_equal(runs(house, 3)->config.order.memory_slot, 0);
+}
+
+/* It is described anew: what a device says its memory is depends on the quota. */
+static void a_quota_changes_what_windows_say(void **state)
+{
+	struct house *house = *state;
+	unsigned jobs;
+
+	give_window(house, 0, false);
+	describer_ends(VGPU_END_NONE);
+	jobs = doubles.jobs;
+	house->vm.settings.memory = 5 * MIB;
+	programs_vm_changed(house->programs, &house->vm);
+	assert_int_equal(doubles.jobs, jobs + 1);
+	describer_ends(VGPU_END_NONE);
+	programs_vm_changed(house->programs, &house->vm);
+	assert_int_equal(doubles.jobs, jobs);
+	/* A program of its own keeps the window that it has. */
+	arrives(house, 1);
+	house->vm.settings.memory = 0;
+	programs_vm_changed(house->programs, &house->vm);
+	assert_int_equal(doubles.jobs, jobs + 1);
+	describer_ends(VGPU_END_NONE);
+}
+
 /* --- who may --- */
 
 static void programs_are_off_until_they_are_on(void **state)
@@ -1033,6 +1111,9 @@ int main(void)
 		PROGRAMS_TEST(descriptors_that_are_no_window),
 		PROGRAMS_TEST(opens_that_break_the_protocol),
 		PROGRAMS_TEST(a_device_has_48_channels),
+		PROGRAMS_TEST(softgpus_memory_is_one_budget),
+		PROGRAMS_TEST(workers_of_a_vm_share_its_page),
+		PROGRAMS_TEST(a_quota_changes_what_windows_say),
 		PROGRAMS_TEST(max_programs_of_1),
 		PROGRAMS_TEST(max_programs_of_64),
 		PROGRAMS_TEST(workers_that_are_never_reaped),

@@ -261,7 +261,7 @@ static uint64_t cost(const struct quota *quota)
 	return sum;
 }
 
-/* Return: where a limit's value is kept; NULL: it costs nothing. */
+/* limit: up to LIMIT_HEAP; the others cost nothing. Return: where its value is kept. */
 static uint64_t *kept(struct quota *quota, uint32_t limit)
 {
 	switch (limit) {
@@ -269,10 +269,8 @@ static uint64_t *kept(struct quota *quota, uint32_t limit)
 		return &quota->stack_bytes;
 	case LIMIT_TEXT:
 		return &quota->text_bytes;
-	case LIMIT_HEAP:
-		return &quota->heap_bytes;
 	default:
-		return NULL;
+		return &quota->heap_bytes;
 	}
 }
 
@@ -319,13 +317,12 @@ static CUresult set_limit(struct program *program, uint32_t limit, uint64_t valu
 CUresult charge_limit(struct program *program, uint32_t limit, uint64_t value)
 {
 	struct quota *quota = &program->quota;
-	uint64_t *word = kept(quota, limit);
 	CUresult result;
 
-	if (word == NULL)
+	if (limit > LIMIT_HEAP)
 		return program->gpu->ops->limit_set(program->gpu, limit, value);
 	pthread_mutex_lock(&quota->limit_lock);
-	result = set_limit(program, limit, value, word);
+	result = set_limit(program, limit, value, kept(quota, limit));
 	pthread_mutex_unlock(&quota->limit_lock);
 	return result;
 }

@@ -4,6 +4,7 @@
 #include "worker/claims.h"
 
 #include <sched.h>
+#include <stddef.h>
 #include <time.h>
 
 #define READS_MOST 1000	 /* of a quota that is being written */
@@ -25,15 +26,16 @@ uint64_t claims_quota(const struct claims *claims)
 	return 0;
 }
 
-/* Return: the sum of the slots but one; but: QUOTA_SLOTS: of all. */
-static uint64_t sum_but(const struct quota_page *page, uint32_t but)
+/* Return: the sum of all slots, without this one unless it is NULL. */
+static uint64_t sum_without(const struct quota_page *page, const struct quota_slot *without)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < QUOTA_SLOTS; i++) {
-		uint64_t bytes = __atomic_load_n(&page->slots[i].claimed_bytes, __ATOMIC_RELAXED);
+		const struct quota_slot *slot = &page->slots[i];
+		uint64_t bytes = __atomic_load_n(&slot->claimed_bytes, __ATOMIC_RELAXED);
 
-		if (i != but && __builtin_add_overflow(sum, bytes, &sum))
+		if (slot != without && __builtin_add_overflow(sum, bytes, &sum))
 			return UINT64_MAX;
 	}
 	return sum;
@@ -41,7 +43,7 @@ static uint64_t sum_but(const struct quota_page *page, uint32_t but)
 
 uint64_t claims_sum(const struct claims *claims)
 {
-	return sum_but(claims->page, QUOTA_SLOTS);
+	return sum_without(claims->page, NULL);
 }
 
 static bool any_ending(const struct quota_page *page)
@@ -84,7 +86,7 @@ static enum claims_result judge(const struct claims *claims, uint64_t bytes)
 
 	if (quota == QUOTA_NONE)
 		return CLAIMS_TAKEN;
-	others = sum_but(claims->page, claims->slot);
+	others = sum_without(claims->page, &claims->page->slots[claims->slot]);
 	if (bytes <= quota && others <= quota - bytes)
 		return CLAIMS_TAKEN;
 	return any_ending(claims->page) ? CLAIMS_ENDING : CLAIMS_OVER;

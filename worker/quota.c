@@ -4,11 +4,20 @@
 #include "worker/quota.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "common/util.h"
 
 #define TRIES_MOST 2000 /* of a millisecond: until a killed worker has been reaped */
+
+struct quota_page *quota_map(int fd)
+{
+	struct quota_page *page = mmap(NULL, QUOTA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+				       0);
+
+	return page != MAP_FAILED ? page : NULL;
+}
 
 void quota_begin(struct quota *quota, const struct quota_config *config,
 		 struct report_memory *report)

@@ -59,6 +59,12 @@ struct quota {
 	uint64_t heap_to_come; /* charged, and not taken before the next module is loaded */
 };
 
+/*
+ * Return: the page in a descriptor that the broker sent, mapped; NULL: it is none. The descriptor is not
+ * needed any more.
+ */
+struct quota_page *quota_map(int fd);
+
 /* report: where the figures are told; it outlives the quota. */
 void quota_begin(struct quota *quota, const struct quota_config *config,
 		 struct report_memory *report);

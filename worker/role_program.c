@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "proc/confine.h"
@@ -74,15 +73,6 @@ static void read_claims(const struct window *window)
 	memset(state.name + i, 0, sizeof(state.name) - i);
 }
 
-/* Return: the page of the VM's memory, mapped; NULL: it is none. */
-static struct quota_page *map_quota(int fd)
-{
-	struct quota_page *page = mmap(NULL, QUOTA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-				       0);
-
-	return page != MAP_FAILED ? page : NULL;
-}
-
 /* Makes this worker the program's, and starts issuing its commands. */
 static void bind_program(struct gpu *gpu, struct orders *orders)
 {
@@ -90,7 +80,7 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 		.gpu = gpu,
 		.output = &output,
 		.report = report_map(orders->fds[PROGRAM_FD_REPORT]),
-		.quota = map_quota(orders->fds[PROGRAM_FD_MEMORY]),
+		.quota = quota_map(orders->fds[PROGRAM_FD_MEMORY]),
 		.quota_slot = orders->order.memory_slot,
 		.budget = &budget,
 		.kick = orders->fds[PROGRAM_FD_KICK],

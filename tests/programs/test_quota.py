@@ -266,6 +266,20 @@ class Quota(ProgramCase):
         self.assertEqual(found["memory_peak_bytes"], 30 * MIB)
         self.assertGreaterEqual(found["memory_byte_s"], 10 * MIB)
 
+    def test_doctor_tells_of_quotas_above_the_gpu(self):
+        def told():
+            return [row["text"] for row in self.admin.rows("checks") if row["check"] == "memory quotas"]
+
+        other = Tenant(self.vgpud, self.admin, name="t3")
+        self.quota("200M")
+        self.admin.row("set-memory", vm="t3", memory="56M")
+        self.assertEqual(told(), [])
+        self.admin.row("set-memory", vm="t3", memory="57M")
+        self.assertEqual(told(), ["2 VMs may have 257M of the GPU of pool A together, which has 256M"])
+        self.admin.row("set-programs", vm="t3", programs="off")
+        self.assertEqual(told(), [])
+        self.admin.row("remove-vm", vm=other.name)
+
     def test_wrong_sizes_are_told(self):
         for size in ("0", "5X", "", "-1", "2048T"):
             with self.subTest(size):

@@ -15,4 +15,7 @@ void checks_row(struct admin_call *call, const char *check, enum check_result re
 /* What stands in the way of guests' programs: admin/programs.c. */
 void checks_programs(struct admin_call *call);
 
+/* GPUs that have less memory than the VMs' quotas add up to: checks_memory.c. */
+void checks_memory(struct admin_call *call);
+
 #endif

@@ -81,13 +81,14 @@ vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health history migrate names notes null programs query \
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submissions remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms wake watch writer
+vgpud/lease := arbiter
 vgpud/link := access foreign peer port refuse session
 vgpud/programs := allowance channel harvest harvest_now held programs record share tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
-worker := budget bundle channel charge claims commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers main memory orders \
+worker := budget bundle channel charge claims commands cuda_driver exec exec_cpu exec_cuda gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles helpers lease main memory orders \
 	output program quota report role_describe role_program run_context run_copy run_memory run_module run_stream serve waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block csv field json output table text
@@ -100,7 +101,7 @@ guest/vgpu-run := file_transport job kernel kernel_cuda kernel_files kernel_opti
 
 src = $(foreach d,$(1),$(patsubst %,$d/%.c,$($d)))
 COMMON_SRC := $(call src,common common/wire common/cmd)
-VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/ledger vgpud/link \
+VGPUD_SRC := $(call src,vgpud vgpud/admin vgpud/conf vgpud/exec vgpud/files vgpud/lease vgpud/ledger vgpud/link \
 	vgpud/programs vgpud/request vgpud/sched vgpud/vm proc worker)
 VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
 # A program's own way to the GPU: what is in libcuda.so.1. It needs no libpci.

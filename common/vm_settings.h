@@ -51,7 +51,13 @@
 	  "let a VM have so many programs at the same time")                                    \
 	X(MEMORY, memory, SIZE, 0, UINT64_C(1) << 50, "none", NULL, "GPU memory", "", SET,      \
 	  SET_MEMORY, "set-memory", "<vm> <memory:word>",                                       \
-	  "bound the GPU memory of a VM's programs, all together")
+	  "bound the GPU memory of a VM's programs, all together")\
+	X(SHARE, share, NUMBER, 1, 10000, "100", NULL, "share of the GPU", "", SET, SET_SHARE,  \
+	  "set-share", "<vm> <share:number>",                                                   \
+	  "weigh a VM's programs against those of other VMs, at once")                          \
+	X(CAP, cap, PERCENT, 0, 100, "none", NULL, "of the GPU at most", "", SET, SET_CAP,      \
+	  "set-cap", "<vm> <cap:word>",                                                         \
+	  "let a VM's programs use so much of the GPU's time, at once")
 #endif
 
 #define VM_SETTING_TEXT_SIZE 128 /* bytes of a text's value, end included */

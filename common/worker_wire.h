@@ -69,13 +69,14 @@ struct worker_done {
 /*
  * A program's worker says hello as above once its GPU's context is ready: then it is a spare. BIND,
  * with the descriptors that enum program_fd tells, makes it a program's. Then the worker sends STATES,
- * until it ends. The broker answers MEMORY, which softgpu's workers alone send, with GRANT. The worker
- * ends when the broker closes the socket.
+ * until it ends. The broker answers MEMORY, which softgpu's workers alone send, with GRANT. LEASE says
+ * that the lease page (common/lease_page.h) has changed: it wakes a worker that sleeps. The worker ends
+ * when the broker closes the socket.
  *
  * The process that fills in the first pages of windows ("describe") says hello when it knows the GPU,
  * and answers each DESCRIBE, which comes with the descriptor of a window, with a STATE.
  */
-enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE, PROGRAM_GRANT };
+enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE, PROGRAM_GRANT, PROGRAM_LEASE };
 
 /* The descriptors that come with BIND, in this order; DESCRIBE has the window's alone. */
 enum program_fd {
@@ -84,6 +85,8 @@ enum program_fd {
 	PROGRAM_FD_CALL,
 	PROGRAM_FD_REPORT, /* a page, as common/report_page.h has it */
 	PROGRAM_FD_MEMORY, /* a page, as common/quota_page.h has it */
+	PROGRAM_FD_LEASE,  /* its lease page, and */
+	PROGRAM_FD_CLAIMS, /* what it answers, as common/lease_page.h has them */
 	PROGRAM_FD_NUM
 };
 
@@ -113,7 +116,13 @@ enum program_state_what {
 	PROGRAM_BOUND = 1, /* commands of the ring are run from now on */
 	PROGRAM_ENDED,	   /* why says why; the process ends */
 	PROGRAM_DESCRIBED, /* end NONE: the window's first pages are written */
-	PROGRAM_MEMORY	   /* memory_bytes is what it wants of softgpu's memory, in all */
+	PROGRAM_MEMORY,	   /* memory_bytes is what it wants of softgpu's memory, in all */
+
+	/* About the lease: the last two fields alone count. */
+	PROGRAM_WANTS,	  /* something is held back */
+	PROGRAM_RETURNED, /* nothing is to be done, and others want it */
+	PROGRAM_ACKED,	  /* asked back: nothing is submitted any more */
+	PROGRAM_DRAINED	  /* asked back: nothing is in flight any more */
 };
 
 /* A claim: shown, never believed. */
@@ -128,6 +137,8 @@ struct program_state {
 	uint32_t
 		memory_question; /* MEMORY: a number that GRANT bears; 0: it gives back, without GRANT */
 	uint32_t unused;
+	uint64_t lease;	  /* its number */
+	uint64_t tail_ns; /* RETURNED: for so long nothing has been to be done */
 };
 
 #endif

@@ -122,6 +122,7 @@ static const char *const loop[] = {
 	"timerfd_settime",
 	"timerfd_gettime",
 	"signalfd4",
+	"memfd_create", /* pages that it shares with workers */
 	"eventfd2",
 	"pipe2",
 	"dup",

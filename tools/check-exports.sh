@@ -5,12 +5,11 @@
 # usage: tools/check-exports.sh [BUILD]    BUILD: the directory with the objects of `make all unit`, build
 # A name that only its own file uses should be static; one that nothing uses, or only a test, should go. The few that are
 # exported for tests on purpose stand in tools/exports.known; what libcuda.so.1 exports is in guest/libcuda/exports. A library's public header is for callers outside of this tree
-# as well: what it declares needs no caller in the product, but a test. So it is, for a while, with the rules of leases: vgpud does
-# not ask them yet.
+# as well: what it declares needs no caller in the product, but a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
-public=(softgpu/softgpu.h softgpu/softgpu_memory.h vgpud/sched/lease.h)
+public=(softgpu/softgpu.h softgpu/softgpu_memory.h)
 
 # An object whose source has gone stays until the next `make clean`.
 objects() {

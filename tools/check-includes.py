@@ -35,9 +35,11 @@ FOLDERS = {
     "vgpud/conf":       (4, "common common/wire common/cmd vgpud/sched vgpud/ledger vgpud/vm", "the configuration"),
     "vgpud/link":       (4, "common common/wire proc vgpud/vm", "the VMs' sockets and the frames on them"),
     "vgpud/exec":       (4, "common common/wire proc", "the worker processes, seen from the broker"),
+    "vgpud/lease":      (5, "common common/wire vgpud/sched", "the programs of a GPU and their leases"),
     "vgpud/request":    (5, "common common/wire vgpud/sched vgpud/ledger vgpud/vm vgpud/conf vgpud/link vgpud/exec",
                          "a request's way through the daemon"),
-    "vgpud/programs":   (6, "common common/wire proc vgpud/vm vgpud/conf vgpud/ledger vgpud/link vgpud/exec vgpud/request",
+    "vgpud/programs":   (6, "common common/wire proc vgpud/vm vgpud/conf vgpud/ledger vgpud/link vgpud/exec vgpud/request "
+                         "vgpud/sched vgpud/lease",
                          "the guests' programs: windows, channels, who may"),
     "vgpud/files":      (6, "common common/wire proc vgpud/vm vgpud/request", "the file transport"),
     "vgpud":            (7, "common common/wire common/cmd proc vgpud/*", "the daemon: sets its parts up and runs them"),
@@ -70,7 +72,7 @@ BOUND = {
     "ini.h":          ("vgpud/conf/*", "ask vgpud/conf"),
     "cuda*.h":        ("", "use common/cuda/cuda_abi.h: every line compiles without a toolkit"),
     "jansson.h":      ("vgpud/admin/* vgpuadm/*", "JSON is the administrator's side alone"),
-    "systemd/*":      ("vgpud/link/* vgpud/exec/* vgpud/request/* vgpud/programs/* vgpud/files/* vgpud/admin/* vgpud/aside* vgpud/daemon* vgpud/main.c",
+    "systemd/*":      ("vgpud/link/* vgpud/exec/* vgpud/request/* vgpud/programs/* vgpud/lease/* vgpud/files/* vgpud/admin/* vgpud/aside* vgpud/daemon* vgpud/main.c",
                        "events belong to servers and daemon: take what happened as a parameter"),
     "linux/ioctl.h":  ("common/wire/vgpu_ioctl.h", "include that one"),
 }

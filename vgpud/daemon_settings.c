@@ -96,6 +96,18 @@ static void apply_memory(struct daemon *daemon, struct vm *vm)
 	(void)vm;
 }
 
+static void apply_share(struct daemon *daemon, struct vm *vm)
+{
+	(void)daemon;
+	(void)vm;
+}
+
+static void apply_cap(struct daemon *daemon, struct vm *vm)
+{
+	(void)daemon;
+	(void)vm;
+}
+
 static void (*const apply[VM_SETTING_NUM])(struct daemon *daemon, struct vm *vm) = {
 #define APPLY(NAME, name, ...) [VM_SETTING_##NAME] = apply_##name,
 	VM_SETTING_TABLE(APPLY)

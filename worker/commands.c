@@ -176,6 +176,14 @@ int commands_run(struct program *program, const struct vgpu_command *command)
 	return 0;
 }
 
+void commands_refuse(struct program *program, const struct vgpu_command *command, CUresult result)
+{
+	const uint64_t values[7] = { 0 };
+
+	if (command->reply == VGPU_NO_REPLY || claim(program, command->reply))
+		answer(program, command, result, values);
+}
+
 void commands_run_job(struct program *program, const struct helpers_job *job)
 {
 	const struct vgpu_command *command = (const struct vgpu_command *)job->command;

@@ -4,6 +4,7 @@
 #ifndef VGPU_WORKER_COMMANDS_H
 #define VGPU_WORKER_COMMANDS_H
 
+#include "common/cuda/cuda_abi.h"
 #include "common/wire/vgpu_cmds.h"
 #include "worker/helpers.h"
 
@@ -14,6 +15,9 @@ struct program;
  * command: a private copy, with as many bytes as it says. Return: 0, -EPROTO it makes no sense.
  */
 int commands_run(struct program *program, const struct vgpu_command *command);
+
+/* For the issuing thread: answers a command that is not run. result: not CUDA_SUCCESS. */
+void commands_refuse(struct program *program, const struct vgpu_command *command, CUresult result);
 
 /* For a helper: runs a job and answers it. */
 void commands_run_job(struct program *program, const struct helpers_job *job);

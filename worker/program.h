@@ -13,6 +13,7 @@
 #include "worker/gpu.h"
 #include "worker/handles.h"
 #include "worker/helpers.h"
+#include "worker/lease_state.h"
 #include "worker/memory.h"
 #include "worker/output.h"
 #include "worker/quota.h"
@@ -39,6 +40,7 @@ struct program {
 	struct waits waits;   /* of the issuing thread */
 	struct report report; /* of the issuing thread, too */
 	struct quota quota;   /* charge.h */
+	struct lease lease;   /* of the issuing thread, too */
 	uint64_t poll_ns;
 
 	/*

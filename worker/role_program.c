@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "proc/confine.h"
@@ -14,8 +15,9 @@
 
 /*
  * Theory of operation. The process opens its GPU, closes itself in, says hello and waits: it is a spare.
- * With the order BIND it becomes one program's. The first thread then only waits for the broker to close
- * the socket, which ends the process at once; another one issues commands.
+ * With the order BIND it becomes one program's. The first thread then only passes the broker's word
+ * about the lease on, and waits for the broker to close the socket, which ends the process at once;
+ * another one issues commands.
  */
 
 static int socket_fd; /* to the broker */
@@ -41,6 +43,24 @@ static void __attribute__((noreturn)) end(enum vgpu_end why, CUresult result)
 	state.result = (int32_t)result;
 	orders_answer(socket_fd, &state);
 	die(1);
+}
+
+/* About the lease. The broker may be slow to read; without it there is nothing to go on for. */
+static void say(const struct program_state *message)
+{
+	if (!orders_answer(socket_fd, message))
+		die(0);
+}
+
+static void *map_page(int fd, int protection)
+{
+	void *page = mmap(NULL, LEASE_PAGE_BYTES, protection, MAP_SHARED, fd, 0);
+
+	close(fd);
+	if (page != MAP_FAILED)
+		return page;
+	snprintf(state.why, sizeof(state.why), "the lease page cannot be mapped");
+	end(VGPU_END_WORKER_NOT_STARTED, CUDA_SUCCESS);
 }
 
 static void *issue(void *argument)
@@ -87,6 +107,9 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 		.call = orders->fds[PROGRAM_FD_CALL],
 		.helper_num = HELPERS_MOST,
 		.poll_us = orders->order.poll_us,
+		.lease_page = map_page(orders->fds[PROGRAM_FD_LEASE], PROT_READ),
+		.lease_claims = map_page(orders->fds[PROGRAM_FD_CLAIMS], PROT_READ | PROT_WRITE),
+		.say = say,
 	};
 	struct window window;
 	enum vgpu_end why;
@@ -125,8 +148,10 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 int role_program(const char *spec)
 {
 	struct worker_hello hello = { .error = 0 };
+	const uint64_t one = 1;
 	struct orders orders;
 	struct gpu *gpu = NULL;
+	int kick;
 
 	socket_fd = orders_begin(spawn_name[SPAWN_PROGRAM]);
 	output_init(&output);
@@ -151,12 +176,15 @@ int role_program(const char *spec)
 		die(0);
 	if (orders.order.what != PROGRAM_BIND || orders.fd_num != ORDERS_FDS_MOST)
 		die(1);
+	kick = orders.fds[PROGRAM_FD_KICK];
 	bind_program(gpu, &orders);
-	/* The broker only answers what is asked of it, until it closes. */
 	while (orders_receive(socket_fd, &orders) == 1) {
+		orders_close_fds(&orders);
 		if (orders.order.what == PROGRAM_GRANT)
 			budget_answered(&budget, &orders.order);
-		orders_close_fds(&orders);
+		/* The lease page has changed: the issuing thread may sleep. */
+		if (orders.order.what == PROGRAM_LEASE)
+			(void)!write(kick, &one, sizeof(one));
 	}
 	die(0);
 }

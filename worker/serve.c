@@ -11,6 +11,7 @@
 #include "common/util.h"
 #include "worker/charge.h"
 #include "worker/commands.h"
+#include "worker/lease.h"
 #include "worker/waits.h"
 
 /* Waits are looked at even while commands never cease to come. */
@@ -52,6 +53,9 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 	handles_init(&program->handles);
 	memory_init(&program->memory, (uintptr_t)config->window->base, config->window->bytes);
 	channel_init(&program->channel, first_piece, config->kick, config->call);
+	if (lease_begin(&program->lease, config->lease_page, config->lease_claims, config->say) !=
+	    0)
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = program->gpu->ops->host_register(program->gpu, first_piece, VGPU_PIECE);
 	if (result != CUDA_SUCCESS)
 		return result;
@@ -67,6 +71,7 @@ void serve_end(struct program *program)
 
 	helpers_end(&program->helpers);
 	waits_end(program);
+	lease_finish(program);
 	for (uint64_t i = 0; i < program->window.bytes / VGPU_PIECE; i++)
 		if (memory->span_num[i] != 0)
 			program->gpu->ops->host_unregister(program->gpu,
@@ -83,33 +88,42 @@ void serve_end(struct program *program)
 int serve_turn(struct program *program)
 {
 	struct vgpu_command *command = (struct vgpu_command *)program->command;
-	int taken = channel_take(&program->channel, command);
+	int taken;
 
+	if (program->lease.first != NULL && lease_release(program, command))
+		return commands_run(program, command) == 0 ? 1 : -EPROTO;
+	if (lease_is_full(&program->lease))
+		return 0;
+	taken = channel_take(&program->channel, command);
 	if (taken < 0)
 		*command = (struct vgpu_command){ .op = 0 }; /* the last one is not to blame */
 	if (taken <= 0)
 		return taken;
+	if (!lease_admit(program, command))
+		return 1;
 	return commands_run(program, command) == 0 ? 1 : -EPROTO;
 }
 
 /* How long a worker sleeps that has given memory of a pool back, and may soon see it go. */
 #define POOLS_PAUSE_NS (5 * UTIL_NS_PER_MS)
 
-/* Sleeps until the program kicks, or an open wait has to be looked at. */
+/* Sleeps until the program or the broker kicks, or something has to be looked at. */
 static void sleep_until_kicked(struct program *program)
 {
 	struct pollfd kick = { .fd = program->channel.kick, .events = POLLIN };
-	uint64_t pause_ns = waits_pause_ns(&program->waits, util_now_ns());
+	uint64_t now_ns = util_now_ns(), pause_ns = waits_pause_ns(&program->waits, now_ns);
+	uint64_t lease_ns = lease_pause_ns(&program->lease, now_ns);
 	bool look_again = charge_look_at_pools(program);
 	struct timespec pause;
 
+	if (lease_ns < pause_ns)
+		pause_ns = lease_ns;
 	if (look_again && pause_ns > POOLS_PAUSE_NS)
 		pause_ns = POOLS_PAUSE_NS;
-	pause = (struct timespec){
-		.tv_sec = (time_t)(pause_ns / UTIL_NS_PER_S),
-		.tv_nsec = (long)(pause_ns % UTIL_NS_PER_S),
-	};
-	if (!channel_park(&program->channel))
+	pause.tv_sec = (time_t)(pause_ns / UTIL_NS_PER_S);
+	pause.tv_nsec = (long)(pause_ns % UTIL_NS_PER_S);
+	/* With too much held back the ring is not read on, whatever comes. */
+	if (!channel_park(&program->channel) && !lease_is_full(&program->lease))
 		return;
 	if (ppoll(&kick, 1, pause_ns == UINT64_MAX ? NULL : &pause, NULL) > 0)
 		channel_unpark(&program->channel);
@@ -133,6 +147,7 @@ enum vgpu_end serve_run(struct program *program)
 {
 	uint64_t busy_ns = util_now_ns(), looked_ns = 0, now_ns;
 	unsigned turns = 0;
+	bool had_any;
 	int taken;
 
 	while ((taken = serve_turn(program)) >= 0) {
@@ -141,10 +156,12 @@ enum vgpu_end serve_run(struct program *program)
 		now_ns = util_now_ns();
 		if (taken > 0 || turns > 0)
 			busy_ns = now_ns;
+		had_any = turns > 0;
 		if (taken == 0)
 			turns = 0;
 		look_at_waits(program, now_ns, &looked_ns);
 		report_look(&program->report, now_ns);
+		lease_look(program, now_ns, taken > 0 || had_any);
 		if (now_ns - busy_ns >= program->poll_ns && taken == 0)
 			sleep_until_kicked(program);
 		else if (taken == 0)

@@ -18,6 +18,10 @@ struct serve_config {
 	int kick, call;
 	uint32_t helper_num;
 	uint32_t poll_us; /* how long to look for commands before sleeping */
+	/* See lease_begin(). */
+	const struct lease_page *lease_page;
+	struct lease_claims *lease_claims;
+	void (*say)(const struct program_state *state);
 };
 
 /*
@@ -30,7 +34,7 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 void serve_end(struct program *program);
 
 /*
- * Takes the next command and runs it, or has it run.
+ * Takes the next command and runs it, has it run, or holds it back for want of a lease.
  * Return: 1; 0 there is none; -EPROTO it makes no sense, and the program ends.
  */
 int serve_turn(struct program *program);

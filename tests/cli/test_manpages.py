@@ -136,8 +136,17 @@ class Rules(unittest.TestCase):
         header = (paths.ROOT / "vgpud/sched/sched.h").read_text()
         rules = re.findall(r"^ \*\s+(\d)\. (.*?)[;.]$", header, re.M)
         self.assertEqual([int(number) for number, _ in rules], list(range(1, 9)))
-        page = re.findall(r"^ {5}(\d)\.\s+(.*?)[;.]$", "\n".join(rendered("vgpud.8")), re.M)
+        text, _, _ = "\n".join(rendered("vgpud.8")).partition("\nLEASES\n")
+        page = re.findall(r"^ {5}(\d)\.\s+(.*?)[;.]$", text, re.M)
         self.assertEqual(page, [(number, rule.replace("aging_ns", "aging_ms")) for number, rule in rules])
+
+    def test_the_rules_of_leases_are_those_of_the_code(self):
+        """By their numbers, and by the words that they begin with."""
+        header = (paths.ROOT / "vgpud/sched/lease.h").read_text()
+        header = header.replace("a member", "a program").replace("turn_ns", "lease_ms")
+        _, _, text = "\n".join(rendered("vgpud.8")).partition("\nLEASES\n")
+        page = re.findall(r"^ {5}(\d)\.\s+((?:\S+ ){4})", text, re.M)
+        self.assertEqual(page, re.findall(r"^ \*\s+(\d)\. ((?:\S+ ){4})", header, re.M)[:7])
 
 
 class Pages(unittest.TestCase):

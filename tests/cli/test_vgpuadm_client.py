@@ -246,7 +246,7 @@ class Completion(unittest.TestCase):
 
     def test_commands(self):
         self.assertEqual(self.candidates("set-"), ["set-pool", "set-priority", "set-owner", "set-programs", "set-max-programs",
-                                                   "set-memory", "set-limit"])
+                                                   "set-memory", "set-share", "set-cap", "set-limit"])
         self.assertEqual(self.candidates("--js"), ["--json"])
         self.assertIn("list", self.candidates(""))
 

@@ -45,7 +45,8 @@ CHECK = {"check": "ledger", "result": "ok", "text": "fine", "remedy": None}
 
 PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "state": "running", "executor": "cpu",
            "age_ns": 65_000_000_000, "since_unix_ns": NOW_NS, "worker_pid": 812, "peer_pid": None, "peer_uid": None,
-           "refused": 2, "end": None, "channel": 0}
+           "refused": 2, "end": None, "channel": 0, "gpu_time_ns": 1_500_000_000, "waited_ns": 20_000_000, "turns": 3,
+           "lease": "holds"}
 
 USED = {"group": "vm3", "programs": 2, "program_time_ns": 65_000_000_000, "requests": 7, "errors": 0, "gpu_time_ns": 5000,
         "programs_gpu_time_ns": None, "memory_byte_h": None, "submissions": None, "launches": 9, "copy_bytes": 4096,
@@ -66,6 +67,8 @@ ANSWERS = {
     "usage": lambda _: ([USED], WINDOW), "programs": [PROGRAM], "kill_program": [PROGRAM],
     "drain_gpu": [{"gpu": "0", "draining": True, "programs": 2, "changed": True}],
     "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
+    "set_share": [{**CHANGE, "what": "share", "old": "100", "new": "300"}],
+    "set_cap": [{**CHANGE, "what": "cap", "old": "none", "new": "30%"}],
     "set_max_programs": [{**CHANGE, "what": "max-programs", "old": "16", "new": "4"}],
     "set_memory": [{**CHANGE, "what": "memory", "old": "none", "new": "4G", "over_bytes": 0}],
     "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6}], BLAMED)
@@ -79,7 +82,8 @@ COMMANDS = {
     "status": (), "list": (), "show": ("vm2",), "pools": (), "queue": (), "add-vm": ("vm9",), "remove-vm": ("vm9",),
     "set-priority": ("vm3", "high"), "set-pool": ("vm3", "A"), "set-owner": ("vm3", "root"),
     "set-limit": ("vm3", "200/s", "--burst", "20"), "pause": ("vm3",), "resume": ("vm3",), "drain": (),
-    "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "set-memory": ("vm3", "4G"), "programs": (), "kill-program": ("7",),
+    "set-programs": ("vm3", "on"), "set-max-programs": ("vm3", "4"), "set-memory": ("vm3", "4G"),
+    "set-share": ("vm3", "300"), "set-cap": ("vm3", "30%"), "programs": (), "kill-program": ("7",),
     "drain-gpu": ("0",),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
     "usage": ("--since", "30d", "--by", "vm"),

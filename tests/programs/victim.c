@@ -94,6 +94,22 @@ static void work(void)
 	}
 }
 
+/*
+ * Kernels without end, of some 20 us each. It never waits, so hundreds of them are in flight or held
+ * back, and the GPU has work even while this process gets no processor.
+ */
+static void flood(void)
+{
+	unsigned long long ns = 20000;
+	CUfunction delay;
+
+	begin();
+	delay = kernel("delay");
+	tell("working");
+	for (;;)
+		CHECK(cuLaunchKernel(delay, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &ns }, NULL));
+}
+
 /* A kernel that never ends, and a wait for it. */
 static void spin(void)
 {
@@ -129,11 +145,13 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "work") == 0)
 		work();
+	else if (argc == 2 && strcmp(argv[1], "flood") == 0)
+		flood();
 	else if (argc == 2 && strcmp(argv[1], "spin") == 0)
 		spin();
 	else if (argc == 2 && strcmp(argv[1], "wait") == 0)
 		wait_for_lines();
 	else
-		fputs("usage: victim work|spin|wait\n", stderr);
+		fputs("usage: victim work|flood|spin|wait\n", stderr);
 	return argc == 2 ? 0 : 2;
 }

@@ -43,6 +43,7 @@ static void add_figures(json_t *row, const struct channel *channel)
 
 	if (channel->record.id != 0)
 		figures = channel->record;
+	figures.billed_ns = channel->lease.member.billed_ns;
 	if (is_known && channel->record.id != 0)
 		held_record(channel->report, util_now_ns(), &figures);
 	if (is_known)
@@ -60,6 +61,16 @@ static void add_figures(json_t *row, const struct channel *channel)
 		admin_string(harvest.refused_names[0] != '\0' ? harvest.refused_names : NULL));
 }
 
+/* Return: how long it has waited for its GPU, for whatever reason. */
+static uint64_t waited_ns(const struct channel *channel)
+{
+	uint64_t sum_ns = 0;
+
+	for (int why = 0; why < LEASE_WHY_NUM; why++)
+		sum_ns += channel->lease.member.waited_ns[why];
+	return sum_ns;
+}
+
 /* What a program says of itself (name, pid) was made printable when its worker sent it. */
 static json_t *program_row(const struct daemon *daemon, const struct channel *channel)
 {
@@ -68,7 +79,7 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 	bool paused = channel->vm != NULL && channel->vm->settings.paused;
 
 	return json_pack(
-		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:b}",
+		"{s:I, s:s, s:I, s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:b, s:I, s:I, s:o}",
 		"id", (json_int_t)channel->id, "vm", channel->vm_name, "vm_id",
 		(json_int_t)channel->vm_id, "name",
 		admin_string(channel->name[0] != '\0' ? channel->name : NULL), "pid",
@@ -80,7 +91,9 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
 		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
 		"channel", (int)channel->number, "stopped", channel_is_stopped(channel), "paused",
-		paused);
+		paused, "waited_ns", (json_int_t)waited_ns(channel), "turns",
+		(json_int_t)channel->lease.member.grants, "lease",
+		admin_string(arbiter_state(&channel->lease)));
 }
 
 void admin_programs(struct admin_call *call)
@@ -95,6 +108,7 @@ void admin_programs(struct admin_call *call)
 	}
 	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
 		return;
+	programs_count(programs);
 	while ((channel = programs_next(programs, channel)) != NULL) {
 		json_t *row;
 

@@ -41,6 +41,11 @@ struct conf_pool {
 struct conf_gpu {
 	bool named;	 /* it is 0 or cpu, or the file has a section of it */
 	unsigned spares; /* workers that are ready for programs */
+	/* Of its leases: vgpud/sched/lease.h has the rules. */
+	unsigned lease_ms;
+	unsigned yield_ms;
+	unsigned idle_us;
+	unsigned max_kernel_s; /* 0: none */
 };
 
 /* A VM from the command line. */

@@ -103,6 +103,16 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 
 	GPU("spares", spares, "1", LIVE,
 	    "workers that are kept ready for programs, where a VM may have some", NUMBER(0, 16)),
+	GPU("lease_ms", lease_ms, "5", LIVE,
+	    "how long a program's turn lasts when others want the GPU", NUMBER(1, 1000)),
+	GPU("yield_ms", yield_ms, "10", LIVE,
+	    "how long others wait for what a program has in flight at its turn's end",
+	    NUMBER(1, 10000)),
+	GPU("idle_us", idle_us, "50", LIVE,
+	    "a program with nothing to do for so long gives its turn away", NUMBER(1, 10000)),
+	GPU("max_kernel_s", max_kernel_s, "0", LIVE,
+	    "a program whose work goes on for so long after its turn ends with GPU_HUNG; 0: never",
+	    NUMBER(0, DAY_MS / 1000)),
 
 	SETTING("ledger", "mode", ledger_lossy, "strict", RESTART,
 		"when the disk is full: strict refuses requests, lossy runs them unrecorded",

@@ -74,6 +74,15 @@ static void lose(struct program *program, enum vgpu_end why, int32_t result)
 	end_worker(program);
 }
 
+void program_wake(struct program *program)
+{
+	const struct program_order order = { .what = PROGRAM_LEASE };
+
+	/* A worker whose socket is full has not read the last one: it will look at the page then. */
+	if (program->phase == PROGRAM_RUNNING)
+		process_send(program->process, &order, sizeof(order), NULL, 0);
+}
+
 void program_end(struct program *program)
 {
 	if (program->phase != PROGRAM_ENDING)
@@ -138,6 +147,9 @@ static void take_state(struct program *program, struct program_state *state)
 		program->config.handler->bound(program->config.arg, state);
 	} else if (state->what == PROGRAM_MEMORY && program->phase == PROGRAM_RUNNING) {
 		answer_memory(program, state);
+	} else if (state->what >= PROGRAM_WANTS && state->what <= PROGRAM_DRAINED &&
+		   program->phase == PROGRAM_RUNNING) {
+		program->config.handler->lease(program->config.arg, state);
 	} else if (state->what == PROGRAM_ENDED) {
 		if (state->why[0] != '\0')
 			complain("worker %d of a program ended: %s", program->process->pid,

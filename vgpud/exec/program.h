@@ -29,6 +29,8 @@ struct program;
 struct program_handler {
 	/* The worker runs the program's commands from now on. claim: what the program says of itself. */
 	void (*bound)(void *arg, const struct program_state *claim);
+	/* What the worker says about its lease: a claim. */
+	void (*lease)(void *arg, const struct program_state *state);
 	/* The worker has ended or was killed, and has not been reaped. why: never NONE. */
 	void (*ending)(void *arg, enum vgpu_end why, int32_t result);
 	/*
@@ -57,6 +59,9 @@ struct program_config {
  * Return: 0, or -errno: no worker could be started, and no handler is called.
  */
 int program_start(struct program **out, const struct program_config *config);
+
+/* Wakes its worker, which looks at its lease page then. */
+void program_wake(struct program *program);
 
 /* Kills its worker; ending() is not called. Does nothing to one that is ending already. */
 void program_end(struct program *program);

@@ -72,6 +72,7 @@ static void free_channel(struct channel *channel)
 
 	close_fds(channel);
 	harvest_forget(channel);
+	arbiter_leave(&channel->lease);
 	if (programs->closing)
 		record_leave(channel);
 	else
@@ -102,6 +103,7 @@ static void end_channel(struct channel *channel, enum vgpu_channel_state state, 
 	channel->end = why;
 	close_fds(channel);
 	share_ends(channel);
+	arbiter_end(&channel->lease);
 	tell_peer(channel, state, why);
 	programs_tell_end(channel);
 	if (program != NULL)
@@ -117,6 +119,7 @@ static void on_bound(void *arg, const struct program_state *claim)
 	struct channel *channel = arg;
 
 	close_fds(channel);
+	arbiter_close_fds(&channel->lease);
 	channel->state = VGPU_CHANNEL_OPEN;
 	channel->pid = claim->pid;
 	memcpy(channel->name, claim->name, sizeof(channel->name));
@@ -137,6 +140,7 @@ static void on_ending(void *arg, enum vgpu_end why, int32_t result)
 	channel->end = why;
 	close_fds(channel);
 	share_ends(channel);
+	arbiter_end(&channel->lease);
 	tell_peer(channel, VGPU_CHANNEL_LOST, why);
 	programs_tell_end(channel);
 }
@@ -154,12 +158,51 @@ static void on_reaped(void *arg)
 	finish(channel);
 }
 
+static void on_lease(void *arg, const struct program_state *state)
+{
+	struct channel *channel = arg;
+
+	arbiter_hear(&channel->lease, state);
+}
+
 static const struct program_handler program_handler = {
 	.bound = on_bound,
+	.lease = on_lease,
 	.ending = on_ending,
 	.memory = on_memory,
 	.reaped = on_reaped,
 };
+
+/* --- its lease --- */
+
+static void on_wake(void *arg)
+{
+	struct channel *channel = arg;
+
+	if (channel->program != NULL)
+		program_wake(channel->program);
+}
+
+static void on_must_end(void *arg, enum vgpu_end why)
+{
+	programs_end(arg, why);
+}
+
+static const struct arbiter_handler arbiter_handler = {
+	.wake = on_wake,
+	.end = on_must_end,
+};
+
+static int join_arbiter(struct channel *channel, struct arbiter *arbiter)
+{
+	struct lease_vm_settings settings = programs_lease_settings(channel->vm);
+	int err = arbiter_join(arbiter, &channel->lease, channel->vm_id, &settings,
+			       &arbiter_handler, channel);
+
+	if (err == 0)
+		arbiter_stop(&channel->lease, channel_is_stopped(channel));
+	return err;
+}
 
 /* --- its opening --- */
 
@@ -195,8 +238,12 @@ void channel_try_start(struct channel *channel)
 	config.order.generation = tenant->frame.generation;
 	memcpy(channel->executor, tenant->gear->executor, sizeof(channel->executor));
 	err = channel->report < 0 ? channel->report : share_begin(channel);
+	if (err == 0)
+		err = join_arbiter(channel, tenant->gear->arbiter);
 	if (err == 0) {
 		config.fds[PROGRAM_FD_MEMORY] = allowance_fd(channel->allowance);
+		config.fds[PROGRAM_FD_LEASE] = channel->lease.fds[0];
+		config.fds[PROGRAM_FD_CLAIMS] = channel->lease.fds[1];
 		config.order.memory_slot = channel->slot;
 		err = program_start(&channel->program, &config);
 	}

@@ -32,14 +32,51 @@ static void follow_gpu(struct gear *gear, const struct conf *conf)
 	};
 }
 
+/*
+ * How long a worker may take to acknowledge. On a GPU it looks at its page between two commands. Where
+ * kernels run on the processor they take it from the worker, too.
+ */
+#define ACK_NS (20 * UTIL_NS_PER_MS)
+#define ACK_CPU_NS (1 * UTIL_NS_PER_S)
+#define ACK_REPEAT_NS (60 * UTIL_NS_PER_S)
+
+static struct lease_settings lease_settings_of(const struct conf *conf, const struct gear *gear)
+{
+	const struct conf_gpu *gpu = &conf->gpu[gear->gpu];
+
+	return (struct lease_settings){
+		.turn_ns = gpu->lease_ms * UTIL_NS_PER_MS,
+		.idle_ns = gpu->idle_us * UTIL_NS_PER_US,
+		.yield_ns = gpu->yield_ms * UTIL_NS_PER_MS,
+		.ack_ns = gear->gpu == CONF_GPU_CPU ? ACK_CPU_NS : ACK_NS,
+		.repeat_ns = ACK_REPEAT_NS,
+		.kernel_ns = gpu->max_kernel_s * UTIL_NS_PER_S,
+		.aging_ns = conf->aging_ms * UTIL_NS_PER_MS,
+	};
+}
+
+struct lease_vm_settings programs_lease_settings(const struct vm *vm)
+{
+	return (struct lease_vm_settings){
+		.priority = (uint8_t)vm->settings.priority,
+		.paused = vm->settings.paused,
+		.share = (uint32_t)vm->settings.share,
+		.cap_percent = (uint32_t)vm->settings.cap,
+	};
+}
+
 static void follow_conf(struct programs *programs)
 {
 	const struct conf *conf = programs->broker->conf;
+	struct lease_settings settings;
 	uint64_t start_ns = conf->start_deadline_ms * UTIL_NS_PER_MS;
 	struct gear *gear;
 
-	SLIST_FOREACH(gear, &programs->gears, link)
+	SLIST_FOREACH(gear, &programs->gears, link) {
 		follow_gpu(gear, conf);
+		settings = lease_settings_of(conf, gear);
+		arbiter_set(gear->arbiter, &settings);
+	}
 	programs->describe_settings = (struct describe_settings){
 		.start_deadline_ns = start_ns,
 		.deadline_ns = DESCRIBE_DEADLINE_NS,
@@ -63,6 +100,7 @@ static void free_gear(struct gear *gear)
 {
 	spares_free(gear->spares);
 	describe_free(gear->describe);
+	arbiter_free(gear->arbiter);
 	free(gear);
 }
 
@@ -79,6 +117,7 @@ static struct gear *find_gear(const struct programs *programs, const char *execu
 static struct gear *get_gear(struct programs *programs, const char *executor)
 {
 	struct gear *gear = find_gear(programs, executor);
+	struct lease_settings leases;
 	char argument[SPARES_ARGUMENT_SIZE];
 
 	if (gear != NULL)
@@ -90,7 +129,9 @@ static struct gear *get_gear(struct programs *programs, const char *executor)
 	gear->gpu = (unsigned)conf_gpu_index(executor);
 	follow_gpu(gear, programs->broker->conf);
 	make_argument(programs->broker->conf, executor, argument, sizeof(argument));
-	if (spares_new(&gear->spares, programs->broker->event, argument, &gear->spares_settings) !=
+	leases = lease_settings_of(programs->broker->conf, gear);
+	if (arbiter_new(&gear->arbiter, programs->broker->event, &leases) != 0 ||
+	    spares_new(&gear->spares, programs->broker->event, argument, &gear->spares_settings) !=
 		    0 ||
 	    describe_new(&gear->describe, programs->broker->event, argument,
 			 &programs->describe_settings) != 0) {
@@ -326,9 +367,13 @@ static bool may_stay(const struct programs *programs, const struct vm *vm)
 
 void programs_vm_changed(struct programs *programs, struct vm *vm)
 {
+	struct lease_vm_settings leases = programs_lease_settings(vm);
 	struct channel *channel, *next;
+	struct gear *gear;
 
 	share_follow(vm);
+	SLIST_FOREACH(gear, &programs->gears, link)
+		arbiter_set_vm(gear->arbiter, vm->id, &leases);
 	for (channel = TAILQ_FIRST(&programs->channels); channel != NULL; channel = next) {
 		next = TAILQ_NEXT(channel, link);
 		if (channel->vm != vm)
@@ -404,6 +449,14 @@ void programs_vm_removed(struct programs *programs, struct vm *vm)
 }
 
 /* --- figures --- */
+
+void programs_count(const struct programs *programs)
+{
+	const struct gear *gear;
+
+	SLIST_FOREACH(gear, &programs->gears, link)
+		arbiter_count(gear->arbiter);
+}
 
 struct channel *programs_next(const struct programs *programs, const struct channel *channel)
 {

@@ -13,6 +13,7 @@
 #include "common/vm_name.h"
 #include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_proto.h"
+#include "vgpud/lease/arbiter.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
@@ -60,6 +61,7 @@ struct channel {
 	struct allowance *allowance;  /* its VM's, of memory, while it has a slot there */
 	unsigned slot;
 	uint64_t granted_bytes; /* of softgpu's memory */
+	struct arbiter_program lease; /* of its GPU; member.billed_ns is its GPU time */
 };
 
 /* Called from the loop. */
@@ -117,6 +119,9 @@ bool programs_unconfined(const struct programs *programs);
 
 /* Return: whether its VM is paused or stopped, as the device says; false: it runs, or has gone. */
 bool channel_is_stopped(const struct channel *channel);
+
+/* Counts the GPUs' time until now: see channel->lease.member. */
+void programs_count(const struct programs *programs);
 
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);

@@ -22,6 +22,7 @@ struct gear {
 	struct spares_settings spares_settings;
 	struct spares *spares;
 	struct describe *describe;
+	struct arbiter *arbiter;
 };
 
 struct programs {
@@ -77,6 +78,9 @@ struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum 
 
 /* Return: why the VM may open no channel now, whatever its window; NONE: it may. */
 enum vgpu_end programs_judge(const struct programs *programs, const struct vm *vm);
+
+/* What a VM's settings mean for its leases. */
+struct lease_vm_settings programs_lease_settings(const struct vm *vm);
 
 /*
  * Records that a program began, and notes it in log and audit trail.

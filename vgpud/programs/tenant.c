@@ -253,8 +253,16 @@ static void on_channel_close(void *arg, struct port_peer *peer, uint32_t number)
 
 static void on_runstate(void *arg, struct port_peer *peer)
 {
+	struct tenant *tenant = peer->tenant;
+	struct channel *channel, *next;
+
 	(void)arg;
-	(void)peer; /* kept in the peer: no lease depends on it yet */
+	if (tenant == NULL)
+		return;
+	for (channel = TAILQ_FIRST(&tenant->channels); channel != NULL; channel = next) {
+		next = TAILQ_NEXT(channel, of_tenant);
+		arbiter_stop(&channel->lease, peer->stopped);
+	}
 }
 
 void tenant_free(struct tenant *tenant)

@@ -280,6 +280,11 @@ static struct lease_member *best(const struct lease *lease, bool frozen, uint64_
 	return first;
 }
 
+bool lease_is_contended(const struct lease *lease, uint64_t now_ns)
+{
+	return best(lease, true, now_ns) != NULL;
+}
+
 /* --- decisions --- */
 
 /* Rule 7. Return: how a member that was told to stop fails to, from when on; LEASE_NEVER: it does not. */
@@ -406,6 +411,7 @@ static bool decide_grant(struct lease *lease, uint64_t now_ns, struct lease_deci
 	}
 	release(lease, member);
 	member->wants = false;
+	member->grants++;
 	member->lift = (uint8_t)lease_earlier(lift_of(lease, member, now_ns), PRIORITY_MOST);
 	member->state = LEASE_HOLDS;
 	member->number = member->vm->number = ++lease->number;

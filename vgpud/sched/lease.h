@@ -150,6 +150,7 @@ struct lease_member {
 	uint64_t alone_ns;	 /* part of that while nobody else could have had the lease */
 	uint64_t billed_ns;
 	uint64_t waited_ns[LEASE_WHY_NUM];
+	uint64_t grants;
 };
 
 struct lease {
@@ -230,6 +231,12 @@ struct lease_decision {
 	struct lease_member *member;
 	uint64_t number; /* of the grant */
 };
+
+/* Return: why the member waits now, as things stand; LEASE_WHY_NUM: it does not. */
+enum lease_why lease_why_now(const struct lease *lease, const struct lease_member *member);
+
+/* Return: whether somebody waits who could have the lease now. */
+bool lease_is_contended(const struct lease *lease, uint64_t now_ns);
 
 /*
  * Decides what is to be done now. Call it after each of the functions above and at lease_next_ns(),

@@ -165,6 +165,16 @@ static enum lease_why why_behind(const struct lease *lease, const struct lease_m
 									     : LEASE_WHY_SHARE;
 }
 
+enum lease_why lease_why_now(const struct lease *lease, const struct lease_member *member)
+{
+	if (member->state != LEASE_WAITS)
+		return LEASE_WHY_NUM;
+	if (lease_is_stopped(member))
+		return LEASE_WHY_PAUSED;
+	return lease_ready_ns(member, lease->at_ns) > lease->at_ns ? LEASE_WHY_CAP
+								   : why_behind(lease, member);
+}
+
 static void add_wait(struct lease_member *member, enum lease_why why, uint64_t ns)
 {
 	member->waited_ns[why] += ns;

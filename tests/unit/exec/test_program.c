@@ -85,6 +85,8 @@ static void open_guest(struct guest *guest, const char *how)
 	guest->fds[PROGRAM_FD_CALL] = eventfd(0, EFD_CLOEXEC);
 	guest->fds[PROGRAM_FD_REPORT] = memfd_create("report", MFD_CLOEXEC);
 	guest->fds[PROGRAM_FD_MEMORY] = memfd_create("memory", MFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_LEASE] = memfd_create("lease page", MFD_CLOEXEC);
+	guest->fds[PROGRAM_FD_CLAIMS] = memfd_create("claims", MFD_CLOEXEC);
 }
 
 static void close_guest(struct guest *guest)

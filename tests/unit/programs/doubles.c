@@ -17,6 +17,7 @@
 #include "proc/spawn.h"
 #include "vgpud/exec/describe.h"
 #include "vgpud/exec/executors.h"
+#include "vgpud/lease/arbiter.h"
 
 struct doubles doubles;
 
@@ -103,6 +104,11 @@ void worker_is_reaped(struct program *worker)
 	worker->in_use = false;
 	doubles.reaped++;
 	config.handler->reaped(config.arg);
+}
+
+void program_wake(struct program *program)
+{
+	assert_true(program->in_use && !program->ended);
 }
 
 void program_end(struct program *program)
@@ -331,4 +337,76 @@ bool descriptors_left(int like, unsigned kept)
 	assert_true(like >= 0);
 	assert_int_equal(kept, DESCRIPTORS_OF_HOST);
 	return !doubles.descriptors_short;
+}
+
+/* --- leases: lease/arbiter.h; no program waits for one here --- */
+
+int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settings *settings)
+{
+	(void)event;
+	(void)settings;
+	*out = NULL;
+	return 0;
+}
+
+void arbiter_free(struct arbiter *arbiter)
+{
+	(void)arbiter;
+}
+
+void arbiter_set(struct arbiter *arbiter, const struct lease_settings *settings)
+{
+	(void)arbiter;
+	(void)settings;
+}
+
+void arbiter_set_vm(struct arbiter *arbiter, uint32_t vm_id,
+		    const struct lease_vm_settings *settings)
+{
+	(void)arbiter;
+	(void)vm_id;
+	(void)settings;
+}
+
+int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint32_t vm_id,
+		 const struct lease_vm_settings *settings, const struct arbiter_handler *handler,
+		 void *arg)
+{
+	(void)arbiter;
+	(void)vm_id;
+	assert_in_range(settings->share, 1, LEASE_SHARE_MOST);
+	*program = (struct arbiter_program){ .fds = { -1, -1 }, .handler = handler, .arg = arg };
+	return 0;
+}
+
+void arbiter_close_fds(struct arbiter_program *program)
+{
+	(void)program;
+}
+
+void arbiter_hear(struct arbiter_program *program, const struct program_state *state)
+{
+	(void)program;
+	(void)state;
+}
+
+void arbiter_stop(struct arbiter_program *program, bool stopped)
+{
+	(void)program;
+	(void)stopped;
+}
+
+void arbiter_end(struct arbiter_program *program)
+{
+	(void)program;
+}
+
+void arbiter_leave(struct arbiter_program *program)
+{
+	(void)program;
+}
+
+void arbiter_count(struct arbiter *arbiter)
+{
+	(void)arbiter;
 }

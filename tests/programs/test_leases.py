@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_leases.py - who uses the GPU: by counts and orders, on softgpu
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib import paths, process, tap  # noqa: E402
+from lib.tenant import Tenant  # noqa: E402
+from programcase import ProgramCase  # noqa: E402
+
+MS = 1_000_000
+
+
+class Leases(ProgramCase):
+    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 2\n"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other = Tenant(cls.vgpud, cls.admin, name="t2")
+
+    def setUp(self):
+        self.victims = []
+
+    def tearDown(self):
+        for child in self.victims:
+            child.kill()
+            child.communicate()
+        self.tenant.wait_none()
+        self.other.wait_none()
+        for vm in ("t1", "t2"):
+            self.admin.row("set-priority", vm=vm, priority="medium")
+            self.admin.row("set-share", vm=vm, share="100")
+            self.admin.row("set-cap", vm=vm, cap="none")
+            self.admin.row("resume", vm=vm)
+
+    def victim(self, tenant, what="work"):
+        child = tenant.spawn(paths.test_program("programs/victim"), what)
+        self.victims.append(child)
+        self.assertEqual(child.stdout.readline(), "working\n")
+        return child
+
+    def row(self, tenant):
+        [row] = tenant.programs()
+        return row
+
+    def wait_for(self, text, condition):
+        process.wait_until(condition, text, timeout_s=60)
+
+    def test_a_lone_program_keeps_its_lease(self):
+        self.victim(self.tenant)
+        before = self.row(self.tenant)
+        self.wait_for("100 ms of GPU time", lambda: self.row(self.tenant)["gpu_time_ns"] > before["gpu_time_ns"] + 100 * MS)
+        row = self.row(self.tenant)
+        self.assertEqual(row["turns"], 1)
+        self.assertLessEqual(row["gpu_time_ns"], row["age_ns"])
+
+    def test_two_floods_take_turns(self):
+        self.victim(self.tenant)
+        self.victim(self.other)
+        self.wait_for("five turns of each",
+                      lambda: all(self.row(tenant)["turns"] > 5 for tenant in (self.tenant, self.other)))
+        # While each wants the GPU, the other waits: both have.
+        for tenant in (self.tenant, self.other):
+            self.assertGreater(self.row(tenant)["waited_ns"], 0)
+
+    def test_a_share_counts(self):
+        # Floods: one that rests between two waits gives its turn away, whatever its share.
+        self.admin.row("set-share", vm="t2", share="1000")
+        self.victim(self.tenant, "flood")
+        self.victim(self.other, "flood")
+        start = [self.row(tenant)["gpu_time_ns"] for tenant in (self.tenant, self.other)]
+        self.wait_for("a second of GPU time", lambda: self.row(self.other)["gpu_time_ns"] - start[1] > 1000 * MS)
+        used = [self.row(tenant)["gpu_time_ns"] - before for tenant, before in zip((self.tenant, self.other), start)]
+        self.assertGreater(used[1], 2 * used[0])
+
+    def test_a_paused_vm_gets_no_turn(self):
+        self.victim(self.tenant)
+        self.admin.row("pause", vm="t1")
+        self.wait_for("the lease to be taken back", lambda: self.row(self.tenant)["lease"] == "paused")
+        turns = self.row(self.tenant)["turns"]
+        self.victim(self.other)  # and another one runs meanwhile
+        self.assertEqual(self.row(self.tenant)["turns"], turns)
+        self.admin.row("resume", vm="t1")
+        self.wait_for("another turn", lambda: self.row(self.tenant)["turns"] > turns)
+
+    def test_a_cap_holds_though_nobody_else_wants(self):
+        self.victim(self.tenant)
+        self.admin.row("set-cap", vm="t1", cap="30%")
+        turns = self.row(self.tenant)["turns"]
+        self.wait_for("it to wait for its cap", lambda: self.row(self.tenant)["lease"] == "cap")
+        self.wait_for("two turns", lambda: self.row(self.tenant)["turns"] >= turns + 2)
+        self.admin.row("set-cap", vm="t1", cap="none")
+        self.wait_for("the lease", lambda: self.row(self.tenant)["lease"] in ("holds", "rests"))
+
+    def test_a_higher_one_goes_first(self):
+        self.victim(self.tenant)
+        self.admin.row("set-priority", vm="t2", priority="high")
+        self.admin.row("set-priority", vm="t1", priority="low")
+        self.victim(self.other)  # it comes to its first round's end beside the flood
+        self.wait_for("a low one that waits for it", lambda: self.row(self.tenant)["lease"] == "priority")
+
+    def test_an_endless_kernel_does_not_stop_others(self):
+        self.victim(self.tenant, "spin")
+        self.victim(self.other)
+        self.wait_for("turns of the other one", lambda: self.row(self.other)["turns"] >= 1)
+        self.assertEqual(self.row(self.tenant)["lease"], "yields")
+
+    def test_all_examples_beside_a_flood(self):
+        self.victim(self.other)
+        for name in ("vector_add", "matmul", "reduction", "saxpy", "threads", "print"):
+            with self.subTest(name):
+                self.right(paths.need(paths.BIN_DIR.parent / "examples" / name, "examples"))
+
+
+class Endless(ProgramCase):
+    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nmax_kernel_s = 1\n"
+
+    def test_a_kernel_without_end_ends_its_program(self):
+        child = self.tenant.spawn(paths.test_program("programs/victim"), "spin")
+        ended = self.tenant.wait(child, timeout_s=60)
+        self.assertIn("working", ended.out)
+        self.assertIn("CUDA_ERROR", ended.out)
+        self.assertNotEqual(ended.rc, 0)
+
+
+if __name__ == "__main__":
+    tap.main()

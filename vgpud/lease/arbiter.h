@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* arbiter.h - gives the programs of one GPU their leases */
+
+#ifndef VGPUD_LEASE_ARBITER_H
+#define VGPUD_LEASE_ARBITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/lease_page.h"
+#include "common/wire/vgpu_ends.h"
+#include "common/worker_wire.h"
+#include "vgpud/sched/lease.h"
+
+/*
+ * vgpud/sched/lease.h has the rules, common/lease_page.h what broker and worker share. All functions
+ * are called from the loop.
+ */
+struct arbiter;
+struct arbiter_vm;
+
+/* All are required; they may be called within any function of the arbiter, but for leave(). */
+struct arbiter_handler {
+	/* What the worker's page says has changed, and it may sleep. */
+	void (*wake)(void *arg);
+	/* It does not keep the rules: its process has to end. */
+	void (*end)(void *arg, enum vgpu_end why);
+};
+
+/* A program at its GPU; its owner embeds it. Only arbiter.c writes the fields. */
+struct arbiter_program {
+	struct lease_member member;
+	struct arbiter *arbiter; /* NULL: it is at none */
+	struct arbiter_vm *vm;
+	struct lease_page *page;
+	const volatile struct lease_claims *claims; /* the worker's: never believed */
+	int fds[2];	   /* of page and claims, for the worker; -1: given away */
+	uint64_t idle_ns;  /* of its claims, as far as it has been counted */
+	uint32_t words;	   /* that its worker may still say without a lease in between */
+	enum vgpu_end end; /* why it has to end; NONE: it has not */
+	const struct arbiter_handler *handler;
+	void *arg;
+};
+
+/* Return: 0 or -errno. */
+int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settings *settings);
+
+/* No program is there any more. */
+void arbiter_free(struct arbiter *arbiter);
+
+void arbiter_set(struct arbiter *arbiter, const struct lease_settings *settings);
+
+/* The settings of a VM, which need not have programs here, have changed. */
+void arbiter_set_vm(struct arbiter *arbiter, uint32_t vm_id,
+		    const struct lease_vm_settings *settings);
+
+/*
+ * A program comes. Afterwards program->fds are to be given to its worker.
+ * Return: 0 or -errno.
+ */
+int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint32_t vm_id,
+		 const struct lease_vm_settings *settings, const struct arbiter_handler *handler,
+		 void *arg);
+
+/* The worker has its descriptors, or needs none any more. */
+void arbiter_close_fds(struct arbiter_program *program);
+
+/* A message of its worker about leases: a claim. */
+void arbiter_hear(struct arbiter_program *program, const struct program_state *state);
+
+/* Whether the program's VM is stopped, as its device says. */
+void arbiter_stop(struct arbiter_program *program, bool stopped);
+
+/* Its process is being ended; it is no more. Both do nothing to a program that is at no arbiter. */
+void arbiter_end(struct arbiter_program *program);
+void arbiter_leave(struct arbiter_program *program);
+
+/* Counts the time until now, so that the figures of the GPU's members are right. */
+void arbiter_count(struct arbiter *arbiter);
+
+/*
+ * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back), "rests"
+ * (nothing to do); why it waits: "paused", "cap", "priority", "share", "own", "handover"; NULL: it is
+ * at none.
+ */
+const char *arbiter_state(const struct arbiter_program *program);
+
+#endif

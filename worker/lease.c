@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lease.c - holds back what submits to the GPU while the program has no lease */
+
+#include "worker/lease.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "common/wire/cmds_check.h"
+#include "worker/commands.h"
+#include "worker/program.h"
+
+/*
+ * Theory of operation. Without the lease, what submits to the GPU is held back, and behind it all that
+ * may depend on it, in the order of the ring. What only asks is answered: a query of a stream with
+ * something held back says NOT_READY. Copies need no lease; they wait only for what is held back
+ * before them on their stream.
+ *
+ * With the lease each such command costs a read of the page. Whether the GPU still has something to do
+ * is asked only when no command has come for a while, or the lease is to be given back: then each
+ * stream on which something was put is queried.
+ */
+
+#define LOOK_LEAST_NS (5 * UTIL_NS_PER_US)
+#define LOOK_MOST_NS (1 * UTIL_NS_PER_MS)
+#define LOOK_PART 32 /* of the time that the GPU has been looked at in vain */
+
+int lease_begin(struct lease *lease, const struct lease_page *page, struct lease_claims *claims,
+		void (*say)(const struct program_state *state))
+{
+	memset(lease, 0, sizeof(*lease));
+	lease->page = page;
+	lease->claims = claims;
+	lease->say = say;
+	lease->last = &lease->first;
+	if (page == NULL)
+		return 0;
+	claims->idle_since_ns = util_now_ns();
+	/* Pages that are never touched take no memory. */
+	lease->dirty = calloc(VGPU_HANDLES_MOST + 1, sizeof(*lease->dirty));
+	return lease->dirty != NULL ? 0 : -ENOMEM;
+}
+
+void lease_finish(struct program *program)
+{
+	struct lease *lease = &program->lease;
+	struct lease_held *held;
+
+	while ((held = lease->first) != NULL) {
+		lease->first = held->next;
+		free(held);
+	}
+	while (lease->orphan_num > 0)
+		program->gpu->ops->event_destroy(program->gpu, lease->orphans[--lease->orphan_num]);
+	free(lease->dirty);
+}
+
+static void say(const struct lease *lease, enum program_state_what what, uint64_t tail_ns)
+{
+	const struct program_state state = {
+		.what = what,
+		.lease = lease->number,
+		.tail_ns = tail_ns,
+	};
+
+	lease->say(&state);
+}
+
+/* --- what the GPU has to do --- */
+
+/* Return: where the command's stream stands in its arguments; -1: it names none. */
+static int stream_at(uint16_t op)
+{
+	/* One more than the place; 0: not looked up yet. */
+	static uint8_t places[VGPU_CMD_MOST];
+	int at = 0;
+
+	if (places[op] != 0)
+		return places[op] == UINT8_MAX ? -1 : places[op] - 1;
+	places[op] = UINT8_MAX;
+	for (const struct cmds_field *field = cmds_find(op)->fields; field->kind != CMDS_END;
+	     field++) {
+		if (field->kind == CMDS_STREAM)
+			places[op] = (uint8_t)(at + 1);
+		at += field->bytes;
+	}
+	return places[op] == UINT8_MAX ? -1 : places[op] - 1;
+}
+
+/* Return: whether the command names a stream, which is then in *number. */
+static bool stream_of(const struct vgpu_command *command, uint32_t *number)
+{
+	int at = stream_at(command->op);
+
+	if (at < 0)
+		return false;
+	memcpy(number, (const uint8_t *)(command + 1) + at, sizeof(*number));
+	return true;
+}
+
+static void note_dirty(struct lease *lease, const struct vgpu_command *command)
+{
+	uint32_t number;
+
+	if (!stream_of(command, &number) || number > VGPU_HANDLES_MOST ||
+	    lease->is_dirty[number / 8] & 1u << number % 8)
+		return;
+	lease->is_dirty[number / 8] |= (uint8_t)(1u << number % 8);
+	lease->dirty[lease->dirty_num++] = (uint16_t)number;
+}
+
+/* A stream is about to be destroyed, after which it cannot be asked: an event says when it is empty. */
+static void note_destroyed(struct program *program, const struct vgpu_command *command)
+{
+	struct lease *lease = &program->lease;
+	const struct gpu_ops *ops = program->gpu->ops;
+	uint32_t number;
+	CUstream stream;
+	CUevent event;
+
+	if (command->op != VGPU_CMD_STREAM_DESTROY || !stream_of(command, &number) ||
+	    number > VGPU_HANDLES_MOST || !(lease->is_dirty[number / 8] & 1u << number % 8) ||
+	    lease->orphan_num == LEASE_ORPHANS_MOST || !program_stream(program, number, &stream) ||
+	    ops->event_create(program->gpu, CU_EVENT_DISABLE_TIMING, &event) != CUDA_SUCCESS)
+		return;
+	if (ops->event_record(program->gpu, event, stream, 0) == CUDA_SUCCESS)
+		lease->orphans[lease->orphan_num++] = event;
+	else
+		ops->event_destroy(program->gpu, event);
+}
+
+/* Return: whether the GPU has something to do. Errors end that, too. */
+static bool is_in_flight(struct program *program)
+{
+	struct lease *lease = &program->lease;
+	const struct gpu_ops *ops = program->gpu->ops;
+
+	while (lease->orphan_num > 0) {
+		CUevent event = lease->orphans[lease->orphan_num - 1];
+
+		if (ops->event_query(program->gpu, event) == CUDA_ERROR_NOT_READY)
+			return true;
+		ops->event_destroy(program->gpu, event);
+		lease->orphan_num--;
+	}
+	while (lease->dirty_num > 0) {
+		uint32_t number = lease->dirty[lease->dirty_num - 1];
+		CUstream stream;
+
+		if (program_stream(program, number, &stream) &&
+		    ops->stream_query(program->gpu, stream) == CUDA_ERROR_NOT_READY)
+			return true;
+		lease->is_dirty[number / 8] &= (uint8_t) ~(1u << number % 8);
+		lease->dirty_num--;
+	}
+	return false;
+}
+
+/* --- having the lease --- */
+
+/* Return: the number of a lease that may be used now; 0: there is none. */
+static uint64_t granted(const struct lease *lease)
+{
+	uint64_t number = lease_page_load(&lease->page->grant);
+
+	return number != lease->returned ? number : 0;
+}
+
+static void rest(struct lease *lease, uint64_t since_ns)
+{
+	lease_page_store(&lease->claims->idle_since_ns, since_ns);
+	__atomic_store_n(&lease->claims->busy, 0, __ATOMIC_RELEASE);
+	lease->busy = false;
+	lease_page_fence();
+}
+
+static void get_busy(struct lease *lease, uint64_t now_ns)
+{
+	uint64_t since_ns = lease->claims->idle_since_ns;
+
+	__atomic_store_n(&lease->claims->busy, 1, __ATOMIC_RELEASE);
+	lease_page_store(&lease->claims->idle_ns, lease->claims->idle_ns + (now_ns - since_ns));
+	lease->busy = true;
+	lease->active_ns = now_ns;
+	lease_page_fence();
+}
+
+static void say_wants(struct lease *lease)
+{
+	lease->wants = true;
+	say(lease, PROGRAM_WANTS, 0);
+}
+
+/* Acknowledges that a lease was taken back, be it one that was never seen. */
+static void look_whether_asked(struct lease *lease)
+{
+	uint64_t asked = lease_page_load(&lease->page->asked);
+
+	if (asked <= lease->acked)
+		return;
+	lease->acked = lease->number = asked;
+	lease->draining = true;
+	lease->wants = false;
+	lease->look_ns = lease->pause_ns = 0;
+	say(lease, PROGRAM_ACKED, 0);
+	if (lease->first != NULL)
+		say_wants(lease);
+}
+
+static bool may_submit(struct lease *lease)
+{
+	uint64_t number = granted(lease);
+
+	if (number != 0 && number == lease->number && lease->busy)
+		return true;
+	if (number == 0) {
+		look_whether_asked(lease);
+		return false;
+	}
+	if (!lease->busy) {
+		get_busy(lease, util_now_ns());
+		number = granted(lease);
+		if (number == 0) { /* taken back while it rested */
+			rest(lease, util_now_ns());
+			return false;
+		}
+	}
+	lease->number = number;
+	lease->draining = false;
+	lease->wants = false;
+	return true;
+}
+
+/* --- what is held back --- */
+
+static bool is_held_on(const struct lease *lease, uint32_t stream, bool also_legacy)
+{
+	uint32_t other;
+
+	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
+		if (stream_of((const struct vgpu_command *)held->command, &other) &&
+		    (other == stream || (also_legacy && (other == VGPU_STREAM_LEGACY ||
+							 stream == VGPU_STREAM_LEGACY))))
+			return true;
+	return false;
+}
+
+static bool is_record_held(const struct lease *lease, uint32_t event)
+{
+	for (const struct lease_held *held = lease->first; held != NULL; held = held->next) {
+		const struct vgpu_command *command = (const void *)held->command;
+		const struct vgpu_cmd_event_record *args = (const void *)(command + 1);
+
+		if (command->op == VGPU_CMD_EVENT_RECORD && args->event == event)
+			return true;
+	}
+	return false;
+}
+
+/* Kinds of fields whose commands depend on nothing that may be held back. */
+#define FREE_KINDS                                                                            \
+	(1u << CMDS_NUMBER | 1u << CMDS_READ_AT | 1u << CMDS_READ_LEN | 1u << CMDS_WRITE_AT | \
+	 1u << CMDS_WRITE_LEN)
+
+enum passing { WAITS_ITS_TURN, PASSES, NOT_READY };
+
+/* Whether a command may overtake what is held back. */
+static enum passing judge(const struct lease *lease, const struct cmds_entry *entry,
+			  const struct vgpu_command *command)
+{
+	uint32_t stream = 0;
+	bool has_stream = stream_of(command, &stream);
+
+	if (command->op == VGPU_CMD_STREAM_QUERY)
+		return is_held_on(lease, stream, false) ? NOT_READY : PASSES;
+	if (command->op == VGPU_CMD_EVENT_QUERY) {
+		const struct vgpu_cmd_event_query *args = (const void *)(command + 1);
+
+		return is_record_held(lease, args->event) ? NOT_READY : PASSES;
+	}
+	if (entry->work == CMDS_COPY || command->op == VGPU_CMD_STREAM_SYNCHRONIZE)
+		return !has_stream || is_held_on(lease, stream, true) ? WAITS_ITS_TURN : PASSES;
+	if (entry->work == CMDS_IDLE && entry->way == CMDS_ISSUE &&
+	    (entry->kinds & ~FREE_KINDS) == 0)
+		return PASSES;
+	return WAITS_ITS_TURN;
+}
+
+static void hold(struct program *program, const struct vgpu_command *command)
+{
+	struct lease *lease = &program->lease;
+	struct lease_held *held = malloc(sizeof(*held) + command->bytes);
+
+	if (held == NULL) {
+		commands_refuse(program, command, CUDA_ERROR_OUT_OF_MEMORY);
+		return;
+	}
+	memcpy(held->command, command, command->bytes);
+	held->next = NULL;
+	if (lease->first == NULL)
+		lease->held_since_ns = util_now_ns();
+	*lease->last = held;
+	lease->last = &held->next;
+	lease->held_bytes += command->bytes;
+	lease->claims->held++;
+	/* Before it says so: the broker takes a lease away from one that is not busy. */
+	if (!lease->busy)
+		get_busy(lease, util_now_ns());
+	if (!lease->wants)
+		say_wants(lease);
+}
+
+bool lease_admit(struct program *program, const struct vgpu_command *command)
+{
+	struct lease *lease = &program->lease;
+	const struct cmds_entry *entry;
+
+	/* One that makes no sense ends the program in any case. */
+	if (lease->page == NULL || cmds_check(command) != CMDS_FINE)
+		return true;
+	entry = cmds_find(command->op);
+	if (entry->work == CMDS_GPU && lease->first == NULL && may_submit(lease)) {
+		note_dirty(lease, command);
+		return true;
+	}
+	if (entry->work != CMDS_GPU) {
+		enum passing passing = lease->first == NULL ? PASSES : judge(lease, entry, command);
+
+		if (passing == PASSES) {
+			note_destroyed(program, command);
+			return true;
+		}
+		if (passing == NOT_READY) {
+			commands_refuse(program, command, CUDA_ERROR_NOT_READY);
+			return false;
+		}
+	}
+	hold(program, command);
+	return false;
+}
+
+bool lease_release(struct program *program, struct vgpu_command *to)
+{
+	struct lease *lease = &program->lease;
+	struct lease_held *held = lease->first;
+
+	const struct vgpu_command *command;
+
+	if (held == NULL)
+		return false;
+	command = (const void *)held->command;
+	if (cmds_find(command->op)->work == CMDS_GPU && !may_submit(lease))
+		return false;
+	memcpy(to, command, command->bytes);
+	lease->first = held->next;
+	if (lease->first == NULL) {
+		lease->last = &lease->first;
+		lease->claims->held_ns += util_now_ns() - lease->held_since_ns;
+	}
+	lease->held_bytes -= to->bytes;
+	lease->claims->held--;
+	free(held);
+	if (cmds_find(to->op)->work == CMDS_GPU)
+		note_dirty(lease, to);
+	note_destroyed(program, to);
+	return true;
+}
+
+bool lease_is_full(const struct lease *lease)
+{
+	return lease->held_bytes >= LEASE_HELD_MOST_BYTES;
+}
+
+/* --- giving it back --- */
+
+/* Looks at the GPU, more seldom the longer it works. Return: whether it is known to be idle. */
+static bool is_drained(struct program *program, uint64_t now_ns)
+{
+	struct lease *lease = &program->lease;
+
+	if (now_ns < lease->look_ns)
+		return false;
+	if (!is_in_flight(program)) {
+		lease->look_ns = lease->pause_ns = 0;
+		return true;
+	}
+	lease->active_ns = now_ns;
+	lease->pause_ns += lease->pause_ns / LOOK_PART + LOOK_LEAST_NS / 4;
+	if (lease->pause_ns < LOOK_LEAST_NS)
+		lease->pause_ns = LOOK_LEAST_NS;
+	if (lease->pause_ns > LOOK_MOST_NS)
+		lease->pause_ns = LOOK_MOST_NS;
+	lease->look_ns = now_ns + lease->pause_ns;
+	return false;
+}
+
+void lease_look(struct program *program, uint64_t now_ns, bool had_command)
+{
+	struct lease *lease = &program->lease;
+	uint64_t since_ns;
+
+	if (lease->page == NULL)
+		return;
+	look_whether_asked(lease);
+	if (had_command) {
+		lease->active_ns = now_ns;
+		lease->pause_ns = lease->look_ns = 0;
+	}
+	if (lease->draining) {
+		if (lease->busy && !is_drained(program, now_ns))
+			return;
+		if (lease->busy && lease->first == NULL)
+			rest(lease, now_ns);
+		lease->draining = false;
+		say(lease, PROGRAM_DRAINED, 0);
+		lease->number = 0;
+		return;
+	}
+	if (!lease->busy)
+		return;
+	if (lease->first != NULL ||
+	    now_ns - lease->active_ns < lease->page->idle_us * UTIL_NS_PER_US)
+		return;
+	since_ns = lease->active_ns;
+	if (!is_drained(program, now_ns))
+		return;
+	rest(lease, since_ns);
+	if (__atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) == 0)
+		return;
+	lease->returned = lease->number;
+	say(lease, PROGRAM_RETURNED, now_ns - since_ns);
+	lease->number = 0;
+}
+
+uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns)
+{
+	uint64_t look_ns;
+
+	if (lease->page == NULL || !lease->busy || (lease->first != NULL && !lease->draining))
+		return UINT64_MAX;
+	look_ns = lease->active_ns + lease->page->idle_us * UTIL_NS_PER_US;
+	if (lease->draining || lease->look_ns > look_ns)
+		look_ns = lease->look_ns;
+	return look_ns > now_ns ? look_ns - now_ns : 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lease.h - holds back what submits to the GPU while the program has no lease */
+
+#ifndef VGPU_WORKER_LEASE_H
+#define VGPU_WORKER_LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "worker/lease_state.h"
+
+struct program;
+
+/* page NULL: no lease is needed. Return: 0 or -ENOMEM. */
+int lease_begin(struct lease *lease, const struct lease_page *page, struct lease_claims *claims,
+		void (*say)(const struct program_state *state));
+void lease_finish(struct program *program);
+
+/*
+ * Decides about a command that was taken from the ring.
+ * Return: whether it may be run now. Else it was copied to be run later, or answered here.
+ */
+bool lease_admit(struct program *program, const struct vgpu_command *command);
+
+/*
+ * The next command that was held back and may be run now, copied to `to`, VGPU_COMMAND_MOST bytes.
+ * Return: whether there is one.
+ */
+bool lease_release(struct program *program, struct vgpu_command *to);
+
+/* Return: whether so much is held back that nothing more may be taken from the ring. */
+bool lease_is_full(const struct lease *lease);
+
+/* Looks what the broker wants, and what the GPU still has to do. had_command: since the last look. */
+void lease_look(struct program *program, uint64_t now_ns, bool had_command);
+
+/* Return: how long to sleep at most, in ns; UINT64_MAX: until the broker or the program wakes it. */
+uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns);
+
+#endif

@@ -83,7 +83,7 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	ring_program room set_aside settle sqlite start submissions vms wake watch writer
 vgpud/lease := arbiter
 vgpud/link := access foreign peer port refuse session
-vgpud/programs := allowance channel harvest harvest_now held programs record share tenant window
+vgpud/programs := allowance bill channel harvest harvest_now held programs record share tenant window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm

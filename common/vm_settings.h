@@ -51,7 +51,7 @@
 	  "let a VM have so many programs at the same time")                                    \
 	X(MEMORY, memory, SIZE, 0, UINT64_C(1) << 50, "none", NULL, "GPU memory", "", SET,      \
 	  SET_MEMORY, "set-memory", "<vm> <memory:word>",                                       \
-	  "bound the GPU memory of a VM's programs, all together")\
+	  "bound the GPU memory of a VM's programs, all together")                              \
 	X(SHARE, share, NUMBER, 1, 10000, "100", NULL, "share of the GPU", "", SET, SET_SHARE,  \
 	  "set-share", "<vm> <share:number>",                                                   \
 	  "weigh a VM's programs against those of other VMs, at once")                          \

@@ -151,7 +151,7 @@ static void end(struct runner *runner)
 	ledger_program_ended(ledger, &program);
 	if (harvest_copy(runner->fd, runner->id, &page) != 0)
 		_exit(1);
-	harvest_settle(ledger, directory, runner->id, &page);
+	harvest_settle(ledger, directory, runner->id, &page, LEDGER_UNKNOWN);
 	close(runner->fd);
 	runner->pid = 0;
 }

@@ -5,12 +5,13 @@
 import os
 import struct
 import sys
+import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from lib import tap  # noqa: E402
+from lib import paths, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
 from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
@@ -111,7 +112,7 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual([(row["id"], row["vm"], row["name"], row["end"]) for row in rows],
                          [(1, "t1", "one", "none"), (2, "t1", "two", None)])
         self.assertEqual(rows[0]["ended_unix_ns"] - rows[0]["since_unix_ns"], rows[0]["age_ns"])
-        self.assertIsNone(rows[0]["gpu_time_ns"])
+        self.assertEqual([row["gpu_time_ns"] for row in rows], [0, None])  # it had nothing to do
         self.assertEqual([row["id"] for row in self.admin.rows("programs", since="1h", limit="1")], [2])
         self.assertEqual(self.admin.rows("programs", until="1h"), [])
         self.assertEqual(self.admin.rows("programs", since="1h", vm="vm1"), [])
@@ -141,10 +142,37 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual((row["name"], row["end"], row["launches"], row["copies"], row["copy_bytes"], row["refused"]),
                          ("vector_add", "none", 1, 3, 3 * 4 * 100_000, 0))
         self.assertGreater(row["commands"], 4)
+        self.assertTrue(0 < row["gpu_time_ns"] <= row["age_ns"], row)
         self.assertTrue(1 <= row["submissions"] <= 4, row)
         self.assertEqual(self.pages(), [])
         used = self.admin.rows("usage", since="1h", vm="t2")[0]
         self.assertEqual((used["launches"], used["copy_bytes"]), (1, 1_200_000))
+        self.assertEqual(used["programs_gpu_time_ns"], row["gpu_time_ns"])
+
+    def test_a_killed_vgpud_bills_once(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        began = time.monotonic_ns()
+        children = [tenant.spawn(paths.test_program("programs/victim"), "flood") for _ in range(2)]
+        try:
+            wait_until(lambda: [row["gpu_ns"] > 10**8 for row in tenant.programs()] == [True] * 2, "GPU time of both")
+            self.vgpud.kill()
+            left = [int.from_bytes((self.vgpud.database.with_name("programs") / f"{i}.bill").read_bytes()[16:24], "little")
+                    for i in (1, 2)]
+            elapsed = time.monotonic_ns() - began
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+        self.assertTrue(min(left) > 0 and sum(left) <= elapsed, (left, elapsed))
+        for _ in range(2):
+            self.vgpud.start()
+            self.admin = self.connect()
+            wait_until(lambda: self.pages() == [], "the pages to go")
+            self.assertEqual(self.rows("id, why, billed_ns"), [(1, "host-lost", left[0]), (2, "host-lost", left[1])])
+            self.assertEqual(self.admin.rows("usage", since="1h", vm="t2")[0]["programs_gpu_time_ns"], sum(left))
+            self.vgpud.kill()
+        self.vgpud.start()
+        self.admin = self.connect()
 
     def page(self, number):
         return self.vgpud.database.with_name("programs") / str(number)
@@ -250,7 +278,7 @@ class ProgramRows(unittest.TestCase):
     def test_a_killed_vgpud_leaves_the_pages(self):
         self.running(pid=1)
         self.running(pid=2)
-        self.assertEqual(self.pages(), ["1", "2"])
+        self.assertEqual(self.pages(), ["1", "1.bill", "2", "2.bill"])
         self.vgpud.kill()
         self.vgpud.start()
         self.admin = self.connect()

@@ -429,6 +429,9 @@ class Administrator(ProgramsCase):
         client = self.running()
         metrics = {row["text"] for row in self.admin.rows("metrics")}
         self.assertLessEqual({"vgpu_programs 1", 'vgpu_vm_programs{vm="t1"} 1', "vgpu_program_starts_total 1"}, metrics)
+        uses = [line.rpartition(" ")[0] for line in metrics if line.startswith("vgpu_gpu_program_seconds_total")]
+        self.assertEqual(sorted(uses), [f'vgpu_gpu_program_seconds_total{{executor="cpu",use="{use}"}}'
+                                        for use in ("billed", "idle", "overhead")])
         client.close_channel()
         metrics = {row["text"] for row in self.admin.rows("metrics")}
         self.assertLessEqual({"vgpu_programs 0", 'vgpu_vm_programs{vm="t1"} 0',

@@ -70,13 +70,15 @@ LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/quer
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_submissions,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
-$(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/harvest.c common/log.c $(LEDGER),-lsqlite3))
+$(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c common/log.c $(LEDGER),-lsqlite3))
 include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
 EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
 	proc/identity.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/library.c common/log.c common/names.c common/util.c
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
+$(eval $(call unit-test,lease/test_arbiter,vgpud/lease/arbiter.c vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/cap.c \
+	common/util.c,-lsystemd))
 $(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/exec/program.c vgpud/exec/spares.c,-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(call src,vgpud/programs) vgpud/link/foreign.c \

@@ -298,6 +298,29 @@ static void emit_workers(struct admin_call *call)
 		     executor_dying(executor));
 }
 
+/* Of GPUs that programs have used. */
+static void emit_gpu_time(struct admin_call *call)
+{
+	const struct programs *programs = call->daemon->programs;
+	struct programs_gpu_time gpu;
+
+	head(call, "vgpu_gpu_program_seconds_total", "counter",
+	     "Time of a GPU: billed to programs, idle, or overhead: unused though one wanted it.");
+	for (unsigned i = 0; programs_gpu_time(programs, i, &gpu); i++) {
+		const struct {
+			const char *use;
+			uint64_t ns;
+		} uses[] = { { "billed", gpu.time.billed_ns },
+			     { "idle", gpu.time.idle_ns },
+			     { "overhead", gpu.time.overhead_ns } };
+
+		for (size_t j = 0; j < sizeof(uses) / sizeof(uses[0]); j++)
+			line(call,
+			     "vgpu_gpu_program_seconds_total{executor=\"%s\",use=\"%s\"} %.9f",
+			     gpu.executor, uses[j].use, seconds(uses[j].ns));
+	}
+}
+
 static void emit_programs(struct admin_call *call)
 {
 	const struct programs *programs = call->daemon->programs;
@@ -463,6 +486,7 @@ void admin_metrics(struct admin_call *call)
 	emit_pools(call);
 	emit_workers(call);
 	emit_programs(call);
+	emit_gpu_time(call);
 	emit_ledger(call);
 	admin_in_parts(call, metrics_part);
 }

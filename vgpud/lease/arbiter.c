@@ -25,6 +25,12 @@
 /* Messages of a worker between two grants: it wants, acknowledges, has drained, gives back. */
 #define WORDS 8u
 
+/*
+ * How often the holder's time is counted although nothing happens: so much of it is lost by a kill -9 at
+ * most. A holder that has rested for so long gives its lease back, and then nothing looks at it any more.
+ */
+#define TICK_NS (100 * UTIL_NS_PER_MS)
+
 struct arbiter_vm {
 	TAILQ_ENTRY(arbiter_vm) link;
 	struct lease_vm vm;
@@ -153,6 +159,30 @@ static bool take_from_resting(struct arbiter *arbiter, struct arbiter_program *p
 	return true;
 }
 
+/* The holder went on when its lease was to be taken from it: it may have seen that, and sleep. */
+static void leave_it(struct arbiter_program *program)
+{
+	lease_page_store(&program->page->grant, program->member.number);
+	program->words = WORDS;
+	program->handler->wake(program->arg);
+}
+
+static void take_from_idle(struct arbiter *arbiter, uint64_t now_ns)
+{
+	struct lease_member *holder = arbiter->lease.holder;
+	struct arbiter_program *program;
+
+	if (holder == NULL || holder->state != LEASE_HOLDS)
+		return;
+	program = program_of(holder);
+	if (is_busy(program) ||
+	    util_add_saturated(lease_page_load((const uint64_t *)&program->claims->idle_since_ns),
+			       TICK_NS) > now_ns)
+		return;
+	if (!take_from_resting(arbiter, program, now_ns))
+		leave_it(program);
+}
+
 static void carry_out(struct arbiter *arbiter, const struct lease_decision *decision,
 		      uint64_t now_ns)
 {
@@ -201,7 +231,7 @@ static bool tell_holder(struct arbiter *arbiter, uint64_t now_ns)
 	/* It rests, and would say nothing: its next command may take its time. */
 	if (take_from_resting(arbiter, program, now_ns))
 		return true;
-	lease_page_store(&program->page->grant, holder->number);
+	leave_it(program);
 	return false;
 }
 
@@ -235,12 +265,31 @@ static void set_timer(struct arbiter *arbiter, uint64_t now_ns)
 {
 	uint64_t next_ns = lease_next_ns(&arbiter->lease, now_ns);
 
+	if (arbiter->lease.holder != NULL && next_ns > now_ns + TICK_NS)
+		next_ns = now_ns + TICK_NS;
 	if (next_ns == LEASE_NEVER) {
 		sd_event_source_set_enabled(arbiter->timer, SD_EVENT_OFF);
 		return;
 	}
 	sd_event_source_set_time(arbiter->timer, next_ns / UTIL_NS_PER_US + 1);
 	sd_event_source_set_enabled(arbiter->timer, SD_EVENT_ONESHOT);
+}
+
+/* A word at a time: a kill -9 leaves what was billed before, or what is billed now. */
+static void keep(const struct arbiter_program *program)
+{
+	if (program->kept_ns != NULL && *program->kept_ns != program->member.billed_ns)
+		__atomic_store_n(program->kept_ns, program->member.billed_ns, __ATOMIC_RELAXED);
+}
+
+static void keep_all(struct arbiter *arbiter)
+{
+	struct lease_member *member;
+	struct arbiter_vm *vm;
+
+	TAILQ_FOREACH(vm, &arbiter->vms, link)
+		TAILQ_FOREACH(member, &vm->vm.members, link)
+			keep(program_of(member));
 }
 
 static void settle(struct arbiter *arbiter)
@@ -256,6 +305,7 @@ static void settle(struct arbiter *arbiter)
 		while (lease_decide(&arbiter->lease, now_ns, &decision))
 			carry_out(arbiter, &decision, now_ns);
 	} while (tell_holder(arbiter, now_ns));
+	keep_all(arbiter);
 	set_timer(arbiter, now_ns);
 	arbiter->settling = false;
 	end_those_who_must(arbiter);
@@ -274,7 +324,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 {
 	(void)source;
 	(void)usec;
-	event_ns(arg);
+	take_from_idle(arg, event_ns(arg));
 	settle(arg);
 	return 0;
 }
@@ -367,6 +417,11 @@ int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint3
 	return 0;
 }
 
+void arbiter_keep(struct arbiter_program *program, uint64_t *at)
+{
+	program->kept_ns = at;
+}
+
 void arbiter_hear(struct arbiter_program *program, const struct program_state *state)
 {
 	struct arbiter *arbiter = program->arbiter;
@@ -428,6 +483,8 @@ void arbiter_leave(struct arbiter_program *program)
 	if (arbiter == NULL)
 		return;
 	lease_leave(&arbiter->lease, &program->member, event_ns(arbiter));
+	keep(program);
+	program->kept_ns = NULL;
 	unmap(program);
 	program->arbiter = NULL;
 	if (--vm->num == 0) {
@@ -442,6 +499,19 @@ void arbiter_count(struct arbiter *arbiter)
 {
 	event_ns(arbiter);
 	settle(arbiter);
+}
+
+struct arbiter_time arbiter_time(struct arbiter *arbiter)
+{
+	const struct lease *lease = &arbiter->lease;
+
+	arbiter_count(arbiter);
+	return (struct arbiter_time){
+		.billed_ns = lease->billed_ns,
+		.idle_ns = lease->idle_ns,
+		.overhead_ns = lease->overhead_ns,
+		.elapsed_ns = lease->at_ns - lease->since_ns,
+	};
 }
 
 const char *arbiter_state(const struct arbiter_program *program)

@@ -39,6 +39,7 @@ struct arbiter_program {
 	uint64_t idle_ns;  /* of its claims, as far as it has been counted */
 	uint32_t words;	   /* that its worker may still say without a lease in between */
 	enum vgpu_end end; /* why it has to end; NONE: it has not */
+	uint64_t *kept_ns; /* where its billed time is written; NULL: nowhere */
 	const struct arbiter_handler *handler;
 	void *arg;
 };
@@ -63,6 +64,9 @@ int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint3
 		 const struct lease_vm_settings *settings, const struct arbiter_handler *handler,
 		 void *arg);
 
+/* From now on its billed time is written there at each change of a lease, until it leaves. */
+void arbiter_keep(struct arbiter_program *program, uint64_t *at);
+
 /* The worker has its descriptors, or needs none any more. */
 void arbiter_close_fds(struct arbiter_program *program);
 
@@ -78,6 +82,14 @@ void arbiter_leave(struct arbiter_program *program);
 
 /* Counts the time until now, so that the figures of the GPU's members are right. */
 void arbiter_count(struct arbiter *arbiter);
+
+/* Where a GPU's time went since arbiter_new(): the first three add up to the last. */
+struct arbiter_time {
+	uint64_t billed_ns, idle_ns, overhead_ns, elapsed_ns;
+};
+
+/* Counts the time until now. Return: it. */
+struct arbiter_time arbiter_time(struct arbiter *arbiter);
 
 /*
  * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back), "rests"

@@ -65,9 +65,12 @@
 		       "why = ?12, billed_ns = ?13, memory_peak_bytes = ?14, memory_byte_s = "      \
 		       "?15, submissions = ?16, commands = ?17, launches = ?18, copies = ?19, "     \
 		       "copy_bytes = ?20, refused = ?21 WHERE why IS NULL")                         \
-	X(PROGRAM_CLAIM, "UPDATE program SET submissions = ?2, commands = ?3, launches = ?4, "      \
-			 "copies = ?5, copy_bytes = ?6, refused = ?7, refused_names = ?8 "          \
-			 "WHERE id = ?1")                                                           \
+	X(PROGRAM_CLAIM, "UPDATE program SET submissions = coalesce(?2, submissions), "             \
+			 "commands = coalesce(?3, commands), launches = coalesce(?4, launches), "   \
+			 "copies = coalesce(?5, copies), copy_bytes = coalesce(?6, copy_bytes), "   \
+			 "refused = coalesce(?7, refused), "                                        \
+			 "refused_names = coalesce(?8, refused_names), "                            \
+			 "billed_ns = coalesce(?9, billed_ns) WHERE id = ?1")                       \
 	X(PROGRAMS_LOSE, "UPDATE program SET why = ?1 WHERE why IS NULL")                           \
 	X(SUBMISSION_OF,                                                                            \
 	  "SELECT vm_id, pool, priority, begun_ns, latency_sum_ns, "                                \

@@ -92,5 +92,6 @@ int ledger_programs_claim(struct ledger_db *db, const struct ledger_program *pro
 	for (int i = 0; i < (int)(sizeof(figures) / sizeof(figures[0])); i++)
 		bind_figure(statement, 2 + i, figures[i]);
 	sqlite3_bind_text(statement, 8, names, -1, SQLITE_STATIC);
+	bind_figure(statement, 9, program->billed_ns);
 	return ledger_db_run(db, LEDGER_DB_PROGRAM_CLAIM);
 }

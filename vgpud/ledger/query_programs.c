@@ -125,7 +125,10 @@ int ledger_query_programs(struct ledger_query *query, const struct ledger_query_
  * window that has it. A sum is NULL when no figure is known. Most figures are claims of tenants, and a
  * sum of large integers would fail in sqlite: these sums go by floating point, exact up to 2^53.
  */
-#define ENDED_IN_WINDOW "FILTER (WHERE g.ended_ns >= ?1 AND g.ended_ns < ?2)"
+/* One that was lost with vgpud has no end: what it used counts at its beginning, so exactly once. */
+#define ENDED_IN_WINDOW                                                                   \
+	"FILTER (WHERE g.why IS NOT NULL AND coalesce(g.ended_ns, g.begun_ns) >= ?1 AND " \
+	"coalesce(g.ended_ns, g.begun_ns) < ?2)"
 #define SUM(column)                                                                       \
 	"iif(count(g." column ") " ENDED_IN_WINDOW " = 0, NULL, CAST(min(total(g." column \
 	") " ENDED_IN_WINDOW ", 9.0e18) AS INTEGER)), "

@@ -11,6 +11,7 @@
 #include "common/wire/vgpu_channel.h"
 #include "proc/descriptors.h"
 #include "vgpud/programs/allowance.h"
+#include "vgpud/programs/bill.h"
 #include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
 
@@ -72,7 +73,7 @@ static void free_channel(struct channel *channel)
 
 	close_fds(channel);
 	harvest_forget(channel);
-	arbiter_leave(&channel->lease);
+	arbiter_leave(&channel->lease); /* counts the last of its time */
 	if (programs->closing)
 		record_leave(channel);
 	else
@@ -199,9 +200,13 @@ static int join_arbiter(struct channel *channel, struct arbiter *arbiter)
 	int err = arbiter_join(arbiter, &channel->lease, channel->vm_id, &settings,
 			       &arbiter_handler, channel);
 
-	if (err == 0)
-		arbiter_stop(&channel->lease, channel_is_stopped(channel));
-	return err;
+	if (err != 0)
+		return err;
+	channel->bill = bill_make(conf_state_dir(channel->programs->broker->conf), channel->id);
+	if (channel->bill != NULL)
+		arbiter_keep(&channel->lease, &channel->bill->billed_ns);
+	arbiter_stop(&channel->lease, channel_is_stopped(channel));
+	return 0;
 }
 
 /* --- its opening --- */

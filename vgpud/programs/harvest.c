@@ -5,9 +5,9 @@
  * Theory of operation. Each program has a file of a few pages, STATE_DIR/programs/ID, that its worker
  * maps and writes. The broker reads it with pread(), so a worker that cuts the file can do no harm.
  * harvest_now.c takes what is new of it into the ledger while the program runs. The file goes once all of it
- * is recorded. One that is there at a start is of a program that was lost with the last vgpud: what it
- * says is recorded then. So the file is the log of what is not in the database yet. Whatever is recorded
- * twice, after another kill, changes nothing (ledger/submissions.c).
+ * is recorded, and with it its bill (bill.h). One that is there at a start is of a program that was lost
+ * with the last vgpud: what it says is recorded then. So the file is the log of what is not in the
+ * database yet. What is recorded twice, after another kill, changes nothing (ledger/submissions.c).
  */
 
 #include "vgpud/programs/harvest.h"
@@ -27,6 +27,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "vgpud/programs/bill.h"
 
 /* More than a worker can do, and little enough for sums. */
 #define CLAIM_MOST (UINT64_C(1) << 53)
@@ -327,46 +328,65 @@ void harvest_remove(const char *state_dir, uint64_t id)
 {
 	char path[PATH_MAX];
 
-	if (state_dir != NULL && name_file(path, sizeof(path), state_dir, id) == 0)
+	if (state_dir != NULL && name_file(path, sizeof(path), state_dir, id) == 0) {
+		bill_remove(path);
 		unlink(path);
+	}
 }
 
 /* For ledger_program_claims(). arg: the file's path, allocated. */
 static void on_recorded(void *arg, int err)
 {
 	/* Else it stays for the next start. */
-	if (err == 0)
+	if (err == 0) {
+		bill_remove(arg);
 		unlink(arg);
+	}
 	free(arg);
 }
 
-/* Return: 0 or -errno; then the file stays. */
+/*
+ * page: NULL: not known. past: its worker ended before this vgpud began.
+ * Return: 0 or -errno; then the files stay.
+ */
 static int settle(struct ledger *ledger, const char *path, uint64_t id,
-		  const struct report_page *page, bool past)
+		  const struct report_page *page, uint64_t billed_ns, bool past)
 {
 	static struct harvest_taken taken;
-	const struct harvest_how how = {
-		.rows_most = REPORT_RING,
-		.last = true,
-		.past = past,
-		.wall_offset_ns = past ? page->wall_offset_ns : ledger->wall_offset_ns,
-		.now_ns = ledger_wall_ns(ledger, util_now_ns()),
+	struct ledger_program program = {
+		.id = id,
+		.billed_ns = billed_ns,
+		.submissions = LEDGER_UNKNOWN,
+		.commands = LEDGER_UNKNOWN,
+		.launches = LEDGER_UNKNOWN,
+		.copies = LEDGER_UNKNOWN,
+		.copy_bytes = LEDGER_UNKNOWN,
+		.refused = LEDGER_UNKNOWN,
 	};
-	struct ledger_program program = { .id = id };
-	struct harvest harvest;
+	struct harvest harvest = { 0 };
 	char *copy;
 	int err;
 
-	harvest_take(page, id, &how, &taken);
-	/* They are before the claims on the ledger's list: once those are recorded, so are they. */
-	err = ledger_submissions(ledger, &taken.taken, NULL, NULL);
-	if (err != 0)
-		return err;
+	if (page != NULL) {
+		const struct harvest_how how = {
+			.rows_most = REPORT_RING,
+			.last = true,
+			.past = past,
+			.wall_offset_ns = past ? page->wall_offset_ns : ledger->wall_offset_ns,
+			.now_ns = ledger_wall_ns(ledger, util_now_ns()),
+		};
+
+		harvest_take(page, id, &how, &taken);
+		/* They are before the claims on the ledger's list: once those are recorded, so are they. */
+		err = ledger_submissions(ledger, &taken.taken, NULL, NULL);
+		if (err != 0)
+			return err;
+		sum(page, &harvest);
+		harvest_record(&harvest, &program);
+	}
 	copy = strdup(path);
 	if (copy == NULL)
 		return -ENOMEM;
-	sum(page, &harvest);
-	harvest_record(&harvest, &program);
 	err = ledger_program_claims(ledger, &program,
 				    harvest.refused_names[0] != '\0' ? harvest.refused_names : NULL,
 				    on_recorded, copy);
@@ -376,13 +396,13 @@ static int settle(struct ledger *ledger, const char *path, uint64_t id,
 }
 
 void harvest_settle(struct ledger *ledger, const char *state_dir, uint64_t id,
-		    const struct report_page *page)
+		    const struct report_page *page, uint64_t billed_ns)
 {
 	char path[PATH_MAX] = "";
 
 	if (state_dir != NULL && name_file(path, sizeof(path), state_dir, id) != 0)
 		return;
-	settle(ledger, path, id, page, false);
+	settle(ledger, path, id, page, billed_ns, false);
 }
 
 /* A page that this vgpud cannot read stays, under a name that no program has. */
@@ -400,27 +420,43 @@ static void keep_other(const char *path)
 static void take_rest(struct ledger *ledger, const char *path, uint64_t id)
 {
 	static struct report_page page;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = -ENOENT;
+	uint64_t billed_ns = bill_read(path, id);
+	const struct report_page *known;
 
-	if (fd < 0)
-		return;
-	err = harvest_copy(fd, id, &page);
-	close(fd);
-	if (err == -EPROTO) {
+	if (fd >= 0) {
+		err = harvest_copy(fd, id, &page);
+		close(fd);
+	}
+	if (err == -EPROTO)
 		keep_other(path);
+	known = err == 0 ? &page : NULL;
+	if (known == NULL && billed_ns == LEDGER_UNKNOWN) {
+		bill_remove(path); /* a kill left them before they were filled in */
+		if (err == -EBADMSG)
+			unlink(path);
 		return;
 	}
-	if (err == -EBADMSG) {
-		unlink(path); /* a kill left it before it was filled in */
-		return;
-	}
-	if (err == 0)
-		err = settle(ledger, path, id, &page, true);
+	err = settle(ledger, path, id, known, billed_ns, true);
 	if (err == -ENOBUFS && ledger_wait(ledger, WAIT_MS) == 0)
-		err = settle(ledger, path, id, &page, true);
+		err = settle(ledger, path, id, known, billed_ns, true);
 	if (err != 0)
 		log_warning("%s: cannot be recorded: %s; it stays for the next start", path,
 			    strerror(-err));
+}
+
+/* Return: whether the file is a program's page or its bill; then path is the page's and *id its number. */
+static bool is_rest(const char *state_dir, const char *file, char *path, size_t size, uint64_t *id)
+{
+	size_t len = strlen(file), suffix = strlen(BILL_SUFFIX);
+	bool is_bill = len > suffix && strcmp(file + len - suffix, BILL_SUFFIX) == 0;
+	char number[NAME_MAX + 1];
+
+	snprintf(number, sizeof(number), "%.*s", (int)(is_bill ? len - suffix : len), file);
+	return util_parse_u64(number, 1, UINT64_MAX, id) == 0 &&
+	       name_file(path, size, state_dir, *id) == 0 &&
+	       /* Where both are there, the page comes with its bill. */
+	       (!is_bill || access(path, F_OK) != 0);
 }
 
 void harvest_rest(struct ledger *ledger, const char *state_dir)
@@ -437,8 +473,7 @@ void harvest_rest(struct ledger *ledger, const char *state_dir)
 	if (dir == NULL)
 		return;
 	while ((entry = readdir(dir)) != NULL)
-		if (util_parse_u64(entry->d_name, 1, UINT64_MAX, &id) == 0 &&
-		    name_file(path, sizeof(path), state_dir, id) == 0)
+		if (is_rest(state_dir, entry->d_name, path, sizeof(path), &id))
 			take_rest(ledger, path, id);
 	closedir(dir);
 }

@@ -36,7 +36,7 @@ bool harvest_read(int fd, uint64_t id, struct harvest *harvest);
 /* Sets the figures of a program's record. */
 void harvest_record(const struct harvest *harvest, struct ledger_program *program);
 
-/* Removes the page's file. */
+/* Removes the page's file, and its bill. */
 void harvest_remove(const char *state_dir, uint64_t id);
 
 /* --- submissions --- */
@@ -66,11 +66,12 @@ void harvest_take(const struct report_page *page, uint64_t id, const struct harv
 void harvest_took(int fd, uint64_t to);
 
 /*
- * Writes into the program's row and into the table of submissions what its page says, and removes the file
- * once that is recorded. The program's beginning was recorded before, and its worker is no more.
+ * Writes into the program's row and into the table of submissions what its page says and what was billed,
+ * and removes the files of both once that is recorded. The program's beginning was recorded before, and
+ * its worker is no more. page: NULL: not known. billed_ns: LEDGER_UNKNOWN: not known.
  */
 void harvest_settle(struct ledger *ledger, const char *state_dir, uint64_t id,
-		    const struct report_page *page);
+		    const struct report_page *page, uint64_t billed_ns);
 
 /* The same with all pages that the last vgpud left: of programs that were lost with it. */
 void harvest_rest(struct ledger *ledger, const char *state_dir);

@@ -557,6 +557,33 @@ bool programs_trouble(const struct programs *programs, unsigned index, struct pr
 	return true;
 }
 
+static uint64_t grown(uint64_t told_ns, uint64_t now_ns)
+{
+	return told_ns > now_ns ? told_ns : now_ns;
+}
+
+bool programs_gpu_time(const struct programs *programs, unsigned index,
+		       struct programs_gpu_time *out)
+{
+	struct arbiter_time now;
+	struct gear *gear;
+
+	SLIST_FOREACH(gear, &programs->gears, link)
+		if (index-- == 0)
+			break;
+	if (gear == NULL)
+		return false;
+	now = arbiter_time(gear->arbiter);
+	gear->told = (struct arbiter_time){
+		.billed_ns = grown(gear->told.billed_ns, now.billed_ns),
+		.idle_ns = grown(gear->told.idle_ns, now.idle_ns),
+		.overhead_ns = grown(gear->told.overhead_ns, now.overhead_ns),
+		.elapsed_ns = now.elapsed_ns,
+	};
+	*out = (struct programs_gpu_time){ .executor = gear->executor, .time = gear->told };
+	return true;
+}
+
 /* --- their life --- */
 
 int programs_new(struct programs **out, struct broker *broker,

@@ -17,6 +17,7 @@
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/request/broker.h"
 
+struct bill_page;
 struct harvest_under_way;
 struct program;
 struct programs;
@@ -55,12 +56,13 @@ struct channel {
 	bool recorded;		      /* it had it: its page may be settled */
 	int report;		      /* its worker's page: harvest.h */
 	struct harvest_under_way
-		*harvesting;	 /* what the ledger is recording of it; NULL: nothing */
-	uint64_t harvested_turn; /* of the page that was recorded last; 0: none */
-	bool distrusted;	 /* its page said what cannot be, and is not read any more */
-	struct allowance *allowance;  /* its VM's, of memory, while it has a slot there */
+		*harvesting;	     /* what the ledger is recording of it; NULL: nothing */
+	uint64_t harvested_turn;     /* of the page that was recorded last; 0: none */
+	bool distrusted;	     /* its page said what cannot be, and is not read any more */
+	struct allowance *allowance; /* its VM's, of memory, while it has a slot there */
 	unsigned slot;
-	uint64_t granted_bytes; /* of softgpu's memory */
+	uint64_t granted_bytes;	      /* of softgpu's memory */
+	struct bill_page *bill;	      /* NULL: none */
 	struct arbiter_program lease; /* of its GPU; member.billed_ns is its GPU time */
 };
 
@@ -122,6 +124,16 @@ bool channel_is_stopped(const struct channel *channel);
 
 /* Counts the GPUs' time until now: see channel->lease.member. */
 void programs_count(const struct programs *programs);
+
+/* Where the time of an executor's GPU went since programs came there first; no number ever falls. */
+struct programs_gpu_time {
+	const char *executor; /* "cpu", "cuda:0" */
+	struct arbiter_time time;
+};
+
+/* index: from 0. Return: false: there are no more. */
+bool programs_gpu_time(const struct programs *programs, unsigned index,
+		       struct programs_gpu_time *out);
 
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);

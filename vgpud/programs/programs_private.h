@@ -23,6 +23,7 @@ struct gear {
 	struct spares *spares;
 	struct describe *describe;
 	struct arbiter *arbiter;
+	struct arbiter_time told; /* to the metrics: what is refunded later does not lower it */
 };
 
 struct programs {

@@ -8,6 +8,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "common/wire/vgpu_regs.h"
+#include "vgpud/programs/bill.h"
 #include "vgpud/programs/harvest.h"
 #include "vgpud/programs/held.h"
 #include "vgpud/programs/programs_private.h"
@@ -90,6 +91,18 @@ struct programs_work programs_work_of(const struct programs *programs, const str
 	return work;
 }
 
+/*
+ * Return: the GPU time of the program, which has ended. What its worker takes to die is the GPU's loss,
+ * as the arbiter counts it, but not the program's: no row has more than the time that it ran.
+ */
+static uint64_t billed_ns(const struct channel *channel)
+{
+	uint64_t ran_ns = channel->record.ended_ns - channel->record.begun_ns;
+	uint64_t ns = channel->lease.member.billed_ns;
+
+	return ns < ran_ns ? ns : ran_ns;
+}
+
 void record_end(struct channel *channel)
 {
 	struct harvest harvest;
@@ -103,6 +116,7 @@ void record_end(struct channel *channel)
 	}
 	held_record(channel->report, util_now_ns(), &channel->record);
 	channel->record.ended_ns = util_now_ns();
+	channel->record.billed_ns = billed_ns(channel);
 	channel->record.why = channel->end;
 	ledger_program_ended(channel->programs->broker->ledger, &channel->record);
 	channel->record.id = 0;
@@ -116,8 +130,11 @@ void record_settle(struct channel *channel)
 
 	if (channel->report < 0)
 		return;
-	if (channel->recorded && harvest_copy(channel->report, channel->id, &page) == 0)
-		harvest_settle(broker->ledger, state_dir, channel->id, &page);
+	if (channel->recorded)
+		harvest_settle(broker->ledger, state_dir, channel->id,
+			       harvest_copy(channel->report, channel->id, &page) == 0 ? &page
+										      : NULL,
+			       billed_ns(channel));
 	else
 		harvest_remove(state_dir, channel->id);
 	record_leave(channel);
@@ -125,6 +142,8 @@ void record_settle(struct channel *channel)
 
 void record_leave(struct channel *channel)
 {
+	bill_close(channel->bill);
+	channel->bill = NULL;
 	if (channel->report >= 0)
 		close(channel->report);
 	channel->report = -1;

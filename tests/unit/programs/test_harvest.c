@@ -17,6 +17,7 @@
 
 #include "common/util.h"
 #include "tests/unit/ledger/fixture.h"
+#include "vgpud/programs/bill.h"
 #include "vgpud/programs/harvest.h"
 
 #define MOST (UINT64_C(1) << 53)
@@ -218,7 +219,7 @@ static void test_a_settled_page_goes(void **state)
 	(void)state;
 	begin(1);
 	put(fd, &page);
-	harvest_settle(ledger, fixture.directory, 1, &page);
+	harvest_settle(ledger, fixture.directory, 1, &page, LEDGER_UNKNOWN);
 	assert_true(is_there(1)); /* until it is recorded */
 	flush_and_dispatch();
 	assert_false(is_there(1));
@@ -268,6 +269,118 @@ static void test_pages_that_the_last_vgpud_left(void **state)
 		300 * 7 * 1000 + 300);
 	assert_int_equal(fixture_number("SELECT count(*) FROM submission"), 900);
 	harvest_rest(ledger, NULL); /* without a ledger there is nothing */
+}
+
+static uint64_t billed(uint64_t id)
+{
+	char sql[96];
+
+	snprintf(sql, sizeof(sql), "SELECT coalesce(billed_ns, -1) FROM program WHERE id = %llu",
+		 (unsigned long long)id);
+	return (uint64_t)fixture_number(sql);
+}
+
+static bool is_billed(uint64_t id)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/programs/%llu.bill", fixture.directory,
+		 (unsigned long long)id);
+	return access(path, F_OK) == 0;
+}
+
+static void bill(uint64_t id, uint64_t ns)
+{
+	struct bill_page *page = bill_make(fixture.directory, id);
+
+	assert_non_null(page);
+	page->billed_ns = ns;
+	bill_close(page);
+}
+
+static void test_a_bill_goes_with_its_page(void **state)
+{
+	struct report_page page = page_of(1);
+	int fd = harvest_make(fixture.directory, 1, 0);
+
+	(void)state;
+	begin(1);
+	bill(1, 17);
+	put(fd, &page);
+	harvest_settle(ledger, fixture.directory, 1, &page, 18);
+	assert_true(is_billed(1)); /* until it is recorded */
+	flush_and_dispatch();
+	assert_false(is_there(1) || is_billed(1));
+	assert_settled(1);
+	assert_int_equal(billed(1), 18);
+	close(fd);
+	close(harvest_make(fixture.directory, 2, 0));
+	bill(2, 1);
+	harvest_remove(fixture.directory, 2);
+	assert_false(is_there(2) || is_billed(2));
+}
+
+/* A worker that spoils its page does not escape its bill. */
+static void test_bills_that_the_last_vgpud_left(void **state)
+{
+	struct report_page page = page_of(1);
+	int fd;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 4; id++)
+		begin(id);
+	for (uint64_t id = 1; id <= 3; id++) {
+		fd = harvest_make(fixture.directory, id, 0);
+		if (id == 1)
+			put(fd, &page);
+		else
+			assert_int_equal(ftruncate(fd, id == 2 ? 0 : 100), 0);
+		close(fd);
+		bill(id, id * 1000);
+	}
+	bill(4, 4000); /* its page has gone */
+	assert_null(bill_make("/proc/nowhere", 5));
+	assert_null(bill_make(NULL, 5));
+	ledger_close(ledger);
+	ledger = fixture_open();
+	for (int i = 0; i < 2; i++) { /* another kill may come before the files have gone */
+		harvest_rest(ledger, fixture.directory);
+		flush_and_dispatch();
+		assert_settled(1);
+		for (uint64_t id = 1; id <= 4; id++) {
+			assert_false(is_there(id) || is_billed(id));
+			assert_int_equal(billed(id), id * 1000);
+		}
+		assert_int_equal(
+			fixture_number("SELECT count(*) FROM program WHERE launches IS NULL"), 3);
+		bill(4, 4000);
+	}
+}
+
+/* One that a kill left before it was whole, or another program's, says nothing. */
+static void test_a_bill_that_is_none(void **state)
+{
+	char path[128], other[160];
+	int fd;
+
+	(void)state;
+	begin(1);
+	close(harvest_make(fixture.directory, 3, 0)); /* makes the directory */
+	harvest_remove(fixture.directory, 3);
+	bill(2, 7);
+	snprintf(path, sizeof(path), "%s/programs/2.bill", fixture.directory);
+	snprintf(other, sizeof(other), "%s/programs/1.bill", fixture.directory);
+	assert_int_equal(rename(path, other), 0);
+	harvest_rest(ledger, fixture.directory);
+	flush_and_dispatch();
+	assert_false(is_billed(1));
+	fd = open(other, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(write(fd, "short", 5), 5);
+	close(fd);
+	harvest_rest(ledger, fixture.directory);
+	flush_and_dispatch();
+	assert_false(is_billed(1));
+	assert_int_equal(billed(1), (uint64_t)-1);
 }
 
 /* Of a row that retention has removed. */
@@ -464,6 +577,9 @@ int main(void)
 		HARVEST_TEST(test_long_names_are_whole_or_not_there),
 		HARVEST_TEST(test_a_settled_page_goes),
 		HARVEST_TEST(test_pages_that_the_last_vgpud_left),
+		HARVEST_TEST(test_a_bill_goes_with_its_page),
+		HARVEST_TEST(test_bills_that_the_last_vgpud_left),
+		HARVEST_TEST(test_a_bill_that_is_none),
 		HARVEST_TEST(test_a_page_without_a_row),
 		HARVEST_TEST(test_entries_become_rows),
 		HARVEST_TEST(test_the_newest_entry_of_a_full_ring_waits),

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_arbiter.c - leases and the workers that have them: what the pages say, and who may lie in them */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "vgpud/lease/arbiter.h"
+
+#define WAIT_MS 20000
+
+static const struct lease_settings settings = {
+	.turn_ns = 2 * UTIL_NS_PER_MS,
+	.idle_ns = 50 * UTIL_NS_PER_US,
+	.yield_ns = 20 * UTIL_NS_PER_MS,
+	.ack_ns = 10 * UTIL_NS_PER_S,
+	.repeat_ns = 60 * UTIL_NS_PER_S,
+};
+static const struct lease_vm_settings normal = { .priority = 1, .share = 100 };
+
+/* A program, and its worker's side of what both share. */
+struct one {
+	struct arbiter_program program;
+	const volatile struct lease_page *page;
+	volatile struct lease_claims *claims;
+	unsigned woken;
+	enum vgpu_end end;
+	uint64_t kept_ns, began_ns;
+};
+
+static sd_event *event;
+static struct arbiter *arbiter;
+
+static void on_wake(void *arg)
+{
+	((struct one *)arg)->woken++;
+}
+
+static void on_end(void *arg, enum vgpu_end why)
+{
+	struct one *one = arg;
+
+	one->end = why;
+	arbiter_end(&one->program);
+}
+
+static const struct arbiter_handler handler = { .wake = on_wake, .end = on_end };
+
+static int set_up(void **state)
+{
+	(void)state;
+	return sd_event_new(&event) < 0 ? -1 : arbiter_new(&arbiter, event, &settings);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arbiter_free(arbiter);
+	sd_event_unref(event);
+	return 0;
+}
+
+static void join(struct one *one, uint32_t vm_id)
+{
+	*one = (struct one){ .began_ns = util_now_ns() };
+	assert_int_equal(arbiter_join(arbiter, &one->program, vm_id, &normal, &handler, one), 0);
+	arbiter_keep(&one->program, &one->kept_ns);
+	one->page = mmap(NULL, LEASE_PAGE_BYTES, PROT_READ, MAP_SHARED, one->program.fds[0], 0);
+	one->claims = mmap(NULL, LEASE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   one->program.fds[1], 0);
+	assert_true(one->page != MAP_FAILED && one->claims != MAP_FAILED);
+	arbiter_close_fds(&one->program);
+}
+
+static void leave(struct one *one)
+{
+	arbiter_leave(&one->program);
+	munmap((void *)one->page, LEASE_PAGE_BYTES);
+	munmap((void *)one->claims, LEASE_PAGE_BYTES);
+}
+
+static void say(struct one *one, enum program_state_what what, uint64_t number)
+{
+	const struct program_state state = { .what = what, .lease = number };
+
+	arbiter_hear(&one->program, &state);
+}
+
+static void want(struct one *one)
+{
+	one->claims->busy = 1;
+	say(one, PROGRAM_WANTS, 0);
+}
+
+static void rest(struct one *one)
+{
+	one->claims->idle_since_ns = util_now_ns();
+	one->claims->busy = 0;
+}
+
+/* Lets time pass until the condition holds. */
+#define UNTIL(condition)                                                              \
+	do {                                                                          \
+		uint64_t until_ns = util_now_ns() + WAIT_MS * UTIL_NS_PER_MS;         \
+		while (!(condition) && util_now_ns() < until_ns)                      \
+			assert_true(sd_event_run(event, UTIL_NS_PER_MS / 1000) >= 0); \
+		assert_true(condition);                                               \
+	} while (0)
+
+/* To the nanosecond, and what is kept is what was billed. */
+static void assert_sums(struct one *const *all, unsigned num)
+{
+	struct arbiter_time time = arbiter_time(arbiter);
+	uint64_t now_ns = util_now_ns();
+
+	assert_int_equal(time.billed_ns + time.idle_ns + time.overhead_ns, time.elapsed_ns);
+	for (unsigned i = 0; i < num; i++) {
+		assert_int_equal(all[i]->kept_ns, all[i]->program.member.billed_ns);
+		assert_true(all[i]->kept_ns <= now_ns - all[i]->began_ns);
+	}
+}
+
+static void test_a_lone_program_hears_of_its_lease_once(void **state)
+{
+	struct one a;
+	uint64_t number;
+
+	(void)state;
+	join(&a, 1);
+	assert_string_equal(arbiter_state(&a.program), "rests");
+	want(&a);
+	number = a.page->grant;
+	assert_true(number != 0 && a.woken == 1);
+	assert_string_equal(arbiter_state(&a.program), "holds");
+	UNTIL(util_now_ns() - a.began_ns > 3 * settings.turn_ns);
+	for (int i = 0; i < 3; i++) { /* it rests and goes on without a word */
+		rest(&a);
+		assert_string_equal(arbiter_state(&a.program), "rests");
+		a.claims->busy = 1;
+		assert_sums((struct one *[]){ &a }, 1);
+	}
+	assert_true(a.page->grant == number && a.page->asked == 0 && a.woken == 1);
+	leave(&a);
+}
+
+static void test_what_rests_is_taken_at_once(void **state)
+{
+	struct one a, b;
+
+	(void)state;
+	join(&a, 1);
+	join(&b, 2);
+	want(&a);
+	rest(&a);
+	want(&b);
+	assert_true(a.page->grant == 0 && a.page->asked == 0 && a.woken == 1);
+	assert_true(b.page->grant != 0 && b.woken == 1);
+	assert_string_equal(arbiter_state(&a.program), "rests");
+	leave(&a);
+	leave(&b);
+}
+
+/* Nothing looks at a program that has nothing to do, and its rest is not billed. */
+static void test_what_rests_for_long_gives_its_lease_back(void **state)
+{
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	want(&a);
+	rest(&a);
+	UNTIL(a.page->grant == 0);
+	assert_true(a.program.member.state == LEASE_NONE && a.woken == 1);
+	assert_true(a.program.member.billed_ns <= a.claims->idle_since_ns - a.began_ns);
+	assert_sums((struct one *[]){ &a }, 1);
+	want(&a);
+	assert_true(a.page->grant != 0);
+	leave(&a);
+}
+
+static void test_a_turn_ends(void **state)
+{
+	struct one a, b;
+	uint64_t number;
+
+	(void)state;
+	join(&a, 1);
+	join(&b, 2);
+	want(&a);
+	number = a.page->grant;
+	want(&b);
+	assert_true(a.page->contended != 0 && b.page->grant == 0);
+	assert_string_equal(arbiter_state(&b.program), "share");
+	UNTIL(a.page->asked == number);
+	assert_true(a.page->grant == 0 && b.page->grant == 0);
+	say(&a, PROGRAM_ACKED, number - 1); /* of another lease: nothing */
+	assert_false(a.program.member.acked);
+	say(&a, PROGRAM_ACKED, number);
+	assert_true(a.program.member.acked && b.page->grant == 0);
+	say(&a, PROGRAM_WANTS, 0);
+	say(&a, PROGRAM_DRAINED, number);
+	assert_true(b.page->grant > number);
+	assert_sums((struct one *[]){ &a, &b }, 2);
+	leave(&b);
+	assert_true(a.page->grant > number + 1);
+	leave(&a);
+}
+
+static void test_an_outlaster_is_passed_and_charged(void **state)
+{
+	struct one a, b;
+	uint64_t billed_ns;
+
+	(void)state;
+	join(&a, 1);
+	join(&b, 2);
+	want(&a);
+	want(&b);
+	UNTIL(a.page->asked != 0);
+	say(&a, PROGRAM_ACKED, a.page->asked);
+	UNTIL(b.page->grant != 0);
+	assert_string_equal(arbiter_state(&a.program), "yields");
+	billed_ns = a.program.member.billed_ns;
+	UNTIL(util_now_ns() - b.program.member.granted_ns > UTIL_NS_PER_MS);
+	assert_sums((struct one *[]){ &a, &b }, 2);
+	assert_true(a.program.member.billed_ns > billed_ns);
+	assert_int_equal(b.program.member.billed_ns, 0);
+	leave(&a);
+	leave(&b);
+}
+
+static void test_a_stopped_vm_has_no_lease(void **state)
+{
+	struct lease_vm_settings paused = normal;
+	struct one a;
+
+	(void)state;
+	paused.paused = true;
+	join(&a, 1);
+	arbiter_stop(&a.program, true);
+	want(&a);
+	assert_string_equal(arbiter_state(&a.program), "paused");
+	assert_int_equal(a.page->grant, 0);
+	arbiter_stop(&a.program, false);
+	assert_true(a.page->grant != 0);
+	arbiter_set_vm(arbiter, 2, &paused); /* has no programs here */
+	arbiter_set_vm(arbiter, 1, &paused);
+	assert_true(a.page->asked != 0);
+	leave(&a);
+}
+
+static void test_a_worker_that_talks_too_much_ends(void **state)
+{
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	for (int i = 0; i < 100 && a.end == VGPU_END_NONE; i++)
+		say(&a, PROGRAM_DRAINED, 0);
+	assert_int_equal(a.end, VGPU_END_WORKER_LOST);
+	leave(&a);
+}
+
+static void test_a_worker_can_only_read_its_lease(void **state)
+{
+	struct arbiter_program program;
+	int fd;
+
+	(void)state;
+	assert_int_equal(arbiter_join(arbiter, &program, 1, &normal, &handler, NULL), 0);
+	fd = program.fds[0];
+	assert_true(mmap(NULL, LEASE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) ==
+		    MAP_FAILED);
+	assert_true(write(fd, "x", 1) < 0 && errno == EPERM);
+	assert_true(ftruncate(fd, 0) < 0 && errno == EPERM);
+	assert_true(ftruncate(program.fds[1], 0) < 0 && errno == EPERM); /* vgpud would die of it */
+	arbiter_leave(&program);
+	arbiter_leave(&program); /* does nothing */
+	arbiter_end(&program);
+	assert_null(arbiter_state(&program));
+}
+
+/* --- rubbish --- */
+
+#define PROGRAMS 6u
+
+static uint64_t seed = 1;
+
+static uint32_t some(uint32_t num)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % num;
+}
+
+static uint64_t some_word(void)
+{
+	switch (some(4)) {
+	case 0:
+		return 0;
+	case 1:
+		return UINT64_MAX - some(3);
+	case 2:
+		return util_now_ns() + some(1000) - 500;
+	default:
+		return (uint64_t)some(UINT32_MAX) << some(33);
+	}
+}
+
+static void do_something(struct one *one, uint32_t vm_id)
+{
+	struct lease_vm_settings changed = {
+		.priority = (uint8_t)some(3),
+		.paused = some(4) == 0,
+		.share = 1 + some(LEASE_SHARE_MOST),
+		.cap_percent = some(2) * (1 + some(100)),
+	};
+	struct program_state state = {
+		.what = PROGRAM_WANTS + some(4),
+		.lease = some(2) ? one->program.member.number : some_word(),
+		.tail_ns = some_word(),
+	};
+
+	switch (some(8)) {
+	case 0:
+		arbiter_set_vm(arbiter, vm_id, &changed);
+		break;
+	case 1:
+		arbiter_stop(&one->program, some(2) == 0);
+		break;
+	case 2:
+		leave(one);
+		join(one, vm_id);
+		break;
+	case 3:
+		one->claims->busy = some(2);
+		one->claims->idle_since_ns = some_word();
+		one->claims->idle_ns = some_word();
+		break;
+	case 4:
+		assert_true(sd_event_run(event, 0) >= 0);
+		break;
+	default:
+		arbiter_hear(&one->program, &state);
+	}
+}
+
+static void test_rubbish_bills_nobody_else(void **state)
+{
+	struct one programs[PROGRAMS], *all[PROGRAMS];
+
+	(void)state;
+	for (uint32_t i = 0; i < PROGRAMS; i++) {
+		all[i] = &programs[i];
+		join(&programs[i], i / 2);
+	}
+	for (int round = 0; round < 20000; round++) {
+		uint32_t i = some(PROGRAMS);
+
+		do_something(&programs[i], i / 2);
+		if (programs[i].end != VGPU_END_NONE) {
+			leave(&programs[i]);
+			join(&programs[i], i / 2);
+		}
+		if (round % 16 == 0)
+			assert_sums(all, PROGRAMS);
+	}
+	for (uint32_t i = 0; i < PROGRAMS; i++)
+		leave(&programs[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define ARBITER_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		ARBITER_TEST(test_a_lone_program_hears_of_its_lease_once),
+		ARBITER_TEST(test_what_rests_is_taken_at_once),
+		ARBITER_TEST(test_what_rests_for_long_gives_its_lease_back),
+		ARBITER_TEST(test_a_turn_ends),
+		ARBITER_TEST(test_an_outlaster_is_passed_and_charged),
+		ARBITER_TEST(test_a_stopped_vm_has_no_lease),
+		ARBITER_TEST(test_a_worker_that_talks_too_much_ends),
+		ARBITER_TEST(test_a_worker_can_only_read_its_lease),
+		ARBITER_TEST(test_rubbish_bills_nobody_else),
+#undef ARBITER_TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -25,6 +25,8 @@ struct lease_page {
 	uint64_t asked;	    /* of the last one that it has to acknowledge as taken back; 0: none */
 	uint32_t contended; /* others want it: give it back when there is nothing to do */
 	uint32_t idle_us;   /* after so long without anything in flight or to issue */
+	uint32_t in_flight_us; /* work that may be in flight */
+	uint32_t yield_us;     /* if nothing of it finishes for so long there may be more */
 };
 
 /* A claim: it counts as far as nobody else could have had the GPU. */

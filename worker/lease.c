@@ -10,6 +10,8 @@
 #include "common/util.h"
 #include "common/wire/cmds_check.h"
 #include "worker/commands.h"
+#include "worker/flight.h"
+#include "worker/held.h"
 #include "worker/program.h"
 
 /*
@@ -40,7 +42,7 @@ int lease_begin(struct lease *lease, const struct lease_page *page, struct lease
 	claims->idle_since_ns = util_now_ns();
 	/* Pages that are never touched take no memory. */
 	lease->dirty = calloc(VGPU_HANDLES_MOST + 1, sizeof(*lease->dirty));
-	return lease->dirty != NULL ? 0 : -ENOMEM;
+	return lease->dirty != NULL ? flight_begin(&lease->flight) : -ENOMEM;
 }
 
 void lease_finish(struct program *program)
@@ -54,6 +56,7 @@ void lease_finish(struct program *program)
 	}
 	while (lease->orphan_num > 0)
 		program->gpu->ops->event_destroy(program->gpu, lease->orphans[--lease->orphan_num]);
+	flight_finish(program);
 	free(lease->dirty);
 }
 
@@ -70,41 +73,11 @@ static void say(const struct lease *lease, enum program_state_what what, uint64_
 
 /* --- what the GPU has to do --- */
 
-/* Return: where the command's stream stands in its arguments; -1: it names none. */
-static int stream_at(uint16_t op)
-{
-	/* One more than the place; 0: not looked up yet. */
-	static uint8_t places[VGPU_CMD_MOST];
-	int at = 0;
-
-	if (places[op] != 0)
-		return places[op] == UINT8_MAX ? -1 : places[op] - 1;
-	places[op] = UINT8_MAX;
-	for (const struct cmds_field *field = cmds_find(op)->fields; field->kind != CMDS_END;
-	     field++) {
-		if (field->kind == CMDS_STREAM)
-			places[op] = (uint8_t)(at + 1);
-		at += field->bytes;
-	}
-	return places[op] == UINT8_MAX ? -1 : places[op] - 1;
-}
-
-/* Return: whether the command names a stream, which is then in *number. */
-static bool stream_of(const struct vgpu_command *command, uint32_t *number)
-{
-	int at = stream_at(command->op);
-
-	if (at < 0)
-		return false;
-	memcpy(number, (const uint8_t *)(command + 1) + at, sizeof(*number));
-	return true;
-}
-
 static void note_dirty(struct lease *lease, const struct vgpu_command *command)
 {
 	uint32_t number;
 
-	if (!stream_of(command, &number) || number > VGPU_HANDLES_MOST ||
+	if (!held_stream(command, &number) || number > VGPU_HANDLES_MOST ||
 	    lease->is_dirty[number / 8] & 1u << number % 8)
 		return;
 	lease->is_dirty[number / 8] |= (uint8_t)(1u << number % 8);
@@ -120,8 +93,11 @@ static void note_destroyed(struct program *program, const struct vgpu_command *c
 	CUstream stream;
 	CUevent event;
 
-	if (command->op != VGPU_CMD_STREAM_DESTROY || !stream_of(command, &number) ||
-	    number > VGPU_HANDLES_MOST || !(lease->is_dirty[number / 8] & 1u << number % 8) ||
+	if (lease->page == NULL || command->op != VGPU_CMD_STREAM_DESTROY ||
+	    !held_stream(command, &number) || number > VGPU_HANDLES_MOST)
+		return;
+	flight_forget(program, number);
+	if (!(lease->is_dirty[number / 8] & 1u << number % 8) ||
 	    lease->orphan_num == LEASE_ORPHANS_MOST || !program_stream(program, number, &stream) ||
 	    ops->event_create(program->gpu, CU_EVENT_DISABLE_TIMING, &event) != CUDA_SUCCESS)
 		return;
@@ -152,6 +128,7 @@ static bool is_in_flight(struct program *program)
 		if (program_stream(program, number, &stream) &&
 		    ops->stream_query(program->gpu, stream) == CUDA_ERROR_NOT_READY)
 			return true;
+		flight_forget(program, number);
 		lease->is_dirty[number / 8] &= (uint8_t) ~(1u << number % 8);
 		lease->dirty_num--;
 	}
@@ -235,135 +212,95 @@ static bool may_submit(struct lease *lease)
 
 /* --- what is held back --- */
 
-static bool is_held_on(const struct lease *lease, uint32_t stream, bool also_legacy)
+/* Return: whether the command, which submits to the GPU, may be submitted now. */
+static bool may_go(struct program *program, const struct vgpu_command *command)
 {
-	uint32_t other;
-
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
-		if (stream_of((const struct vgpu_command *)held->command, &other) &&
-		    (other == stream || (also_legacy && (other == VGPU_STREAM_LEGACY ||
-							 stream == VGPU_STREAM_LEGACY))))
-			return true;
-	return false;
-}
-
-static bool is_record_held(const struct lease *lease, uint32_t event)
-{
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next) {
-		const struct vgpu_command *command = (const void *)held->command;
-		const struct vgpu_cmd_event_record *args = (const void *)(command + 1);
-
-		if (command->op == VGPU_CMD_EVENT_RECORD && args->event == event)
-			return true;
-	}
-	return false;
-}
-
-/* Kinds of fields whose commands depend on nothing that may be held back. */
-#define FREE_KINDS                                                                            \
-	(1u << CMDS_NUMBER | 1u << CMDS_READ_AT | 1u << CMDS_READ_LEN | 1u << CMDS_WRITE_AT | \
-	 1u << CMDS_WRITE_LEN)
-
-enum passing { WAITS_ITS_TURN, PASSES, NOT_READY };
-
-/* Whether a command may overtake what is held back. */
-static enum passing judge(const struct lease *lease, const struct cmds_entry *entry,
-			  const struct vgpu_command *command)
-{
+	struct lease *lease = &program->lease;
 	uint32_t stream = 0;
-	bool has_stream = stream_of(command, &stream);
 
-	if (command->op == VGPU_CMD_STREAM_QUERY)
-		return is_held_on(lease, stream, false) ? NOT_READY : PASSES;
-	if (command->op == VGPU_CMD_EVENT_QUERY) {
-		const struct vgpu_cmd_event_query *args = (const void *)(command + 1);
-
-		return is_record_held(lease, args->event) ? NOT_READY : PASSES;
+	lease->is_bounded = false;
+	if (!may_submit(lease))
+		return false;
+	if (!flight_counts(command) || !held_stream(command, &stream) || stream > VGPU_HANDLES_MOST)
+		return true;
+	if (!flight_has_room(program, stream)) {
+		lease->is_bounded = true;
+		return false;
 	}
-	if (entry->work == CMDS_COPY || command->op == VGPU_CMD_STREAM_SYNCHRONIZE)
-		return !has_stream || is_held_on(lease, stream, true) ? WAITS_ITS_TURN : PASSES;
-	if (entry->work == CMDS_IDLE && entry->way == CMDS_ISSUE &&
-	    (entry->kinds & ~FREE_KINDS) == 0)
-		return PASSES;
-	return WAITS_ITS_TURN;
+	return true;
+}
+
+/* It goes. */
+static void note_going(struct program *program, const struct vgpu_command *command)
+{
+	uint32_t stream;
+
+	if (flight_counts(command) && held_stream(command, &stream) && stream <= VGPU_HANDLES_MOST)
+		flight_add(program, command, stream);
+	note_dirty(&program->lease, command);
 }
 
 static void hold(struct program *program, const struct vgpu_command *command)
 {
 	struct lease *lease = &program->lease;
-	struct lease_held *held = malloc(sizeof(*held) + command->bytes);
 
-	if (held == NULL) {
+	if (held_add(lease, command) != 0) {
 		commands_refuse(program, command, CUDA_ERROR_OUT_OF_MEMORY);
 		return;
 	}
-	memcpy(held->command, command, command->bytes);
-	held->next = NULL;
-	if (lease->first == NULL)
-		lease->held_since_ns = util_now_ns();
-	*lease->last = held;
-	lease->last = &held->next;
-	lease->held_bytes += command->bytes;
-	lease->claims->held++;
 	/* Before it says so: the broker takes a lease away from one that is not busy. */
 	if (!lease->busy)
 		get_busy(lease, util_now_ns());
-	if (!lease->wants)
+	if (!lease->wants && !lease->is_bounded)
 		say_wants(lease);
 }
 
 bool lease_admit(struct program *program, const struct vgpu_command *command)
 {
 	struct lease *lease = &program->lease;
-	const struct cmds_entry *entry;
+	const struct cmds_entry *entry = cmds_find(command->op);
+	enum held_passing passing = HELD_PASSES;
 
+	if (lease->page == NULL || entry == NULL)
+		return true;
+	/* Not judged yet: what lies behind a command that is too short is of the one before. */
+	if (entry->work == CMDS_GPU && lease->first == NULL && may_go(program, command)) {
+		note_going(program, command);
+		return true;
+	}
 	/* One that makes no sense ends the program in any case. */
-	if (lease->page == NULL || cmds_check(command) != CMDS_FINE)
+	if (cmds_check(command) != CMDS_FINE)
 		return true;
-	entry = cmds_find(command->op);
-	if (entry->work == CMDS_GPU && lease->first == NULL && may_submit(lease)) {
-		note_dirty(lease, command);
-		return true;
-	}
-	if (entry->work != CMDS_GPU) {
-		enum passing passing = lease->first == NULL ? PASSES : judge(lease, entry, command);
-
-		if (passing == PASSES) {
-			note_destroyed(program, command);
-			return true;
-		}
-		if (passing == NOT_READY) {
-			commands_refuse(program, command, CUDA_ERROR_NOT_READY);
-			return false;
-		}
-	}
-	hold(program, command);
-	return false;
+	if (entry->work == CMDS_GPU)
+		passing = HELD_WAITS;
+	else if (lease->first != NULL)
+		passing = held_judge(lease, entry, command);
+	if (passing == HELD_PASSES)
+		note_destroyed(program, command);
+	else if (passing == HELD_NOT_READY)
+		commands_refuse(program, command, CUDA_ERROR_NOT_READY);
+	else
+		hold(program, command);
+	return passing == HELD_PASSES;
 }
 
 bool lease_release(struct program *program, struct vgpu_command *to)
 {
 	struct lease *lease = &program->lease;
-	struct lease_held *held = lease->first;
+	struct lease_held **at = &lease->first;
 
-	const struct vgpu_command *command;
-
-	if (held == NULL)
+	if (*at == NULL)
 		return false;
-	command = (const void *)held->command;
-	if (cmds_find(command->op)->work == CMDS_GPU && !may_submit(lease))
-		return false;
-	memcpy(to, command, command->bytes);
-	lease->first = held->next;
-	if (lease->first == NULL) {
-		lease->last = &lease->first;
-		lease->claims->held_ns += util_now_ns() - lease->held_since_ns;
+	if (held_is_work(*at) && !may_go(program, (const void *)(*at)->command)) {
+		if (!lease->is_bounded && !lease->wants && !lease->draining)
+			say_wants(lease);
+		at = lease->is_bounded ? held_first_of_stream(program) : NULL;
+		if (at == NULL)
+			return false;
 	}
-	lease->held_bytes -= to->bytes;
-	lease->claims->held--;
-	free(held);
+	held_take(lease, at, to);
 	if (cmds_find(to->op)->work == CMDS_GPU)
-		note_dirty(lease, to);
+		note_going(program, to);
 	note_destroyed(program, to);
 	return true;
 }
@@ -438,8 +375,11 @@ uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns)
 {
 	uint64_t look_ns;
 
-	if (lease->page == NULL || !lease->busy || (lease->first != NULL && !lease->draining))
+	if (lease->page == NULL || !lease->busy ||
+	    (lease->first != NULL && !lease->draining && !lease->is_bounded))
 		return UINT64_MAX;
+	if (lease->is_bounded && !lease->draining)
+		return lease->flight.look_ns > now_ns ? lease->flight.look_ns - now_ns : 0;
 	look_ns = lease->active_ns + lease->page->idle_us * UTIL_NS_PER_US;
 	if (lease->draining || lease->look_ns > look_ns)
 		look_ns = lease->look_ns;

@@ -20,6 +20,38 @@ struct lease_held {
 	_Alignas(16) uint8_t command[];
 };
 
+#define FLIGHT_MARKERS 64u
+
+/* flight.c: kernels of one stream. Free-running counts: done <= marked <= issued. */
+struct flight_stream {
+	uint32_t issued;
+	uint32_t done;	 /* known to be */
+	uint32_t marked; /* issued when its last marker was put */
+};
+
+struct flight_marker {
+	CUevent event;
+	uint16_t stream;
+	bool live;	/* false: it says nothing any more */
+	uint32_t count; /* of the stream that are done when it is */
+};
+
+struct flight {
+	uint32_t bound;	      /* so many may be in flight */
+	uint32_t num;	      /* are in flight, as far as is known */
+	bool presses;	      /* the program submits quicker than the GPU works */
+	uint64_t each_ns;     /* what one takes; 0: not known */
+	uint64_t since_ns;    /* when one finished last, or the first of those in flight began */
+	uint64_t finished_ns; /* the same, or when the bound grew */
+	uint64_t look_ns;     /* when to look again whether there is room */
+	struct flight_stream *streams; /* by number */
+	struct flight_marker markers[FLIGHT_MARKERS];
+	unsigned marker_num;
+	CUevent spares[FLIGHT_MARKERS];
+	unsigned spare_num;
+	uint8_t seen[(VGPU_HANDLES_MOST + 1) / 8]; /* functions that were launched */
+};
+
 /* Of the issuing thread. */
 struct lease {
 	const struct lease_page *page; /* NULL: the program needs no lease */
@@ -43,6 +75,9 @@ struct lease {
 	uint8_t is_dirty[(VGPU_HANDLES_MOST + 1) / 8];
 	CUevent orphans[LEASE_ORPHANS_MOST]; /* behind the work of streams that were destroyed */
 	uint32_t orphan_num;
+
+	struct flight flight;
+	bool is_bounded; /* it has the lease, and what is held back waits for room in flight */
 
 	uint64_t active_ns; /* when a command was run or work was seen in flight last */
 	uint64_t look_ns, pause_ns;

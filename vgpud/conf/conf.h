@@ -44,6 +44,7 @@ struct conf_gpu {
 	/* Of its leases: vgpud/sched/lease.h has the rules. */
 	unsigned lease_ms;
 	unsigned yield_ms;
+	unsigned in_flight_us;
 	unsigned idle_us;
 	unsigned max_kernel_s; /* 0: none */
 };

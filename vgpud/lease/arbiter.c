@@ -361,9 +361,29 @@ void arbiter_free(struct arbiter *arbiter)
 	free(arbiter);
 }
 
+/* What the worker itself keeps to. */
+static void tell_settings(struct arbiter_program *program)
+{
+	const struct lease_settings *settings = &program->arbiter->lease.settings;
+	struct lease_page *page = program->page;
+
+	__atomic_store_n(&page->idle_us, (uint32_t)(settings->idle_ns / UTIL_NS_PER_US),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&page->in_flight_us, (uint32_t)(settings->in_flight_ns / UTIL_NS_PER_US),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&page->yield_us, (uint32_t)(settings->yield_ns / UTIL_NS_PER_US),
+			 __ATOMIC_RELAXED);
+}
+
 void arbiter_set(struct arbiter *arbiter, const struct lease_settings *settings)
 {
+	struct lease_member *member;
+	struct arbiter_vm *vm;
+
 	lease_set(&arbiter->lease, settings, event_ns(arbiter));
+	TAILQ_FOREACH(vm, &arbiter->vms, link)
+		TAILQ_FOREACH(member, &vm->vm.members, link)
+			tell_settings(program_of(member));
 	settle(arbiter);
 }
 
@@ -412,7 +432,7 @@ int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint3
 	vm->num++;
 	program->vm = vm;
 	program->arbiter = arbiter;
-	program->page->idle_us = (uint32_t)(arbiter->lease.settings.idle_ns / UTIL_NS_PER_US);
+	tell_settings(program);
 	lease_join(&arbiter->lease, &vm->vm, &program->member, LEASE_PROGRAM, event_ns(arbiter));
 	return 0;
 }

@@ -52,6 +52,7 @@ static struct lease_settings lease_settings_of(const struct conf *conf, const st
 		.repeat_ns = ACK_REPEAT_NS,
 		.kernel_ns = gpu->max_kernel_s * UTIL_NS_PER_S,
 		.aging_ns = conf->aging_ms * UTIL_NS_PER_MS,
+		.in_flight_ns = gpu->in_flight_us * UTIL_NS_PER_US,
 	};
 }
 

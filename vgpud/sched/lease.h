@@ -25,7 +25,9 @@
  *     in flight and nothing to issue;
  *  5. a VM with a cap has a bucket of time with debt: below zero it gets no turn, also when nobody
  *     else wants the GPU;
- *  6. what a member has in flight is bounded by time: its worker sees to that;
+ *  6. what a member has in flight is bounded by time, in_flight_ns of estimated work, but not below two
+ *     kernels, and never the first of a stream that has nothing in flight; if nothing finishes for
+ *     yield_ns the bound grows. Its worker sees to that;
  *  7. a member whose lease is taken back stops submitting and acknowledges at once, and says later that
  *     its work has drained. After yield_ns the lease passes on all the same, and this member alone is
  *     charged until its work has drained. Without an acknowledgement within ack_ns it is frozen for its
@@ -55,6 +57,7 @@ struct lease_settings {
 	uint64_t repeat_ns; /* rule 7 */
 	uint64_t kernel_ns; /* rule 7; 0: none */
 	uint64_t aging_ns;  /* rule 2; 0: off */
+	uint64_t in_flight_ns; /* rule 6: for the workers */
 };
 
 struct lease_vm_settings {

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_lease.c - what a program's worker holds back without a lease, and for want of room in flight */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "common/cuda/cuda_abi.h"
+#include "tests/unit/worker/guest.h"
+#include "tests/unit/worker/kernels.h"
+#include "worker/lease.h"
+
+/* The broker's side: pages, and what the worker has said. */
+static struct lease_page page;
+static struct lease_claims claims;
+static volatile unsigned said[PROGRAM_DRAINED + 1];
+static volatile uint64_t said_number;
+
+static void hear(const struct program_state *state)
+{
+	said_number = state->lease;
+	__atomic_add_fetch(&said[state->what], 1, __ATOMIC_RELEASE);
+}
+
+static unsigned heard(enum program_state_what what)
+{
+	return __atomic_load_n(&said[what], __ATOMIC_ACQUIRE);
+}
+
+static uint64_t flag_at;
+static volatile uint32_t *flag;
+
+static uint32_t held(void)
+{
+	return __atomic_load_n(&claims.held, __ATOMIC_ACQUIRE);
+}
+
+/* Opens a program with two streams and the kernels spin (1) and fill (2), and no lease. */
+static void open_without_lease(struct guest *guest, uint32_t in_flight_us, uint32_t yield_us)
+{
+	guest_open(guest, "cpu memory=64M processors=2", 4);
+	page = (struct lease_page){
+		.idle_us = 50, .in_flight_us = in_flight_us, .yield_us = yield_us, .contended = 1
+	};
+	memset(&claims, 0, sizeof(claims));
+	memset((void *)said, 0, sizeof(said));
+	assert_int_equal(lease_begin(&guest->program->lease, &page, &claims, hear), 0);
+	guest_run(guest, 100);
+	assert_int_equal(guest_load(guest, 1, 1, kernels_spin), CUDA_SUCCESS);
+	assert_int_equal(guest_function(guest, 1, 1, 1, "spin"), CUDA_SUCCESS);
+	assert_int_equal(guest_load(guest, 1, 2, kernels_fill), CUDA_SUCCESS);
+	assert_int_equal(guest_function(guest, 1, 2, 2, "fill"), CUDA_SUCCESS);
+	for (uint32_t i = 1; i <= 2; i++)
+		assert_int_equal(
+			ASK(guest, 0, NULL, STREAM_CREATE, stream_create, .stream = i, .flags = 1),
+			CUDA_SUCCESS);
+	flag_at = guest->address + GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS;
+	flag = (volatile uint32_t *)(guest->view + GUEST_CONTROL_AT + VGPU_CHANNEL_WORDS);
+	assert_int_equal(heard(PROGRAM_WANTS), 0); /* nothing of that is work */
+}
+
+static void kick(const struct guest *guest)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(guest->kick, &one, sizeof(one)), sizeof(one));
+}
+
+static void grant(const struct guest *guest, uint64_t number)
+{
+	lease_page_store(&page.grant, number);
+	kick(guest);
+}
+
+static void ask_back(const struct guest *guest, uint64_t number)
+{
+	lease_page_store(&page.grant, 0);
+	lease_page_store(&page.asked, number);
+	kick(guest);
+}
+
+static void fill(struct guest *guest, uint32_t stream, uint64_t to)
+{
+	const struct kernels_fill_parameters parameters = { .to = to };
+
+	guest_launch(guest, VGPU_NO_REPLY, 2, stream, 1, 1, &parameters, sizeof(parameters));
+}
+
+static void spin(struct guest *guest, uint32_t stream)
+{
+	guest_launch(guest, VGPU_NO_REPLY, 1, stream, 1, 1, &flag_at, sizeof(flag_at));
+}
+
+static CUresult query(struct guest *guest, uint32_t stream)
+{
+	return (CUresult)ASK(guest, 0, NULL, STREAM_QUERY, stream_query, .stream = stream);
+}
+
+static void synchronize(struct guest *guest, uint32_t stream)
+{
+	assert_int_equal(
+		ASK(guest, 0, NULL, STREAM_SYNCHRONIZE, stream_synchronize, .stream = stream),
+		CUDA_SUCCESS);
+}
+
+static void test_without_a_lease_work_waits_and_questions_do_not(void **state)
+{
+	struct guest guest;
+	uint64_t to, other;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	to = guest_allocate(&guest, 4096);
+	other = guest_allocate(&guest, 4096);
+	fill(&guest, 1, to);
+	fill(&guest, 1, to);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	assert_int_equal(query(&guest, 2), CUDA_SUCCESS);
+	assert_true(heard(PROGRAM_WANTS) == 1 && held() == 2 && claims.busy == 1);
+	/* Copies need no lease, on a stream with nothing held back. */
+	assert_int_equal(ASK(&guest, 0, NULL, COPY_WAIT, copy_wait, .from = to, .to = other,
+			     .bytes = 64, .stream = 2),
+			 CUDA_SUCCESS);
+	SEND(&guest, 5, STREAM_SYNCHRONIZE, stream_synchronize, .stream = 1);
+	assert_int_equal(query(&guest, 2), CUDA_SUCCESS);
+	assert_false(guest_is_done(&guest, 5));
+	grant(&guest, 7);
+	assert_int_equal(guest_wait(&guest, 5, NULL), CUDA_SUCCESS);
+	assert_int_equal(query(&guest, 1), CUDA_SUCCESS);
+	assert_int_equal(held(), 0);
+	/* Others want it, and it has nothing to do. */
+	UNTIL(heard(PROGRAM_RETURNED) == 1);
+	assert_true(said_number == 7 && claims.busy == 0);
+	guest_close(&guest);
+}
+
+static void test_a_lease_is_given_back_when_asked(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	to = guest_allocate(&guest, 4096);
+	grant(&guest, 7);
+	*flag = 0;
+	spin(&guest, 1);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	ask_back(&guest, 7);
+	UNTIL(heard(PROGRAM_ACKED) == 1);
+	fill(&guest, 2, to); /* from now on */
+	assert_int_equal(query(&guest, 2), CUDA_ERROR_NOT_READY);
+	assert_true(held() == 1 && heard(PROGRAM_DRAINED) == 0 && heard(PROGRAM_WANTS) == 1);
+	*flag = 1;
+	UNTIL(heard(PROGRAM_DRAINED) == 1);
+	assert_true(said_number == 7 && held() == 1 && claims.busy == 1);
+	grant(&guest, 8);
+	synchronize(&guest, 2);
+	assert_int_equal(heard(PROGRAM_ACKED), 1);
+	guest_close(&guest);
+}
+
+/* One that has its lease says nothing, however often it rests, and is asked for it while it rests. */
+static void test_a_lone_program_is_silent(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	page.contended = 0;
+	to = guest_allocate(&guest, 4096);
+	grant(&guest, 7);
+	for (int i = 0; i < 3; i++) {
+		fill(&guest, 1, to);
+		synchronize(&guest, 1);
+		UNTIL(__atomic_load_n(&claims.busy, __ATOMIC_ACQUIRE) == 0);
+	}
+	for (int what = PROGRAM_WANTS; what <= PROGRAM_DRAINED; what++)
+		assert_int_equal(said[what], 0);
+	assert_true(claims.idle_ns > 0 && claims.idle_since_ns > 0);
+	lease_page_store(&page.grant, 0); /* as vgpud takes it from one that rests */
+	fill(&guest, 1, to);
+	UNTIL(heard(PROGRAM_WANTS) == 1);
+	grant(&guest, 8);
+	synchronize(&guest, 1);
+	guest_close(&guest);
+}
+
+/* Rule 6: two kernels at least, and the first of a stream in any case. */
+static void test_what_is_in_flight_is_bounded(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1, 60000000);
+	to = guest_allocate(&guest, 4096);
+	grant(&guest, 7);
+	*flag = 0;
+	for (int i = 0; i < 10; i++)
+		spin(&guest, 1);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	assert_int_equal(held(), 8);
+	fill(&guest, 2, to);
+	/* It overtakes those of the other stream; but what comes behind an event waits. */
+	UNTIL(query(&guest, 2) == CUDA_SUCCESS);
+	assert_int_equal(held(), 8);
+	assert_int_equal(heard(PROGRAM_WANTS), 0); /* it has the lease */
+	*flag = 1;
+	synchronize(&guest, 1);
+	assert_int_equal(held(), 0);
+	guest_close(&guest);
+}
+
+/* Kernels may wait for one that is held back: if nothing finishes the bound grows. */
+static void test_the_bound_grows_when_nothing_finishes(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	open_without_lease(&guest, 1, 500);
+	grant(&guest, 7);
+	*flag = 0;
+	for (int i = 0; i < 20; i++)
+		spin(&guest, 1);
+	UNTIL(held() == 0);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	*flag = 1;
+	synchronize(&guest, 1);
+	guest_close(&guest);
+}
+
+/* The order of what is held back is that of the ring: a thousand kernels add up as they should. */
+static void test_a_flood_comes_through_whole(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 100, 10000);
+	to = guest_allocate(&guest, 4096);
+	for (int i = 0; i < 1000; i++) {
+		fill(&guest, 1 + i % 2, to);
+		if (i == 300)
+			grant(&guest, 7);
+		if (i == 600)
+			ask_back(&guest, 7);
+		if (i == 900) {
+			UNTIL(heard(PROGRAM_DRAINED) == 1);
+			grant(&guest, 8);
+		}
+	}
+	synchronize(&guest, 1);
+	synchronize(&guest, 2);
+	assert_true(held() == 0 && heard(PROGRAM_ACKED) == 1);
+	guest_close(&guest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_without_a_lease_work_waits_and_questions_do_not),
+		cmocka_unit_test(test_a_lease_is_given_back_when_asked),
+		cmocka_unit_test(test_a_lone_program_is_silent),
+		cmocka_unit_test(test_what_is_in_flight_is_bounded),
+		cmocka_unit_test(test_the_bound_grows_when_nothing_finishes),
+		cmocka_unit_test(test_a_flood_comes_through_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

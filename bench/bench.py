@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import breakdown  # noqa: E402
+import leases  # noqa: E402
 import ledgers  # noqa: E402
 import plot  # noqa: E402
 import programs  # noqa: E402
@@ -25,7 +26,7 @@ import table  # noqa: E402
 import transports  # noqa: E402
 from lib import paths  # noqa: E402
 
-TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "programs", "gpus")
+TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "programs", "leases", "gpus")
 REPORT_DIR = paths.BIN_DIR.parent / "bench"
 
 # What the plot shows, the quickest first; what was not measured is left out.
@@ -89,6 +90,12 @@ def measure(options, size):
         else:
             say("CUDA programs through vgpud")
             rows += programs.measure(options, size.program, say)
+    if "leases" in wanted:
+        missing = leases.missing()
+        if missing:
+            say(f"programs that share a GPU: left out, {missing}")
+        else:
+            rows += leases.measure(options, size.lease, say)
     if "gpus" in wanted and options.executor != "cpu":
         if scale.gpus() >= 2:
             say("two GPUs")

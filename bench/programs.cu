@@ -15,3 +15,14 @@ extern "C" __global__ void delay(unsigned long long ns)
 		asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
 	while (now - begin < ns);
 }
+
+/* So many steps, each of which needs the one before. */
+extern "C" __global__ void work(unsigned long long steps, unsigned *out)
+{
+	unsigned value = threadIdx.x;
+
+	for (unsigned long long i = 0; i < steps; i++)
+		value = value * 1664525u + 1013904223u;
+	if (out != 0)
+		*out = value;
+}

@@ -133,6 +133,25 @@ def _programs(rows):
         print(f"{row['name']:<46} {_program_figure(row):>14} {_program_figure(row, 'baseline_'):>14} {_ratio(row['ratio'])} {goal}")
 
 
+def _lease_figure(row):
+    if "points" in row:
+        return f"{row['points']:.2f} points off", " ".join(f"{part * 100:.1f}%" for part in row["parts"])
+    if "share" in row:
+        return f"{row['share'] * 100:.1f} % of the GPU", f"{row['baseline_share'] * 100:.1f} %" if "baseline_share" in row else ""
+    if "p50_ns" in row:
+        theirs = f"{row['baseline_p50_ns'] / 1e6:.3f}, p99 {row['baseline_p99_ns'] / 1e6:.3f}" if "baseline_p50_ns" in row else ""
+        return f"{row['p50_ns'] / 1e6:.3f} ms, p99 {row['p99_ns'] / 1e6:.3f}", theirs
+    return f"{row['ns'] / 1e6:.1f} ms", f"{row['baseline_ns'] / 1e6:.1f} ms"
+
+
+def _leases(rows):
+    _head("CUDA programs of several VMs on one GPU")
+    for row in rows:
+        mine, theirs = _lease_figure(row)
+        goal = f"{row['goal']} {'reached' if row['reached'] else 'missed'}" if "goal" in row else ""
+        print(f"{row['name']:<38} {mine:<26} {row['ratio']:6.3f} of {row['baseline']}{': ' if theirs else ''}{theirs} {goal}")
+
+
 def _gpu(rows):
     _head("Two GPUs")
     for row in rows:
@@ -142,7 +161,7 @@ def _gpu(rows):
 
 SECTIONS = {"device": _device, "baselines": _baselines, "transports": _transports, "round trips": _round_trips, "breakdown": _breakdown,
             "idle": _idle,
-            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "programs": _programs, "gpu": _gpu}
+            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "programs": _programs, "leases": _leases, "gpu": _gpu}
 
 
 def show(rows):

@@ -348,6 +348,21 @@ int sandbox_kill(pid_t pid)
 	return -ESRCH;
 }
 
+int sandbox_freeze(pid_t pid, bool frozen)
+{
+	for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++) {
+		if (inmates[i].pid != pid || pid <= 0)
+			continue;
+		if (parts & SANDBOX_CGROUP)
+			return sandbox_cgroup_freeze(i, frozen);
+		if (syscall(SYS_pidfd_send_signal, inmates[i].pidfd, frozen ? SIGSTOP : SIGCONT,
+			    NULL, 0) < 0)
+			return -errno;
+		return 0;
+	}
+	return -ESRCH;
+}
+
 void sandbox_close(void)
 {
 	bool group;

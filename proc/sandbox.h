@@ -46,6 +46,9 @@ int sandbox_clone(uint64_t memory_bytes);
 /* Ends a worker and all that it started. Return: 0, -ESRCH: it has ended already. */
 int sandbox_kill(pid_t pid);
 
+/* Stops a worker as a whole, or lets it go on. Return: 0 or -errno; -ESRCH: it has ended. */
+int sandbox_freeze(pid_t pid, bool frozen);
+
 /* Returns once fd can be read. Meanwhile it removes what is left of workers that have ended. */
 void sandbox_wait(int fd);
 

@@ -191,6 +191,14 @@ void sandbox_cgroup_kill(unsigned place)
 	write_file(workers, path, "1");
 }
 
+int sandbox_cgroup_freeze(unsigned place, bool frozen)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "%u/cgroup.freeze", place);
+	return write_file(workers, path, frozen ? "1" : "0");
+}
+
 int sandbox_cgroup_remove(unsigned place)
 {
 	char name[16];

@@ -4,6 +4,7 @@
 #ifndef VGPU_PROC_SANDBOX_CGROUP_H
 #define VGPU_PROC_SANDBOX_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +25,11 @@ int sandbox_cgroup_make(unsigned place, uint64_t memory_bytes);
 /* Kills all processes in it. */
 void sandbox_cgroup_kill(unsigned place);
 
+/* Stops all processes in it, or lets them go on; a kill ends them in any case. Return: 0 or -errno. */
+int sandbox_cgroup_freeze(unsigned place, bool frozen);
+
 /*
- * The same, and removes it. Return: 0 or -errno; -EBUSY: a process in it has not ended yet, which in
+ * Kills all processes in it, and removes it. Return: 0 or -errno; -EBUSY: a process in it has not ended yet, which in
  * the driver may take long.
  */
 int sandbox_cgroup_remove(unsigned place);

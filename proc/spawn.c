@@ -242,17 +242,28 @@ unsigned spawn_sandbox(const char **why)
 	return hello.parts;
 }
 
-int spawn_kill(pid_t pid)
+/* Return: 0 or -errno. */
+static int order_about(pid_t pid, int order)
 {
 	char text[16];
 	int result;
 
 	snprintf(text, sizeof(text), "%d", (int)pid);
-	result = send_order((enum spawn_role)SPAWN_KILL, text, NULL, 0);
+	result = send_order((enum spawn_role)order, text, NULL, 0);
 	if (result == 0)
 		result = read_answer();
 	give_up_late(result);
 	return result;
+}
+
+int spawn_kill(pid_t pid)
+{
+	return order_about(pid, SPAWN_KILL);
+}
+
+int spawn_freeze(pid_t pid, bool frozen)
+{
+	return order_about(pid, frozen ? SPAWN_FREEZE : SPAWN_THAW);
 }
 
 void spawn_abandon(pid_t pid)

@@ -4,6 +4,7 @@
 #ifndef VGPU_PROC_SPAWN_H
 #define VGPU_PROC_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "proc/spawn_wire.h"
@@ -43,6 +44,12 @@ unsigned spawn_sandbox(const char **why);
  * Return: 0 or -errno.
  */
 int spawn_kill(pid_t pid);
+
+/*
+ * Stops all of a worker, or lets it go on: by its cgroup; where it has none, by a signal to its process.
+ * It can be killed meanwhile. Return: 0 or -errno.
+ */
+int spawn_freeze(pid_t pid, bool frozen);
 
 /* Ends a child that was just started and cannot be watched. */
 void spawn_abandon(pid_t pid);

@@ -25,6 +25,8 @@ enum spawn_role {
 	SPAWN_COMMAND, /* which is a shell */
 	SPAWN_ROLE_NUM,
 	SPAWN_KILL = 100, /* no role: an order to end a worker; argument: its pid */
+	SPAWN_FREEZE,	  /* no role: an order to stop a worker, or to let it go on: its pid */
+	SPAWN_THAW,
 	SPAWN_END /* no role: an order to end all workers and the starter; it has no answer */
 };
 
@@ -62,7 +64,7 @@ struct starter_hello {
 
 /* Starter to vgpud, for each order. */
 struct starter_answer {
-	int32_t pid; /* or -errno; 0: it was killed */
+	int32_t pid; /* or -errno; 0: it was killed, frozen, thawed */
 };
 
 #endif

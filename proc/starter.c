@@ -186,7 +186,7 @@ static uint64_t memory_of(const struct spawn_fixed *fixed, const struct starter_
 	return worker + device;
 }
 
-/* program: its own file. Return: the child's pid or -errno; 0: what the order kills is killed. */
+/* program: its own file. Return: the child's pid or -errno; 0: what the order says of a worker is done. */
 static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
 		 int *fds)
 {
@@ -195,6 +195,8 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 
 	if (order->role == SPAWN_KILL)
 		return sandbox_kill(parse_pid(argument));
+	if (order->role == SPAWN_FREEZE || order->role == SPAWN_THAW)
+		return sandbox_freeze(parse_pid(argument), order->role == SPAWN_FREEZE);
 	if (order->role == SPAWN_FILES)
 		argument = fixed->files;
 	else if (order->role == SPAWN_COMMAND)

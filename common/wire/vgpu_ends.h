@@ -73,7 +73,9 @@
 	  "a kernel could reach all memory of the program's worker on this host (uvm_disable_hmm=1 "  \
 	  "for nvidia_uvm, or allow_hmm = yes in vgpud.conf)")                                        \
 	X(49, GPU_DRAINING, "gpu-draining", 46,                                                       \
-	  "the GPU takes no new programs (on the host: vgpuadm drain-gpu GPU --off)")
+	  "the GPU takes no new programs (on the host: vgpuadm drain-gpu GPU --off)")                 \
+	X(50, LEASE_IGNORED, "lease-ignored", 719,                                                    \
+	  "the program's worker did not give the GPU back when it was told to, twice in a minute")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

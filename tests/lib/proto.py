@@ -92,6 +92,7 @@ class End(IntEnum):
     LEDGER_FULL = 47
     HMM = 48
     GPU_DRAINING = 49
+    LEASE_IGNORED = 50
 
 
 class Priority(IntEnum):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_leases.py - who uses the GPU: by counts and orders, on softgpu
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -113,6 +115,42 @@ class Leases(ProgramCase):
         for name in ("vector_add", "matmul", "reduction", "saxpy", "threads", "print"):
             with self.subTest(name):
                 self.right(paths.need(paths.BIN_DIR.parent / "examples" / name, "examples"))
+
+
+class Deaf(ProgramCase):
+    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 2\n"
+
+    def test_a_worker_that_ignores_its_lease_is_frozen_then_ends(self):
+        other = Tenant(self.vgpud, self.admin, name="t2")
+        children = [tenant.spawn(paths.test_program("programs/victim"), "flood") for tenant in (self.tenant, other)]
+        try:
+            for child in children:
+                self.assertEqual(child.stdout.readline(), "working\n")
+            self.ignore_a_lease("program-frozen")
+            process.wait_until(lambda: self.events("program-thawed"), "its next turn", 60)
+            turns = self.tenant.programs()[0]["turns"]
+            process.wait_until(lambda: self.tenant.programs()[0]["turns"] > turns, "turns after it", 60)
+            self.assertEqual(len(self.events("program-frozen")), 1)
+            self.ignore_a_lease("program-end")
+            self.assertEqual([event["new"] for event in self.events("program-end")], ["lease-ignored"])
+            self.assertEqual(children[0].wait(60), 3)
+            self.assertIn("CUDA_ERROR_LAUNCH_FAILED", children[0].stdout.read())
+            turns = other.programs()[0]["turns"]
+            self.assertGreater(turns, 2)  # the other one had its turns meanwhile
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+        other.wait_none()
+
+    def events(self, kind):
+        return [event for event in self.admin.rows("events") if event["kind"] == kind and event["subject"] == "t1"]
+
+    def ignore_a_lease(self, until):
+        """Stops the worker until the arbiter has noticed: a signal is all that a test can do to it from outside."""
+        num = len(self.events(until))
+        os.kill(self.tenant.programs()[0]["worker_pid"], signal.SIGSTOP)
+        process.wait_until(lambda: len(self.events(until)) > num, f"{until} of one that ignores its lease", 60)
 
 
 class Endless(ProgramCase):

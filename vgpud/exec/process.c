@@ -298,6 +298,11 @@ static void kill_process(struct process *process)
 		spawn_kill(process->pid);
 }
 
+int process_freeze(struct process *process, bool frozen)
+{
+	return process->ended ? -ESRCH : spawn_freeze(process->pid, frozen);
+}
+
 bool process_close(struct process *process)
 {
 	if (process->ended) {

@@ -98,6 +98,9 @@ int process_send(struct process *process, const void *message, size_t size, cons
  */
 int process_receive(struct process *process, void *message, size_t size);
 
+/* Stops it, or lets it go on: see spawn_freeze(). Return: 0 or -errno. */
+int process_freeze(struct process *process, bool frozen);
+
 /*
  * Kills it, unless it has ended, and does not wait: a process inside the driver may take long to
  * die. Return: true: the struct stays until buried() has been called; false: it has ended and the

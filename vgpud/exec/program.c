@@ -83,6 +83,11 @@ void program_wake(struct program *program)
 		process_send(program->process, &order, sizeof(order), NULL, 0);
 }
 
+int program_freeze(struct program *program, bool frozen)
+{
+	return program->process != NULL ? process_freeze(program->process, frozen) : -ESRCH;
+}
+
 void program_end(struct program *program)
 {
 	if (program->phase != PROGRAM_ENDING)

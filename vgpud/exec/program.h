@@ -63,6 +63,9 @@ int program_start(struct program **out, const struct program_config *config);
 /* Wakes its worker, which looks at its lease page then. */
 void program_wake(struct program *program);
 
+/* Stops its worker, or lets it go on. Return: 0 or -errno. */
+int program_freeze(struct program *program, bool frozen);
+
 /* Kills its worker; ending() is not called. Does nothing to one that is ending already. */
 void program_end(struct program *program);
 

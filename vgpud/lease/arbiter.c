@@ -203,9 +203,10 @@ static void carry_out(struct arbiter *arbiter, const struct lease_decision *deci
 		break;
 	case LEASE_FREEZE:
 	case LEASE_THAW:
+		program->handler->freeze(program->arg, decision->what == LEASE_FREEZE);
 		break;
 	case LEASE_END_DEAF:
-		program->end = VGPU_END_WORKER_LOST;
+		program->end = VGPU_END_LEASE_IGNORED;
 		break;
 	case LEASE_END_HUNG:
 		program->end = VGPU_END_HUNG;
@@ -452,7 +453,7 @@ void arbiter_hear(struct arbiter_program *program, const struct program_state *s
 		return;
 	lease = &arbiter->lease;
 	if (program->words == 0) {
-		program->handler->end(program->arg, VGPU_END_WORKER_LOST);
+		program->handler->end(program->arg, VGPU_END_LEASE_IGNORED);
 		return;
 	}
 	program->words--;
@@ -551,6 +552,8 @@ const char *arbiter_state(const struct arbiter_program *program)
 		return is_busy(program) ? "holds" : "rests";
 	case LEASE_NONE:
 		return "rests";
+	case LEASE_FROZEN:
+		return "frozen";
 	default:
 		return "yields";
 	}

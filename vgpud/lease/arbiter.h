@@ -24,6 +24,8 @@ struct arbiter_vm;
 struct arbiter_handler {
 	/* What the worker's page says has changed, and it may sleep. */
 	void (*wake)(void *arg);
+	/* It did not acknowledge: its process has to stop; false: to go on. */
+	void (*freeze)(void *arg, bool frozen);
 	/* It does not keep the rules: its process has to end. */
 	void (*end)(void *arg, enum vgpu_end why);
 };
@@ -92,7 +94,7 @@ struct arbiter_time {
 struct arbiter_time arbiter_time(struct arbiter *arbiter);
 
 /*
- * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back), "rests"
+ * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back), "frozen", "rests"
  * (nothing to do); why it waits: "paused", "cap", "priority", "share", "own", "handover"; NULL: it is
  * at none.
  */

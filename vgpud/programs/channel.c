@@ -2,6 +2,7 @@
 /* channel.c - one program: its channel, from its opening to the death of its worker */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -189,7 +190,21 @@ static void on_must_end(void *arg, enum vgpu_end why)
 	programs_end(arg, why);
 }
 
+static void on_freeze(void *arg, bool frozen)
+{
+	const struct channel *channel = arg;
+	int err = channel->program != NULL ? program_freeze(channel->program, frozen) : -ESRCH;
+
+	programs_tell_frozen(channel, frozen);
+	/* Then it goes on, as what it has on the GPU does in any case; the second time it ends. */
+	if (err != 0 && err != -ESRCH)
+		log_warning("%s: the worker of program %" PRIu64 " cannot be %s: %s",
+			    channel->vm_name, channel->id, frozen ? "frozen" : "thawed",
+			    strerror(-err));
+}
+
 static const struct arbiter_handler arbiter_handler = {
+	.freeze = on_freeze,
 	.wake = on_wake,
 	.end = on_must_end,
 };

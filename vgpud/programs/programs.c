@@ -347,6 +347,17 @@ void programs_tell_end(struct channel *channel)
 	     channel->end != VGPU_END_NONE ? name_end(channel->end) : "closed");
 }
 
+void programs_tell_frozen(const struct channel *channel, bool frozen)
+{
+	if (!may_tell(channel->vm))
+		return;
+	if (frozen)
+		log_warning("%s: program %" PRIu64 " \"%s\" did not give the GPU back in time: its "
+			    "worker is frozen for its next turn",
+			    channel->vm_name, channel->id, channel->name);
+	tell(channel, frozen ? "program-frozen" : "program-thawed", NULL);
+}
+
 /* --- changes --- */
 
 static void update_tenants(struct programs *programs, const struct vm *only)

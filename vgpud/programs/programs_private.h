@@ -92,6 +92,9 @@ bool programs_tell_start(struct channel *channel);
 /* As programs_tell_start(), for its end; one that never began is noted, not recorded. */
 void programs_tell_end(struct channel *channel);
 
+/* Its worker did not acknowledge the end of its lease, and was stopped; false: it goes on. */
+void programs_tell_frozen(const struct channel *channel, bool frozen);
+
 /* record.c */
 
 /*

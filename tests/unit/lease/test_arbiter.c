@@ -34,6 +34,7 @@ struct one {
 	const volatile struct lease_page *page;
 	volatile struct lease_claims *claims;
 	unsigned woken;
+	bool frozen;
 	enum vgpu_end end;
 	uint64_t kept_ns, began_ns;
 };
@@ -46,6 +47,11 @@ static void on_wake(void *arg)
 	((struct one *)arg)->woken++;
 }
 
+static void on_freeze(void *arg, bool frozen)
+{
+	((struct one *)arg)->frozen = frozen;
+}
+
 static void on_end(void *arg, enum vgpu_end why)
 {
 	struct one *one = arg;
@@ -54,7 +60,9 @@ static void on_end(void *arg, enum vgpu_end why)
 	arbiter_end(&one->program);
 }
 
-static const struct arbiter_handler handler = { .wake = on_wake, .end = on_end };
+static const struct arbiter_handler handler = { .wake = on_wake,
+						.freeze = on_freeze,
+						.end = on_end };
 
 static int set_up(void **state)
 {
@@ -239,6 +247,36 @@ static void test_an_outlaster_is_passed_and_charged(void **state)
 	leave(&b);
 }
 
+static void test_one_that_does_not_hear_is_frozen_then_ends(void **state)
+{
+	struct lease_settings quick = settings;
+	struct one a, b;
+
+	(void)state;
+	quick.ack_ns = UTIL_NS_PER_MS;
+	arbiter_set(arbiter, &quick);
+	join(&a, 1);
+	join(&b, 2);
+	want(&a);
+	want(&b);
+	UNTIL(a.frozen);
+	assert_string_equal(arbiter_state(&a.program), "frozen");
+	assert_true(b.page->grant != 0); /* its turn comes at once */
+	rest(&b);
+	say(&b, PROGRAM_RETURNED, b.page->grant);
+	UNTIL(!a.frozen); /* the turn of a has passed while it was frozen */
+	assert_int_equal(a.end, VGPU_END_NONE);
+	say(&a, PROGRAM_ACKED, a.page->asked);
+	say(&a, PROGRAM_WANTS, 0);
+	say(&a, PROGRAM_DRAINED, a.page->asked);
+	assert_true(a.page->grant != 0);
+	want(&b);
+	UNTIL(a.end == VGPU_END_LEASE_IGNORED);
+	assert_false(a.frozen);
+	leave(&a);
+	leave(&b);
+}
+
 static void test_a_stopped_vm_has_no_lease(void **state)
 {
 	struct lease_vm_settings paused = normal;
@@ -267,7 +305,7 @@ static void test_a_worker_that_talks_too_much_ends(void **state)
 	join(&a, 1);
 	for (int i = 0; i < 100 && a.end == VGPU_END_NONE; i++)
 		say(&a, PROGRAM_DRAINED, 0);
-	assert_int_equal(a.end, VGPU_END_WORKER_LOST);
+	assert_int_equal(a.end, VGPU_END_LEASE_IGNORED);
 	leave(&a);
 }
 
@@ -387,6 +425,7 @@ int main(void)
 		ARBITER_TEST(test_what_rests_for_long_gives_its_lease_back),
 		ARBITER_TEST(test_a_turn_ends),
 		ARBITER_TEST(test_an_outlaster_is_passed_and_charged),
+		ARBITER_TEST(test_one_that_does_not_hear_is_frozen_then_ends),
 		ARBITER_TEST(test_a_stopped_vm_has_no_lease),
 		ARBITER_TEST(test_a_worker_that_talks_too_much_ends),
 		ARBITER_TEST(test_a_worker_can_only_read_its_lease),

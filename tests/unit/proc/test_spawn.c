@@ -54,7 +54,11 @@ static int report_main(char **argv)
 	report.other = inherit_fd("other");
 	snprintf(report.argument, sizeof(report.argument), "%s", argv[2]);
 	snprintf(report.confine, sizeof(report.confine), "%s", argv[3]);
-	return write(inherit_fd(REPORT), &report, sizeof(report)) == sizeof(report) ? 7 : 1;
+	if (write(inherit_fd(REPORT), &report, sizeof(report)) != sizeof(report))
+		return 1;
+	if (strcmp(argv[2], "wait") == 0)
+		pause();
+	return 7;
 }
 
 static void open_starter(const char *command)
@@ -303,6 +307,35 @@ static uint64_t baseline_ns(void)
 	return took_ns;
 }
 
+/* Without a cgroup by a signal, which its parent sees. */
+static void test_a_worker_is_frozen(void **arg)
+{
+	struct report report;
+	int pair[2], status;
+	pid_t pid;
+
+	(void)arg;
+	open_starter("");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(
+		spawn_start(&pid, SPAWN_WORKER, "wait", &(struct spawn_fd){ REPORT, pair[1] }, 1),
+		0);
+	assert_int_equal(recv(pair[0], &report, sizeof(report), 0), sizeof(report));
+	assert_int_equal(spawn_freeze(starter, true), -ESRCH); /* it is no worker */
+	assert_int_equal(spawn_freeze(pid, true), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(spawn_freeze(pid, false), 0);
+	assert_int_equal(waitpid(pid, &status, WCONTINUED), pid);
+	assert_true(WIFCONTINUED(status));
+	assert_int_equal(spawn_freeze(pid, true), 0);
+	assert_int_equal(spawn_kill(pid), 0); /* also while it is frozen */
+	assert_int_equal(exit_status(pid), -SIGKILL);
+	close(pair[0]);
+	close(pair[1]);
+	close_starter();
+}
+
 /* The caller's loop waits for it, so it must be short; this only prints how short. */
 static void test_how_long(void **arg)
 {
@@ -344,6 +377,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_it_hangs),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_a_worker_is_frozen),
 		cmocka_unit_test(test_how_long),
 	};
 

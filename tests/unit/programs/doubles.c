@@ -106,6 +106,13 @@ void worker_is_reaped(struct program *worker)
 	config.handler->reaped(config.arg);
 }
 
+int program_freeze(struct program *program, bool frozen)
+{
+	(void)program;
+	(void)frozen;
+	return 0;
+}
+
 void program_wake(struct program *program)
 {
 	assert_true(program->in_use && !program->ended);

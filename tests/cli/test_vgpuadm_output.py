@@ -46,7 +46,7 @@ CHECK = {"check": "ledger", "result": "ok", "text": "fine", "remedy": None}
 PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "state": "running", "executor": "cpu",
            "age_ns": 65_000_000_000, "since_unix_ns": NOW_NS, "worker_pid": 812, "peer_pid": None, "peer_uid": None,
            "refused": 2, "end": None, "channel": 0, "gpu_time_ns": 1_500_000_000, "waited_ns": 20_000_000, "turns": 3,
-           "lease": "holds"}
+           "lease": "holds", "gpu_share": 0.25, "waited_for": "vm2 83 %, cap 17 %"}
 
 USED = {"group": "vm3", "programs": 2, "program_time_ns": 65_000_000_000, "requests": 7, "errors": 0, "gpu_time_ns": 5000,
         "programs_gpu_time_ns": None, "memory_byte_h": None, "submissions": None, "launches": 9, "copy_bytes": 4096,

@@ -57,6 +57,7 @@ class Leases(ProgramCase):
         self.wait_for("100 ms of GPU time", lambda: self.row(self.tenant)["gpu_time_ns"] > before["gpu_time_ns"] + 100 * MS)
         row = self.row(self.tenant)
         self.assertEqual(row["turns"], 1)
+        self.assertIsNone(row["waited_for"])  # not contended
         self.assertLessEqual(row["gpu_time_ns"], row["age_ns"])
 
     def test_two_floods_take_turns(self):
@@ -66,7 +67,10 @@ class Leases(ProgramCase):
                       lambda: all(self.row(tenant)["turns"] > 5 for tenant in (self.tenant, self.other)))
         # While each wants the GPU, the other waits: both have.
         for tenant in (self.tenant, self.other):
-            self.assertGreater(self.row(tenant)["waited_ns"], 0)
+            row = self.row(tenant)
+            self.assertGreater(row["waited_ns"], 0)
+            self.assertIn("t2" if tenant is self.tenant else "t1", row["waited_for"])
+            self.assertTrue(0 <= row["gpu_share"] <= 1, row)
 
     def test_a_share_counts(self):
         # Floods: one that rests between two waits gives its turn away, whatever its share.

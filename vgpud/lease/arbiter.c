@@ -283,14 +283,35 @@ static void keep(const struct arbiter_program *program)
 		__atomic_store_n(program->kept_ns, program->member.billed_ns, __ATOMIC_RELAXED);
 }
 
-static void keep_all(struct arbiter *arbiter)
+static void take_share(struct arbiter_program *program, uint64_t now_ns)
+{
+	uint64_t passed_ns = now_ns - program->share_at_ns;
+	uint64_t billed_ns = program->member.billed_ns;
+
+	/* Of its first second it is what it has had so far. */
+	if (passed_ns == 0 || (passed_ns < UTIL_NS_PER_S && program->share_billed_ns > 0))
+		return;
+	/* A refund of an earlier second: nothing. */
+	program->share = billed_ns > program->share_billed_ns
+				 ? (double)(billed_ns - program->share_billed_ns) /
+					   (double)passed_ns
+				 : 0;
+	if (passed_ns < UTIL_NS_PER_S)
+		return;
+	program->share_at_ns = now_ns;
+	program->share_billed_ns = billed_ns;
+}
+
+static void keep_all(struct arbiter *arbiter, uint64_t now_ns)
 {
 	struct lease_member *member;
 	struct arbiter_vm *vm;
 
 	TAILQ_FOREACH(vm, &arbiter->vms, link)
-		TAILQ_FOREACH(member, &vm->vm.members, link)
+		TAILQ_FOREACH(member, &vm->vm.members, link) {
 			keep(program_of(member));
+			take_share(program_of(member), now_ns);
+		}
 }
 
 static void settle(struct arbiter *arbiter)
@@ -306,7 +327,7 @@ static void settle(struct arbiter *arbiter)
 		while (lease_decide(&arbiter->lease, now_ns, &decision))
 			carry_out(arbiter, &decision, now_ns);
 	} while (tell_holder(arbiter, now_ns));
-	keep_all(arbiter);
+	keep_all(arbiter, now_ns);
 	set_timer(arbiter, now_ns);
 	arbiter->settling = false;
 	end_those_who_must(arbiter);
@@ -433,6 +454,7 @@ int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint3
 	vm->num++;
 	program->vm = vm;
 	program->arbiter = arbiter;
+	program->share_at_ns = util_now_ns();
 	tell_settings(program);
 	lease_join(&arbiter->lease, &vm->vm, &program->member, LEASE_PROGRAM, event_ns(arbiter));
 	return 0;
@@ -557,4 +579,27 @@ const char *arbiter_state(const struct arbiter_program *program)
 	default:
 		return "yields";
 	}
+}
+
+bool arbiter_waited(const struct arbiter_program *program, unsigned index,
+		    struct arbiter_waited *out)
+{
+	struct arbiter_waited found[LEASE_RIVALS + 3];
+	const struct lease_vm *vm;
+	unsigned num = 0;
+
+	if (program->arbiter == NULL)
+		return false;
+	vm = &program->vm->vm;
+	found[num++] = (struct arbiter_waited){ "paused", 0, vm->waited_ns[LEASE_WHY_PAUSED] };
+	found[num++] = (struct arbiter_waited){ "cap", 0, vm->waited_ns[LEASE_WHY_CAP] };
+	for (unsigned i = 0; i < LEASE_RIVALS; i++)
+		found[num++] = (struct arbiter_waited){ NULL, vm->rival[i].id, vm->rival[i].ns };
+	found[num++] = (struct arbiter_waited){ "others", 0, vm->rival_other_ns };
+	for (unsigned i = 0; i < num; i++)
+		if (found[i].ns > 0 && index-- == 0) {
+			*out = found[i];
+			return true;
+		}
+	return false;
 }

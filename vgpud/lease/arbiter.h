@@ -41,7 +41,10 @@ struct arbiter_program {
 	uint64_t idle_ns;  /* of its claims, as far as it has been counted */
 	uint32_t words;	   /* that its worker may still say without a lease in between */
 	enum vgpu_end end; /* why it has to end; NONE: it has not */
-	uint64_t *kept_ns; /* where its billed time is written; NULL: nowhere */
+	/* Its part of the GPU's time, over the last second or since it was counted before. */
+	double share;
+	uint64_t share_at_ns, share_billed_ns; /* when a second began, and what it had then */
+	uint64_t *kept_ns;		       /* where its billed time is written; NULL: nowhere */
 	const struct arbiter_handler *handler;
 	void *arg;
 };
@@ -99,5 +102,16 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter);
  * at none.
  */
 const char *arbiter_state(const struct arbiter_program *program);
+
+/* For what the programs of its VM have waited since the VM's first one came. */
+struct arbiter_waited {
+	const char *what; /* "paused", "cap", "others"; NULL: for a VM that had the GPU */
+	uint32_t vm_id;	  /* of that VM, which may be its own */
+	uint64_t ns;	  /* never 0 */
+};
+
+/* index: from 0. Return: false: there is nothing more, or it is at none. */
+bool arbiter_waited(const struct arbiter_program *program, unsigned index,
+		    struct arbiter_waited *out);
 
 #endif

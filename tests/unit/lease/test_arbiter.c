@@ -198,6 +198,7 @@ static void test_what_rests_for_long_gives_its_lease_back(void **state)
 
 static void test_a_turn_ends(void **state)
 {
+	struct arbiter_waited waited;
 	struct one a, b;
 	uint64_t number;
 
@@ -219,7 +220,11 @@ static void test_a_turn_ends(void **state)
 	say(&a, PROGRAM_DRAINED, number);
 	assert_true(b.page->grant > number);
 	assert_sums((struct one *[]){ &a, &b }, 2);
+	assert_true(arbiter_waited(&b.program, 0, &waited));
+	assert_true(waited.what == NULL && waited.vm_id == 1 && waited.ns > 0);
+	assert_false(arbiter_waited(&b.program, 1, &waited));
 	leave(&b);
+	assert_false(arbiter_waited(&b.program, 0, &waited));
 	assert_true(a.page->grant > number + 1);
 	leave(&a);
 }

@@ -99,7 +99,7 @@ static void calibrate(void)
 	uint64_t steps = 1000;
 	double ns;
 
-	while ((ns = events_ns(steps, 1)) < 20e6 && steps < UINT64_C(1) << 40)
+	while (events_ns(steps, 1) < 20e6 && steps < UINT64_C(1) << 40)
 		steps *= 2;
 	/* The second one: the clocks are up by then. */
 	ns = events_ns(steps, 1);

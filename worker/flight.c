@@ -205,21 +205,25 @@ static void wait_for_room(struct program *program, uint64_t now_ns)
 	flight->look_ns = now_ns + pause_ns;
 }
 
+static bool is_below_bound(const struct flight *flight)
+{
+	return flight->num < flight->bound;
+}
+
 bool flight_has_room(struct program *program, uint32_t stream)
 {
 	struct flight *flight = &program->lease.flight;
 	uint64_t now_ns;
 
-	if (flight->num < flight->bound || flight_is_first(program, stream))
+	if (is_below_bound(flight) || flight_is_first(program, stream))
 		return true;
 	now_ns = util_now_ns();
 	if (now_ns < flight->look_ns)
 		return false;
 	look_at_markers(program, now_ns);
-	if (flight->num < flight->bound)
+	if (is_below_bound(flight))
 		return true;
-	if (flight->marker_num == 0 && ask_streams(program, now_ns) &&
-	    flight->num < flight->bound) {
+	if (flight->marker_num == 0 && ask_streams(program, now_ns) && is_below_bound(flight)) {
 		flight->presses = false;
 		return true;
 	}

@@ -153,8 +153,14 @@ class Deaf(ProgramCase):
     def ignore_a_lease(self, until):
         """Stops the worker until the arbiter has noticed: a signal is all that a test can do to it from outside."""
         num = len(self.events(until))
-        os.kill(self.tenant.programs()[0]["worker_pid"], signal.SIGSTOP)
-        process.wait_until(lambda: len(self.events(until)) > num, f"{until} of one that ignores its lease", 60)
+        worker = self.tenant.programs()[0]["worker_pid"]
+        for _ in range(20):
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                return process.wait_until(lambda: len(self.events(until)) > num, f"{until} of one that ignores its lease", 3)
+            except process.Timeout:
+                os.kill(worker, signal.SIGCONT)  # it was stopped when it had just acknowledged, or rested
+        return self.fail(f"no {until} of one that ignores its lease")
 
 
 class Endless(ProgramCase):

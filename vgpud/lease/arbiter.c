@@ -88,7 +88,7 @@ static void unmap(struct arbiter_program *program)
 
 static int map(struct arbiter_program *program)
 {
-	void *page, *claims;
+	void *page = NULL, *claims = NULL;
 
 	program->fds[0] = program->fds[1] = -1;
 	program->fds[0] = make_page(&page, PROT_READ | PROT_WRITE, F_SEAL_FUTURE_WRITE);

@@ -136,7 +136,7 @@ class _Bench:
         """A row: a program's GPU time in the ledger, beside the GPU's own events around its work."""
         kernels = max(1, round(self.size.seconds * 1e9 / MS / 2))
         child = _ready(self.sides[0].spawn("events", self.steps(MS), kernels))
-        before = self.tenants[0].programs()[0]["gpu_ns"]
+        before = self.tenants[0].programs()[0]["gpu_time_ns"]
         child.stdin.write("\n")
         child.stdin.flush()
         events_ns = _finish(child)["ns"]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -81,10 +82,12 @@ class Caller(Inherited):
 
     def test_an_alarm_and_a_bound_on_the_processor(self):
         """Both outlive an exec, and end who does not expect them."""
-        alarm = "import os, resource, signal, sys; signal.setitimer(signal.ITIMER_REAL, 0.05); " \
+        began = time.monotonic()
+        alarm = "import os, resource, signal, sys; signal.setitimer(signal.ITIMER_REAL, 1); " \
                 "resource.setrlimit(resource.RLIMIT_CPU, (1, resource.RLIM_INFINITY)); os.execv(sys.argv[1], sys.argv[1:])"
         self.start(sys.executable, "-c", alarm)
         self.assertRegex(proc(self.vgpud.pid, "limits"), rb"Max cpu time +unlimited +unlimited")
+        wait_until(lambda: time.monotonic() > began + 1.5, "the alarm's time to be over")
         self.assertEqual(self.vgpud.stop(), 0)
 
 

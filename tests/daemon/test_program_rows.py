@@ -154,7 +154,7 @@ class ProgramRows(unittest.TestCase):
         began = time.monotonic_ns()
         children = [tenant.spawn(paths.test_program("programs/victim"), "flood") for _ in range(2)]
         try:
-            wait_until(lambda: [row["gpu_ns"] > 10**8 for row in tenant.programs()] == [True] * 2, "GPU time of both")
+            wait_until(lambda: [row["gpu_time_ns"] > 10**8 for row in tenant.programs()] == [True] * 2, "GPU time of both")
             self.vgpud.kill()
             left = [int.from_bytes((self.vgpud.database.with_name("programs") / f"{i}.bill").read_bytes()[16:24], "little")
                     for i in (1, 2)]

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/lease_page.h"
+#include "common/quota_page.h"
 #include "common/report_page.h"
 #include "common/worker_wire.h"
 #include "proc/confine.h"
@@ -20,7 +22,7 @@
 #include "proc/role.h"
 #include "proc/spawn_wire.h"
 
-#define SPINS_PER_LOOK 1000000u /* at whether the worker lives */
+#define SPINS_PER_LOOK 100000u /* at whether the worker lives, or asks for something */
 
 /* In the child: becomes the worker, as vgpud's main() has it. */
 static void __attribute__((noreturn)) become_worker(int socket, const char *spec, bool confined)
@@ -65,6 +67,17 @@ static int make_window(struct channel_guest *guest)
 	return fd;
 }
 
+/* Return: a descriptor of memory that begins with these bytes; -1: there is none. */
+static int make_page(const void *bytes, size_t len, off_t size)
+{
+	int fd = memfd_create("page", MFD_CLOEXEC);
+
+	if (fd >= 0 && ftruncate(fd, size) == 0 && pwrite(fd, bytes, len, 0) == (ssize_t)len)
+		return fd;
+	fputs("bench-channel: no memory for the worker's pages\n", stderr);
+	exit(1);
+}
+
 static bool bind_worker(struct channel_guest *guest, int window, uint32_t poll_us)
 {
 	struct program_order order = {
@@ -74,12 +87,26 @@ static bool bind_worker(struct channel_guest *guest, int window, uint32_t poll_u
 		.flags = VGPU_WINDOW_OF_PROGRAM,
 		.poll_us = poll_us,
 	};
-	int report = memfd_create("report", MFD_CLOEXEC);
+	const struct quota_page quota = {
+		.magic = QUOTA_MAGIC,
+		.version = QUOTA_VERSION,
+		.quota_bytes = QUOTA_NONE,
+		.quota_check = ~QUOTA_NONE,
+		.slots = { { .program_id = 1 } },
+	};
+	/* The only program of its GPU: it keeps the lease. */
+	const struct lease_page lease = {
+		.grant = 1, .idle_us = 50, .in_flight_us = 1000, .yield_us = 10000
+	};
+	const struct lease_claims claims = { 0 };
 	const int fds[PROGRAM_FD_NUM] = {
 		[PROGRAM_FD_WINDOW] = window,
 		[PROGRAM_FD_KICK] = guest->kick,
 		[PROGRAM_FD_CALL] = guest->call,
-		[PROGRAM_FD_REPORT] = report,
+		[PROGRAM_FD_REPORT] = make_page("", 0, REPORT_BYTES),
+		[PROGRAM_FD_MEMORY] = make_page(&quota, sizeof(quota), QUOTA_BYTES),
+		[PROGRAM_FD_LEASE] = make_page(&lease, sizeof(lease), LEASE_PAGE_BYTES),
+		[PROGRAM_FD_CLAIMS] = make_page(&claims, sizeof(claims), LEASE_PAGE_BYTES),
 	};
 	union {
 		char bytes[CMSG_SPACE(sizeof(fds))];
@@ -95,17 +122,14 @@ static bool bind_worker(struct channel_guest *guest, int window, uint32_t poll_u
 	struct program_state state;
 	bool answered;
 
-	if (report < 0 || ftruncate(report, REPORT_BYTES) != 0) {
-		fputs("bench-channel: no memory for the worker's page\n", stderr);
-		return false;
-	}
 	control.align.cmsg_level = SOL_SOCKET;
 	control.align.cmsg_type = SCM_RIGHTS;
 	control.align.cmsg_len = CMSG_LEN(sizeof(fds));
 	memcpy(CMSG_DATA(&control.align), fds, sizeof(fds));
 	answered = sendmsg(guest->socket, &message, MSG_NOSIGNAL) == sizeof(order) &&
 		   recv(guest->socket, &state, sizeof(state), 0) == sizeof(state);
-	close(report);
+	for (int i = PROGRAM_FD_REPORT; i < PROGRAM_FD_NUM; i++)
+		close(fds[i]);
 	if (!answered) {
 		fputs("bench-channel: the worker does not answer\n", stderr);
 		return false;
@@ -183,13 +207,34 @@ void channel_guest_put(struct channel_guest *guest, uint16_t op, uint32_t slot, 
 		(void)!write(guest->kick, &one, sizeof(one));
 }
 
+/* One of softgpu asks for memory: it gets what it wants. */
+static void answer_worker(const struct channel_guest *guest)
+{
+	struct program_state state;
+
+	while (recv(guest->socket, &state, sizeof(state), MSG_DONTWAIT) == sizeof(state)) {
+		const struct program_order grant = {
+			.what = PROGRAM_GRANT,
+			.memory_question = state.memory_question,
+			.memory_bytes = state.memory_bytes,
+			.memory_left_bytes = UINT32_MAX,
+		};
+
+		if (state.what == PROGRAM_MEMORY && state.memory_question != 0)
+			(void)!send(guest->socket, &grant, sizeof(grant), MSG_NOSIGNAL);
+	}
+}
+
 int32_t channel_guest_wait(struct channel_guest *guest)
 {
 	for (uint32_t spins = 1;; spins++) {
 		if (vgpu_ring_consume(&guest->replies[0].done) == guest->sequence)
 			return guest->replies[0].result;
 		__builtin_ia32_pause();
-		if (spins % SPINS_PER_LOOK == 0 && waitpid(guest->worker, NULL, WNOHANG) != 0) {
+		if (spins % SPINS_PER_LOOK != 0)
+			continue;
+		answer_worker(guest);
+		if (waitpid(guest->worker, NULL, WNOHANG) != 0) {
 			fputs("bench-channel: the worker has died\n", stderr);
 			exit(1);
 		}

@@ -37,6 +37,7 @@ int lease_begin(struct lease *lease, const struct lease_page *page, struct lease
 	lease->claims = claims;
 	lease->say = say;
 	lease->last = &lease->first;
+	pthread_mutex_init(&lease->told_lock, NULL);
 	if (page == NULL)
 		return 0;
 	claims->idle_since_ns = util_now_ns();
@@ -58,17 +59,24 @@ void lease_finish(struct program *program)
 		program->gpu->ops->event_destroy(program->gpu, lease->orphans[--lease->orphan_num]);
 	flight_finish(program);
 	free(lease->dirty);
+	pthread_mutex_destroy(&lease->told_lock);
 }
 
-static void say(const struct lease *lease, enum program_state_what what, uint64_t tail_ns)
+static void say_of(const struct lease *lease, uint64_t number, enum program_state_what what,
+		   uint64_t tail_ns)
 {
 	const struct program_state state = {
 		.what = what,
-		.lease = lease->number,
+		.lease = number,
 		.tail_ns = tail_ns,
 	};
 
 	lease->say(&state);
+}
+
+static void say(const struct lease *lease, enum program_state_what what, uint64_t tail_ns)
+{
+	say_of(lease, lease->number, what, tail_ns);
 }
 
 /* --- what the GPU has to do --- */
@@ -170,6 +178,22 @@ static void say_wants(struct lease *lease)
 	say(lease, PROGRAM_WANTS, 0);
 }
 
+void lease_acknowledge(struct lease *lease)
+{
+	uint64_t asked;
+
+	if (lease->page == NULL)
+		return;
+	/* It is sent under the lock: a thread that finds it told may say next that the work has drained. */
+	pthread_mutex_lock(&lease->told_lock);
+	asked = lease_page_load(&lease->page->asked);
+	if (asked > lease->told) {
+		lease->told = asked;
+		say_of(lease, asked, PROGRAM_ACKED, 0);
+	}
+	pthread_mutex_unlock(&lease->told_lock);
+}
+
 /* Acknowledges that a lease was taken back, be it one that was never seen. */
 static void look_whether_asked(struct lease *lease)
 {
@@ -181,7 +205,7 @@ static void look_whether_asked(struct lease *lease)
 	lease->draining = true;
 	lease->wants = false;
 	lease->look_ns = lease->pause_ns = 0;
-	say(lease, PROGRAM_ACKED, 0);
+	lease_acknowledge(lease);
 	if (lease->first != NULL)
 		say_wants(lease);
 }

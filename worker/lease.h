@@ -31,6 +31,13 @@ bool lease_release(struct program *program, struct vgpu_command *to);
 /* Return: whether so much is held back that nothing more may be taken from the ring. */
 bool lease_is_full(const struct lease *lease);
 
+/*
+ * Acknowledges for the issuing thread that the lease was taken back, if it was. Any thread may call it.
+ * The issuing thread submits nothing more, since it reads the page before each command. What it submits
+ * in this moment counts as in flight: a driver may keep it for as long as it likes.
+ */
+void lease_acknowledge(struct lease *lease);
+
 /* Looks what the broker wants, and what the GPU still has to do. had_command: since the last look. */
 void lease_look(struct program *program, uint64_t now_ns, bool had_command);
 

@@ -4,6 +4,7 @@
 #ifndef VGPU_WORKER_LEASE_STATE_H
 #define VGPU_WORKER_LEASE_STATE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,14 +53,17 @@ struct flight {
 	uint8_t seen[(VGPU_HANDLES_MOST + 1) / 8]; /* functions that were launched */
 };
 
-/* Of the issuing thread. */
+/* Of the issuing thread, but for what has a lock. */
 struct lease {
 	const struct lease_page *page; /* NULL: the program needs no lease */
 	struct lease_claims *claims;
 	void (*say)(const struct program_state *state); /* to the broker */
 
+	pthread_mutex_t told_lock; /* guards the next one */
+	uint64_t told; /* of the last one that was taken back and whose acknowledgement was sent */
+
 	uint64_t number;   /* of the lease that it has, or has been asked to give back; 0: none */
-	uint64_t acked;	   /* of the last one that was taken back and acknowledged */
+	uint64_t acked;	   /* of the last one that was taken back, as this thread knows */
 	uint64_t returned; /* of the one that it gave back last: the page may still show it */
 	bool busy;
 	bool draining; /* asked to give it back, and has acknowledged */

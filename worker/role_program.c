@@ -10,6 +10,7 @@
 #include "proc/confine.h"
 #include "proc/role.h"
 #include "proc/spawn_wire.h"
+#include "worker/lease.h"
 #include "worker/orders.h"
 #include "worker/serve.h"
 
@@ -182,9 +183,11 @@ int role_program(const char *spec)
 		orders_close_fds(&orders);
 		if (orders.order.what == PROGRAM_GRANT)
 			budget_answered(&budget, &orders.order);
-		/* The lease page has changed: the issuing thread may sleep. */
-		if (orders.order.what == PROGRAM_LEASE)
-			(void)!write(kick, &one, sizeof(one));
+		if (orders.order.what != PROGRAM_LEASE)
+			continue;
+		/* The lease page has changed. The issuing thread may sleep, or be in the driver for long. */
+		lease_acknowledge(&program.lease);
+		(void)!write(kick, &one, sizeof(one));
 	}
 	die(0);
 }

@@ -166,6 +166,33 @@ static void test_a_lease_is_given_back_when_asked(void **state)
 	guest_close(&guest);
 }
 
+/* The issuing thread may be in a call of the driver's for long: another one acknowledges for it. */
+static void test_another_thread_acknowledges(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	grant(&guest, 7);
+	*flag = 0;
+	spin(&guest, 1);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	lease_page_store(&page.grant, 0);
+	lease_acknowledge(&guest.program->lease);
+	assert_int_equal(heard(PROGRAM_ACKED), 0); /* nobody has asked */
+	lease_page_store(&page.asked, 7);
+	lease_acknowledge(&guest.program->lease);
+	lease_acknowledge(&guest.program->lease);
+	assert_true(heard(PROGRAM_ACKED) == 1 && said_number == 7);
+	kick(&guest);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	assert_int_equal(heard(PROGRAM_DRAINED), 0);
+	*flag = 1;
+	UNTIL(heard(PROGRAM_DRAINED) == 1);
+	assert_int_equal(heard(PROGRAM_ACKED), 1); /* once for both */
+	guest_close(&guest);
+}
+
 /* One that has its lease says nothing, however often it rests, and is asked for it while it rests. */
 static void test_a_lone_program_is_silent(void **state)
 {
@@ -268,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_lease_work_waits_and_questions_do_not),
 		cmocka_unit_test(test_a_lease_is_given_back_when_asked),
+		cmocka_unit_test(test_another_thread_acknowledges),
 		cmocka_unit_test(test_a_lone_program_is_silent),
 		cmocka_unit_test(test_what_is_in_flight_is_bounded),
 		cmocka_unit_test(test_the_bound_grows_when_nothing_finishes),

@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 class Leases(ProgramCase):
-    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 2\n"
+    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 2\n[gpu 0]\nspares = 2\n"
 
     @classmethod
     def setUpClass(cls):
@@ -164,7 +164,7 @@ class Deaf(ProgramCase):
 
 
 class Endless(ProgramCase):
-    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nmax_kernel_s = 1\n"
+    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nmax_kernel_s = 1\n[gpu 0]\nmax_kernel_s = 1\n"
 
     def test_a_kernel_without_end_ends_its_program(self):
         child = self.tenant.spawn(paths.test_program("programs/victim"), "spin")

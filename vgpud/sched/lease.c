@@ -354,7 +354,7 @@ static bool is_over(struct lease *lease, struct lease_member *holder, uint64_t n
 	if (next != NULL && is_before(lease, next, holder, now_ns)) /* rule 3 */
 		return true;
 	/* Its next turn, which nobody has to hear of. */
-	if (next != NULL || holder->vm->cap.percent > 0) {
+	if (lease_is_contended(lease, now_ns) || holder->vm->cap.percent > 0) {
 		holder->turn_at_ns = now_ns;
 		holder->lift = 0;
 	}
@@ -395,6 +395,21 @@ static void thaw(struct lease *lease, struct lease_member *member, uint64_t now_
 		finish(lease, member);
 }
 
+/* A turn of one that is frozen comes while another one has the lease, which goes on. */
+static bool decide_thaw(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
+{
+	const struct lease_member *holder = lease->holder;
+	struct lease_member *member = best(lease, true, now_ns);
+
+	if (holder == NULL || holder->state != LEASE_HOLDS || holder->kind == LEASE_REQUEST ||
+	    now_ns - holder->turn_at_ns < lease->settings.turn_ns || member == NULL ||
+	    member->state != LEASE_FROZEN || !is_before(lease, member, holder, now_ns))
+		return false;
+	thaw(lease, member, now_ns);
+	*decision = (struct lease_decision){ LEASE_THAW, member, member->number };
+	return true;
+}
+
 static bool decide_grant(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
 {
 	struct lease_member *member;
@@ -433,8 +448,8 @@ bool lease_decide(struct lease *lease, uint64_t now_ns, struct lease_decision *d
 		    now_ns - member->revoked_ns >= lease->settings.yield_ns)
 			release(lease, member);
 	}
-	return decide_failure(lease, now_ns, decision) || decide_revoke(lease, now_ns, decision) ||
-	       decide_grant(lease, now_ns, decision);
+	return decide_failure(lease, now_ns, decision) || decide_thaw(lease, now_ns, decision) ||
+	       decide_revoke(lease, now_ns, decision) || decide_grant(lease, now_ns, decision);
 }
 
 /* --- when to decide --- */
@@ -466,7 +481,7 @@ static uint64_t holder_next_ns(const struct lease *lease, uint64_t now_ns)
 		return holder->revoked_ns + settings->yield_ns;
 	if (settings->kernel_ns > 0)
 		next_ns = holder->granted_ns + settings->kernel_ns;
-	if (holder->vm->cap.percent > 0 || best(lease, false, now_ns) != NULL)
+	if (holder->vm->cap.percent > 0 || lease_is_contended(lease, now_ns))
 		next_ns = lease_earlier(next_ns, holder->turn_at_ns + settings->turn_ns);
 	return next_ns;
 }

@@ -568,11 +568,10 @@ static void rule7_a_missing_acknowledgement_freezes_then_ends(void **state)
 	expect_next(&gpu, START_NS + 25 * MS);
 	expect(&gpu, LEASE_FREEZE, &gpu.member[0]);
 	/* Its next turn comes and goes: it is let go on, without the lease. */
-	gpu.now_ns += 20 * MS;
 	expect_nothing(&gpu);
 	give_back(&gpu, &gpu.member[1], 0);
 	expect(&gpu, LEASE_THAW, &gpu.member[0]);
-	expect_next(&gpu, START_NS + 65 * MS);
+	expect_next(&gpu, START_NS + 45 * MS);
 	expect(&gpu, LEASE_END_DEAF, &gpu.member[0]);
 	want(&gpu, &gpu.member[0]);
 	ack(&gpu, &gpu.member[0]);
@@ -580,6 +579,37 @@ static void rule7_a_missing_acknowledgement_freezes_then_ends(void **state)
 	expect(&gpu, LEASE_GRANT, &gpu.member[1]);
 	lease_leave(&gpu.lease, &gpu.member[0], gpu.now_ns);
 	expect_nothing(&gpu);
+}
+
+/* Its turn passes beside one that has the lease and never gives it back by itself. */
+static void rule7_a_frozen_one_passes_beside_a_flood(void **state)
+{
+	struct gpu gpu;
+
+	(void)state;
+	three(&gpu, &defaults);
+	want(&gpu, &gpu.member[0]);
+	expect(&gpu, LEASE_GRANT, &gpu.member[0]);
+	want(&gpu, &gpu.member[1]);
+	gpu.now_ns += 5 * MS;
+	expect(&gpu, LEASE_REVOKE, &gpu.member[0]);
+	gpu.now_ns += 10 * MS;
+	expect(&gpu, LEASE_GRANT, &gpu.member[1]);
+	gpu.now_ns += 10 * MS;
+	expect(&gpu, LEASE_FREEZE, &gpu.member[0]);
+	for (int turn = 0;; turn++) {
+		struct lease_decision decision;
+
+		assert_in_range(turn, 0, 20);
+		gpu.now_ns = lease_next_ns(&gpu.lease, gpu.now_ns);
+		assert_int_not_equal(gpu.now_ns, LEASE_NEVER);
+		if (!lease_decide(&gpu.lease, gpu.now_ns, &decision))
+			continue;
+		assert_int_equal(decision.what, LEASE_THAW);
+		assert_ptr_equal(decision.member, &gpu.member[0]);
+		break;
+	}
+	assert_ptr_equal(gpu.lease.holder, &gpu.member[1]);
 }
 
 static void rule7_missed_once_a_minute_is_missed_once(void **state)
@@ -756,6 +786,7 @@ int main(void)
 		cmocka_unit_test(rule7_an_outlaster_alone_is_charged),
 		cmocka_unit_test(rule7_an_outlaster_that_wants_more_gets_its_turn),
 		cmocka_unit_test(rule7_a_missing_acknowledgement_freezes_then_ends),
+		cmocka_unit_test(rule7_a_frozen_one_passes_beside_a_flood),
 		cmocka_unit_test(rule7_missed_once_a_minute_is_missed_once),
 		cmocka_unit_test(rule7_work_without_end_ends_its_program),
 		cmocka_unit_test(rule7_one_that_ends_gives_the_lease_away_at_once),

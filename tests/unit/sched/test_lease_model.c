@@ -323,7 +323,20 @@ static enum verdict judge_holder(const struct model *m)
 		return KEEPS;
 	if (!is_ready(vm) || (next != NOBODY && comes_before(m, next, m->holder)))
 		return OVER;
-	return next != NOBODY || vm->settings.cap_percent != 0 ? TURNS : KEEPS;
+	return next_one(m, true) != NOBODY || vm->settings.cap_percent != 0 ? TURNS : KEEPS;
+}
+
+/* Return: who is frozen while its turn comes and another one has the lease; NOBODY. */
+static int passes_frozen(const struct model *m)
+{
+	const struct model_member *holder = &m->member[m->holder];
+	int next = next_one(m, true);
+
+	if (m->holder == NOBODY || holder->kind == LEASE_REQUEST || holder->state != LEASE_HOLDS ||
+	    m->now_ns < holder->turn_at_ns + m->settings.turn_ns || next == NOBODY ||
+	    m->member[next].state != LEASE_FROZEN || !comes_before(m, next, m->holder))
+		return NOBODY;
+	return next;
 }
 
 static bool past_yield(const struct model *m, const struct model_member *member)
@@ -346,7 +359,7 @@ static bool is_due(const struct model *m)
 	if (m->member[m->holder].state == LEASE_REVOKED &&
 	    m->member[m->holder].kind != LEASE_REQUEST)
 		return past_yield(m, &m->member[m->holder]);
-	return judge_holder(m) != KEEPS;
+	return judge_holder(m) != KEEPS || passes_frozen(m) != NOBODY;
 }
 
 static void let_go(struct model *m, int i)
@@ -390,6 +403,19 @@ static void model_fail(struct model *m, int i, int what)
 	m->member[i].missed_ns = m->now_ns;
 }
 
+/* Its turn passes. */
+static int model_thaw(struct model *m, int i, int *what)
+{
+	for (uint64_t ns = 0; ns < m->settings.turn_ns; ns++)
+		advance(m, i);
+	charge_on(m, i, LEASE_OUTLASTS);
+	m->member[i].revoked_ns = m->now_ns;
+	if (m->member[i].drained)
+		finish(m, i);
+	*what = LEASE_THAW;
+	return i;
+}
+
 /* All but failures. Return: who is told something, and what; NOBODY. */
 static int model_decide(struct model *m, int *what)
 {
@@ -399,6 +425,8 @@ static int model_decide(struct model *m, int *what)
 		if (m->member[i].state == LEASE_ENDING && m->member[i].charged != 0 &&
 		    past_yield(m, &m->member[i]))
 			let_go(m, i);
+	if (passes_frozen(m) != NOBODY)
+		return model_thaw(m, passes_frozen(m), what);
 	if (m->holder != NOBODY) {
 		struct model_member *holder = &m->member[m->holder];
 		enum verdict verdict = judge_holder(m);
@@ -420,16 +448,8 @@ static int model_decide(struct model *m, int *what)
 	next = m->holder == NOBODY ? next_one(m, true) : NOBODY;
 	if (next == NOBODY)
 		return NOBODY;
-	if (m->member[next].state == LEASE_FROZEN) {
-		for (uint64_t i = 0; i < m->settings.turn_ns; i++)
-			advance(m, next);
-		charge_on(m, next, LEASE_OUTLASTS);
-		m->member[next].revoked_ns = m->now_ns;
-		if (m->member[next].drained)
-			finish(m, next);
-		*what = LEASE_THAW;
-		return next;
-	}
+	if (m->member[next].state == LEASE_FROZEN)
+		return model_thaw(m, next, what);
 	m->member[next].lift = at_most_high(lift(m, &m->member[next]));
 	m->member[next].charged = 0;
 	m->member[next].wants = false;

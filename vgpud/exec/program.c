@@ -37,6 +37,7 @@ struct program {
 	enum program_phase phase;
 	struct process *process; /* until it is reaped */
 	sd_event_source *timer;	 /* of STARTING and BINDING */
+	bool was_spare;		 /* the worker, which has not said anything to the program yet */
 };
 
 static void free_program(struct program *program)
@@ -167,6 +168,8 @@ static void take_state(struct program *program, struct program_state *state)
 	}
 }
 
+static bool replace_spare(struct program *program);
+
 static void on_state(struct program *program)
 {
 	struct program_state state;
@@ -181,6 +184,8 @@ static void on_state(struct program *program)
 	if (result == -EPROTO)
 		complain("worker %d of a program sent a malformed message; killing it",
 			 program->process->pid);
+	if (result != -EPROTO && program->phase == PROGRAM_BINDING && replace_spare(program))
+		return;
 	lose(program,
 	     program->phase == PROGRAM_RUNNING || result == -EPROTO ? VGPU_END_WORKER_LOST
 								    : VGPU_END_WORKER_NOT_STARTED,
@@ -267,7 +272,8 @@ static int get_worker(struct program *program)
 	const struct program_config *config = &program->config;
 
 	program->process = spares_take(config->spares);
-	if (program->process != NULL) {
+	program->was_spare = program->process != NULL;
+	if (program->was_spare) {
 		process_give(program->process, on_buried, program);
 		return 0;
 	}
@@ -275,16 +281,39 @@ static int get_worker(struct program *program)
 			     spares_argument(config->spares), on_buried, program);
 }
 
+/*
+ * A spare may have died just before it was taken. The program is not to blame and gets another worker,
+ * once, which is no spare: those may all have died. Return: whether one was started.
+ */
+static bool replace_spare(struct program *program)
+{
+	const struct program_config *config = &program->config;
+	struct process *dead = program->process;
+
+	if (!program->was_spare)
+		return false;
+	program->was_spare = false;
+	if (process_start(&program->process, config->event, SPAWN_PROGRAM,
+			  spares_argument(config->spares), on_buried, program) != 0) {
+		program->process = dead;
+		return false;
+	}
+	complain("spare worker %d died before a program came to it; starting another", dead->pid);
+	spares_bury(config->spares, dead);
+	program->phase = PROGRAM_STARTING;
+	expect(program, config->start_deadline_ns);
+	process_listen(program->process, on_heard, program);
+	return true;
+}
+
 int program_start(struct program **out, const struct program_config *config)
 {
 	struct program *program = calloc(1, sizeof(*program));
-	bool spare;
 	int err;
 
 	if (program == NULL)
 		return -ENOMEM;
 	program->config = *config;
-	spare = spares_ready(config->spares) > 0;
 	err = sd_event_add_time_relative(config->event, &program->timer, CLOCK_MONOTONIC,
 					 config->start_deadline_ns / UTIL_NS_PER_US + 1, 0, on_late,
 					 program);
@@ -296,7 +325,7 @@ int program_start(struct program **out, const struct program_config *config)
 	}
 	*out = program;
 	process_listen(program->process, on_heard, program);
-	if (spare)
+	if (program->was_spare)
 		bind_worker(program);
 	return 0;
 }

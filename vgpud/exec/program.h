@@ -44,7 +44,7 @@ struct program_handler {
 
 struct program_config {
 	sd_event *event;
-	struct spares *spares;	    /* of its executor; used during program_start() alone */
+	struct spares *spares;	    /* of its executor; used until bound() or ending() */
 	struct program_order order; /* BIND */
 	int fds[PROGRAM_FD_NUM];    /* copied into the worker, by program_bound() */
 	uint64_t start_deadline_ns; /* longest time until a worker of its own is ready */

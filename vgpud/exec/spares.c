@@ -257,6 +257,12 @@ static int on_look(sd_event_source *source, uint64_t usec, void *arg)
 
 /* --- for programs --- */
 
+void spares_bury(struct spares *spares, struct process *process)
+{
+	process_give(process, on_buried, spares);
+	end_process(spares, process);
+}
+
 struct process *spares_take(struct spares *spares)
 {
 	struct process *process = TAILQ_FIRST(&spares->ready);

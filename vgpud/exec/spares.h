@@ -51,6 +51,9 @@ void spares_want(struct spares *spares, bool wanted);
  */
 struct process *spares_take(struct spares *spares);
 
+/* A worker that was taken has died before its program came to it: it is the spares' again, to be buried. */
+void spares_bury(struct spares *spares, struct process *process);
+
 /* Return: how many are ready; what to start a worker with; why none can start, NULL: one can. */
 unsigned spares_ready(const struct spares *spares);
 const char *spares_argument(const struct spares *spares);

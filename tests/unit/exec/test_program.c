@@ -281,6 +281,56 @@ static void a_spare_is_taken_and_replaced(void **state)
 	settings.num = 0;
 }
 
+/* Return: the process that was started last by this one. */
+static pid_t last_child(void)
+{
+	char path[64];
+	int pid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	file = fopen(path, "r");
+	assert_non_null(file);
+	while (fscanf(file, "%d", &pid) == 1)
+		;
+	fclose(file);
+	assert_int_not_equal(pid, 0);
+	return (pid_t)pid;
+}
+
+/* Its death was not noticed yet: the program that takes it gets another worker. */
+static void a_spare_that_died_unnoticed(void **state)
+{
+	struct guest guest;
+	pid_t pid;
+
+	(void)state;
+	settings.num = 1;
+	open_guest(&guest, "good");
+	spares_want(guest.spares, true);
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 1));
+	pid = last_child();
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	start_patient(&guest);
+	assert_int_equal(program_pid(guest.program), pid);
+	assert_true(DOUBLE_UNTIL(guest.bound == 1));
+	assert_int_not_equal(program_pid(guest.program), pid);
+	assert_int_equal(guest.ending, 0);
+	program_end(guest.program);
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	close_guest(&guest);
+
+	open_guest(&guest, "dies-bound"); /* so does the other one */
+	spares_want(guest.spares, true);
+	assert_true(DOUBLE_UNTIL(spares_ready(guest.spares) == 1));
+	start_patient(&guest);
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	assert_true(guest.bound == 0 && guest.ending == 1);
+	assert_int_equal(guest.why, VGPU_END_WORKER_NOT_STARTED);
+	close_guest(&guest);
+	settings.num = 0;
+}
+
 /* More programs than spares: each has a worker of its own, and none waits for another. */
 static void programs_that_find_no_spare(void **state)
 {
@@ -593,6 +643,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_worker_that_is_killed),
 		cmocka_unit_test(abandoned_at_the_end),
 		cmocka_unit_test(a_spare_is_taken_and_replaced),
+		cmocka_unit_test(a_spare_that_died_unnoticed),
 		cmocka_unit_test(programs_that_find_no_spare),
 		cmocka_unit_test(a_spare_that_dies_or_speaks_is_replaced_later),
 		cmocka_unit_test(spares_that_cannot_start),

@@ -258,7 +258,7 @@ static void give_logs(struct logs *logs, const uint8_t *at, uint64_t room)
 
 /* --- loading --- */
 
-/* Memory of the window for an image and the logs behind it: a buffer of staging, or pieces. */
+/* Memory of the window for an image and the logs behind it: staging, or pieces. */
 struct place {
 	struct staging staging;
 	uint64_t at, bytes;
@@ -267,15 +267,20 @@ struct place {
 
 static CUresult take_place(uint64_t bytes, struct place *place)
 {
-	place->bytes = bytes;
-	place->staged = bytes <= STAGING_SMALL;
-	if (place->staged) {
-		enum vgpu_end end = staging_take_small(core_vgpu(), &place->staging);
+	enum vgpu_end end = VGPU_END_WINDOW_FULL;
 
+	place->bytes = bytes;
+	if (bytes > STAGING_SMALL)
+		end = vgpu_pieces_take(core_vgpu(), bytes, &place->at);
+	/* Where pinned memory fills the window it goes by what copies go by. */
+	place->staged = end == VGPU_END_WINDOW_FULL;
+	if (place->staged) {
+		end = bytes <= STAGING_SMALL
+			      ? staging_take_small(core_vgpu(), &place->staging)
+			      : staging_take_run(core_vgpu(), bytes, &place->staging);
 		place->at = place->staging.at;
-		return core_end(end);
 	}
-	return core_end(vgpu_pieces_take(core_vgpu(), bytes, &place->at));
+	return core_end(end);
 }
 
 static void give_place(const struct place *place)

@@ -29,7 +29,8 @@ static struct {
 	pthread_cond_t given;
 	struct buffer small[SMALL_MOST], big[BIG_MOST];
 	uint32_t small_num, big_num;
-	bool mapping; /* a thread is about to map the big ones */
+	bool mapping;	/* a thread is about to map the big ones */
+	bool run_waits; /* a thread waits for several at once: nobody takes one before it */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER };
 
 static void find_small(struct vgpu *vgpu)
@@ -111,39 +112,80 @@ static struct buffer *find_free(struct vgpu *vgpu, struct buffer *buffers, uint3
 	return pending;
 }
 
+/* Return: where `count` buffers begin that no thread has, one behind the other; num: nowhere. */
+static uint32_t find_run(const struct buffer *buffers, uint32_t num, uint32_t count)
+{
+	uint32_t run = 0, i;
+
+	for (i = 0; i < num && run < count; i++)
+		run = buffers[i].used ? 0 : run + 1;
+	return run == count ? i - count : num;
+}
+
+static void give(struct buffer *buffers, uint32_t count)
+{
+	pthread_mutex_lock(&pool.lock);
+	for (uint32_t i = 0; i < count; i++)
+		buffers[i].used = false;
+	pthread_cond_broadcast(&pool.given);
+	pthread_mutex_unlock(&pool.lock);
+}
+
+/*
+ * Makes buffers that are free the caller's, opens the lock, and waits for the copies out of them. Return:
+ * NONE; or why the channel is lost, and they are given back.
+ */
+static enum vgpu_end use(struct vgpu *vgpu, struct buffer *buffers, uint32_t count)
+{
+	enum vgpu_end end = VGPU_END_NONE;
+	struct vgpu_reply reply;
+
+	for (uint32_t i = 0; i < count; i++)
+		buffers[i].used = true;
+	pthread_mutex_unlock(&pool.lock);
+	for (uint32_t i = 0; i < count && end == VGPU_END_NONE; i++) {
+		if (!buffers[i].pending)
+			continue;
+		buffers[i].pending = false;
+		end = vgpu_take(vgpu, &buffers[i].ticket, &reply);
+		if (end == VGPU_END_NONE)
+			core_keep_error((CUresult)reply.result);
+	}
+	if (end != VGPU_END_NONE)
+		give(buffers, count);
+	return end;
+}
+
 /* Takes one of the buffers. The caller holds the lock, which is open afterwards. */
 static enum vgpu_end take(struct vgpu *vgpu, struct buffer *buffers, uint32_t num, bool wait,
 			  uint32_t *index)
 {
 	struct buffer *buffer;
-	enum vgpu_end end = VGPU_END_NONE;
-	struct vgpu_reply reply;
-	bool pending;
 
-	while (!(buffer = find_free(vgpu, buffers, num))) {
+	while (pool.run_waits || !(buffer = find_free(vgpu, buffers, num))) {
 		if (!wait) {
 			pthread_mutex_unlock(&pool.lock);
 			return VGPU_END_WINDOW_FULL;
 		}
 		pthread_cond_wait(&pool.given, &pool.lock);
 	}
-	buffer->used = true;
-	pending = buffer->pending;
-	buffer->pending = false;
-	pthread_mutex_unlock(&pool.lock);
 	*index = (uint32_t)(buffer - buffers);
-	if (pending) {
-		end = vgpu_take(vgpu, &buffer->ticket, &reply);
-		if (end == VGPU_END_NONE)
-			core_keep_error((CUresult)reply.result);
-	}
-	if (end == VGPU_END_NONE)
-		return end;
-	pthread_mutex_lock(&pool.lock);
-	buffer->used = false;
+	return use(vgpu, buffer, 1);
+}
+
+/* The same for several that lie one behind the other. */
+static enum vgpu_end take_run(struct vgpu *vgpu, struct buffer *buffers, uint32_t num,
+			      uint32_t count, uint32_t *index)
+{
+	while (pool.run_waits)
+		pthread_cond_wait(&pool.given, &pool.lock);
+	/* Else those who take one at a time could keep it waiting for ever. */
+	pool.run_waits = true;
+	while ((*index = find_run(buffers, num, count)) == num)
+		pthread_cond_wait(&pool.given, &pool.lock);
+	pool.run_waits = false;
 	pthread_cond_broadcast(&pool.given);
-	pthread_mutex_unlock(&pool.lock);
-	return end;
+	return use(vgpu, &buffers[*index], count);
 }
 
 enum vgpu_end staging_take_small(struct vgpu *vgpu, struct staging *staging)
@@ -183,6 +225,38 @@ enum vgpu_end staging_try_big(struct vgpu *vgpu, struct staging *staging)
 	return take_big(vgpu, false, staging);
 }
 
+/* Return: how many buffers of so many bytes a run takes. */
+static uint64_t count_of(uint64_t bytes, bool big)
+{
+	const uint64_t each = big ? STAGING_BIG : STAGING_SMALL;
+
+	return bytes / each + (bytes % each != 0);
+}
+
+enum vgpu_end staging_take_run(struct vgpu *vgpu, uint64_t bytes, struct staging *staging)
+{
+	struct buffer *buffers;
+	enum vgpu_end end;
+	uint32_t num;
+
+	*staging = (struct staging){ .bytes = bytes };
+	pthread_mutex_lock(&pool.lock);
+	if (pool.small_num == 0)
+		find_small(vgpu);
+	staging->big = count_of(bytes, false) > pool.small_num;
+	buffers = staging->big ? pool.big : pool.small;
+	num = staging->big ? pool.big_num : pool.small_num;
+	if (count_of(bytes, staging->big) > num) {
+		pthread_mutex_unlock(&pool.lock);
+		return VGPU_END_WINDOW_FULL;
+	}
+	end = take_run(vgpu, buffers, num, (uint32_t)count_of(bytes, staging->big),
+		       &staging->index);
+	if (end == VGPU_END_NONE)
+		staging->at = buffers[staging->index].at;
+	return end;
+}
+
 static struct buffer *buffer_of(const struct staging *staging)
 {
 	return staging->big ? &pool.big[staging->index] : &pool.small[staging->index];
@@ -191,10 +265,7 @@ static struct buffer *buffer_of(const struct staging *staging)
 void staging_give(struct vgpu *vgpu, const struct staging *staging)
 {
 	(void)vgpu;
-	pthread_mutex_lock(&pool.lock);
-	buffer_of(staging)->used = false;
-	pthread_cond_broadcast(&pool.given);
-	pthread_mutex_unlock(&pool.lock);
+	give(buffer_of(staging), (uint32_t)count_of(staging->bytes, staging->big));
 }
 
 void staging_give_later(const struct staging *staging, const struct vgpu_ticket *ticket)

@@ -26,6 +26,13 @@ struct staging {
 enum vgpu_end staging_take_small(struct vgpu *vgpu, struct staging *staging);
 enum vgpu_end staging_take_big(struct vgpu *vgpu, struct staging *staging);
 
+/*
+ * Takes memory for more bytes than one buffer has: small ones or, if they are mapped already, big ones, all
+ * at once and in one range. For where the window has no piece left. Return: as above; WINDOW_FULL: all of
+ * them together are less.
+ */
+enum vgpu_end staging_take_run(struct vgpu *vgpu, uint64_t bytes, struct staging *staging);
+
 /* As staging_take_big(), without waiting for other threads. Return: also WINDOW_FULL, all are in use. */
 enum vgpu_end staging_try_big(struct vgpu *vgpu, struct staging *staging);
 

@@ -2,6 +2,7 @@
 /* cuda_try.c - a CUDA program that does what its arguments say, one after the other, and prints what came of it */
 
 #include <cuda.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@ extern const char try_ptx[];
 #define PINNED_MOST 64
 #define WORDS 1000u
 #define PATIENCE_S 120
+#define CROWD 6
+#define CROWD_TIMES 8
 
 static void *pinned[PINNED_MOST];
 static int pinned_num;
@@ -63,14 +66,14 @@ static void step_context(const char *word)
 	tell("context", result);
 }
 
-/* Runs a kernel over pageable memory, there and back, and looks at each word. */
-static CUresult run(uint32_t *words)
+/* Runs a kernel of an image over pageable memory, there and back. */
+static CUresult run(const char *ptx, uint32_t *words)
 {
 	uint32_t n = WORDS, factor = 3;
 	CUmodule module;
 	CUfunction function;
 	CUdeviceptr at;
-	CUresult result = cuModuleLoadData(&module, try_ptx);
+	CUresult result = cuModuleLoadData(&module, ptx);
 
 	if (result == CUDA_SUCCESS)
 		result = cuModuleGetFunction(&function, module, "step");
@@ -88,20 +91,46 @@ static CUresult run(uint32_t *words)
 	return result == CUDA_SUCCESS ? cuModuleUnload(module) : result;
 }
 
-static void step_run(const char *word)
+/* The same, and a look at each word. */
+static CUresult run_and_look(const char *ptx)
 {
 	uint32_t words[WORDS];
 	CUresult result;
 
-	(void)word;
 	for (uint32_t i = 0; i < WORDS; i++)
 		words[i] = i;
-	result = run(words);
+	result = run(ptx, words);
 	for (uint32_t i = 0; result == CUDA_SUCCESS && i < WORDS; i++) {
 		if (words[i] != 3 * i + 1)
-			tell_number("wrong", i);
+			result = CUDA_ERROR_UNKNOWN;
 	}
-	tell("run", result);
+	return result;
+}
+
+static void step_run(const char *word)
+{
+	(void)word;
+	tell("run", run_and_look(try_ptx));
+}
+
+/* A kernel whose image has so many KiB, most of them a comment. */
+static CUresult run_image(size_t bytes)
+{
+	const size_t length = strlen(try_ptx);
+	char *ptx = malloc(length + bytes + 2);
+	CUresult result;
+
+	memcpy(ptx, try_ptx, length);
+	memset(ptx + length, '/', bytes);
+	memcpy(ptx + length + bytes, "\n", 2);
+	result = run_and_look(ptx);
+	free(ptx);
+	return result;
+}
+
+static void step_image(const char *word)
+{
+	tell("image", run_image(strtoul(word, NULL, 10) << 10));
 }
 
 /* Pins so many MiB at a time until no more are there; all of it is written to. */
@@ -147,10 +176,8 @@ static void step_slot(const char *word)
 	tell("slot", result);
 }
 
-/* So many KiB of pageable memory, there and back. */
-static void step_copy(const char *word)
+static CUresult copy(size_t bytes)
 {
-	size_t bytes = strtoul(word, NULL, 10) << 10;
 	unsigned char *there = malloc(bytes), *back = calloc(1, bytes);
 	CUdeviceptr at = 0;
 	CUresult result = cuMemAlloc(&at, bytes);
@@ -166,7 +193,50 @@ static void step_copy(const char *word)
 	cuMemFree(at);
 	free(there);
 	free(back);
-	tell("copy", result);
+	return result;
+}
+
+/* So many KiB of pageable memory, there and back. */
+static void step_copy(const char *word)
+{
+	tell("copy", copy(strtoul(word, NULL, 10) << 10));
+}
+
+static CUcontext crowd_context;
+
+static void *crowd_load(void *bytes)
+{
+	CUresult result = cuCtxSetCurrent(crowd_context);
+
+	for (int i = 0; i < CROWD_TIMES && result == CUDA_SUCCESS; i++)
+		result = run_image((size_t)bytes);
+	return (void *)(size_t)result;
+}
+
+static void *crowd_copy(void *bytes)
+{
+	CUresult result = cuCtxSetCurrent(crowd_context);
+
+	for (int i = 0; i < CROWD_TIMES && result == CUDA_SUCCESS; i++)
+		result = copy((size_t)bytes);
+	return (void *)(size_t)result;
+}
+
+/* Threads that load images of so many KiB beside threads that copy as much. */
+static void step_crowd(const char *word)
+{
+	void *bytes = (void *)(strtoul(word, NULL, 10) << 10), *ended;
+	pthread_t threads[CROWD];
+	CUresult result = cuCtxGetCurrent(&crowd_context);
+
+	for (int i = 0; i < CROWD; i++)
+		pthread_create(&threads[i], NULL, i % 2 ? crowd_load : crowd_copy, bytes);
+	for (int i = 0; i < CROWD; i++) {
+		pthread_join(threads[i], &ended);
+		if (result == CUDA_SUCCESS)
+			result = (CUresult)(size_t)ended;
+	}
+	tell("crowd", result);
 }
 
 static volatile sig_atomic_t alarms;
@@ -223,10 +293,11 @@ static const struct {
 	const char *name;
 	void (*run)(const char *word);
 } steps[] = {
-	{ "init", step_init }, { "context", step_context }, { "run", step_run },
-	{ "pin", step_pin },   { "unpin", step_unpin },	    { "fork", step_fork },
-	{ "mark", step_mark }, { "await", step_await },	    { "user", step_user },
-	{ "slot", step_slot }, { "copy", step_copy },	    { "alarm", step_alarm },
+	{ "init", step_init },	 { "context", step_context }, { "run", step_run },
+	{ "pin", step_pin },	 { "unpin", step_unpin },     { "fork", step_fork },
+	{ "mark", step_mark },	 { "await", step_await },     { "user", step_user },
+	{ "slot", step_slot },	 { "copy", step_copy },	      { "alarm", step_alarm },
+	{ "image", step_image }, { "crowd", step_crowd },
 };
 
 static void run_step(char *argument)

@@ -144,6 +144,16 @@ class Window(DeviceCase):
         lines = guest.run("cuda-try init context pin:2 copy:60 copy:1000 copy:9999 unpin copy:9999", 120).out.splitlines()
         self.assertEqual([line for line in lines if line.startswith("copy")], [f"copy {OK}"] * 4, lines)
 
+    def test_images_of_a_program_that_has_all_of_it(self):
+        finished = guest.run("cuda-try init context pin:2 image:60 image:1000 crowd:700 image:9999 unpin image:9999", 120)
+        lines = [line for line in finished.out.splitlines() if line.split()[0] in ("image", "crowd")]
+        self.assertEqual(lines, [f"image {OK}"] * 2 + [f"crowd {OK}", "image CUDA_ERROR_OUT_OF_MEMORY", f"image {OK}"])
+        self.assertIn("size=", finished.err)
+
+    def test_images_of_a_program_that_copied_before(self):
+        lines = guest.run("cuda-try init context copy:9999 pin:2 image:9999 crowd:3000", 120).out.splitlines()
+        self.assertEqual(lines[2:3] + lines[5:], [f"copy {OK}", f"image {OK}", f"crowd {OK}"], lines)
+
     def test_beside_a_program_that_has_all_of_it(self):
         job = self.begin("init context pin:2 mark:/tmp/a.mark await:/tmp/b.mark unpin")
         self.assertEqual([row[1:2] + row[3:] for row in channels()], [["started", str(PIECES)]])

@@ -47,7 +47,7 @@ endif
 
 # Targets that need no package of ours decide for themselves; all others check first what is missing
 # (and install it when they may). The answer is kept until the list of packages changes.
-PREREQ := $(if $(MAKECMDGOALS),$(if $(filter-out %install-guest %install-kmod,$(MAKECMDGOALS)),$(B)/.prerequisites),$(B)/.prerequisites)
+PREREQ := $(if $(MAKECMDGOALS),$(if $(filter-out %install-guest %install-kmod examples,$(MAKECMDGOALS)),$(B)/.prerequisites),$(B)/.prerequisites)
 $(PREREQ): tools/prerequisites.sh tools/debian-packages
 	@mkdir -p $(@D)
 	@tools/prerequisites.sh build
@@ -283,11 +283,11 @@ PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bi
 check-programs: $(PROGRAM_BENCH)
 $(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/bench/programs.o $(B)/bench/turns.o: bench/programs.ptx
-$(B)/bin/bench-turns: $(call obj,bench/turns.c common/util.c)
+$(B)/bin/bench-turns: $(call obj,bench/turns.c common/util.c) | $(CUDA_LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
-$(B)/bin/bench-programs: $(call obj,bench/programs.c common/util.c)
+$(B)/bin/bench-programs: $(call obj,bench/programs.c common/util.c) | $(CUDA_LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

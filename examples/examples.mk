@@ -4,11 +4,9 @@
 EXAMPLE_NAMES := vector_add saxpy reduction matmul mandelbrot threads fault print
 EXAMPLES := $(addprefix $(B)/examples/,$(EXAMPLE_NAMES))
 
-# A CUDA program needs cuda.h to compile, and to link a libcuda.so.1: ours where it is built, else the toolkit's stub. It
-# finds the real one when it runs.
+# A CUDA program needs cuda.h to compile. It is linked with our libcuda.so.1, and finds that or a driver's when it runs.
 CUDA_HEADER := $(wildcard $(patsubst %/bin/nvcc,%/include/cuda.h,$(realpath $(NVCC))) /usr/local/cuda/include/cuda.h /usr/include/cuda.h)
-CUDA_STUB := $(wildcard $(patsubst %/include/cuda.h,%/lib64/stubs/libcuda.so,$(firstword $(CUDA_HEADER))))
-CUDA_LIBRARY = $(firstword $(wildcard $(B)/lib/libcuda.so.1) $(CUDA_STUB) -l:libcuda.so.1)
+CUDA_LIBRARY := $(B)/lib/libcuda.so.1
 CUDA_PROGRAM_CFLAGS := $(addprefix -isystem ,$(patsubst %/cuda.h,%,$(firstword $(CUDA_HEADER))))
 
 # Other programs' kernels, as PTX text that nvcc wrote. It stands in the tree: only a change of a kernel needs nvcc.
@@ -22,7 +20,7 @@ endif
 
 $(B)/examples/%.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(foreach name,$(EXAMPLE_NAMES),$(eval $(B)/examples/$(name).o: examples/$(name).ptx))
-$(EXAMPLES): $(B)/examples/%: $(B)/examples/%.o $(B)/examples/example.o
+$(EXAMPLES): $(B)/examples/%: $(B)/examples/%.o $(B)/examples/example.o | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY) -lpthread -lm
 

@@ -6,9 +6,9 @@ CUDA_TRY := $(B)/tests/guest/cuda-try
 
 $(B)/tests/guest/rounds.o $(B)/tests/guest/cuda_try.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/tests/guest/rounds.o $(B)/tests/guest/cuda_try.o: tests/programs/kernels.ptx
-$(CUDA_TRY): $(B)/tests/guest/cuda_try.o
+$(CUDA_TRY): $(B)/tests/guest/cuda_try.o | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
-$(ROUNDS): $(B)/tests/guest/rounds.o
+$(ROUNDS): $(B)/tests/guest/rounds.o | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

@@ -14,11 +14,11 @@ endif
 
 $(B)/tests/programs/%.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/tests/programs/suite.o $(VICTIM).o: tests/programs/kernels.ptx
-$(SUITE): $(call obj,$(patsubst %,tests/programs/%.c,$(SUITE_FILES)))
+$(SUITE): $(call obj,$(patsubst %,tests/programs/%.c,$(SUITE_FILES))) | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY) -lpthread -ldl
 
-$(VICTIM): $(VICTIM).o
+$(VICTIM): $(VICTIM).o | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
 

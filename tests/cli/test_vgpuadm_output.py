@@ -385,6 +385,12 @@ class Snippets(unittest.TestCase):
         self.assertEqual((status, stdout), (1, ""))
         self.assertIn("/nonexistent/qemu: No such file", stderr)
 
+    def test_a_local_tenant_has_none(self):
+        with FakeVgpud(list=[vm("t1", 3, local=True)]) as fake:
+            status, stdout, stderr = run("snippet", "qemu", "t1", fake=fake)
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertIn("t1: a local tenant has no VM: its programs run on this host with VGPU_SOCKET=/run/vgpud/vm/t1.sock", stderr)
+
     def test_where_qemu_listens(self):
         for hypervisor in ("qemu", "libvirt", "proxmox", "xl"):
             text = self.text(hypervisor, socket_mode="connect")

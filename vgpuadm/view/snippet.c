@@ -346,6 +346,14 @@ int view_snippet(struct view *view, struct fail *fail)
 	vm = view_vm(view, pattern_value(&view->args, "vm"), fail);
 	if (!vm)
 		return fail->status;
+	if (json_is_true(json_object_get(vm, "local"))) {
+		fail_set(
+			fail, ADMIN_ERROR_REFUSED,
+			"%s: a local tenant has no VM: its programs run on this host with VGPU_SOCKET=%s (docs/cuda.md)",
+			field_string(vm, "vm"), field_string(vm, "socket"));
+		json_decref(vm);
+		return fail->status;
+	}
 	text = make(hypervisor, vm, qemu);
 	rows = json_pack("[{s:s, s:s, s:s}]", "hypervisor", hypervisor, "vm",
 			 field_string(vm, "vm"), "text", text ? text : "");

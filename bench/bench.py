@@ -128,6 +128,8 @@ def arguments():
                         help="just this, which can be said more than once: " + ", ".join(TOPICS))
     parser.add_argument("--rows", type=int, help="so many rows in the ledger")
     parser.add_argument("--executor", default=paths.EXECUTOR, help="auto, cpu or cuda:N (default %(default)s)")
+    parser.add_argument("--guest", action="store_true",
+                        help="programs: in an emulated guest, by the device's window, in place of a socket")
     parser.add_argument("--busy-poll-us", type=int, help="vgpud's setting, of round trips (default: vgpud's)")
     parser.add_argument("--out", type=Path, default=REPORT_DIR, metavar="DIR",
                         help="where report.jsonl and report.svg go (default %(default)s)")

@@ -4,12 +4,12 @@
 import json
 import statistics
 import subprocess
-import time
 from contextlib import ExitStack
 
 import rig
 from lib import paths, process
 from lib.adminclient import AdminClient
+from lib.guest import Guest
 from lib.tenant import LIBRARY_DIR, Tenant
 from lib.vgpud import Vgpud
 
@@ -41,9 +41,14 @@ class _Native:
     def cpu_ns(self):
         return 0  # beside the program's own
 
+    def all(self, size):
+        return _named(_finish(self.spawn(*_all(size)), "bench-programs all"))
+
 
 class _Through:
     """The program as a local tenant's."""
+
+    mode = "by its tenant's socket"
 
     def __init__(self, vgpud, tenant):
         self._vgpud, self._tenant = vgpud, tenant
@@ -56,18 +61,55 @@ class _Through:
         pids = [self._vgpud.pid, *(child.pid for child in process.children(self._vgpud.pid) if child.state != "Z")]
         return sum(rig.per_task(pid)[0] for pid in pids)
 
+    def all(self, size):
+        return _named(_finish(self.spawn(*_all(size)), "bench-programs all"))
+
+
+class _InGuest:
+    """The program in a virtual machine, by the device's window."""
+
+    mode = "in an emulated guest (TCG, not KVM)"
+
+    def __init__(self, guest):
+        self._guest = guest
+
+    def all(self, size):
+        command = " ".join(["bench-programs", *_all(size)])
+        done = self._guest.run(command, timeout_s=600)
+        if done.rc != 0:
+            raise rig.Failed(f"{command}, in a guest: {done.err.strip() or f'status {done.rc}'}")
+        return _named(_rows(done.out))
+
+
+def _guest(vgpud, admin, size):
+    """Return: a guest whose window and memory have room for what is measured; it is not started."""
+    copy_mib = size.bytes >> 20
+    window_mib = 64
+    while window_mib < 2 * copy_mib:
+        window_mib *= 2
+    admin.row("set-programs", vm="vm1", programs="on")
+    return Guest(vgpud.socket("vm1"), window_mib=window_mib, memory_mib=256 + 2 * copy_mib, qemu_options=("-smp", "2"))
+
+
+def _rows(text):
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def _named(rows):
+    return {row["name"]: row for row in rows}
+
+
+def _all(size):
+    """Return: what bench-programs is told."""
+    return "all", str(size.rounds), str(size.bytes), "now"
+
 
 def _finish(child, what):
     out, err = child.communicate(timeout=300)
     process.end(child)
     if child.returncode != 0:
         raise rig.Failed(f"{what}: {err.strip() or f'status {child.returncode}'}")
-    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-
-
-def _all(side, size):
-    rows = _finish(side.spawn("all", str(size.rounds), str(size.bytes), str(time.monotonic_ns())), "bench-programs all")
-    return {row["name"]: row for row in rows}
+    return _rows(out)
 
 
 def _busy(side, kernels):
@@ -93,12 +135,12 @@ def _figure(row):
     return next(key for key in FIGURES if key in row)
 
 
-def _row(name, native, through, against):
+def _row(name, native, through, against, mode):
     """Medians of both sides' turns."""
     key = _figure(native[0])
     mine, theirs = (statistics.median(row[key] for row in rows) for rows in (through, native))
-    row = {"section": "programs", "name": name, key: mine, "baseline": against, f"baseline_{key}": theirs, "ratio": mine / theirs,
-           "turns": len(native)}
+    row = {"section": "programs", "name": name, "mode": mode, key: mine, "baseline": against, f"baseline_{key}": theirs,
+           "ratio": mine / theirs, "turns": len(native)}
     if name in GOALS:
         sense, goal = GOALS[name]
         row.update(goal=f"{sense} {goal:.2f}", reached=row["ratio"] <= goal if sense == "<=" else row["ratio"] >= goal)
@@ -113,26 +155,40 @@ def missing():
     return None
 
 
+def _compare(native, through, size, say):
+    """Return: rows of a program through vgpud beside the native one."""
+    sides = {native: [], through: []}
+    through.all(size)  # once, so that the spare is there from then on
+    for turn in range(size.turns):
+        say(f"{through.mode}: turn {turn + 1} of {size.turns}")
+        for side, turns in sides.items():
+            turns.append(side.all(size))
+    return [_row(name, [turn[name] for turn in sides[native]], [turn[name] for turn in sides[through]], native.name, through.mode)
+            for name in sides[native][0]]
+
+
+def _processor(native, through, size):
+    """What an emulator spends says nothing: of the socket alone."""
+    busy = {native: [], through: []}
+    for _ in range(size.turns):
+        for side, turns in busy.items():
+            turns.append(_busy(side, size.kernels))
+    mine, theirs = statistics.median(busy[through]), statistics.median(busy[native])
+    return {"section": "programs", "name": "host processor seconds for each GPU second", "mode": through.mode, "share": mine,
+            "baseline": native.name, "baseline_share": theirs, "ratio": mine / theirs, "turns": size.turns}
+
+
 def measure(options, size, say):
     """Return: rows of section "programs"."""
     with ExitStack() as stack:
         # What a worker can be confined by here, it is; where that is not all, it is measured all the same.
         settings = f"{rig.settings(options) or '[vgpud]'}\nprograms_unconfined = yes\n"
-        vgpud = stack.enter_context(Vgpud(executor=options.executor, settings=settings))
+        vgpud = stack.enter_context(Vgpud(*(["vm1:A:medium"] if options.guest else []), executor=options.executor, settings=settings))
         admin = stack.enter_context(AdminClient(vgpud.admin_socket))
         native = _Native(admin.rows("pools")[0]["executor"])
+        if options.guest:
+            guest = stack.enter_context(_guest(vgpud, admin, size))
+            process.wait_until(lambda: guest.run("vgpu-probe --cuda").rc == 0, "CUDA in the guest", timeout_s=120)
+            return _compare(native, _InGuest(guest), size, say)
         through = _Through(vgpud, Tenant(vgpud, admin))
-        sides = {native: [], through: []}
-        busy = {native: [], through: []}
-        _all(through, size)  # once, so that the spare is there from then on
-        for turn in range(size.turns):
-            say(f"turn {turn + 1} of {size.turns}")
-            for side in sides:
-                sides[side].append(_all(side, size))
-                busy[side].append(_busy(side, size.kernels))
-    rows = [_row(name, [turn[name] for turn in sides[native]], [turn[name] for turn in sides[through]], native.name)
-            for name in sides[native][0]]
-    mine, theirs = statistics.median(busy[through]), statistics.median(busy[native])
-    rows.append({"section": "programs", "name": "host processor seconds for each GPU second", "share": mine, "baseline": native.name,
-                 "baseline_share": theirs, "ratio": mine / theirs, "turns": size.turns})
-    return rows
+        return [*_compare(native, through, size, say), _processor(native, through, size)]

@@ -126,7 +126,7 @@ def _program_figure(row, prefix=""):
 
 
 def _programs(rows):
-    _head(f"A CUDA program through vgpud by its tenant's socket, beside {rows[0]['baseline']}; medians of {rows[0]['turns']} turns")
+    _head(f"A CUDA program through vgpud {rows[0]['mode']}, beside {rows[0]['baseline']}; medians of {rows[0]['turns']} turns")
     print(f"{'':<46} {'vgpu':>14} {'native':>14} {'ratio':>10} {'goal':>8}")
     for row in rows:
         goal = f"{row['goal']:>8} {'reached' if row['reached'] else 'missed'}" if "goal" in row else ""

@@ -52,6 +52,14 @@ class Bench(unittest.TestCase):
         for title in ("device, polling", "files (no NFS), as before", "socket ping-pong"):
             self.assertIn(title, texts)
 
+    @unittest.skipUnless((paths.BIN_DIR / "bench-programs").exists(), "no CUDA program is built")
+    def test_a_cuda_program_in_a_guest(self):
+        done = bench("--smoke", "--guest", "--only", "programs", "--executor", "cpu", "--json", "--out", process.scratch_directory("bench"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = [row for row in map(json.loads, done.stdout.splitlines()) if row["section"] == "programs"]
+        self.assertEqual({row["mode"] for row in rows}, {"in an emulated guest (TCG, not KVM)"})
+        self.assertEqual(len([row for row in rows if "goal" in row]), 9)
+
     def test_what_is_not_there_is_told(self):
         env = {**os.environ, "VGPU_BIN_DIR": "/nonexistent"}
         done = bench("--smoke", "--only", "native", env=env)

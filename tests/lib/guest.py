@@ -7,8 +7,8 @@ import json
 import re
 import selectors
 import shlex
-import shutil
 import socket
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -165,16 +165,14 @@ class Guest:
             listed = subprocess.run(["ldd", program], env=paths.environment(), capture_output=True, text=True, check=True)
             for library in re.findall(r"(/\S+) \(0x", listed.stdout):
                 files[Path(library.lstrip("/"))] = Path(library)
-        tree = self.directory / "tree"
-        for name, source in files.items():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, tree / name)
-        names = "\n".join(sorted({str(part) for name in files for part in (name, *name.parents)} - {"."}))
-        more = subprocess.run(["cpio", "-o", "-H", "newc", "-R", "0:0", "--quiet"], cwd=tree, input=names.encode(),
-                              capture_output=True, check=True).stdout
         image = self.directory / "initramfs.cpio"
-        image.write_bytes(base.read_bytes() + more)
-        shutil.rmtree(tree)
+        with image.open("wb") as out:
+            out.write(base.read_bytes())
+            for name in sorted({part for path in files for part in path.parents} - {Path()}):
+                out.write(_archived(name, stat.S_IFDIR | 0o755))
+            for name, source in files.items():
+                out.write(_archived(name, stat.S_IFREG | 0o755, source.read_bytes()))
+            out.write(_archived("TRAILER!!!", 0))
         return image
 
     def slot(self, index=0):
@@ -348,6 +346,15 @@ class Guest:
                 self._jobs[number].pid = int(pid)
             case ["done", number, status, out, err] if number in self._jobs:
                 self._jobs.pop(number).finished = Finished(int(status), _text(out), _text(err))
+
+
+def _archived(name, mode, data=b""):
+    """Return: a file or a directory as cpio's newc format has it; a GPU's host need not have that program."""
+    path = str(name).encode() + b"\0"
+    fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
+    entry = b"070701" + b"".join(b"%08X" % field for field in fields) + path
+    entry += bytes(-len(entry) % 4) + data
+    return entry + bytes(-len(entry) % 4)
 
 
 def _text(stream):

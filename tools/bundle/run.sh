@@ -7,6 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 usage() {
     echo "usage: run.sh demo|test|programs|torture|bench|fuzz|requests|all [REPORTDIR]" >&2
     echo "  programs   CUDA programs of tenants by socket; test and demo have them in guests" >&2
+    echo "  test       tests with guests (TESTS=PATTERN: those files, of programs too)" >&2
+    echo "  bench      (BENCH_ARGS: for bench.py, as --only programs --guest)" >&2
     echo "  fuzz       random commands for a program's worker, on all processors (FUZZ_RUNS, FUZZ_SECONDS)" >&2
     echo "  requests   prints what this driver is asked by ioctl(), for proc/confine_driver.c" >&2
     echo "  all        demo, test, programs, torture and bench" >&2
@@ -56,8 +58,8 @@ LIMIT_S=900
 programs() {
     case $1 in
     demo) echo "$here/demo.py" ;;
-    test) find "$here/tests/guest" -name 'test_*.py' | sort ;;
-    programs) find "$here/tests/programs" -name 'test_*.py' | sort ;;
+    test) find "$here/tests/guest" -name "${TESTS:-test_*.py}" | sort ;;
+    programs) find "$here/tests/programs" -name "${TESTS:-test_*.py}" | sort ;;
     fuzz) echo "$here/tests/fuzz/drive.sh" ;;
     torture) echo "$here/tests/torture/torture.py" ;;
     bench) [ ! -e "$here/bench/bench.py" ] || echo "$here/bench/bench.py" ;;
@@ -72,7 +74,10 @@ run_program() {
     log=$report/$name.log
     case $step in
     demo) set -- "$report/demo" ;;
-    bench) set -- --out "$report" ;;
+    bench)
+        read -ra more <<<"${BENCH_ARGS:-}"
+        set -- --out "$report" "${more[@]}"
+        ;;
     torture)
         read -ra more <<<"${TORTURE_ARGS:-}"
         set -- --bundle --times "${more[@]}"

@@ -54,7 +54,8 @@ done | sort -u | while read -r library; do
 done
 
 cp tools/bundle/run.sh "$out/"
-"${CC:-cc}" -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -shared -fPIC -o "$out/lib/requests.so" tools/bundle/requests.c
+read -ra compiler <<<"${CC:-cc}" # ccache gcc is two words
+"${compiler[@]}" -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -shared -fPIC -o "$out/lib/requests.so" tools/bundle/requests.c
 cp tools/demo.py "$out/"
 for part in lib device guest programs torture; do
     mkdir -p "$out/tests/$part"

@@ -120,6 +120,17 @@ class Ends(ProgramCase):
         ready(guest)
         self.assertFalse(any(os.path.exists(f"/proc/{pid}") for pid in workers))
 
+    def test_the_machine_sleeps(self):
+        programs = self.both()
+        job = guest.begin("echo mem >/sys/power/state")
+        process.wait_until(lambda: guest.qmp.execute("query-status")["status"] == "suspended", "the machine to sleep", WAIT_S)
+        guest.qmp.execute("system_wakeup")
+        self.assertEqual(job.wait(WAIT_S).rc, 0)
+        for program in programs:
+            self.fails(program, UNAVAILABLE, because="the device was reset")
+        ready(guest)
+        self.assertEqual(self.right("vgpu-run --wait irq 100 200"), "300\n")
+
     def test_the_device_is_unplugged(self):
         programs = self.both()
         window = Window(guest)

@@ -301,6 +301,37 @@ class Lacking(unittest.TestCase):
             self.assertEqual(finished.rc, 10)
             self.assertIn("no window: it takes requests alone", finished.out)
 
+    def plugged_in_later(self, port):
+        """Return: a machine that gets its device once it runs, behind a root port of these properties."""
+        machine = self.enterContext(Guest(machine="q35", qemu_options=("-device", f"pcie-root-port,id=rp,slot=1{port}")))
+        machine.qmp.execute("object-add", **{"qom-type": "memory-backend-memfd", "id": "w0", "size": 1 << 30, "share": True})
+        address = {"type": "unix", "data": {"path": str(vgpud.socket("vm1"))}}
+        machine.qmp.execute("chardev-add", id="vg0", backend={"type": "socket", "data": {"addr": address, "server": False}})
+        machine.qmp.execute("device_add", driver="vgpu-stub", id="vgpu0", chardev="vg0", window="w0", bus="rp")
+        process.wait_until(lambda: machine.run("vgpu-probe --list | grep 'link up'").rc == 0, "the device", 120)
+        return machine
+
+    def only_this(self):
+        """The VM's socket takes one QEMU: that of the other tests makes room."""
+        guest.kill()
+        self.addCleanup(guest.ready)
+        self.addCleanup(guest.start)
+
+    def test_a_port_without_room_for_the_window(self):
+        self.only_this()
+        machine = self.plugged_in_later("")
+        finished = machine.run("cuda-try init")
+        self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n")
+        self.assertRegex(finished.err, "^vgpu: BAR2 of 0000:01:00.0 has no address: .*pref64-reserve=.*\n$")
+        self.assertIn("BAR2 has no address", machine.run("vgpu-probe --programs").out)
+        self.assertRegex(machine.run("dmesg").out, "BAR2 has no address for its 1024 MiB: .*pref64-reserve=")
+        self.assertEqual(machine.run("vgpu-run 100 200")[:2], (0, "300\n"))
+
+    def test_a_port_with_room_for_the_window(self):
+        self.only_this()
+        machine = self.plugged_in_later(",pref64-reserve=2G")
+        process.wait_until(lambda: machine.run("cuda-try init context run").out.splitlines() == WORKS, "programs to run", 120)
+
     def test_no_device(self):
         with Guest() as machine:
             finished = machine.run("cuda-try init init")

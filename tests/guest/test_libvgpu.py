@@ -3,6 +3,7 @@
 # test_libvgpu.py - CUDA programs by /dev/vgpu0: what they may lack, a window that is full, fork, exec, users, containers
 
 import json
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -337,6 +338,24 @@ class Lacking(unittest.TestCase):
             finished = machine.run("cuda-try init init")
             self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n" * 2)
             self.assertRegex(finished.err, "^vgpu: there is no vgpu here: .*\n$")
+
+
+def free_huge_pages():
+    return int(re.search(r"HugePages_Free: +(\d+)", Path("/proc/meminfo").read_text())[1])
+
+
+class HugePages(unittest.TestCase):
+    @unittest.skipIf(free_huge_pages() < WINDOW_MIB // 2, f"no {WINDOW_MIB // 2} free pages of 2 MiB (/proc/sys/vm/nr_hugepages)")
+    def test_a_window_of_them(self):
+        host = self.enterContext(Vgpud("vm1:A:high", settings=SETTINGS))
+        with AdminClient(host.admin_socket) as admin:
+            admin.row("set-programs", vm="vm1", programs="on")
+        memory = f"memory-backend-memfd,id=w0,size={WINDOW_MIB}M,share=on,prealloc=on,hugetlb=on,hugetlbsize=2M"
+        with Guest(host.socket("vm1"), properties="window=w0", qemu_options=("-object", memory)) as machine:
+            process.wait_until(lambda: machine.run("cuda-try init").out == f"init {OK}\n", "the window to be ready", 120)
+            for _ in range(2):
+                finished = machine.run("cuda-try init context run copy:3000 image:300 run", 120)
+                self.assertEqual(finished.out.splitlines(), [*WORKS, f"copy {OK}", f"image {OK}", f"run {OK}"], finished.err)
 
 
 class Module(DeviceCase):

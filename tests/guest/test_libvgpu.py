@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import paths, process, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
 from lib.guest import Guest  # noqa: E402
+from lib.programhost import ProgramHost  # noqa: E402
 from lib.vgpud import Vgpud  # noqa: E402
 
 WINDOW_MIB = 64
@@ -301,6 +302,20 @@ class Lacking(unittest.TestCase):
             finished = machine.run("vgpu-probe --programs")
             self.assertEqual(finished.rc, 10)
             self.assertIn("no window: it takes requests alone", finished.out)
+
+    def test_an_old_vgpud_and_a_newer_in_its_place(self):
+        host = self.enterContext(ProgramHost(version=1))
+        machine = self.enterContext(Guest(host.path, window_mib=WINDOW_MIB))
+        process.wait_until(machine.link_up, "the link")
+        finished = machine.run("cuda-try init")
+        self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n")
+        self.assertEqual(finished.err, "vgpu: this vgpud knows no programs (it speaks link version 1)\n")
+        self.assertIn("this vgpud knows no programs", machine.run("vgpu-probe --programs").out)
+        host.version = 2
+        host.drop()
+        # It lays out nothing in the window, which is as wrong as another version.
+        process.wait_until(lambda: machine.run("cuda-try init").out == "init CUDA_ERROR_SYSTEM_DRIVER_MISMATCH\n", "the newer", 120)
+        self.assertIn("the host lays the window out as version 0x0, this library reads version 0x20000", machine.run("cuda-try init").err)
 
     def plugged_in_later(self, port):
         """Return: a machine that gets its device once it runs, behind a root port of these properties."""

@@ -48,7 +48,9 @@ class ProgramHost:
     with ProgramHost() as host, Guest(host.path, ...) as guest: ...
     """
 
-    def __init__(self):
+    def __init__(self, version=2):
+        """version: of the link, the latest that it speaks."""
+        self.version = version
         self.path = process.scratch_directory("host") / "socket"
         self.channels = {}  # by number: what is open
         self.opened = 0  # how many there were
@@ -153,7 +155,7 @@ class ProgramHost:
 
     def _take(self, kind, payload, descriptors):
         if kind == HELLO:
-            self._send(HELLO, 1, 2, 0)
+            self._send(HELLO, 1, self.version, 0)
             self._send(CONFIG, 1, ord("A"), 2)
         elif kind == WINDOW:
             size, _, _ = struct.unpack("<QII", payload[:16])

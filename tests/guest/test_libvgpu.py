@@ -18,6 +18,7 @@ from lib.vgpud import Vgpud  # noqa: E402
 
 WINDOW_MIB = 64
 PIECES = WINDOW_MIB // 2 - 1  # that programs can have
+CHANNELS = 48
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n"
 OK = "CUDA_SUCCESS"
 WORKS = [f"init {OK}", f"context {OK}", f"run {OK}"]
@@ -371,6 +372,28 @@ class HugePages(unittest.TestCase):
             for _ in range(2):
                 finished = machine.run("cuda-try init context run copy:3000 image:300 run", 120)
                 self.assertEqual(finished.out.splitlines(), [*WORKS, f"copy {OK}", f"image {OK}", f"run {OK}"], finished.err)
+
+
+@unittest.skipUnless(paths.EXECUTOR == "cpu", "so many contexts take half a GiB of a GPU each")
+class All(unittest.TestCase):
+    def test_channels_that_are_all_taken(self):
+        host = self.enterContext(Vgpud("vm1:A:high", settings=SETTINGS))
+        admin = self.enterContext(AdminClient(host.admin_socket))
+        admin.row("set-programs", vm="vm1", programs="on")
+        admin.row("set-max-programs", vm="vm1", max_programs="64")
+        machine = self.enterContext(Guest(host.socket("vm1"), window_mib=256, memory_mib=512, qemu_options=("-smp", "2")))
+        process.wait_until(lambda: machine.run("cuda-try init").out == f"init {OK}\n", "the window to be ready", 120)
+        jobs = [machine.begin("exec cuda-try init context run await:/tmp/b.mark run") for _ in range(CHANNELS)]
+        process.wait_until(lambda: [row["state"] for row in admin.rows("programs")] == ["running"] * CHANNELS, "all to run", 240)
+        finished = machine.run("cuda-try init context")
+        self.assertEqual(finished.out, f"init {OK}\ncontext CUDA_ERROR_DEVICE_UNAVAILABLE\n")
+        self.assertEqual(finished.err, "vgpu: all 48 channels of the device are in use\n")
+        machine.run("touch /tmp/b.mark")
+        for job in jobs:
+            finished = job.wait(240)
+            self.assertEqual((finished.out.splitlines(), finished.err), ([*WORKS, "await 0", f"run {OK}"], ""))
+        process.wait_until(lambda: not channels(machine), "all channels to be free")
+        self.assertEqual(machine.run("cuda-try init context run").out.splitlines(), WORKS)
 
 
 class Module(DeviceCase):

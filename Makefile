@@ -74,22 +74,22 @@ common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks checks_memory client daemon figures handlers job line metrics owner programs query query_out query_programs query_rows query_stats server set turn vm
+vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_out query_programs query_rows query_stats server set turn vm
 vgpud/conf := conf file names options reload settings
-vgpud/exec := describe executors output pool process program seat spares
+vgpud/exec := describe executors nvml output pool process program seat spares
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health history migrate names notes null programs query \
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submissions remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms wake watch writer
 vgpud/lease := arbiter
 vgpud/link := access foreign peer port refuse session
-vgpud/programs := allowance bill channel harvest harvest_now held programs record share tenant window
+vgpud/programs := allowance bill channel harvest harvest_now held overuse programs record share tenant wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
 worker := budget bundle channel charge claims commands cuda_driver exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory orders \
-	output program quota report role_describe role_program run_context run_copy run_memory run_module run_stream serve waits window
+	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
@@ -194,6 +194,7 @@ include tests/unit/worker/tests.mk
 .PHONY: unit
 unit: $(UNIT)
 
+include tests/daemon/tests.mk
 include tests/device/tests.mk
 include tests/ptx/ptx.mk
 include tests/fuzz/fuzz.mk
@@ -268,7 +269,7 @@ $(B)/bin/bench-load: $(call obj,bench/load.c common/names.c common/wire/proto_ch
 $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 # The role of a program's worker as vgpud has it, but nothing of vgpud.
 $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
-	worker/role_describe.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/hist.c common/library.c common/log.c common/units.c common/util.c \
+	worker/role_describe.c worker/role_nvml.c worker/nvml.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/hist.c common/library.c common/log.c common/units.c common/util.c \
 	proc/confine.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
 $(B)/bin/bench-channel: LDLIBS := -lseccomp $(SOFTGPU_LIBS)
 # libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.

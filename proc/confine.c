@@ -150,6 +150,11 @@ static const char *const loop[] = {
  */
 static const char *const cuda_driver[] = { "eventfd2", "ftruncate" };
 
+/* NVML asks the driver's devices, which it has open, and reads files beneath /proc and /sys. */
+static const char *const nvml[] = { "fcntl", "getppid" };
+
+#define NVML_REQUESTS 0x4600u /* 'F': what nvidiactl and nvidiaN take */
+
 /*
  * sqlite opens the write-ahead log and its index for writing, even to read; as root it also gives
  * them to the database's owner. It needs no call that writes there.
@@ -413,6 +418,14 @@ static void fill(struct filter *filter, enum confine_role role)
 		allow_threads(filter);
 		ALLOW(filter, talk);
 		break;
+	case CONFINE_NVML:
+		ALLOW(filter, talk);
+		ALLOW(filter, reads_files);
+		ALLOW(filter, nvml);
+		/* The kernel looks at 32 bits of a request, of which the second byte is its kind. */
+		rule(filter, SCMP_ACT_ALLOW, "ioctl",
+		     SCMP_A1(SCMP_CMP_MASKED_EQ, 0x0000ff00, NVML_REQUESTS));
+		break;
 	case CONFINE_QUERY:
 		ALLOW(filter, reads_files);
 		ALLOW(filter, reads_database);
@@ -427,7 +440,7 @@ static void fill(struct filter *filter, enum confine_role role)
 /* NVIDIA's driver takes EPERM for what it is, and goes on. */
 static int refusal(enum confine_role role)
 {
-	return role == CONFINE_CUDA_PROGRAM ? EPERM : ENOSYS;
+	return role == CONFINE_CUDA_PROGRAM || role == CONFINE_NVML ? EPERM : ENOSYS;
 }
 
 static bool has_threads(enum confine_role role)

@@ -28,4 +28,10 @@ int role_program(const char *spec);
  */
 int role_describe(const char *spec);
 
+/*
+ * Asks NVML about the host's GPUs (worker/role_nvml.c). spec: not used.
+ * Return: the process's exit status.
+ */
+int role_nvml(const char *spec);
+
 #endif

@@ -4,11 +4,8 @@
 #include "proc/spawn_wire.h"
 
 const char *const spawn_name[SPAWN_ROLE_NUM] = {
-	[SPAWN_STARTER] = "vgpud-starter",
-	[SPAWN_WORKER] = "vgpud-worker",
-	[SPAWN_PROGRAM] = "vgpud-program",
-	[SPAWN_DESCRIBE] = "vgpud-describe",
-	[SPAWN_QUERY] = "vgpud-query",
-	[SPAWN_FILES] = "vgpud-files",
-	[SPAWN_COMMAND] = "sh",
+	[SPAWN_STARTER] = "vgpud-starter", [SPAWN_WORKER] = "vgpud-worker",
+	[SPAWN_PROGRAM] = "vgpud-program", [SPAWN_DESCRIBE] = "vgpud-describe",
+	[SPAWN_NVML] = "vgpud-nvml",	   [SPAWN_QUERY] = "vgpud-query",
+	[SPAWN_FILES] = "vgpud-files",	   [SPAWN_COMMAND] = "sh",
 };

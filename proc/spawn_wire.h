@@ -20,6 +20,7 @@ enum spawn_role {
 	SPAWN_WORKER,
 	SPAWN_PROGRAM,	/* the worker of one program of a guest */
 	SPAWN_DESCRIBE, /* fills in the first pages of windows */
+	SPAWN_NVML,	/* asks NVML about the host's GPUs */
 	SPAWN_QUERY,
 	SPAWN_FILES,
 	SPAWN_COMMAND, /* which is a shell */

@@ -201,7 +201,8 @@ static int start(const struct spawn_fixed *fixed, const struct starter_order *or
 		argument = fixed->files;
 	else if (order->role == SPAWN_COMMAND)
 		argument = fixed->command;
-	else if (order->role != SPAWN_QUERY && !in_sandbox(order->role))
+	else if (order->role != SPAWN_QUERY && order->role != SPAWN_NVML &&
+		 !in_sandbox(order->role))
 		return -EINVAL;
 	if (argument[0] == '\0')
 		return -EINVAL;

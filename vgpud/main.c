@@ -75,15 +75,15 @@ static int run_role(int argc, char **argv)
 	static int (*const role_main[SPAWN_ROLE_NUM])(const char *argument) = {
 		[SPAWN_WORKER] = role_worker,	  [SPAWN_PROGRAM] = role_program,
 		[SPAWN_DESCRIBE] = role_describe, [SPAWN_QUERY] = query_main,
-		[SPAWN_FILES] = file_scan_main,
+		[SPAWN_FILES] = file_scan_main,	  [SPAWN_NVML] = role_nvml,
 	};
 
 	/* A process with a larger score is ended sooner for want of memory. The broker has the
 	 * requests of all VMs, a worker those of its VMs, a program's worker one program of one VM, a
-	 * query one administrator's answer. */
+	 * query one administrator's answer; NVML's process has nothing. */
 	static const int expendable[SPAWN_ROLE_NUM] = {
 		[SPAWN_QUERY] = 500,	[SPAWN_PROGRAM] = 300, [SPAWN_FILES] = 200,
-		[SPAWN_DESCRIBE] = 200, [SPAWN_WORKER] = 100,
+		[SPAWN_DESCRIBE] = 200, [SPAWN_WORKER] = 100,  [SPAWN_NVML] = 500,
 	};
 
 	for (unsigned role = 0; argc > 1 && role < SPAWN_ROLE_NUM; role++) {

@@ -75,7 +75,10 @@
 	X(49, GPU_DRAINING, "gpu-draining", 46,                                                       \
 	  "the GPU takes no new programs (on the host: vgpuadm drain-gpu GPU --off)")                 \
 	X(50, LEASE_IGNORED, "lease-ignored", 719,                                                    \
-	  "the program's worker did not give the GPU back when it was told to, twice in a minute")
+	  "the program's worker did not give the GPU back when it was told to, twice in a minute")    \
+	X(51, OVER_QUOTA, "over-quota", 2,                                                            \
+	  "the VM's programs held more of the GPU's memory than they may (on the host: vgpuadm "      \
+	  "set-memory VM SIZE)")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

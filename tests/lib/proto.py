@@ -93,6 +93,7 @@ class End(IntEnum):
     HMM = 48
     GPU_DRAINING = 49
     LEASE_IGNORED = 50
+    OVER_QUOTA = 51
 
 
 class Priority(IntEnum):

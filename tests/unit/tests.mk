@@ -83,7 +83,7 @@ $(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/ex
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(call src,vgpud/programs) vgpud/link/foreign.c \
 	common/log.c common/vm_settings.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
-$(eval $(call unit-test,programs/test_allowance,vgpud/programs/allowance.c worker/claims.c))
+$(eval $(call unit-test,programs/test_allowance,vgpud/programs/allowance.c vgpud/programs/overuse.c worker/claims.c))
 $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)
 

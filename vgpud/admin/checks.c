@@ -421,6 +421,7 @@ static void check_all(struct admin_call *call, const struct daemon_reading *read
 	check_workers(call);
 	checks_programs(call);
 	checks_memory(call);
+	checks_nvml(call);
 	if (call->daemon->files != NULL)
 		file_server_check(call->daemon->files, add_file_finding, call);
 	admin_end(call, NULL);

@@ -18,4 +18,7 @@ void checks_programs(struct admin_call *call);
 /* GPUs that have less memory than the VMs' quotas add up to: checks_memory.c. */
 void checks_memory(struct admin_call *call);
 
+/* What NVML says, where a pool has a GPU: checks_nvml.c. */
+void checks_nvml(struct admin_call *call);
+
 #endif

@@ -10,6 +10,7 @@
 #include "common/names.h"
 #include "common/util.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/admin/metrics_gpus.h"
 #include "vgpud/ledger/ledger.h"
 
 /*
@@ -488,5 +489,6 @@ void admin_metrics(struct admin_call *call)
 	emit_programs(call);
 	emit_gpu_time(call);
 	emit_ledger(call);
+	metrics_gpus(call);
 	admin_in_parts(call, metrics_part);
 }

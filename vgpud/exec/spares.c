@@ -281,6 +281,16 @@ void spares_want(struct spares *spares, bool wanted)
 	refill(spares);
 }
 
+bool spares_has(const struct spares *spares, pid_t pid)
+{
+	const struct process *process;
+
+	TAILQ_FOREACH(process, &spares->ready, link)
+		if (process->pid == pid)
+			return true;
+	return false;
+}
+
 unsigned spares_ready(const struct spares *spares)
 {
 	return spares->ready_num;

@@ -54,6 +54,9 @@ struct process *spares_take(struct spares *spares);
 /* A worker that was taken has died before its program came to it: it is the spares' again, to be buried. */
 void spares_bury(struct spares *spares, struct process *process);
 
+/* Return: whether a spare is ready that has this pid. */
+bool spares_has(const struct spares *spares, pid_t pid);
+
 /* Return: how many are ready; what to start a worker with; why none can start, NULL: one can. */
 unsigned spares_ready(const struct spares *spares);
 const char *spares_argument(const struct spares *spares);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 struct allowance {
 	int fd;
 	unsigned references;
+	uint64_t quota_bytes; /* 0: none */
+	struct overuse overuse;
 	bool in_use[QUOTA_SLOTS];
 };
 
@@ -69,6 +72,7 @@ int allowance_new(struct allowance **out, uint64_t quota_bytes)
 		return err;
 	}
 	allowance->references = 1;
+	overuse_begin(&allowance->overuse, quota_bytes);
 	allowance_set(allowance, quota_bytes);
 	*out = allowance;
 	return 0;
@@ -93,6 +97,16 @@ int allowance_fd(const struct allowance *allowance)
 	return allowance->fd;
 }
 
+static bool any_in_use(const struct allowance *allowance)
+{
+	return memchr(allowance->in_use, true, sizeof(allowance->in_use)) != NULL;
+}
+
+struct overuse *allowance_overuse(struct allowance *allowance)
+{
+	return &allowance->overuse;
+}
+
 void allowance_set(struct allowance *allowance, uint64_t quota_bytes)
 {
 	const uint64_t quota = quota_bytes != 0 ? quota_bytes : QUOTA_NONE;
@@ -102,12 +116,19 @@ void allowance_set(struct allowance *allowance, uint64_t quota_bytes)
 			       offsetof(struct quota_page, quota_bytes) + sizeof(quota),
 		       "both are written at once");
 	put(allowance, offsetof(struct quota_page, quota_bytes), words, sizeof(words));
+	allowance->quota_bytes = quota_bytes;
+	if (any_in_use(allowance))
+		overuse_quota(&allowance->overuse, quota_bytes);
+	else
+		overuse_begin(&allowance->overuse, quota_bytes);
 }
 
 int allowance_take_slot(struct allowance *allowance, uint64_t program_id)
 {
 	const struct quota_slot mine = { .program_id = program_id };
 
+	if (!any_in_use(allowance))
+		overuse_begin(&allowance->overuse, allowance->quota_bytes);
 	for (unsigned slot = 0; slot < QUOTA_SLOTS; slot++) {
 		if (allowance->in_use[slot])
 			continue;

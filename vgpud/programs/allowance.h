@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "vgpud/programs/overuse.h"
+
 /*
  * The page that the workers of a VM share: common/quota_page.h. It lives as long as anyone refers to
  * it: the VM, and each channel that has a slot. Figures read from it are claims, bounded to what sums
@@ -33,6 +35,9 @@ void allowance_slot_ends(struct allowance *allowance, unsigned slot);
 
 /* The slot's worker was reaped: what it claimed is free. */
 void allowance_free_slot(struct allowance *allowance, unsigned slot);
+
+/* Return: what NVML's looks found of it; it follows the quota. */
+struct overuse *allowance_overuse(struct allowance *allowance);
 
 /* Return: what a slot's worker claims; what all do. */
 uint64_t allowance_claimed(const struct allowance *allowance, unsigned slot);

@@ -267,8 +267,10 @@ void channel_try_start(struct channel *channel)
 		config.order.memory_slot = channel->slot;
 		err = program_start(&channel->program, &config);
 	}
-	if (err == 0)
+	if (err == 0) {
+		wall_follow(channel->programs);
 		return;
+	}
 	channel->program = NULL;
 	log_error("%s: cannot start a worker for a program: %s", channel->vm_name,
 		  err == -EMFILE ? DESCRIPTORS_REMEDY : strerror(-err));

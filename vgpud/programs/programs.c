@@ -434,6 +434,7 @@ void programs_executors_changed(struct programs *programs)
 		if (vm->settings.programs)
 			warm_up(programs, vm);
 	want_spares(programs);
+	wall_follow(programs);
 	update_tenants(programs, NULL);
 }
 
@@ -443,6 +444,7 @@ void programs_conf_changed(struct programs *programs)
 	judge_confinement(programs);
 	programs->said_confinement = false;
 	want_spares(programs);
+	wall_follow(programs);
 	update_tenants(programs, NULL);
 }
 
@@ -606,6 +608,10 @@ int programs_new(struct programs **out, struct broker *broker,
 	if (programs == NULL)
 		return -ENOMEM;
 	programs->broker = broker;
+	if (wall_begin(programs) != 0) {
+		free(programs);
+		return -ENOMEM;
+	}
 	programs->handler = handler;
 	programs->arg = arg;
 	programs->next_id = broker->ledger->next_program_id;
@@ -614,6 +620,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	TAILQ_INIT(&programs->tenants);
 	follow_conf(programs);
 	judge_confinement(programs);
+	wall_follow(programs);
 	*out = programs;
 	return 0;
 }
@@ -639,5 +646,6 @@ void programs_close(struct programs *programs)
 		SLIST_REMOVE_HEAD(&programs->gears, link);
 		free_gear(gear);
 	}
+	wall_end(programs);
 	free(programs);
 }

@@ -19,6 +19,7 @@
 
 struct bill_page;
 struct harvest_under_way;
+struct nvml;
 struct program;
 struct programs;
 struct tenant;
@@ -175,6 +176,11 @@ struct programs_work programs_work_of(const struct programs *programs, const str
 
 /* Return: how many programs' workers claimed submissions that cannot be. */
 uint64_t programs_distrusted(const struct programs *programs);
+/* Return: what NVML says of the host's GPUs. */
+const struct nvml *programs_nvml(const struct programs *programs);
+
+/* Return: programs on GPUs that run, where NVML names the worker of none; else 0. */
+unsigned programs_unseen(const struct programs *programs);
 
 /* Return: how many spares are ready for programs, of all executors. */
 unsigned programs_spares(const struct programs *programs);

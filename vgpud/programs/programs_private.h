@@ -7,6 +7,7 @@
 #include "common/names.h"
 #include "proc/sandbox.h"
 #include "vgpud/exec/describe.h"
+#include "vgpud/exec/nvml.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/exec/spares.h"
 #include "vgpud/programs/programs.h"
@@ -24,6 +25,14 @@ struct gear {
 	struct describe *describe;
 	struct arbiter *arbiter;
 	struct arbiter_time told; /* to the metrics: what is refunded later does not lower it */
+};
+
+/* wall.c's. */
+struct wall {
+	struct nvml *nvml;
+	struct nvml_settings settings;
+	uint64_t context_bytes; /* of a worker without a program; 0: none was seen */
+	unsigned seen, unseen;	/* workers of programs on GPUs, whether NVML names them */
 };
 
 struct programs {
@@ -44,6 +53,7 @@ struct programs {
 	unsigned idle_ticks;	      /* how often nothing had changed */
 	uint64_t distrusted;	      /* programs whose page said what cannot be */
 	uint64_t granted_bytes;	      /* of softgpu's memory, to all programs */
+	struct wall wall;
 	bool closing;
 	bool said_confinement; /* the log has it: what an administrator should know of `lacking` */
 	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */
@@ -134,6 +144,15 @@ void share_ask(struct channel *channel, uint64_t bytes, struct program_order *gr
 /* The VM's settings may have changed; the VM is about to be freed. */
 void share_follow(struct vm *vm);
 void share_forget(struct vm *vm);
+
+/* wall.c */
+
+/* Return: 0 or -ENOMEM. */
+int wall_begin(struct programs *programs);
+void wall_end(struct programs *programs);
+
+/* What the pools run on may have changed, the configuration, or whether programs use a GPU. */
+void wall_follow(struct programs *programs);
 
 /* tenant.c */
 

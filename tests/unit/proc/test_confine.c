@@ -35,6 +35,7 @@ static const char *const role_name[ROLE_NUM] = {
 	[CONFINE_CPU_WORKER] = "CPU worker",
 	[CONFINE_SOFTGPU_PROGRAM] = "softgpu program",
 	[CONFINE_CUDA_PROGRAM] = "CUDA program",
+	[CONFINE_NVML] = "NVML",
 	[CONFINE_QUERY] = "query",
 	[CONFINE_FILES] = "files",
 };
@@ -225,9 +226,9 @@ struct attempt {
 	{                                                         \
 		.what = #name, .attempt = try_##name, __VA_ARGS__ \
 	}
-#define ALL(result) .expected = { result, result, result, result, result, result }
-#define EACH(broker, worker, softgpu, cuda, query, files) \
-	.expected = { broker, worker, softgpu, cuda, query, files }
+#define ALL(result) .expected = { result, result, result, result, result, result, result }
+#define EACH(broker, worker, softgpu, cuda, nvml, query, files) \
+	.expected = { broker, worker, softgpu, cuda, nvml, query, files }
 
 static void test_each_role(void **arg)
 {
@@ -242,21 +243,23 @@ static void test_each_role(void **arg)
 		TRY(bpf, ALL(KILLED)),
 		TRY(module, ALL(KILLED)),
 		TRY(keyctl, ALL(KILLED)),
-		TRY(fork, EACH(EPERM, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
-		TRY(internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
-		TRY(disguised_internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
-		TRY(netlink_pair, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
-		TRY(unix, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(fork, EACH(EPERM, ENOSYS, EPERM, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(internet, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(disguised_internet,
+		    EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(netlink_pair, EACH(EAFNOSUPPORT, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(unix, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
 		TRY(memory_to_write_and_run, ALL(EACCES)),
 		TRY(to_run_memory, ALL(EACCES)),
 		TRY(memory, ALL(WORKED)),
-		TRY(open, EACH(WORKED, ENOSYS, ENOSYS, EPERM, WORKED, WORKED)),
-		TRY(unlink, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, WORKED)),
-		TRY(pwrite, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
-		TRY(kill, EACH(WORKED, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
-		TRY(thread, EACH(WORKED, ENOSYS, WORKED, WORKED, ENOSYS, ENOSYS)),
-		TRY(what_nobody_uses, EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
-		TRY(what_does_not_exist, EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, ENOSYS, ENOSYS)),
+		TRY(open, EACH(WORKED, ENOSYS, ENOSYS, EPERM, WORKED, WORKED, WORKED)),
+		TRY(unlink, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, WORKED)),
+		TRY(pwrite, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(kill, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(thread, EACH(WORKED, ENOSYS, WORKED, WORKED, EPERM, ENOSYS, ENOSYS)),
+		TRY(what_nobody_uses, EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(what_does_not_exist,
+		    EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
 	};
 
 	(void)arg;
@@ -274,7 +277,7 @@ static void test_each_role(void **arg)
 }
 
 /* Return: errno of a request to a descriptor that takes none; EPERM: the filter's. */
-static int request_as_cuda_program(unsigned branch, unsigned long request)
+static int request_as(enum confine_role role, unsigned branch, unsigned long request)
 {
 	pid_t pid = fork();
 	int status;
@@ -284,7 +287,7 @@ static int request_as_cuda_program(unsigned branch, unsigned long request)
 
 		confine_set_mode(CONFINE_YES);
 		confine_set_driver(branch);
-		if (fd < 0 || confine(CONFINE_CUDA_PROGRAM) != 0)
+		if (fd < 0 || confine(role) != 0)
 			_exit(255);
 		_exit(ioctl(fd, request, NULL) == 0 ? 0 : errno);
 	}
@@ -315,9 +318,23 @@ static void test_requests_to_the_driver(void **arg)
 	assert_true(confine_set_driver(580));
 	assert_false(confine_set_driver(1));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(request_as_cuda_program(580, rows[i].request), rows[i].known);
-		assert_int_equal(request_as_cuda_program(1, rows[i].request), rows[i].unknown);
+		assert_int_equal(request_as(CONFINE_CUDA_PROGRAM, 580, rows[i].request),
+				 rows[i].known);
+		assert_int_equal(request_as(CONFINE_CUDA_PROGRAM, 1, rows[i].request),
+				 rows[i].unknown);
 	}
+}
+
+/* NVML has no business with nvidia-uvm, nor with other drivers. */
+static void test_requests_of_nvml(void **arg)
+{
+	(void)arg;
+	assert_int_equal(request_as(CONFINE_NVML, 580, 0xc020462a), ENOTTY);
+	assert_int_equal(request_as(CONFINE_NVML, 580, 0xffffffffc020462a), ENOTTY);
+	assert_int_equal(request_as(CONFINE_NVML, 580, 0x00000017), EPERM);
+	assert_int_equal(request_as(CONFINE_NVML, 580, 0x30000001), EPERM);
+	assert_int_equal(request_as(CONFINE_NVML, 580, 0xc0206400), EPERM);
+	assert_int_equal(request_as(CONFINE_NVML, 580, TIOCSTI), EPERM);
 }
 
 static void test_logging_refuses_nothing(void **arg)
@@ -530,6 +547,7 @@ int main(void)
 	static const struct CMUnitTest __attribute__((unused)) tests[] = {
 		cmocka_unit_test(test_each_role),
 		cmocka_unit_test(test_requests_to_the_driver),
+		cmocka_unit_test(test_requests_of_nvml),
 		cmocka_unit_test(test_logging_refuses_nothing),
 		cmocka_unit_test(test_off),
 		cmocka_unit_test(test_older_threads),

@@ -17,6 +17,7 @@
 #include "proc/spawn.h"
 #include "vgpud/exec/describe.h"
 #include "vgpud/exec/executors.h"
+#include "vgpud/exec/nvml.h"
 #include "vgpud/lease/arbiter.h"
 
 struct doubles doubles;
@@ -213,6 +214,66 @@ const char *spares_remark(const struct spares *spares)
 {
 	(void)spares;
 	return NULL;
+}
+
+bool spares_has(const struct spares *spares, pid_t pid)
+{
+	(void)spares;
+	return doubles.spare_pid != 0 && pid == doubles.spare_pid;
+}
+
+/* --- exec/nvml.h --- */
+
+struct nvml {
+	const struct nvml_settings *settings;
+	nvml_looked *looked;
+	void *arg;
+};
+
+static struct nvml *the_nvml;
+
+int nvml_new(struct nvml **out, sd_event *event, const char *argument,
+	     const struct nvml_settings *settings, nvml_looked *looked, void *arg)
+{
+	(void)event;
+	(void)argument;
+	the_nvml = *out = calloc(1, sizeof(**out));
+	assert_non_null(*out);
+	**out = (struct nvml){ settings, looked, arg };
+	return 0;
+}
+
+void nvml_free(struct nvml *nvml)
+{
+	free(nvml);
+}
+
+void nvml_want(struct nvml *nvml, bool wanted)
+{
+	(void)nvml;
+	doubles.nvml_wanted = wanted;
+}
+
+void nvml_follow(struct nvml *nvml)
+{
+	doubles.nvml_pause_ns = nvml->settings->pause_ns;
+}
+
+uint32_t nvml_num(const struct nvml *nvml)
+{
+	(void)nvml;
+	return doubles.nvml_num;
+}
+
+const struct nvml_gpu *nvml_gpu(const struct nvml *nvml, uint32_t index)
+{
+	(void)nvml;
+	return &doubles.nvml[index];
+}
+
+void nvml_answers(void)
+{
+	the_nvml->looked(the_nvml->arg);
 }
 
 /* --- exec/describe.h --- */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "common/nvml_wire.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/programs/programs.h"
 
@@ -33,6 +34,9 @@ struct program *worker_last(void);
 
 /* The describer has done its oldest job, or failed. */
 void describer_ends(enum vgpu_end end);
+
+/* NVML was asked: doubles.nvml has what it says. */
+void nvml_answers(void);
 
 /* Something that a peer was told. */
 struct told {
@@ -68,7 +72,12 @@ struct doubles {
 	sd_event_time_handler_t
 		tick; /* what is called when the time has come; NULL: no timer runs */
 	void *tick_arg;
-	uint64_t tick_us; /* after this, again */
+	uint64_t tick_us;	/* after this, again */
+	bool nvml_wanted;	/* the last word about it */
+	uint64_t nvml_pause_ns; /* between two looks */
+	struct nvml_gpu nvml[2];
+	uint32_t nvml_num;
+	pid_t spare_pid; /* of the one spare; 0: there is none */
 };
 
 /* The time that the timer waits for has come. */

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "common/names.h"
+#include "common/util.h"
 #include "common/wire/vgpu_channel.h"
 #include "proc/confine.h"
 #include "tests/unit/programs/doubles.h"
@@ -897,6 +898,193 @@ static void a_quota_changes_what_windows_say(void **state)
 	describer_ends(VGPU_END_NONE);
 }
 
+/* --- what NVML says that they hold --- */
+
+#define CONTEXT (500 * MIB)
+
+static void on_gpus(struct house *house)
+{
+	snprintf(house->conf->pool[0].executor, CONF_EXECUTOR_SIZE, "cuda:0");
+	programs_conf_changed(house->programs);
+	doubles.nvml_num = 1;
+	doubles.nvml[0] = (struct nvml_gpu){ .num = 1, .known = NVML_KNOWS_PROCESSES };
+}
+
+static void holds(pid_t pid, uint64_t bytes)
+{
+	struct nvml_gpu *gpu = &doubles.nvml[0];
+	uint32_t i = 0;
+
+	while (i < gpu->process_num && gpu->process[i].pid != (uint32_t)pid)
+		i++;
+	if (i == gpu->process_num)
+		gpu->process_num++;
+	gpu->process[i] = (struct nvml_process){ .pid = (uint32_t)pid, .used_bytes = bytes };
+}
+
+static void quota(struct house *house, uint64_t bytes)
+{
+	house->vm.settings.memory = bytes;
+	programs_vm_changed(house->programs, &house->vm);
+}
+
+/* Two looks, which is what an end takes. Return: how many of the VM's programs run afterwards. */
+static unsigned look_twice(const struct house *house)
+{
+	nvml_answers();
+	nvml_answers();
+	return programs_of_vm(house->programs, &house->vm);
+}
+
+static void nvml_is_asked_where_a_pool_has_a_gpu(void **state)
+{
+	struct house *house = *state;
+
+	assert_false(doubles.nvml_wanted);
+	on_gpus(house);
+	assert_true(doubles.nvml_wanted);
+	assert_true(doubles.nvml_pause_ns > UTIL_NS_PER_S);
+	runs(house, 0);
+	assert_int_equal(doubles.nvml_pause_ns, UTIL_NS_PER_S); /* as long as a program uses it */
+	leave(house, 0);
+	worker_is_reaped(worker_last());
+	nvml_answers();
+	assert_true(doubles.nvml_pause_ns > UTIL_NS_PER_S);
+	snprintf(house->conf->pool[0].executor, CONF_EXECUTOR_SIZE, "cpu");
+	programs_conf_changed(house->programs);
+	assert_false(doubles.nvml_wanted);
+}
+
+static void the_program_that_holds_most_ends(void **state)
+{
+	struct house *house = *state;
+	struct program *a, *b;
+
+	on_gpus(house);
+	quota(house, 1000 * MIB);
+	a = runs(house, 0);
+	b = runs(house, 1);
+	doubles.spare_pid = 77;
+	holds(77, CONTEXT);
+	holds(a->pid, CONTEXT + 300 * MIB);
+	holds(b->pid, CONTEXT + 700 * MIB + 64 * MIB); /* the sum is the most that passes */
+	assert_int_equal(look_twice(house), 2);
+	holds(a->pid, CONTEXT + 300 * MIB + 1);
+	nvml_answers();
+	assert_int_equal(programs_of_vm(house->programs, &house->vm), 2); /* once may be chance */
+	holds(a->pid, CONTEXT + 300 * MIB);
+	nvml_answers();
+	holds(a->pid, CONTEXT + 300 * MIB + 1);
+	nvml_answers();
+	assert_int_equal(programs_of_vm(house->programs, &house->vm), 2); /* not twice in a row */
+	nvml_answers();
+	assert_int_equal(programs_of_vm(house->programs, &house->vm), 1);
+	assert_true(b->ended && !a->ended);
+	hears_channel(house, 1, 0, VGPU_CHANNEL_LOST, VGPU_END_OVER_QUOTA);
+	/* What its worker still holds is in the sum, and no other one ends for that alone twice. */
+	worker_is_reaped(b);
+	holds(b->pid, 0);
+	assert_int_equal(look_twice(house), 1);
+}
+
+/* Without a spare's figure a context may take 1 GiB. */
+static void contexts_that_were_never_seen_alone(void **state)
+{
+	struct house *house = *state;
+	struct program *a;
+
+	on_gpus(house);
+	quota(house, 1000 * MIB);
+	a = runs(house, 0);
+	holds(a->pid, 1024 * MIB + 1000 * MIB + 64 * MIB);
+	assert_int_equal(look_twice(house), 1);
+	holds(a->pid, 1024 * MIB + 1000 * MIB + 64 * MIB + 1);
+	assert_int_equal(look_twice(house), 0);
+}
+
+static void a_quota_below_what_is_held_lets_it_be_kept(void **state)
+{
+	struct house *house = *state;
+	struct program *a;
+
+	on_gpus(house);
+	doubles.spare_pid = 77;
+	holds(77, CONTEXT);
+	a = runs(house, 0);
+	holds(a->pid, CONTEXT + 5000 * MIB);
+	assert_int_equal(look_twice(house), 1);
+	quota(house, 1000 * MIB);
+	assert_int_equal(look_twice(house), 1);
+	holds(a->pid, CONTEXT + 3000 * MIB); /* given back */
+	assert_int_equal(look_twice(house), 1);
+	holds(a->pid, 2 * CONTEXT + 5000 * MIB); /* and taken again */
+	assert_int_equal(look_twice(house), 0);
+}
+
+static void a_quota_that_is_raised_holds_at_once(void **state)
+{
+	struct house *house = *state;
+	struct program *a;
+
+	on_gpus(house);
+	quota(house, 1000 * MIB);
+	a = runs(house, 0);
+	holds(a->pid, 5000 * MIB);
+	nvml_answers();
+	quota(house, 8000 * MIB);
+	assert_int_equal(look_twice(house), 1);
+	quota(house, 0);
+	holds(a->pid, UINT64_MAX - 1);
+	assert_int_equal(look_twice(house), 1);
+}
+
+/* A program that took all before NVML was asked for the first time has no right to it. */
+static void what_is_held_at_the_first_look(void **state)
+{
+	struct house *house = *state;
+
+	quota(house, 1000 * MIB);
+	on_gpus(house);
+	holds(runs(house, 0)->pid, 50000 * MIB);
+	assert_int_equal(look_twice(house), 0);
+}
+
+static void what_nvml_does_not_know_ends_nothing(void **state)
+{
+	struct house *house = *state;
+	struct program *a;
+
+	on_gpus(house);
+	quota(house, MIB);
+	a = runs(house, 0);
+	assert_int_equal(look_twice(house), 1);
+	assert_int_equal(programs_unseen(house->programs), 1); /* doctor tells of it */
+	holds(a->pid, NVML_BYTES_UNKNOWN);
+	assert_int_equal(look_twice(house), 1);
+	assert_int_equal(programs_unseen(house->programs), 0);
+	holds(a->pid, 50000 * MIB);
+	doubles.nvml[0].known = 0;
+	assert_int_equal(look_twice(house), 1);
+	doubles.nvml_num = 0;
+	assert_int_equal(look_twice(house), 1);
+}
+
+/* What one GPU has of a process and what another has of it are added. */
+static void a_process_on_two_gpus(void **state)
+{
+	struct house *house = *state;
+	struct program *a;
+
+	on_gpus(house);
+	quota(house, 1000 * MIB);
+	a = runs(house, 0);
+	holds(a->pid, 1500 * MIB);
+	doubles.nvml[1] = doubles.nvml[0];
+	assert_int_equal(look_twice(house), 1);
+	doubles.nvml_num = 2;
+	assert_int_equal(look_twice(house), 0);
+}
+
 /* --- who may --- */
 
 static void programs_are_off_until_they_are_on(void **state)
@@ -1114,6 +1302,14 @@ int main(void)
 		PROGRAMS_TEST(softgpus_memory_is_one_budget),
 		PROGRAMS_TEST(workers_of_a_vm_share_its_page),
 		PROGRAMS_TEST(a_quota_changes_what_windows_say),
+		PROGRAMS_TEST(nvml_is_asked_where_a_pool_has_a_gpu),
+		PROGRAMS_TEST(the_program_that_holds_most_ends),
+		PROGRAMS_TEST(contexts_that_were_never_seen_alone),
+		PROGRAMS_TEST(a_quota_below_what_is_held_lets_it_be_kept),
+		PROGRAMS_TEST(a_quota_that_is_raised_holds_at_once),
+		PROGRAMS_TEST(what_is_held_at_the_first_look),
+		PROGRAMS_TEST(what_nvml_does_not_know_ends_nothing),
+		PROGRAMS_TEST(a_process_on_two_gpus),
 		PROGRAMS_TEST(max_programs_of_1),
 		PROGRAMS_TEST(max_programs_of_64),
 		PROGRAMS_TEST(workers_that_are_never_reaped),

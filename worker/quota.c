@@ -16,7 +16,9 @@ struct quota_page *quota_map(int fd)
 	struct quota_page *page = mmap(NULL, QUOTA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 				       0);
 
-	return page != MAP_FAILED ? page : NULL;
+	if (page == MAP_FAILED)
+		return NULL;
+	return page;
 }
 
 void quota_begin(struct quota *quota, const struct quota_config *config,

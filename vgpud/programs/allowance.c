@@ -99,7 +99,7 @@ int allowance_fd(const struct allowance *allowance)
 
 static bool any_in_use(const struct allowance *allowance)
 {
-	return memchr(allowance->in_use, true, sizeof(allowance->in_use)) != NULL;
+	return memchr(allowance->in_use, 1, sizeof(allowance->in_use)) != NULL;
 }
 
 struct overuse *allowance_overuse(struct allowance *allowance)

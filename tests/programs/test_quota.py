@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lib import paths, process, tap  # noqa: E402
-from lib.adminclient import Refused  # noqa: E402
+from lib.adminclient import AdminClient, Refused  # noqa: E402
 from lib.tenant import Tenant  # noqa: E402
+from lib.vgpud import Vgpud  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
 KILLS = int(os.environ.get("PROGRAM_MOMENTS", "10"))
@@ -265,6 +266,32 @@ class Quota(ProgramCase):
         found = process.wait_until(row, "its row")
         self.assertEqual(found["memory_peak_bytes"], 30 * MIB)
         self.assertGreaterEqual(found["memory_byte_s"], 10 * MIB)
+
+    def test_a_killed_vgpud_leaves_what_was_held_in_the_row(self):
+        with Vgpud(settings=self.settings) as vgpud:
+            with AdminClient(vgpud.admin_socket) as admin:
+                tenant = Tenant(vgpud, admin)
+                holder = Holder(tenant)
+                self.addCleanup(holder.end)
+                self.assertEqual(holder.result("alloc", 10 * MIB), OK)
+                self.assertEqual(holder.result("alloc", 30 * MIB), OK)
+                self.assertEqual(holder.result("free", 1), OK)
+                began = time.monotonic()
+                process.wait_until(lambda: time.monotonic() - began > 2, "two seconds to pass")
+                self.assertEqual(holder.result("alloc", MIB), OK)
+            vgpud.kill()
+            vgpud.start()
+            with AdminClient(vgpud.admin_socket) as admin:
+                def row():
+                    rows = [row for row in admin.rows("programs", since="1h") if row["memory_byte_s"] is not None]
+                    return rows[0] if rows else None
+
+                found = process.wait_until(row, "its row to have figures")
+                self.assertEqual((found["memory_peak_bytes"], found["end"]), (40 * MIB, "host-lost"))
+                self.assertGreaterEqual(found["memory_byte_s"], 20 * MIB)
+                # What the lost program had is free for the next one.
+                with Holder(Tenant(vgpud, admin, name="t2")) as other:
+                    self.assertEqual(other.free_bytes(), BUDGET)
 
     def test_doctor_tells_of_quotas_above_the_gpu(self):
         def told():

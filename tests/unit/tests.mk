@@ -70,7 +70,7 @@ LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/quer
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_submissions,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
-$(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c common/log.c $(LEDGER),-lsqlite3))
+$(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c common/log.c $(LEDGER),-lsqlite3))
 include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))

@@ -70,7 +70,10 @@
 			 "copies = coalesce(?5, copies), copy_bytes = coalesce(?6, copy_bytes), "   \
 			 "refused = coalesce(?7, refused), "                                        \
 			 "refused_names = coalesce(?8, refused_names), "                            \
-			 "billed_ns = coalesce(?9, billed_ns) WHERE id = ?1")                       \
+			 "billed_ns = coalesce(?9, billed_ns), "                                    \
+			 "memory_peak_bytes = coalesce(memory_peak_bytes, ?10), "                   \
+			 "memory_byte_s = coalesce(memory_byte_s, min(?11, CAST(?10 * max(?12 - "   \
+			 "begun_ns, 0) / 1e9 AS INTEGER))) WHERE id = ?1")                          \
 	X(PROGRAMS_LOSE, "UPDATE program SET why = ?1 WHERE why IS NULL")                           \
 	X(SUBMISSION_OF,                                                                            \
 	  "SELECT vm_id, pool, priority, begun_ns, latency_sum_ns, "                                \

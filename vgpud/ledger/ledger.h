@@ -299,7 +299,8 @@ static inline void ledger_program_ended(struct ledger *ledger, const struct ledg
 /*
  * Sets what a worker claims (submissions to refused), and the time that vgpud has billed, in the row of
  * a program whose beginning was recorded; a row that has gone is no error. What is LEDGER_UNKNOWN stays as
- * it is. names: of refused functions; NULL: none that were not there before.
+ * it is. Figures of memory are taken where the row has none, as one of a lost program, and bounded to the
+ * time from its beginning to ended_ns, which is by the wall clock here. names: of refused functions; NULL: none that were not there before.
  * Return: as ledger_vm_put().
  */
 static inline int ledger_program_claims(struct ledger *ledger, const struct ledger_program *program,

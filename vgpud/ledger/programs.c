@@ -93,5 +93,8 @@ int ledger_programs_claim(struct ledger_db *db, const struct ledger_program *pro
 		bind_figure(statement, 2 + i, figures[i]);
 	sqlite3_bind_text(statement, 8, names, -1, SQLITE_STATIC);
 	bind_figure(statement, 9, program->billed_ns);
+	bind_figure(statement, 10, program->memory_peak_bytes);
+	bind_figure(statement, 11, program->memory_byte_s);
+	bind_figure(statement, 12, program->ended_ns);
 	return ledger_db_run(db, LEDGER_DB_PROGRAM_CLAIM);
 }

@@ -28,6 +28,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "vgpud/programs/bill.h"
+#include "vgpud/programs/held.h"
 
 /* More than a worker can do, and little enough for sums. */
 #define CLAIM_MOST (UINT64_C(1) << 53)
@@ -356,6 +357,9 @@ static int settle(struct ledger *ledger, const char *path, uint64_t id,
 	struct ledger_program program = {
 		.id = id,
 		.billed_ns = billed_ns,
+		.ended_ns = (uint64_t)ledger_wall_ns(ledger, util_now_ns()),
+		.memory_peak_bytes = LEDGER_UNKNOWN,
+		.memory_byte_s = LEDGER_UNKNOWN,
 		.submissions = LEDGER_UNKNOWN,
 		.commands = LEDGER_UNKNOWN,
 		.launches = LEDGER_UNKNOWN,
@@ -383,6 +387,8 @@ static int settle(struct ledger *ledger, const char *path, uint64_t id,
 			return err;
 		sum(page, &harvest);
 		harvest_record(&harvest, &program);
+		if (past)
+			held_left(page, &program);
 	}
 	copy = strdup(path);
 	if (copy == NULL)

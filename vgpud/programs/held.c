@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "common/report_page.h"
 #include "common/util.h"
 
 #define PEAK_MOST (UINT64_C(1) << 50) /* more than any GPU has */
@@ -33,4 +32,28 @@ void held_record(int fd, uint64_t now_ns, struct ledger_program *program)
 		most = SUM_MOST;
 	program->memory_peak_bytes = told.peak_bytes;
 	program->memory_byte_s = (uint64_t)(byte_s < most ? byte_s : most);
+}
+
+/* Return: the latest time, CLOCK_MONOTONIC, of which the page tells. */
+static uint64_t last_of(const struct report_page *page)
+{
+	const struct report_submission *newest =
+		&page->ring[(page->head + REPORT_RING - 1) % REPORT_RING];
+	uint64_t last_ns = page->memory.since_ns;
+
+	if (page->head > 0 && newest->ended_ns > last_ns)
+		last_ns = newest->ended_ns;
+	return page->open_since_ns > last_ns ? page->open_since_ns : last_ns;
+}
+
+void held_left(const struct report_page *page, struct ledger_program *program)
+{
+	const struct report_memory *told = &page->memory;
+	uint64_t peak_bytes = told->peak_bytes < PEAK_MOST ? told->peak_bytes : PEAK_MOST;
+	uint64_t bytes = told->bytes < peak_bytes ? told->bytes : peak_bytes;
+	unsigned __int128 byte_s = told->byte_s;
+
+	byte_s += (unsigned __int128)bytes * (last_of(page) - told->since_ns) / UTIL_NS_PER_S;
+	program->memory_peak_bytes = peak_bytes;
+	program->memory_byte_s = (uint64_t)(byte_s < SUM_MOST ? byte_s : SUM_MOST);
 }

@@ -271,6 +271,60 @@ static void test_pages_that_the_last_vgpud_left(void **state)
 	harvest_rest(ledger, NULL); /* without a ledger there is nothing */
 }
 
+static void leave_page(uint64_t id, const struct report_memory *memory)
+{
+	struct report_page page = page_of(id);
+	int fd = harvest_make(fixture.directory, id, 0);
+
+	page.memory = *memory;
+	page.open_since_ns = memory->since_ns + 4 * UTIL_NS_PER_S;
+	put(fd, &page);
+	close(fd);
+	begin(id);
+}
+
+/*
+ * A lost program's memory is what its page says, up to the last that the page tells of, and not more than
+ * its peak all the time. One whose end was recorded keeps what was recorded.
+ */
+static void test_memory_of_lost_programs(void **state)
+{
+	const uint64_t since_ns = util_now_ns();
+	struct ledger_program ended = { .id = 3, .pool = 'A', .why = 29 };
+
+	(void)state;
+	leave_page(1, &(struct report_memory){ .bytes = 10,
+					       .since_ns = since_ns,
+					       .peak_bytes = 1u << 30,
+					       .byte_s = 7 });
+	leave_page(2, &(struct report_memory){ .bytes = UINT64_MAX,
+					       .since_ns = since_ns,
+					       .peak_bytes = 1u << 20,
+					       .byte_s = UINT64_MAX });
+	leave_page(3, &(struct report_memory){ .bytes = 9, .since_ns = since_ns, .peak_bytes = 9 });
+	ended.begun_ns = ended.ended_ns = since_ns;
+	ended.memory_peak_bytes = 1000;
+	ended.memory_byte_s = 2000;
+	ledger_program_ended(ledger, &ended);
+	ledger_close(ledger);
+	ledger = fixture_open();
+	fixture_write_sql(
+		"UPDATE program SET memory_peak_bytes = NULL, memory_byte_s = NULL WHERE id < 3");
+	harvest_rest(ledger, fixture.directory);
+	flush_and_dispatch();
+	assert_int_equal(fixture_number("SELECT memory_peak_bytes FROM program WHERE id = 1"),
+			 1u << 30);
+	assert_int_equal(fixture_number("SELECT memory_byte_s FROM program WHERE id = 1"),
+			 7 + 4 * 10);
+	assert_int_equal(fixture_number("SELECT memory_peak_bytes FROM program WHERE id = 2"),
+			 1u << 20);
+	assert_in_range(fixture_number("SELECT memory_byte_s FROM program WHERE id = 2"), 0,
+			(((util_now_ns() - since_ns) / UTIL_NS_PER_S) + 1) << 20);
+	assert_int_equal(fixture_number("SELECT memory_peak_bytes FROM program WHERE id = 3"),
+			 1000);
+	assert_int_equal(fixture_number("SELECT memory_byte_s FROM program WHERE id = 3"), 2000);
+}
+
 static uint64_t billed(uint64_t id)
 {
 	char sql[96];
@@ -577,6 +631,7 @@ int main(void)
 		HARVEST_TEST(test_long_names_are_whole_or_not_there),
 		HARVEST_TEST(test_a_settled_page_goes),
 		HARVEST_TEST(test_pages_that_the_last_vgpud_left),
+		HARVEST_TEST(test_memory_of_lost_programs),
 		HARVEST_TEST(test_a_bill_goes_with_its_page),
 		HARVEST_TEST(test_bills_that_the_last_vgpud_left),
 		HARVEST_TEST(test_a_bill_that_is_none),

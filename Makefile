@@ -250,7 +250,7 @@ torture: all $(STORM)
 
 # The counts that take hours: SOAK_PARTS='fuzz_frame replay' for some, SOAK_PERCENT=1 for a hundredth.
 .PHONY: soak
-soak: all unit fuzz fuzz-drive $(STORM)
+soak: all unit fuzz fuzz-drive $(STORM) $(HOLDER)
 	@tools/prerequisites.sh test
 	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *kmod* && "$(SOAK_PARTS)" != *kills* ]] || { qemu/build.sh && $(MAKE) --no-print-directory SAN=0 guest-image; }
 	@[[ -n "$(SOAK_PARTS)" && "$(SOAK_PARTS)" != *torture* ]] || { qemu/build.sh && qemu/build.sh --san && \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # soak.sh - the counts that take hours: each fuzzer, the ledger's replay, vgpu.ko, killed programs, the whole torture table; `make soak` runs it
 #
-# usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, ring, replay, kmod, kills, torture; default: all of them
+# usage: tools/soak.sh [PART...]      parts: fuzz, one fuzzer's name, ring, replay, kmod, kills, quota, torture; default: all of them
 #        SOAK_PERCENT=N    so many percent of each count (100); CI runs about one with `make check`
 #        SOAK_JOBS=N       processes for each fuzzer (all processors)
 #        SOAK_SECONDS=N    time at most for fuzz_ptx, fuzz_ptx_run and fuzz_channel, each; they then say how many they ran
@@ -52,11 +52,13 @@ run_ring() { RING_STEPS=$1 RING_SEED=$(date +%s) build/tests/unit/worker/test_ri
 # shellcheck disable=SC2317
 run_kmod() { VGPU_KMOD_CALLS=$1 VGPU_KMOD_SEED=$(date +%s) python3 -m unittest tests/guest/test_kmod.py -k Storm; }
 # shellcheck disable=SC2317
+run_quota() { PROGRAM_MOMENTS=$1 PROGRAM_SEED=$(date +%s) PYTHONPATH=tests:tests/programs python3 -m unittest tests/programs/test_quota.py -k among_a_thousand; }
+# shellcheck disable=SC2317
 run_kills() { VGPU_PROGRAM_KILLS=$1 VGPU_PROGRAM_SEED=$(date +%s) PYTHONPATH=tests/guest python3 -m unittest tests/guest/test_programs.py -k Killed; }
 # shellcheck disable=SC2317
 run_torture() { python3 tests/torture/torture.py --times; }
 
-[ $# -gt 0 ] || set -- fuzz ring replay kmod kills torture
+[ $# -gt 0 ] || set -- fuzz ring replay kmod kills quota torture
 rm -rf "$kept"
 mkdir -p "$kept"
 failed=0
@@ -68,8 +70,9 @@ for wanted in "$@"; do
     replay) part replay 10000 run_replay ;;
     kmod) part kmod 1000000 run_kmod ;;
     kills) part kills 200 run_kills ;;
+    quota) part quota 1000 run_quota ;;
     torture) part torture 1 run_torture ;;
-    *) echo "soak.sh: no part $wanted (fuzz, a fuzzer's name, ring, replay, kmod, kills, torture)" >&2; exit 2 ;;
+    *) echo "soak.sh: no part $wanted (fuzz, a fuzzer's name, ring, replay, kmod, kills, quota, torture)" >&2; exit 2 ;;
     esac
 done
 echo "what each printed: $kept/"

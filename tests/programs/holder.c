@@ -10,6 +10,8 @@
  *   pool MAX | droppool: the other pool       trim KEEP | keep BYTES: of the default pool
  *   module BYTES | unload                     limit NUMBER VALUE
  *   circle BYTES TIMES: allocate and free     sync | info | total
+ *   churn BYTES TIMES: the same, but without room it goes on; its second figure: how often there was room
+ *   host BYTES | freehost: mapped memory of the host
  */
 
 #include <cuda.h>
@@ -25,6 +27,7 @@ static CUdeviceptr held[MOST];
 static unsigned held_num;
 static CUmemoryPool pool, own_pool;
 static CUmodule module;
+static void *host;
 
 static CUresult begin(void)
 {
@@ -122,6 +125,24 @@ static CUresult circle(uint64_t bytes, uint64_t times)
 	return result;
 }
 
+/* Return: how often there was room; -1: something else was wrong. */
+static int churn(uint64_t bytes, uint64_t times)
+{
+	int num = 0;
+
+	for (uint64_t i = 0; i < times; i++) {
+		CUdeviceptr address;
+		CUresult result = cuMemAlloc(&address, bytes);
+
+		if (result == CUDA_ERROR_OUT_OF_MEMORY)
+			continue;
+		if (result != CUDA_SUCCESS || cuMemFree(address) != CUDA_SUCCESS)
+			return -1;
+		num++;
+	}
+	return num;
+}
+
 /* Allocates so many bytes each time, until there are no more. */
 static CUresult fill(uint64_t bytes)
 {
@@ -188,6 +209,10 @@ static CUresult change(const char *word, uint64_t first, uint64_t second)
 		return cuCtxSynchronize();
 	if (strcmp(word, "circle") == 0)
 		return circle(first, second);
+	if (strcmp(word, "host") == 0)
+		return cuMemHostAlloc(&host, first, CU_MEMHOSTALLOC_DEVICEMAP);
+	if (strcmp(word, "freehost") == 0)
+		return cuMemFreeHost(host);
 	if (strcmp(word, "fill") == 0)
 		return fill(first);
 	return CUDA_ERROR_INVALID_VALUE;
@@ -204,6 +229,8 @@ static void answer(const char *word, uint64_t first, uint64_t second)
 	} else if (strcmp(word, "total") == 0) {
 		result = cuDeviceTotalMem(&total, 0);
 		printf("%d %zu\n", result, total);
+	} else if (strcmp(word, "churn") == 0) {
+		printf("0 %d\n", churn(first, second));
 	} else {
 		result = change(word, first, second);
 		printf("%d %u\n", result, held_num);

@@ -120,6 +120,72 @@ class Quota(ProgramCase):
         for holder in holders:
             holder.end()
 
+    def test_two_that_race_for_the_last_mebibyte(self):
+        self.quota("101M")
+        with self.holder() as keeper, self.holder() as a, self.holder() as b:
+            self.assertEqual(keeper.result("alloc", 100 * MIB), OK)
+            for turn in range(50):
+                for one in (a, b):
+                    one.send("alloc", MIB)
+                results = {one: one.answer()[0] for one in (a, b)}
+                self.assertEqual(sorted(results.values()), [OK, OUT_OF_MEMORY], f"race {turn}")
+                self.assertEqual(keeper.free_bytes(), 0)
+                self.assertEqual(sum(row["memory_bytes"] for row in self.tenant.programs()), 101 * MIB)
+                winner = min(results, key=results.get)
+                self.assertEqual(winner.result("freeall"), OK)
+                self.assertEqual(keeper.free_bytes(), MIB)
+
+    def test_the_quota_changes_while_four_allocate(self):
+        holders = [self.holder() for _ in range(4)]
+        for number, holder in enumerate(holders):
+            holder.send("churn", (number + 1) * MIB, 5000)
+        for size in ("1M", "7M", "none", "3M", "100M") * 8:
+            self.quota(size)
+        rows = []
+        self.quota("9M")
+        process.wait_until(lambda: sum(row["memory_bytes"] for row in self.tenant.programs()) <= 9 * MIB, "what was above it to go")
+        for _ in range(20):  # and it never comes again
+            rows.append(sum(row["memory_bytes"] for row in self.tenant.programs()))
+        self.assertLessEqual(max(rows), 9 * MIB)
+        for holder in holders:
+            result, num = holder.answer()
+            self.assertEqual(result, OK)
+            self.assertGreater(num, 0)
+        self.assertEqual(holders[0].ask("info"), [OK, 9 * MIB, 9 * MIB])  # all came back
+        self.assertEqual(holders[0].result("alloc", 9 * MIB), OK)
+        self.assertEqual(holders[1].result("alloc", 1), OUT_OF_MEMORY)
+        for holder in holders:
+            holder.end()
+
+    def test_memory_of_the_host_is_not_charged(self):
+        self.quota("8M")
+        with self.holder() as holder:
+            self.assertEqual(holder.result("host", 16 * MIB), OK)
+            self.assertEqual(holder.ask("info"), [OK, 8 * MIB, 8 * MIB])
+            self.assertEqual(holder.result("alloc", 8 * MIB), OK)
+            self.assertEqual(holder.result("freehost"), OK)
+            self.assertEqual(holder.ask("info"), [OK, 0, 8 * MIB])
+
+    def test_all_kinds_together(self):
+        self.quota("40M")
+        with self.holder() as a, self.holder() as b:
+            self.assertEqual(a.result("module", 10 * MIB), OK)
+            self.assertEqual(a.result("limit", HEAP, HEAP_AT_FIRST + 8 * MIB), OK)
+            self.assertEqual(b.result("async", 12 * MIB), OK)
+            self.assertEqual(b.result("alloc", 6 * MIB), OK)
+            self.assertEqual(a.free_bytes(), 4 * MIB)
+            self.assertEqual(a.result("alloc", 4 * MIB + 1), OUT_OF_MEMORY)
+            self.assertEqual(b.result("async", 4 * MIB + 1), OUT_OF_MEMORY)
+            self.assertEqual(b.result("module", 4 * MIB + 1), OUT_OF_MEMORY)
+            self.assertEqual(b.result("limit", HEAP, HEAP_AT_FIRST + 4 * MIB + 1), OUT_OF_MEMORY)
+            self.assertEqual(b.result("limit", HEAP, 2**63), OUT_OF_MEMORY)
+            self.assertEqual(a.free_bytes(), 4 * MIB)  # none of them left a claim
+            self.assertEqual(a.result("limit", HEAP, HEAP_AT_FIRST + 12 * MIB), OK)
+            self.assertEqual(b.result("alloc", 1), OUT_OF_MEMORY)
+            self.assertEqual(a.result("unload"), OK)
+            self.assertEqual(b.result("limit", HEAP, HEAP_AT_FIRST + 10 * MIB), OK)
+            self.assertEqual(a.free_bytes(), 0)
+
     def test_a_program_killed_among_a_thousand_allocations_leaves_nothing(self):
         chance = random.Random(int(os.environ.get("PROGRAM_SEED", "15")))
         self.quota("64M")
@@ -308,7 +374,7 @@ class Quota(ProgramCase):
         self.admin.row("remove-vm", vm=other.name)
 
     def test_wrong_sizes_are_told(self):
-        for size in ("0", "5X", "", "-1", "2048T"):
+        for size in ("0", "5X", "", "-1", "2048T", "off", "1.5G", "4 G", "99999999999999999999"):
             with self.subTest(size):
                 with self.assertRaises(Refused) as raised:
                     self.quota(size)

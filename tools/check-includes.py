@@ -79,7 +79,7 @@ BOUND = {
 
 # No I/O, clock, threads or log in these.
 PURE = "vgpud/sched/* vgpud/vm/stats.* common/hist.* vgpud/link/session.* vgpud/request/life.* " \
-       "vgpud/exec/pool.* vgpud/files/format.* common/busy_poll.*".split()
+       "vgpud/exec/pool.* vgpud/programs/overuse.* vgpud/files/format.* common/busy_poll.*".split()
 IMPURE = "unistd.h fcntl.h poll.h time.h pthread.h threads.h signal.h dirent.h spawn.h syslog.h sys/socket.h " \
          "sys/stat.h sys/mman.h sys/time.h sys/epoll.h systemd/* common/log.h common/sock.h".split()
 WIRE = "common/wire/vgpu_*.h"  # compile in QEMU, in a kernel module's shims and in any guest

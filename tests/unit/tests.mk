@@ -81,6 +81,7 @@ $(eval $(call unit-test,lease/test_arbiter,vgpud/lease/arbiter.c vgpud/sched/lea
 	common/util.c,-lsystemd))
 $(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/exec/program.c vgpud/exec/spares.c,-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
+$(eval $(call unit-test,exec/test_nvml,$(EXEC) vgpud/exec/nvml.c,-lsystemd))
 $(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(call src,vgpud/programs) vgpud/link/foreign.c \
 	common/log.c common/vm_settings.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
 $(eval $(call unit-test,programs/test_allowance,vgpud/programs/allowance.c vgpud/programs/overuse.c worker/claims.c))

@@ -73,7 +73,8 @@ static int load_recorded(struct ledger_db *db, uint64_t program_id, struct recor
 		const unsigned char *pool = sqlite3_column_text(row, 1);
 
 		recorded->vm_id = sqlite3_column_int64(row, 0);
-		recorded->pool = pool ? (char)pool[0] : 0;
+		if (pool)
+			recorded->pool = (char)pool[0];
 		recorded->priority = sqlite3_column_int64(row, 2);
 		recorded->begun_ns = sqlite3_column_int64(row, 3);
 		recorded->sum_ns = (uint64_t)sqlite3_column_int64(row, 4);

@@ -260,7 +260,7 @@ static void take_rows(const struct report_page *page, const struct harvest_how *
 		if (out->taken.row_num < how->rows_most) {
 			last = &out->rows[out->taken.row_num++];
 			*last = row;
-		} else {
+		} else if (last != NULL) {
 			join(last, &row);
 		}
 	}

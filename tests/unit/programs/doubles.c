@@ -35,25 +35,24 @@ void doubles_reset(void)
 
 /* --- the one timer: systemd/sd-event.h --- */
 
-int sd_event_add_time_relative(sd_event *event, sd_event_source **source, clockid_t clock,
-			       uint64_t us, uint64_t accuracy_us, sd_event_time_handler_t callback,
-			       void *arg)
+int sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec,
+			       uint64_t accuracy, sd_event_time_handler_t callback, void *userdata)
 {
-	(void)event;
-	(void)accuracy_us;
+	(void)e;
+	(void)accuracy;
 	assert_int_equal(clock, CLOCK_MONOTONIC);
 	assert_null(doubles.tick);
 	doubles.tick = callback;
-	doubles.tick_arg = arg;
-	doubles.tick_us = us;
-	*source = (sd_event_source *)&doubles.tick;
+	doubles.tick_arg = userdata;
+	doubles.tick_us = usec;
+	*s = (sd_event_source *)&doubles.tick;
 	return 0;
 }
 
-int sd_event_source_set_time_relative(sd_event_source *source, uint64_t us)
+int sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec)
 {
 	assert_ptr_equal(source, &doubles.tick);
-	doubles.tick_us = us;
+	doubles.tick_us = usec;
 	return 0;
 }
 

@@ -74,7 +74,7 @@ common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_out query_programs query_rows query_stats server set turn vm
+vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_out query_programs query_rows query_stats server set trace turn vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors nvml output pool process program seat spares
 vgpud/files := dir format scan server server_slot
@@ -83,17 +83,17 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	ring_program room set_aside settle sqlite start submissions vms wake watch writer
 vgpud/lease := arbiter
 vgpud/link := access foreign peer port refuse session
-vgpud/programs := allowance bill channel harvest harvest_now held overuse programs record share tenant wall window
+vgpud/programs := allowance bill channel harvest harvest_now held overuse programs record share tenant tracing wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
 worker := budget bundle channel charge claims commands cuda_driver exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory orders \
-	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve waits window
+	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
-vgpuadm/out := block csv field json output table text
+vgpuadm/out := block chrome csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
-	sparkline status story top top_rows view
+	sparkline status story top top_rows trace view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code gone json
 guest/vgpu-probe := channels check cuda list main regs view watch

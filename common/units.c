@@ -138,7 +138,7 @@ int units_parse_seconds(const char *text, uint64_t *ms)
 			value += (uint64_t)(*text - '0') * unit_ms;
 		}
 	}
-	if (*text != '\0')
+	if (strcmp(text, "") != 0 && strcmp(text, "s") != 0)
 		return -EINVAL;
 	if (value > UNITS_SECONDS_MOST * UINT64_C(1000))
 		return -ERANGE;

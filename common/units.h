@@ -28,7 +28,7 @@ void units_format_size(char *out, size_t size, uint64_t bytes);
 int units_parse_size(const char *text, uint64_t *bytes);
 
 /*
- * "10", "0.5", "0.125": seconds with at most three digits behind the point.
+ * "10", "10s", "0.5", "0.125": seconds with at most three digits behind the point.
  * Return: 0, -EINVAL: no such form, -ERANGE: above UNITS_SECONDS_MOST.
  */
 int units_parse_seconds(const char *text, uint64_t *ms);

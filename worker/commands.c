@@ -130,6 +130,12 @@ static bool is_query(uint16_t op)
 	return op == VGPU_CMD_STREAM_QUERY || op == VGPU_CMD_EVENT_QUERY;
 }
 
+/* A poll says nothing that its program's next command would not, and there may be millions. */
+static uint64_t begin_trace(const struct program *program, uint16_t op)
+{
+	return is_query(op) || op == VGPU_CMD_NOP ? 0 : trace_begin(&program->report.trace);
+}
+
 /* Claims the reply's slot. Return: whether the program may use it. */
 static bool claim(struct program *program, uint32_t slot)
 {
@@ -144,11 +150,12 @@ int commands_run(struct program *program, const struct vgpu_command *command)
 {
 	const struct cmds_entry *entry = cmds_find(command->op);
 	CUresult result, error = CUDA_SUCCESS;
-	uint64_t values[7] = { 0 };
+	uint64_t values[7] = { 0 }, begun_ns;
 
 	if (cmds_check(command) != CMDS_FINE || !claim(program, command->reply))
 		return -EPROTO;
 	report_command(&program->report, entry, command);
+	begun_ns = begin_trace(program, command->op);
 	result = works_without_context(command->op) ? CUDA_SUCCESS : program_sticky(program);
 	if (result == CUDA_SUCCESS)
 		result = judge(program, entry, command);
@@ -156,6 +163,7 @@ int commands_run(struct program *program, const struct vgpu_command *command)
 		result = functions[command->op](program, command, values);
 		if (result == CUDA_SUCCESS && is_query(command->op))
 			report_close(&program->report, util_now_ns());
+		trace_command(&program->report.trace, command, begun_ns, result != CUDA_SUCCESS);
 		answer(program, command, result, values);
 		return 0;
 	}
@@ -188,6 +196,7 @@ void commands_run_job(struct program *program, const struct helpers_job *job)
 {
 	const struct vgpu_command *command = (const struct vgpu_command *)job->command;
 	const struct cmds_entry *entry = cmds_find(command->op);
+	uint64_t begun_ns = begin_trace(program, command->op);
 	CUresult result = program_sticky(program);
 	uint64_t values[7] = { 0 };
 
@@ -200,5 +209,6 @@ void commands_run_job(struct program *program, const struct helpers_job *job)
 		report_waited(&program->report);
 		program_drain(program);
 	}
+	trace_command(&program->report.trace, command, begun_ns, result != CUDA_SUCCESS);
 	answer(program, command, result != CUDA_SUCCESS ? result : (CUresult)job->pending, values);
 }

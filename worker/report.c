@@ -14,37 +14,15 @@ void report_begin(struct report *report, struct report_page *page)
 {
 	memset(report, 0, sizeof(*report));
 	report->page = page != NULL ? page : &report->none;
+	trace_init(&report->trace, page);
 }
 
 struct report_page *report_map(int fd)
 {
-	struct report_page *page = mmap(NULL, REPORT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-					0);
+	struct report_page *page = mmap(NULL, TRACE_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+					fd, 0);
 
 	return page != MAP_FAILED ? page : NULL;
-}
-
-/* Return: bytes that a copy moves; 0: more than there can be. */
-static uint64_t copied(const struct vgpu_command *command)
-{
-	const void *args = command + 1;
-	uint64_t bytes;
-
-	if (command->op == VGPU_CMD_COPY_IN)
-		return command->bytes - sizeof(*command) - sizeof(struct vgpu_cmd_copy_in);
-	if (command->op == VGPU_CMD_COPY)
-		return ((const struct vgpu_cmd_copy *)args)->bytes;
-	if (command->op == VGPU_CMD_COPY_WAIT)
-		return ((const struct vgpu_cmd_copy_wait *)args)->bytes;
-	if (command->op == VGPU_CMD_COPY_BOX) {
-		const struct vgpu_cmd_copy_box *box = args;
-
-		if (__builtin_mul_overflow(box->width_bytes, box->rows, &bytes) ||
-		    __builtin_mul_overflow(bytes, box->planes, &bytes))
-			return 0;
-		return bytes;
-	}
-	return 0;
 }
 
 void report_work(struct report *report, const struct cmds_entry *entry,
@@ -53,7 +31,7 @@ void report_work(struct report *report, const struct cmds_entry *entry,
 	struct report_page *page = report->page;
 
 	if (entry->work == CMDS_COPY)
-		report_add(&page->copy_bytes, copied(command));
+		report_add(&page->copy_bytes, cmds_copied(command));
 	if (page->open_commands >= REPORT_COMMANDS_MOST)
 		report_close(report, util_now_ns());
 	if (page->open_since_ns == 0)
@@ -87,6 +65,18 @@ static void close_entry(struct report_page *page, uint64_t took_ns, uint64_t now
 	closing->entry = entry;
 }
 
+static void trace_close(struct report *report, uint64_t now_ns)
+{
+	const struct trace_event event = {
+		.begun_ns = report->page->open_since_ns,
+		.ended_ns = now_ns,
+		.number = report->page->open_commands,
+		.kind = TRACE_SUBMISSION,
+	};
+
+	trace_add(&report->trace, &event);
+}
+
 void report_close(struct report *report, uint64_t now_ns)
 {
 	struct report_page *page = report->page;
@@ -95,6 +85,8 @@ void report_close(struct report *report, uint64_t now_ns)
 
 	if (page->open_since_ns == 0)
 		return;
+	if (trace_is_on(&report->trace))
+		trace_close(report, now_ns);
 	took_ns = now_ns > page->open_since_ns ? now_ns - page->open_since_ns : 0;
 	close_entry(page, took_ns, page->open_since_ns + took_ns);
 	closing->submissions = page->submissions + 1;

@@ -8,24 +8,29 @@
 
 #include "common/report_page.h"
 #include "common/wire/cmds_check.h"
+#include "worker/trace.h"
 
 #define REPORT_COMMANDS_MOST 10000u /* of one submission */
 #define REPORT_OPEN_MOST_NS UINT64_C(1000000000)
 
-/* Only the issuing thread uses it, but for report_waited(). */
+/* Only the issuing thread uses it, but for report_waited() and the trace. */
 struct report {
 	struct report_page *page;
 	uint64_t
 		waited_ns; /* when a helper's wait ended last; 0: none has since it was looked at */
+	struct trace trace;
 	struct report_page none; /* the page where the broker gave none */
 };
 
-/* page: zeroed but for its head, and there as long as the report is; NULL: nothing is told. */
+/*
+ * page: zeroed but for its head, TRACE_FILE_BYTES mapped, and there as long as the report is; NULL: nothing is
+ * told.
+ */
 void report_begin(struct report *report, struct report_page *page);
 
 /*
- * Return: the page in a descriptor that the broker sent, mapped; NULL: it is none. The descriptor is not
- * needed any more.
+ * Return: the page in a descriptor that the broker sent, mapped, with room for its trace's ring behind it;
+ * NULL: it is none. The descriptor is not needed any more.
  */
 struct report_page *report_map(int fd);
 

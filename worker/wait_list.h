@@ -17,6 +17,8 @@ struct waits_one {
 	uint32_t number; /* of that stream in the program; 0: the legacy stream, or one of ours */
 	uint32_t generation;
 	int ours;		   /* which of streams[] it is; -1: none */
+	uint16_t op, thread;	   /* of its command */
+	uint64_t bytes;		   /* that it copies first */
 	uint64_t since_ns, ask_ns; /* when it began, when to ask the driver next */
 };
 

@@ -4,6 +4,7 @@
 #include "worker/waits.h"
 
 #include "common/util.h"
+#include "common/wire/cmds_check.h"
 
 /*
  * Looking costs a read of memory, but also a wake-up of the worker, which sleeps in between: the longer,
@@ -41,6 +42,9 @@ static CUresult put_mark(struct program *program, const struct vgpu_command *com
 	one->sequence = command->sequence;
 	one->stream = stream;
 	one->result = result;
+	one->op = command->op;
+	one->thread = command->thread;
+	one->bytes = trace_is_on(&program->report.trace) ? cmds_copied(command) : 0;
 	one->since_ns = util_now_ns();
 	one->ask_ns = one->since_ns + ASK_FIRST_NS;
 	if (waits->num == 0 || waits->look_ns > one->since_ns + LOOK_LEAST_NS)
@@ -92,8 +96,28 @@ CUresult waits_event(struct program *program, const struct vgpu_command *command
 	return err;
 }
 
-static void close_wait(struct waits *waits, uint32_t at)
+static void trace_wait(struct program *program, const struct waits_one *one)
 {
+	const struct trace_event event = {
+		.begun_ns = one->since_ns,
+		.ended_ns = util_now_ns(),
+		.number = one->bytes,
+		.stream = one->number,
+		.kind = TRACE_WAIT,
+		.op = one->op,
+		.thread = one->thread,
+		.failed = program_sticky(program) != CUDA_SUCCESS,
+	};
+
+	trace_add(&program->report.trace, &event);
+}
+
+static void close_wait(struct program *program, uint32_t at)
+{
+	struct waits *waits = &program->waits;
+
+	if (trace_is_on(&program->report.trace))
+		trace_wait(program, &waits->open[at]);
 	if (waits->open[at].ours >= 0)
 		waits->streams_busy[waits->open[at].ours] = false;
 	waits->open[at] = waits->open[--waits->num];
@@ -145,7 +169,7 @@ static void give_up(struct program *program, CUresult sticky)
 			channel_done(&program->channel, one->slot);
 		else
 			channel_reply(&program->channel, &command, sticky, no_values);
-		close_wait(waits, waits->num - 1);
+		close_wait(program, waits->num - 1);
 	}
 }
 
@@ -161,7 +185,7 @@ void waits_look(struct program *program, uint64_t now_ns)
 
 		if (channel_is_done(&program->channel, one->slot, one->sequence)) {
 			channel_done(&program->channel, one->slot);
-			close_wait(waits, i);
+			close_wait(program, i);
 			report_close(&program->report, now_ns);
 			continue;
 		}
@@ -192,7 +216,7 @@ void waits_look_at(struct program *program, uint32_t slot)
 		    !channel_is_done(&program->channel, slot, waits->open[i].sequence))
 			continue;
 		channel_done(&program->channel, slot);
-		close_wait(waits, i);
+		close_wait(program, i);
 		report_close(&program->report, util_now_ns());
 		return;
 	}

@@ -79,6 +79,28 @@ uint64_t cmds_value(const struct vgpu_command *command, const struct cmds_field 
 	return field->is_signed ? (uint64_t)(int64_t)(int32_t)narrow : narrow;
 }
 
+uint64_t cmds_copied(const struct vgpu_command *command)
+{
+	const void *args = command + 1;
+	uint64_t bytes;
+
+	if (command->op == VGPU_CMD_COPY_IN)
+		return command->bytes - sizeof(*command) - sizeof(struct vgpu_cmd_copy_in);
+	if (command->op == VGPU_CMD_COPY)
+		return ((const struct vgpu_cmd_copy *)args)->bytes;
+	if (command->op == VGPU_CMD_COPY_WAIT)
+		return ((const struct vgpu_cmd_copy_wait *)args)->bytes;
+	if (command->op == VGPU_CMD_COPY_BOX) {
+		const struct vgpu_cmd_copy_box *box = args;
+
+		if (__builtin_mul_overflow(box->width_bytes, box->rows, &bytes) ||
+		    __builtin_mul_overflow(bytes, box->planes, &bytes))
+			return 0;
+		return bytes;
+	}
+	return 0;
+}
+
 /* Appends, counting what is cut too. */
 #define APPEND(...)                                                                                \
 	(used += (size_t)snprintf(used < size ? text + used : NULL, used < size ? size - used : 0, \

@@ -74,6 +74,12 @@ uint64_t cmds_value(const struct vgpu_command *command, const struct cmds_field 
 		    uint32_t at);
 
 /*
+ * Return: bytes that a command copies, which cmds_check() found fine; 0: it is no copy, or they are more than there
+ * can be.
+ */
+uint64_t cmds_copied(const struct vgpu_command *command);
+
+/*
  * Writes a command that cmds_check() found fine as one line: "launch function=3 stream=0 ... +16".
  * Return: characters that it takes, without its NUL; text is cut at size.
  */

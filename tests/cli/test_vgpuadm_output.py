@@ -15,6 +15,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import unittest
 from pathlib import Path
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from fake_vgpud import (MINUTE_NS, NOW_NS, REQUEST, STATUS, WINDOW, FakeVgpud, fail, stats,  # noqa: E402
                         vm)
-from lib import paths, process, tap  # noqa: E402
+from lib import paths, process, tap, traceformat  # noqa: E402
 
 POOL = {"pool": "A", "executor_wanted": "auto", "executor": "cuda", "device": "Some GPU", "memory_mib": 1024,
         "compute_capability": "9.0", "state": "ready", "trouble": None, "window": 1, "deadline_ms": 30000,
@@ -52,6 +53,23 @@ USED = {"group": "vm3", "programs": 2, "program_time_ns": 65_000_000_000, "reque
         "programs_gpu_time_ns": None, "memory_byte_h": None, "submissions": None, "launches": 9, "copy_bytes": 4096,
         "requests_gpu_time_ns": 5000, "commands": None, "copies": None, "refused": None}
 
+def traced(kind, what, at_ns, took_ns, thread=None, **more):
+    return {"kind": kind, "what": what, "at_ns": at_ns, "took_ns": took_ns, "thread": thread, "stream": None, "function": None,
+            "bytes": None, "commands": None, "failed": False, **more}
+
+
+TRACED = [
+    traced("call", "memory_alloc", 0, 500, 1), traced("launch", "launch", 1000, 250, 1, stream=2, function=3),
+    # Its end was seen when the next command had begun.
+    traced("wait", "stream_synchronize", 1250, 10_000, 1, stream=2), traced("copy", "copy", 11_000, 1000, 1, bytes=4096),
+    traced("submission", "submission", 1000, 10_250, commands=1),
+    traced("wait", "event_synchronize", 11_100, 2000, 1), traced("launch", "launch", 20_000, 5, 70_000, failed=True),
+    traced("submission", "submission", 20_000, 1_000_000, commands=9),
+    # What no vgpud says is left out.
+    traced("kiss", "x", 1, 1, 1), traced("call", None, 1, 1, 1), traced("call", "x", -1, 1, 1), {"kind": 3}]
+TRACED_END = {"program": 7, "vm": "vm3", "name": 'a"\x1b[2J', "pid": 4711, "begun_unix_ns": NOW_NS, "took_ns": 5 * 10**9,
+              "events": 8, "lost": 2, "ended": True, "limited": False}
+
 ANSWERS = {
     "list": [vm("vm10", 10), vm("vm2", 2, paused=True, last_error="GPU_FAULT"), vm("vm1", 1, connected=False)],
     "status": [STATUS], "pools": [POOL], "queue": [QUEUED], "requests": [REQUEST], "request": [REQUEST],
@@ -66,6 +84,7 @@ ANSWERS = {
     "cancel": [{"id": 5000, "vm": "vm2", "was": "waiting"}],
     "usage": lambda _: ([USED], WINDOW), "programs": [PROGRAM], "kill_program": [PROGRAM],
     "drain_gpu": [{"gpu": "0", "draining": True, "programs": 2, "changed": True}],
+    "trace": lambda _: (TRACED, TRACED_END),
     "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
     "set_share": [{**CHANGE, "what": "share", "old": "100", "new": "300"}],
     "set_cap": [{**CHANGE, "what": "cap", "old": "none", "new": "30%"}],
@@ -141,7 +160,48 @@ class Formats(unittest.TestCase):
 
     def test_every_command_is_here(self):
         listed = json.loads(out("help", "--json", fake=self.fake))["rows"]
-        self.assertEqual({row["name"] for row in listed}, COMMANDS.keys() | {"top", "shell"})
+        self.assertEqual({row["name"] for row in listed}, COMMANDS.keys() | {"top", "shell", "trace"})
+
+    def test_a_trace_goes_to_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "t.json"
+            words = ("trace", "7", "--for", "5s", "--file", path)
+            said = out(*words, fake=self.fake)
+            self.assertEqual(said, f"{path}: 8 events of program 7 of vm3 in 5.00 s, which has ended (chrome://tracing and "
+                             "ui.perfetto.dev open it)\n2 events came too fast to be kept: gaps may be none.\n")
+            document = traceformat.check(path.read_text())
+            self.assertEqual(self.fake.calls[-1], ("trace", {"id": "7", "for": "5s"}))
+            self.assertEqual(document["otherData"], {**TRACED_END, "rows": len(TRACED)})
+            found = [(one["cat"], one["name"], one["ts"], one["dur"], one["args"]) for one in traceformat.spans(document)]
+            self.assertEqual(found, [
+                ("call", "memory_alloc", 0, 0.5, {}), ("launch", "launch", 1, 0.25, {"stream": 2, "function": 3}),
+                ("wait", "stream_synchronize", 1.25, 10, {"stream": 2}), ("copy", "copy", 11, 1, {"bytes": 4096}),
+                ("submission", "submission", 1, 10.25, {"commands": 1}),
+                ("wait", "event_synchronize", 11.25, 1.85, {}), ("launch", "launch", 20, 0.005, {"failed": True}),
+                ("gap", "gap", 11.25, 8.75, {}), ("submission", "submission", 20, 1000, {"commands": 9})])
+            status, stdout, stderr = run(*words, fake=self.fake)
+            self.assertEqual((status, stdout), (1, ""))
+            self.assertIn("it is there already", stderr)
+            path.unlink()
+            row = json.loads(out(*words, "--json", fake=self.fake))["rows"][0]
+            self.assertEqual((row["file"], row["events"], row["gaps"], row["name"]), (str(path), 8, 1, 'a"\x1b[2J'))
+            path.unlink()
+            head, row = csv.reader(io.StringIO(out(*words, "--csv", fake=self.fake)))
+            self.assertEqual(dict(zip(head, row))["lost"], "2")
+            status, stdout, stderr = run("trace", "7", "--file", "/dev/full", fake=self.fake)
+            self.assertEqual((status, stdout), (1, ""))
+
+    def test_a_trace_that_is_refused_leaves_no_file(self):
+        with tempfile.TemporaryDirectory() as folder, FakeVgpud(trace=fail("not-found", "7: no such program")) as fake:
+            path = Path(folder) / "t.json"
+            self.assertEqual(run("trace", "7", "--file", path, fake=fake), (5, "", "vgpuadm: 7: no such program\n"))
+            self.assertFalse(path.exists())
+
+    def test_a_trace_to_a_full_disk(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = start("trace", "7", "--file", "-", fake=self.fake, stdout=full)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"cannot be written as a whole: No space left on device", done.stderr)
 
     def test_every_command_for_people(self):
         for name, words in COMMANDS.items():

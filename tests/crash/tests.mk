@@ -7,7 +7,7 @@ $(CRASH): $(B)/%: $(B)/%.o $(call obj,$(LEDGER) common/util.c)
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lcmocka -lsqlite3
 
 SUBMISSION_KILL := $(B)/tests/crash/submission_kill
-$(SUBMISSION_KILL): $(B)/%: $(B)/%.o $(call obj,$(LEDGER) vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c worker/report.c common/wire/cmds_check.c common/log.c)
+$(SUBMISSION_KILL): $(B)/%: $(B)/%.o $(call obj,$(LEDGER) vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c worker/report.c worker/trace.c common/wire/cmds_check.c common/log.c)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -lsqlite3
 

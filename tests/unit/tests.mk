@@ -71,6 +71,7 @@ $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_submissions,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c common/log.c $(LEDGER),-lsqlite3))
+$(eval $(call unit-test,programs/test_tracing,vgpud/programs/tracing.c worker/trace.c common/wire/cmds_check.c common/util.c,-lpthread))
 include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))

@@ -113,6 +113,24 @@ void say_kill_program(const struct output_style *style, const json_t *row)
 	PUT_ALL(row, "program ", "id", " of ", "vm", ": ended; it was ", "state", "\n");
 }
 
+void say_trace(const struct output_style *style, const json_t *row)
+{
+	(void)style;
+	PUT_ALL(row, "", "file", ": ", "events", " event");
+	printf("%s of program ", plural(row, "events"));
+	PUT_ALL(row, "", "program", " of ", "vm", " in ");
+	put(row, "took_ns", FIELD_DURATION);
+	if (json_is_true(json_object_get(row, "ended")))
+		fputs(", which has ended", stdout);
+	puts(" (chrome://tracing and ui.perfetto.dev open it)");
+	if (json_is_true(json_object_get(row, "limited")))
+		puts("It ends early: a trace has no more events than that.");
+	if (json_integer_value(json_object_get(row, "lost")) > 0) {
+		PUT_ALL(row, "", "lost", " event");
+		printf("%s came too fast to be kept: gaps may be none.\n", plural(row, "lost"));
+	}
+}
+
 void say_drain_gpu(const struct output_style *style, const json_t *row)
 {
 	(void)style;

@@ -14,6 +14,7 @@ void say_drain(const struct output_style *style, const json_t *row);
 void say_cancel(const struct output_style *style, const json_t *row);
 void say_kill_program(const struct output_style *style, const json_t *row);
 void say_drain_gpu(const struct output_style *style, const json_t *row);
+void say_trace(const struct output_style *style, const json_t *row);
 void say_check(const struct output_style *style, const json_t *row);
 
 /* The row's text alone. */

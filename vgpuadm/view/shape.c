@@ -441,6 +441,22 @@ static const struct field kill_program_fields[] = {
 	END,
 };
 
+static const struct field trace_fields[] = {
+	FIELD("file", "FILE", TEXT, 0),
+	FIELD("program", "ID", COUNT, 0),
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("name", "PROGRAM", TEXT, 0),
+	FIELD("pid", "PID", COUNT, 0),
+	FIELD("begun_unix_ns", "BEGAN", TIME, 0),
+	FIELD("took_ns", "TOOK", DURATION, 0),
+	FIELD("events", "EVENTS", COUNT, 0),
+	FIELD("gaps", "GAPS", COUNT, 0),
+	FIELD("lost", "LOST", COUNT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("ended", "ENDED", BOOL, 0),
+	FIELD("limited", "LIMITED", BOOL, 0, .tone = TONE_TRUE_WARNS),
+	END,
+};
+
 static const struct field drain_gpu_fields[] = {
 	FIELD("gpu", "GPU", TEXT, 0),
 	FIELD("draining", "DRAINING", BOOL, 0),
@@ -490,6 +506,7 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_DRAIN_GPU] = { .fields = drain_gpu_fields,
 				  .layout = LAYOUT_SAY,
 				  .say = say_drain_gpu },
+	[ADMIN_CMD_TRACE] = { .fields = trace_fields, .layout = LAYOUT_SAY, .say = say_trace },
 	[ADMIN_CMD_STATS] = { .fields = stats_fields, .empty = NO_REQUESTS, .head = say_window },
 	[ADMIN_CMD_REQUESTS] = { .fields = request_fields,
 				 .empty = NO_REQUESTS,

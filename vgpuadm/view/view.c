@@ -180,6 +180,7 @@ static const view_fn ways[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_SNIPPET] = view_snippet, [ADMIN_CMD_DOCTOR] = view_doctor,
 	[ADMIN_CMD_TOP] = view_top,	    [ADMIN_CMD_SHELL] = already_in_shell,
 	[ADMIN_CMD_HELP] = view_help,	    [ADMIN_CMD_COMPLETION] = view_completion,
+	[ADMIN_CMD_TRACE] = view_trace,
 };
 
 static int find_command(const char *name, struct fail *fail)

@@ -44,6 +44,7 @@ int view_show(struct view *view, struct fail *fail);
 int view_snippet(struct view *view, struct fail *fail);
 int view_doctor(struct view *view, struct fail *fail);
 int view_top(struct view *view, struct fail *fail);
+int view_trace(struct view *view, struct fail *fail);
 int view_completion(struct view *view, struct fail *fail);
 int view_help(struct view *view, struct fail *fail);
 

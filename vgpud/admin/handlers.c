@@ -31,6 +31,7 @@ admin_handler *const admin_handlers[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_PROGRAMS] = admin_programs,
 	[ADMIN_CMD_KILL_PROGRAM] = admin_kill_program,
 	[ADMIN_CMD_DRAIN_GPU] = admin_drain_gpu,
+	[ADMIN_CMD_TRACE] = admin_trace,
 	[ADMIN_CMD_STATS] = admin_query,
 	[ADMIN_CMD_REQUESTS] = admin_query,
 	[ADMIN_CMD_REQUEST] = admin_query,

@@ -16,6 +16,7 @@ admin_handler admin_list, admin_add_vm, admin_remove_vm;	     /* admin/vm.c */
 admin_handler admin_set, admin_set_limit, admin_pause, admin_resume; /* admin/set.c */
 admin_handler admin_queue, admin_cancel, admin_drain;		     /* admin/job.c */
 admin_handler admin_programs, admin_kill_program, admin_drain_gpu;   /* admin/programs.c */
+admin_handler admin_trace;					     /* admin/trace.c */
 admin_handler admin_query;					     /* admin/ask.c */
 admin_handler admin_metrics;					     /* admin/metrics.c */
 

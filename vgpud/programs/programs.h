@@ -59,6 +59,7 @@ struct channel {
 	struct harvest_under_way
 		*harvesting;	     /* what the ledger is recording of it; NULL: nothing */
 	uint64_t harvested_turn;     /* of the page that was recorded last; 0: none */
+	bool traced;		     /* an administrator has all that it does told: tracing.h */
 	bool distrusted;	     /* its page said what cannot be, and is not read any more */
 	struct allowance *allowance; /* its VM's, of memory, while it has a slot there */
 	unsigned slot;

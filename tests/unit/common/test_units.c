@@ -143,7 +143,11 @@ static void seconds(void **state)
 		{ ".5", -EINVAL, 0 },
 		{ "", -EINVAL, 0 },
 		{ "-1", -EINVAL, 0 },
-		{ "1s", -EINVAL, 0 },
+		{ "1s", 0, 1000 },
+		{ "0.5s", 0, 500 },
+		{ "s", -EINVAL, 0 },
+		{ "1ss", -EINVAL, 0 },
+		{ "1m", -EINVAL, 0 },
 		{ "1 ", -EINVAL, 0 },
 	};
 

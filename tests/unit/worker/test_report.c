@@ -15,13 +15,17 @@
 #define SECOND UINT64_C(1000000000)
 
 static struct report report;
-static struct report_page page;
+/* As its file is: the trace's switch is behind the file.page. */
+static union {
+	struct report_page page;
+	uint8_t bytes[TRACE_FILE_BYTES];
+} file;
 
 static int set_up(void **state)
 {
 	(void)state;
-	memset(&page, 0, sizeof(page));
-	report_begin(&report, &page);
+	memset(&file, 0, sizeof(file));
+	report_begin(&report, &file.page);
 	return 0;
 }
 
@@ -46,25 +50,25 @@ static void test_a_submission_goes_on_until_a_wait_ends(void **state)
 {
 	(void)state;
 	take(VGPU_CMD_NOP, NULL, 0, 0);
-	assert_int_equal(page.open_since_ns, 0); /* it gives the GPU nothing to do */
+	assert_int_equal(file.page.open_since_ns, 0); /* it gives the GPU nothing to do */
 	launch();
 	launch();
 	take(VGPU_CMD_STREAM_SYNCHRONIZE, NULL, sizeof(struct vgpu_cmd_stream_synchronize), 0);
-	assert_int_not_equal(page.open_since_ns, 0);
-	assert_int_equal(page.open_commands, 2);
-	assert_int_equal(page.submissions, 0);
-	report_close(&report, page.open_since_ns + 5000);
-	assert_int_equal(page.submissions, 1);
-	assert_int_equal(page.latency_sum_ns, 5000);
-	assert_int_equal(page.latency_max_ns, 5000);
-	assert_int_equal(page.latency[hist_index(5000)], 1);
-	assert_int_equal(page.open_since_ns, 0);
-	assert_int_equal(page.open_commands, 0);
+	assert_int_not_equal(file.page.open_since_ns, 0);
+	assert_int_equal(file.page.open_commands, 2);
+	assert_int_equal(file.page.submissions, 0);
+	report_close(&report, file.page.open_since_ns + 5000);
+	assert_int_equal(file.page.submissions, 1);
+	assert_int_equal(file.page.latency_sum_ns, 5000);
+	assert_int_equal(file.page.latency_max_ns, 5000);
+	assert_int_equal(file.page.latency[hist_index(5000)], 1);
+	assert_int_equal(file.page.open_since_ns, 0);
+	assert_int_equal(file.page.open_commands, 0);
 	report_close(&report, UINT64_MAX); /* another thread's wait, with nothing behind it */
-	assert_int_equal(page.submissions, 1);
-	assert_int_equal(page.commands[VGPU_CMD_LAUNCH], 2);
-	assert_int_equal(page.commands[VGPU_CMD_NOP], 1);
-	assert_int_equal(page.commands[VGPU_CMD_STREAM_SYNCHRONIZE], 1);
+	assert_int_equal(file.page.submissions, 1);
+	assert_int_equal(file.page.commands[VGPU_CMD_LAUNCH], 2);
+	assert_int_equal(file.page.commands[VGPU_CMD_NOP], 1);
+	assert_int_equal(file.page.commands[VGPU_CMD_STREAM_SYNCHRONIZE], 1);
 }
 
 static void test_latencies_have_their_buckets(void **state)
@@ -78,16 +82,16 @@ static void test_latencies_have_their_buckets(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(took_ns) / sizeof(took_ns[0]); i++) {
 		launch();
-		report_close(&report, page.open_since_ns + took_ns[i]);
+		report_close(&report, file.page.open_since_ns + took_ns[i]);
 		hist_add(&hist, took_ns[i]);
 		sum += took_ns[i];
-		assert_memory_equal(page.latency, hist.count, sizeof(hist.count));
-		assert_int_equal(page.latency_sum_ns, sum);
+		assert_memory_equal(file.page.latency, hist.count, sizeof(hist.count));
+		assert_int_equal(file.page.latency_sum_ns, sum);
 	}
 	launch();
-	report_close(&report, page.open_since_ns - 1); /* a clock read before it began */
-	assert_int_equal(page.latency_sum_ns, sum);
-	assert_int_equal(page.latency_max_ns, UINT64_C(1) << 62);
+	report_close(&report, file.page.open_since_ns - 1); /* a clock read before it began */
+	assert_int_equal(file.page.latency_sum_ns, sum);
+	assert_int_equal(file.page.latency_max_ns, UINT64_C(1) << 62);
 }
 
 /* --- the ring of those that are closed --- */
@@ -97,7 +101,7 @@ static void submit(unsigned launches, uint64_t took_ns)
 {
 	for (unsigned i = 0; i < launches; i++)
 		launch();
-	report_close(&report, page.open_since_ns + took_ns);
+	report_close(&report, file.page.open_since_ns + took_ns);
 }
 
 static void test_each_has_an_entry(void **state)
@@ -105,38 +109,38 @@ static void test_each_has_an_entry(void **state)
 	(void)state;
 	submit(2, 50);
 	submit(3, 70);
-	assert_int_equal(page.head, 2);
-	assert_int_equal(page.ring[0].first, 1);
-	assert_int_equal(page.ring[0].count, 1);
-	assert_int_equal(page.ring[0].commands, 2);
-	assert_int_equal(page.ring[1].first, 2);
-	assert_int_equal(page.ring[1].commands, 3);
-	assert_int_equal(page.ring[1].took_ns, 70);
-	assert_int_equal(page.ring[1].most_ns, 70);
-	assert_int_equal(page.ring[1].ended_ns, page.ring[1].begun_ns + 70);
-	assert_true(page.ring[0].begun_ns <= page.ring[1].begun_ns);
-	assert_int_equal(page.turn, 4);
+	assert_int_equal(file.page.head, 2);
+	assert_int_equal(file.page.ring[0].first, 1);
+	assert_int_equal(file.page.ring[0].count, 1);
+	assert_int_equal(file.page.ring[0].commands, 2);
+	assert_int_equal(file.page.ring[1].first, 2);
+	assert_int_equal(file.page.ring[1].commands, 3);
+	assert_int_equal(file.page.ring[1].took_ns, 70);
+	assert_int_equal(file.page.ring[1].most_ns, 70);
+	assert_int_equal(file.page.ring[1].ended_ns, file.page.ring[1].begun_ns + 70);
+	assert_true(file.page.ring[0].begun_ns <= file.page.ring[1].begun_ns);
+	assert_int_equal(file.page.turn, 4);
 }
 
 static void test_a_full_ring_goes_on_in_the_newest(void **state)
 {
-	const struct report_submission *newest = &page.ring[REPORT_RING - 1];
+	const struct report_submission *newest = &file.page.ring[REPORT_RING - 1];
 
 	(void)state;
 	for (unsigned i = 0; i < REPORT_RING + 4; i++)
 		submit(1, i + 1);
-	assert_int_equal(page.head, REPORT_RING);
-	assert_int_equal(page.submissions, REPORT_RING + 4);
+	assert_int_equal(file.page.head, REPORT_RING);
+	assert_int_equal(file.page.submissions, REPORT_RING + 4);
 	assert_int_equal(newest->first, REPORT_RING);
 	assert_int_equal(newest->count, 5);
 	assert_int_equal(newest->commands, 5);
 	assert_int_equal(newest->took_ns, 5 * (REPORT_RING + 2));
 	assert_int_equal(newest->most_ns, REPORT_RING + 4);
-	page.taken = 2; /* the broker has two */
+	file.page.taken = 2; /* the broker has two */
 	submit(1, 9);
-	assert_int_equal(page.head, REPORT_RING + 1);
-	assert_int_equal(page.ring[0].first, REPORT_RING + 5);
-	assert_int_equal(page.ring[0].count, 1);
+	assert_int_equal(file.page.head, REPORT_RING + 1);
+	assert_int_equal(file.page.ring[0].first, REPORT_RING + 5);
+	assert_int_equal(file.page.ring[0].count, 1);
 	assert_int_equal(newest->count, 5);
 }
 
@@ -155,9 +159,9 @@ static void test_killed_between_any_two_stores(void **state)
 	for (unsigned i = 0; i < REPORT_RING + 2; i++)
 		submit(1, 3);
 	launch();
-	before = page;
-	report_close(&report, page.open_since_ns + 1000);
-	after = page;
+	before = file.page;
+	report_close(&report, file.page.open_since_ns + 1000);
+	after = file.page;
 	for (size_t stop = 0; stop < sizeof(torn) / sizeof(uint64_t); stop++) {
 		if (old[stop] == new[stop])
 			continue;
@@ -180,9 +184,9 @@ static void test_a_submission_has_at_most_so_many_commands(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2 * REPORT_COMMANDS_MOST + 1; i++)
 		launch();
-	assert_int_equal(page.submissions, 2);
-	assert_int_equal(page.open_commands, 1);
-	assert_int_equal(page.commands[VGPU_CMD_LAUNCH], 2 * REPORT_COMMANDS_MOST + 1);
+	assert_int_equal(file.page.submissions, 2);
+	assert_int_equal(file.page.open_commands, 1);
+	assert_int_equal(file.page.commands[VGPU_CMD_LAUNCH], 2 * REPORT_COMMANDS_MOST + 1);
 }
 
 static void test_a_submission_lasts_a_second(void **state)
@@ -191,14 +195,14 @@ static void test_a_submission_lasts_a_second(void **state)
 
 	(void)state;
 	launch();
-	since_ns = page.open_since_ns;
+	since_ns = file.page.open_since_ns;
 	report_look(&report, since_ns + SECOND - 1);
-	assert_int_equal(page.submissions, 0);
+	assert_int_equal(file.page.submissions, 0);
 	report_look(&report, since_ns + 100 * SECOND); /* the worker slept */
-	assert_int_equal(page.submissions, 1);
-	assert_int_equal(page.latency_max_ns, SECOND);
+	assert_int_equal(file.page.submissions, 1);
+	assert_int_equal(file.page.latency_max_ns, SECOND);
 	report_look(&report, since_ns + 200 * SECOND);
-	assert_int_equal(page.submissions, 1);
+	assert_int_equal(file.page.submissions, 1);
 }
 
 static void test_waits_in_helpers(void **state)
@@ -206,16 +210,16 @@ static void test_waits_in_helpers(void **state)
 	(void)state;
 	launch();
 	report_waited(&report);
-	assert_int_equal(page.submissions, 0); /* the issuing thread writes the page */
-	report_look(&report, page.open_since_ns);
-	assert_int_equal(page.submissions, 1);
+	assert_int_equal(file.page.submissions, 0); /* the issuing thread writes the page */
+	report_look(&report, file.page.open_since_ns);
+	assert_int_equal(file.page.submissions, 1);
 	report_look(&report, UINT64_MAX);
-	assert_int_equal(page.submissions, 1);
+	assert_int_equal(file.page.submissions, 1);
 	/* What begins after the wait's end is not of that wait. */
 	report.waited_ns = 5;
 	launch();
-	report_look(&report, page.open_since_ns);
-	assert_int_equal(page.submissions, 1);
+	report_look(&report, file.page.open_since_ns);
+	assert_int_equal(file.page.submissions, 1);
 	assert_int_equal(report.waited_ns, 0);
 }
 
@@ -227,17 +231,17 @@ static void test_copies_and_their_bytes(void **state)
 
 	(void)state;
 	take(VGPU_CMD_COPY_IN, NULL, sizeof(struct vgpu_cmd_copy_in), 77);
-	assert_int_equal(page.copy_bytes, 77);
+	assert_int_equal(file.page.copy_bytes, 77);
 	take(VGPU_CMD_COPY, &copy, sizeof(copy), 0);
-	assert_int_equal(page.copy_bytes, 1077);
+	assert_int_equal(file.page.copy_bytes, 1077);
 	take(VGPU_CMD_COPY_WAIT, &wait, sizeof(wait), 0);
-	assert_int_equal(page.copy_bytes, 201077);
+	assert_int_equal(file.page.copy_bytes, 201077);
 	take(VGPU_CMD_COPY_BOX, &box, sizeof(box), 0);
-	assert_int_equal(page.copy_bytes, 207077);
+	assert_int_equal(file.page.copy_bytes, 207077);
 	box.rows = UINT64_MAX; /* refused later; nothing that can be counted */
 	take(VGPU_CMD_COPY_BOX, &box, sizeof(box), 0);
-	assert_int_equal(page.copy_bytes, 207077);
-	assert_int_equal(page.open_commands, 5);
+	assert_int_equal(file.page.copy_bytes, 207077);
+	assert_int_equal(file.page.open_commands, 5);
 }
 
 static void test_refused_functions_by_name(void **state)
@@ -248,16 +252,16 @@ static void test_refused_functions_by_name(void **state)
 	report_refused(&report, "cuIpcGetMemHandle", 1);
 	report_refused(&report, "cuMemAllocManaged", 2);
 	report_refused(&report, "cuIpcGetMemHandle", 3);
-	assert_int_equal(page.refused_times, 6);
-	assert_int_equal(page.refused[0].times, 4);
-	assert_string_equal(page.refused[0].name, "cuIpcGetMemHandle");
-	assert_int_equal(page.refused[1].times, 2);
+	assert_int_equal(file.page.refused_times, 6);
+	assert_int_equal(file.page.refused[0].times, 4);
+	assert_string_equal(file.page.refused[0].name, "cuIpcGetMemHandle");
+	assert_int_equal(file.page.refused[1].times, 2);
 	for (unsigned i = 0; i < 2 * REPORT_NAMES; i++) {
 		snprintf(name, sizeof(name), "cuFunction%u", i);
 		report_refused(&report, name, 1);
 	}
-	assert_int_equal(page.refused_times, 6 + 2 * REPORT_NAMES); /* also without a place */
-	assert_string_equal(page.refused[REPORT_NAMES - 1].name, "cuFunction13");
+	assert_int_equal(file.page.refused_times, 6 + 2 * REPORT_NAMES); /* also without a place */
+	assert_string_equal(file.page.refused[REPORT_NAMES - 1].name, "cuFunction13");
 }
 
 static void test_without_a_page(void **state)
@@ -266,7 +270,7 @@ static void test_without_a_page(void **state)
 	report_begin(&report, NULL);
 	launch();
 	assert_int_equal(report.page->commands[VGPU_CMD_LAUNCH], 1);
-	assert_int_equal(page.commands[VGPU_CMD_LAUNCH], 0);
+	assert_int_equal(file.page.commands[VGPU_CMD_LAUNCH], 0);
 }
 
 int main(void)

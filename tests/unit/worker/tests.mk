@@ -3,10 +3,10 @@
 
 # The worker of a program, without its roles and without NVIDIA's driver: the tests bring what stands for it.
 WORKER_OF_PROGRAM := $(addprefix worker/,budget.c bundle.c channel.c charge.c claims.c commands.c flight.c gpu.c gpu_soft.c gpu_soft_open.c handles.c held.c helpers.c lease.c memory.c output.c \
-	program.c quota.c report.c run_context.c run_copy.c run_memory.c run_module.c run_stream.c serve.c waits.c window.c) \
+	program.c quota.c report.c run_context.c run_copy.c run_memory.c run_module.c run_stream.c serve.c trace.c waits.c window.c) \
 	common/hist.c common/library.c common/wire/cmds_check.c common/units.c common/util.c
 GUEST_OF_WORKER := tests/unit/worker/guest.c tests/unit/worker/no_cuda.c $(WORKER_OF_PROGRAM) $(SOFTGPU_SRC)
-$(eval $(call unit-test,worker/test_report,worker/report.c common/hist.c common/wire/cmds_check.c common/util.c))
+$(eval $(call unit-test,worker/test_report,worker/report.c worker/trace.c common/hist.c common/wire/cmds_check.c common/util.c,-lpthread))
 $(eval $(call unit-test,worker/test_lease,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
 $(eval $(call unit-test,worker/test_program,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))
 $(eval $(call unit-test,worker/test_program_input,$(GUEST_OF_WORKER),$(SOFTGPU_LIBS)))

@@ -39,6 +39,11 @@ class Trace(ProgramCase):
         return subprocess.run(argv, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
                               env={**paths.environment(), "LC_ALL": "C.UTF-8"}, check=False)
 
+    def begun(self, number):
+        """Return: what the audit trail has of the program's traces."""
+        return [row for row in self.admin.rows("events")
+                if row["kind"] == "trace" and row["text"].startswith(f"program {number} \"victim\"")]
+
     def end(self, child):
         process.end(child)
         self.tenant.wait_none()
@@ -68,16 +73,14 @@ class Trace(ProgramCase):
         row = json.loads(again.stdout)["rows"][0]
         self.assertEqual((again.returncode, row["file"], row["took_ns"]), (DONE, "again.json", 100_000_000))
         self.assertEqual(row["gaps"], len(spans(check((self.folder / "again.json").read_text()), "gap")))
-        events = [row for row in self.admin.rows("events")
-                  if row["kind"] == "trace" and row["text"].startswith(f"program {number} \"victim\"")]
-        self.assertEqual([row["subject"] for row in events], ["t1", "t1"])
+        self.assertEqual([row["subject"] for row in self.begun(number)], ["t1", "t1"])
         self.end(child)
 
     def test_a_program_that_ends_ends_its_trace(self):
         child, number = self.start("work")
         with ThreadPoolExecutor(1) as pool:
             traced = pool.submit(self.vgpuadm, "--json", "trace", number, "--for", "60")
-            process.wait_until(lambda: any(row["kind"] == "trace" for row in self.admin.rows("events")), "the trace to begin")
+            process.wait_until(lambda: self.begun(number), "the trace to begin")
             child.send_signal(signal.SIGKILL)
             done = traced.result()
         row = json.loads(done.stdout)["rows"][0]

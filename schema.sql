@@ -170,6 +170,16 @@ CREATE TABLE submission_minute (
 	UNIQUE (minute, vm_id, pool, priority)
 ) STRICT;
 
+-- For what programs waited for the GPU, in one minute, added up over all programs of a VM.
+CREATE TABLE wait_minute (
+	minute   INTEGER NOT NULL, -- since the Unix epoch
+	vm_id    INTEGER NOT NULL, -- whose programs waited
+	cause    INTEGER NOT NULL, -- see name, wait
+	by_vm_id INTEGER NOT NULL, -- cause 0: which VM had the GPU meanwhile, perhaps the same one; else -1
+	wait_ns  INTEGER NOT NULL,
+	UNIQUE (minute, vm_id, cause, by_vm_id)
+) STRICT;
+
 -- Events: what happened, and which user did it.
 CREATE TABLE event (
 	id        INTEGER PRIMARY KEY,
@@ -196,7 +206,7 @@ INSERT INTO ledger VALUES (1, 0, 0, 0, 0);
 
 -- Names of the numbers above; vgpud fills it at each start from its own tables.
 CREATE TABLE name (
-	what    TEXT NOT NULL,    -- opcode, status, priority, executor, transport, end
+	what    TEXT NOT NULL,    -- opcode, status, priority, executor, transport, end, wait
 	value   INTEGER NOT NULL,
 	name    TEXT NOT NULL,
 	meaning TEXT,
@@ -269,6 +279,17 @@ SELECT s.id,
 FROM submission AS s
 LEFT JOIN vm AS v ON v.id = s.vm_id
 LEFT JOIN program AS g ON g.id = s.program_id;
+
+CREATE VIEW wait_minute_v AS
+SELECT strftime('%Y-%m-%dT%H:%MZ', w.minute * 60, 'unixepoch') AS minute,
+	coalesce(v.name, '#' || w.vm_id) AS vm,
+	coalesce(n.name, w.cause) AS cause,
+	CASE WHEN w.by_vm_id >= 0 THEN coalesce(b.name, '#' || w.by_vm_id) END AS by_vm,
+	w.wait_ns
+FROM wait_minute AS w
+LEFT JOIN vm AS v ON v.id = w.vm_id
+LEFT JOIN vm AS b ON b.id = w.by_vm_id
+LEFT JOIN name AS n ON n.what = 'wait' AND n.value = w.cause;
 
 CREATE VIEW event_v AS
 SELECT id,

@@ -41,7 +41,8 @@ ADDED = {"vm": "vm9", "vm_id": 9, "pool": "A", "priority": "medium", "socket": "
          "socket_mode": "listen", "qemu_options": "-chardev x -device y"}
 RATES = [{"minute_unix_ns": NOW_NS - n * MINUTE_NS, "count": 60 * n, "errors": 0, "total_p99_ns": n * 10**6}
          for n in range(1, 61)]
-BLAMED = {"vm": "vm3", "wait_total_ns": 10**9, "idle_ns": 10**6, **WINDOW}
+BLAMED = {"vm": "vm3", "wait_total_ns": 10**9, "idle_ns": 10**6, "programs_wait_total_ns": 10**9,
+          "programs_cap_ns": 25 * 10**7, "programs_paused_ns": 0, "programs_others_ns": 0, **WINDOW}
 CHECK = {"check": "ledger", "result": "ok", "text": "fine", "remedy": None}
 
 PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "state": "running", "executor": "cpu",
@@ -90,7 +91,8 @@ ANSWERS = {
     "set_cap": [{**CHANGE, "what": "cap", "old": "none", "new": "30%"}],
     "set_max_programs": [{**CHANGE, "what": "max-programs", "old": "16", "new": "4"}],
     "set_memory": [{**CHANGE, "what": "memory", "old": "none", "new": "4G", "over_bytes": 0}],
-    "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6}], BLAMED)
+    "stats": lambda args: ([{"group": "vm1", "share": 0.75, "blocked_ns": 10**6, "programs_share": 0.5,
+                               "programs_blocked_ns": 5 * 10**8}], BLAMED)
     if "blame" in args else ([stats(group) for group in (("vm10", "vm9") if "by" in args else ("all",))], WINDOW),
 }
 

@@ -72,6 +72,28 @@ class Leases(ProgramCase):
             self.assertIn("t2" if tenant is self.tenant else "t1", row["waited_for"])
             self.assertTrue(0 <= row["gpu_share"] <= 1, row)
 
+    def test_the_ledger_says_for_whom_they_waited(self):
+        self.victim(self.tenant)
+        self.victim(self.other)
+        self.admin.row("set-cap", vm="t1", cap="50%")
+        self.wait_for("both to have waited for each other, and one for its cap", lambda: self.blame("t1")[1]["programs_cap_ns"] > 0
+                      and self.had("t1", "t2") > 0 and self.had("t2", "t1") > 0)
+        for vm in ("t1", "t2"):
+            rows, end = self.blame(vm)
+            parts = sum(end[f"programs_{cause}_ns"] for cause in ("cap", "paused", "others"))
+            self.assertEqual(end["programs_wait_total_ns"], parts + sum(row["programs_blocked_ns"] for row in rows))
+            for row in rows:
+                self.assertEqual(row["programs_share"], row["programs_blocked_ns"] / end["programs_wait_total_ns"])
+                self.assertEqual(row["blocked_ns"], 0)  # there were no requests
+        self.assertEqual(self.blame("t2")[1]["programs_cap_ns"], 0)
+
+    def blame(self, vm):
+        rows = self.admin.rows("stats", blame=vm)
+        return rows, self.admin.end
+
+    def had(self, vm, other):
+        return sum(row["programs_blocked_ns"] for row in self.blame(vm)[0] if row["group"] == other)
+
     def test_a_share_counts(self):
         # Floods: one that rests between two waits gives its turn away, whatever its share.
         self.admin.row("set-share", vm="t2", share="1000")

@@ -49,7 +49,7 @@ LEDGER := vgpud/ledger/batch.c vgpud/ledger/book.c vgpud/ledger/changes.c vgpud/
 	vgpud/ledger/db_open.c vgpud/ledger/events.c vgpud/ledger/health.c common/hist.c vgpud/ledger/history.c \
 	vgpud/ledger/migrate.c vgpud/ledger/names.c vgpud/ledger/notes.c vgpud/ledger/programs.c vgpud/ledger/remains.c vgpud/ledger/retention.c \
 	vgpud/ledger/ring.c vgpud/ledger/ring_file.c vgpud/ledger/ring_format_1.c vgpud/ledger/ring_program.c vgpud/ledger/room.c vgpud/ledger/set_aside.c \
-	vgpud/ledger/settle.c vgpud/ledger/sqlite.c vgpud/ledger/start.c vgpud/ledger/submissions.c vgpud/ledger/vms.c vgpud/ledger/wake.c \
+	vgpud/ledger/settle.c vgpud/ledger/sqlite.c vgpud/ledger/start.c vgpud/ledger/submissions.c vgpud/ledger/vms.c vgpud/ledger/waits.c vgpud/ledger/wake.c \
 	vgpud/ledger/watch.c vgpud/ledger/writer.c vgpud/sched/share.c common/crc32c.c common/names.c common/units.c \
 	common/util.c common/vm_settings.c $(B)/vgpud/ledger/schema.o
 $(eval $(call unit-test,ledger/test_hist,common/hist.c))
@@ -66,11 +66,13 @@ $(eval $(call unit-test,ledger/test_watch,tests/unit/ledger/fixture.c $(LEDGER),
 $(eval $(call unit-test,ledger/test_start,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_replay,$(LEDGER),-lsqlite3))
 LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/query_groups.c \
-	vgpud/ledger/query_programs.c vgpud/ledger/query_submissions.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_blame.c
+	vgpud/ledger/query_programs.c vgpud/ledger/query_submissions.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_waits.c vgpud/ledger/query_blame.c
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
+$(eval $(call unit-test,ledger/test_waits,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_submissions,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c common/log.c $(LEDGER),-lsqlite3))
+$(eval $(call unit-test,programs/test_waited,vgpud/programs/waited.c common/util.c))
 $(eval $(call unit-test,programs/test_tracing,vgpud/programs/tracing.c worker/trace.c common/wire/cmds_check.c common/util.c,-lpthread))
 include tests/crash/tests.mk
 

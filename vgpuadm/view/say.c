@@ -214,6 +214,32 @@ void say_span(const json_t *extras)
 	puts("");
 }
 
+/* "its programs waited 3.00 s in all, 1.00 s of it for its cap": nothing if they did not. */
+static void put_programs_wait(const json_t *extras)
+{
+	static const struct {
+		const char *key, *words;
+	} causes[] = {
+		{ "programs_cap_ns", " for its cap" },
+		{ "programs_paused_ns", " while it was paused or stopped" },
+		{ "programs_others_ns", " for further VMs" },
+	};
+
+	if (json_integer_value(json_object_get(extras, "programs_wait_total_ns")) == 0)
+		return;
+	fputs("its programs waited for the GPU for ", stdout);
+	put(extras, "programs_wait_total_ns", FIELD_DURATION);
+	fputs(" in all", stdout);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		if (json_integer_value(json_object_get(extras, causes[i].key)) == 0)
+			continue;
+		fputs(", ", stdout);
+		put(extras, causes[i].key, FIELD_DURATION);
+		fputs(causes[i].words, stdout);
+	}
+	putchar('\n');
+}
+
 void say_blamed(const json_t *extras)
 {
 	if (!json_object_get(extras, "vm"))
@@ -230,6 +256,7 @@ void say_blamed(const json_t *extras)
 		fputs(" for its own limit", stdout);
 	}
 	putchar('\n');
+	put_programs_wait(extras);
 }
 
 void say_limited(const json_t *extras)

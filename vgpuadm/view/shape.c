@@ -255,6 +255,8 @@ static const struct field blame_fields[] = {
 	FIELD("group", "VM", TEXT, 0),
 	FIELD("share", "SHARE", SHARE, 0),
 	FIELD("blocked_ns", "RAN MEANWHILE", DURATION, 0),
+	FIELD("programs_share", "OF PROGRAMS' WAIT", SHARE, 0),
+	FIELD("programs_blocked_ns", "HAD THE GPU", DURATION, 0),
 	END,
 };
 

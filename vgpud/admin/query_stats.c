@@ -274,31 +274,90 @@ void query_stats(struct query *q)
 
 /* --- blame --- */
 
+/* programs_ns: for what the programs of the VM waited, but for other programs: those are in the rows. */
 struct shares {
 	struct groups *groups;
 	json_t *rows;
 	int64_t idle_ns;
+	json_int_t programs_total_ns, programs_ns[LEDGER_WAIT_NUM];
 };
+
+/* Return: the row of a VM, borrowed; a new one if there was none; NULL: no memory. */
+static json_t *share_row(struct shares *shares, int64_t vm_id)
+{
+	json_t *name = vm_name(shares->groups, vm_id), *row;
+	size_t i;
+
+	json_array_foreach(shares->rows, i, row) {
+		if (json_equal(json_object_get(row, "group"), name)) {
+			json_decref(name);
+			return row;
+		}
+	}
+	row = json_pack("{s:o, s:i, s:i}", "group", name, "blocked_ns", 0, "programs_blocked_ns",
+			0);
+	return json_array_append_new(shares->rows, row) == 0 ? row : NULL;
+}
 
 static int keep_share(void *arg, const struct ledger_query_share *share)
 {
 	struct shares *shares = arg;
+	json_t *row;
 
 	if (share->vm_id == LEDGER_QUERY_NOBODY) {
 		shares->idle_ns = share->ns;
 		return 0;
 	}
-	return json_array_append_new(shares->rows, json_pack("{s:o, s:I}", "group",
-							     vm_name(shares->groups, share->vm_id),
-							     "blocked_ns", (json_int_t)share->ns));
+	row = share_row(shares, share->vm_id);
+	return row != NULL ? json_object_set_new(row, "blocked_ns", json_integer(share->ns))
+			   : -ENOMEM;
+}
+
+static int keep_wait(void *arg, const struct ledger_wait *wait)
+{
+	struct shares *shares = arg;
+	json_int_t ns = (json_int_t)wait->ns;
+	json_t *row;
+
+	shares->programs_total_ns += ns;
+	if (wait->cause != LEDGER_WAIT_VM) {
+		if (wait->cause < LEDGER_WAIT_NUM)
+			shares->programs_ns[wait->cause] += ns;
+		return 0;
+	}
+	row = share_row(shares, wait->by_vm_id);
+	return row != NULL ? json_object_set_new(row, "programs_blocked_ns", json_integer(ns))
+			   : -ENOMEM;
+}
+
+/* Return: which part of the whole, null of nothing. */
+static json_t *part_of(json_int_t ns, json_int_t whole_ns)
+{
+	return whole_ns > 0 ? json_real((double)ns / (double)whole_ns) : json_null();
+}
+
+static void show_shares(struct shares *shares, json_int_t wait_ns)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(shares->rows, i, row) {
+		json_object_set_new(
+			row, "share",
+			part_of(json_integer_value(json_object_get(row, "blocked_ns")), wait_ns));
+		json_object_set_new(
+			row, "programs_share",
+			part_of(json_integer_value(json_object_get(row, "programs_blocked_ns")),
+				shares->programs_total_ns));
+		query_row(shares->groups->q, json_incref(row));
+	}
 }
 
 static void blame(struct query *q, struct groups *groups)
 {
 	struct shares shares = { .groups = groups, .rows = json_array() };
 	struct ledger_query_blame total;
-	json_t *row, *end;
-	size_t i;
+	json_t *end;
 	int err = query_filter_vm(q, query_arg(q, "blame"));
 
 	if (err == 0) {
@@ -309,22 +368,24 @@ static void blame(struct query *q, struct groups *groups)
 		else
 			query_check(q, err);
 	}
+	if (err == 0)
+		err = query_check(q, ledger_query_waits(q->ledger, &q->filter, keep_wait, &shares));
 	if (err == 0) {
-		json_array_foreach(shares.rows, i, row) {
-			json_int_t ns = json_integer_value(json_object_get(row, "blocked_ns"));
-
-			json_object_set_new(row, "share",
-					    total.wait_ns > 0
-						    ? json_real((double)ns / (double)total.wait_ns)
-						    : json_null());
-			query_row(q, json_incref(row));
-		}
+		show_shares(&shares, total.wait_ns);
 		end = query_window_row(q);
 		json_object_set_new(end, "vm", json_string(query_arg(q, "blame")));
 		json_object_set_new(end, "waited", json_integer((json_int_t)total.waited));
 		json_object_set_new(end, "wait_total_ns", json_integer(total.wait_ns));
 		json_object_set_new(end, "idle_ns", json_integer(shares.idle_ns));
 		json_object_set_new(end, "limited_ns", json_integer(total.limited_ns));
+		json_object_set_new(end, "programs_wait_total_ns",
+				    json_integer(shares.programs_total_ns));
+		json_object_set_new(end, "programs_others_ns",
+				    json_integer(shares.programs_ns[LEDGER_WAIT_OTHERS]));
+		json_object_set_new(end, "programs_cap_ns",
+				    json_integer(shares.programs_ns[LEDGER_WAIT_CAP]));
+		json_object_set_new(end, "programs_paused_ns",
+				    json_integer(shares.programs_ns[LEDGER_WAIT_PAUSED]));
 		query_end(q, end);
 	}
 	json_decref(shares.rows);

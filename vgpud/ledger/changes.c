@@ -172,6 +172,24 @@ int ledger_changes_add_submissions(struct ledger_changes *changes,
 	return 0;
 }
 
+int ledger_changes_add_waits(struct ledger_changes *changes, const struct ledger_wait *waits,
+			     unsigned num)
+{
+	struct ledger_change *change;
+
+	/* As submissions: what is not taken now comes with the next ones. */
+	if (changes->under_way >= LEDGER_CHANGES_MOST / 2)
+		return -ENOBUFS;
+	change = new_change(LEDGER_CHANGE_WAITS, 0, num * sizeof(*waits));
+	if (!change)
+		return -ENOMEM;
+	change->waits = memcpy(change->strings, waits, num * sizeof(*waits));
+	change->wait_num = num;
+	changes->under_way++;
+	queue(changes, change);
+	return 0;
+}
+
 /* Events and steps of the clock share one bound. */
 static int queue_event(struct ledger_changes *changes, struct ledger_change *change)
 {

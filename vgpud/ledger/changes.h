@@ -22,6 +22,7 @@ enum ledger_change_type {
 	LEDGER_CHANGE_VM_DELETE,
 	LEDGER_CHANGE_CLAIMS,	   /* program, names */
 	LEDGER_CHANGE_SUBMISSIONS, /* submissions */
+	LEDGER_CHANGE_WAITS,	   /* waits */
 	LEDGER_CHANGE_FLUSH
 };
 
@@ -37,7 +38,9 @@ struct ledger_change {
 	struct ledger_vm vm;	   /* its strings lie in strings */
 	struct ledger_event event; /* its strings, too; kind NULL: there is none */
 	struct ledger_program program;
-	const char *names;		       /* in strings */
+	const char *names;		 /* in strings */
+	const struct ledger_wait *waits; /* in strings */
+	unsigned wait_num;
 	struct ledger_submissions submissions; /* what it points to lies in strings */
 	_Alignas(8) char strings[];
 };
@@ -84,6 +87,10 @@ int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledge
 int ledger_changes_add_submissions(struct ledger_changes *changes,
 				   const struct ledger_submissions *taken, ledger_done *done,
 				   void *arg);
+
+/* As ledger_waits() says. Return: 0, -ENOBUFS, -ENOMEM. */
+int ledger_changes_add_waits(struct ledger_changes *changes, const struct ledger_wait *waits,
+			     unsigned num);
 
 /* Return: 0; -ENOBUFS or -ENOMEM: the event is dropped. */
 int ledger_changes_add_event(struct ledger_changes *changes, const struct ledger_event *event,

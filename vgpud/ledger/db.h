@@ -89,6 +89,12 @@
 	  "INSERT INTO submission_minute VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT "          \
 	  "(minute, vm_id, pool, priority) DO UPDATE SET count = ?5, open = ?6, "                   \
 	  "latency_sum_ns = ?7, latency_max_ns = ?8, latency_hist = ?9")                            \
+	X(WAIT_MINUTE, "INSERT INTO wait_minute VALUES (?1,?2,?3,?4,?5) ON CONFLICT "               \
+		       "(minute, vm_id, cause, by_vm_id) DO UPDATE SET wait_ns = wait_ns + ?5")     \
+	X(EXPIRE_WAIT_MINUTE,                                                                       \
+	  "DELETE FROM wait_minute WHERE rowid IN (SELECT rowid FROM wait_minute "                  \
+	  "WHERE minute < ?1 / 60000000000 OR (minute > ?3 / 60000000000 AND " LEDGER_DB_BELIEVED   \
+	  ") ORDER BY minute LIMIT ?2)")                                                            \
 	X(SUBMISSION_COUNT, "SELECT id, vm_id FROM submission WHERE id > ?1 ORDER BY id LIMIT ?2")  \
 	X(SUBMISSION_SPAN, "SELECT coalesce(max(id), -1) FROM (SELECT id FROM submission "          \
 			   "WHERE id >= ?1 ORDER BY id LIMIT ?2)")                                  \

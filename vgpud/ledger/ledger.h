@@ -149,6 +149,29 @@ static inline bool ledger_submissions_possible(const struct ledger_submissions *
 	       taken->sum_ns <= lived_ns + slack_ns && taken->max_ns <= taken->sum_ns;
 }
 
+/* --- waits of programs --- */
+
+/* X(NAME, "word", "what it means"). Values are for ever, since the ledger has them: add at the end. */
+#define LEDGER_WAIT_TABLE(X)                                                                   \
+	X(VM, "vm", "another program had the GPU, of the VM that is named or of the same one") \
+	X(OTHERS, "others", "another VM had it; too many to tell them apart")                  \
+	X(CAP, "cap", "the VM had used what its cap lets it use")                              \
+	X(PAUSED, "paused", "the VM was paused or stopped")
+#define LEDGER_WAIT_ENUM(name, word, what) LEDGER_WAIT_##name,
+enum ledger_wait_cause { LEDGER_WAIT_TABLE(LEDGER_WAIT_ENUM) LEDGER_WAIT_NUM };
+#undef LEDGER_WAIT_ENUM
+
+/* Time that programs of a VM waited for the GPU, added up. */
+struct ledger_wait {
+	uint32_t vm_id;
+	enum ledger_wait_cause cause;
+	uint32_t by_vm_id; /* for VM: which one had it */
+	uint64_t ns;
+	int64_t at_ns; /* when it ended, since the Unix epoch: its minute has all of it */
+};
+
+#define LEDGER_WAITS_MOST 16u /* at once */
+
 /* --- events and VMs --- */
 
 /* One line of the audit trail. Strings may be NULL: unknown. */
@@ -233,6 +256,7 @@ struct ledger_ops {
 			      const char *names, ledger_done *done, void *arg);
 	int (*submissions)(struct ledger *ledger, const struct ledger_submissions *taken,
 			   ledger_done *done, void *arg);
+	int (*waits)(struct ledger *ledger, const struct ledger_wait *waits, unsigned num);
 	void (*event)(struct ledger *ledger, const struct ledger_event *event);
 	void (*clock_stepped)(struct ledger *ledger, int64_t step_ns);
 	int (*vm_put)(struct ledger *ledger, const struct ledger_vm *vm,
@@ -318,6 +342,15 @@ static inline int ledger_submissions(struct ledger *ledger, const struct ledger_
 				     ledger_done *done, void *arg)
 {
 	return ledger->ops->submissions(ledger, taken, done, arg);
+}
+
+/*
+ * Adds waits to their minutes, once; they are tried until they are recorded. num: up to LEDGER_WAITS_MOST.
+ * Return: 0, -ENOBUFS, -ENOMEM: they were not taken.
+ */
+static inline int ledger_waits(struct ledger *ledger, const struct ledger_wait *waits, unsigned num)
+{
+	return ledger->ops->waits(ledger, waits, num);
 }
 
 /* Best effort: an event that finds no room is counted as dropped. */

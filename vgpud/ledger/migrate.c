@@ -46,6 +46,7 @@ static const struct table {
 	{ 4, "program" },
 	{ 5, "submission" },
 	{ 5, "submission_minute" },
+	{ 5, "wait_minute" },
 };
 
 /*

@@ -35,6 +35,9 @@ static const struct {
 #define ROW(value, symbol, text, result, words) { "end", value, text, words },
 						VGPU_END_TABLE(ROW)
 #undef ROW
+#define ROW(symbol, text, what) { "wait", LEDGER_WAIT_##symbol, text, what },
+							LEDGER_WAIT_TABLE(ROW)
+#undef ROW
 };
 
 int ledger_names_fill(struct ledger_db *db)

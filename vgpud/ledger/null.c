@@ -72,6 +72,14 @@ static int null_submissions(struct ledger *ledger, const struct ledger_submissio
 	return change(ledger, LEDGER_CHANGE_SUBMISSIONS, done, arg);
 }
 
+static int null_waits(struct ledger *ledger, const struct ledger_wait *waits, unsigned num)
+{
+	(void)ledger;
+	(void)waits;
+	(void)num;
+	return 0;
+}
+
 static void null_event(struct ledger *ledger, const struct ledger_event *event)
 {
 	(void)ledger;
@@ -152,6 +160,7 @@ static const struct ledger_ops null_ops = {
 	.program_ended = null_program_ended,
 	.program_claims = null_program_claims,
 	.submissions = null_submissions,
+	.waits = null_waits,
 	.event = null_event,
 	.clock_stepped = null_clock_stepped,
 	.vm_put = null_vm_put,

@@ -220,6 +220,13 @@ int ledger_query_submissions(struct ledger_query *query, const struct ledger_que
 					 const struct ledger_query_submissions *submissions),
 			     void *arg);
 
+/*
+ * For what the programs of the filter's VM waited, in all minutes that the filter's window touches. each: by
+ * descending time; the wait's vm_id and at_ns are not set, by_vm_id counts for cause VM alone.
+ */
+int ledger_query_waits(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       int (*each)(void *arg, const struct ledger_wait *wait), void *arg);
+
 /* --- blame --- */
 
 #define LEDGER_QUERY_NOBODY (-1)

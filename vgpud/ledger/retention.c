@@ -89,6 +89,8 @@ static int expire_by_age(struct ledger_retention *retention, struct ledger_book 
 		n = expire(book, LEDGER_DB_EXPIRE_MINUTE, minutes_ns);
 		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_SUBMISSION_MINUTE, minutes_ns);
+		if (n == 0)
+			n = expire(book, LEDGER_DB_EXPIRE_WAIT_MINUTE, minutes_ns);
 	}
 	return n;
 }
@@ -126,6 +128,7 @@ static int expire_by_size(struct ledger_retention *retention, struct ledger_book
 	static const enum ledger_db_statement rest[] = { LEDGER_DB_EXPIRE_PROGRAM,
 							 LEDGER_DB_EXPIRE_MINUTE,
 							 LEDGER_DB_EXPIRE_SUBMISSION_MINUTE,
+							 LEDGER_DB_EXPIRE_WAIT_MINUTE,
 							 LEDGER_DB_EXPIRE_EVENT };
 	int64_t bytes = 0;
 	int n = ledger_db_number(&book->db, LEDGER_DB_SIZE, &bytes);

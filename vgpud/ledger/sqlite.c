@@ -277,6 +277,16 @@ static int sqlite_submissions(struct ledger *ledger, const struct ledger_submiss
 	return err;
 }
 
+static int sqlite_waits(struct ledger *ledger, const struct ledger_wait *waits, unsigned num)
+{
+	struct ledger_sqlite *s = self(ledger);
+	int err = ledger_changes_add_waits(&s->changes, waits, num);
+
+	if (err == 0)
+		ledger_wake_now(&s->wake);
+	return err;
+}
+
 static int sqlite_fd(const struct ledger *ledger)
 {
 	return self(ledger)->changes.notify_fd;
@@ -356,6 +366,7 @@ static const struct ledger_ops sqlite_ops = {
 	.program_ended = sqlite_program_ended,
 	.program_claims = sqlite_program_claims,
 	.submissions = sqlite_submissions,
+	.waits = sqlite_waits,
 	.event = sqlite_event,
 	.clock_stepped = sqlite_clock_stepped,
 	.vm_put = sqlite_vm_put,

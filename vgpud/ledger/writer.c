@@ -11,6 +11,7 @@
 #include "vgpud/ledger/programs.h"
 #include "vgpud/ledger/submissions.h"
 #include "vgpud/ledger/vms.h"
+#include "vgpud/ledger/waits.h"
 
 #define RETRY_MS 1000 /* between attempts while the database cannot be written */
 #define WATCH_MS 2000 /* between looks whether the files are where they were, while idle */
@@ -116,6 +117,8 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 		return ledger_programs_claim(db, &change->program, change->names);
 	case LEDGER_CHANGE_SUBMISSIONS:
 		return ledger_submissions_write(db, &change->submissions);
+	case LEDGER_CHANGE_WAITS:
+		return ledger_waits_write(db, change->waits, change->wait_num);
 	case LEDGER_CHANGE_FLUSH:
 		break;
 	}

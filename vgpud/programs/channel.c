@@ -74,6 +74,7 @@ static void free_channel(struct channel *channel)
 
 	close_fds(channel);
 	harvest_forget(channel);
+	waited_leave(&programs->waited, channel);
 	arbiter_leave(&channel->lease); /* counts the last of its time */
 	if (programs->closing)
 		record_leave(channel);

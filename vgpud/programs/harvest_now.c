@@ -160,6 +160,9 @@ static int on_tick(sd_event_source *source, uint64_t due_ns, void *arg)
 	(void)due_ns;
 	TAILQ_FOREACH(channel, &programs->channels, link)
 		changed |= harvest_now(channel);
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		waited_take(&programs->waited, channel);
+	waited_looked(&programs->waited);
 	programs->idle_ticks = changed ? 0 : programs->idle_ticks + 1;
 	if (programs->channel_num == 0) {
 		programs->tick = sd_event_source_disable_unref(source);

@@ -14,6 +14,7 @@
 
 TAILQ_HEAD(channel_list, channel);
 TAILQ_HEAD(tenant_list, tenant);
+SLIST_HEAD(waited_list, waited); /* waited.c's */
 
 /* What programs of one executor need. */
 struct gear {
@@ -50,6 +51,7 @@ struct programs {
 	uint8_t seen[SCHED_POOL_MAX]; /* what the pools ran on, when that was looked at last */
 	bool drained[CONF_GPU_NUM];   /* GPUs that take no new programs */
 	sd_event_source *tick;	      /* of harvest_now.c; NULL while there are no channels */
+	struct waited_list waited;    /* taken with it */
 	unsigned idle_ticks;	      /* how often nothing had changed */
 	uint64_t distrusted;	      /* programs whose page said what cannot be */
 	uint64_t granted_bytes;	      /* of softgpu's memory, to all programs */
@@ -153,6 +155,20 @@ void wall_end(struct programs *programs);
 
 /* What the pools run on may have changed, the configuration, or whether programs use a GPU. */
 void wall_follow(struct programs *programs);
+
+/* waited.c: for whom programs waited for the GPU, into the ledger's minutes */
+
+/*
+ * Takes what is new for the program's VM at its GPU, once in a look, however many programs it has there. A program
+ * that is at no arbiter has nothing.
+ */
+void waited_take(struct waited_list *list, const struct channel *channel);
+
+/* The same for one that is about to leave its arbiter, at any time. */
+void waited_leave(struct waited_list *list, const struct channel *channel);
+
+/* Ends a look: all programs were asked. What no program asked for is forgotten. */
+void waited_looked(struct waited_list *list);
 
 /* tenant.c */
 

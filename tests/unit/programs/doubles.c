@@ -484,6 +484,15 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter)
 	return (struct arbiter_time){ .idle_ns = 1, .elapsed_ns = 1 };
 }
 
+bool arbiter_waited(const struct arbiter_program *program, unsigned index,
+		    struct arbiter_waited *out)
+{
+	(void)program;
+	(void)index;
+	(void)out;
+	return false;
+}
+
 void arbiter_count(struct arbiter *arbiter)
 {
 	(void)arbiter;

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* waited.c - for whom programs waited for the GPU, into the ledger's minutes */
+
+/*
+ * Theory of operation. The arbiter counts for each VM of a GPU, from the first of its programs on until the last
+ * has gone, for what they waited. Those sums only grow meanwhile. What is new in them since the last look goes
+ * to the ledger ten times a second, and before a program leaves its arbiter. The sums that were taken are kept
+ * here; a sum that is lower than that began anew.
+ *
+ * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "vgpud/programs/programs_private.h"
+
+/* A sum of a VM at an arbiter, as it was taken last. */
+struct waited_sum {
+	enum ledger_wait_cause cause;
+	uint32_t by_vm_id;
+	uint64_t ns;
+};
+
+struct waited {
+	SLIST_ENTRY(waited) link;
+	const struct arbiter *arbiter;
+	uint32_t vm_id;
+	struct waited_sum sum[LEDGER_WAITS_MOST];
+	unsigned num;
+	bool seen; /* in this look */
+};
+
+static struct waited *find(struct waited_list *list, const struct channel *channel)
+{
+	struct waited *waited;
+
+	SLIST_FOREACH(waited, list, link)
+		if (waited->arbiter == channel->lease.arbiter && waited->vm_id == channel->vm_id)
+			return waited;
+	waited = calloc(1, sizeof(*waited));
+	if (waited == NULL)
+		return NULL;
+	waited->arbiter = channel->lease.arbiter;
+	waited->vm_id = channel->vm_id;
+	SLIST_INSERT_HEAD(list, waited, link);
+	return waited;
+}
+
+static enum ledger_wait_cause cause_of(const char *what)
+{
+	if (what == NULL)
+		return LEDGER_WAIT_VM;
+	if (strcmp(what, "cap") == 0)
+		return LEDGER_WAIT_CAP;
+	return strcmp(what, "paused") == 0 ? LEDGER_WAIT_PAUSED : LEDGER_WAIT_OTHERS;
+}
+
+/* Return: how much of it was taken before, and where that stands; NULL: there is no room for it. */
+static struct waited_sum *sum_of(struct waited *waited, const struct arbiter_waited *now)
+{
+	struct waited_sum *sum;
+
+	for (unsigned i = 0; i < waited->num; i++) {
+		sum = &waited->sum[i];
+		if (sum->cause == cause_of(now->what) && sum->by_vm_id == now->vm_id)
+			return sum;
+	}
+	if (waited->num == LEDGER_WAITS_MOST)
+		return NULL;
+	sum = &waited->sum[waited->num++];
+	*sum = (struct waited_sum){ .cause = cause_of(now->what), .by_vm_id = now->vm_id };
+	return sum;
+}
+
+/* Takes what is new for a VM at an arbiter. If the ledger has no room, the next look takes it. */
+static void take(struct waited *waited, const struct channel *channel)
+{
+	struct ledger *ledger = channel->programs->broker->ledger;
+	struct ledger_wait waits[LEDGER_WAITS_MOST];
+	struct waited before = *waited;
+	struct arbiter_waited now;
+	unsigned num = 0;
+
+	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &now); i++) {
+		struct waited_sum *sum = sum_of(waited, &now);
+		uint64_t more_ns;
+
+		if (sum == NULL)
+			break;
+		more_ns = now.ns >= sum->ns ? now.ns - sum->ns : now.ns;
+		sum->ns = now.ns;
+		if (more_ns == 0)
+			continue;
+		waits[num++] = (struct ledger_wait){
+			.vm_id = waited->vm_id,
+			.cause = sum->cause,
+			.by_vm_id = sum->by_vm_id,
+			.ns = more_ns,
+			.at_ns = ledger_wall_ns(ledger, util_now_ns()),
+		};
+	}
+	if (num > 0 && ledger_waits(ledger, waits, num) != 0) {
+		before.link = waited->link;
+		*waited = before;
+	}
+}
+
+void waited_take(struct waited_list *list, const struct channel *channel)
+{
+	struct waited *waited;
+
+	if (channel->lease.arbiter == NULL)
+		return;
+	waited = find(list, channel);
+	if (waited == NULL)
+		return;
+	if (!waited->seen)
+		take(waited, channel);
+	waited->seen = true;
+}
+
+/* Return: whether another program of its VM is at its arbiter. */
+static bool has_others(const struct channel *channel)
+{
+	const struct channel *other = NULL;
+
+	while ((other = programs_next(channel->programs, other)) != NULL)
+		if (other != channel && other->vm_id == channel->vm_id &&
+		    other->lease.arbiter == channel->lease.arbiter)
+			return true;
+	return false;
+}
+
+void waited_leave(struct waited_list *list, const struct channel *channel)
+{
+	struct waited *waited;
+
+	if (channel->lease.arbiter == NULL)
+		return;
+	waited = find(list, channel);
+	if (waited == NULL)
+		return;
+	arbiter_count(channel->lease.arbiter);
+	take(waited, channel);
+	if (has_others(channel))
+		return;
+	/* Its sums begin anew with its next program. */
+	SLIST_REMOVE(list, waited, waited, link);
+	free(waited);
+}
+
+void waited_looked(struct waited_list *list)
+{
+	struct waited *waited, *next, **at = &SLIST_FIRST(list);
+
+	for (waited = *at; waited != NULL; waited = next) {
+		next = SLIST_NEXT(waited, link);
+		if (waited->seen) {
+			waited->seen = false;
+			at = &SLIST_NEXT(waited, link);
+			continue;
+		}
+		*at = next; /* its last program has gone */
+		free(waited);
+	}
+}

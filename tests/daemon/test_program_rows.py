@@ -179,7 +179,7 @@ class ProgramRows(unittest.TestCase):
 
     def counters(self, vm):
         lines = [row["text"] for row in self.admin.rows("metrics")]
-        return {line.split("{")[0]: int(line.split()[-1]) for line in lines
+        return {line.split("{")[0]: float(line.split()[-1]) for line in lines
                 if line.startswith("vgpu_vm_program") and f'{{vm="{vm}"}}' in line}
 
     def test_metrics_have_what_workers_count(self):
@@ -191,6 +191,11 @@ class ProgramRows(unittest.TestCase):
             self.assertEqual([counted[f"vgpu_vm_program_{what}_total"] for what in ("launches", "copied_bytes", "refused_calls")],
                              [runs, runs * 1_200_000, 0])
             self.assertGreaterEqual(counted["vgpu_vm_program_submissions_total"], runs)
+            # No program has memory any more, and what they were billed is what their rows have.
+            self.assertEqual(counted["vgpu_vm_program_memory_bytes"], 0)
+            billed = [ns for ns, in self.rows("billed_ns")]
+            self.assertEqual(len(billed), runs)
+            self.assertAlmostEqual(counted["vgpu_vm_program_gpu_seconds_total"], sum(billed) / 1e9, places=9)
         self.running(pid=1)  # one that runs counts, too
         with open(self.page(3), "r+b") as file:
             file.seek(self.layout()["submissions"])

@@ -84,6 +84,8 @@ VM_NUMBER(emit_program_starts, "vgpu_vm_program_starts_total", "%" PRIu64, vm->p
 VM_NUMBER(emit_submissions, "vgpu_vm_program_submissions_total", "%" PRIu64, vm->work.submissions)
 VM_NUMBER(emit_launches, "vgpu_vm_program_launches_total", "%" PRIu64, vm->work.launches)
 VM_NUMBER(emit_copied, "vgpu_vm_program_copied_bytes_total", "%" PRIu64, vm->work.copy_bytes)
+VM_NUMBER(emit_billed, "vgpu_vm_program_gpu_seconds_total", "%.9f", seconds(vm->work.billed_ns))
+VM_NUMBER(emit_memory, "vgpu_vm_program_memory_bytes", "%" PRIu64, vm->work.memory_bytes)
 VM_NUMBER(emit_refused, "vgpu_vm_program_refused_calls_total", "%" PRIu64, vm->work.refused)
 VM_NUMBER(emit_connected, "vgpu_vm_connected", "%d", vm->connected)
 VM_NUMBER(emit_paused, "vgpu_vm_paused", "%d", vm->paused)
@@ -183,6 +185,10 @@ static const struct family {
 	  "Bytes that the VM's programs copied, as their workers count them.", emit_copied },
 	{ "vgpu_vm_program_refused_calls_total", "counter",
 	  "Calls of functions that vgpu does not have, as the VM's programs tell.", emit_refused },
+	{ "vgpu_vm_program_gpu_seconds_total", "counter",
+	  "GPU time of programs of the VM, as vgpud bills it.", emit_billed },
+	{ "vgpu_vm_program_memory_bytes", "gauge",
+	  "Memory of GPUs that programs of the VM hold, as their workers say.", emit_memory },
 	{ "vgpu_vm_paused", "gauge", "Whether the VM is paused.", emit_paused },
 	{ "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
 	  emit_priority },

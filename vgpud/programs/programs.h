@@ -171,6 +171,8 @@ bool harvest_now(struct channel *channel);
 /* What a VM's programs have done since vgpud began, those that run too: their workers' claims. */
 struct programs_work {
 	uint64_t submissions, launches, copy_bytes, refused;
+	uint64_t billed_ns;    /* GPU time: measured by vgpud */
+	uint64_t memory_bytes; /* that they hold now */
 };
 
 struct programs_work programs_work_of(const struct programs *programs, const struct vm *vm);

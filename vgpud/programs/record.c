@@ -68,6 +68,18 @@ static void add_work(struct vm *vm, const struct harvest *harvest)
 	vm->programs.refused += harvest->refused;
 }
 
+/*
+ * Return: the GPU time of the program until then. What its worker takes to die is the GPU's loss, as the
+ * arbiter counts it, but not the program's: no row has more than the time that it ran.
+ */
+static uint64_t billed_ns(const struct channel *channel, uint64_t until_ns)
+{
+	uint64_t ran_ns = until_ns - channel->record.begun_ns;
+	uint64_t ns = channel->lease.member.billed_ns;
+
+	return ns < ran_ns ? ns : ran_ns;
+}
+
 struct programs_work programs_work_of(const struct programs *programs, const struct vm *vm)
 {
 	struct programs_work work = {
@@ -75,13 +87,17 @@ struct programs_work programs_work_of(const struct programs *programs, const str
 		.launches = vm->programs.launches,
 		.copy_bytes = vm->programs.copy_bytes,
 		.refused = vm->programs.refused,
+		.billed_ns = vm->programs.billed_ns,
 	};
 	const struct channel *channel = NULL;
 	struct harvest harvest;
 
 	while ((channel = programs_next(programs, channel)) != NULL) {
-		if (channel->vm != vm || channel->record.id == 0 ||
-		    !harvest_read(channel->report, channel->id, &harvest))
+		if (channel->vm != vm || channel->record.id == 0)
+			continue;
+		work.billed_ns += billed_ns(channel, util_now_ns());
+		work.memory_bytes += channel_memory(channel);
+		if (!harvest_read(channel->report, channel->id, &harvest))
 			continue;
 		work.submissions += harvest.submissions;
 		work.launches += harvest.launches;
@@ -89,18 +105,6 @@ struct programs_work programs_work_of(const struct programs *programs, const str
 		work.refused += harvest.refused;
 	}
 	return work;
-}
-
-/*
- * Return: the GPU time of the program, which has ended. What its worker takes to die is the GPU's loss,
- * as the arbiter counts it, but not the program's: no row has more than the time that it ran.
- */
-static uint64_t billed_ns(const struct channel *channel)
-{
-	uint64_t ran_ns = channel->record.ended_ns - channel->record.begun_ns;
-	uint64_t ns = channel->lease.member.billed_ns;
-
-	return ns < ran_ns ? ns : ran_ns;
 }
 
 void record_end(struct channel *channel)
@@ -116,7 +120,9 @@ void record_end(struct channel *channel)
 	}
 	held_record(channel->report, util_now_ns(), &channel->record);
 	channel->record.ended_ns = util_now_ns();
-	channel->record.billed_ns = billed_ns(channel);
+	channel->record.billed_ns = billed_ns(channel, channel->record.ended_ns);
+	if (channel->vm != NULL)
+		channel->vm->programs.billed_ns += channel->record.billed_ns;
 	channel->record.why = channel->end;
 	ledger_program_ended(channel->programs->broker->ledger, &channel->record);
 	channel->record.id = 0;
@@ -127,14 +133,17 @@ void record_settle(struct channel *channel)
 	const struct broker *broker = channel->programs->broker;
 	const char *state_dir = conf_state_dir(broker->conf);
 	static struct report_page page;
+	uint64_t ns = billed_ns(channel, channel->record.ended_ns);
 
 	if (channel->report < 0)
 		return;
+	/* The arbiter has counted on until now: its row and its VM's counter get the rest. */
+	if (channel->recorded && channel->vm != NULL && ns > channel->record.billed_ns)
+		channel->vm->programs.billed_ns += ns - channel->record.billed_ns;
 	if (channel->recorded)
-		harvest_settle(broker->ledger, state_dir, channel->id,
-			       harvest_copy(channel->report, channel->id, &page) == 0 ? &page
-										      : NULL,
-			       billed_ns(channel));
+		harvest_settle(
+			broker->ledger, state_dir, channel->id,
+			harvest_copy(channel->report, channel->id, &page) == 0 ? &page : NULL, ns);
 	else
 		harvest_remove(state_dir, channel->id);
 	record_leave(channel);

@@ -51,7 +51,8 @@ struct vm_programs {
 	uint64_t started, left_out; /* programs that began; what was not told */
 	/* What workers of programs that have ended counted: claims. */
 	uint64_t submissions, launches, copy_bytes, refused;
-	uint64_t rows_ns; /* CLOCK_MONOTONIC up to which the rows of its submissions are spent */
+	uint64_t billed_ns; /* GPU time of those that have ended */
+	uint64_t rows_ns;   /* CLOCK_MONOTONIC up to which the rows of its submissions are spent */
 	struct allowance *allowance; /* of memory; NULL: no program has asked for any yet */
 };
 

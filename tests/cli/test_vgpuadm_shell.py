@@ -156,12 +156,15 @@ class Top(unittest.TestCase):
     def setUp(self):
         self.home = process.scratch_directory("home")
         self.requests = itertools.count(0, 1000)
-        self.fake = FakeVgpud(status=[STATUS], list=self.list, stats=[stats("vm3")])
+        self.fake = FakeVgpud(status=[STATUS], list=self.list, stats=[stats("vm3")],
+                              programs=[{"vm": "vm3", "gpu_share": 0.25}, {"vm": "vm3", "gpu_share": 0.125},
+                                        {"vm": "vm3", "gpu_share": None}, {"vm": "vm10", "gpu_share": None}])
         self.fake.__enter__()
         self.addCleanup(self.fake.__exit__, None, None, None)
 
     def list(self, _args):
-        return [vm("vm10", 10, queued=7), vm("vm3", 3, requests=next(self.requests), last_error="GPU_HUNG")]
+        return [vm("vm10", 10, queued=7), vm("vm3", 3, requests=next(self.requests), last_error="GPU_HUNG",
+                                           programs_now=3)]
 
     def start(self, *words):
         child = spawn(self.fake, "top", "--interval", "0.1", *words, home=self.home)
@@ -177,7 +180,7 @@ class Top(unittest.TestCase):
     def test_it_shows_and_leaves(self):
         child = self.start()
         child.expect(r"VM +POOL +PRIORITY +RATE/S")
-        child.expect(r"vm3 +A +medium +\d[\d.]* +0 +0 +900 ns +2.50 ms +62.5 % +GPU_HUNG")
+        child.expect(r"vm3 +A +medium +\d[\d.]* +0 +0 +900 ns +2.50 ms +62.5 % +3 +37.5 % +GPU_HUNG")
         child.expect(r"vm10 .* 7 ")
         child.send("q")
         self.restored(child)

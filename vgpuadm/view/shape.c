@@ -337,6 +337,8 @@ static const struct field top_fields[] = {
 	FIELD("wait_p50_ns", "WAIT P50", DURATION, 8),
 	FIELD("wait_p99_ns", "WAIT P99", DURATION, 8),
 	FIELD("gpu_share", "GPU", SHARE, 7),
+	FIELD("programs_now", "PROGS", COUNT, 5),
+	FIELD("programs_gpu_share", "PROG GPU", SHARE, 8),
 	FIELD("last_error", "LAST ERROR", TEXT, 12),
 	HIDDEN("paused"),
 	HIDDEN("connected"),

@@ -24,8 +24,9 @@ static const struct {
 	char key;
 	const char *field, *name;
 } sorts[] = {
-	{ 'n', "vm", "name" },		{ 'r', "rate_per_s", "rate" }, { 'u', "queued", "queue" },
-	{ 'w', "wait_p99_ns", "wait" }, { 'g', "gpu_share", "GPU" },
+	{ 'n', "vm", "name" },	     { 'r', "rate_per_s", "rate" },
+	{ 'u', "queued", "queue" },  { 'w', "wait_p99_ns", "wait" },
+	{ 'g', "gpu_share", "GPU" }, { 'p', "programs_gpu_share", "programs" },
 };
 
 #define SORT_NUM (sizeof(sorts) / sizeof(sorts[0]))
@@ -85,6 +86,7 @@ static void put_summary(const struct top *top, int columns)
 		{ ", connected ", "vms_connected", FIELD_COUNT },
 		{ "; waiting ", "queued", FIELD_COUNT },
 		{ ", running ", "running", FIELD_COUNT },
+		{ "; programs ", "programs", FIELD_COUNT },
 		{ "; ledger ", "ledger", FIELD_TEXT },
 	};
 	char *line = NULL;

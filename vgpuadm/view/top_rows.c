@@ -37,6 +37,25 @@ static json_t *rate_of(const struct top_rows *rows, const char *vm, json_int_t r
 	return json_real((double)more * 1e9 / (double)(now_ns - rows->seen_ns));
 }
 
+/* What its programs have of their GPUs, in their last second; null: it has none, or vgpud does not say. */
+static json_t *programs_share(const json_t *programs, const char *vm)
+{
+	bool any = false;
+	double sum = 0;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(programs, i, row) {
+		const json_t *share = json_object_get(row, "gpu_share");
+
+		if (strcmp(field_string(row, "vm"), vm) != 0 || !json_is_number(share))
+			continue;
+		sum += json_number_value(share);
+		any = true;
+	}
+	return any ? json_real(sum) : json_null();
+}
+
 static void copy(json_t *to, const json_t *from, const char *const *keys)
 {
 	for (; *keys; keys++) {
@@ -46,11 +65,12 @@ static void copy(json_t *to, const json_t *from, const char *const *keys)
 	}
 }
 
-static json_t *make_rows(struct top_rows *rows, const json_t *vms, const json_t *stats)
+static json_t *make_rows(struct top_rows *rows, const json_t *vms, const json_t *stats,
+			 const json_t *programs)
 {
-	static const char *const of_vm[] = { "vm",	  "pool",	"priority",
-					     "queued",	  "running",	"paused",
-					     "connected", "last_error", NULL };
+	static const char *const of_vm[] = { "vm",	     "pool",   "priority",  "queued",
+					     "running",	     "paused", "connected", "last_error",
+					     "programs_now", NULL };
 	static const char *const of_stats[] = { "wait_p50_ns", "wait_p99_ns", "gpu_share", NULL };
 	json_t *made = json_array(), *seen = json_object(), *vm;
 	uint64_t now_ns = util_now_ns();
@@ -68,6 +88,7 @@ static json_t *make_rows(struct top_rows *rows, const json_t *vms, const json_t 
 		copy(row, vm, of_vm);
 		copy(row, find_group(stats, name), of_stats);
 		json_object_set_new(row, "rate_per_s", rate_of(rows, name, requests, now_ns));
+		json_object_set_new(row, "programs_gpu_share", programs_share(programs, name));
 		json_object_set_new(seen, name, json_integer(requests));
 		json_array_append_new(made, row);
 	}
@@ -77,27 +98,36 @@ static json_t *make_rows(struct top_rows *rows, const json_t *vms, const json_t 
 	return made;
 }
 
+/* What is shown if it can be had: without a ledger there are no statistics. */
+static json_t *ask_for(struct view *view, const char *command, json_t *args)
+{
+	struct fail fail = { 0 };
+	json_t *rows = view_rows(view, command, args, NULL, &fail);
+
+	if (fail.status == ADMIN_ERROR_UNREACHABLE || fail.status == ADMIN_ERROR_TIMED_OUT ||
+	    fail.status == FAIL_INTERRUPTED)
+		view_disconnect(view);
+	return rows;
+}
+
 json_t *top_rows_look(struct top_rows *rows, struct view *view, json_t **status, struct fail *fail)
 {
 	json_t *args = json_pack("{s:s, s:s}", "since", STATS_WINDOW, "by", "vm");
-	json_t *vms = view_rows(view, "list", NULL, NULL, fail), *stats = NULL, *daemon = NULL;
+	json_t *vms = view_rows(view, "list", NULL, NULL, fail), *daemon = NULL;
 	json_t *made = NULL;
-	struct fail no_stats = { 0 };
 
 	*status = NULL;
 	if (vms)
 		daemon = view_rows(view, "status", NULL, NULL, fail);
 	if (daemon) {
-		/* Without a ledger there are no statistics; the other columns are shown all the
-		 * same. */
-		stats = view_rows(view, "stats", args, NULL, &no_stats);
-		if (no_stats.status == ADMIN_ERROR_UNREACHABLE ||
-		    no_stats.status == ADMIN_ERROR_TIMED_OUT || no_stats.status == FAIL_INTERRUPTED)
-			view_disconnect(view);
+		json_t *stats = ask_for(view, "stats", args);
+		json_t *programs = ask_for(view, "programs", NULL);
+
 		*status = json_incref(json_array_get(daemon, 0));
-		made = top_rows_sorted(make_rows(rows, vms, stats), "vm");
+		made = top_rows_sorted(make_rows(rows, vms, stats, programs), "vm");
+		json_decref(programs);
+		json_decref(stats);
 	}
-	json_decref(stats);
 	json_decref(daemon);
 	json_decref(vms);
 	json_decref(args);

@@ -305,6 +305,9 @@ static CUresult set_limit(struct program *program, uint32_t limit, uint64_t valu
 	if (result == CUDA_SUCCESS &&
 	    program->gpu->ops->limit_get(program->gpu, limit, word) != CUDA_SUCCESS)
 		*word = value;
+	/* What launches took for local memory above the limit goes with that; the next one takes it. */
+	if (result == CUDA_SUCCESS && limit == LIMIT_STACK && quota->local_bytes != UINT64_MAX)
+		__atomic_store_n(&quota->local_bytes, *word, __ATOMIC_RELAXED);
 	now = cost(quota);
 	if (limit == LIMIT_HEAP && program->gpu->memory.heap_comes_late)
 		quota->heap_to_come += more_than(now, before);

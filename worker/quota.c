@@ -57,8 +57,13 @@ static uint64_t add(uint64_t a, uint64_t b)
 
 uint64_t quota_allocation(const struct gpu_memory *rule, uint64_t bytes, enum quota_part *part)
 {
+	uint64_t small = round_up(bytes, rule->small_granule);
+
 	*part = bytes < rule->small_below ? QUOTA_SMALL : QUOTA_LARGE;
-	return round_up(bytes, *part == QUOTA_SMALL ? rule->small_granule : rule->granule);
+	if (*part == QUOTA_LARGE)
+		return round_up(bytes, rule->granule);
+	/* None lies in two granules: what is left behind those that fit into one is theirs, too. */
+	return small > 0 ? rule->granule / (rule->granule / small) : 0;
 }
 
 /* Return: what all parts take together. */

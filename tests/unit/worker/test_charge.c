@@ -97,6 +97,13 @@ static void local_memory_is_taken_for_all_threads(void **state)
 	assert_int_equal(set_limit(LIMIT_STACK, LOCAL), CUDA_SUCCESS);
 	assert_int_equal(claimed(), 1024 + more);
 	assert_int_equal(set_limit(LIMIT_STACK, LOCAL + 1), CUDA_ERROR_OUT_OF_MEMORY);
+	/* A lower limit gives back what launches took above it; the next launch takes it again. */
+	assert_int_equal(set_limit(LIMIT_STACK, STACK_AT_FIRST), CUDA_SUCCESS);
+	assert_int_equal(claimed(), 1024);
+	assert_int_equal(launch(SMALL), CUDA_SUCCESS);
+	assert_int_equal(claimed(), 1024);
+	assert_int_equal(launch(WITH_LOCAL), CUDA_SUCCESS);
+	assert_int_equal(claimed(), 1024 + more);
 	guest_close(&guest);
 }
 

@@ -63,6 +63,11 @@ static void allocations_are_rounded(void **state)
 	assert_true(taken_by(&soft, UINT64_MAX, QUOTA_LARGE) == UINT64_MAX);
 	assert_int_equal(taken_by(&cuda, 1, QUOTA_SMALL), 512);
 	assert_int_equal(taken_by(&cuda, MIB - 1, QUOTA_SMALL), MIB);
+	/* None lies in two granules. So many fit into one, as was measured: 2,048, 409, 6, 2. */
+	assert_int_equal(taken_by(&cuda, 513, QUOTA_SMALL), 2 * MIB / 2048);
+	assert_int_equal(taken_by(&cuda, 5000, QUOTA_SMALL), 2 * MIB / 409);
+	assert_int_equal(taken_by(&cuda, 300000, QUOTA_SMALL), 2 * MIB / 6);
+	assert_int_equal(taken_by(&cuda, 1000000, QUOTA_SMALL), 2 * MIB / 2);
 	assert_int_equal(taken_by(&cuda, MIB, QUOTA_LARGE), 2 * MIB);
 	assert_int_equal(taken_by(&cuda, 2 * MIB, QUOTA_LARGE), 2 * MIB);
 	assert_int_equal(taken_by(&cuda, 2 * MIB + 1, QUOTA_LARGE), 4 * MIB);

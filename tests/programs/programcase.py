@@ -13,13 +13,15 @@ class ProgramCase(unittest.TestCase):
     """A daemon for each class; at the end of each test no program of its tenant is left."""
 
     settings = "[vgpud]\nprograms_unconfined = yes\n"
+    options = ()
+    vms = ()  # beside the tenant, as Vgpud takes them
 
     @classmethod
     def setUpClass(cls):
         if not (LIBRARY_DIR / "libcuda.so.1").exists():
             raise unittest.SkipTest("build/lib/libcuda.so.1 is not built")
         super().setUpClass()
-        cls.vgpud = cls.enterClassContext(Vgpud(settings=cls.settings))
+        cls.vgpud = cls.enterClassContext(Vgpud(*cls.vms, options=cls.options, settings=cls.settings))
         cls.admin = cls.enterClassContext(AdminClient(cls.vgpud.admin_socket))
         cls.tenant = Tenant(cls.vgpud, cls.admin)
 

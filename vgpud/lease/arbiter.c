@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* arbiter.c - gives the programs of one GPU their leases */
 
-#include "vgpud/lease/arbiter.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "common/util.h"
+#include "vgpud/lease/arbiter_private.h"
 
 /*
  * Theory of operation. Each event is told to the pure arbiter, then `settle` carries out what it
@@ -31,114 +25,23 @@
  */
 #define TICK_NS (100 * UTIL_NS_PER_MS)
 
-struct arbiter_vm {
-	TAILQ_ENTRY(arbiter_vm) link;
-	struct lease_vm vm;
-	unsigned num; /* of programs */
-};
-
-struct arbiter {
-	struct lease lease;
-	TAILQ_HEAD(, arbiter_vm) vms;
-	sd_event *event;
-	sd_event_source *timer;
-	bool settling;
-};
-
-static struct arbiter_program *program_of(struct lease_member *member)
+/* Return: the program that has the lease; NULL: none has, or requests have their turn (rule 8). */
+static struct arbiter_program *holder_of(const struct arbiter *arbiter)
 {
-	return (struct arbiter_program *)((char *)member -
-					  offsetof(struct arbiter_program, member));
-}
+	struct lease_member *holder = arbiter->lease.holder;
 
-/* --- what is shared with a worker --- */
-
-/* Makes a page of shared memory. Return: its descriptor or -errno. */
-static int make_page(void **page, int protection, int seals)
-{
-	int fd = memfd_create("vgpu-lease", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	*page = MAP_FAILED;
-	if (ftruncate(fd, LEASE_PAGE_BYTES) == 0)
-		*page = mmap(NULL, LEASE_PAGE_BYTES, protection, MAP_SHARED, fd, 0);
-	/* From now on the mapping of ours may be the last one that can be written. */
-	if (*page != MAP_FAILED &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | seals) == 0)
-		return fd;
-	err = errno;
-	if (*page != MAP_FAILED)
-		munmap(*page, LEASE_PAGE_BYTES);
-	close(fd);
-	return -err;
-}
-
-static void unmap(struct arbiter_program *program)
-{
-	arbiter_close_fds(program);
-	if (program->page != NULL)
-		munmap(program->page, LEASE_PAGE_BYTES);
-	if (program->claims != NULL)
-		munmap((void *)program->claims, LEASE_PAGE_BYTES);
-	program->page = NULL;
-	program->claims = NULL;
-}
-
-static int map(struct arbiter_program *program)
-{
-	void *page = NULL, *claims = NULL;
-
-	program->fds[0] = program->fds[1] = -1;
-	program->fds[0] = make_page(&page, PROT_READ | PROT_WRITE, F_SEAL_FUTURE_WRITE);
-	if (program->fds[0] < 0)
-		return program->fds[0];
-	program->page = page;
-	program->fds[1] = make_page(&claims, PROT_READ, 0);
-	if (program->fds[1] < 0)
-		return program->fds[1];
-	program->claims = claims;
-	return 0;
-}
-
-void arbiter_close_fds(struct arbiter_program *program)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		if (program->fds[i] >= 0)
-			close(program->fds[i]);
-		program->fds[i] = -1;
-	}
-}
-
-static bool is_busy(const struct arbiter_program *program)
-{
-	lease_page_fence();
-	return __atomic_load_n(&program->claims->busy, __ATOMIC_ACQUIRE) != 0;
-}
-
-/* Return: how long the worker says that it has rested, since it began. */
-static uint64_t claimed_idle_ns(const struct arbiter_program *program, uint64_t now_ns)
-{
-	const volatile struct lease_claims *claims = program->claims;
-	uint64_t idle_ns = __atomic_load_n(&claims->idle_ns, __ATOMIC_ACQUIRE);
-	uint64_t since_ns = __atomic_load_n(&claims->idle_since_ns, __ATOMIC_ACQUIRE);
-
-	if (is_busy(program) || since_ns >= now_ns)
-		return idle_ns;
-	return util_add_saturated(idle_ns, now_ns - since_ns);
+	return holder != NULL && holder->kind == LEASE_PROGRAM ? arbiter_program_of(holder) : NULL;
 }
 
 /* Counts what the holder says that it rested. */
 static void count_rest(struct arbiter *arbiter, uint64_t now_ns)
 {
-	struct arbiter_program *program;
+	struct arbiter_program *program = holder_of(arbiter);
 	uint64_t idle_ns;
 
-	if (arbiter->lease.holder == NULL)
+	if (program == NULL)
 		return;
-	program = program_of(arbiter->lease.holder);
-	idle_ns = claimed_idle_ns(program, now_ns);
+	idle_ns = arbiter_claimed_idle_ns(program, now_ns);
 	if (idle_ns <= program->idle_ns)
 		return;
 	lease_rest(&arbiter->lease, &program->member, idle_ns - program->idle_ns, now_ns);
@@ -152,7 +55,7 @@ static bool take_from_resting(struct arbiter *arbiter, struct arbiter_program *p
 			      uint64_t now_ns)
 {
 	lease_page_store(&program->page->grant, 0);
-	if (is_busy(program))
+	if (arbiter_is_busy(program))
 		return false;
 	count_rest(arbiter, now_ns);
 	lease_return(&arbiter->lease, &program->member, program->member.number, 0, now_ns);
@@ -169,13 +72,11 @@ static void leave_it(struct arbiter_program *program)
 
 static void take_from_idle(struct arbiter *arbiter, uint64_t now_ns)
 {
-	struct lease_member *holder = arbiter->lease.holder;
-	struct arbiter_program *program;
+	struct arbiter_program *program = holder_of(arbiter);
 
-	if (holder == NULL || holder->state != LEASE_HOLDS)
+	if (program == NULL || program->member.state != LEASE_HOLDS)
 		return;
-	program = program_of(holder);
-	if (is_busy(program) ||
+	if (arbiter_is_busy(program) ||
 	    util_add_saturated(lease_page_load((const uint64_t *)&program->claims->idle_since_ns),
 			       TICK_NS) > now_ns)
 		return;
@@ -186,12 +87,16 @@ static void take_from_idle(struct arbiter *arbiter, uint64_t now_ns)
 static void carry_out(struct arbiter *arbiter, const struct lease_decision *decision,
 		      uint64_t now_ns)
 {
-	struct arbiter_program *program = program_of(decision->member);
+	struct arbiter_program *program = arbiter_program_of(decision->member);
 
+	if (decision->member->kind == LEASE_REQUEST) { /* rule 8: it is granted, nothing else */
+		arbiter_turn_granted(arbiter, decision->member);
+		return;
+	}
 	switch (decision->what) {
 	case LEASE_GRANT:
 		program->words = WORDS;
-		program->idle_ns = claimed_idle_ns(program, now_ns);
+		program->idle_ns = arbiter_claimed_idle_ns(program, now_ns);
 		lease_page_store(&program->page->grant, decision->number);
 		program->handler->wake(program->arg);
 		break;
@@ -207,9 +112,11 @@ static void carry_out(struct arbiter *arbiter, const struct lease_decision *deci
 		break;
 	case LEASE_END_DEAF:
 		program->end = VGPU_END_LEASE_IGNORED;
+		arbiter->must_end = true;
 		break;
 	case LEASE_END_HUNG:
 		program->end = VGPU_END_HUNG;
+		arbiter->must_end = true;
 		break;
 	}
 }
@@ -217,17 +124,15 @@ static void carry_out(struct arbiter *arbiter, const struct lease_decision *deci
 /* Tells the holder whether others want its lease. */
 static bool tell_holder(struct arbiter *arbiter, uint64_t now_ns)
 {
-	struct lease_member *holder = arbiter->lease.holder;
+	struct arbiter_program *program = holder_of(arbiter);
 	uint32_t contended = lease_is_contended(&arbiter->lease, now_ns);
-	struct arbiter_program *program;
 
-	if (holder == NULL || holder->state != LEASE_HOLDS)
+	if (program == NULL || program->member.state != LEASE_HOLDS)
 		return false;
-	program = program_of(holder);
 	if (contended == program->page->contended)
 		return false;
 	__atomic_store_n(&program->page->contended, contended, __ATOMIC_RELEASE);
-	if (contended == 0 || is_busy(program))
+	if (contended == 0 || arbiter_is_busy(program))
 		return false;
 	/* It rests, and would say nothing: its next command may take its time. */
 	if (take_from_resting(arbiter, program, now_ns))
@@ -236,37 +141,37 @@ static bool tell_holder(struct arbiter *arbiter, uint64_t now_ns)
 	return false;
 }
 
-static void end_those_who_must(struct arbiter *arbiter)
+static struct arbiter_program *one_that_must_end(const struct arbiter *arbiter)
 {
 	struct lease_member *member;
 	struct arbiter_vm *vm;
-	bool ended;
 
-	do {
-		ended = false;
-		TAILQ_FOREACH(vm, &arbiter->vms, link) {
-			TAILQ_FOREACH(member, &vm->vm.members, link)
-				if (program_of(member)->end != VGPU_END_NONE)
-					break;
-			if (member != NULL)
-				break;
-		}
-		if (vm != NULL) {
-			struct arbiter_program *program = program_of(member);
-			enum vgpu_end why = program->end;
+	TAILQ_FOREACH(vm, &arbiter->vms, link)
+		TAILQ_FOREACH(member, &vm->vm.members, link)
+			if (member->kind == LEASE_PROGRAM &&
+			    arbiter_program_of(member)->end != VGPU_END_NONE)
+				return arbiter_program_of(member);
+	return NULL;
+}
 
-			program->end = VGPU_END_NONE;
-			ended = true;
-			program->handler->end(program->arg, why); /* it may be gone now */
-		}
-	} while (ended);
+void arbiter_end_those_who_must(struct arbiter *arbiter)
+{
+	struct arbiter_program *program;
+
+	while (arbiter->must_end && (program = one_that_must_end(arbiter)) != NULL) {
+		enum vgpu_end why = program->end;
+
+		program->end = VGPU_END_NONE;
+		program->handler->end(program->arg, why); /* it may be gone now */
+	}
+	arbiter->must_end = false;
 }
 
 static void set_timer(struct arbiter *arbiter, uint64_t now_ns)
 {
 	uint64_t next_ns = lease_next_ns(&arbiter->lease, now_ns);
 
-	if (arbiter->lease.holder != NULL && next_ns > now_ns + TICK_NS)
+	if (holder_of(arbiter) != NULL && next_ns > now_ns + TICK_NS)
 		next_ns = now_ns + TICK_NS;
 	if (next_ns == LEASE_NEVER) {
 		sd_event_source_set_enabled(arbiter->timer, SD_EVENT_OFF);
@@ -309,12 +214,14 @@ static void keep_all(struct arbiter *arbiter, uint64_t now_ns)
 
 	TAILQ_FOREACH(vm, &arbiter->vms, link)
 		TAILQ_FOREACH(member, &vm->vm.members, link) {
-			keep(program_of(member));
-			take_share(program_of(member), now_ns);
+			if (member->kind != LEASE_PROGRAM)
+				continue;
+			keep(arbiter_program_of(member));
+			take_share(arbiter_program_of(member), now_ns);
 		}
 }
 
-static void settle(struct arbiter *arbiter)
+void arbiter_decide(struct arbiter *arbiter)
 {
 	struct lease_decision decision;
 	uint64_t now_ns;
@@ -330,11 +237,17 @@ static void settle(struct arbiter *arbiter)
 	keep_all(arbiter, now_ns);
 	set_timer(arbiter, now_ns);
 	arbiter->settling = false;
-	end_those_who_must(arbiter);
 }
 
-/* Return: the time of an event, up to which the holder's rest is counted. */
-static uint64_t event_ns(struct arbiter *arbiter)
+static void settle(struct arbiter *arbiter)
+{
+	if (arbiter->settling)
+		return;
+	arbiter_decide(arbiter);
+	arbiter_end_those_who_must(arbiter);
+}
+
+uint64_t arbiter_event_ns(struct arbiter *arbiter)
 {
 	uint64_t now_ns = util_now_ns();
 
@@ -346,14 +259,15 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 {
 	(void)source;
 	(void)usec;
-	take_from_idle(arg, event_ns(arg));
+	take_from_idle(arg, arbiter_event_ns(arg));
 	settle(arg);
 	return 0;
 }
 
 /* --- what happens --- */
 
-int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settings *settings)
+int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settings *settings,
+		void (*on_turn)(void *arg, uint32_t vm_id), void *arg)
 {
 	struct arbiter *arbiter = calloc(1, sizeof(*arbiter));
 	int err;
@@ -362,10 +276,14 @@ int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settin
 		return -ENOMEM;
 	TAILQ_INIT(&arbiter->vms);
 	arbiter->event = event;
+	arbiter->on_turn = on_turn;
+	arbiter->arg = arg;
 	lease_init(&arbiter->lease, settings, util_now_ns());
 	err = sd_event_add_time(event, &arbiter->timer, CLOCK_MONOTONIC, 0, 1, on_time, arbiter);
+	if (err >= 0)
+		err = arbiter_turns_init(arbiter);
 	if (err < 0) {
-		free(arbiter);
+		arbiter_free(arbiter);
 		return err;
 	}
 	sd_event_source_set_enabled(arbiter->timer, SD_EVENT_OFF);
@@ -377,8 +295,15 @@ int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settin
 
 void arbiter_free(struct arbiter *arbiter)
 {
+	struct arbiter_vm *vm;
+
 	if (arbiter == NULL)
 		return;
+	while ((vm = TAILQ_FIRST(&arbiter->vms)) != NULL) { /* with requests that run */
+		TAILQ_REMOVE(&arbiter->vms, vm, link);
+		free(vm);
+	}
+	sd_event_source_disable_unref(arbiter->turns);
 	sd_event_source_disable_unref(arbiter->timer);
 	free(arbiter);
 }
@@ -402,10 +327,11 @@ void arbiter_set(struct arbiter *arbiter, const struct lease_settings *settings)
 	struct lease_member *member;
 	struct arbiter_vm *vm;
 
-	lease_set(&arbiter->lease, settings, event_ns(arbiter));
+	lease_set(&arbiter->lease, settings, arbiter_event_ns(arbiter));
 	TAILQ_FOREACH(vm, &arbiter->vms, link)
 		TAILQ_FOREACH(member, &vm->vm.members, link)
-			tell_settings(program_of(member));
+			if (member->kind == LEASE_PROGRAM)
+				tell_settings(arbiter_program_of(member));
 	settle(arbiter);
 }
 
@@ -426,37 +352,61 @@ void arbiter_set_vm(struct arbiter *arbiter, uint32_t vm_id,
 
 	if (vm == NULL)
 		return;
-	lease_vm_set(&arbiter->lease, &vm->vm, settings, event_ns(arbiter));
+	lease_vm_set(&arbiter->lease, &vm->vm, settings, arbiter_event_ns(arbiter));
 	settle(arbiter);
+}
+
+struct arbiter_vm *arbiter_get_vm(struct arbiter *arbiter, uint32_t id,
+				  const struct lease_vm_settings *settings)
+{
+	struct arbiter_vm *vm = find_vm(arbiter, id);
+
+	if (vm != NULL)
+		return vm;
+	vm = calloc(1, sizeof(*vm));
+	if (vm == NULL)
+		return NULL;
+	vm->arbiter = arbiter;
+	lease_vm_join(&arbiter->lease, &vm->vm, id, settings, arbiter_event_ns(arbiter));
+	TAILQ_INSERT_TAIL(&arbiter->vms, vm, link);
+	return vm;
+}
+
+void arbiter_put_vm(struct arbiter_vm *vm)
+{
+	struct arbiter *arbiter = vm->arbiter;
+
+	if (vm->num > 0 || vm->has_requests)
+		return;
+	TAILQ_REMOVE(&arbiter->vms, vm, link);
+	lease_vm_leave(&arbiter->lease, &vm->vm);
+	free(vm);
 }
 
 int arbiter_join(struct arbiter *arbiter, struct arbiter_program *program, uint32_t vm_id,
 		 const struct lease_vm_settings *settings, const struct arbiter_handler *handler,
 		 void *arg)
 {
-	struct arbiter_vm *vm = find_vm(arbiter, vm_id);
+	struct arbiter_vm *vm;
 	int err;
 
 	*program = (struct arbiter_program){ .handler = handler, .arg = arg, .words = WORDS };
-	err = map(program);
-	if (err == 0 && vm == NULL) {
-		vm = calloc(1, sizeof(*vm));
-		err = vm != NULL ? 0 : -ENOMEM;
-		if (vm != NULL) {
-			lease_vm_join(&arbiter->lease, &vm->vm, vm_id, settings, event_ns(arbiter));
-			TAILQ_INSERT_TAIL(&arbiter->vms, vm, link);
-		}
-	}
+	err = arbiter_map(program);
+	vm = err == 0 ? arbiter_get_vm(arbiter, vm_id, settings) : NULL;
+	if (err == 0 && vm == NULL)
+		err = -ENOMEM;
 	if (err != 0) {
-		unmap(program);
+		arbiter_unmap(program);
 		return err;
 	}
 	vm->num++;
+	arbiter->num++;
 	program->vm = vm;
 	program->arbiter = arbiter;
 	program->share_at_ns = util_now_ns();
 	tell_settings(program);
-	lease_join(&arbiter->lease, &vm->vm, &program->member, LEASE_PROGRAM, event_ns(arbiter));
+	lease_join(&arbiter->lease, &vm->vm, &program->member, LEASE_PROGRAM,
+		   arbiter_event_ns(arbiter));
 	return 0;
 }
 
@@ -479,7 +429,7 @@ void arbiter_hear(struct arbiter_program *program, const struct program_state *s
 		return;
 	}
 	program->words--;
-	now_ns = event_ns(arbiter);
+	now_ns = arbiter_event_ns(arbiter);
 	switch (state->what) {
 	case PROGRAM_WANTS:
 		lease_want(lease, &program->member, now_ns);
@@ -502,7 +452,7 @@ void arbiter_stop(struct arbiter_program *program, bool stopped)
 
 	if (arbiter == NULL || stopped == program->member.stopped)
 		return;
-	lease_stop(&arbiter->lease, &program->member, stopped, event_ns(arbiter));
+	lease_stop(&arbiter->lease, &program->member, stopped, arbiter_event_ns(arbiter));
 	settle(arbiter);
 }
 
@@ -514,7 +464,7 @@ void arbiter_end(struct arbiter_program *program)
 		return;
 	arbiter_close_fds(program);
 	program->end = VGPU_END_NONE;
-	lease_end(&arbiter->lease, &program->member, event_ns(arbiter));
+	lease_end(&arbiter->lease, &program->member, arbiter_event_ns(arbiter));
 	settle(arbiter);
 }
 
@@ -525,81 +475,20 @@ void arbiter_leave(struct arbiter_program *program)
 
 	if (arbiter == NULL)
 		return;
-	lease_leave(&arbiter->lease, &program->member, event_ns(arbiter));
+	lease_leave(&arbiter->lease, &program->member, arbiter_event_ns(arbiter));
 	keep(program);
 	program->kept_ns = NULL;
-	unmap(program);
+	arbiter_unmap(program);
 	program->arbiter = NULL;
-	if (--vm->num == 0) {
-		TAILQ_REMOVE(&arbiter->vms, vm, link);
-		lease_vm_leave(&arbiter->lease, &vm->vm);
-		free(vm);
-	}
+	vm->num--;
+	if (--arbiter->num == 0)
+		arbiter_turns_over(arbiter);
+	arbiter_put_vm(vm);
 	settle(arbiter);
 }
 
 void arbiter_count(struct arbiter *arbiter)
 {
-	event_ns(arbiter);
+	arbiter_event_ns(arbiter);
 	settle(arbiter);
-}
-
-struct arbiter_time arbiter_time(struct arbiter *arbiter)
-{
-	const struct lease *lease = &arbiter->lease;
-
-	arbiter_count(arbiter);
-	return (struct arbiter_time){
-		.billed_ns = lease->billed_ns,
-		.idle_ns = lease->idle_ns,
-		.overhead_ns = lease->overhead_ns,
-		.elapsed_ns = lease->at_ns - lease->since_ns,
-	};
-}
-
-const char *arbiter_state(const struct arbiter_program *program)
-{
-	static const char *const waits[LEASE_WHY_NUM] = {
-		[LEASE_WHY_PAUSED] = "paused",	   [LEASE_WHY_CAP] = "cap",
-		[LEASE_WHY_PRIORITY] = "priority", [LEASE_WHY_SHARE] = "share",
-		[LEASE_WHY_OWN] = "own",	   [LEASE_WHY_HANDOVER] = "handover",
-	};
-
-	if (program->arbiter == NULL)
-		return NULL;
-	switch (program->member.state) {
-	case LEASE_WAITS:
-		return waits[lease_why_now(&program->arbiter->lease, &program->member)];
-	case LEASE_HOLDS:
-		return is_busy(program) ? "holds" : "rests";
-	case LEASE_NONE:
-		return "rests";
-	case LEASE_FROZEN:
-		return "frozen";
-	default:
-		return "yields";
-	}
-}
-
-bool arbiter_waited(const struct arbiter_program *program, unsigned index,
-		    struct arbiter_waited *out)
-{
-	struct arbiter_waited found[LEASE_RIVALS + 3];
-	const struct lease_vm *vm;
-	unsigned num = 0;
-
-	if (program->arbiter == NULL)
-		return false;
-	vm = &program->vm->vm;
-	found[num++] = (struct arbiter_waited){ "paused", 0, vm->waited_ns[LEASE_WHY_PAUSED] };
-	found[num++] = (struct arbiter_waited){ "cap", 0, vm->waited_ns[LEASE_WHY_CAP] };
-	for (unsigned i = 0; i < LEASE_RIVALS; i++)
-		found[num++] = (struct arbiter_waited){ NULL, vm->rival[i].id, vm->rival[i].ns };
-	found[num++] = (struct arbiter_waited){ "others", 0, vm->rival_other_ns };
-	for (unsigned i = 0; i < num; i++)
-		if (found[i].ns > 0 && index-- == 0) {
-			*out = found[i];
-			return true;
-		}
-	return false;
 }

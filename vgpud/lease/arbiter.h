@@ -49,10 +49,14 @@ struct arbiter_program {
 	void *arg;
 };
 
-/* Return: 0 or -errno. */
-int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settings *settings);
+/*
+ * on_turn: the VM's requests may be tried again (arbiter_ask()); called from the loop itself.
+ * Return: 0 or -errno.
+ */
+int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settings *settings,
+		void (*on_turn)(void *arg, uint32_t vm_id), void *arg);
 
-/* No program is there any more. */
+/* No program is there any more; of requests none is over afterwards. */
 void arbiter_free(struct arbiter *arbiter);
 
 void arbiter_set(struct arbiter *arbiter, const struct lease_settings *settings);
@@ -84,6 +88,33 @@ void arbiter_stop(struct arbiter_program *program, bool stopped);
 /* Its process is being ended; it is no more. Both do nothing to a program that is at no arbiter. */
 void arbiter_end(struct arbiter_program *program);
 void arbiter_leave(struct arbiter_program *program);
+
+/*
+ * Rule 8: requests of version 1. While programs are at the GPU a request has a turn of its VM, which
+ * nothing interrupts. While nobody else wants the GPU, others of that VM may begin in the same turn;
+ * it is over with the last of them.
+ */
+
+/*
+ * A request of the VM is about to begin.
+ * turn: then it is part of this one, until arbiter_turn_over(); NULL: no program is at the GPU.
+ * Return: whether it begins; false: on_turn() tells when to ask again.
+ */
+bool arbiter_ask(struct arbiter *arbiter, uint32_t vm_id, const struct lease_vm_settings *settings,
+		 struct arbiter_vm **turn);
+
+/* The first program is about to come, and this request runs: it is over before that program begins. */
+void arbiter_adopt(struct arbiter *arbiter, uint32_t vm_id,
+		   const struct lease_vm_settings *settings, struct arbiter_vm **turn);
+
+/* A request that was part of the turn has ended, or did not begin. */
+void arbiter_turn_over(struct arbiter_vm *turn);
+
+/* The VM is being removed: it asks for no turn any more. Turns that it has go on. */
+void arbiter_remove_vm(struct arbiter *arbiter, uint32_t vm_id);
+
+/* Return: whether a program is at the GPU. */
+bool arbiter_has_programs(const struct arbiter *arbiter);
 
 /* Counts the time until now, so that the figures of the GPU's members are right. */
 void arbiter_count(struct arbiter *arbiter);

@@ -210,11 +210,14 @@ static const struct arbiter_handler arbiter_handler = {
 	.end = on_must_end,
 };
 
-static int join_arbiter(struct channel *channel, struct arbiter *arbiter)
+static int join_arbiter(struct channel *channel, const struct gear *gear)
 {
 	struct lease_vm_settings settings = programs_lease_settings(channel->vm);
-	int err = arbiter_join(arbiter, &channel->lease, channel->vm_id, &settings,
-			       &arbiter_handler, channel);
+	int err;
+
+	gate_close(channel->programs, gear);
+	err = arbiter_join(gear->arbiter, &channel->lease, channel->vm_id, &settings,
+			   &arbiter_handler, channel);
 
 	if (err != 0)
 		return err;
@@ -260,7 +263,7 @@ void channel_try_start(struct channel *channel)
 	memcpy(channel->executor, tenant->gear->executor, sizeof(channel->executor));
 	err = channel->report < 0 ? channel->report : share_begin(channel);
 	if (err == 0)
-		err = join_arbiter(channel, tenant->gear->arbiter);
+		err = join_arbiter(channel, tenant->gear);
 	if (err == 0) {
 		config.fds[PROGRAM_FD_MEMORY] = allowance_fd(channel->allowance);
 		config.fds[PROGRAM_FD_LEASE] = channel->lease.fds[0];

@@ -131,7 +131,8 @@ static struct gear *get_gear(struct programs *programs, const char *executor)
 	follow_gpu(gear, programs->broker->conf);
 	make_argument(programs->broker->conf, executor, argument, sizeof(argument));
 	leases = lease_settings_of(programs->broker->conf, gear);
-	if (arbiter_new(&gear->arbiter, programs->broker->event, &leases) != 0 ||
+	if (arbiter_new(&gear->arbiter, programs->broker->event, &leases, gate_on_turn, programs) !=
+		    0 ||
 	    spares_new(&gear->spares, programs->broker->event, argument, &gear->spares_settings) !=
 		    0 ||
 	    describe_new(&gear->describe, programs->broker->event, argument,
@@ -176,6 +177,14 @@ struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum 
 	if (gear == NULL)
 		*end = VGPU_END_WORKER_NOT_STARTED;
 	return gear;
+}
+
+struct gear *programs_known_gear(const struct programs *programs, const struct vm *vm)
+{
+	enum vgpu_end end;
+	const char *executor = executor_of(programs, vm, &end);
+
+	return executor != NULL ? find_gear(programs, executor) : NULL;
 }
 
 /* Spares cost memory, on a GPU much: they are kept where a VM may have programs. */
@@ -451,6 +460,7 @@ void programs_conf_changed(struct programs *programs)
 void programs_vm_removed(struct programs *programs, struct vm *vm)
 {
 	struct channel *channel, *next;
+	struct gear *gear;
 
 	for (channel = TAILQ_FIRST(&programs->channels); channel != NULL; channel = next) {
 		next = TAILQ_NEXT(channel, link);
@@ -460,6 +470,8 @@ void programs_vm_removed(struct programs *programs, struct vm *vm)
 		programs_end(channel, VGPU_END_KILLED);
 	}
 	share_forget(vm);
+	SLIST_FOREACH(gear, &programs->gears, link)
+		arbiter_remove_vm(gear->arbiter, vm->id);
 }
 
 /* --- figures --- */
@@ -621,6 +633,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	follow_conf(programs);
 	judge_confinement(programs);
 	wall_follow(programs);
+	broker_set_gate(broker, &gate_of_programs, programs);
 	*out = programs;
 	return 0;
 }
@@ -636,6 +649,7 @@ void programs_close(struct programs *programs)
 		return;
 	programs->closing = true;
 	harvest_unwatch(programs);
+	broker_set_gate(programs->broker, NULL, NULL);
 	while ((channel = TAILQ_FIRST(&programs->channels)) != NULL)
 		channel_drop(channel);
 	while ((tenant = TAILQ_FIRST(&programs->tenants)) != NULL)

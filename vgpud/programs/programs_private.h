@@ -89,6 +89,9 @@ struct tenant {
  */
 struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum vgpu_end *end);
 
+/* As programs_gear(), but makes none. Return: NULL: nothing there has been used by programs. */
+struct gear *programs_known_gear(const struct programs *programs, const struct vm *vm);
+
 /* Return: why the VM may open no channel now, whatever its window; NONE: it may. */
 enum vgpu_end programs_judge(const struct programs *programs, const struct vm *vm);
 
@@ -180,6 +183,17 @@ void tenant_moved(struct tenant *tenant);
 
 /* The connection has gone. */
 void tenant_free(struct tenant *tenant);
+
+/* gate.c */
+
+/* For broker_set_gate(), with the programs as its argument. */
+extern const struct broker_gate gate_of_programs;
+
+/* For arbiter_new(), with the same argument. */
+void gate_on_turn(void *arg, uint32_t vm_id);
+
+/* A program is about to come to this GPU: if it is the first, requests that run there are turns now. */
+void gate_close(const struct programs *programs, const struct gear *gear);
 
 /* channel.c */
 

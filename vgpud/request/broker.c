@@ -113,11 +113,25 @@ static void finish_item(struct broker *broker, struct request *request)
 	request->row.exec_ns = request->item.used_ns;
 }
 
+void broker_end_turn(struct broker *broker, struct request *request)
+{
+	if (request->turn == NULL)
+		return;
+	/* Its VM's others may be tried again: the caller dispatches, as a place in the window is free. */
+	request->vm->sched.waits_turn = false;
+	if (broker->gate != NULL)
+		broker->gate->over(broker->gate_arg, request->turn);
+	request->turn = NULL;
+}
+
 /* Tells the scheduler what became of a request. */
 static void reschedule(struct broker *broker, struct request *request)
 {
 	struct sched_item *item = &request->item;
 
+	if (item->state == SCHED_STARTED &&
+	    (request->life == LIFE_WAITING || request->life == LIFE_OVER))
+		broker_end_turn(broker, request);
 	if (item->state == SCHED_STARTED && request->life == LIFE_WAITING)
 		sched_requeue(&broker->sched, item);
 	else if (item->state == SCHED_STARTED && request->life == LIFE_OVER)

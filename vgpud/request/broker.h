@@ -25,6 +25,20 @@ struct broker_handler {
 	void (*paused)(void *arg, struct vm *vm); /* the broker paused a VM that killed workers */
 };
 
+/*
+ * Where requests share a GPU with programs, each has to have a turn (vgpud/sched/lease.h, rule 8). Neither
+ * function calls the broker back: broker_turn() is called from the event loop.
+ */
+struct broker_gate {
+	/*
+	 * A request of the VM is about to begin. *turn: what it has of the GPU, NULL: it needs
+	 * nothing. Return: whether it begins; false: broker_turn() will be called.
+	 */
+	bool (*ask)(void *arg, struct vm *vm, void **turn);
+	/* A request that had this turn has ended, or did not begin. */
+	void (*over)(void *arg, void *turn);
+};
+
 struct broker {
 	const struct conf *conf;
 	sd_event *event;
@@ -43,7 +57,9 @@ struct broker {
 	sd_event_source *leaving;    /* retires seats of devices that did not come back; or NULL */
 	unsigned live;		     /* requests that have not ended */
 	struct busy_poll poll;	     /* for requests and answers */
-	bool draining;		     /* new requests are answered PAUSED */
+	const struct broker_gate *gate; /* NULL: none */
+	void *gate_arg;
+	bool draining; /* new requests are answered PAUSED */
 	const struct broker_handler *handler;
 	void *arg;
 };
@@ -54,6 +70,12 @@ struct broker {
  */
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 		struct ledger *ledger, const struct broker_handler *handler, void *arg);
+
+/* gate: NULL: there is none any more, and no turn either. */
+void broker_set_gate(struct broker *broker, const struct broker_gate *gate, void *arg);
+
+/* The VM's requests may be tried again. */
+void broker_turn(struct broker *broker, struct vm *vm);
 
 /* Return: whether to poll for the next message, rather than sleep until it comes. */
 bool broker_look(struct broker *broker);

@@ -25,6 +25,7 @@ static void fill_request(struct broker *broker, struct request *request, struct 
 	request->origin = arrival->origin;
 	request->sequence = arrival->sequence;
 	request->life = LIFE_WAITING;
+	request->turn = NULL;
 	request->item = (struct sched_item){ .state = SCHED_NONE };
 	request->with_crc = wants_crc(arrival->msg, arrival->len_bytes);
 	request->row = (struct ledger_request){

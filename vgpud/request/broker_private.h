@@ -30,6 +30,9 @@ void broker_advance(struct broker *broker, struct request *request, enum life_ev
 void broker_returned(struct broker *broker, struct request *request, uint32_t status,
 		     const uint8_t *msg, uint32_t len_bytes);
 
+/* The request does not run any more: its turn of the GPU goes on to others. */
+void broker_end_turn(struct broker *broker, struct request *request);
+
 /* Makes sure that deadlines and tokens are checked at at_ns or before. */
 void broker_expect_expiry(struct broker *broker, uint64_t at_ns);
 

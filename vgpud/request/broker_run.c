@@ -10,6 +10,25 @@
 #include "common/wire/proto_check.h"
 #include "vgpud/request/broker_private.h"
 
+void broker_set_gate(struct broker *broker, const struct broker_gate *gate, void *arg)
+{
+	broker->gate = gate;
+	broker->gate_arg = arg;
+}
+
+void broker_turn(struct broker *broker, struct vm *vm)
+{
+	vm->sched.waits_turn = false;
+	broker_dispatch(broker);
+}
+
+/* Return: whether the request may begin now, as far as programs of its GPU are concerned. */
+static bool has_turn(struct broker *broker, struct request *request)
+{
+	return broker->gate == NULL ||
+	       broker->gate->ask(broker->gate_arg, request->vm, &request->turn);
+}
+
 /* Starts what may start now, on each GPU. */
 void broker_dispatch(struct broker *broker)
 {
@@ -22,10 +41,16 @@ void broker_dispatch(struct broker *broker)
 			struct seat *seat = request->vm->exec.seat;
 			int begins;
 
+			if (!has_turn(broker, request)) {
+				sched_requeue(&broker->sched, item);
+				request->vm->sched.waits_turn = true;
+				continue;
+			}
 			request->job.wire.busy_poll_us = broker->conf->busy_poll_us;
 			begins = seat_submit(seat, &request->job);
 			if (begins < 0) {
 				/* Other VMs may have workers of their own: go on with them. */
+				broker_end_turn(broker, request);
 				sched_requeue(&broker->sched, item);
 				request->vm->sched.stalled = true;
 				continue;

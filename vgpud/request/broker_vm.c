@@ -62,6 +62,7 @@ void broker_vm_changed(struct broker *broker, struct vm *vm)
 {
 	take_seat(broker, vm);
 	broker_refresh_vm(broker, vm);
+	vm->sched.waits_turn = false; /* its pool may be on another GPU now */
 	port_send_config(vm->port, vm->sched.pool, vm->sched.priority);
 	broker_dispatch(broker);
 }

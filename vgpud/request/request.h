@@ -33,6 +33,7 @@ struct request {
 	const struct request_origin *origin;
 	uint64_t sequence; /* the origin's own number for it */
 	enum life_state life;
+	void *turn;		   /* of the GPU, while it runs: broker.h; NULL: it needs none */
 	bool with_crc;		   /* the answer needs a checksum too */
 	struct ledger_request row; /* its row for the ledger, filled in on the way */
 };

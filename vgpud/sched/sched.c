@@ -167,7 +167,7 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 		const struct sched_pool *pool = &s->pool[vm->pool];
 		struct sched_item *head = TAILQ_FIRST(&vm->queue);
 
-		if (pool->gpu != gpu || vm->stalled)
+		if (pool->gpu != gpu || vm->stalled || vm->waits_turn)
 			continue;
 		if (vm->paused) /* rule 1 */
 			continue;

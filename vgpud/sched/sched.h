@@ -68,9 +68,8 @@ struct sched_item {
 TAILQ_HEAD(sched_list, sched_item);
 
 /*
- * A VM as the scheduler sees it; the owner of a VM embeds it and may set the last four fields at
- * any
- * time: they take effect with the next call. sched_vm_limit() changes the limit.
+ * A VM as the scheduler sees it; the owner of a VM embeds it and may set the last five fields at
+ * any time: they take effect with the next call. sched_vm_limit() changes the limit.
  */
 struct sched_vm {
 	TAILQ_ENTRY(sched_vm) link; /* among the VMs with something queued */
@@ -85,7 +84,8 @@ struct sched_vm {
 	uint8_t pool;		   /* index */
 	uint8_t priority;	   /* 0 low, 1 medium, 2 high */
 	bool paused;		   /* rule 1 */
-	bool stalled; /* no worker can take its requests now: they wait, other VMs go on */
+	bool stalled;	 /* no worker can take its requests now: they wait, other VMs go on */
+	bool waits_turn; /* its GPU has programs, and its turn has not come: the same */
 };
 
 TAILQ_HEAD(sched_vm_list, sched_vm);

@@ -64,10 +64,24 @@ static const struct arbiter_handler handler = { .wake = on_wake,
 						.freeze = on_freeze,
 						.end = on_end };
 
+#define VMS 4u
+
+/* How often a VM was told that its requests may be tried again. */
+static unsigned told[VMS];
+
+static void on_turn(void *arg, uint32_t vm_id)
+{
+	(void)arg;
+	assert_true(vm_id < VMS);
+	told[vm_id]++;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
-	return sd_event_new(&event) < 0 ? -1 : arbiter_new(&arbiter, event, &settings);
+	memset(told, 0, sizeof(told));
+	return sd_event_new(&event) < 0 ? -1
+					: arbiter_new(&arbiter, event, &settings, on_turn, NULL);
 }
 
 static int tear_down(void **state)
@@ -333,6 +347,206 @@ static void test_a_worker_can_only_read_its_lease(void **state)
 	assert_null(arbiter_state(&program));
 }
 
+/* --- requests of version 1 --- */
+
+/* Return: the turn that a request begins with; NULL: it waits. */
+static struct arbiter_vm *ask(uint32_t vm_id)
+{
+	struct arbiter_vm *turn;
+
+	if (!arbiter_ask(arbiter, vm_id, &normal, &turn))
+		return NULL;
+	assert_non_null(turn);
+	return turn;
+}
+
+static void run_loop(void)
+{
+	while (sd_event_run(event, 0) > 0)
+		;
+}
+
+static void test_without_programs_requests_need_no_turns(void **state)
+{
+	struct arbiter_vm *turn;
+	struct one a;
+
+	(void)state;
+	assert_true(arbiter_ask(arbiter, 1, &normal, &turn));
+	assert_null(turn);
+	join(&a, 2);
+	assert_true(arbiter_has_programs(arbiter));
+	leave(&a);
+	assert_true(arbiter_ask(arbiter, 1, &normal, &turn));
+	assert_null(turn);
+	assert_int_equal(told[1], 0);
+}
+
+static void test_a_request_has_a_turn_of_its_vm(void **state)
+{
+	struct arbiter_vm *turn;
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	turn = ask(2); /* the GPU is free: at once, and nothing is told later */
+	assert_non_null(turn);
+	want(&a);
+	assert_int_equal(a.page->grant, 0);
+	assert_string_equal(arbiter_state(&a.program), "share");
+	UNTIL(arbiter_time(arbiter).billed_ns > 2 * settings.turn_ns);
+	assert_int_equal(a.page->grant, 0); /* nothing interrupts it */
+	arbiter_turn_over(turn);
+	assert_int_equal(a.page->grant, 0);
+	turn = ask(2); /* the next one is before a program of equal priority */
+	assert_non_null(turn);
+	arbiter_turn_over(turn);
+	run_loop();
+	assert_true(a.page->grant != 0);
+	assert_sums((struct one *[]){ &a }, 1);
+	assert_int_equal(told[2], 0);
+	leave(&a);
+}
+
+static void test_a_request_waits_for_a_turn_and_comes_before_programs(void **state)
+{
+	struct arbiter_vm *turn;
+	struct one a, b;
+	uint64_t number;
+
+	(void)state;
+	join(&a, 1);
+	join(&b, 2);
+	want(&a);
+	number = a.page->grant;
+	want(&b);
+	assert_null(ask(3));
+	UNTIL(a.page->asked == number);
+	say(&a, PROGRAM_ACKED, number);
+	assert_int_equal(told[3], 0);
+	say(&a, PROGRAM_DRAINED, number);
+	assert_true(a.page->grant == 0 && b.page->grant == 0);
+	assert_int_equal(told[3], 0); /* only from the loop */
+	run_loop();
+	/* It did not ask: it was cancelled meanwhile. */
+	assert_true(told[3] == 1 && b.page->grant != 0);
+	assert_null(ask(3));
+	number = b.page->grant;
+	rest(&b);
+	say(&b, PROGRAM_RETURNED, number);
+	turn = ask(3);
+	assert_non_null(turn);
+	arbiter_turn_over(turn);
+	run_loop();
+	leave(&a);
+	leave(&b);
+}
+
+static void test_others_of_the_vm_join_a_turn_that_nobody_else_wants(void **state)
+{
+	struct arbiter_vm *first, *second, *other;
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	first = ask(2);
+	second = ask(2);
+	assert_true(first != NULL && second == first);
+	assert_null(ask(3)); /* of another VM: not beside them */
+	assert_null(ask(2)); /* from now on somebody else waits */
+	want(&a);
+	arbiter_turn_over(first);
+	run_loop();
+	assert_int_equal(told[2] + told[3], 0);
+	arbiter_turn_over(second);
+	run_loop(); /* the other VM's, which does not ask; then this one's; then the program */
+	assert_true(told[2] == 1 && told[3] == 1);
+	assert_true(a.page->grant != 0);
+	other = ask(3);
+	assert_null(other);
+	leave(&a);
+}
+
+static void test_a_capped_vm_begins_no_others_in_its_turn(void **state)
+{
+	const struct lease_vm_settings capped = { .priority = 1, .share = 100, .cap_percent = 1 };
+	struct arbiter_vm *turn, *second;
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	assert_true(arbiter_ask(arbiter, 2, &capped, &turn));
+	UNTIL(arbiter_time(arbiter).billed_ns > 2 * settings.turn_ns);
+	assert_false(arbiter_ask(arbiter, 2, &capped, &second)); /* its bucket is empty */
+	arbiter_turn_over(turn);
+	run_loop();
+	assert_false(arbiter_ask(arbiter, 2, &capped, &second));
+	assert_int_equal(told[2], 0);
+	arbiter_set_vm(arbiter, 2, &normal);
+	run_loop();
+	assert_int_equal(told[2], 1);
+	leave(&a);
+}
+
+static void test_a_request_that_runs_is_over_before_the_first_program_begins(void **state)
+{
+	struct arbiter_vm *first, *second;
+	struct one a;
+
+	(void)state;
+	arbiter_adopt(arbiter, 2, &normal, &first);
+	arbiter_adopt(arbiter, 3, &normal, &second);
+	assert_true(first != NULL && second != NULL);
+	join(&a, 1);
+	want(&a);
+	run_loop();
+	assert_int_equal(a.page->grant, 0);
+	arbiter_turn_over(second); /* in any order */
+	run_loop();
+	assert_int_equal(a.page->grant, 0);
+	arbiter_turn_over(first);
+	run_loop();
+	assert_true(a.page->grant != 0);
+	leave(&a);
+}
+
+static void test_what_waits_when_the_last_program_goes_is_told(void **state)
+{
+	struct arbiter_vm *turn;
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	turn = ask(2);
+	assert_null(ask(3));
+	leave(&a);
+	run_loop();
+	assert_int_equal(told[3], 1);
+	assert_true(arbiter_ask(arbiter, 3, &normal, &turn));
+	assert_null(turn);
+}
+
+static void test_a_vm_that_is_removed(void **state)
+{
+	struct arbiter_vm *turn;
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	turn = ask(2);
+	want(&a);
+	assert_null(ask(3));
+	arbiter_remove_vm(arbiter, 3); /* it waits */
+	arbiter_remove_vm(arbiter, 2); /* its request runs: its worker has it */
+	arbiter_remove_vm(arbiter, 0); /* was never here */
+	assert_int_equal(a.page->grant, 0);
+	arbiter_turn_over(turn);
+	run_loop();
+	assert_true(a.page->grant != 0);
+	assert_int_equal(told[2] + told[3], 0);
+	leave(&a);
+}
+
 /* --- rubbish --- */
 
 #define PROGRAMS 6u
@@ -359,6 +573,11 @@ static uint64_t some_word(void)
 	}
 }
 
+/* Requests that run, and the turn of each VM's, which is the same while one of them does. */
+#define TURNS 3u
+static unsigned running[VMS];
+static struct arbiter_vm *turn[VMS];
+
 static void do_something(struct one *one, uint32_t vm_id)
 {
 	struct lease_vm_settings changed = {
@@ -372,8 +591,9 @@ static void do_something(struct one *one, uint32_t vm_id)
 		.lease = some(2) ? one->program.member.number : some_word(),
 		.tail_ns = some_word(),
 	};
+	struct arbiter_vm *given;
 
-	switch (some(8)) {
+	switch (some(10)) {
 	case 0:
 		arbiter_set_vm(arbiter, vm_id, &changed);
 		break;
@@ -391,6 +611,19 @@ static void do_something(struct one *one, uint32_t vm_id)
 		break;
 	case 4:
 		assert_true(sd_event_run(event, 0) >= 0);
+		break;
+	case 5:
+		if (running[vm_id] == TURNS || !arbiter_ask(arbiter, vm_id, &changed, &given))
+			break;
+		assert_true(running[vm_id] == 0 || given == turn[vm_id]);
+		turn[vm_id] = given;
+		running[vm_id]++;
+		break;
+	case 6:
+		if (running[vm_id] > 0) {
+			running[vm_id]--;
+			arbiter_turn_over(turn[vm_id]);
+		}
 		break;
 	default:
 		arbiter_hear(&one->program, &state);
@@ -419,6 +652,11 @@ static void test_rubbish_bills_nobody_else(void **state)
 	}
 	for (uint32_t i = 0; i < PROGRAMS; i++)
 		leave(&programs[i]);
+	for (uint32_t i = 0; i < VMS; i++)
+		for (; running[i] > 0; running[i]--)
+			arbiter_turn_over(turn[i]);
+	run_loop();
+	assert_sums(NULL, 0);
 }
 
 int main(void)
@@ -434,6 +672,14 @@ int main(void)
 		ARBITER_TEST(test_a_stopped_vm_has_no_lease),
 		ARBITER_TEST(test_a_worker_that_talks_too_much_ends),
 		ARBITER_TEST(test_a_worker_can_only_read_its_lease),
+		ARBITER_TEST(test_without_programs_requests_need_no_turns),
+		ARBITER_TEST(test_a_request_has_a_turn_of_its_vm),
+		ARBITER_TEST(test_a_request_waits_for_a_turn_and_comes_before_programs),
+		ARBITER_TEST(test_others_of_the_vm_join_a_turn_that_nobody_else_wants),
+		ARBITER_TEST(test_a_capped_vm_begins_no_others_in_its_turn),
+		ARBITER_TEST(test_a_request_that_runs_is_over_before_the_first_program_begins),
+		ARBITER_TEST(test_what_waits_when_the_last_program_goes_is_told),
+		ARBITER_TEST(test_a_vm_that_is_removed),
 		ARBITER_TEST(test_rubbish_bills_nobody_else),
 #undef ARBITER_TEST
 	};

@@ -165,6 +165,7 @@ class Turns(TurnCase):
                     gone.submit(NOP)
                     self.wait_for(f"it to be {state}", lambda state=state: "vm7" in self.queued(state))
                     self.admin.row("remove-vm", vm="vm7", force=True)
+            self.goes_on()  # so its request has ended
         self.assertEqual(self.clients[0].answer(ahead).status, Err.OK)
         self.goes_on()
 

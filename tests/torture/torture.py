@@ -30,6 +30,7 @@ import rig  # noqa: E402
 import storage  # noqa: E402
 import upgrade  # noqa: E402
 import streams  # noqa: E402
+import tenants  # noqa: E402
 import workers  # noqa: E402
 from lib import paths, process, tap  # noqa: E402
 
@@ -54,6 +55,8 @@ LINES = (
     Line("kernel-hang", kernels.hang, 50, 3, 15),
     Line("kernel-storm", kernels.storm, 200, 10, 20),
     Line("kernel-pause", kernels.pause, 20, 1, 3),
+    Line("program-kill", tenants.kill_ends, 2000, 10),
+    Line("program-broker-kill", tenants.kill_broker, 1000, 10),
     Line("broker-kill", restarts.kill, 1000, 20, 10),
     Line("broker-kill-qemu", reconnects.kill, 200, 4),
     Line("device-cut", devices.cut, 1000, 80),

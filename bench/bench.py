@@ -131,6 +131,8 @@ def arguments():
     parser.add_argument("--guest", action="store_true",
                         help="programs: in an emulated guest, by the device's window, in place of a socket")
     parser.add_argument("--busy-poll-us", type=int, help="vgpud's setting, of round trips (default: vgpud's)")
+    parser.add_argument("--against", type=Path, metavar="VGPUD",
+                        help="another vgpud, as one of a commit without leases: `leases` has the same of it where that says something")
     parser.add_argument("--out", type=Path, default=REPORT_DIR, metavar="DIR",
                         help="where report.jsonl and report.svg go (default %(default)s)")
     return parser.parse_args()

@@ -2,6 +2,7 @@
 # leases.py - CUDA programs of several VMs that want one GPU at the same time: who gets how much, and how soon
 
 import json
+import statistics
 import subprocess
 from contextlib import ExitStack
 
@@ -19,6 +20,7 @@ WEIGHTS = (100, 200, 400)
 CAPS = (30, 70)
 PAUSE_NS = 20 * MS  # before a first launch
 PERIOD_NS = 5 * MS
+ALONE_GOAL = 0.99
 
 
 def missing():
@@ -75,10 +77,28 @@ def _together(*jobs):
             process.end(child)
 
 
+class _House:
+    """A vgpud with tenants."""
+
+    def __init__(self, stack, options, tenants, program=None):
+        gpu = "cpu" if options.executor == "cpu" else "0"
+        settings = (f"{rig.settings(options) or '[vgpud]'}\nprograms_unconfined = yes\n"
+                    f"[gpu {gpu}]\nspares = {tenants if gpu == '0' else 1}\n")
+        vgpud = stack.enter_context(Vgpud(executor=options.executor, settings=settings, program=program))
+        self.admin = stack.enter_context(AdminClient(vgpud.admin_socket))
+        self.on_cpu = self.admin.rows("pools")[0]["executor"] == "cpu"
+        self.tenants = [Tenant(vgpud, self.admin, name=f"t{i + 1}") for i in range(tenants)]
+        self.sides = [_Of(tenant) for tenant in self.tenants]
+
+    def set(self, what, values):
+        for tenant, value in zip(self.tenants, values):
+            self.admin.row(f"set-{what}", vm=tenant.name, **{what: str(value)})
+
+
 class _Bench:
-    def __init__(self, admin, tenants, size, native):
-        self.admin, self.tenants, self.size, self.native = admin, tenants, size, native
-        self.sides = [_Of(tenant) for tenant in tenants]
+    def __init__(self, house, size, native, other):
+        self.house, self.size, self.native, self.other = house, size, native, other
+        self.sides, self.set = house.sides, house.set
         self.step_ns = _finish(self.sides[0].spawn("calibrate"))["ns"]
 
     def steps(self, ns):
@@ -91,10 +111,6 @@ class _Bench:
     def shares(self, sides):
         """Floods of these sides at once. Return: the part of the GPU's time that each got."""
         return [row["kernels"] * self.size.kernel_ns / row["ns"] for row in _together(*map(self.flood, sides))]
-
-    def set(self, what, values):
-        for tenant, value in zip(self.tenants, values):
-            self.admin.row(f"set-{what}", vm=tenant.name, **{what: str(value)})
 
     def divided(self, name, expected, of_sum):
         """A row: how far the floods are from what they should get, of the GPU's time or of what all get."""
@@ -115,14 +131,39 @@ class _Bench:
         theirs = sum(figure(row) for row in _together(*jobs([self.native] * len(self.sides))))
         return {**row, "baseline": "the driver", "baseline_share": theirs, "ratio": mine / theirs}
 
-    def first(self, kernel_ns):
-        """A row: a launch and its wait of a program that has nothing, beside the flood of another."""
+    def alone(self):
+        """A row: launches of a program that is alone, each waited for, beside the same through another vgpud, in turns."""
+        found = {house: [] for house in (self.house, self.other)}
+        for _ in range(self.size.turns):
+            for house, rows in found.items():
+                rows += _together((house.sides[0], "alone", self.size.alone))
+        mine, theirs = ({key: statistics.median(row[key] for row in rows) for key in ("p50_ns", "p99_ns")} for rows in found.values())
+        ratio = theirs["p50_ns"] / mine["p50_ns"]
+        return {"section": "leases", "name": "launch + synchronize, alone", **mine, "goal": f">= {ALONE_GOAL}", "reached": ratio >= ALONE_GOAL,
+                "baseline": "the other vgpud", "baseline_p50_ns": theirs["p50_ns"], "baseline_p99_ns": theirs["p99_ns"], "ratio": ratio}
+
+    @staticmethod
+    def high_and_low(house, job, flood):
+        """Return: what the job of a high tenant has printed, beside the flood of a low one."""
+        house.set("priority", ["high", "low"])
+        row = _together((house.sides[0], *job), (house.sides[1], *flood))[0]
+        house.set("priority", ["medium", "medium"])
+        return row
+
+    def firsts(self, kernel_ns):
+        """Rows: a launch and its wait of a program that has nothing, beside the flood of another; of another vgpud, too."""
         job = ("first", self.size.samples, PAUSE_NS)
         seconds = self.size.samples * (PAUSE_NS * 1.25 + 3 * kernel_ns) / 1e9 + 1
         flood = ("flood", self.steps(kernel_ns), kernel_ns, round(seconds * 1e9))
-        self.set("priority", ["high", "low"])
-        mine = _together((self.sides[0], *job), (self.sides[1], *flood))[0]
-        self.set("priority", ["medium", "medium"])
+        mine = self.high_and_low(self.house, job, flood)
+        rows = [self.first(kernel_ns, mine, job, flood)]
+        if self.other is not None:
+            theirs = self.high_and_low(self.other, job, flood)
+            rows.append({"section": "leases", "name": f"  through the other vgpud, {kernel_ns / MS:g} ms", "p50_ns": theirs["p50_ns"],
+                         "p99_ns": theirs["p99_ns"], "baseline": "this vgpud", "ratio": theirs["p50_ns"] / mine["p50_ns"]})
+        return rows
+
+    def first(self, kernel_ns, mine, job, flood):
         goal = IN_FLIGHT_NS + kernel_ns
         row = {"section": "leases", "name": f"first launch beside kernels of {kernel_ns / MS:g} ms", "p50_ns": mine["p50_ns"],
                "p99_ns": mine["p99_ns"], "goal": f"<= {goal / MS:.1f} ms", "reached": mine["p50_ns"] <= goal}
@@ -136,12 +177,13 @@ class _Bench:
         """A row: a program's GPU time in the ledger, beside the GPU's own events around its work."""
         kernels = max(1, round(self.size.seconds * 1e9 / MS / 2))
         child = _ready(self.sides[0].spawn("events", self.steps(MS), kernels))
-        before = self.tenants[0].programs()[0]["gpu_time_ns"]
+        tenant = self.house.tenants[0]
+        before = tenant.programs()[0]["gpu_time_ns"]
         child.stdin.write("\n")
         child.stdin.flush()
         events_ns = _finish(child)["ns"]
-        self.tenants[0].wait_none()
-        row = self.admin.rows("programs", vm=self.tenants[0].name, since="1h", limit="1")[-1]
+        tenant.wait_none()
+        row = self.house.admin.rows("programs", vm=tenant.name, since="1h", limit="1")[-1]
         mine = row["gpu_time_ns"] - before
         return {"section": "leases", "name": "GPU time in the ledger", "ns": mine, "baseline": "CUDA events", "baseline_ns": events_ns,
                 "ratio": mine / events_ns}
@@ -150,13 +192,9 @@ class _Bench:
 def measure(options, size, say):
     """Return: rows of section "leases"."""
     with ExitStack() as stack:
-        gpu = "cpu" if options.executor == "cpu" else "0"
-        settings = (f"{rig.settings(options) or '[vgpud]'}\nprograms_unconfined = yes\n"
-                    f"[gpu {gpu}]\nspares = {TENANTS if gpu == '0' else 1}\n")
-        vgpud = stack.enter_context(Vgpud(executor=options.executor, settings=settings))
-        admin = stack.enter_context(AdminClient(vgpud.admin_socket))
-        on_cpu = admin.rows("pools")[0]["executor"] == "cpu"
-        bench = _Bench(admin, [Tenant(vgpud, admin, name=f"t{i + 1}") for i in range(TENANTS)], size, None if on_cpu else _Native())
+        house = _House(stack, options, TENANTS)
+        other = _House(stack, options, 2, options.against) if options.against else None
+        bench = _Bench(house, size, None if house.on_cpu else _Native(), other)
         say("floods")
         rows = [bench.divided(f"{TENANTS} floods, each a share of", [1 / TENANTS] * TENANTS, of_sum=True),
                 bench.against_native(f"{TENANTS} floods, together", lambda sides: [bench.flood(side) for side in sides],
@@ -174,7 +212,10 @@ def measure(options, size, say):
             lambda row: row["kernels"] * MS / row["ns"]))
         for kernel_ns in size.beside_ns:
             say(f"first launches beside kernels of {kernel_ns / MS:g} ms")
-            rows.append(bench.first(kernel_ns))
+            rows += bench.firsts(kernel_ns)
         say("GPU time")
         rows.append(bench.billed())
+        if other is not None:
+            say(f"a lone program, against {options.against}")
+            rows.append(bench.alone())
         return rows

@@ -176,6 +176,22 @@ static void first(unsigned samples, uint64_t pause_ns)
 	samples_print("first", sample_ns, samples);
 }
 
+/* Launches, each waited for: what a program that is alone pays for its lease. */
+static void alone(unsigned samples)
+{
+	static uint64_t sample_ns[SAMPLES_MOST];
+
+	wait_for_start();
+	for (unsigned i = 0; i < samples; i++) {
+		uint64_t begun_ns = util_now_ns();
+
+		CHECK(cuLaunchKernel(empty, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
+		CHECK(cuStreamSynchronize(stream));
+		sample_ns[i] = util_now_ns() - begun_ns;
+	}
+	samples_print("alone", sample_ns, samples);
+}
+
 /* ------------------------------------------------------------------------------------------ */
 
 static uint64_t number(const char *text, uint64_t least, uint64_t most)
@@ -209,6 +225,9 @@ int main(int argc, char **argv)
 	} else if (argc == 4 && strcmp(what, "first") == 0 && a <= SAMPLES_MOST) {
 		prepare();
 		first((unsigned)a, b);
+	} else if (argc == 3 && strcmp(what, "alone") == 0 && a <= SAMPLES_MOST) {
+		prepare();
+		alone((unsigned)a);
 	} else if (argc == 4 && strcmp(what, "events") == 0) {
 		prepare();
 		wait_for_start();
@@ -218,6 +237,7 @@ int main(int argc, char **argv)
 		      "       bench-turns flood STEPS KERNEL-NS NS  (kernels of so many steps)\n"
 		      "       bench-turns ticks STEPS PERIOD-NS NS  (one each period)\n"
 		      "       bench-turns first SAMPLES PAUSE-NS\n"
+		      "       bench-turns alone SAMPLES\n"
 		      "       bench-turns events STEPS KERNELS\n"
 		      "All but the first print a line when they are ready, and wait for one.\n",
 		      stderr);

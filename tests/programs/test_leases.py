@@ -3,13 +3,17 @@
 # test_leases.py - who uses the GPU: by counts and orders, on softgpu
 
 import os
+import random
 import signal
+import struct
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import paths, process, tap  # noqa: E402
-from lib.tenant import Tenant  # noqa: E402
+from lib.tenant import Tenant, example  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
 MS = 1_000_000
@@ -141,6 +145,102 @@ class Leases(ProgramCase):
         for name in ("vector_add", "matmul", "reduction", "saxpy", "threads", "print"):
             with self.subTest(name):
                 self.right(paths.need(paths.BIN_DIR.parent / "examples" / name, "examples"))
+
+
+class Worst(ProgramCase):
+    """Programs and workers that do what they may, and what they may not."""
+
+    settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 2\n"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other = Tenant(cls.vgpud, cls.admin, name="t2")
+
+    def setUp(self):
+        self.children = []
+
+    def tearDown(self):
+        for child in self.children:
+            child.kill()
+            child.communicate()
+        for tenant in (self.tenant, self.other):
+            tenant.wait_none()
+
+    def start(self, tenant, what, **popen):
+        child = tenant.spawn(paths.test_program("programs/victim"), what, **popen)
+        self.children.append(child)
+        self.assertEqual(child.stdout.readline(), "working\n")
+        return child
+
+    def sums(self):
+        """Return: nanoseconds billed, idle and overhead by the metrics."""
+        lines = [row["text"] for row in self.admin.rows("metrics") if row["text"].startswith("vgpu_gpu_program_seconds_total{")]
+        return [round(float(line.rpartition(" ")[2]) * 1e9) for line in lines]
+
+    def test_two_vms_that_wait_for_each_other(self):
+        # A kernel of each is on the GPU; it ends when the other one's process has got as far as the test lets it.
+        children = [self.start(tenant, "meet", stdin=subprocess.PIPE) for tenant in (self.tenant, self.other)]
+        for round_ in range(10):
+            for child in children:
+                self.assertEqual(child.stdout.readline(), "waits\n")
+            # Each has its kernel on the GPU, though none has ended: the one that came first has outlasted its turn.
+            process.wait_until(lambda: sorted(tenant.programs()[0]["lease"] for tenant in (self.tenant, self.other)) == ["holds", "yields"],
+                               "the GPU to have both kernels", 60)
+            for child in children[::1 if round_ % 2 else -1]:
+                child.stdin.write("\n")
+                child.stdin.flush()
+                self.assertEqual(child.stdout.readline(), "met\n")
+        self.assertEqual([child.poll() for child in children], [None, None])
+
+    def test_64_programs_that_come_and_go(self):
+        self.start(self.other, "flood")
+        before = self.sums()
+        program = example("vector_add")
+        left, running, done = 64, [], 0
+        while left or running:
+            while left and len(running) < 8:
+                running.append(self.tenant.spawn(program))
+                left -= 1
+            ended = self.tenant.wait(running.pop(0))
+            self.assertEqual(ended.rc, 0, f"{ended.out}{ended.err}")
+            done += 1
+        self.assertEqual(done, 64)
+        self.tenant.wait_none()
+        rows = self.admin.rows("programs", since="1h", vm="t1", limit="64")
+        self.assertEqual([(row["name"], row["end"], row["launches"]) for row in rows], [("vector_add", "none", 1)] * 64)
+        self.assertTrue(all(0 <= row["gpu_time_ns"] <= row["age_ns"] for row in rows))
+        self.assertLessEqual(sum(row["gpu_time_ns"] for row in rows), sum(self.sums()) - sum(before))
+        [row] = self.other.programs()
+        self.assertGreater(row["turns"], 1)  # it had the GPU in between
+
+    def test_garbage_in_what_a_worker_shares_with_vgpud(self):
+        chance = random.Random(15)
+        self.start(self.tenant, "flood")
+        self.start(self.other, "flood")
+        worker = self.tenant.programs()[0]["worker_pid"]
+        pages = self.pages_of(worker)
+        self.assertEqual(len(pages), 1)  # its claims: its lease is not for it to write
+        for _ in range(200):
+            words = [chance.choice((0, 1, 2**64 - 1, chance.getrandbits(64), time.monotonic_ns())) for _ in range(6)]
+            with open(f"/proc/{worker}/mem", "r+b", buffering=0) as memory:
+                memory.seek(pages[0])
+                memory.write(struct.pack("<6Q", *words))
+            mine = self.tenant.programs()
+            if not mine or mine[0]["state"] != "running":
+                break  # it was ended for it, which is as good
+            self.assertLessEqual(mine[0]["gpu_ns"], mine[0]["age_ns"])
+        turns = self.other.programs()[0]["turns"]
+        process.wait_until(lambda: self.other.programs()[0]["turns"] > turns or not self.tenant.programs(),
+                           "the other one to have its turns", 60)
+        [row] = self.other.programs()
+        self.assertLessEqual(row["gpu_ns"], row["age_ns"])
+
+    @staticmethod
+    def pages_of(worker):
+        """Return: where a worker has pages of the arbiter that it may write."""
+        with open(f"/proc/{worker}/maps", encoding="ascii") as maps:
+            return [int(line.partition("-")[0], 16) for line in maps if "memfd:vgpu-lease" in line and line.split()[1].startswith("rw")]
 
 
 class Deaf(ProgramCase):

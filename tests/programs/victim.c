@@ -2,6 +2,7 @@
 /* victim.c - a CUDA program that goes on until it is ended, and says what ended it */
 
 #include <cuda.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,31 @@ static void spin(void)
 	CHECK(cuCtxSynchronize());
 }
 
+/* Kernels that each end once a line has come, when others have done something. */
+static void meet(void)
+{
+	CUfunction function;
+	CUdeviceptr address;
+	uint32_t *flag;
+
+	begin();
+	function = kernel("spin");
+	CHECK(cuMemHostAlloc((void **)&flag, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+	CHECK(cuMemHostGetDevicePointer(&address, flag, 0));
+	tell("working");
+	do {
+		*(volatile uint32_t *)flag = 0;
+		CHECK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &address },
+				     NULL));
+		tell("waits");
+		if (getchar() == EOF)
+			return;
+		*(volatile uint32_t *)flag = 1;
+		CHECK(cuCtxSynchronize());
+		tell("met");
+	} while (true);
+}
+
 /* Says how it stands with the first calls, then waits for a line; so after the next one, with a context. */
 static void wait_for_lines(void)
 {
@@ -149,9 +175,11 @@ int main(int argc, char **argv)
 		flood();
 	else if (argc == 2 && strcmp(argv[1], "spin") == 0)
 		spin();
+	else if (argc == 2 && strcmp(argv[1], "meet") == 0)
+		meet();
 	else if (argc == 2 && strcmp(argv[1], "wait") == 0)
 		wait_for_lines();
 	else
-		fputs("usage: victim work|flood|spin|wait\n", stderr);
+		fputs("usage: victim work|flood|spin|meet|wait\n", stderr);
 	return argc == 2 ? 0 : 2;
 }

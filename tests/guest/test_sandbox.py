@@ -6,6 +6,7 @@ Where the tests run there may be no version 2 of cgroups, and no second user. In
 """
 
 import contextlib
+import json
 import re
 import shutil
 import sys
@@ -207,6 +208,41 @@ class Sandbox(unittest.TestCase):
         wait_until(lambda: self.sleeps("4004") == 0, "the group to be ended", timeout_s=60, interval_s=0.2)
         self.wait_workers()
         self.works()
+
+    def ask(self, command):
+        """Return: the rows of an administrator's command."""
+        return json.loads(self.sh(f"vgpuadm -s /run/vgpud/admin.sock --json {command}"))["rows"]
+
+    def flood(self, vm):
+        """Return: a program that wants the GPU without end, at work."""
+        program = self.guest.begin(f"VGPU_SOCKET=/run/vgpud/vm/{vm}.sock exec victim flood >/root/{vm} 2>&1")
+        wait_until(lambda: "working" in self.sh(f"cat /root/{vm}"), f"the program of {vm} to work", timeout_s=120, interval_s=0.2)
+        return program
+
+    @unittest.skipUnless((paths.BIN_DIR.parent / "lib/libcuda.so.1").exists(), "build/lib/libcuda.so.1 is not built")
+    def test_a_worker_that_ignores_its_lease_is_frozen_by_its_cgroup(self):
+        self.guest.write_file("/root/vgpud.conf", self.configuration() + b"[gpu cpu]\nspares = 1\n")
+        self.start()
+        for vm, priority in (("t8", "low"), ("t9", "high")):
+            for command in (f"add-vm {vm} --local", f"set-programs {vm} on", f"set-priority {vm} {priority}"):
+                done = self.guest.run(f"vgpuadm -s /run/vgpud/admin.sock {command}")
+                self.assertEqual(done.rc, 0, done.err)
+        low = self.flood("t8")
+        (row,) = self.ask("programs --vm t8")
+        worker = row["worker_pid"]
+        directory = f"/sys/fs/cgroup{self.group(worker)}"
+        self.assertRegex(directory, r"/workers/\d+$")
+        self.sh(f"kill -STOP {worker}")
+        # One of higher priority has the GPU from then on: the low one's next turn comes when that has gone.
+        high = self.flood("t9")
+        wait_until(lambda: "frozen 1" in self.sh(f"cat {directory}/cgroup.events"), "it to be frozen", timeout_s=60, interval_s=0.2)
+        self.assertEqual(self.sh(f"cat {directory}/cgroup.freeze"), "1")
+        self.assertEqual(self.ask("programs --vm t8")[0]["lease"], "frozen")
+        self.sh(f"kill -CONT {worker}; kill -KILL {high.pid}")
+        wait_until(lambda: "frozen 0" in self.sh(f"cat {directory}/cgroup.events"), "its next turn to pass", timeout_s=60, interval_s=0.2)
+        wait_until(lambda: self.ask("programs --vm t8")[0]["turns"] > row["turns"], "a turn after it", timeout_s=60, interval_s=0.2)
+        self.sh(f"kill -KILL {low.pid}")
+        self.assertNotIn("cannot be", self.log())
 
     @unittest.skipUnless(SETPRIV.exists(), "no setpriv to give it rights with")
     def test_as_a_unit_starts_it(self):

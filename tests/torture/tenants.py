@@ -8,9 +8,11 @@ import random
 import signal
 import time
 
+from lib.guest import Guest
 from lib.proto import End
 from lib.tenant import LIBRARY_DIR, Tenant
-from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, wait_until
+from programs import WINDOW_MIB, Program as GuestProgram, ready
+from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, qemu, wait_until
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 3\n"
 TENANTS = ("t1", "t2", "t3")
@@ -157,6 +159,57 @@ def kill_ends(rounds, _):
         yield Row("  pages that are left", rounds, [], crowd.files())
         yield Row("  from the kill to nothing of it being left", rounds, None, figures(gone_s))
         yield Row("  GPU time that was billed, of what passed", rounds, None, f"{in_rows / 1e9:.1f} s of {whole_s:.1f} s")
+        yield last
+
+
+def one_guest(daemon, chance, number):
+    """A VM with two programs whose QEMU is killed at any moment. Return: how many of them have said that they work."""
+    with Guest(daemon.socket("vm9"), name=f"killed{number}", window_mib=WINDOW_MIB) as guest:
+        if guest.run("test -x /usr/bin/victim").rc != 0:
+            raise Skip("the guest has no CUDA programs: cuda.h was not there when it was made")
+        ready(guest)
+        programs = [GuestProgram(guest, f"victim {kind}") for kind in KINDS]
+        if number % 4:  # else some are still beginning, perhaps
+            for program in programs:
+                program.working()
+        time.sleep(chance.random())
+        working = sum("working" in program.out() for program in programs)
+        guest.kill()
+    process.reporters.remove(guest)
+    return working
+
+
+def kill_qemu(rounds, options):
+    """Guests' QEMUs are killed while their programs begin and run, beside a program of the host's."""
+    need_library()
+    qemu(options)
+    chance = random.Random(5)
+    working = 0
+    with Daemon("vm9:A:medium:9", settings=SETTINGS) as daemon, AdminClient(daemon.admin_socket) as admin:
+        admin.row("set-programs", vm="vm9", programs="on")
+        crowd = Crowd(daemon)
+        crowd.settle_in(admin)
+        beside = crowd.start(chance, kind="flood")
+        for n in range(rounds):
+            working += one_guest(daemon, chance, n)
+            wait_until(lambda: not admin.rows("programs", vm="vm9"), "its programs to be gone", PATIENCE_S)
+        [row] = admin.rows("programs")
+        goes_on = "goes on" if row["state"] == "running" and beside.child.poll() is None else f"{row}"
+        beside.end()
+        wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
+        billed_s, whole_s = gpu_times(admin)
+        rows = daemon.rows("SELECT name, why, billed_ns IS NOT NULL AND billed_ns <= ended_ns - begun_ns FROM program WHERE vm_id = 9 "
+                           "AND name = 'victim'")
+        in_rows = sum(ns for ns, in daemon.rows("SELECT billed_ns FROM program"))
+        same = in_rows == usage_ns(admin)
+        last = daemon.end(rounds, "programs whose QEMU is killed")
+        yield Row("kill -9 a QEMU under load of programs: rows of those that worked, at least, with another end than none or no right bill",
+                  rounds, "True, none", f"{working <= len(rows) <= 2 * rounds}, "
+                                        f"{counted(f'{why} {right}' for _, why, right in rows if (why, right) != (End.NONE, 1))}")
+        yield Row("  GPU time: rows together as usage has it, not above what was billed, which is not above what passed", rounds,
+                  "True, True, True", f"{same}, {in_rows <= billed_s * 1e9 + 1}, {billed_s <= whole_s}")
+        yield Row("  pages that are left", rounds, [], crowd.files())
+        yield Row("  the program beside", rounds, "goes on", goes_on)
         yield last
 
 

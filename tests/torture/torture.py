@@ -57,6 +57,7 @@ LINES = (
     Line("kernel-pause", kernels.pause, 20, 1, 3),
     Line("program-kill", tenants.kill_ends, 2000, 10),
     Line("program-broker-kill", tenants.kill_broker, 1000, 10),
+    Line("program-qemu-kill", tenants.kill_qemu, 1000, 1),
     Line("broker-kill", restarts.kill, 1000, 20, 10),
     Line("broker-kill-qemu", reconnects.kill, 200, 4),
     Line("device-cut", devices.cut, 1000, 80),

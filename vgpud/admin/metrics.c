@@ -312,7 +312,8 @@ static void emit_gpu_time(struct admin_call *call)
 	struct programs_gpu_time gpu;
 
 	head(call, "vgpu_gpu_program_seconds_total", "counter",
-	     "Time of a GPU: billed to programs, idle, or overhead: unused though one wanted it.");
+	     "Time of a GPU: billed to programs and to requests beside them, idle, or overhead: "
+	     "unused though one wanted it.");
 	for (unsigned i = 0; programs_gpu_time(programs, i, &gpu); i++) {
 		const struct {
 			const char *use;

@@ -147,10 +147,10 @@ static void end_turn(struct arbiter_vm *vm)
 	look_soon(arbiter);
 }
 
-void arbiter_turn_over(struct arbiter_vm *vm)
+void arbiter_turn_over(struct arbiter_vm *turn)
 {
-	if (--vm->running == 0 && !vm->due)
-		end_turn(vm);
+	if (--turn->running == 0 && !turn->due)
+		end_turn(turn);
 }
 
 void arbiter_remove_vm(struct arbiter *arbiter, uint32_t vm_id)

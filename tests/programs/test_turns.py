@@ -68,7 +68,7 @@ class TurnCase(ProgramCase):
     def goes_on(self):
         before = self.row()
         self.wait_for("the program to go on",
-                      lambda: (now := self.row())["gpu_ns"] > before["gpu_ns"] and now["lease"] in ("holds", "rests"))
+                      lambda: (now := self.row())["gpu_time_ns"] > before["gpu_time_ns"] and now["lease"] in ("holds", "rests"))
 
 
 class Turns(TurnCase):
@@ -91,8 +91,8 @@ class Turns(TurnCase):
         self.admin.row("set-priority", vm="t1", priority="high")
         child = self.program("spin")
         sequence = self.clients[0].submit(NOP)
-        used_ns = self.row()["gpu_ns"]
-        self.wait_for("100 ms of GPU time beside it", lambda: self.row()["gpu_ns"] > used_ns + 100 * MS)
+        used_ns = self.row()["gpu_time_ns"]
+        self.wait_for("100 ms of GPU time beside it", lambda: self.row()["gpu_time_ns"] > used_ns + 100 * MS)
         self.assertEqual(self.queued("waiting"), ["vm5"])
         self.assertEqual((self.row()["turns"], self.row()["lease"]), (1, "holds"))
         child.kill()  # the last program goes
@@ -182,7 +182,7 @@ class Turns(TurnCase):
                     self.admin.row("set-priority", vm="vm5", priority="medium")
                 self.assertEqual([client.answer(sequence).results for sequence in mine], [(round_ + 1,)] * 15)
         for row in self.tenant.programs():
-            self.assertLessEqual(row["gpu_ns"], row["age_ns"])
+            self.assertLessEqual(row["gpu_time_ns"], row["age_ns"])
 
 
 class Ended(TurnCase):

@@ -17,7 +17,7 @@ if [ $# -ne 2 ]; then
 fi
 build=$1
 out=$2
-programs=(tests/programs/{suite,victim})
+programs=(tests/programs/{suite,victim,holder})
 for source in examples/*.cu; do programs+=("${source%.cu}"); done
 for part in bin/vgpud qemu/bin/qemu-system-x86_64 guest/vmlinuz guest/initramfs.cpio lib/libcuda.so.1 "${programs[@]}"; do
     [ -e "$build/$part" ] || die "$build/$part is not there; make bundle builds it"

@@ -162,14 +162,15 @@ enum softgpu_result softgpu_device_attribute(struct softgpu *gpu, int attribute,
 /* [waits] Until all work that was submitted before has ended. Writes out what kernels printed. */
 enum softgpu_result softgpu_synchronize(struct softgpu *gpu);
 
-/* CUlimit's numbers. Others than these are UNSUPPORTED_LIMIT. */
+/* CUlimit's numbers. Others of it are UNSUPPORTED_LIMIT, and what is none of it INVALID_VALUE. */
 enum softgpu_limit {
 	SOFTGPU_LIMIT_STACK_BYTES =
 		0, /* local memory of calls in one thread, 1 KiB unless set, to 512 KiB */
 	SOFTGPU_LIMIT_PRINTF_BYTES = 1, /* printf buffer, 1 MiB unless set, 512 KiB to 256 MiB */
 	/* Kernels' malloc, 8 MiB unless set. INVALID_VALUE while something is allocated there. */
 	SOFTGPU_LIMIT_MALLOC_HEAP_BYTES = 2,
-	SOFTGPU_LIMIT_NUM
+	SOFTGPU_LIMIT_NUM,
+	SOFTGPU_LIMIT_NAMES = 10 /* that CUlimit has */
 };
 
 /*

@@ -118,6 +118,13 @@ static const struct {
 	[SOFTGPU_LIMIT_MALLOC_HEAP_BYTES] = { 4u << 10, UINT64_MAX },
 };
 
+/* Return: why a number is no limit of this device. */
+static enum softgpu_result no_limit(enum softgpu_limit limit)
+{
+	return (unsigned)limit < SOFTGPU_LIMIT_NAMES ? SOFTGPU_UNSUPPORTED_LIMIT
+						     : SOFTGPU_INVALID_VALUE;
+}
+
 static enum softgpu_result set_limit(struct softgpu *gpu, enum softgpu_limit limit, uint64_t value)
 {
 	enum softgpu_result result;
@@ -150,7 +157,7 @@ enum softgpu_result softgpu_limit_set(struct softgpu *gpu, enum softgpu_limit li
 	if (result != SOFTGPU_SUCCESS)
 		return result;
 	if ((unsigned)limit >= SOFTGPU_LIMIT_NUM)
-		return sg_device_leave(gpu, SOFTGPU_UNSUPPORTED_LIMIT);
+		return sg_device_leave(gpu, no_limit(limit));
 	return sg_device_leave(gpu, set_limit(gpu, limit, value));
 }
 
@@ -162,7 +169,7 @@ enum softgpu_result softgpu_limit_get(struct softgpu *gpu, enum softgpu_limit li
 	if (result != SOFTGPU_SUCCESS)
 		return result;
 	if ((unsigned)limit >= SOFTGPU_LIMIT_NUM)
-		return sg_device_leave(gpu, SOFTGPU_UNSUPPORTED_LIMIT);
+		return sg_device_leave(gpu, no_limit(limit));
 	if (!value)
 		return sg_device_leave(gpu, SOFTGPU_INVALID_VALUE);
 	*value = gpu->limits[limit];

@@ -146,7 +146,7 @@ class Rules(unittest.TestCase):
         header = header.replace("a member", "a program").replace("turn_ns", "lease_ms")
         _, _, text = "\n".join(rendered("vgpud.8")).partition("\nLEASES\n")
         page = re.findall(r"^ {5}(\d)\.\s+((?:\S+ ){4})", text, re.M)
-        self.assertEqual(page, re.findall(r"^ \*\s+(\d)\. ((?:\S+ ){4})", header, re.M)[:7])
+        self.assertEqual(page, re.findall(r"^ \*\s+(\d)\. ((?:\S+ ){4})", header, re.M))
 
 
 class Pages(unittest.TestCase):

@@ -123,8 +123,8 @@ CASE(wrong_numbers)
 	WANT(cuFuncSetAttribute(fill, (CUfunction_attribute)1000, 1), CUDA_ERROR_INVALID_VALUE);
 	WANT(cuFuncSetAttribute(fill, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1 << 30),
 	     CUDA_ERROR_INVALID_VALUE);
-	WANT(cuCtxGetLimit(&bytes, (CUlimit)1000), CUDA_ERROR_UNSUPPORTED_LIMIT);
-	WANT(cuCtxSetLimit((CUlimit)1000, 1), CUDA_ERROR_UNSUPPORTED_LIMIT);
+	WANT(cuCtxGetLimit(&bytes, (CUlimit)1000), CUDA_ERROR_INVALID_VALUE);
+	WANT(cuCtxSetLimit((CUlimit)1000, 1), CUDA_ERROR_INVALID_VALUE);
 	WANT(cuDeviceGetName((char *)&value, 0, device), CUDA_ERROR_INVALID_VALUE);
 }
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,6 +27,7 @@ OK, INVALID_VALUE, OUT_OF_MEMORY = 0, 1, 2
 BUDGET = 256 * MIB
 STACK, TEXT, HEAP = range(3)  # CUlimit
 HEAP_AT_FIRST = 8 * MIB
+of_softgpu = unittest.skipIf(paths.EXECUTOR != "cpu", "figures of softgpu's memory")
 
 
 class Holder:
@@ -105,6 +107,7 @@ class Quota(ProgramCase):
             self.assertEqual([rows[key]["memory_bytes"] for key in sorted(rows)], [64 * MIB, 0])
             self.assertEqual({row["memory_quota_bytes"] for row in rows.values()}, {64 * MIB})
 
+    @of_softgpu
     def test_eight_that_race_get_all_of_it_and_no_more(self):
         self.quota("100M")
         holders = [self.holder() for _ in range(8)]
@@ -120,6 +123,7 @@ class Quota(ProgramCase):
         for holder in holders:
             holder.end()
 
+    @of_softgpu
     def test_two_that_race_for_the_last_mebibyte(self):
         self.quota("101M")
         with self.holder() as keeper, self.holder() as a, self.holder() as b:
@@ -135,6 +139,7 @@ class Quota(ProgramCase):
                 self.assertEqual(winner.result("freeall"), OK)
                 self.assertEqual(keeper.free_bytes(), MIB)
 
+    @of_softgpu
     def test_the_quota_changes_while_four_allocate(self):
         holders = [self.holder() for _ in range(4)]
         for number, holder in enumerate(holders):
@@ -166,6 +171,7 @@ class Quota(ProgramCase):
             self.assertEqual(holder.result("freehost"), OK)
             self.assertEqual(holder.ask("info"), [OK, 0, 8 * MIB])
 
+    @of_softgpu
     def test_all_kinds_together(self):
         self.quota("40M")
         with self.holder() as a, self.holder() as b:
@@ -201,6 +207,7 @@ class Quota(ProgramCase):
                 self.assertEqual(after.result("alloc", 64 * MIB), OK, f"moment {moment}")
                 self.assertEqual(after.result("alloc", 1), OUT_OF_MEMORY)
 
+    @of_softgpu
     def test_it_changes_while_programs_run(self):
         with self.holder() as holder:
             self.assertEqual(holder.ask("info"), [OK, BUDGET, BUDGET])
@@ -233,6 +240,7 @@ class Quota(ProgramCase):
     def wait_free(self, holder, bytes_free):
         process.wait_until(lambda: holder.free_bytes() == bytes_free, f"{bytes_free} bytes to be free")
 
+    @of_softgpu
     def test_pools_are_charged_with_what_they_reserve(self):
         self.quota("32M")
         with self.holder() as a, self.holder() as b:
@@ -248,6 +256,7 @@ class Quota(ProgramCase):
             self.assertEqual(a.result("free", 1), OK)  # cuMemFree takes a pool's memory, too
             self.wait_free(b, 32 * MIB)
 
+    @of_softgpu
     def test_a_pool_that_is_destroyed_leaves_what_is_allocated(self):
         self.quota("32M")
         with self.holder() as holder:
@@ -276,6 +285,7 @@ class Quota(ProgramCase):
             self.assertEqual(holder.free_bytes(), 32 * MIB)
             self.assertEqual(holder.result("alloc", 32 * MIB), OK)
 
+    @of_softgpu
     def test_limits_are_bounded(self):
         self.quota("32M")
         with self.holder() as holder:
@@ -288,6 +298,7 @@ class Quota(ProgramCase):
             self.assertEqual(holder.result("limit", STACK, 4096), OK)  # softgpu has stacks in the host's memory
             self.assertEqual(holder.free_bytes(), 32 * MIB)
 
+    @of_softgpu
     def test_devices_have_as_much_as_the_quota(self):
         with self.holder() as before:
             self.assertEqual(before.ask("total"), [OK, BUDGET])
@@ -299,6 +310,7 @@ class Quota(ProgramCase):
             with self.holder() as after:
                 self.assertEqual(after.ask("total"), [OK, BUDGET])
 
+    @of_softgpu
     def test_softgpus_memory_is_one_budget_of_the_host(self):
         other = Tenant(self.vgpud, self.admin, name="t2")
         self.quota("200M")
@@ -333,6 +345,7 @@ class Quota(ProgramCase):
         self.assertEqual(found["memory_peak_bytes"], 30 * MIB)
         self.assertGreaterEqual(found["memory_byte_s"], 10 * MIB)
 
+    @of_softgpu
     def test_a_killed_vgpud_leaves_what_was_held_in_the_row(self):
         with Vgpud(settings=self.settings) as vgpud:
             with AdminClient(vgpud.admin_socket) as admin:
@@ -359,6 +372,7 @@ class Quota(ProgramCase):
                 with Holder(Tenant(vgpud, admin, name="t2")) as other:
                     self.assertEqual(other.free_bytes(), BUDGET)
 
+    @of_softgpu
     def test_doctor_tells_of_quotas_above_the_gpu(self):
         def told():
             return [row["text"] for row in self.admin.rows("checks") if row["check"] == "memory quotas"]

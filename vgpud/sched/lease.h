@@ -33,7 +33,7 @@
  *     charged until its work has drained. Without an acknowledgement within ack_ns it is frozen for its
  *     next turn, the second time within repeat_ns it ends. Work that does not drain within kernel_ns
  *     ends its member;
- *  8. a request of version 1 is one turn of its VM, which nothing interrupts; it comes before a
+ *  8. a request is one turn of its VM, which nothing interrupts but its own deadline; it comes before a
  *     program of equal priority.
  *
  * The time that passes is divided without a rest: billed_ns to members, idle_ns while nobody wanted the

@@ -684,6 +684,8 @@ static void malloc_in_kernels_has_a_limit(void **state)
 	assert_int_equal(limit, 16);
 	assert_int_equal(softgpu_limit_get(rig.gpu, SOFTGPU_LIMIT_NUM, &limit),
 			 SOFTGPU_UNSUPPORTED_LIMIT);
+	assert_int_equal(softgpu_limit_get(rig.gpu, SOFTGPU_LIMIT_NAMES, &limit),
+			 SOFTGPU_INVALID_VALUE);
 }
 
 static void an_unloaded_module_runs_to_its_end(void **state)

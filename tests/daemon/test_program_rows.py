@@ -247,7 +247,7 @@ class ProgramRows(unittest.TestCase):
         layout = self.layout()
         with open(self.page(1), "r+b") as file:
             for name, value in (("head", 1), ("submissions", 40), ("latency_sum_ns", 4000), ("latency_max_ns", 100),
-                                ("open_since_ns", 5), ("open_commands", 3), ("latency", 0)):
+                                ("open_since_ns", time.monotonic_ns()), ("open_commands", 3), ("latency", 0)):
                 file.seek(layout[name])
                 file.write(struct.pack("<Q", value))
             file.seek(layout["latency"] + 8 * 82)  # the bucket of 100 ns

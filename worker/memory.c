@@ -84,7 +84,10 @@ static struct memory_range *find(const struct memory *memory, uint64_t start)
 
 void memory_set_pool(struct memory *memory, uint64_t start, uint32_t pool)
 {
-	find(memory, start)->pool = pool + 1;
+	struct memory_range *range = find(memory, start);
+
+	if (range != NULL)
+		range->pool = pool + 1;
 }
 
 const struct memory_range *memory_find(const struct memory *memory, uint64_t start)

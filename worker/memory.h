@@ -44,7 +44,7 @@ void memory_end(struct memory *memory);
  */
 int memory_add(struct memory *memory, uint64_t start, uint64_t bytes, uint32_t module);
 
-/* Says that the allocation that starts there, which there is, comes from the pool of that number. */
+/* Says that the allocation that starts there, if there is one, comes from the pool of that number. */
 void memory_set_pool(struct memory *memory, uint64_t start, uint32_t pool);
 
 /* Return: the allocation that starts there, valid until the next change; NULL: there is none. */

@@ -120,7 +120,7 @@ static CUresult run_image(size_t bytes)
 	char *ptx = malloc(length + bytes + 2);
 	CUresult result;
 
-	memcpy(ptx, try_ptx, length);
+	memcpy(ptx, try_ptx, length + 1);
 	memset(ptx + length, '/', bytes);
 	memcpy(ptx + length + bytes, "\n", 2);
 	result = run_and_look(ptx);

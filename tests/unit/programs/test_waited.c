@@ -15,7 +15,7 @@
 
 static struct broker broker;
 static struct ledger ledger;
-static struct programs programs;
+static struct programs house;
 static struct channel channels[3];
 static unsigned channel_num;
 static struct waited_list list;
@@ -26,9 +26,9 @@ static unsigned said_num, counted;
 static bool full;
 static uint64_t of_vm2, of_cap, total;
 
-struct channel *programs_next(const struct programs *of, const struct channel *channel)
+struct channel *programs_next(const struct programs *programs, const struct channel *channel)
 {
-	(void)of;
+	(void)programs;
 	if (channel == NULL)
 		return channel_num > 0 ? &channels[0] : NULL;
 	return channel + 1 < channels + channel_num ? (struct channel *)channel + 1 : NULL;
@@ -72,12 +72,12 @@ static int set_up(void **state)
 	(void)state;
 	ledger.ops = &ops;
 	broker.ledger = &ledger;
-	programs.broker = &broker;
+	house.broker = &broker;
 	SLIST_INIT(&list);
 	channel_num = 1;
 	for (unsigned i = 0; i < 3; i++)
 		channels[i] = (struct channel){
-			.programs = &programs,
+			.programs = &house,
 			.vm_id = 1,
 			.lease.arbiter = (struct arbiter *)&said,
 		};

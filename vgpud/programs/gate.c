@@ -20,7 +20,7 @@ static bool on_ask(void *arg, struct vm *vm, void **turn)
 	*turn = NULL;
 	if (programs->channel_num == 0)
 		return true;
-	gear = programs_known_gear(programs, vm);
+	gear = gears_known(programs, vm);
 	if (gear == NULL)
 		return true;
 	settings = programs_lease_settings(vm);
@@ -61,7 +61,7 @@ void gate_close(const struct programs *programs, const struct gear *gear)
 		struct arbiter_vm *turn;
 
 		if (request->turn != NULL || request->vm->removed ||
-		    programs_known_gear(programs, request->vm) != gear)
+		    gears_known(programs, request->vm) != gear)
 			continue;
 		arbiter_adopt(gear->arbiter, request->vm->id, &settings, &turn);
 		request->turn = turn;

@@ -18,42 +18,13 @@
 #include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
 
-#define DESCRIBE_DEADLINE_NS (30 * UTIL_NS_PER_S)
-#define DRIVER_LOOK_NS (3 * UTIL_NS_PER_S)
-
-/* --- what an executor needs for programs --- */
-
-static void follow_gpu(struct gear *gear, const struct conf *conf)
+/* Makes what the VM's programs will need, so that a spare is ready when the first one comes. */
+static void warm_up(struct programs *programs, const struct vm *vm)
 {
-	gear->spares_settings = (struct spares_settings){
-		.num = conf->gpu[gear->gpu].spares,
-		.start_deadline_ns = conf->start_deadline_ms * UTIL_NS_PER_MS,
-		.look_ns = DRIVER_LOOK_NS,
-	};
-}
+	enum vgpu_end end;
 
-/*
- * How long a worker may take to acknowledge. On a GPU it looks at its page between two commands. Where
- * kernels run on the processor they take it from the worker, too.
- */
-#define ACK_NS (20 * UTIL_NS_PER_MS)
-#define ACK_CPU_NS (1 * UTIL_NS_PER_S)
-#define ACK_REPEAT_NS (60 * UTIL_NS_PER_S)
-
-static struct lease_settings lease_settings_of(const struct conf *conf, const struct gear *gear)
-{
-	const struct conf_gpu *gpu = &conf->gpu[gear->gpu];
-
-	return (struct lease_settings){
-		.turn_ns = gpu->lease_ms * UTIL_NS_PER_MS,
-		.idle_ns = gpu->idle_us * UTIL_NS_PER_US,
-		.yield_ns = gpu->yield_ms * UTIL_NS_PER_MS,
-		.ack_ns = gear->gpu == CONF_GPU_CPU ? ACK_CPU_NS : ACK_NS,
-		.repeat_ns = ACK_REPEAT_NS,
-		.kernel_ns = gpu->max_kernel_s * UTIL_NS_PER_S,
-		.aging_ns = conf->aging_ms * UTIL_NS_PER_MS,
-		.in_flight_ns = gpu->in_flight_us * UTIL_NS_PER_US,
-	};
+	if (programs->refusal[0] == '\0')
+		gears_of(programs, vm, &end);
 }
 
 struct lease_vm_settings programs_lease_settings(const struct vm *vm)
@@ -64,157 +35,6 @@ struct lease_vm_settings programs_lease_settings(const struct vm *vm)
 		.share = (uint32_t)vm->settings.share,
 		.cap_percent = (uint32_t)vm->settings.cap,
 	};
-}
-
-static void follow_conf(struct programs *programs)
-{
-	const struct conf *conf = programs->broker->conf;
-	struct lease_settings settings;
-	uint64_t start_ns = conf->start_deadline_ms * UTIL_NS_PER_MS;
-	struct gear *gear;
-
-	SLIST_FOREACH(gear, &programs->gears, link) {
-		follow_gpu(gear, conf);
-		settings = lease_settings_of(conf, gear);
-		arbiter_set(gear->arbiter, &settings);
-	}
-	programs->describe_settings = (struct describe_settings){
-		.start_deadline_ns = start_ns,
-		.deadline_ns = DESCRIBE_DEADLINE_NS,
-	};
-}
-
-/* The argument of the roles vgpud-program and vgpud-describe: worker/program.c reads it. */
-static void make_argument(const struct conf *conf, const char *executor, char *out, size_t size)
-{
-	const char *allow = conf->allow_hmm ? " allow-hmm" : "";
-
-	if (strcmp(executor, "cpu") == 0)
-		snprintf(out, size, "%s memory=%" PRIu64 "%s%s%s", executor,
-			 conf_softgpu_memory(conf), conf->softgpu_switches[0] != '\0' ? " " : "",
-			 conf->softgpu_switches, allow);
-	else
-		snprintf(out, size, "%s%s", executor, allow);
-}
-
-static void free_gear(struct gear *gear)
-{
-	spares_free(gear->spares);
-	describe_free(gear->describe);
-	arbiter_free(gear->arbiter);
-	free(gear);
-}
-
-static struct gear *find_gear(const struct programs *programs, const char *executor)
-{
-	struct gear *gear;
-
-	SLIST_FOREACH(gear, &programs->gears, link)
-		if (strcmp(gear->executor, executor) == 0)
-			return gear;
-	return NULL;
-}
-
-static struct gear *get_gear(struct programs *programs, const char *executor)
-{
-	struct gear *gear = find_gear(programs, executor);
-	struct lease_settings leases;
-	char argument[SPARES_ARGUMENT_SIZE];
-
-	if (gear != NULL)
-		return gear;
-	gear = calloc(1, sizeof(*gear));
-	if (gear == NULL)
-		return NULL;
-	snprintf(gear->executor, sizeof(gear->executor), "%s", executor);
-	gear->gpu = (unsigned)conf_gpu_index(executor);
-	follow_gpu(gear, programs->broker->conf);
-	make_argument(programs->broker->conf, executor, argument, sizeof(argument));
-	leases = lease_settings_of(programs->broker->conf, gear);
-	if (arbiter_new(&gear->arbiter, programs->broker->event, &leases, gate_on_turn, programs) !=
-		    0 ||
-	    spares_new(&gear->spares, programs->broker->event, argument, &gear->spares_settings) !=
-		    0 ||
-	    describe_new(&gear->describe, programs->broker->event, argument,
-			 &programs->describe_settings) != 0) {
-		free_gear(gear);
-		return NULL;
-	}
-	SLIST_INSERT_HEAD(&programs->gears, gear, link);
-	return gear;
-}
-
-/* Return: "cpu", "cuda:N"; NULL with *end as programs_gear() has it. */
-static const char *executor_of(const struct programs *programs, const struct vm *vm,
-			       enum vgpu_end *end)
-{
-	const struct broker *broker = programs->broker;
-	const char *wanted = broker->conf->pool[vm->sched.pool].executor;
-
-	*end = VGPU_END_NONE;
-	if (strcmp(wanted, "auto") != 0)
-		return wanted;
-	switch (executors_info(broker->executors, wanted)->executor) {
-	case VGPU_EXECUTOR_CUDA:
-		return "cuda:0"; /* which is what `auto` tries: worker/main.c */
-	case VGPU_EXECUTOR_CPU:
-		return "cpu";
-	default:
-		if (executors_trouble(broker->executors, wanted) != NULL)
-			*end = VGPU_END_NO_DEVICE;
-		return NULL;
-	}
-}
-
-struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum vgpu_end *end)
-{
-	const char *executor = executor_of(programs, vm, end);
-	struct gear *gear;
-
-	if (executor == NULL)
-		return NULL;
-	gear = get_gear(programs, executor);
-	if (gear == NULL)
-		*end = VGPU_END_WORKER_NOT_STARTED;
-	return gear;
-}
-
-struct gear *programs_known_gear(const struct programs *programs, const struct vm *vm)
-{
-	enum vgpu_end end;
-	const char *executor = executor_of(programs, vm, &end);
-
-	return executor != NULL ? find_gear(programs, executor) : NULL;
-}
-
-/* Spares cost memory, on a GPU much: they are kept where a VM may have programs. */
-static void want_spares(struct programs *programs)
-{
-	const struct vm *vm;
-	struct gear *gear;
-	enum vgpu_end end;
-
-	SLIST_FOREACH(gear, &programs->gears, link) {
-		bool wanted = false;
-
-		TAILQ_FOREACH(vm, &programs->broker->vms, link) {
-			const char *executor = executor_of(programs, vm, &end);
-
-			wanted |= vm->settings.programs && executor != NULL &&
-				  strcmp(executor, gear->executor) == 0;
-		}
-		spares_want(gear->spares, wanted && programs->refusal[0] == '\0' &&
-						  !programs->drained[gear->gpu]);
-	}
-}
-
-/* Makes what the VM's programs will need, so that a spare is ready when the first one comes. */
-static void warm_up(struct programs *programs, const struct vm *vm)
-{
-	enum vgpu_end end;
-
-	if (programs->refusal[0] == '\0')
-		programs_gear(programs, vm, &end);
 }
 
 /* --- who may have one --- */
@@ -408,7 +228,7 @@ void programs_vm_changed(struct programs *programs, struct vm *vm)
 		say_confinement(programs);
 		warm_up(programs, vm);
 	}
-	want_spares(programs);
+	gears_want_spares(programs);
 	update_tenants(programs, vm);
 }
 
@@ -442,17 +262,17 @@ void programs_executors_changed(struct programs *programs)
 	TAILQ_FOREACH(vm, &programs->broker->vms, link)
 		if (vm->settings.programs)
 			warm_up(programs, vm);
-	want_spares(programs);
+	gears_want_spares(programs);
 	wall_follow(programs);
 	update_tenants(programs, NULL);
 }
 
 void programs_conf_changed(struct programs *programs)
 {
-	follow_conf(programs);
+	gears_follow(programs);
 	judge_confinement(programs);
 	programs->said_confinement = false;
-	want_spares(programs);
+	gears_want_spares(programs);
 	wall_follow(programs);
 	update_tenants(programs, NULL);
 }
@@ -518,7 +338,7 @@ unsigned programs_of_vm(const struct programs *programs, const struct vm *vm)
 void programs_drain_gpu(struct programs *programs, unsigned gpu, bool drained)
 {
 	programs->drained[gpu] = drained;
-	want_spares(programs);
+	gears_want_spares(programs);
 }
 
 bool programs_gpu_drained(const struct programs *programs, unsigned gpu)
@@ -630,7 +450,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	harvest_rest(broker->ledger, conf_state_dir(broker->conf));
 	TAILQ_INIT(&programs->channels);
 	TAILQ_INIT(&programs->tenants);
-	follow_conf(programs);
+	gears_follow(programs);
 	judge_confinement(programs);
 	wall_follow(programs);
 	broker_set_gate(broker, &gate_of_programs, programs);
@@ -642,7 +462,6 @@ void programs_close(struct programs *programs)
 {
 	struct channel *channel;
 	struct tenant *tenant;
-	struct gear *gear;
 	struct vm *vm;
 
 	if (programs == NULL)
@@ -656,10 +475,7 @@ void programs_close(struct programs *programs)
 		tenant_free(tenant);
 	TAILQ_FOREACH(vm, &programs->broker->vms, link)
 		share_forget(vm);
-	while ((gear = SLIST_FIRST(&programs->gears)) != NULL) {
-		SLIST_REMOVE_HEAD(&programs->gears, link);
-		free_gear(gear);
-	}
+	gears_free(programs);
 	wall_end(programs);
 	free(programs);
 }

@@ -81,16 +81,26 @@ struct tenant {
 	struct channel_list channels;
 };
 
-/* programs.c */
+/* gears.c */
+
+/* Takes what the configuration says now. */
+void gears_follow(struct programs *programs);
 
 /*
  * What the VM's pool runs programs on. Return: NULL, with *end: NONE: it is not known yet; else why
  * there is nothing.
  */
-struct gear *programs_gear(struct programs *programs, const struct vm *vm, enum vgpu_end *end);
+struct gear *gears_of(struct programs *programs, const struct vm *vm, enum vgpu_end *end);
 
-/* As programs_gear(), but makes none. Return: NULL: nothing there has been used by programs. */
-struct gear *programs_known_gear(const struct programs *programs, const struct vm *vm);
+/* As gears_of(), but makes none. Return: NULL: nothing there has been used by programs. */
+struct gear *gears_known(const struct programs *programs, const struct vm *vm);
+
+/* Spares cost memory, on a GPU much: they are kept where a VM may have programs. */
+void gears_want_spares(struct programs *programs);
+
+void gears_free(struct programs *programs);
+
+/* programs.c */
 
 /* Return: why the VM may open no channel now, whatever its window; NONE: it may. */
 enum vgpu_end programs_judge(const struct programs *programs, const struct vm *vm);

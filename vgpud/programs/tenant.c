@@ -83,7 +83,7 @@ static enum vgpu_end describe(struct tenant *tenant)
 	if (tenant->job.describe != NULL)
 		return VGPU_END_NONE;
 	if (tenant->gear == NULL)
-		tenant->gear = programs_gear(tenant->programs, tenant->vm, &end);
+		tenant->gear = gears_of(tenant->programs, tenant->vm, &end);
 	if (tenant->gear == NULL)
 		return end;
 	tenant->job.window = tenant->window;
@@ -122,7 +122,7 @@ void tenant_moved(struct tenant *tenant)
 
 	if (is_of_program(tenant) || tenant->gear == NULL)
 		return;
-	gear = programs_gear(tenant->programs, tenant->vm, &end);
+	gear = gears_of(tenant->programs, tenant->vm, &end);
 	if (gear == NULL ||
 	    (gear == tenant->gear && tenant->described_quota == tenant->vm->settings.memory))
 		return;

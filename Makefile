@@ -203,9 +203,9 @@ include tests/programs/programs.mk
 include tests/guest/guest.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
-# TESTS=... runs just those.
-TESTS ?= $(UNIT) $(wildcard tests/cli/test_*.py tests/cli/*.bats tests/crash/*.sh tests/daemon/test_*.py \
-	tests/device/test_*.py tests/guest/test_*.py tests/programs/test_*.py tests/torture/test_*.py) tests/fuzz/run.sh tests/ptx/test_ptx.sh
+# TESTS=... runs just those. The longest come first, so that none is left to run alone.
+TESTS ?= $(wildcard tests/torture/test_*.py) tests/fuzz/run.sh $(UNIT) $(wildcard tests/cli/*.bats tests/cli/test_*.py \
+	tests/crash/*.sh tests/daemon/test_*.py tests/device/test_*.py tests/guest/test_*.py tests/programs/test_*.py) tests/ptx/test_ptx.sh
 JOBS ?= 2
 
 .PHONY: check check-programs

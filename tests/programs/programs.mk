@@ -22,7 +22,7 @@ $(VICTIM): $(VICTIM).o | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
 
-$(HOLDER): $(HOLDER).o
+$(HOLDER): $(HOLDER).o | $(CUDA_LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
 

@@ -67,7 +67,7 @@ static int make_window(struct channel_guest *guest)
 	return fd;
 }
 
-/* Return: a descriptor of memory that begins with these bytes; -1: there is none. */
+/* Return: a descriptor of memory that begins with these bytes. It ends the bench where there is none. */
 static int make_page(const void *bytes, size_t len, off_t size)
 {
 	int fd = memfd_create("page", MFD_CLOEXEC);

@@ -97,6 +97,14 @@ static void finish(struct channel *channel)
 	free_channel(channel);
 }
 
+/* Its worker submits nothing more, though it may take its time to die. */
+static void let_go(struct channel *channel)
+{
+	close_fds(channel);
+	share_ends(channel);
+	arbiter_end(&channel->lease);
+}
+
 /* It is told of and counted, and the worker goes. It may be freed when this returns. */
 static void end_channel(struct channel *channel, enum vgpu_channel_state state, enum vgpu_end why)
 {
@@ -104,9 +112,7 @@ static void end_channel(struct channel *channel, enum vgpu_channel_state state, 
 
 	channel->state = state;
 	channel->end = why;
-	close_fds(channel);
-	share_ends(channel);
-	arbiter_end(&channel->lease);
+	let_go(channel);
 	tell_peer(channel, state, why);
 	programs_tell_end(channel);
 	if (program != NULL)
@@ -141,9 +147,7 @@ static void on_ending(void *arg, enum vgpu_end why, int32_t result)
 	(void)result;
 	channel->state = VGPU_CHANNEL_LOST;
 	channel->end = why;
-	close_fds(channel);
-	share_ends(channel);
-	arbiter_end(&channel->lease);
+	let_go(channel);
 	tell_peer(channel, VGPU_CHANNEL_LOST, why);
 	programs_tell_end(channel);
 }
@@ -218,7 +222,6 @@ static int join_arbiter(struct channel *channel, const struct gear *gear)
 	gate_close(channel->programs, gear);
 	err = arbiter_join(gear->arbiter, &channel->lease, channel->vm_id, &settings,
 			   &arbiter_handler, channel);
-
 	if (err != 0)
 		return err;
 	channel->bill = bill_make(conf_state_dir(channel->programs->broker->conf), channel->id);

@@ -436,6 +436,10 @@ static void take_rest(struct ledger *ledger, const char *path, uint64_t id)
 	}
 	if (err == -EPROTO)
 		keep_other(path);
+	if (err == -EAGAIN) {
+		log_warning("%s: its worker still writes it; it stays for the next start", path);
+		return;
+	}
 	known = err == 0 ? &page : NULL;
 	if (known == NULL && billed_ns == LEDGER_UNKNOWN) {
 		bill_remove(path); /* a kill left them before they were filled in */

@@ -28,14 +28,7 @@ static void add_figures(json_t *row, const struct channel *channel)
 {
 	struct ledger_program figures = {
 		.billed_ns = LEDGER_UNKNOWN,
-		.memory_peak_bytes = LEDGER_UNKNOWN,
-		.memory_byte_s = LEDGER_UNKNOWN,
-		.submissions = LEDGER_UNKNOWN,
-		.commands = LEDGER_UNKNOWN,
-		.launches = LEDGER_UNKNOWN,
-		.copies = LEDGER_UNKNOWN,
-		.copy_bytes = LEDGER_UNKNOWN,
-		.refused = LEDGER_UNKNOWN,
+		LEDGER_FIGURES_UNKNOWN,
 	};
 	struct harvest harvest = { 0 };
 	bool is_known = channel->report >= 0 &&

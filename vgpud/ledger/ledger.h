@@ -91,6 +91,12 @@ struct ledger_program {
 	uint64_t refused; /* at most UINT32_MAX - 1: calls of functions that vgpu does not have */
 };
 
+/* Initializes what a program held and what its worker counted: nothing is known of it. */
+#define LEDGER_FIGURES_UNKNOWN                                                                 \
+	.memory_peak_bytes = LEDGER_UNKNOWN, .memory_byte_s = LEDGER_UNKNOWN,                  \
+	.submissions = LEDGER_UNKNOWN, .commands = LEDGER_UNKNOWN, .launches = LEDGER_UNKNOWN, \
+	.copies = LEDGER_UNKNOWN, .copy_bytes = LEDGER_UNKNOWN, .refused = LEDGER_UNKNOWN
+
 /* How long a program's submissions took that have ended; LEDGER_UNKNOWN: none has. */
 struct ledger_latency {
 	uint64_t p50_ns, p99_ns, max_ns;

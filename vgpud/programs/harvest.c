@@ -358,14 +358,7 @@ static int settle(struct ledger *ledger, const char *path, uint64_t id,
 		.id = id,
 		.billed_ns = billed_ns,
 		.ended_ns = (uint64_t)ledger_wall_ns(ledger, util_now_ns()),
-		.memory_peak_bytes = LEDGER_UNKNOWN,
-		.memory_byte_s = LEDGER_UNKNOWN,
-		.submissions = LEDGER_UNKNOWN,
-		.commands = LEDGER_UNKNOWN,
-		.launches = LEDGER_UNKNOWN,
-		.copies = LEDGER_UNKNOWN,
-		.copy_bytes = LEDGER_UNKNOWN,
-		.refused = LEDGER_UNKNOWN,
+		LEDGER_FIGURES_UNKNOWN,
 	};
 	struct harvest harvest = { 0 };
 	char *copy;

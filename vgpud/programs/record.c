@@ -39,14 +39,7 @@ bool record_begin(struct channel *channel)
 		.priority = (uint8_t)channel->vm->sched.priority,
 		.ended_ns = LEDGER_UNKNOWN,
 		.billed_ns = LEDGER_UNKNOWN,
-		.memory_peak_bytes = LEDGER_UNKNOWN,
-		.memory_byte_s = LEDGER_UNKNOWN,
-		.submissions = LEDGER_UNKNOWN,
-		.commands = LEDGER_UNKNOWN,
-		.launches = LEDGER_UNKNOWN,
-		.copies = LEDGER_UNKNOWN,
-		.copy_bytes = LEDGER_UNKNOWN,
-		.refused = LEDGER_UNKNOWN,
+		LEDGER_FIGURES_UNKNOWN,
 	};
 	int result;
 

@@ -342,7 +342,7 @@ guest-image: $(B)/guest/initramfs.cpio
 demo:
 	@tools/demo.sh
 
-bundle: all guest-image examples $(BENCH) $(PROGRAM_BENCH) $(SUITE) $(VICTIM) $(FUZZ_B)/drive_fuzz_channel
+bundle: all guest-image examples $(BENCH) $(PROGRAM_BENCH) $(SUITE) $(VICTIM) $(HOLDER) $(FUZZ_B)/drive_fuzz_channel
 	@qemu/build.sh
 	@tools/bundle.sh $(B) $(B)/bundle
 

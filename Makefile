@@ -81,7 +81,7 @@ vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health history migrate names notes null programs query \
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submissions query_waits remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
-vgpud/lease := arbiter arbiter_page arbiter_turn arbiter_view
+vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
 vgpud/link := access foreign peer port refuse session
 vgpud/programs := allowance bill channel gate gears harvest harvest_now held overuse programs record share tenant tracing waited wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life

@@ -17,6 +17,9 @@
  * sees the other. So a lease whose holder rests is taken back at once, and a program that is alone
  * sends no message at all.
  *
+ * A process that sleeps takes a while to wake up, in which the GPU would have nothing to do. So a worker
+ * that wants the lease stays awake for LEASE_SOON_NS after `soon` has changed.
+ *
  * What else happens is said by messages (common/worker_wire.h): the worker wants the lease, gives it
  * back, acknowledges that it was taken back, has drained.
  */
@@ -27,6 +30,7 @@ struct lease_page {
 	uint32_t idle_us;   /* after so long without anything in flight or to issue */
 	uint32_t in_flight_us; /* work that may be in flight */
 	uint32_t yield_us;     /* if nothing of it finishes for so long there may be more */
+	uint32_t soon;	       /* counts up: the next turn may be this worker's, if it wants one */
 };
 
 /* A claim: it counts as far as nobody else could have had the GPU. */
@@ -39,6 +43,7 @@ struct lease_claims {
 };
 
 #define LEASE_PAGE_BYTES 4096u
+#define LEASE_SOON_NS UINT64_C(2000000)
 
 static inline uint64_t lease_page_load(const uint64_t *at)
 {

@@ -13,7 +13,7 @@
 /*
  * Theory of operation. Another program that gets the lease waits for what this one has in flight, so
  * that is bounded (rule 6 of vgpud/sched/lease.h) by a number of kernels: in_flight_us divided by the
- * time that one takes, at least two. The first of a stream that has nothing in flight is never held
+ * time that one takes, at least two. The lease takes a while to change hands, HANDOVER_NS, which is part of in_flight_us. The first of a stream that has nothing in flight is never held
  * back: what is in flight on other streams may wait for it.
  *
  * What a kernel takes is estimated. As long as the bound is not reached nothing is asked of the
@@ -26,6 +26,7 @@
  * If nothing finishes for yield_us the bound doubles: kernels may wait for one that is held back.
  */
 
+#define HANDOVER_NS (200 * UTIL_NS_PER_US) /* a process wakes up, the GPU changes contexts */
 #define LEAST 2u
 #define MOST 1024u
 #define PARTS 4u      /* of the bound: markers within it */
@@ -84,8 +85,10 @@ static void set_bound(struct program *program)
 {
 	struct flight *flight = &program->lease.flight;
 	uint64_t most_ns = program->lease.page->in_flight_us * UTIL_NS_PER_US;
-	uint64_t bound = flight->each_ns > 0 ? most_ns / flight->each_ns : MOST;
+	uint64_t bound;
 
+	most_ns -= most_ns / 2 < HANDOVER_NS ? most_ns / 2 : HANDOVER_NS;
+	bound = flight->each_ns > 0 ? most_ns / flight->each_ns : MOST;
 	flight->bound = bound < LEAST ? LEAST : bound > MOST ? MOST : (uint32_t)bound;
 }
 

@@ -23,11 +23,17 @@
  * With the lease each such command costs a read of the page. Whether the GPU still has something to do
  * is asked only when no command has come for a while, or the lease is to be given back: then each
  * stream on which something was put is queried.
+ *
+ * A program with nothing to do may go on at once, as one does that waits for each of its kernels: it
+ * keeps the lease for idle_us. One that has rested for much longer several times in a row will do so again:
+ * if others want the lease it gives it back as soon as the GPU has nothing of it, until it is found to go on at once.
  */
 
 #define LOOK_LEAST_NS (5 * UTIL_NS_PER_US)
 #define LOOK_MOST_NS (1 * UTIL_NS_PER_MS)
-#define LOOK_PART 32 /* of the time that the GPU has been looked at in vain */
+#define LOOK_PART 64 /* of the time that the GPU has been looked at in vain */
+#define LONG_REST 4u /* times idle_us */
+#define LONG_RESTS 3u
 
 int lease_begin(struct lease *lease, const struct lease_page *page, struct lease_claims *claims,
 		void (*say)(const struct program_state *state))
@@ -155,15 +161,35 @@ static uint64_t granted(const struct lease *lease)
 
 static void rest(struct lease *lease, uint64_t since_ns)
 {
+	lease->rested_ns = since_ns;
 	lease_page_store(&lease->claims->idle_since_ns, since_ns);
 	__atomic_store_n(&lease->claims->busy, 0, __ATOMIC_RELEASE);
 	lease->busy = false;
 	lease_page_fence();
 }
 
+static uint64_t idle_most_ns(const struct lease *lease)
+{
+	return lease->page->idle_us * UTIL_NS_PER_US;
+}
+
+/* Return: for how long a program with nothing to do keeps the lease. */
+static uint64_t patience_ns(const struct lease *lease)
+{
+	bool contended = __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
+
+	return contended && lease->long_rests == LONG_RESTS ? 0 : idle_most_ns(lease);
+}
+
 static void get_busy(struct lease *lease, uint64_t now_ns)
 {
 	uint64_t since_ns = lease->claims->idle_since_ns;
+	uint64_t rest_ns = now_ns - lease->rested_ns;
+
+	if (rest_ns < idle_most_ns(lease))
+		lease->long_rests = 0;
+	else if (rest_ns >= LONG_REST * idle_most_ns(lease) && lease->long_rests < LONG_RESTS)
+		lease->long_rests++;
 
 	__atomic_store_n(&lease->claims->busy, 1, __ATOMIC_RELEASE);
 	lease_page_store(&lease->claims->idle_ns, lease->claims->idle_ns + (now_ns - since_ns));
@@ -228,6 +254,8 @@ static bool may_submit(struct lease *lease)
 			return false;
 		}
 	}
+	if (number != lease->number)
+		lease->awake_until_ns = 0;
 	lease->number = number;
 	lease->draining = false;
 	lease->wants = false;
@@ -381,8 +409,7 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command)
 	}
 	if (!lease->busy)
 		return;
-	if (lease->first != NULL ||
-	    now_ns - lease->active_ns < lease->page->idle_us * UTIL_NS_PER_US)
+	if (lease->first != NULL || now_ns - lease->active_ns < patience_ns(lease))
 		return;
 	since_ns = lease->active_ns;
 	if (!is_drained(program, now_ns))
@@ -395,6 +422,20 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command)
 	lease->number = 0;
 }
 
+bool lease_is_soon(struct lease *lease, uint64_t now_ns)
+{
+	uint32_t soon;
+
+	if (lease->page == NULL || lease->first == NULL)
+		return false;
+	soon = __atomic_load_n(&lease->page->soon, __ATOMIC_ACQUIRE);
+	if (soon != lease->soon) {
+		lease->soon = soon;
+		lease->awake_until_ns = now_ns + LEASE_SOON_NS;
+	}
+	return now_ns < lease->awake_until_ns;
+}
+
 uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns)
 {
 	uint64_t look_ns;
@@ -404,7 +445,7 @@ uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns)
 		return UINT64_MAX;
 	if (lease->is_bounded && !lease->draining)
 		return lease->flight.look_ns > now_ns ? lease->flight.look_ns - now_ns : 0;
-	look_ns = lease->active_ns + lease->page->idle_us * UTIL_NS_PER_US;
+	look_ns = lease->active_ns + patience_ns(lease);
 	if (lease->draining || lease->look_ns > look_ns)
 		look_ns = lease->look_ns;
 	return look_ns > now_ns ? look_ns - now_ns : 0;

@@ -41,6 +41,9 @@ void lease_acknowledge(struct lease *lease);
 /* Looks what the broker wants, and what the GPU still has to do. had_command: since the last look. */
 void lease_look(struct program *program, uint64_t now_ns, bool had_command);
 
+/* Return: whether the lease may come at any moment, so that the worker should not sleep. */
+bool lease_is_soon(struct lease *lease, uint64_t now_ns);
+
 /* Return: how long to sleep at most, in ns; UINT64_MAX: until the broker or the program wakes it. */
 uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns);
 

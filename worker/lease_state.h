@@ -69,6 +69,9 @@ struct lease {
 	bool draining; /* asked to give it back, and has acknowledged */
 	bool wants;    /* the broker knows that something is held back */
 
+	uint32_t soon;		 /* of the page, as it was seen last */
+	uint64_t awake_until_ns; /* the lease may come at any moment */
+
 	struct lease_held *first, **last; /* held back, in their order */
 	uint32_t held_bytes;
 	uint64_t held_since_ns;
@@ -83,7 +86,9 @@ struct lease {
 	struct flight flight;
 	bool is_bounded; /* it has the lease, and what is held back waits for room in flight */
 
-	uint64_t active_ns; /* when a command was run or work was seen in flight last */
+	uint64_t active_ns;  /* when a command was run or work was seen in flight last */
+	uint64_t rested_ns;  /* since when the last rest was, or is */
+	uint32_t long_rests; /* in a row */
 	uint64_t look_ns, pause_ns;
 };
 

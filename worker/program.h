@@ -42,6 +42,7 @@ struct program {
 	struct quota quota;   /* charge.h */
 	struct lease lease;   /* of the issuing thread, too */
 	uint64_t poll_ns;
+	int broker; /* see struct serve_config */
 
 	/*
 	 * Held while names are read that belong to a module, and while a module's number is taken away:

@@ -106,6 +106,7 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 		.budget = &budget,
 		.kick = orders->fds[PROGRAM_FD_KICK],
 		.call = orders->fds[PROGRAM_FD_CALL],
+		.broker = socket_fd,
 		.helper_num = HELPERS_MOST,
 		.poll_us = orders->order.poll_us,
 		.lease_page = map_page(orders->fds[PROGRAM_FD_LEASE], PROT_READ),

@@ -47,6 +47,7 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 	report_begin(&program->report, config->report);
 	quota_begin(&program->quota, &quota, &program->report.page->memory);
 	charge_begin(program);
+	program->broker = config->broker;
 	program->poll_ns = config->poll_us * UTIL_NS_PER_US;
 	pthread_mutex_init(&program->names_lock, NULL);
 	pthread_mutex_init(&program->lock, NULL);
@@ -107,10 +108,16 @@ int serve_turn(struct program *program)
 /* How long a worker sleeps that has given memory of a pool back, and may soon see it go. */
 #define POOLS_PAUSE_NS (5 * UTIL_NS_PER_MS)
 
-/* Sleeps until the program or the broker kicks, or something has to be looked at. */
+/*
+ * Sleeps until the program or the broker kicks, or something has to be looked at. The broker's message is
+ * another thread's to read, which then kicks as well: this one need not wait for that.
+ */
 static void sleep_until_kicked(struct program *program)
 {
-	struct pollfd kick = { .fd = program->channel.kick, .events = POLLIN };
+	struct pollfd kicks[] = {
+		{ .fd = program->channel.kick, .events = POLLIN },
+		{ .fd = program->broker, .events = POLLIN },
+	};
 	uint64_t now_ns = util_now_ns(), pause_ns = waits_pause_ns(&program->waits, now_ns);
 	uint64_t lease_ns = lease_pause_ns(&program->lease, now_ns);
 	bool look_again = charge_look_at_pools(program);
@@ -125,7 +132,8 @@ static void sleep_until_kicked(struct program *program)
 	/* With too much held back the ring is not read on, whatever comes. */
 	if (!channel_park(&program->channel) && !lease_is_full(&program->lease))
 		return;
-	if (ppoll(&kick, 1, pause_ns == UINT64_MAX ? NULL : &pause, NULL) > 0)
+	if (ppoll(kicks, 2, pause_ns == UINT64_MAX ? NULL : &pause, NULL) > 0 &&
+	    kicks[0].revents != 0)
 		channel_unpark(&program->channel);
 	/* A submission that became too long meanwhile has none of the commands that come now. */
 	report_look(&program->report, util_now_ns());
@@ -162,7 +170,8 @@ enum vgpu_end serve_run(struct program *program)
 		look_at_waits(program, now_ns, &looked_ns);
 		report_look(&program->report, now_ns);
 		lease_look(program, now_ns, taken > 0 || had_any);
-		if (now_ns - busy_ns >= program->poll_ns && taken == 0)
+		if (taken == 0 && now_ns - busy_ns >= program->poll_ns &&
+		    !lease_is_soon(&program->lease, now_ns))
 			sleep_until_kicked(program);
 		else if (taken == 0)
 			__builtin_ia32_pause();

@@ -16,6 +16,7 @@ struct serve_config {
 	uint32_t quota_slot;	    /* below QUOTA_SLOTS */
 	struct budget *budget; /* where the GPU's memory is the host's; NULL: nobody grants it */
 	int kick, call;
+	int broker; /* readable when the lease page has changed; -1: none. It is not read */
 	uint32_t helper_num;
 	uint32_t poll_us; /* how long to look for commands before sleeping */
 	/* See lease_begin(). */

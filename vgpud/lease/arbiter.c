@@ -25,8 +25,7 @@
  */
 #define TICK_NS (100 * UTIL_NS_PER_MS)
 
-/* Return: the program that has the lease; NULL: none has, or requests have their turn (rule 8). */
-static struct arbiter_program *holder_of(const struct arbiter *arbiter)
+struct arbiter_program *arbiter_holder(const struct arbiter *arbiter)
 {
 	struct lease_member *holder = arbiter->lease.holder;
 
@@ -36,7 +35,7 @@ static struct arbiter_program *holder_of(const struct arbiter *arbiter)
 /* Counts what the holder says that it rested. */
 static void count_rest(struct arbiter *arbiter, uint64_t now_ns)
 {
-	struct arbiter_program *program = holder_of(arbiter);
+	struct arbiter_program *program = arbiter_holder(arbiter);
 	uint64_t idle_ns;
 
 	if (program == NULL)
@@ -72,7 +71,7 @@ static void leave_it(struct arbiter_program *program)
 
 static void take_from_idle(struct arbiter *arbiter, uint64_t now_ns)
 {
-	struct arbiter_program *program = holder_of(arbiter);
+	struct arbiter_program *program = arbiter_holder(arbiter);
 
 	if (program == NULL || program->member.state != LEASE_HOLDS)
 		return;
@@ -124,7 +123,7 @@ static void carry_out(struct arbiter *arbiter, const struct lease_decision *deci
 /* Tells the holder whether others want its lease. */
 static bool tell_holder(struct arbiter *arbiter, uint64_t now_ns)
 {
-	struct arbiter_program *program = holder_of(arbiter);
+	struct arbiter_program *program = arbiter_holder(arbiter);
 	uint32_t contended = lease_is_contended(&arbiter->lease, now_ns);
 
 	if (program == NULL || program->member.state != LEASE_HOLDS)
@@ -171,7 +170,7 @@ static void set_timer(struct arbiter *arbiter, uint64_t now_ns)
 {
 	uint64_t next_ns = lease_next_ns(&arbiter->lease, now_ns);
 
-	if (holder_of(arbiter) != NULL && next_ns > now_ns + TICK_NS)
+	if (arbiter_holder(arbiter) != NULL && next_ns > now_ns + TICK_NS)
 		next_ns = now_ns + TICK_NS;
 	if (next_ns == LEASE_NEVER) {
 		sd_event_source_set_enabled(arbiter->timer, SD_EVENT_OFF);
@@ -234,6 +233,7 @@ void arbiter_decide(struct arbiter *arbiter)
 		while (lease_decide(&arbiter->lease, now_ns, &decision))
 			carry_out(arbiter, &decision, now_ns);
 	} while (tell_holder(arbiter, now_ns));
+	arbiter_warn_next(arbiter, now_ns);
 	keep_all(arbiter, now_ns);
 	set_timer(arbiter, now_ns);
 	arbiter->settling = false;
@@ -275,6 +275,7 @@ int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settin
 	if (arbiter == NULL)
 		return -ENOMEM;
 	TAILQ_INIT(&arbiter->vms);
+	arbiter_next_init(arbiter);
 	arbiter->event = event;
 	arbiter->on_turn = on_turn;
 	arbiter->arg = arg;
@@ -435,6 +436,7 @@ void arbiter_hear(struct arbiter_program *program, const struct program_state *s
 		lease_want(lease, &program->member, now_ns);
 		break;
 	case PROGRAM_RETURNED:
+		arbiter_gave_back(arbiter, program, now_ns);
 		lease_return(lease, &program->member, state->lease, state->tail_ns, now_ns);
 		break;
 	case PROGRAM_ACKED:

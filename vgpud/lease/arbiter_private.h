@@ -31,6 +31,11 @@ struct arbiter {
 	sd_event_source *timer;
 	bool settling;
 	bool must_end; /* a program has `end` set */
+	/* arbiter_next.c */
+	bool warns;	    /* there are processors for one that stays awake */
+	bool short_turns;   /* the last turn ended early, as its holder had nothing to do */
+	uint64_t warned;    /* number of the lease in which the next one was warned last */
+	bool warned_at_end; /* when that lease had been asked back */
 	/* arbiter_turn.c */
 	sd_event_source *turns;		 /* what is due, told from the loop */
 	const struct lease_member *asks; /* whose owner learns of a grant at once */
@@ -46,6 +51,9 @@ static inline struct arbiter_program *arbiter_program_of(struct lease_member *me
 
 /* arbiter.c */
 
+/* Return: the program that has the lease; NULL: none has, or requests have their turn (rule 8). */
+struct arbiter_program *arbiter_holder(const struct arbiter *arbiter);
+
 /* Return: the time of an event, up to which the holder's rest is counted. */
 uint64_t arbiter_event_ns(struct arbiter *arbiter);
 
@@ -59,6 +67,17 @@ struct arbiter_vm *arbiter_get_vm(struct arbiter *arbiter, uint32_t id,
 
 /* Forgets a VM that has neither programs nor requests. */
 void arbiter_put_vm(struct arbiter_vm *vm);
+
+/* arbiter_next.c */
+
+void arbiter_next_init(struct arbiter *arbiter);
+
+/* The program gives its lease back by itself. */
+void arbiter_gave_back(struct arbiter *arbiter, const struct arbiter_program *program,
+		       uint64_t now_ns);
+
+/* Warns the program that comes after the holder, when the holder's lease may soon be over. */
+void arbiter_warn_next(struct arbiter *arbiter, uint64_t now_ns);
 
 /* arbiter_page.c */
 

@@ -280,6 +280,11 @@ static struct lease_member *best(const struct lease *lease, bool frozen, uint64_
 	return first;
 }
 
+struct lease_member *lease_next(const struct lease *lease, uint64_t now_ns)
+{
+	return best(lease, false, now_ns);
+}
+
 bool lease_is_contended(const struct lease *lease, uint64_t now_ns)
 {
 	return best(lease, true, now_ns) != NULL;

@@ -238,6 +238,9 @@ struct lease_decision {
 /* Return: why the member waits now, as things stand; LEASE_WHY_NUM: it does not. */
 enum lease_why lease_why_now(const struct lease *lease, const struct lease_member *member);
 
+/* Return: who waits and would get the lease if its holder had none; NULL: nobody. */
+struct lease_member *lease_next(const struct lease *lease, uint64_t now_ns);
+
 /* Return: whether somebody waits who could have the lease now. */
 bool lease_is_contended(const struct lease *lease, uint64_t now_ns);
 

@@ -88,6 +88,7 @@ void guest_open_at(struct guest *guest, const char *spec, uint32_t helper_num,
 	config.output = &guest->output;
 	config.window = &window;
 	config.kick = guest->kick;
+	config.broker = -1;
 	config.call = guest->call;
 	guest->program = aligned_alloc(64, (sizeof(*guest->program) + 63) / 64 * 64);
 	require(guest->program != NULL, "out of memory");

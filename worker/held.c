@@ -40,6 +40,112 @@ bool held_stream(const struct vgpu_command *command, uint32_t *number)
 	return true;
 }
 
+/* --- what may overtake --- */
+
+/* What a command does with a handle that it names. */
+enum touch {
+	TOUCH_USES,
+	TOUCH_CHANGES, /* it makes it, ends it, or gives it another meaning */
+};
+
+static enum cmds_kind kind_of(const struct cmds_field *field)
+{
+	switch (field->kind) {
+	case CMDS_NEW_STREAM:
+		return CMDS_STREAM;
+	case CMDS_NEW_EVENT:
+		return CMDS_EVENT;
+	case CMDS_NEW_MODULE:
+		return CMDS_MODULE;
+	case CMDS_NEW_FUNCTION:
+		return CMDS_FUNCTION;
+	case CMDS_NEW_POOL:
+		return CMDS_POOL;
+	default:
+		return (enum cmds_kind)field->kind;
+	}
+}
+
+static bool is_handle(enum cmds_kind kind)
+{
+	return kind >= CMDS_STREAM && kind <= CMDS_POOL;
+}
+
+static enum touch touch_of(uint16_t op, const struct cmds_field *field)
+{
+	if (kind_of(field) != (enum cmds_kind)field->kind)
+		return TOUCH_CHANGES;
+	switch (op) {
+	case VGPU_CMD_EVENT_RECORD:
+		return field->kind == CMDS_EVENT ? TOUCH_CHANGES : TOUCH_USES;
+	case VGPU_CMD_EVENT_DESTROY:
+	case VGPU_CMD_STREAM_DESTROY:
+	case VGPU_CMD_MODULE_UNLOAD:
+	case VGPU_CMD_FUNCTION_SET:
+	case VGPU_CMD_FUNCTION_FREE:
+	case VGPU_CMD_POOL_DESTROY:
+	case VGPU_CMD_POOL_TRIM:
+	case VGPU_CMD_POOL_SET:
+		return TOUCH_CHANGES;
+	default:
+		return TOUCH_USES;
+	}
+}
+
+static uint32_t handle_at(const struct vgpu_command *command, unsigned at)
+{
+	uint32_t handle;
+
+	memcpy(&handle, (const uint8_t *)(command + 1) + at, sizeof(handle));
+	return handle;
+}
+
+/* Return: whether the command names that handle; most: the most that it does with it. */
+static bool names_handle(const struct vgpu_command *command, enum cmds_kind kind, uint32_t handle,
+			 enum touch *most)
+{
+	const struct cmds_field *field = cmds_find(command->op)->fields;
+	bool names = false;
+	unsigned at = 0;
+
+	*most = TOUCH_USES;
+	for (; field->kind != CMDS_END; at += field++->bytes) {
+		if (kind_of(field) != kind || handle_at(command, at) != handle)
+			continue;
+		names = true;
+		if (touch_of(command->op, field) == TOUCH_CHANGES)
+			*most = TOUCH_CHANGES;
+	}
+	return names;
+}
+
+/* Return: whether something is held back that names the handle, and one of both changes it. */
+static bool is_tied(const struct lease *lease, enum cmds_kind kind, uint32_t handle,
+		    enum touch touch)
+{
+	enum touch other;
+
+	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
+		if (names_handle((const void *)held->command, kind, handle, &other) &&
+		    (touch == TOUCH_CHANGES || other == TOUCH_CHANGES))
+			return true;
+	return false;
+}
+
+/* Return: whether the command has to wait because of a handle that it names. */
+static bool has_tie(const struct lease *lease, const struct cmds_entry *entry,
+		    const struct vgpu_command *command)
+{
+	const struct cmds_field *field = entry->fields;
+
+	for (unsigned at = 0; field->kind != CMDS_END; at += field++->bytes)
+		if (is_handle(kind_of(field)) &&
+		    is_tied(lease, kind_of(field), handle_at(command, at),
+			    touch_of(command->op, field)))
+			return true;
+	return false;
+}
+
 static bool is_held_on(const struct lease *lease, uint32_t stream, bool also_legacy)
 {
 	uint32_t other;
@@ -64,10 +170,48 @@ static bool is_record_held(const struct lease *lease, uint32_t event)
 	return false;
 }
 
+/* Return: whether it asks about something that is held back. */
+static bool is_query_of_held(const struct lease *lease, const struct vgpu_command *command)
+{
+	const struct vgpu_cmd_stream_query *stream = (const void *)(command + 1);
+	const struct vgpu_cmd_event_query *event = (const void *)(command + 1);
+	const struct vgpu_cmd_event_elapsed *events = (const void *)(command + 1);
+
+	switch (command->op) {
+	case VGPU_CMD_STREAM_QUERY:
+		return is_held_on(lease, stream->stream, false);
+	case VGPU_CMD_EVENT_QUERY:
+		return is_record_held(lease, event->event);
+	case VGPU_CMD_EVENT_ELAPSED:
+		return is_record_held(lease, events->start) || is_record_held(lease, events->end);
+	default:
+		return false;
+	}
+}
+
 /* Kinds of fields whose commands depend on nothing that may be held back. */
 #define FREE_KINDS                                                                            \
 	(1u << CMDS_NUMBER | 1u << CMDS_READ_AT | 1u << CMDS_READ_LEN | 1u << CMDS_WRITE_AT | \
 	 1u << CMDS_WRITE_LEN)
+
+/* Return: whether the command depends on nothing but the handles that it names. */
+static bool depends_on_handles(const struct cmds_entry *entry, uint16_t op)
+{
+	switch (op) {
+	case VGPU_CMD_EVENT_SYNCHRONIZE: /* what was recorded has been submitted */
+	case VGPU_CMD_MEMORY_ALLOC_ASYNC:
+	case VGPU_CMD_MODULE_LOAD:
+	case VGPU_CMD_MODULE_FUNCTION:
+	case VGPU_CMD_MODULE_GLOBAL:
+	case VGPU_CMD_MODULE_NAMES:
+	case VGPU_CMD_POOL_CREATE:
+	case VGPU_CMD_POOL_GET:
+		return true;
+	default:
+		return entry->work == CMDS_IDLE && entry->way == CMDS_ISSUE &&
+		       (entry->kinds & (1u << CMDS_PIECES_AT | 1u << CMDS_ADDRESS)) == 0;
+	}
+}
 
 enum held_passing held_judge(const struct lease *lease, const struct cmds_entry *entry,
 			     const struct vgpu_command *command)
@@ -75,19 +219,16 @@ enum held_passing held_judge(const struct lease *lease, const struct cmds_entry 
 	uint32_t stream = 0;
 	bool has_stream = held_stream(command, &stream);
 
-	if (command->op == VGPU_CMD_STREAM_QUERY)
-		return is_held_on(lease, stream, false) ? HELD_NOT_READY : HELD_PASSES;
-	if (command->op == VGPU_CMD_EVENT_QUERY) {
-		const struct vgpu_cmd_event_query *args = (const void *)(command + 1);
-
-		return is_record_held(lease, args->event) ? HELD_NOT_READY : HELD_PASSES;
-	}
+	if ((entry->kinds & ~FREE_KINDS) == 0 && entry->work == CMDS_IDLE &&
+	    entry->way == CMDS_ISSUE)
+		return HELD_PASSES;
+	if (is_query_of_held(lease, command))
+		return HELD_NOT_READY;
+	if (has_tie(lease, entry, command))
+		return HELD_WAITS;
 	if (entry->work == CMDS_COPY || command->op == VGPU_CMD_STREAM_SYNCHRONIZE)
 		return !has_stream || is_held_on(lease, stream, true) ? HELD_WAITS : HELD_PASSES;
-	if (entry->work == CMDS_IDLE && entry->way == CMDS_ISSUE &&
-	    (entry->kinds & ~FREE_KINDS) == 0)
-		return HELD_PASSES;
-	return HELD_WAITS;
+	return depends_on_handles(entry, command->op) ? HELD_PASSES : HELD_WAITS;
 }
 
 bool held_is_work(const struct lease_held *held)

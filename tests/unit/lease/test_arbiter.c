@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
-#include "vgpud/lease/arbiter.h"
+#include "vgpud/lease/arbiter_private.h"
 
 #define WAIT_MS 20000
 
@@ -80,8 +80,10 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(told, 0, sizeof(told));
-	return sd_event_new(&event) < 0 ? -1
-					: arbiter_new(&arbiter, event, &settings, on_turn, NULL);
+	if (sd_event_new(&event) < 0 || arbiter_new(&arbiter, event, &settings, on_turn, NULL) != 0)
+		return -1;
+	arbiter->warns = false; /* whatever this machine has */
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -659,6 +661,54 @@ static void test_rubbish_bills_nobody_else(void **state)
 	assert_sums(NULL, 0);
 }
 
+/* The next one hears of it when the holder is asked, or at once where turns are short. */
+static void test_the_next_one_is_warned(void **state)
+{
+	struct one first, second, third;
+	unsigned woken;
+
+	(void)state;
+	arbiter->warns = true;
+	join(&first, 1);
+	join(&second, 2);
+	join(&third, 3);
+	want(&first);
+	want(&second);
+	want(&third);
+	assert_true(first.page->grant == 1 && second.page->soon == 0 && third.page->soon == 0);
+	UNTIL(first.page->asked == 1);
+	assert_true(second.page->soon == 1 && third.page->soon == 0 && first.page->soon == 0);
+	woken = second.woken;
+	say(&first, PROGRAM_ACKED, 1);
+	assert_true(second.page->soon == 1 && second.woken == woken); /* once */
+	say(&first, PROGRAM_DRAINED, 1);
+	assert_true(second.page->grant == 2 && third.page->soon == 0);
+	rest(&second);
+	say(&second, PROGRAM_RETURNED, 2); /* a turn of a moment: the next one may be, too */
+	assert_int_equal(third.page->grant, 3);
+	assert_int_equal(second.page->soon + first.page->soon, 1);
+	want(&second); /* warned at once */
+	assert_int_equal(second.page->soon, 2);
+	leave(&third);
+	leave(&second);
+	leave(&first);
+}
+
+static void test_on_few_processors_nobody_is_warned(void **state)
+{
+	struct one first, second;
+
+	(void)state;
+	join(&first, 1);
+	join(&second, 2);
+	want(&first);
+	want(&second);
+	UNTIL(first.page->asked == 1);
+	assert_int_equal(second.page->soon, 0);
+	leave(&second);
+	leave(&first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -681,6 +731,8 @@ int main(void)
 		ARBITER_TEST(test_what_waits_when_the_last_program_goes_is_told),
 		ARBITER_TEST(test_a_vm_that_is_removed),
 		ARBITER_TEST(test_rubbish_bills_nobody_else),
+		ARBITER_TEST(test_the_next_one_is_warned),
+		ARBITER_TEST(test_on_few_processors_nobody_is_warned),
 #undef ARBITER_TEST
 	};
 

@@ -140,6 +140,109 @@ static void test_without_a_lease_work_waits_and_questions_do_not(void **state)
 	guest_close(&guest);
 }
 
+/* What was submitted is waited for, and handles that nothing held back changes can be used. */
+static void test_what_is_held_back_keeps_only_what_depends_on_it(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	to = guest_allocate(&guest, 4096);
+	for (uint32_t event = 1; event <= 2; event++)
+		assert_int_equal(ASK(&guest, 0, NULL, EVENT_CREATE, event_create, .event = event),
+				 CUDA_SUCCESS);
+	grant(&guest, 7);
+	fill(&guest, 1, to);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_RECORD, event_record, .event = 1, .stream = 1),
+			 CUDA_SUCCESS);
+	UNTIL(heard(PROGRAM_RETURNED) == 1);
+	fill(&guest, 1, to);
+	SEND(&guest, VGPU_NO_REPLY, EVENT_RECORD, event_record, .event = 2, .stream = 1);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_SYNCHRONIZE, event_synchronize, .event = 1),
+			 CUDA_SUCCESS);
+	assert_int_equal(held(), 2);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_QUERY, event_query, .event = 1), CUDA_SUCCESS);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_QUERY, event_query, .event = 2),
+			 CUDA_ERROR_NOT_READY);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_ELAPSED, event_elapsed, .start = 1, .end = 2),
+			 CUDA_ERROR_NOT_READY);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_CREATE, event_create, .event = 3),
+			 CUDA_SUCCESS);
+	assert_int_equal(ASK(&guest, 0, NULL, STREAM_CREATE, stream_create, .stream = 3),
+			 CUDA_SUCCESS);
+	assert_int_equal(guest_load(&guest, 1, 3, kernels_fill), CUDA_SUCCESS);
+	assert_int_equal(guest_function(&guest, 1, 3, 3, "fill"), CUDA_SUCCESS);
+	/* It ends the event that is to be recorded, and its number is to be another one's. */
+	SEND(&guest, VGPU_NO_REPLY, EVENT_DESTROY, event_destroy, .event = 2);
+	SEND(&guest, 5, EVENT_CREATE, event_create, .event = 2);
+	SEND(&guest, 6, EVENT_SYNCHRONIZE, event_synchronize, .event = 2);
+	SEND(&guest, 7, MODULE_UNLOAD, module_unload, .module = 2);
+	SEND(&guest, 8, MEMORY_FREE, memory_free, .address = to);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	for (uint32_t slot = 5; slot <= 8; slot++)
+		assert_false(guest_is_done(&guest, slot));
+	assert_int_equal(held(), 7);
+	grant(&guest, 8);
+	for (uint32_t slot = 5; slot <= 8; slot++)
+		assert_int_equal(guest_wait(&guest, slot, NULL), CUDA_SUCCESS);
+	assert_int_equal(held(), 0);
+	guest_close(&guest);
+}
+
+/* One that has rested for long each time gives its lease back sooner, until it goes on at once. */
+static void test_long_rests_are_noticed(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	page.idle_us = 1;
+	to = guest_allocate(&guest, 4096);
+	for (unsigned i = 1; i <= 3; i++) {
+		usleep(10);
+		fill(&guest, 1, to);
+		UNTIL(heard(PROGRAM_WANTS) == i);
+		grant(&guest, 7 + i);
+		UNTIL(heard(PROGRAM_RETURNED) == i);
+	}
+	usleep(10);
+	fill(&guest, 1, to);
+	UNTIL(heard(PROGRAM_WANTS) == 4);
+	assert_int_equal(guest.program->lease.long_rests, 3);
+	page.idle_us = 60000000; /* what comes within a minute has come at once */
+	grant(&guest, 11);
+	UNTIL(heard(PROGRAM_RETURNED) == 4);
+	fill(&guest, 1, to);
+	UNTIL(heard(PROGRAM_WANTS) == 5);
+	assert_int_equal(guest.program->lease.long_rests, 0);
+	guest_close(&guest);
+}
+
+/* A time is asked for by each look, and only a change of the page begins it. */
+static void test_a_worker_stays_awake_for_a_while(void **state)
+{
+	struct lease_page its = { .soon = 0 };
+	struct lease lease = { .page = &its };
+	struct lease_held work;
+
+	(void)state;
+	its.soon = 1;
+	assert_false(lease_is_soon(&lease, 1000)); /* it wants nothing */
+	its.soon = 0;
+	lease.first = &work;
+	assert_false(lease_is_soon(&lease, 1000));
+	its.soon = 1;
+	assert_true(lease_is_soon(&lease, 1000));
+	assert_true(lease_is_soon(&lease, 999 + LEASE_SOON_NS));
+	assert_false(lease_is_soon(&lease, 1000 + LEASE_SOON_NS));
+	its.soon = 2;
+	assert_true(lease_is_soon(&lease, 1001 + LEASE_SOON_NS));
+	lease.page = NULL;
+	assert_false(lease_is_soon(&lease, 1001 + LEASE_SOON_NS));
+}
+
 static void test_a_lease_is_given_back_when_asked(void **state)
 {
 	struct guest guest;
@@ -294,6 +397,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_lease_work_waits_and_questions_do_not),
+		cmocka_unit_test(test_what_is_held_back_keeps_only_what_depends_on_it),
+		cmocka_unit_test(test_long_rests_are_noticed),
+		cmocka_unit_test(test_a_worker_stays_awake_for_a_while),
 		cmocka_unit_test(test_a_lease_is_given_back_when_asked),
 		cmocka_unit_test(test_another_thread_acknowledges),
 		cmocka_unit_test(test_a_lone_program_is_silent),

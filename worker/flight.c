@@ -13,8 +13,9 @@
 /*
  * Theory of operation. Another program that gets the lease waits for what this one has in flight, so
  * that is bounded (rule 6 of vgpud/sched/lease.h) by a number of kernels: in_flight_us divided by the
- * time that one takes, at least two. The lease takes a while to change hands, HANDOVER_NS, which is part of in_flight_us. The first of a stream that has nothing in flight is never held
- * back: what is in flight on other streams may wait for it.
+ * time that one takes, at least two. The other one also waits until the lease has changed hands: that
+ * takes HANDOVER_NS, which come off in_flight_us. The first of a stream that has nothing in flight is
+ * never held back: what is in flight on other streams may wait for it.
  *
  * What a kernel takes is estimated. As long as the bound is not reached nothing is asked of the
  * driver. When it is, the streams are asked once: a program that waits for each of its kernels has
@@ -26,7 +27,7 @@
  * If nothing finishes for yield_us the bound doubles: kernels may wait for one that is held back.
  */
 
-#define HANDOVER_NS (200 * UTIL_NS_PER_US) /* a process wakes up, the GPU changes contexts */
+#define HANDOVER_NS (300 * UTIL_NS_PER_US) /* a process wakes up, the GPU changes contexts */
 #define LEAST 2u
 #define MOST 1024u
 #define PARTS 4u      /* of the bound: markers within it */

@@ -25,8 +25,9 @@
  * stream on which something was put is queried.
  *
  * A program with nothing to do may go on at once, as one does that waits for each of its kernels: it
- * keeps the lease for idle_us. One that has rested for much longer several times in a row will do so again:
- * if others want the lease it gives it back as soon as the GPU has nothing of it, until it is found to go on at once.
+ * keeps the lease for idle_us. One that has rested for much longer several times in a row will do so
+ * again: if others want the lease, it gives it back as soon as the GPU has nothing of it, until it is
+ * found to go on at once.
  */
 
 #define LOOK_LEAST_NS (5 * UTIL_NS_PER_US)

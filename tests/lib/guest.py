@@ -163,8 +163,12 @@ class Guest:
         files = {Path("usr/bin") / program.name: program for program in self._tools}
         for program in self._tools:
             listed = subprocess.run(["ldd", program], env=paths.environment(), capture_output=True, text=True, check=True)
-            for library in re.findall(r"(/\S+) \(0x", listed.stdout):
-                files[Path(library.lstrip("/"))] = Path(library)
+            libraries = [Path(name) for name in re.findall(r"(/\S+) \(0x", listed.stdout)]
+            # The bundle's own lie where no loader of a guest looks: they go beside the C library, where each looks.
+            found = next((library.parent for library in libraries if library.name == "libc.so.6"), Path("/usr/lib"))
+            for library in libraries:
+                directory = found if library.parent == paths.LIB_DIR else library.parent
+                files[(directory / library.name).relative_to("/")] = library
         image = self.directory / "initramfs.cpio"
         with image.open("wb") as out:
             out.write(base.read_bytes())

@@ -21,6 +21,7 @@ QEMU_FIRMWARE = QEMU.parent.parent / "share/qemu"
 GUEST_DIR = Path(os.environ.get("VGPU_GUEST_DIR", ROOT / "build/guest"))
 LAUNCHER = tuple(shlex.split(os.environ.get("VGPU_LAUNCHER", "")))
 EXECUTOR = os.environ.get("VGPU_EXECUTOR", "cpu")
+LIB_DIR = Path(os.environ["VGPU_LIB_DIR"]) if "VGPU_LIB_DIR" in os.environ else None
 
 
 class Missing(Exception):

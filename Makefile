@@ -305,13 +305,20 @@ $(BENCH):
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(LDLIBS) -ldl
 
+# Runs commands in each guest. Static, so that it runs whatever C library a test puts into one, and with no instruments.
+AGENT := $(B)/guest-tools/agent
+$(AGENT): tools/guest/agent.c
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $< -lresolv
+
 # Another guest, since the tests' guests need not load what NFS needs. The NFS server needs root; bench.py tells what it
 # does without.
 NFS_GUEST := $(B)/nfs-guest/initramfs.cpio
-$(NFS_GUEST): tools/guest-image.sh tools/guest/init tools/guest/agent $(B)/bin/vgpu-run
+$(NFS_GUEST): tools/guest-image.sh tools/guest/init $(AGENT) $(B)/bin/vgpu-run
 	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"
-	@tools/guest-image.sh --modules nfsv4,virtio_net,virtio_pci $(@D) $(B)/bin/vgpu-run
+	@tools/guest-image.sh --modules nfsv4,virtio_net,virtio_pci $(@D) $(AGENT) $(B)/bin/vgpu-run
 
 # BENCH_ARGS='--short', '--only ledger --rows 1000000'; python3 bench/bench.py --help lists them.
 .PHONY: bench
@@ -326,8 +333,8 @@ bench: all guest-image $(NFS_GUEST) $(BENCH) $(PROGRAM_BENCH)
 include guest/kmod/kmod.mk
 
 # Without cuda.h it has no CUDA program.
-GUEST_TOOLS := $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(SWEEP) $(KMOD_TRY) $(if $(CUDA_HEADER),$(EXAMPLES) $(VICTIM) $(ROUNDS) $(CUDA_TRY) $(B)/bin/bench-programs)
-$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init tools/guest/agent $(GUEST_TOOLS) $(B)/lib/libcuda.so.1 $(KMOD)
+GUEST_TOOLS := $(AGENT) $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(SWEEP) $(KMOD_TRY) $(if $(CUDA_HEADER),$(EXAMPLES) $(VICTIM) $(ROUNDS) $(CUDA_TRY) $(B)/bin/bench-programs)
+$(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init $(GUEST_TOOLS) $(B)/lib/libcuda.so.1 $(KMOD)
 	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"
 	@tools/guest-image.sh --kmod $(KMOD) --libcuda $(B)/lib/libcuda.so.1 $(addprefix --doc ,$(wildcard examples/*.cu)) $(@D) $(GUEST_TOOLS)

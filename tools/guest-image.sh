@@ -8,7 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin # depmod, modprobe and ldconfig, which need no root f
 usage() {
     echo "usage: tools/guest-image.sh [--modules NAME,...] [--kmod FILE] [--libcuda FILE] [--doc FILE] OUTDIR PROGRAM..." >&2
     echo "  OUTDIR    gets vmlinuz and initramfs.cpio" >&2
-    echo "  PROGRAM   goes to the guest's /usr/bin, with the shared libraries it needs" >&2
+    echo "  PROGRAM   goes to the guest's /usr/bin, with the shared libraries it needs; the one called agent is started" >&2
     echo "  --modules kernel modules to load besides those that vgpu-stub needs" >&2
     echo "  --kmod    vgpu.ko, as make kmod builds it, to load after those" >&2
     echo "  --libcuda our libcuda.so.1, for the guest's /usr/lib/vgpu, where its loader finds it" >&2
@@ -52,7 +52,6 @@ version=$(basename "$kernel"/lib/modules/*)
 tree=$work/tree
 mkdir -p "$tree"/{bin,dev,etc,lib/modules,proc,root,run,sys,tmp,usr/bin}
 cp "$root/tools/guest/init" "$tree/init"
-cp "$root/tools/guest/agent" "$tree/bin/agent"
 cp "$busybox" "$tree/bin/busybox"
 "$busybox" --list | while read -r applet; do
     [ -e "$tree/bin/$applet" ] || ln -s busybox "$tree/bin/$applet"
@@ -78,9 +77,9 @@ if [ -n "$kmod" ]; then
     echo vgpu.ko >>"$tree/lib/modules/order"
 fi
 
-# What a program of this host needs of its libraries. A CUDA program's is the guest's own, never this host's driver.
+# What a program of this host needs of its libraries: nothing if it is static. A CUDA program's is the guest's own, never this host's driver.
 libraries_of() { # libraries_of FILE
-    ldd "$1" | awk '$1 ~ /^libcuda\.so/ {next} $2 == "=>" && $3 ~ /^\// {print $3} $1 ~ /^\// {print $1}'
+    { ldd "$1" 2>/dev/null || true; } | awk '$1 ~ /^libcuda\.so/ {next} $2 == "=>" && $3 ~ /^\// {print $3} $1 ~ /^\// {print $1}'
 }
 
 put() { # put FILE DIRECTORY: without what only a debugger reads
@@ -112,7 +111,7 @@ fi
 
 # Uncompressed: the guest's emulated processor would take longer to inflate it than QEMU to read it.
 mkdir -p "$out"
-chmod 755 "$tree/init" "$tree/bin/agent"
+chmod 755 "$tree/init"
 (cd "$tree" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$work/initramfs.cpio"
 cp "$kernel/vmlinuz" "$work/vmlinuz"
 mv "$work/vmlinuz" "$out/vmlinuz"

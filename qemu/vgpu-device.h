@@ -83,6 +83,7 @@ typedef struct VGPUWindow {
     /* properties */
     HostMemoryBackend *backend;
     char *on_migrate;
+    uint32_t version_shown;     /* WINDOW_VERSION, for tests of the guest's side */
 
     MemoryRegion *memory;       /* NULL: there is no window */
     uint64_t len_bytes;

@@ -338,7 +338,9 @@ static VGPUProperty vgpu_properties[] = {
     DEFINE_PROP_UINT32("timeout_ms", VGPUStub, timeout_ms, 30000),
     DEFINE_PROP_LINK("window", VGPUStub, window.backend, TYPE_MEMORY_BACKEND,
                      HostMemoryBackend *),
-    DEFINE_PROP_STRING("programs-on-migrate", VGPUStub, window.on_migrate)
+    DEFINE_PROP_STRING("programs-on-migrate", VGPUStub, window.on_migrate),
+    DEFINE_PROP_UINT32("x-window-version", VGPUStub, window.version_shown,
+                       VGPU_WINDOW_LAYOUT)
     VGPU_PROPERTY_LIST_END
 };
 

@@ -83,7 +83,7 @@ uint32_t vgpu_window_reg_read(VGPUStub *s, hwaddr addr)
     case VGPU_REG_WINDOW_MAGIC:
         return VGPU_WINDOW_MAGIC;
     case VGPU_REG_WINDOW_VERSION:
-        return VGPU_WINDOW_LAYOUT;
+        return w->version_shown;
     case VGPU_REG_GENERATION:
         return w->generation;
     case VGPU_REG_WINDOW_STATUS:

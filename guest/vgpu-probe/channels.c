@@ -37,6 +37,7 @@ struct channel {
 /* All that is to be shown. */
 struct window {
 	bool there;	       /* CAPABILITIES has WINDOW */
+	bool is_pci;	       /* else a device file */
 	bool has_address;      /* BAR2 has; true for a device file */
 	char node[NODE_LEN];   /* of vgpu.ko: vgpu0; "" */
 	char driver[NAME_LEN]; /* "": none */
@@ -61,9 +62,12 @@ static uint32_t channel_num(const struct window *window)
 	return num < VGPU_CHANNELS ? num : VGPU_CHANNELS;
 }
 
+/* Return: whether programs can start. */
 static bool is_ready(const struct window *window)
 {
-	return window->there && (reg(window, VGPU_REG_WINDOW_STATUS) & VGPU_WINDOW_READY) != 0;
+	return window->there && (reg(window, VGPU_REG_WINDOW_STATUS) & VGPU_WINDOW_READY) != 0 &&
+	       reg(window, VGPU_REG_WINDOW_VERSION) == VGPU_WINDOW_LAYOUT &&
+	       (!window->is_pci || strcmp(window->driver, "vgpu") == 0);
 }
 
 static uint32_t window_end(const struct window *window)
@@ -135,7 +139,8 @@ static void read_window(struct vgpu_device *device, struct window *window)
 
 	*window = (struct window){ .has_address = true };
 	window->there = bar_read(bar, VGPU_REG_CAPABILITIES) & VGPU_CAP_WINDOW;
-	if (!bar->is_file) {
+	window->is_pci = !bar->is_file;
+	if (window->is_pci) {
 		if (sysfs_driver(device->name, window->driver, sizeof(window->driver)) < 0)
 			window->driver[0] = '\0';
 		window->has_address = sysfs_has_address(device->name, WINDOW_BAR);
@@ -181,6 +186,15 @@ static void say_status(const struct window *window, char *text)
 			text, TEXT_LEN,
 			"BAR2 has no address: the firmware or the root port left no room (pref64-reserve= "
 			"of the root port, or a smaller window)");
+	else if (reg(window, VGPU_REG_WINDOW_VERSION) != VGPU_WINDOW_LAYOUT)
+		snprintf(
+			text, TEXT_LEN,
+			"the window's layout is %#" PRIx32
+			", the guest's tools know %#x: install those of the release of the host's QEMU",
+			reg(window, VGPU_REG_WINDOW_VERSION), VGPU_WINDOW_LAYOUT);
+	else if (window->is_pci && !window->driver[0])
+		snprintf(text, TEXT_LEN,
+			 "no driver has the device: modprobe vgpu (dmesg says why it refuses)");
 	else if (window->driver[0] && strcmp(window->driver, "vgpu") != 0)
 		snprintf(text, TEXT_LEN, "the driver %s has the device, not vgpu.ko",
 			 window->driver);

@@ -380,6 +380,11 @@ put() {
     put $((0x90c + 16 * 9)) 29
     run -0 vgpu-probe --device-file "$bar" --programs
     [[ "$output" == *"programs  ready"* ]]
+    put 0x844 0x30000
+    run -10 vgpu-probe --device-file "$bar" --programs
+    [[ "$output" == *"programs  the window's layout is 0x30000, the guest's tools know 0x20000: "* ]]
+    put 0x844 0x20000
+    run -0 vgpu-probe --device-file "$bar" --programs
     [[ "$output" == *"2 of 48 channels in use"* ]]
     [[ "$output" == *"  5        open     0x000200"* ]]
     [[ "$output" == *"  9        lost "*"the administrator has ended the program"* ]]

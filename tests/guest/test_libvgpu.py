@@ -153,6 +153,9 @@ class Window(DeviceCase):
         self.assertEqual(lines, [f"image {OK}"] * 2 + [f"crowd {OK}", "image CUDA_ERROR_OUT_OF_MEMORY", f"image {OK}"])
         self.assertIn("size=", finished.err)
 
+    def test_an_image_that_is_larger_than_the_window(self):
+        self.try_all(f"init context image:{(WINDOW_MIB + 6) << 10} run", [*WORKS[:2], "image CUDA_ERROR_OUT_OF_MEMORY", WORKS[2]], "size=")
+
     def test_images_of_a_program_that_copied_before(self):
         lines = guest.run("cuda-try init context copy:9999 pin:2 image:9999 crowd:3000", 120).out.splitlines()
         self.assertEqual(lines[2:3] + lines[5:], [f"copy {OK}", f"image {OK}", f"crowd {OK}"], lines)

@@ -371,29 +371,33 @@ class Storm(KmodCase):
             time.sleep(0.003)
 
 
-class Version1(unittest.TestCase):
-    def test_requests_beside_a_program_wait_by_interrupt(self):
-        with Vgpud("vm1:A:high", options=PATIENT) as vgpud, \
-                Guest(vgpud.socket("vm1"), properties="window=w0", qemu_options=window_options()) as machine:
-            process.wait_until(machine.link_up, "the link")
-            finished = machine.run("vgpu-probe --check")
-            self.assertEqual(finished.rc, 0, finished.out + finished.err)
-            for mode in ("poll", "spin", "irq"):
-                self.assertEqual(machine.run(f"vgpu-run --wait {mode} 100 200")[:2], (0, "300\n"))
-            with vgpud.held():
-                job = machine.begin("vgpu-run --wait irq --json 100 200")
-                machine.wait_busy()
-            self.assertGreaterEqual(json.loads(job.wait().out)["interrupts"], 1)
-            driver = machine.run(f"readlink /sys/bus/pci/devices/0000:{machine.slot()}/driver").out
-            self.assertEqual(driver.strip().rpartition("/")[2], "vgpu")
-
-
 class Daemon(unittest.TestCase):
-    def test_a_program_gets_a_worker_of_vgpud_and_its_pieces_come_back(self):
+    """A machine whose host is vgpud itself."""
+
+    @classmethod
+    def setUpClass(cls):
         settings = "[vgpud]\nconfine = no\n" if os.geteuid() == 0 and not paths.LAUNCHER else ""
+        cls.vgpud = cls.enterClassContext(Vgpud("vm1:A:high", options=PATIENT, settings=settings))
+        cls.machine = cls.enterClassContext(Guest(cls.vgpud.socket("vm1"), properties="window=w0", qemu_options=window_options(mib=64)))
+        process.wait_until(cls.machine.link_up, "the link")
+
+    def test_requests_beside_a_program_wait_by_interrupt(self):
+        machine = self.machine
+        finished = machine.run("vgpu-probe --check")
+        self.assertEqual(finished.rc, 0, finished.out + finished.err)
+        for mode in ("poll", "spin", "irq"):
+            self.assertEqual(machine.run(f"vgpu-run --wait {mode} 100 200")[:2], (0, "300\n"))
+        with self.vgpud.held():
+            job = machine.begin("vgpu-run --wait irq --json 100 200")
+            machine.wait_busy()
+        self.assertGreaterEqual(json.loads(job.wait().out)["interrupts"], 1)
+        driver = machine.run(f"readlink /sys/bus/pci/devices/0000:{machine.slot()}/driver").out
+        self.assertEqual(driver.strip().rpartition("/")[2], "vgpu")
+
+    def test_a_program_gets_a_worker_of_vgpud_and_its_pieces_come_back(self):
+        machine = self.machine
         control = f"poke:{PIECE}:{0x20000} poke:{PIECE + 4}:1 poke:{PIECE + 12}:{0x5660}" # layout, pid, window's address
-        with Vgpud("vm1:A:high", settings=settings) as vgpud, AdminClient(vgpud.admin_socket) as admin, \
-                Guest(vgpud.socket("vm1"), properties="window=w0", qemu_options=window_options(mib=64)) as machine:
+        with AdminClient(self.vgpud.admin_socket) as admin:
             admin.row("set-programs", vm="vm1", programs="on")
             process.wait_until(lambda: machine.run("kmod-try device info").out.split()[6] == "1", "the window to be ready")
             job = machine.begin(f"kmod-try device map:0:2:r peek:0 open map:{PAGES}:{PAGES}:w {control} start await:{PIECE + 64}:1 "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import paths, process, tap  # noqa: E402
+from lib import paths, process, qemu, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
 from lib.guest import Guest  # noqa: E402
 from lib.programhost import ProgramHost  # noqa: E402
@@ -27,10 +27,11 @@ MEMORY = ("-object", f"memory-backend-memfd,id=w0,size={WINDOW_MIB}M,share=on", 
 
 def setUpModule():
     global vgpud, guest
-    vgpud = Vgpud("vm1:A:high", settings=SETTINGS)
+    vgpud = Vgpud(*(f"vm{n}:A:high" for n in range(1, 5)), settings=SETTINGS)
     unittest.enterModuleContext(vgpud)
     with AdminClient(vgpud.admin_socket) as admin:
-        admin.row("set-programs", vm="vm1", programs="on")
+        for n in range(1, 5):
+            admin.row("set-programs", vm=f"vm{n}", programs="on")
     guest = Guest(vgpud.socket("vm1"), properties="window=w0", qemu_options=MEMORY)
     unittest.enterModuleContext(guest)
     if guest.run("test -x /usr/bin/cuda-try").rc != 0:
@@ -296,67 +297,66 @@ class Host(DeviceCase):
 
 
 class Lacking(unittest.TestCase):
-    """Machines of their own: without a window, without the module."""
+    """A machine that gets devices one after the other once it runs, each of which lacks less."""
 
-    def test_a_device_without_window(self):
-        with Guest(vgpud.socket("vm1")) as machine:
-            finished = machine.run("cuda-try init")
-            self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n")
-            self.assertRegex(finished.err, "^vgpu: 0000:00:10.0 has no window, .*snippet VM.*\n$")
-            finished = machine.run("vgpu-probe --programs")
-            self.assertEqual(finished.rc, 10)
-            self.assertIn("no window: it takes requests alone", finished.out)
+    def plug(self, index, path, port="", mib=0):
+        """Behind a root port of these properties. mib: of its window; 0: it has none."""
+        machine, window = self.machine, {}
+        if mib:
+            machine.qmp.execute("object-add", **{"qom-type": "memory-backend-memfd", "id": f"w{index}", "size": mib << 20, "share": True})
+            window = {"window": f"w{index}"}
+        again, period = qemu.reconnect().split("=")
+        backend = {"addr": {"type": "unix", "data": {"path": str(path)}}, "server": False, again: int(period)}
+        machine.qmp.execute("chardev-add", id=f"vg{index}", backend={"type": "socket", "data": backend})
+        machine.qmp.execute("device_add", driver="vgpu-stub", id=f"vgpu{index}", chardev=f"vg{index}", bus=f"rp{index}", **window)
+        self.slot = f"0{index}:00.0"
+        process.wait_until(lambda: machine.run(f"vgpu-probe --list | grep '{self.slot}.*link up'").rc == 0, "the device", 120)
 
-    def test_an_old_vgpud_and_a_newer_in_its_place(self):
+    def says(self, pattern, prefix="", result="CUDA_ERROR_NO_DEVICE"):
+        finished = self.machine.run(f"{prefix}cuda-try init init")
+        self.assertEqual(finished.out, f"init {result}\n" * 2)
+        self.assertRegex(finished.err, pattern)
+
+    def probe(self):
+        finished = self.machine.run(f"vgpu-probe --programs -d {self.slot}")
+        self.assertEqual(finished.rc, 10)
+        return finished.out
+
+    def test_devices_that_are_plugged_in_one_after_the_other(self):
+        ports = []
+        for index, properties in enumerate(("", "", ",pref64-reserve=2G", ",pref64-reserve=256M"), 1):
+            ports += ["-device", f"pcie-root-port,id=rp{index},slot=1{index}{properties}"]
+        self.machine = self.enterContext(Guest(machine="q35", qemu_options=ports))
+        with self.subTest("no device"):
+            self.says("^vgpu: there is no vgpu here: .*\n$")
+        with self.subTest("no window"):
+            self.plug(1, vgpud.socket("vm2"))
+            self.says("^vgpu: 0000:01:00.0 has no window, .*snippet VM.*\n$")
+            self.assertIn("no window: it takes requests alone", self.probe())
+        with self.subTest("a port without room for the window"):
+            self.plug(2, vgpud.socket("vm3"), mib=1024)
+            self.says("^vgpu: BAR2 of 0000:02:00.0 has no address: .*pref64-reserve=.*\n$")
+            self.assertIn("BAR2 has no address", self.probe())
+            self.assertRegex(self.machine.run("dmesg").out, "BAR2 has no address for its 1024 MiB: .*pref64-reserve=")
+            self.assertEqual(self.machine.run(f"vgpu-run -d {self.slot} 100 200")[:2], (0, "300\n"))
+        with self.subTest("a port with room"):
+            self.plug(3, vgpud.socket("vm4"), mib=1024)
+            process.wait_until(lambda: self.machine.run("cuda-try init context run").out.splitlines() == WORKS, "programs to run", 120)
+        with self.subTest("an old vgpud and a newer in its place"):
+            self.old_and_newer()
+
+    def old_and_newer(self):
         host = self.enterContext(ProgramHost(version=1))
-        machine = self.enterContext(Guest(host.path, window_mib=WINDOW_MIB))
-        process.wait_until(machine.link_up, "the link")
-        finished = machine.run("cuda-try init")
-        self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n")
-        self.assertEqual(finished.err, "vgpu: this vgpud knows no programs (it speaks link version 1)\n")
-        self.assertIn("this vgpud knows no programs", machine.run("vgpu-probe --programs").out)
+        self.plug(4, host.path, mib=WINDOW_MIB)
+        second = "VGPU_DEVICE=/dev/vgpu1 "
+        self.says("^vgpu: this vgpud knows no programs \\(it speaks link version 1\\)\n$", second)
+        self.assertIn("this vgpud knows no programs", self.probe())
         host.version = 2
         host.drop()
         # It lays out nothing in the window, which is as wrong as another version.
-        process.wait_until(lambda: machine.run("cuda-try init").out == "init CUDA_ERROR_SYSTEM_DRIVER_MISMATCH\n", "the newer", 120)
-        self.assertIn("the host lays the window out as version 0x0, this library reads version 0x20000", machine.run("cuda-try init").err)
-
-    def plugged_in_later(self, port):
-        """Return: a machine that gets its device once it runs, behind a root port of these properties."""
-        machine = self.enterContext(Guest(machine="q35", qemu_options=("-device", f"pcie-root-port,id=rp,slot=1{port}")))
-        machine.qmp.execute("object-add", **{"qom-type": "memory-backend-memfd", "id": "w0", "size": 1 << 30, "share": True})
-        address = {"type": "unix", "data": {"path": str(vgpud.socket("vm1"))}}
-        machine.qmp.execute("chardev-add", id="vg0", backend={"type": "socket", "data": {"addr": address, "server": False}})
-        machine.qmp.execute("device_add", driver="vgpu-stub", id="vgpu0", chardev="vg0", window="w0", bus="rp")
-        process.wait_until(lambda: machine.run("vgpu-probe --list | grep 'link up'").rc == 0, "the device", 120)
-        return machine
-
-    def only_this(self):
-        """The VM's socket takes one QEMU: that of the other tests makes room."""
-        guest.kill()
-        self.addCleanup(guest.ready)
-        self.addCleanup(guest.start)
-
-    def test_a_port_without_room_for_the_window(self):
-        self.only_this()
-        machine = self.plugged_in_later("")
-        finished = machine.run("cuda-try init")
-        self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n")
-        self.assertRegex(finished.err, "^vgpu: BAR2 of 0000:01:00.0 has no address: .*pref64-reserve=.*\n$")
-        self.assertIn("BAR2 has no address", machine.run("vgpu-probe --programs").out)
-        self.assertRegex(machine.run("dmesg").out, "BAR2 has no address for its 1024 MiB: .*pref64-reserve=")
-        self.assertEqual(machine.run("vgpu-run 100 200")[:2], (0, "300\n"))
-
-    def test_a_port_with_room_for_the_window(self):
-        self.only_this()
-        machine = self.plugged_in_later(",pref64-reserve=2G")
-        process.wait_until(lambda: machine.run("cuda-try init context run").out.splitlines() == WORKS, "programs to run", 120)
-
-    def test_no_device(self):
-        with Guest() as machine:
-            finished = machine.run("cuda-try init init")
-            self.assertEqual(finished.out, "init CUDA_ERROR_NO_DEVICE\n" * 2)
-            self.assertRegex(finished.err, "^vgpu: there is no vgpu here: .*\n$")
+        process.wait_until(lambda: "MISMATCH" in self.machine.run(f"{second}cuda-try init").out, "the newer", 120)
+        self.says("the host lays the window out as version 0x0, this library reads version 0x20000", second,
+                  "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH")
 
 
 def free_huge_pages():

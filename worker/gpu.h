@@ -195,8 +195,8 @@ struct gpu {
  * Opens the GPU of a program's worker, with its context, and uses each feature once, so that no later
  * use needs a file. spec: "cuda:N", or "cpu" with switches behind it, one blank before each: those
  * of softgpu_switch_parse(), "memory=SIZE" (1M to 1T) and "processors=N"; for tests "hmm" (reaches
- * the host's memory), "mismatch" (-ELIBBAD), "library=PATH" (claims to have loaded that). A GPU that
- * reaches the host's memory is refused, unless the last word is GPU_ALLOW_HMM.
+ * the host's memory), "mismatch" (-ELIBBAD), "not-ready" (-EHOSTDOWN), "library=PATH" (claims to have
+ * loaded that). A GPU that reaches the host's memory is refused, unless the last word is GPU_ALLOW_HMM.
  * output: where the text of kernels goes. why: a sentence on failure. Return: 0 or -errno, as
  * worker_hello has it.
  */

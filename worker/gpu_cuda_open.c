@@ -86,6 +86,12 @@ static int find(struct gpu_cuda *cuda, int device, char *why, size_t why_size)
 			 "versions: load the new module, or reboot");
 		return -ELIBBAD;
 	}
+	if (result == CUDA_ERROR_SYSTEM_NOT_READY) {
+		snprintf(why, why_size,
+			 "the GPU is not ready for CUDA: where GPUs are joined by NVSwitch, "
+			 "nvidia-fabricmanager has to run");
+		return -EHOSTDOWN;
+	}
 	if (result == CUDA_SUCCESS)
 		result = cuda->calls.device_get(&cuda->device, device);
 	return result == CUDA_SUCCESS ? 0 : failed(cuda, "starting CUDA", result, why, why_size);

@@ -18,7 +18,7 @@
 #define DRIVER_VERSION 13000
 
 struct pretence {
-	bool hmm, mismatch;
+	bool hmm, mismatch, not_ready;
 	struct library_stamp library;
 };
 
@@ -69,6 +69,8 @@ static int read_pretence(struct pretence *pretence, const char *word)
 		pretence->hmm = true;
 	else if (strcmp(word, "mismatch") == 0)
 		pretence->mismatch = true;
+	else if (strcmp(word, "not-ready") == 0)
+		pretence->not_ready = true;
 	else if (strncmp(word, "library=", 8) == 0)
 		library_stamp(&pretence->library, word + 8);
 	else
@@ -91,16 +93,21 @@ static int read_words(struct softgpu_config *config, struct pretence *pretence, 
 			snprintf(why, why_size,
 				 "%s: softgpu has no such switch (memory=, processors=, "
 				 "block-free, queue=, fault-late, slow-copy, no-write-values, "
-				 "hmm, mismatch, library=)",
+				 "hmm, mismatch, not-ready, library=)",
 				 word);
 			return -EINVAL;
 		}
 		words += len;
 	}
-	if (!pretence->mismatch)
-		return 0;
-	snprintf(why, why_size, "softgpu shall imitate a driver whose parts do not match");
-	return -ELIBBAD;
+	if (pretence->mismatch) {
+		snprintf(why, why_size, "softgpu shall imitate a driver whose parts do not match");
+		return -ELIBBAD;
+	}
+	if (pretence->not_ready) {
+		snprintf(why, why_size, "softgpu shall imitate a GPU that is not ready");
+		return -EHOSTDOWN;
+	}
+	return 0;
 }
 
 static void tell(struct softgpu *device, struct worker_info *info)

@@ -78,7 +78,10 @@
 	  "the program's worker did not give the GPU back when it was told to, twice in a minute")    \
 	X(51, OVER_QUOTA, "over-quota", 2,                                                            \
 	  "the VM's programs held more of the GPU's memory than they may (on the host: vgpuadm "      \
-	  "set-memory VM SIZE)")
+	  "set-memory VM SIZE)")                                                                      \
+	X(52, GPU_NOT_READY, "gpu-not-ready", 802,                                                    \
+	  "the host's GPU is not ready for CUDA (on the host: start nvidia-fabricmanager, or see "    \
+	  "vgpuadm doctor)")
 
 #define VGPU_END_ENUM(value, name, text, result, words) VGPU_END_##name = (value),
 enum vgpu_end { VGPU_END_TABLE(VGPU_END_ENUM) };

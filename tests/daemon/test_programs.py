@@ -255,6 +255,11 @@ class Drivers(ProgramsCase):
         row = self.refused_everywhere(End.DRIVER_MISMATCH)
         self.assertIn("reboot", row["remedy"])
 
+    def test_a_gpu_that_is_not_ready(self):
+        self.restart(settings(spares=1, softgpu_switches="not-ready"))
+        row = self.refused_everywhere(End.GPU_NOT_READY)
+        self.assertIn("nvidia-fabricmanager", row["remedy"])
+
     def test_an_upgrade_of_the_driver(self):
         library = self.vgpud.directory / "libcuda.so.1"
         library.write_text("550")

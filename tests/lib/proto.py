@@ -94,6 +94,7 @@ class End(IntEnum):
     GPU_DRAINING = 49
     LEASE_IGNORED = 50
     OVER_QUOTA = 51
+    GPU_NOT_READY = 52
 
 
 class Priority(IntEnum):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import unittest
 from collections import Counter
 from pathlib import Path
 
@@ -180,6 +181,29 @@ class Daemon(ProgramCase):
                 process.wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "its workers to be gone")
                 self.vgpud.start()
                 self.assertEqual(self.tenant.run(example("vector_add")).rc, 0)
+
+
+@unittest.skipIf(paths.EXECUTOR != "cpu", "softgpu's switches")
+class Host(ProgramCase):
+    """What keeps CUDA from starting on the host has the same number in the program as on a machine with a GPU."""
+
+    def told(self, switch, name, *words):
+        self.vgpud.stop()
+        (self.vgpud.directory / "vgpud.conf").write_text(f"{self.settings}softgpu_switches = {switch}\n")
+        self.vgpud.start()
+        ended = self.tenant.run(victim(), "work")
+        self.assertEqual((ended.rc, ended.out), (STATUS_ERROR, f"{name}: cuInit(0)\n"), ended.err)
+        for word in words:
+            self.assertIn(word, ended.err)
+
+    def tearDown(self):
+        pass
+
+    def test_a_driver_whose_parts_differ(self):
+        self.told("mismatch", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "load the new module, or reboot")
+
+    def test_a_gpu_that_is_not_ready(self):
+        self.told("not-ready", "CUDA_ERROR_SYSTEM_NOT_READY", "nvidia-fabricmanager")
 
 
 if __name__ == "__main__":

@@ -237,6 +237,9 @@ static const char *remedy_of(enum vgpu_end end)
 	case VGPU_END_DRIVER_MISMATCH:
 		return "unload the kernel modules nvidia_uvm and nvidia and load them again, or "
 		       "reboot";
+	case VGPU_END_GPU_NOT_READY:
+		return "systemctl start nvidia-fabricmanager, of the driver's version, and see "
+		       "dmesg";
 	default:
 		return "see vgpud's log; vgpuadm pools tells whether requests run there";
 	}

@@ -206,6 +206,8 @@ enum vgpu_end process_end_of(int error)
 		return VGPU_END_HMM;
 	case -ELIBBAD:
 		return VGPU_END_DRIVER_MISMATCH;
+	case -EHOSTDOWN:
+		return VGPU_END_GPU_NOT_READY;
 	default:
 		return VGPU_END_WORKER_NOT_STARTED;
 	}

@@ -121,6 +121,7 @@ static enum vgpu_end claimed_end(uint32_t end)
 	case VGPU_END_WINDOW_BAD:
 	case VGPU_END_NO_DEVICE:
 	case VGPU_END_DRIVER_MISMATCH:
+	case VGPU_END_GPU_NOT_READY:
 	case VGPU_END_HUNG:
 	case VGPU_END_BAD_COMMAND:
 	case VGPU_END_LAYOUT:

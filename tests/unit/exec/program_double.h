@@ -16,6 +16,7 @@
  *   refuses, ends, hangs   as in double.h
  *   nodev         its hello says that there is no GPU
  *   hmm, mismatch   and that kernels reach its memory, that the driver's parts do not match
+ *   not-ready       and that the GPU is not ready
  *   library=PATH  good; it has loaded that file
  *   early         says BOUND before it has a program
  *   unbound       is told of a program and says nothing
@@ -138,6 +139,8 @@ static inline int program_double_main(const char *how)
 		hello.error = -EPERM;
 	if (strcmp(how, "mismatch") == 0)
 		hello.error = -ELIBBAD;
+	if (strcmp(how, "not-ready") == 0)
+		hello.error = -EHOSTDOWN;
 	if (strncmp(how, "library=", 8) == 0)
 		library_stamp(&hello.info.library, how + 8);
 	snprintf(hello.why, sizeof(hello.why), "%s", hello.error != 0 ? "it does not want to" : "");

@@ -461,6 +461,7 @@ static void troubles_that_have_a_name(void **state)
 		{ "nodev", VGPU_END_NO_DEVICE },
 		{ "hmm", VGPU_END_HMM },
 		{ "mismatch", VGPU_END_DRIVER_MISMATCH },
+		{ "not-ready", VGPU_END_GPU_NOT_READY },
 		{ "refuses", VGPU_END_WORKER_NOT_STARTED },
 	};
 

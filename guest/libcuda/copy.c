@@ -91,7 +91,9 @@ CALL(cuMemcpyDtoDAsync_v2, _ptsz, hStream,
 static CUresult between(CUdeviceptr to, CUcontext to_context, CUdeviceptr from,
 			CUcontext from_context, size_t bytes, struct stream *stream, bool sync)
 {
-	if (!table_get(TABLE_CONTEXT, to_context) || !table_get(TABLE_CONTEXT, from_context))
+	/* NULL is the current one, which CALL has found. */
+	if ((to_context && !table_get(TABLE_CONTEXT, to_context)) ||
+	    (from_context && !table_get(TABLE_CONTEXT, from_context)))
 		return CUDA_ERROR_INVALID_CONTEXT;
 	return inside(to, from, bytes, stream, sync);
 }
@@ -110,10 +112,11 @@ CALL(cuMemcpyPeerAsync, _ptsz, hStream,
 
 /*
  * One end of a box. type: CU_MEMORYTYPE_*; offsets are added here. A pitch of 0 or a height of 0
- * means that rows and planes lie close, as the manual has it.
+ * means that rows and planes lie close, as the manual has it. The height of a single plane says where
+ * it begins and no more.
  */
 static CUresult make_end(struct box_end *end, int type, const void *host, CUdeviceptr device,
-			 size_t pitch, size_t height, const size_t at[3], const size_t size[2])
+			 size_t pitch, size_t height, const size_t at[3], const size_t size[3])
 {
 	uint64_t skip, plane;
 
@@ -133,7 +136,7 @@ static CUresult make_end(struct box_end *end, int type, const void *host, CUdevi
 	end->pitch_bytes = pitch == 0 ? size[0] : pitch;
 	end->height = height == 0 ? size[1] : height;
 	if (end->pitch_bytes < at[0] || end->pitch_bytes - at[0] < size[0] ||
-	    (at[2] > 0 && end->height < size[1]) || (height != 0 && height < size[1]))
+	    (size[2] > 1 && end->height < size[1]))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (__builtin_mul_overflow(at[2], end->height, &plane) ||
 	    __builtin_add_overflow(plane, at[1], &skip) ||
@@ -141,6 +144,8 @@ static CUresult make_end(struct box_end *end, int type, const void *host, CUdevi
 	    __builtin_add_overflow(skip, at[0], &skip) ||
 	    __builtin_add_overflow(end->address, skip, &end->address))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (end->height < size[1])
+		end->height = size[1];
 	return CUDA_SUCCESS;
 }
 
@@ -155,7 +160,9 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct stream *stream, bool s
 	struct box box;
 	CUresult result;
 
-	if (!copy || copy->srcLOD != 0 || copy->dstLOD != 0)
+	if (!copy || copy->srcLOD != 0 || copy->dstLOD != 0 ||
+	    (copy->srcMemoryType == CU_MEMORYTYPE_ARRAY && !copy->srcArray) ||
+	    (copy->dstMemoryType == CU_MEMORYTYPE_ARRAY && !copy->dstArray))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (copy->WidthInBytes == 0 || copy->Height == 0 || copy->Depth == 0)
 		return CUDA_SUCCESS;
@@ -165,12 +172,12 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct stream *stream, bool s
 	result = make_end(&box.from, (int)copy->srcMemoryType, copy->srcHost, copy->srcDevice,
 			  copy->srcPitch, copy->srcHeight,
 			  (size_t[]){ copy->srcXInBytes, copy->srcY, copy->srcZ },
-			  (size_t[]){ copy->WidthInBytes, copy->Height });
+			  (size_t[]){ copy->WidthInBytes, copy->Height, copy->Depth });
 	if (result == CUDA_SUCCESS)
 		result = make_end(&box.to, (int)copy->dstMemoryType, copy->dstHost, copy->dstDevice,
 				  copy->dstPitch, copy->dstHeight,
 				  (size_t[]){ copy->dstXInBytes, copy->dstY, copy->dstZ },
-				  (size_t[]){ copy->WidthInBytes, copy->Height });
+				  (size_t[]){ copy->WidthInBytes, copy->Height, copy->Depth });
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (!reaches((int)copy->srcMemoryType, &box.from) ||
@@ -190,12 +197,14 @@ static CUresult copy_2d(const CUDA_MEMCPY2D *copy, struct stream *stream, bool s
 			       .srcMemoryType = copy->srcMemoryType,
 			       .srcHost = copy->srcHost,
 			       .srcDevice = copy->srcDevice,
+			       .srcArray = copy->srcArray,
 			       .srcPitch = copy->srcPitch,
 			       .dstXInBytes = copy->dstXInBytes,
 			       .dstY = copy->dstY,
 			       .dstMemoryType = copy->dstMemoryType,
 			       .dstHost = copy->dstHost,
 			       .dstDevice = copy->dstDevice,
+			       .dstArray = copy->dstArray,
 			       .dstPitch = copy->dstPitch,
 			       .WidthInBytes = copy->WidthInBytes,
 			       .Height = copy->Height,

@@ -149,7 +149,7 @@ static CUresult look_up(const char *name, void **function, int version, uint64_t
 {
 	bool newer;
 
-	if (!name || *name == '\0' || !function || version < 0 || version > driver_version() ||
+	if (!name || !function || version < 0 || version > driver_version() ||
 	    (flags & ~(uint64_t)(CU_GET_PROC_ADDRESS_LEGACY_STREAM |
 				 CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)) != 0)
 		return CUDA_ERROR_INVALID_VALUE;

@@ -51,8 +51,8 @@ static CUresult record(CUevent handle, CUstream stream_handle, unsigned flags, u
 
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (flags > 1) /* CU_EVENT_RECORD_EXTERNAL */
-		return CUDA_ERROR_INVALID_VALUE;
+	if (flags != 0) /* the one that there is, EXTERNAL, is of streams that capture */
+		return flags == 1 ? CUDA_ERROR_ILLEGAL_STATE : CUDA_ERROR_INVALID_VALUE;
 	result = stream_find(stream_handle, &stream);
 	if (result == CUDA_SUCCESS && event->object.context != stream_context(stream, context))
 		result = CUDA_ERROR_INVALID_HANDLE; /* they must be of one context */

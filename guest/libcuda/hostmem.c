@@ -447,8 +447,13 @@ CUresult cuMemHostUnregister(void *p)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&mem.lock);
 	index = above((uintptr_t)p);
-	if (index > 0 && mem.blocks[index - 1].address == (uintptr_t)p) {
-		result = mem.blocks[index - 1].registered ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (index > 0 &&
+	    (uintptr_t)p - mem.blocks[index - 1].address < mem.blocks[index - 1].bytes) {
+		/* Registered memory ends as it began: from its first byte on. */
+		result = mem.blocks[index - 1].registered &&
+					 mem.blocks[index - 1].address == (uintptr_t)p
+				 ? CUDA_SUCCESS
+				 : CUDA_ERROR_INVALID_VALUE;
 		if (result == CUDA_SUCCESS)
 			take_out(index - 1);
 	}

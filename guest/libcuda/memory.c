@@ -86,8 +86,9 @@ static CUresult allocate(const struct source *source, uint64_t bytes, uint64_t c
 	CUresult result;
 
 	for (;;) {
-		struct vgpu_range range = { .bytes = bytes,
-					    .tag = memory_tag(context, source->kind) };
+		struct vgpu_range range = {
+			.bytes = bytes, .tag = memory_tag(context, source->kind, source->pool)
+		};
 		int err;
 
 		result = ask_for(source, bytes, &range.address);
@@ -181,14 +182,23 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
 	return result;
 }
 
+/* An address says itself whose it is: it can be freed where no context is current, as natively. */
 CUresult cuMemFree_v2(CUdeviceptr dptr)
 {
 	struct hostmem_block block;
+	struct vgpu_range range;
 	uint64_t context;
+	CUresult result;
 
-	CONTEXT_ENTER(&context);
-	if (dptr == 0)
-		return CUDA_SUCCESS;
+	CORE_CHECK();
+	result = context_current(&context);
+	if (result == CUDA_ERROR_INVALID_CONTEXT &&
+	    (hostmem_find(dptr, &block) || vgpu_reserved(core_vgpu(), dptr, &range)))
+		result = CUDA_SUCCESS;
+	if (result == CUDA_SUCCESS)
+		result = core_start();
+	if (result != CUDA_SUCCESS || dptr == 0)
+		return result;
 	if (hostmem_find(dptr, &block))
 		return hostmem_free(dptr, true);
 	return free_plain(dptr);

@@ -253,7 +253,7 @@ static CUresult note_global(struct module *module, const char *name, uint64_t ad
 	size_t length = strlen(name) + 1;
 	struct vgpu_range range = { .address = address,
 				    .bytes = bytes,
-				    .tag = memory_tag(module->object.context, MEMORY_GLOBAL) };
+				    .tag = memory_tag(module->object.context, MEMORY_GLOBAL, 0) };
 	struct vgpu_range other;
 	struct module_global *global = malloc(sizeof(*global) + length);
 	int err;

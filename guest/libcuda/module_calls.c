@@ -9,13 +9,6 @@
 #include "guest/libcuda/module.h"
 
 /* Libraries and modules share a table, but not their calls. */
-static struct module *module_of(const void *handle)
-{
-	struct module *module = table_get(TABLE_MODULE, handle);
-
-	return module && !module->library ? module : NULL;
-}
-
 static struct module *library_of(const void *handle)
 {
 	struct module *module = table_get(TABLE_MODULE, handle);
@@ -100,7 +93,9 @@ CUresult cuModuleUnload(CUmodule hmod)
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	module = module_of(hmod);
+	module = any_of(hmod);
+	if (module && module->library) /* cuLibraryUnload takes it along */
+		return CUDA_ERROR_NOT_PERMITTED;
 	return module ? module_unload(module) : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -129,7 +124,7 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, c
 	uint64_t context;
 
 	CONTEXT_ENTER(&context);
-	if (!name)
+	if (!name || (!dptr && !bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	module = any_of(hmod);
 	return module ? module_global(module, name, dptr, bytes) : CUDA_ERROR_INVALID_HANDLE;

@@ -7,11 +7,13 @@
 #include "guest/libcuda/entries.h"
 #include "guest/libcuda/hostmem.h"
 #include "guest/libcuda/memory.h"
+#include "guest/libcuda/pool.h"
 
 struct found {
 	uint64_t address, base, bytes, context, id;
-	bool host;   /* the program reaches it */
-	bool device; /* the GPU reaches it */
+	CUmemoryPool pool; /* or NULL */
+	bool host;	   /* the program reaches it */
+	bool device;	   /* the GPU reaches it */
 	bool managed;
 };
 
@@ -38,6 +40,9 @@ static bool find(uint64_t address, struct found *found)
 				 .bytes = range.bytes,
 				 .context = memory_context_of(&range),
 				 .id = range.address & ~UINT64_C(1),
+				 .pool = memory_kind_of(&range) == MEMORY_POOL
+						 ? pool_handle(memory_pool_of(&range))
+						 : NULL,
 				 .device = true };
 	return true;
 }
@@ -78,9 +83,11 @@ static CUresult get(void *data, CUpointer_attribute attribute, const struct foun
 	case CU_POINTER_ATTRIBUTE_BUFFER_ID:
 	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
 		return put_64(data, found->id);
-	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: /* as a driver has it from the beginning */
+		return put_bool(data, !found->host || found->managed);
 	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
 		return put_bool(data, false);
 	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
 		return put_bool(data, found->managed);
@@ -98,7 +105,7 @@ static CUresult get(void *data, CUpointer_attribute attribute, const struct foun
 	case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
 		return put_int(data, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
 	case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
-		return put_64(data, 0);
+		return put_64(data, (uintptr_t)found->pool);
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}
@@ -134,6 +141,7 @@ static void put_nothing(void *data, CUpointer_attribute attribute)
 	case CU_POINTER_ATTRIBUTE_MAPPED:
 	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
 		put_bool(data, false);
 		break;
 	default:
@@ -156,7 +164,7 @@ CUresult cuPointerGetAttributes(unsigned numAttributes, CUpointer_attribute *att
 	known = find(ptr, &found);
 	for (unsigned i = 0; i < numAttributes; i++) {
 		if (!data[i] || attributes[i] == 0 ||
-		    attributes[i] > CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID)
+		    attributes[i] > CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE)
 			return CUDA_ERROR_INVALID_VALUE;
 		if (!known || get(data[i], attributes[i], &found) != CUDA_SUCCESS)
 			put_nothing(data[i], attributes[i]);

@@ -30,12 +30,14 @@ bool pool_find(CUmemoryPool handle, uint32_t *number)
 	return pool || handle == DEFAULT_POOL;
 }
 
-static CUmemoryPool handle_of(uint32_t number)
+CUmemoryPool pool_handle(uint32_t number)
 {
-	for (const struct pool *p = NULL; number != 0 && (p = table_next(TABLE_POOL, p));)
+	if (number == 0)
+		return DEFAULT_POOL;
+	for (const struct pool *p = NULL; (p = table_next(TABLE_POOL, p));)
 		if (p->object.index == number)
 			return table_handle(p);
-	return DEFAULT_POOL;
+	return NULL;
 }
 
 CUresult cuDeviceGetDefaultMemPool(CUmemoryPool *pool_out, CUdevice dev)
@@ -56,7 +58,9 @@ CUresult cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice dev)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (dev != 0)
 		return CUDA_ERROR_INVALID_DEVICE;
-	*pool = handle_of(pool_current());
+	*pool = pool_handle(pool_current());
+	if (!*pool) /* it is being destroyed by another thread */
+		*pool = DEFAULT_POOL;
 	return CUDA_SUCCESS;
 }
 
@@ -89,7 +93,7 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps)
 	if (poolProps->handleTypes != 0 || poolProps->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (poolProps->location.id != 0)
-		return CUDA_ERROR_INVALID_DEVICE;
+		return CUDA_ERROR_INVALID_VALUE;
 	result = core_start();
 	if (result != CUDA_SUCCESS)
 		return result;

@@ -12,4 +12,7 @@ uint32_t pool_current(void);
 /* Return: whether there is such a pool, with the worker's number; 0 is the default one. */
 bool pool_find(CUmemoryPool handle, uint32_t *number);
 
+/* Return: the handle of the pool of that number, NULL: it was destroyed. */
+CUmemoryPool pool_handle(uint32_t number);
+
 #endif

@@ -3,7 +3,7 @@
 
 SUITE_FILES := suite case_device case_context case_memory case_host case_pointer case_copy case_box case_set case_module case_link \
 	case_library case_function case_launch case_limit case_stream case_event case_order case_threads case_block \
-	case_fault case_lookup case_fork case_wrong
+	case_fault case_lookup case_fork case_wrong case_alike
 SUITE := $(B)/tests/programs/suite
 VICTIM := $(B)/tests/programs/victim
 HOLDER := $(B)/tests/programs/holder

@@ -82,7 +82,7 @@ GROUPS = {"devices": ("nothing_before", "error_", "devices", "device_"), "contex
           "boxes": ("copy_2d", "copy_3d"), "sets": ("set_",), "modules": ("module_", "link_"), "libraries": ("library_",),
           "functions": ("function_",), "launches": ("launch_",), "limits": ("limit_of",), "streams": ("stream_",), "events": ("event_",),
           "orders": ("order_",), "threads": ("threads_",), "waits": ("block_",), "faults": ("fault_",), "lookup": ("lookup_",),
-          "forks": ("fork_",), "wrong": ("wrong_",)}
+          "forks": ("fork_",), "wrong": ("wrong_",), "alike": ("alike_",)}
 for group, prefixes in GROUPS.items():
     _add_group(group, *prefixes)
 

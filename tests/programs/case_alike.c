@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* case_alike.c - what NVIDIA's driver answers where its manual says little, and programs rely on it */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/programs/suite.h"
+
+/* Destructors run in threads, and at ends, where no context is current. */
+CASE(alike_memory_is_freed_without_a_context)
+{
+	CUdeviceptr plain, managed;
+	CUcontext context;
+
+	suite_begin();
+	OK(cuMemAlloc(&plain, 1 << 20));
+	OK(cuMemAllocManaged(&managed, 4096, CU_MEM_ATTACH_GLOBAL));
+	OK(cuCtxGetCurrent(&context));
+	OK(cuCtxSetCurrent(NULL));
+	OK(cuMemFree(plain));
+	OK(cuMemFree(managed));
+	OK(cuCtxSetCurrent(context));
+	WANT(cuMemFree(plain), CUDA_ERROR_INVALID_VALUE);
+	WANT(cuMemFree(managed), CUDA_ERROR_INVALID_VALUE);
+}
+
+CASE(alike_pool_of_an_address)
+{
+	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				 .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE } };
+	CUmemoryPool usual, made, of;
+	CUdeviceptr address;
+
+	suite_begin();
+	OK(cuDeviceGetDefaultMemPool(&usual, 0));
+	OK(cuMemPoolCreate(&made, &props));
+	address = suite_device(4096);
+	OK(cuPointerGetAttribute(&of, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE, address));
+	TRUE(of == NULL);
+	OK(cuMemAllocAsync(&address, 4096, NULL));
+	OK(cuPointerGetAttribute(&of, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE, address));
+	TRUE(of == usual);
+	OK(cuMemFreeAsync(address, NULL));
+	OK(cuMemAllocFromPoolAsync(&address, 4096, made, NULL));
+	OK(cuPointerGetAttribute(&of, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE, address + 100));
+	TRUE(of == made);
+	OK(cuMemFreeAsync(address, NULL));
+	OK(cuDeviceSetMemPool(0, made));
+	OK(cuMemAllocAsync(&address, 4096, NULL));
+	OK(cuPointerGetAttribute(&of, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE, address));
+	TRUE(of == made);
+	OK(cuMemFreeAsync(address, NULL));
+	OK(cuStreamSynchronize(NULL));
+	OK(cuMemPoolDestroy(made));
+	props.location.id = 9;
+	WANT(cuMemPoolCreate(&made, &props), CUDA_ERROR_INVALID_VALUE);
+}
+
+CASE(alike_attributes_of_an_address)
+{
+	bool is = false;
+	void *host;
+
+	suite_begin();
+	host = suite_host(4096);
+	OK(cuPointerGetAttribute(&is, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, suite_device(4096)));
+	TRUE(is);
+	OK(cuPointerGetAttribute(&is, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, (CUdeviceptr)host));
+	TRUE(!is);
+	is = true;
+	OK(cuPointerGetAttribute(&is, CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE,
+				 (CUdeviceptr)host));
+	TRUE(!is);
+}
+
+CASE(alike_registered_memory_ends_as_it_began)
+{
+	uint8_t *memory = aligned_alloc(4096, 1 << 20);
+
+	suite_begin();
+	OK(cuMemHostRegister(memory, 1 << 20, 0));
+	WANT(cuMemHostUnregister(memory + 4096), CUDA_ERROR_INVALID_VALUE);
+	OK(cuMemHostUnregister(memory));
+	free(memory);
+}
+
+/* Flags that are for graphs, on a stream that does not capture. */
+CASE(alike_event_for_a_graph)
+{
+	CUstream stream;
+	CUevent event;
+
+	suite_begin();
+	OK(cuStreamCreate(&stream, 0));
+	OK(cuEventCreate(&event, 0));
+	WANT(cuEventRecordWithFlags(event, stream, CU_EVENT_RECORD_EXTERNAL),
+	     CUDA_ERROR_ILLEGAL_STATE);
+	OK(cuEventQuery(event));
+	OK(cuStreamSynchronize(stream));
+}
+
+CASE(alike_module_of_a_library)
+{
+	CUmodule module, own;
+	CUlibrary library;
+	size_t bytes;
+
+	suite_begin();
+	OK(cuLibraryLoadData(&library, suite_ptx, NULL, NULL, 0, NULL, NULL, 0));
+	OK(cuLibraryGetModule(&module, library));
+	WANT(cuModuleUnload(module), CUDA_ERROR_NOT_PERMITTED);
+	OK(cuLibraryUnload(library));
+	OK(cuModuleLoadData(&own, suite_ptx));
+	OK(cuModuleGetGlobal(NULL, &bytes, own, "counter"));
+	WANT(cuModuleGetGlobal(NULL, NULL, own, "counter"), CUDA_ERROR_INVALID_VALUE);
+	OK(cuModuleUnload(own));
+}
+
+CASE(alike_name_of_no_letters)
+{
+	CUdriverProcAddressQueryResult found = CU_GET_PROC_ADDRESS_SUCCESS;
+	void *function = &found;
+
+	suite_begin();
+	OK(cuGetProcAddress("", &function, 12000, 0, &found));
+	TRUE(function == NULL);
+	EQUAL(found, CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
+}
+
+CASE(alike_peer_without_a_context)
+{
+	uint8_t bytes[256], back[256] = { 0 };
+	CUdeviceptr from, to;
+
+	suite_begin();
+	from = suite_device(sizeof(bytes));
+	to = suite_device(sizeof(bytes));
+	suite_pattern(bytes, sizeof(bytes), 1);
+	OK(cuMemcpyHtoD(from, bytes, sizeof(bytes)));
+	OK(cuMemcpyPeer(to, NULL, from, NULL, sizeof(bytes)));
+	OK(cuMemcpyDtoH(back, to, sizeof(back)));
+	TRUE(suite_is_pattern(back, sizeof(back), 1));
+}
+
+/* The height of a plane says where the next one begins, and there is none. */
+CASE(alike_height_of_a_single_plane)
+{
+	uint8_t bytes[64 * 8], back[64 * 8] = { 0 };
+	CUDA_MEMCPY3D copy = { .srcMemoryType = CU_MEMORYTYPE_HOST,
+			       .srcHost = bytes,
+			       .srcPitch = 64,
+			       .srcHeight = 8,
+			       .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+			       .dstPitch = 128,
+			       .dstHeight = 3,
+			       .dstZ = 2,
+			       .WidthInBytes = 64,
+			       .Height = 8,
+			       .Depth = 1 };
+	CUDA_MEMCPY2D rows = { .srcMemoryType = CU_MEMORYTYPE_DEVICE,
+			       .srcPitch = 128,
+			       .srcY = 6,
+			       .dstMemoryType = CU_MEMORYTYPE_HOST,
+			       .dstHost = back,
+			       .dstPitch = 64,
+			       .WidthInBytes = 64,
+			       .Height = 8 };
+
+	suite_begin();
+	suite_pattern(bytes, sizeof(bytes), 2);
+	copy.dstDevice = rows.srcDevice = suite_device(128 * 16);
+	OK(cuMemcpy3D(&copy));
+	OK(cuMemcpy2D(&rows));
+	TRUE(suite_is_pattern(back, sizeof(back), 2));
+	copy.srcHeight = 4;
+	copy.Depth = 2;
+	WANT(cuMemcpy3D(&copy), CUDA_ERROR_INVALID_VALUE);
+	rows.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+	rows.srcArray = NULL;
+	WANT(cuMemcpy2D(&rows), CUDA_ERROR_INVALID_VALUE);
+}

@@ -188,7 +188,8 @@ struct gpu {
 	const struct gpu_ops *ops;
 	struct worker_info info;
 	struct gpu_memory memory;
-	bool writes_values; /* the GPU can write a word in a stream's order */
+	bool writes_values;  /* the GPU can write a word in a stream's order */
+	uint64_t image_most; /* bytes of an image that is looked at; 0: any */
 };
 
 /*

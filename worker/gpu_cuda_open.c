@@ -128,6 +128,7 @@ static void tell_memory(struct gpu_cuda *cuda)
 	const int processors = attribute(cuda, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
 	const int threads = attribute(cuda, GPU_ATTRIBUTE_THREADS_OF_PROCESSOR);
 
+	cuda->gpu.image_most = UINT64_C(1) << 30;
 	cuda->gpu.memory = (struct gpu_memory){
 		.granule = UINT64_C(2) << 20,
 		.small_below = UINT64_C(1) << 20,

@@ -16,6 +16,7 @@
 #define MEMORY_MOST (UINT64_C(8) << 30) /* unless the words say more */
 #define WORD_SIZE LIBRARY_PATH_SIZE
 #define DRIVER_VERSION 13000
+#define IMAGE_MOST (UINT64_C(33) << 20) /* 32 MiB of text, and what a bundle adds to it */
 
 struct pretence {
 	bool hmm, mismatch, not_ready;
@@ -149,6 +150,7 @@ int gpu_soft_open(struct gpu **out, const char *words, bool allow_hmm, struct ou
 		.small_granule = SOFTGPU_MEMORY_GRANULE,
 		.of_host = true,
 	};
+	soft->gpu.image_most = IMAGE_MOST;
 	soft->output = output;
 	config.host = surroundings(soft);
 	err = read_words(&config, &pretence, words, why, why_size);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* run_module.c - commands about modules, functions and launches */
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +72,17 @@ static void write_logs(uint8_t *to, uint64_t room, const struct gpu_image *image
 	memcpy(to + sizeof(lens) + lens[0], image->info_log, lens[1]);
 }
 
+/* Two logs without text, of log_size bytes each. Return: whether there is memory for them. */
+static bool make_logs(struct gpu_image *image)
+{
+	char *log = calloc(2, LOG_MOST);
+
+	image->error_log = log;
+	image->info_log = log != NULL ? log + LOG_MOST : NULL;
+	image->log_size = LOG_MOST;
+	return log != NULL;
+}
+
 /* Loads the image, and gives the module its number. */
 static CUresult load(struct program *program, const struct gpu_image *image, uint32_t number,
 		     uint64_t *values)
@@ -102,38 +115,53 @@ static CUresult load(struct program *program, const struct gpu_image *image, uin
 	return result;
 }
 
+/* Loads what lies in the window by a copy of it. */
+static CUresult load_copy(struct program *program, const struct vgpu_cmd_module_load *args,
+			  struct gpu_image *image, uint64_t *values)
+{
+	struct gpu_part parts[VGPU_BUNDLE_PARTS_MOST];
+	uint8_t *data = copy_image(program, args->at, args->bytes);
+	CUresult result;
+
+	if (data == NULL)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	image->data = data;
+	image->parts = parts;
+	result = bundle_read(data, args->bytes, parts, &image->part_num) < 0
+			 ? CUDA_ERROR_INVALID_IMAGE
+			 : load(program, image, args->module, values);
+	free(data);
+	return result;
+}
+
 CUresult run_module_load(struct program *program, const struct vgpu_command *command,
 			 uint64_t *values)
 {
 	const struct vgpu_cmd_module_load *args = RUN_ARGS(module_load, command);
 	struct vgpu_load_option options[VGPU_LOAD_OPTIONS_MOST];
 	struct gpu_image image = { .bytes = args->bytes, .options = options };
-	struct gpu_part parts[VGPU_BUNDLE_PARTS_MOST];
-	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
-	bool logs = args->log_bytes >= 2 * sizeof(uint32_t);
-	uint8_t *data;
-	char *log;
+	const uint64_t most = program->gpu->image_most;
+	CUresult result;
 
 	if (args->bytes == 0 || !read_options(command, options, &image.option_num))
 		return CUDA_ERROR_INVALID_VALUE;
-	data = copy_image(program, args->at, args->bytes);
-	log = calloc(2, LOG_MOST);
-	if (data != NULL && log != NULL) {
-		image.data = data;
-		image.error_log = log;
-		image.info_log = log + LOG_MOST;
-		image.log_size = LOG_MOST;
-		image.parts = parts;
-		result = bundle_read(data, args->bytes, parts, &image.part_num) < 0
-				 ? CUDA_ERROR_INVALID_IMAGE
-				 : load(program, &image, args->module, values);
-		log[LOG_MOST - 1] = '\0';
-		log[2 * LOG_MOST - 1] = '\0';
-		if (logs)
-			write_logs(program->window.base + args->log_at, args->log_bytes, &image);
+	if (!make_logs(&image))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	/* Before its bytes are copied: they may be more than the worker may have memory. */
+	if (most != 0 && args->bytes > most) {
+		snprintf(image.error_log, LOG_MOST,
+			 "the image has %" PRIu64 " bytes, more than the %" PRIu64
+			 " that are loaded",
+			 args->bytes, most);
+		result = CUDA_ERROR_INVALID_IMAGE;
+	} else {
+		result = load_copy(program, args, &image, values);
 	}
-	free(data);
-	free(log);
+	image.error_log[LOG_MOST - 1] = '\0';
+	image.info_log[LOG_MOST - 1] = '\0';
+	if (args->log_bytes >= 2 * sizeof(uint32_t))
+		write_logs(program->window.base + args->log_at, args->log_bytes, &image);
+	free(image.error_log);
 	return result;
 }
 

@@ -6,11 +6,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guest/libcuda/say.h"
 #include "guest/libcuda/staging.h"
 
 #define WRAPPER_MAGIC 0x466243b1u /* nvcc's structure in a program */
@@ -79,13 +81,21 @@ static bool is_text(const uint8_t *data)
 	       !has_magic(data, FATBIN_MAGIC);
 }
 
+static CUresult too_large(void)
+{
+	say("an image of 1 GiB or more is not loaded");
+	return CUDA_ERROR_INVALID_IMAGE;
+}
+
 static CUresult measure_fatbin(struct image *image)
 {
 	struct fatbin fatbin;
 
 	memcpy(&fatbin, image->data, sizeof(fatbin));
-	if (fatbin.bytes > IMAGE_MOST || fatbin.header_bytes < sizeof(fatbin))
+	if (fatbin.header_bytes < sizeof(fatbin))
 		return CUDA_ERROR_INVALID_IMAGE;
+	if (fatbin.bytes >= IMAGE_MOST)
+		return too_large();
 	image->bytes = fatbin.header_bytes + fatbin.bytes;
 	return CUDA_SUCCESS;
 }
@@ -117,10 +127,10 @@ CUresult image_measure(const void *data, struct image *image)
 	image->data = data;
 	if (is_text(data)) {
 		image->bytes = strnlen(data, IMAGE_MOST) + 1;
+		if (image->bytes > IMAGE_MOST)
+			return too_large();
 		/* Text that is no PTX: the directive that every module has is missing. */
-		return image->bytes > IMAGE_MOST || !strstr(data, ".version")
-			       ? CUDA_ERROR_INVALID_IMAGE
-			       : CUDA_SUCCESS;
+		return strstr(data, ".version") ? CUDA_SUCCESS : CUDA_ERROR_INVALID_IMAGE;
 	}
 	if (has_magic(data, WRAPPER_MAGIC)) {
 		struct wrapper wrapper;
@@ -165,8 +175,11 @@ CUresult image_read(const char *path, struct image *image)
 
 	if (fd < 0)
 		return CUDA_ERROR_FILE_NOT_FOUND;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-	    (uint64_t)st.st_size < IMAGE_MOST) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0) {
+		result = CUDA_ERROR_INVALID_IMAGE;
+	} else if ((uint64_t)st.st_size >= IMAGE_MOST) {
+		result = too_large();
+	} else {
 		/* With room for a header that a short file lacks, and for the NUL of a text. */
 		data = calloc(1, (size_t)st.st_size + sizeof(Elf64_Ehdr) + 1);
 		result = data ? read_all(fd, data, (uint64_t)st.st_size) : CUDA_ERROR_OUT_OF_MEMORY;
@@ -258,6 +271,32 @@ static void give_logs(struct logs *logs, const uint8_t *at, uint64_t room)
 
 /* --- loading --- */
 
+#define REASON_BYTES 512u /* of the error log, at least, so that a refusal can be told */
+#define REASONS_MOST 8u	  /* that are told: a program that tries images shall not fill a log */
+
+/* Return: characters of the first line, and not more than fit into a line of a log. */
+static int line_length(const char *text, uint32_t length)
+{
+	const char *end = memchr(text, '\n', length);
+
+	length = end ? (uint32_t)(end - text) : length;
+	return length < REASON_BYTES ? (int)length : (int)REASON_BYTES;
+}
+
+/* Says why an image was refused, by the first line of the log, to a program that takes no log. */
+static void say_reason(const struct logs *logs, const uint8_t *at, uint64_t room)
+{
+	static atomic_uint said;
+	const char *text = (const char *)at + 2 * sizeof(uint32_t);
+	uint32_t length;
+
+	memcpy(&length, at, sizeof(length));
+	if (logs->text[0] || length == 0 || length > room - 2 * sizeof(uint32_t) ||
+	    atomic_fetch_add(&said, 1) >= REASONS_MOST)
+		return;
+	say("a module is refused: %.*s", line_length(text, length), text);
+}
+
 /* Memory of the window for an image and the logs behind it: staging, or pieces. */
 struct place {
 	struct staging staging;
@@ -307,6 +346,8 @@ CUresult image_load(const struct image *image, const struct image_options *optio
 	if (!read_options(options, numbers, &num, &logs))
 		return CUDA_ERROR_INVALID_VALUE;
 	args.log_bytes = 2 * sizeof(uint32_t) + (uint64_t)logs.bytes[0] + logs.bytes[1];
+	if (logs.bytes[0] == 0)
+		args.log_bytes += REASON_BYTES;
 	if (args.log_bytes > VGPU_PIECE) /* no compiler writes so much */
 		args.log_bytes = VGPU_PIECE;
 	result = take_place(log_at + args.log_bytes, &place);
@@ -318,8 +359,12 @@ CUresult image_load(const struct image *image, const struct image_options *optio
 	memcpy(vgpu_window_address(core_vgpu(), args.at), image->data, image->bytes);
 	memset(vgpu_window_address(core_vgpu(), args.log_at), 0, 2 * sizeof(uint32_t));
 	result = core_call(&order, &reply);
-	if (vgpu_ended(core_vgpu()) == VGPU_END_NONE)
+	if (vgpu_ended(core_vgpu()) == VGPU_END_NONE) {
 		give_logs(&logs, vgpu_window_address(core_vgpu(), args.log_at), args.log_bytes);
+		if (result != CUDA_SUCCESS)
+			say_reason(&logs, vgpu_window_address(core_vgpu(), args.log_at),
+				   args.log_bytes);
+	}
 	give_place(&place);
 	*functions = (uint32_t)reply.value[0];
 	return result;

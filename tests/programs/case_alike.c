@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/programs/suite.h"
 
@@ -178,4 +180,76 @@ CASE(alike_height_of_a_single_plane)
 	rows.srcMemoryType = CU_MEMORYTYPE_ARRAY;
 	rows.srcArray = NULL;
 	WANT(cuMemcpy2D(&rows), CUDA_ERROR_INVALID_VALUE);
+}
+
+/* --- images that are larger than any --- */
+
+#define GIB ((size_t)1 << 30)
+#define CHUNK ((size_t)2 << 20)
+
+/* Text of 1 GiB and a page, of which the first and the last page are its own: the rest is one chunk. */
+static char *make_text(void)
+{
+	static const char head[] = ".version 7.0\n.target sm_75\n.address_size 64\n"
+				   ".visible .entry nothing() { ret; }\n";
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	char *text = mmap(NULL, GIB + CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	char *chunk;
+
+	TRUE(fd >= 0 && ftruncate(fd, (off_t)CHUNK) == 0 && text != MAP_FAILED);
+	chunk = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	TRUE(chunk != MAP_FAILED);
+	memset(chunk, ' ', CHUNK);
+	for (size_t at = CHUNK; at < GIB; at += CHUNK)
+		TRUE(mmap(text + at, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+			  0) != MAP_FAILED);
+	memset(text, ' ', CHUNK);
+	memcpy(text, head, sizeof(head) - 1);
+	munmap(chunk, CHUNK);
+	close(fd);
+	return text;
+}
+
+CASE_VGPU(alike_images_of_a_gibibyte)
+{
+	struct {
+		uint32_t magic;
+		uint16_t version, header_bytes;
+		uint64_t bytes;
+	} fatbin = { 0xba55ed50, 1, 16, GIB };
+	char path[] = "/tmp/vgpu-suite-image.XXXXXX";
+	CUlibrary library;
+	CUmodule module;
+	CUresult result;
+	char *text;
+	int fd;
+
+	suite_begin();
+	text = make_text();
+	memset(text + GIB, ' ', CHUNK);
+	WANT(cuModuleLoadData(&module, text), CUDA_ERROR_INVALID_IMAGE);
+	WANT(cuLibraryLoadData(&library, text, NULL, NULL, 0, NULL, NULL, 0),
+	     CUDA_ERROR_INVALID_IMAGE);
+	WANT(cuModuleLoadData(&module, &fatbin), CUDA_ERROR_INVALID_IMAGE);
+	fatbin.bytes = UINT64_MAX;
+	WANT(cuModuleLoadData(&module, &fatbin), CUDA_ERROR_INVALID_IMAGE);
+	fd = mkstemp(path);
+	TRUE(fd >= 0 && ftruncate(fd, (off_t)GIB) == 0);
+	WANT(cuModuleLoad(&module, path), CUDA_ERROR_INVALID_IMAGE);
+	WANT(cuLibraryLoadFromFile(&library, path, NULL, NULL, 0, NULL, NULL, 0),
+	     CUDA_ERROR_INVALID_IMAGE);
+	unlink(path);
+	close(fd);
+	/* One that the window has no room for, and one that softgpu does not take. */
+	text[GIB - 1] = '\0';
+	result = cuModuleLoadData(&module, text);
+	WANT_EITHER(result, CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_INVALID_IMAGE);
+	text[40 << 20] = '\0';
+	if (suite_is_software())
+		WANT(cuModuleLoadData(&module, text), CUDA_ERROR_INVALID_IMAGE);
+	text[CHUNK] = '\0';
+	OK(cuModuleLoadData(&module, text));
+	OK(cuModuleUnload(module));
+	munmap(text, GIB + CHUNK);
 }

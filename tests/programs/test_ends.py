@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lib import paths, process, tap  # noqa: E402
-from lib.tenant import example  # noqa: E402
+from lib.tenant import example, suite  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
 MOMENTS = int(os.environ.get("PROGRAM_MOMENTS", "20"))
@@ -155,6 +155,15 @@ class Ends(ProgramCase):
         self.assertEqual(ended.rc, STATUS_ERROR)
         self.assertTrue(ended.out.endswith(": cuInit(0)\n"), ended.out)
         self.assertIn("no vgpud answers at VGPU_SOCKET=", ended.err)
+
+    def test_why_a_module_is_refused_is_told(self):
+        ended = self.right(suite(), "alike_images", "module_bad_images")
+        self.assertIn("vgpu: an image of 1 GiB or more is not loaded\n", ended.err)
+        if paths.EXECUTOR == "cpu":
+            self.assertIn("more than the 34603008 that are loaded", ended.err)
+            self.assertRegex(ended.err, "vgpu: a module is refused: line [0-9]+: ")
+        quiet = self.right(suite(), "module_bad_images", env={"VGPU_QUIET": "1"})
+        self.assertEqual(quiet.err, "")
 
 
 class Daemon(ProgramCase):

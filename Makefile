@@ -123,7 +123,7 @@ VGPUD_OBJ := $(call obj,$(VGPUD_SRC)) $(B)/vgpud/ledger/schema.o $(B)/worker/exe
 PROGRAMS := $(B)/bin/vgpud $(B)/bin/vgpuadm $(B)/bin/vgpu-probe $(B)/bin/vgpu-run
 include softgpu/softgpu.mk
 
-all: $(PROGRAMS) $(B)/lib/libcuda.so.1 compile_commands.json
+all: $(PROGRAMS) $(B)/lib/libcuda.so.1 $(B)/lib/vgpu/libvgpu.so.0 compile_commands.json
 
 # The one library that a program of the guest loads. What it exports is in guest/libcuda/exports.
 $(B)/lib/libcuda.so.1: $(call obj,$(LIBCUDA_SRC)) guest/libcuda/exports
@@ -132,6 +132,13 @@ $(B)/lib/libcuda.so.1: $(call obj,$(LIBCUDA_SRC)) guest/libcuda/exports
 	@{ echo '{ global:'; sed 's/$$/;/' guest/libcuda/exports; echo 'local: *; };'; } >$(@D)/libcuda.map
 	@$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=$(@D)/libcuda.map -Wl,-soname,libcuda.so.1 -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(filter %.o,$^) -lpthread
 	@ln -sf libcuda.so.1 $(@D)/libcuda.so
+
+# The channel alone, for programs that speak its commands (common/wire/vgpu_cmds.h) instead of CUDA.
+$(B)/lib/vgpu/libvgpu.so.0: $(call obj,$(CHANNEL_SRC)) guest/libvgpu/exports
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@{ echo '{ global:'; sed 's/$$/;/' guest/libvgpu/exports; echo 'local: *; };'; } >$(@D)/libvgpu.map
+	@$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=$(@D)/libvgpu.map -Wl,-soname,libvgpu.so.0 -Wl,-Bsymbolic -o $@ $(filter %.o,$^) -lpthread
 
 $(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ) $(call obj,$(SOFTGPU_SRC))
 $(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -lseccomp -lpthread -ldl -lm
@@ -155,7 +162,7 @@ $(B)/.sysconfdir: force
 .PHONY: force
 
 # What a shared library is made of. It shows no name that it does not say.
-$(call obj,$(LIBCUDA_SRC)): CFLAGS_ALL += -fPIC -fvisibility=hidden
+$(call obj,$(LIBCUDA_SRC)): CFLAGS_ALL += -fPIC -fvisibility=hidden -fno-semantic-interposition
 
 $(B)/%.o: %.c | $(PREREQ)
 	@mkdir -p $(@D)
@@ -375,6 +382,10 @@ SBIN := $(DESTDIR)$(PREFIX)/sbin
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 LIB := $(DESTDIR)$(PREFIX)/lib
+INCLUDE := $(DESTDIR)$(PREFIX)/include
+# Those that vgpu.h needs, in one folder; and the commands.
+VGPU_HEADERS := guest/libvgpu/vgpu.h guest/libvgpu/options.h guest/libvgpu/slot.h common/wire/vgpu_channel.h \
+	common/wire/vgpu_regs.h common/wire/vgpu_ring.h common/wire/vgpu_ends.h common/wire/vgpu_cmds.h
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 ETC := $(DESTDIR)$(SYSCONFDIR)/vgpud
@@ -409,19 +420,24 @@ uninstall: uninstall-guest
 
 # In a guest. This takes a C compiler and libpci, nothing else. vgpu-ld.conf is for /etc/ld.so.conf.d
 # of a guest, where every program shall find our libcuda.so.1; on a host it would hide the driver's from the workers.
-install-guest: $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(B)/lib/libcuda.so.1
-	install -d $(BIN) $(SHARE)/vgpu $(LIB)/vgpu $(LIB)/pkgconfig
+install-guest: $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(B)/lib/libcuda.so.1 $(B)/lib/vgpu/libvgpu.so.0
+	install -d $(BIN) $(SHARE)/vgpu $(LIB)/vgpu $(LIB)/pkgconfig $(INCLUDE)/vgpu
 	install -m 755 $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(BIN)
 	install -m 755 $(B)/lib/libcuda.so.1 $(LIB)/vgpu
 	ln -sf libcuda.so.1 $(LIB)/vgpu/libcuda.so
-	sed 's|/usr/local|$(PREFIX)|' packaging/vgpu-cuda.pc >$(LIB)/pkgconfig/vgpu-cuda.pc
+	install -m 755 $(B)/lib/vgpu/libvgpu.so.0 $(LIB)/vgpu
+	ln -sf libvgpu.so.0 $(LIB)/vgpu/libvgpu.so
+	for header in $(VGPU_HEADERS); do \
+		sed 's|^#include ".*/|#include "|' $$header >$(INCLUDE)/vgpu/$$(basename $$header); done
+	for name in vgpu vgpu-cuda; do \
+		sed 's|/usr/local|$(PREFIX)|' packaging/$$name.pc >$(LIB)/pkgconfig/$$name.pc; done
 	echo '$(PREFIX)/lib/vgpu' >$(SHARE)/vgpu/vgpu-ld.conf
 	install -m 644 packaging/60-vgpu.rules $(SHARE)/vgpu
 	@$(call install-pages,$(GUEST_PAGES))
 
 uninstall-guest:
-	rm -rf $(LIB)/vgpu
-	rm -f $(BIN)/vgpu-probe $(BIN)/vgpu-run $(SHARE)/vgpu/60-vgpu.rules $(LIB)/pkgconfig/vgpu-cuda.pc $(SHARE)/vgpu/vgpu-ld.conf \
+	rm -rf $(LIB)/vgpu $(INCLUDE)/vgpu
+	rm -f $(LIB)/pkgconfig/vgpu.pc $(BIN)/vgpu-probe $(BIN)/vgpu-run $(SHARE)/vgpu/60-vgpu.rules $(LIB)/pkgconfig/vgpu-cuda.pc $(SHARE)/vgpu/vgpu-ld.conf \
 		$(foreach page,$(GUEST_PAGES),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
 
 help:

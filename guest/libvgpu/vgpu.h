@@ -13,6 +13,9 @@
 #include "guest/libvgpu/options.h"
 #include "guest/libvgpu/slot.h"
 
+/* What libvgpu.so.0 shows; guest/libvgpu/exports names it once more, for the linker. */
+#pragma GCC visibility push(default)
+
 /*
  * Theory of operation. A program of a VM has /dev/vgpuN, which vgpu.ko makes of the VM's window; any other
  * one has a socket of vgpud, and makes a window for itself. Which of them carries it shows nowhere else.
@@ -154,5 +157,7 @@ bool vgpu_reserved(struct vgpu *vgpu, uint64_t address, struct vgpu_range *out);
 
 /* Finds the first range that begins at the address or above. Return: whether there is one. */
 bool vgpu_reserved_from(struct vgpu *vgpu, uint64_t address, struct vgpu_range *out);
+
+#pragma GCC visibility pop
 
 #endif

@@ -71,7 +71,9 @@ class Install(unittest.TestCase):
         self.assertEqual(files(self.top / "guest"), {
             *(f"usr/local/bin/{name}" for name in ("vgpu-run", "vgpu-probe")), "usr/local/share/vgpu/60-vgpu.rules",
             "usr/local/share/vgpu/vgpu-ld.conf", "usr/local/lib/pkgconfig/vgpu-cuda.pc", "usr/local/lib/vgpu/libcuda.so.1",
-            "usr/local/lib/vgpu/libcuda.so",
+            "usr/local/lib/vgpu/libcuda.so", "usr/local/lib/pkgconfig/vgpu.pc", "usr/local/lib/vgpu/libvgpu.so.0", "usr/local/lib/vgpu/libvgpu.so",
+            *(f"usr/local/include/vgpu/{name}.h" for name in ("vgpu", "options", "slot", "vgpu_channel", "vgpu_regs", "vgpu_ring",
+                                                              "vgpu_ends", "vgpu_cmds")),
             *(f"usr/local/share/man/man{page[-1]}/{page}" for page in ("vgpu-run.1", "vgpu-probe.1", "vgpu-stub.7"))})
         subprocess.run([self.top / "guest/usr/local/bin/vgpu-run", "--version"], check=True, capture_output=True)
 

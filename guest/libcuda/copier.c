@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "guest/libcuda/thread.h"
+#include "guest/libvgpu/cancel.h"
 
 /*
  * One thread copies some 10 GB/s, less than the way to a GPU carries. So a chunk is cut in parts, and
@@ -81,6 +82,7 @@ void copier_copy(void *to, const void *from, size_t bytes)
 		memcpy(to, from, bytes);
 		return;
 	}
+	CANCEL_OFF();
 	pthread_mutex_lock(&pool.lock);
 	if (!pool.started)
 		start_helpers();

@@ -15,6 +15,7 @@
 #include "guest/libcuda/refuse.h"
 #include "guest/libcuda/say.h"
 #include "guest/libcuda/settings.h"
+#include "guest/libvgpu/cancel.h"
 
 #define SPIN_US 30
 
@@ -82,6 +83,7 @@ CUresult core_init(void)
 	say_begin();
 	if (atomic_load(&core.ready))
 		return core_check("cuInit");
+	CANCEL_OFF();
 	pthread_mutex_lock(&core.lock);
 	if (!atomic_load(&core.ready))
 		result = connect_to_host();
@@ -136,6 +138,7 @@ CUresult core_start(void)
 
 	if (atomic_load_explicit(&core.started, memory_order_acquire))
 		return core_lost();
+	CANCEL_OFF();
 	result = core_end(vgpu_start(core.vgpu));
 	if (result == CUDA_SUCCESS && !atomic_exchange(&core.started, true))
 		refuse_begin(tell_refused);

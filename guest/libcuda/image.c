@@ -14,6 +14,7 @@
 
 #include "guest/libcuda/say.h"
 #include "guest/libcuda/staging.h"
+#include "guest/libvgpu/cancel.h"
 
 #define WRAPPER_MAGIC 0x466243b1u /* nvcc's structure in a program */
 #define FATBIN_MAGIC 0xba55ed50u
@@ -168,11 +169,13 @@ static CUresult read_all(int fd, uint8_t *to, uint64_t bytes)
 
 CUresult image_read(const char *path, struct image *image)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	CUresult result = CUDA_ERROR_INVALID_IMAGE;
 	uint8_t *data = NULL;
 	struct stat st;
+	int fd;
 
+	CANCEL_OFF();
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return CUDA_ERROR_FILE_NOT_FOUND;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0) {

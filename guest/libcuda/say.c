@@ -2,6 +2,7 @@
 /* say.c - what libcuda.so.1 tells people: on standard error, or into the file that VGPU_LOG names */
 
 #include "guest/libcuda/say.h"
+#include "guest/libvgpu/cancel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,7 @@ void say(const char *format, ...)
 	va_list list;
 	int n;
 
+	CANCEL_OFF();
 	pthread_once(&read_once, read_environment);
 	if (log_fd < 0)
 		return;
@@ -86,6 +88,7 @@ void say_end(enum vgpu_end end, const char *why)
 
 void say_begin(void)
 {
+	CANCEL_OFF();
 	pthread_once(&read_once, read_environment);
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/wire/vgpu_cmds.h"
 #include "guest/libcuda/core.h"
+#include "guest/libvgpu/cancel.h"
 
 /*
  * Small buffers lie in the first piece behind the channel and are always there. Big ones are pieces
@@ -77,6 +78,7 @@ static enum vgpu_end lock_with_big(struct vgpu *vgpu)
 	uint64_t at;
 	uint32_t num;
 
+	CANCEL_OFF();
 	pthread_mutex_lock(&pool.lock);
 	while (pool.mapping)
 		pthread_cond_wait(&pool.given, &pool.lock);
@@ -162,6 +164,7 @@ static enum vgpu_end take(struct vgpu *vgpu, struct buffer *buffers, uint32_t nu
 {
 	struct buffer *buffer;
 
+	CANCEL_OFF();
 	while (pool.run_waits || !(buffer = find_free(vgpu, buffers, num))) {
 		if (!wait) {
 			pthread_mutex_unlock(&pool.lock);
@@ -177,6 +180,7 @@ static enum vgpu_end take(struct vgpu *vgpu, struct buffer *buffers, uint32_t nu
 static enum vgpu_end take_run(struct vgpu *vgpu, struct buffer *buffers, uint32_t num,
 			      uint32_t count, uint32_t *index)
 {
+	CANCEL_OFF();
 	while (pool.run_waits)
 		pthread_cond_wait(&pool.given, &pool.lock);
 	/* Else those who take one at a time could keep it waiting for ever. */

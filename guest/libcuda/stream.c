@@ -10,6 +10,7 @@
 #include "guest/libcuda/event.h"
 #include "guest/libcuda/owned.h"
 #include "guest/libcuda/sync.h"
+#include "guest/libvgpu/cancel.h"
 
 /*
  * Flow control. A driver's launch waits once about 1,020 launches are queued on a stream, and the
@@ -172,6 +173,7 @@ static CUresult wait_word(const struct stream *stream, const volatile uint32_t *
 {
 	struct timespec pause = { .tv_nsec = PAUSE_LEAST_NS };
 
+	CANCEL_OFF();
 	while (!far_enough(word, wanted)) {
 		CUresult result = core_lost();
 

@@ -9,6 +9,7 @@
 
 #include "common/wire/vgpu_cmds.h"
 #include "guest/libcuda/staging.h"
+#include "guest/libvgpu/cancel.h"
 
 static void write_all(int fd, const uint8_t *text, size_t bytes)
 {
@@ -49,6 +50,7 @@ void text_drain(struct vgpu *vgpu)
 
 	if (!vgpu_text_waits(vgpu))
 		return;
+	CANCEL_OFF();
 	if (staging_take_small(vgpu, &staging) != VGPU_END_NONE)
 		return;
 	pthread_mutex_lock(&lock);

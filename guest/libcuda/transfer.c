@@ -10,6 +10,7 @@
 #include "guest/libcuda/memory.h"
 #include "guest/libcuda/staged.h"
 #include "guest/libcuda/sync.h"
+#include "guest/libvgpu/cancel.h"
 
 /* --- between memory that the GPU reaches --- */
 
@@ -28,6 +29,7 @@ static void await_large(const struct vgpu_ticket *ticket, uint64_t bytes)
 				  .tv_nsec = (long)(least_ns % UTIL_NS_PER_S) };
 	uint64_t until_ns;
 
+	CANCEL_OFF();
 	nanosleep(&least, NULL);
 	until_ns = util_now_ns() + least_ns;
 	while (!vgpu_answered(core_vgpu(), ticket) && util_now_ns() < until_ns)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_channel.h"
+#include "guest/libvgpu/cancel.h"
 #include "guest/libvgpu/link.h"
 #include "guest/libvgpu/window.h"
 
@@ -65,6 +66,7 @@ static void kick(struct door *door)
 {
 	const uint64_t one = 1;
 
+	CANCEL_OFF();
 	/* EAGAIN: the counter is full of kicks that the worker has not read. */
 	(void)!write(of(door)->kick_fd, &one, sizeof(one));
 }

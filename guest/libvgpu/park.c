@@ -4,6 +4,7 @@
 #include "guest/libvgpu/park.h"
 
 #include "common/util.h"
+#include "guest/libvgpu/cancel.h"
 
 /*
  * Theory of operation. A thread polls for a while, then it sleeps. Among the sleeping threads one is
@@ -98,6 +99,7 @@ enum vgpu_end park_until(struct vgpu *vgpu, park_ready *ready, const void *argum
 {
 	if (spin(vgpu, ready, argument))
 		return VGPU_END_NONE;
+	CANCEL_OFF();
 	pthread_mutex_lock(&vgpu->park_lock);
 	while (vgpu_ended(vgpu) == VGPU_END_NONE && !ready(vgpu, argument)) {
 		if (vgpu->leader)

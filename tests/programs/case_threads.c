@@ -173,3 +173,51 @@ CASE(threads_begin_at_once)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 }
+
+/* A thread that is cancelled holds nothing that others wait for. */
+static void *work_until_cancelled(void *argument)
+{
+	static uint8_t bytes[32][3 << 20];
+	uint8_t *mine = bytes[(uintptr_t)argument];
+	CUdeviceptr address;
+
+	OK(cuCtxSetCurrent(shared_context));
+	OK(cuMemAlloc(&address, sizeof(bytes[0])));
+	for (;;) {
+		OK(cuMemcpyHtoD(address, mine, sizeof(bytes[0])));
+		OK(cuMemsetD8Async(address, 1, sizeof(bytes[0]), CU_STREAM_PER_THREAD));
+		OK(cuStreamSynchronize(CU_STREAM_PER_THREAD));
+		OK(cuMemcpyDtoH(mine, address, sizeof(bytes[0])));
+		pthread_testcancel();
+	}
+	return NULL;
+}
+
+CASE_VGPU(threads_that_are_cancelled)
+{
+	pthread_t threads[4];
+	void *ended;
+
+	suite_begin();
+	OK(cuCtxGetCurrent(&shared_context));
+	for (int round = 0; round < 8; round++) {
+		CUdeviceptr address;
+		uint32_t word = 7;
+
+		for (size_t i = 0; i < 4; i++)
+			TRUE(pthread_create(&threads[i], NULL, work_until_cancelled, (void *)i) ==
+			     0);
+		for (int i = 0; i < 3 + 5 * round; i++)
+			suite_pause();
+		for (int i = 0; i < 4; i++)
+			TRUE(pthread_cancel(threads[i]) == 0);
+		for (int i = 0; i < 4; i++) {
+			TRUE(pthread_join(threads[i], &ended) == 0);
+			TRUE(ended == PTHREAD_CANCELED);
+		}
+		OK(cuMemAlloc(&address, 4));
+		OK(cuMemcpyHtoD(address, &word, 4));
+		OK(cuCtxSynchronize());
+		OK(cuMemFree(address));
+	}
+}

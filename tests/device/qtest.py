@@ -264,6 +264,14 @@ class Qemu:
 
     # --- life and death ---
 
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def name(self):
+        return self.dir.name
+
     def enable_cards(self):
         for card in self.cards:
             card.enable()

@@ -111,6 +111,35 @@ static void flood(void)
 		CHECK(cuLaunchKernel(delay, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &ns }, NULL));
 }
 
+/*
+ * A short life: it begins, works for a moment and takes down what it made. It says
+ * how far it has come before its first kernel, after it, and before it takes anything down.
+ */
+static void live_briefly(void)
+{
+	unsigned long long ns = 300000;
+	CUdeviceptr address;
+	CUfunction delay;
+
+	begin();
+	delay = kernel("delay");
+	CHECK(cuMemAlloc(&address, 1 << 20));
+	tell("begun");
+	for (int round = 0; round < 8; round++) {
+		CHECK(cuMemsetD32Async(address, 7, 1 << 18, NULL));
+		for (int i = 0; i < 4; i++)
+			CHECK(cuLaunchKernel(delay, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &ns },
+					     NULL));
+		CHECK(cuCtxSynchronize());
+		if (round == 0)
+			tell("working");
+	}
+	tell("closing");
+	CHECK(cuMemFree(address));
+	CHECK(cuModuleUnload(module));
+	CHECK(cuDevicePrimaryCtxRelease(0));
+}
+
 /* A kernel that never ends, and a wait for it. */
 static void spin(void)
 {
@@ -173,6 +202,8 @@ int main(int argc, char **argv)
 		work();
 	else if (argc == 2 && strcmp(argv[1], "flood") == 0)
 		flood();
+	else if (argc == 2 && strcmp(argv[1], "brief") == 0)
+		live_briefly();
 	else if (argc == 2 && strcmp(argv[1], "spin") == 0)
 		spin();
 	else if (argc == 2 && strcmp(argv[1], "meet") == 0)
@@ -180,6 +211,6 @@ int main(int argc, char **argv)
 	else if (argc == 2 && strcmp(argv[1], "wait") == 0)
 		wait_for_lines();
 	else
-		fputs("usage: victim work|flood|spin|meet|wait\n", stderr);
+		fputs("usage: victim work|flood|brief|spin|meet|wait\n", stderr);
 	return argc == 2 ? 0 : 2;
 }

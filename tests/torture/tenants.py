@@ -8,20 +8,22 @@ import random
 import signal
 import time
 
-from lib.guest import Guest
 from lib.proto import End
 from lib.tenant import LIBRARY_DIR, Tenant
-from programs import WINDOW_MIB, Program as GuestProgram, ready
-from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, qemu, wait_until
+from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, wait_until
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 3\n"
 TENANTS = ("t1", "t2", "t3")
-KINDS = ("flood", "work")
+KINDS = ("flood", "work")  # they go on until something ends them
+STAGES = {"closing": "closing", "working": "in its turns", "begun": "at its first kernel"}  # by what a program said last
+SPANS_S = {"opening": 0.25, "at its first kernel": 0.02, "in its turns": 0.2, "closing": 0.01}  # about as long as they take
+FAILED = 3  # status of a victim that got a CUDA error
 PATIENCE_S = 120
+MS = 1_000_000
 
 
 class Program:
-    """A process of a tenant that uses the GPU until it is ended."""
+    """A process of a tenant that uses the GPU: until it is ended, or briefly."""
 
     def __init__(self, tenant, kind, generation):
         self.tenant, self.kind, self.generation = tenant, kind, generation
@@ -30,21 +32,59 @@ class Program:
         self.pid = self.child.pid
         self.said = b""
         self.killed = None  # "worker", "process"
+        self.seen_ns = 0  # GPU time that an administrator was told of it
 
-    def worked(self):
-        """Return: whether it has said that its program runs: then the ledger must have it."""
+    def read(self):
         with contextlib.suppress(BlockingIOError):
             while not self.child.stdout.closed and (text := os.read(self.child.stdout.fileno(), 4096)):
                 self.said += text
+
+    def worked(self):
+        """Return: whether it has said that its program runs: then the ledger must have it."""
+        self.read()
         return b"working" in self.said
+
+    def stage(self):
+        """Return: where in its life it is."""
+        self.read()
+        return next((stage for word, stage in STAGES.items() if word.encode() in self.said), "opening")
+
+    def closes(self):
+        return self.stage() == "closing"
+
+    def wrong_end(self):
+        """Return: what is wrong with the end of a process whose worker was killed; None: nothing."""
+        status = self.child.returncode
+        if status == FAILED or (status == 0 and self.closes()):
+            return None
+        return f"status {status} of a program without its worker"
 
     def end(self):
         self.child.kill()
         self.child.wait()
-        self.worked()
+        self.read()
         process.end(self.child)
         self.child.stdout.close()
         self.child.stderr.close()
+
+
+def judge(program, row):
+    """Yields what is wrong with the one row of a program."""
+    why, billed_ns, begun_ns, ended_ns = row
+    if why is None:
+        yield "without an end"
+    if billed_ns is None:
+        if program.worked():
+            yield "not billed"
+    elif ended_ns is not None and billed_ns > ended_ns - begun_ns:
+        yield "billed for longer than it ran"
+    elif billed_ns + MS < program.seen_ns:  # what it rested at the end of a turn is given back
+        yield "billed for less than was told"
+    # A worker that dies when its program is at its end may be late for it.
+    allowed = {"worker": {End.WORKER_LOST, End.NONE} if program.closes() else {End.WORKER_LOST},
+               "process": {End.NONE}}.get(program.killed)
+    if allowed and why not in allowed:
+        yield f"ended as {why}"
 
 
 class Crowd:
@@ -69,6 +109,12 @@ class Crowd:
             found[pid].append(row)
         return found
 
+    def look(self, admin):
+        """Notes what an administrator is told of the GPU time of those that run."""
+        told = {row["pid"]: row["gpu_time_ns"] for row in admin.rows("programs")}
+        for program in self.all[-16:]:
+            program.seen_ns = max(program.seen_ns, told.get(program.pid) or 0)
+
     def wrong(self):
         """Return: what is wrong with the rows, counted."""
         rows, wrong = self.rows(), collections.Counter()
@@ -79,23 +125,23 @@ class Crowd:
             elif not mine:
                 wrong["without a row"] += program.worked()
             else:
-                [(why, billed_ns, begun_ns, ended_ns)] = mine
-                wrong["without an end"] += why is None
-                wrong["not billed"] += billed_ns is None and program.worked()
-                wrong["billed for longer than it ran"] += (billed_ns is not None and ended_ns is not None
-                                                           and billed_ns > ended_ns - begun_ns)
-                if program.killed == "worker":
-                    wrong[f"ended as {why}"] += why != End.WORKER_LOST
-                elif program.killed == "process":
-                    wrong[f"ended as {why}"] += why != End.NONE
+                wrong.update(judge(program, mine[0]))
         wrong["of no program"] += len(rows)
         return counted(wrong.elements())
 
-    def billed(self, generation=None):
-        """Return: the sum that is billed to the programs of one life of the daemon, or of all."""
+    def billed(self):
+        """Return: the sum that is billed to all programs."""
+        return sum(row[1] or 0 for rows in self.rows().values() for row in rows)
+
+    def passed(self, generation, until_ns):
+        """Return: GPU time billed in a life of the daemon; time from its first program's row until then."""
         rows = self.rows()
-        return sum(row[1] or 0 for program in self.all if generation in (None, program.generation)
-                   for row in rows.get(program.pid, []))
+        mine = [row for program in self.all if program.generation == generation for row in rows.get(program.pid, [])]
+        return sum(row[1] or 0 for row in mine), until_ns - min((row[2] for row in mine), default=until_ns)
+
+    def stages(self, counts):
+        """Return: how often each stage was hit, as text."""
+        return ", ".join(f"{counts[stage]:,} {stage}" for stage in ("opening", *reversed(STAGES.values())))
 
     def files(self):
         return sorted(os.listdir(self.daemon.database.with_name("programs")))
@@ -117,135 +163,179 @@ def gpu_times(admin):
     return values["billed"], sum(values.values())
 
 
-def hit(crowd, admin, chance, what):
-    """Kills a program's worker, or its process, and waits for its end. Return: seconds until nothing of it is left."""
-    def one():
-        rows = [row for row in admin.rows("programs") if row["state"] == "running" and row["worker_pid"]]
-        known = {program.pid: program for program in crowd.all if program.child.poll() is None and program.killed is None}
-        return [(row, known[row["pid"]]) for row in rows if row["pid"] in known]
-    row, program = chance.choice(wait_until(one, "a program that runs", PATIENCE_S))
-    program.killed = what
-    start = time.monotonic()
-    os.kill(row["worker_pid"] if what == "worker" else program.pid, signal.SIGKILL)
-    program.child.wait(PATIENCE_S)
-    wait_until(lambda: row["id"] not in {other["id"] for other in admin.rows("programs")}, "the program to be gone", PATIENCE_S)
-    program.end()
-    crowd.start(chance, tenant=program.tenant, kind=program.kind)
-    return time.monotonic() - start
+class Aim:
+    """Kills one program's worker, or its process, at some moment."""
+
+    def __init__(self, crowd, admin, chance):
+        self.crowd, self.admin, self.chance = crowd, admin, chance
+        self.stages, self.gone_s, self.wrong = collections.Counter(), [], collections.Counter()
+
+    def worker_of(self, program):
+        """Return: (its row's id, a pidfd of its worker); None: it has none yet, or no more."""
+        for row in self.admin.rows("programs"):
+            if row["peer_pid"] == program.pid and row["worker_pid"]:
+                with contextlib.suppress(ProcessLookupError):
+                    return row["id"], os.pidfd_open(row["worker_pid"])
+        return None
+
+    def shoot(self, what, program, pidfd):
+        """Return: whether it was alive."""
+        with contextlib.suppress(ProcessLookupError):
+            stage = program.stage()
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            if what == "process" and program.child.poll() not in (None, -signal.SIGKILL):
+                return False  # it had ended by itself
+            program.killed = what
+            self.stages[stage] += 1
+            return True
+        return False
+
+    def follow(self, what, program):
+        """Waits until it has ended and nothing is left of it."""
+        start = time.monotonic()
+        program.child.wait(PATIENCE_S)
+        if what == "worker":
+            self.wrong[program.wrong_end()] += 1
+        wait_until(lambda: program.pid not in {row["peer_pid"] for row in self.admin.rows("programs")}, "the program to be gone",
+                   PATIENCE_S, interval_s=0.002)
+        self.gone_s.append(time.monotonic() - start)
+
+    def old(self, what):
+        """One that has its turns with the others, and is followed by another one."""
+        def one():
+            running = {row["pid"] for row in self.admin.rows("programs") if row["state"] == "running"}
+            return [program for program in self.crowd.all[-16:] if program.pid in running and program.child.poll() is None]
+        program = self.chance.choice(wait_until(one, "a program that runs", PATIENCE_S))
+        time.sleep(self.chance.random() * 0.05)
+        self.crowd.look(self.admin)
+        found = self.worker_of(program) if what == "worker" else (None, os.pidfd_open(program.pid))
+        self.shoot(what, program, found[1])
+        os.close(found[1])
+        self.follow(what, program)
+        program.end()
+        self.crowd.start(self.chance, tenant=program.tenant, kind=program.kind)
+
+    def young(self, what):
+        """One of a short life, at any moment of it. Return: whether it was alive then."""
+        program = self.crowd.start(self.chance, kind="brief")
+        stage, span_s = self.chance.choice(list(SPANS_S.items()))
+        def come_so_far():
+            return program.stage() in (stage, "closing") or program.child.poll() is not None
+        if stage != "opening":
+            wait_until(come_so_far, f"a program to be {stage}", PATIENCE_S, interval_s=0.001)
+        until = time.monotonic() + self.chance.random() * span_s
+        if what == "worker":
+            found = wait_until(lambda: self.worker_of(program) or program.child.poll() is not None and (None, None), "its worker",
+                               PATIENCE_S, interval_s=0.001)
+            pidfd = found[1]
+        else:
+            pidfd = os.pidfd_open(program.pid)
+        self.crowd.look(self.admin)
+        time.sleep(max(0, until - time.monotonic()))
+        hit = pidfd is not None and self.shoot(what, program, pidfd)
+        if pidfd is not None:
+            os.close(pidfd)
+        self.follow(what if hit else None, program)
+        program.end()
+        return hit
 
 
-def kill_ends(rounds, _):
+def kill_ends(rounds, options):
     """Workers of programs are killed at any moment, and the programs themselves, while others go on."""
     need_library()
-    chance = random.Random(3)
-    gone_s = []
+    chance = random.Random(options.seed)
     with Daemon(settings=SETTINGS) as daemon, AdminClient(daemon.admin_socket) as admin:
         crowd = Crowd(daemon)
         crowd.settle_in(admin)
-        for n in range(4):
-            crowd.start(chance, kind=KINDS[n % 2])
+        for n in range(3):
+            crowd.start(chance, kind=KINDS[n % 2], tenant=crowd.tenants[n])
+        aim = Aim(crowd, admin, chance)
         for n in range(rounds):
-            time.sleep(chance.random() * 0.05)
-            gone_s.append(hit(crowd, admin, chance, ("worker", "process")[n % 2]))
+            what = ("worker", "process")[n % 2]
+            if n // 2 % 2:
+                aim.old(what)
+                continue
+            while not aim.young(what):  # it had ended before
+                pass
         for program in crowd.all:
             program.end()
         wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
         in_rows, in_usage, (billed_s, whole_s) = crowd.billed(), usage_ns(admin), gpu_times(admin)
+        aim.wrong.pop(None, None)
         last = daemon.end(rounds, "programs that are killed")
-        yield Row("kill -9 of programs' workers and of programs under load: rows missing, doubled, without end or bill, of another end",
+        yield Row("kill -9 of programs' workers and of programs under load: rows missing, doubled, of another end, without the right bill",
                   len(crowd.all), "none", crowd.wrong())
+        yield Row("  programs that lost their worker and got no CUDA error", rounds, "none", counted(aim.wrong.elements()))
         yield Row("  GPU time: rows together as usage has it, not above what was billed, which is not above what passed", rounds,
                   "True, True, True", f"{in_rows == in_usage}, {in_rows <= billed_s * 1e9 + 1}, {billed_s <= whole_s}")
         yield Row("  pages that are left", rounds, [], crowd.files())
-        yield Row("  from the kill to nothing of it being left", rounds, None, figures(gone_s))
+        yield Row(f"  where they were in their lives, seed {options.seed}", rounds, None, crowd.stages(aim.stages))
+        yield Row("  from the kill to nothing of it being left", rounds, None, figures(aim.gone_s))
         yield Row("  GPU time that was billed, of what passed", rounds, None, f"{in_rows / 1e9:.1f} s of {whole_s:.1f} s")
         yield last
 
 
-def one_guest(daemon, chance, number):
-    """A VM with two programs whose QEMU is killed at any moment. Return: how many of them have said that they work."""
-    with Guest(daemon.socket("vm9"), name=f"killed{number}", window_mib=WINDOW_MIB) as guest:
-        if guest.run("test -x /usr/bin/victim").rc != 0:
-            raise Skip("the guest has no CUDA programs: cuda.h was not there when it was made")
-        ready(guest)
-        programs = [GuestProgram(guest, f"victim {kind}") for kind in KINDS]
-        if number % 4:  # else some are still beginning, perhaps
-            for program in programs:
-                program.working()
-        time.sleep(chance.random())
-        working = sum("working" in program.out() for program in programs)
-        guest.kill()
-    process.reporters.remove(guest)
-    return working
+def start_again(daemon, chance, start_s):
+    """Starts vgpud; every third time it is killed before, or while, it settles what the last one left. Return: how often."""
+    kills = 0
+    while chance.random() < 1 / 3:
+        daemon.launch()
+        time.sleep(chance.random() * start_s)
+        daemon.kill()
+        kills += 1
+    daemon.start()
+    return kills
 
 
-def kill_qemu(rounds, options):
-    """Guests' QEMUs are killed while their programs begin and run, beside a program of the host's."""
+def one_life(crowd, admin, chance, generation):
+    """Programs of three VMs begin, have their turns, and end; it returns at some moment of it."""
+    programs = [crowd.start(chance, generation, tenant, kind) for tenant, kind in zip(crowd.tenants, (*KINDS, "brief"))]
+    part = generation % 3
+    if part == 1:
+        wait_until(lambda: all(program.worked() for program in programs[:2]), "programs to work", PATIENCE_S)
+    elif part == 2:
+        wait_until(programs[2].closes, "a program to close", PATIENCE_S, interval_s=0.001)
+    time.sleep(chance.random() * (0.3, 0.2, 0.02)[part])
+    if chance.random() < 0.5:
+        crowd.look(admin)
+        time.sleep(chance.random() * 0.05)
+    return programs
+
+
+def kill_broker(rounds, options):
+    """vgpud is killed at any moment while programs begin, run and end, and started again."""
     need_library()
-    qemu(options)
-    chance = random.Random(5)
-    working = 0
-    with Daemon("vm9:A:medium:9", settings=SETTINGS) as daemon, AdminClient(daemon.admin_socket) as admin:
-        admin.row("set-programs", vm="vm9", programs="on")
-        crowd = Crowd(daemon)
-        crowd.settle_in(admin)
-        beside = crowd.start(chance, kind="flood")
-        for n in range(rounds):
-            working += one_guest(daemon, chance, n)
-            wait_until(lambda: not admin.rows("programs", vm="vm9"), "its programs to be gone", PATIENCE_S)
-        [row] = admin.rows("programs")
-        goes_on = "goes on" if row["state"] == "running" and beside.child.poll() is None else f"{row}"
-        beside.end()
-        wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
-        billed_s, whole_s = gpu_times(admin)
-        rows = daemon.rows("SELECT name, why, billed_ns IS NOT NULL AND billed_ns <= ended_ns - begun_ns FROM program WHERE vm_id = 9 "
-                           "AND name = 'victim'")
-        in_rows = sum(ns for ns, in daemon.rows("SELECT billed_ns FROM program"))
-        same = in_rows == usage_ns(admin)
-        last = daemon.end(rounds, "programs whose QEMU is killed")
-        yield Row("kill -9 a QEMU under load of programs: rows of those that worked, at least, with another end than none or no right bill",
-                  rounds, "True, none", f"{working <= len(rows) <= 2 * rounds}, "
-                                        f"{counted(f'{why} {right}' for _, why, right in rows if (why, right) != (End.NONE, 1))}")
-        yield Row("  GPU time: rows together as usage has it, not above what was billed, which is not above what passed", rounds,
-                  "True, True, True", f"{same}, {in_rows <= billed_s * 1e9 + 1}, {billed_s <= whole_s}")
-        yield Row("  pages that are left", rounds, [], crowd.files())
-        yield Row("  the program beside", rounds, "goes on", goes_on)
-        yield last
-
-
-def kill_broker(rounds, _):
-    """vgpud is killed at any moment while programs begin and run, and started again."""
-    need_library()
-    chance = random.Random(4)
-    elapsed_ns, above, changed = [], 0, 0
+    chance = random.Random(options.seed)
+    billed_ns, passed_ns, above, changed, again, stages = 0, 0, 0, 0, 0, collections.Counter()
     with Daemon(settings=SETTINGS) as daemon:
         crowd = Crowd(daemon)
         with AdminClient(daemon.admin_socket) as admin:
             crowd.settle_in(admin)
-        begun_ns = time.monotonic_ns()
         for n in range(rounds):
-            programs = [crowd.start(chance, n) for _ in range(3)]
-            if n % 4:  # else some are still beginning, perhaps
-                wait_until(lambda: all(program.worked() for program in programs), "programs to work", PATIENCE_S)
-            time.sleep(chance.random() * 0.3)
+            with AdminClient(daemon.admin_socket) as admin:
+                programs = one_life(crowd, admin, chance, n)
             state = daemon.state()
+            stages.update(program.stage() for program in programs if program.child.poll() is None)
             daemon.kill()
-            elapsed_ns.append(time.monotonic_ns() - begun_ns)
+            killed_ns = time.time_ns()
             if state != "alive":
                 raise AssertionError(f"vgpud {state} under load")
             for program in programs:
                 program.end()
-            begun_ns = time.monotonic_ns()
-            daemon.start()
+            again += start_again(daemon, chance, 0.15)
             wait_until(lambda: not crowd.files(), "the pages to be settled", PATIENCE_S)
             with AdminClient(daemon.admin_socket) as admin:
                 admin.rows("programs", since="10h", limit="1")  # what was settled is in the database now
-                above += crowd.billed(n) > elapsed_ns[n]
+                billed, passed = crowd.passed(n, killed_ns)
+                above += billed > passed
                 changed += crowd.billed() != usage_ns(admin)
+            billed_ns, passed_ns = billed_ns + billed, passed_ns + passed
         last = daemon.end(rounds, "programs whose vgpud is killed")
-        yield Row("kill -9 vgpud under load of programs: rows missing, doubled, without end or bill", len(crowd.all), "none", crowd.wrong())
+        yield Row("kill -9 vgpud under load of programs: rows missing, doubled, without end or the right bill", len(crowd.all), "none",
+                  crowd.wrong())
         yield Row("  lives of vgpud with more GPU time billed than passed; with rows and usage apart", rounds, "0, 0", f"{above}, {changed}")
-        yield Row("  GPU time that was billed, of what passed", rounds, None,
-                  f"{crowd.billed() / 1e9:.1f} s of {sum(elapsed_ns) / 1e9:.1f} s")
-        yield Row("  programs that worked", rounds, None, f"{sum(program.worked() for program in crowd.all):,} of {len(crowd.all):,}")
+        yield Row("  pages that are left", rounds, [], crowd.files())
+        yield Row("  vgpud killed before it was ready again, too", rounds, None, f"{again:,} times")
+        yield Row("  GPU time that was billed, of what passed", rounds, None, f"{billed_ns / 1e9:.1f} s of {passed_ns / 1e9:.1f} s")
+        yield Row(f"  where programs were in their lives, seed {options.seed}", rounds, None, crowd.stages(stages))
         yield last

@@ -23,6 +23,7 @@ import devices  # noqa: E402
 import faults  # noqa: E402
 import flood  # noqa: E402
 import guests  # noqa: E402
+import hosts  # noqa: E402
 import kernels  # noqa: E402
 import reconnects  # noqa: E402
 import restarts  # noqa: E402
@@ -55,9 +56,10 @@ LINES = (
     Line("kernel-hang", kernels.hang, 50, 3, 15),
     Line("kernel-storm", kernels.storm, 200, 10, 20),
     Line("kernel-pause", kernels.pause, 20, 1, 3),
-    Line("program-kill", tenants.kill_ends, 2000, 10),
-    Line("program-broker-kill", tenants.kill_broker, 1000, 5),
-    Line("program-qemu-kill", tenants.kill_qemu, 1000, 1),
+    Line("program-kill", tenants.kill_ends, 2000, 20),
+    Line("program-broker-kill", tenants.kill_broker, 1000, 10),
+    Line("program-qemu-kill", hosts.kill, 1000, 10),
+    Line("program-guest-kill", hosts.kill_guests, 20, 1),
     Line("broker-kill", restarts.kill, 1000, 10, 10),
     Line("broker-kill-qemu", reconnects.kill, 200, 4),
     Line("device-cut", devices.cut, 1000, 80),
@@ -174,7 +176,12 @@ def arguments():
     parser.add_argument("--san", action="store_true", help="with the programs of `make SAN=1`")
     parser.add_argument("--tap", action="store_true", help="as TAP, for prove")
     parser.add_argument("--times", action="store_true", help="tell how long each line took")
-    return parser.parse_args()
+    parser.add_argument("--seed", type=int, help="of the moments at which programs, their workers, vgpud and QEMU are killed; "
+                        "the lines tell it (1 in the short form, else another one each time)")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = 1 if options.short else int(time.time())
+    return options
 
 
 def main():

@@ -33,7 +33,10 @@ struct lease_page {
 	uint32_t soon;	       /* counts up: the next turn may be this worker's, if it wants one */
 };
 
-/* A claim: it counts as far as nobody else could have had the GPU. */
+/*
+ * A claim: it counts as far as nobody else could have had the GPU. A worker that finds its page other than
+ * it wrote it ends itself.
+ */
 struct lease_claims {
 	uint32_t busy;
 	uint32_t held;		/* commands that are held back now */

@@ -249,7 +249,7 @@ int held_add(struct lease *lease, const struct vgpu_command *command)
 	*lease->last = held;
 	lease->last = &held->next;
 	lease->held_bytes += command->bytes;
-	lease->claims->held++;
+	__atomic_store_n(&lease->claims->held, ++lease->own.held, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -262,10 +262,12 @@ void held_take(struct lease *lease, struct lease_held **at, struct vgpu_command 
 	*at = held->next;
 	if (lease->last == &held->next)
 		lease->last = at;
-	if (lease->first == NULL)
-		lease->claims->held_ns += util_now_ns() - lease->held_since_ns;
+	if (lease->first == NULL) {
+		lease->own.held_ns += util_now_ns() - lease->held_since_ns;
+		lease_page_store(&lease->claims->held_ns, lease->own.held_ns);
+	}
 	lease->held_bytes -= to->bytes;
-	lease->claims->held--;
+	__atomic_store_n(&lease->claims->held, --lease->own.held, __ATOMIC_RELAXED);
 	free(held);
 }
 

@@ -47,7 +47,8 @@ int lease_begin(struct lease *lease, const struct lease_page *page, struct lease
 	pthread_mutex_init(&lease->told_lock, NULL);
 	if (page == NULL)
 		return 0;
-	claims->idle_since_ns = util_now_ns();
+	lease->own.idle_since_ns = util_now_ns();
+	*claims = lease->own;
 	/* Pages that are never touched take no memory. */
 	lease->dirty = calloc(VGPU_HANDLES_MOST + 1, sizeof(*lease->dirty));
 	return lease->dirty != NULL ? flight_begin(&lease->flight) : -ENOMEM;
@@ -162,7 +163,8 @@ static uint64_t granted(const struct lease *lease)
 
 static void rest(struct lease *lease, uint64_t since_ns)
 {
-	lease->rested_ns = since_ns;
+	lease->own.idle_since_ns = since_ns;
+	lease->own.busy = 0;
 	lease_page_store(&lease->claims->idle_since_ns, since_ns);
 	__atomic_store_n(&lease->claims->busy, 0, __ATOMIC_RELEASE);
 	lease->busy = false;
@@ -184,19 +186,31 @@ static uint64_t patience_ns(const struct lease *lease)
 
 static void get_busy(struct lease *lease, uint64_t now_ns)
 {
-	uint64_t since_ns = lease->claims->idle_since_ns;
-	uint64_t rest_ns = now_ns - lease->rested_ns;
+	uint64_t rest_ns = now_ns - lease->own.idle_since_ns;
 
 	if (rest_ns < idle_most_ns(lease))
 		lease->long_rests = 0;
 	else if (rest_ns >= LONG_REST * idle_most_ns(lease) && lease->long_rests < LONG_RESTS)
 		lease->long_rests++;
-
+	lease->own.busy = 1;
+	lease->own.idle_ns += rest_ns;
 	__atomic_store_n(&lease->claims->busy, 1, __ATOMIC_RELEASE);
-	lease_page_store(&lease->claims->idle_ns, lease->claims->idle_ns + (now_ns - since_ns));
+	lease_page_store(&lease->claims->idle_ns, lease->own.idle_ns);
 	lease->busy = true;
 	lease->active_ns = now_ns;
 	lease_page_fence();
+}
+
+bool lease_is_sound(const struct lease *lease)
+{
+	const struct lease_claims *claims = lease->claims, *own = &lease->own;
+
+	return lease->page == NULL ||
+	       (__atomic_load_n(&claims->busy, __ATOMIC_RELAXED) == own->busy &&
+		__atomic_load_n(&claims->held, __ATOMIC_RELAXED) == own->held &&
+		__atomic_load_n(&claims->idle_since_ns, __ATOMIC_RELAXED) == own->idle_since_ns &&
+		__atomic_load_n(&claims->idle_ns, __ATOMIC_RELAXED) == own->idle_ns &&
+		__atomic_load_n(&claims->held_ns, __ATOMIC_RELAXED) == own->held_ns);
 }
 
 static void say_wants(struct lease *lease)

@@ -44,6 +44,14 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command);
 /* Return: whether the lease may come at any moment, so that the worker should not sleep. */
 bool lease_is_soon(struct lease *lease, uint64_t now_ns);
 
+/*
+ * The broker believes that a worker rests if its claims say so, takes its lease without a word, and a worker
+ * that waits for that lease would wait for ever. So one whose claims something else has overwritten has
+ * to end. Whatever the broker does about them wakes the worker. Of the issuing thread.
+ * Return: whether the claims are as this worker wrote them.
+ */
+bool lease_is_sound(const struct lease *lease);
+
 /* Return: how long to sleep at most, in ns; UINT64_MAX: until the broker or the program wakes it. */
 uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns);
 

@@ -57,6 +57,7 @@ struct flight {
 struct lease {
 	const struct lease_page *page; /* NULL: the program needs no lease */
 	struct lease_claims *claims;
+	struct lease_claims own; /* what this thread wrote to its claims, which it never reads */
 	void (*say)(const struct program_state *state); /* to the broker */
 
 	pthread_mutex_t told_lock; /* guards the next one */
@@ -87,7 +88,6 @@ struct lease {
 	bool is_bounded; /* it has the lease, and what is held back waits for room in flight */
 
 	uint64_t active_ns;  /* when a command was run or work was seen in flight last */
-	uint64_t rested_ns;  /* since when the last rest was, or is */
 	uint32_t long_rests; /* in a row */
 	uint64_t look_ns, pause_ns;
 };

@@ -36,13 +36,18 @@ static void __attribute__((noreturn)) die(int status)
 	_exit(status);
 }
 
-/* Tells broker and program why there is no program any more. */
-static void __attribute__((noreturn)) end(enum vgpu_end why, CUresult result)
+/* Tells the broker why there is no program any more. Return: whether it could be told. */
+static bool tell_end(enum vgpu_end why, CUresult result)
 {
 	state.what = PROGRAM_ENDED;
 	state.end = why;
 	state.result = (int32_t)result;
-	orders_answer(socket_fd, &state);
+	return orders_answer(socket_fd, &state);
+}
+
+static void __attribute__((noreturn)) end(enum vgpu_end why, CUresult result)
+{
+	tell_end(why, result);
 	die(1);
 }
 
@@ -72,13 +77,21 @@ static void *issue(void *argument)
 	(void)argument;
 	program.gpu->ops->attach(program.gpu);
 	why = serve_run(&program);
-	if (last->op == 0 && last->bytes == 0)
+	if (why == VGPU_END_WORKER_LOST)
+		snprintf(state.why, sizeof(state.why),
+			 "its claims about the lease were overwritten");
+	else if (last->op == 0 && last->bytes == 0)
 		snprintf(state.why, sizeof(state.why), "the ring's indices or lengths cannot be");
 	else
 		snprintf(state.why, sizeof(state.why), "command %u of %u bytes makes no sense",
 			 last->op, last->bytes);
-	channel_ended(&program.channel, why);
-	end(why, CUDA_SUCCESS);
+	/*
+	 * The broker tells the program. A program that heard it from here first could have exited before the
+	 * broker reads this, and would be recorded as one that closed its channel.
+	 */
+	if (!tell_end(why, CUDA_SUCCESS))
+		channel_ended(&program.channel, why);
+	die(1);
 }
 
 /* Copies what the program says about itself: shown, never believed. */

@@ -170,6 +170,8 @@ enum vgpu_end serve_run(struct program *program)
 		look_at_waits(program, now_ns, &looked_ns);
 		report_look(&program->report, now_ns);
 		lease_look(program, now_ns, taken > 0 || had_any);
+		if (!lease_is_sound(&program->lease))
+			return VGPU_END_WORKER_LOST;
 		if (taken == 0 && now_ns - busy_ns >= program->poll_ns &&
 		    !lease_is_soon(&program->lease, now_ns))
 			sleep_until_kicked(program);

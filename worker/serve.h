@@ -40,7 +40,10 @@ void serve_end(struct program *program);
  */
 int serve_turn(struct program *program);
 
-/* Runs commands until one makes no sense. Return: why the program ends. */
+/*
+ * Runs commands until one makes no sense, or memory of the worker is not as it left it. Return: why the
+ * program ends: BAD_COMMAND or WORKER_LOST.
+ */
 enum vgpu_end serve_run(struct program *program);
 
 #endif

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_leases.py - who uses the GPU: by counts and orders, on softgpu
 
+import contextlib
 import os
 import random
 import signal
@@ -232,25 +233,35 @@ class Worst(ProgramCase):
 
     def test_garbage_in_what_a_worker_shares_with_vgpud(self):
         chance = random.Random(15)
-        self.start(self.tenant, "flood")
         self.start(self.other, "flood")
-        worker = self.tenant.programs()[0]["worker_pid"]
-        pages = self.pages_of(worker)
-        self.assertEqual(len(pages), 1)  # its claims: its lease is not for it to write
-        for _ in range(200):
-            words = [chance.choice((0, 1, 2**64 - 1, chance.getrandbits(64), time.monotonic_ns())) for _ in range(6)]
-            with open(f"/proc/{worker}/mem", "r+b", buffering=0) as memory:
-                memory.seek(pages[0])
-                memory.write(struct.pack("<6Q", *words))
-            mine = self.tenant.programs()
-            if not mine or mine[0]["state"] != "running":
-                break  # it was ended for it, which is as good
-            self.assertLessEqual(mine[0]["gpu_time_ns"], mine[0]["age_ns"])
-        # Its own worker may not come to itself any more; the other one has the GPU, now or in its turns.
+        for round_ in range(10):
+            child = self.start(self.tenant, ("flood", "work")[round_ % 2])
+            self.overwrite_claims(self.tenant.programs()[0]["worker_pid"], chance)
+            # Its own worker ends by that name, and the program gets its error: it does not wait for ever.
+            self.assertEqual(child.wait(60), 3)
+            self.assertIn("CUDA_ERROR_LAUNCH_FAILED", child.stdout.read())
+            self.tenant.wait_none()
+        rows = self.admin.rows("programs", since="1h", vm="t1", limit="10")
+        self.assertEqual([row["end"] for row in rows], ["worker-lost"] * 10)
+        self.assertTrue(all(0 <= row["gpu_time_ns"] <= row["age_ns"] for row in rows), rows)
+        # The other one has the GPU all the while, and is billed for no more than passed.
         used_ns = self.other.programs()[0]["gpu_time_ns"]
         process.wait_until(lambda: self.other.programs()[0]["gpu_time_ns"] > used_ns + 100 * MS, "the other one to have the GPU", 60)
         [row] = self.other.programs()
         self.assertLessEqual(row["gpu_time_ns"], row["age_ns"])
+        self.assertIn("its claims about the lease were overwritten", self.vgpud.log.read_text())
+
+    def overwrite_claims(self, worker, chance):
+        """Writes words of garbage to a worker's page of claims until it has ended."""
+        pages = self.pages_of(worker)
+        self.assertEqual(len(pages), 1)  # its claims: its lease is not for it to write
+        with contextlib.suppress(OSError), open(f"/proc/{worker}/mem", "r+b", buffering=0) as memory:
+            for _ in range(20):
+                words = [chance.choice((0, 1, 2**64 - 1, chance.getrandbits(64), time.monotonic_ns())) for _ in range(4)]
+                memory.seek(pages[0])
+                if memory.write(struct.pack("<4Q", *words)) == 0:
+                    return  # its memory is gone
+                self.tenant.programs()  # vgpud counts by it
 
     @staticmethod
     def pages_of(worker):

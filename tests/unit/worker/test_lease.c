@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cuda/cuda_abi.h"
@@ -393,6 +395,49 @@ static void test_a_flood_comes_through_whole(void **state)
 	guest_close(&guest);
 }
 
+/* Waits for the end of the issuing thread, at most a minute. */
+static enum vgpu_end end_of(struct guest *guest)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	assert_int_equal(pthread_timedjoin_np(guest->thread, NULL, &until), 0);
+	guest->runs = false;
+	return guest->end;
+}
+
+static void overwrite(unsigned field)
+{
+	uint64_t *const words[] = { &claims.idle_since_ns, &claims.idle_ns, &claims.held_ns };
+
+	if (field == 0)
+		claims.busy = 0;
+	else if (field == 1)
+		claims.held = 0;
+	else if (field == 2)
+		memset(&claims, 0xa5, sizeof(claims));
+	else
+		*words[field - 3] += 1;
+}
+
+static void test_one_whose_claims_are_overwritten_ends(void **state)
+{
+	(void)state;
+	for (unsigned field = 0; field < 6; field++) {
+		struct guest guest;
+
+		open_without_lease(&guest, 1000, 10000);
+		fill(&guest, 1, guest_allocate(&guest, 4096));
+		UNTIL(heard(PROGRAM_WANTS) == 1);
+		overwrite(field);
+		/* It seems to rest: the broker gives it the lease and takes that at once, with one message. */
+		kick(&guest);
+		assert_int_equal(end_of(&guest), VGPU_END_WORKER_LOST);
+		guest_close(&guest);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_in_flight_is_bounded),
 		cmocka_unit_test(test_the_bound_grows_when_nothing_finishes),
 		cmocka_unit_test(test_a_flood_comes_through_whole),
+		cmocka_unit_test(test_one_whose_claims_are_overwritten_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

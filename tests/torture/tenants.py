@@ -109,10 +109,14 @@ class Crowd:
             found[pid].append(row)
         return found
 
+    def living(self):
+        """Return: the programs whose end has not been noticed."""
+        return [program for program in self.all if program.child.returncode is None]
+
     def look(self, admin):
         """Notes what an administrator is told of the GPU time of those that run."""
         told = {row["pid"]: row["gpu_time_ns"] for row in admin.rows("programs")}
-        for program in self.all[-16:]:
+        for program in self.living():
             program.seen_ns = max(program.seen_ns, told.get(program.pid) or 0)
 
     def wrong(self):
@@ -204,7 +208,7 @@ class Aim:
         """One that has its turns with the others, and is followed by another one."""
         def one():
             running = {row["pid"] for row in self.admin.rows("programs") if row["state"] == "running"}
-            return [program for program in self.crowd.all[-16:] if program.pid in running and program.child.poll() is None]
+            return [program for program in self.crowd.living() if program.pid in running and program.child.poll() is None]
         program = self.chance.choice(wait_until(one, "a program that runs", PATIENCE_S))
         time.sleep(self.chance.random() * 0.05)
         self.crowd.look(self.admin)
@@ -218,6 +222,7 @@ class Aim:
     def young(self, what):
         """One of a short life, at any moment of it. Return: whether it was alive then."""
         program = self.crowd.start(self.chance, kind="brief")
+        target = os.pidfd_open(program.pid)
         stage, span_s = self.chance.choice(list(SPANS_S.items()))
         def come_so_far():
             return program.stage() in (stage, "closing") or program.child.poll() is not None
@@ -225,16 +230,15 @@ class Aim:
             wait_until(come_so_far, f"a program to be {stage}", PATIENCE_S, interval_s=0.001)
         until = time.monotonic() + self.chance.random() * span_s
         if what == "worker":
+            os.close(target)
             found = wait_until(lambda: self.worker_of(program) or program.child.poll() is not None and (None, None), "its worker",
                                PATIENCE_S, interval_s=0.001)
-            pidfd = found[1]
-        else:
-            pidfd = os.pidfd_open(program.pid)
+            target = found[1]
         self.crowd.look(self.admin)
         time.sleep(max(0, until - time.monotonic()))
-        hit = pidfd is not None and self.shoot(what, program, pidfd)
-        if pidfd is not None:
-            os.close(pidfd)
+        hit = target is not None and self.shoot(what, program, target)
+        if target is not None:
+            os.close(target)
         self.follow(what if hit else None, program)
         program.end()
         return hit

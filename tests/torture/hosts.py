@@ -18,7 +18,7 @@ from lib.window import OWNERS, Window
 from programs import WINDOW_MIB, Program as GuestProgram, ready
 from qtest import Device, Qemu
 from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, wait_until
-from tenants import KINDS, MS, PATIENCE_S, SETTINGS, Crowd, gpu_times, need_library, usage_ns
+from tenants import KINDS, MS, PATIENCE_S, SETTINGS, Crowd, need_library, sums
 from windows import BAR2, Guest as Driver, backend, map_window
 
 PROGRAMS = 2  # of a killed QEMU's VM
@@ -275,12 +275,8 @@ def last_rows(daemon, admin, crowd, rounds, what):
     goes_on = "goes on" if row["state"] == "running" and other.child.poll() is None else f"{row}"
     other.end()
     wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
-    billed_s, whole_s = gpu_times(admin)
-    in_rows = sum(ns or 0 for ns, in daemon.rows("SELECT billed_ns FROM program"))
-    same = in_rows == usage_ns(admin)
+    yield from sums(admin, sum(ns or 0 for ns, in daemon.rows("SELECT billed_ns FROM program")), rounds)
     last = daemon.end(rounds, what)
-    yield Row("  GPU time: rows together as usage has it, not above what was billed, which is not above what passed", rounds,
-              "True, True, True", f"{same}, {in_rows <= billed_s * 1e9 + 1}, {billed_s <= whole_s}")
     yield Row("  pages that are left", rounds, [], crowd.files())
     yield Row("  the program beside", rounds, "goes on", goes_on)
     yield last

@@ -12,7 +12,7 @@ from lib.proto import End
 from lib.tenant import LIBRARY_DIR, Tenant
 from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, wait_until
 
-SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 3\n"
+SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 3\n[gpu 0]\nspares = 3\n"
 TENANTS = ("t1", "t2", "t3")
 KINDS = ("flood", "work")  # they go on until something ends them
 STAGES = {"closing": "closing", "working": "in its turns", "begun": "at its first kernel"}  # by what a program said last
@@ -160,11 +160,23 @@ def usage_ns(admin):
     return sum(row["programs_gpu_time_ns"] or 0 for row in admin.rows("usage", since="10h", by="vm"))
 
 
-def gpu_times(admin):
-    """Return: seconds that the metrics call billed; that they have in all."""
-    lines = [row["text"] for row in admin.rows("metrics") if row["text"].startswith("vgpu_gpu_program_seconds_total{")]
-    values = {line.split('use="')[1].split('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
-    return values["billed"], sum(values.values())
+def metric_ns(admin, name):
+    """Return: the values of a metric of seconds by their labels."""
+    lines = [row["text"].rpartition(" ") for row in admin.rows("metrics") if row["text"].startswith(name + "{")]
+    return {labels: round(float(seconds) * 1e9) for labels, _, seconds in lines}
+
+
+def sums(admin, in_rows, rounds):
+    """
+    Yields what the GPU time of all programs of one life of vgpud, that have ended, has to do with its other sums.
+    in_rows: what their rows have together.
+    """
+    of_gpu = metric_ns(admin, "vgpu_gpu_program_seconds_total")
+    whole_ns, billed_ns = sum(of_gpu.values()), sum(ns for labels, ns in of_gpu.items() if 'use="billed"' in labels)
+    of_vms = sum(metric_ns(admin, "vgpu_vm_program_gpu_seconds_total").values())
+    yield Row("  GPU time: rows as in usage, as in the VMs' counters, not above what was billed, nor that above what passed", rounds,
+              "True, True, True, True", f"{in_rows == usage_ns(admin)}, {in_rows == of_vms}, {in_rows <= billed_ns}, {billed_ns <= whole_ns}")
+    yield Row("  GPU time that was billed, of what passed", rounds, None, f"{in_rows / 1e9:.1f} s of {whole_ns / 1e9:.1f} s")
 
 
 class Aim:
@@ -264,18 +276,16 @@ def kill_ends(rounds, options):
         for program in crowd.all:
             program.end()
         wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
-        in_rows, in_usage, (billed_s, whole_s) = crowd.billed(), usage_ns(admin), gpu_times(admin)
+        of_time = list(sums(admin, crowd.billed(), rounds))
         aim.wrong.pop(None, None)
         last = daemon.end(rounds, "programs that are killed")
         yield Row("kill -9 of programs' workers and of programs under load: rows missing, doubled, of another end, without the right bill",
                   len(crowd.all), "none", crowd.wrong())
         yield Row("  programs that lost their worker and got no CUDA error", rounds, "none", counted(aim.wrong.elements()))
-        yield Row("  GPU time: rows together as usage has it, not above what was billed, which is not above what passed", rounds,
-                  "True, True, True", f"{in_rows == in_usage}, {in_rows <= billed_s * 1e9 + 1}, {billed_s <= whole_s}")
+        yield from of_time
         yield Row("  pages that are left", rounds, [], crowd.files())
         yield Row(f"  where they were in their lives, seed {options.seed}", rounds, None, crowd.stages(aim.stages))
         yield Row("  from the kill to nothing of it being left", rounds, None, figures(aim.gone_s))
-        yield Row("  GPU time that was billed, of what passed", rounds, None, f"{in_rows / 1e9:.1f} s of {whole_s:.1f} s")
         yield last
 
 

@@ -241,6 +241,38 @@ class Quota(ProgramCase):
         process.wait_until(lambda: holder.free_bytes() == bytes_free, f"{bytes_free} bytes to be free")
 
     @of_softgpu
+    def test_garbage_in_the_page_of_a_vms_memory(self):
+        chance = random.Random(16)
+        other = Tenant(self.vgpud, self.admin, name="garbage")
+        self.addCleanup(self.admin.row, "remove-vm", vm="garbage")
+        self.addCleanup(other.wait_none)
+        self.quota(64 * MIB)
+        for garbage in (b"\xff" * 4096, bytes(4096), chance.randbytes(4096)):
+            first, second, beside = self.holder(), self.holder(), self.holder(other)
+            self.overwrite(self.tenant.programs()[0]["worker_pid"], garbage)
+            for holder in (first, second):
+                self.assertIn(holder.result("alloc", MIB), (OK, OUT_OF_MEMORY))  # it says something, and soon
+            self.assertEqual(beside.result("alloc", MIB), OK)
+            first.end()
+            process.wait_until(lambda: len(self.tenant.programs()) == 1, "the first one to be gone")
+            # The page is whole again for those that are there, and for the next one.
+            self.assertEqual(second.result("alloc", MIB), OK)
+            second.end()
+            beside.end()
+            self.tenant.wait_none()
+            with self.holder() as third:
+                self.assertEqual(third.ask("fill", 16 * MIB), [OUT_OF_MEMORY, 4])
+                self.assertEqual(third.ask("info")[2], 64 * MIB)
+            self.tenant.wait_none()
+
+    def overwrite(self, worker, garbage):
+        """Writes to the page that the workers of a VM share."""
+        lines = Path(f"/proc/{worker}/maps").read_text(encoding="ascii").splitlines()
+        [page] = [line for line in lines if "/memfd:memory (deleted)" in line]
+        with open(f"/proc/{worker}/mem", "r+b", buffering=0) as memory:
+            memory.seek(int(page.partition("-")[0], 16))
+            self.assertEqual(memory.write(garbage), len(garbage))
+
     def test_pools_are_charged_with_what_they_reserve(self):
         self.quota("32M")
         with self.holder() as a, self.holder() as b:

@@ -107,16 +107,45 @@ struct overuse *allowance_overuse(struct allowance *allowance)
 	return &allowance->overuse;
 }
 
+/* The words that the broker alone may write, as they have to be. */
+static void put_head(const struct allowance *allowance)
+{
+	const uint64_t quota = allowance->quota_bytes != 0 ? allowance->quota_bytes : QUOTA_NONE;
+	const struct quota_page head = {
+		.magic = QUOTA_MAGIC,
+		.version = QUOTA_VERSION,
+		.quota_bytes = quota,
+		.quota_check = ~quota,
+	};
+
+	put(allowance, 0, &head, offsetof(struct quota_page, lock));
+}
+
+/*
+ * The page outlives its workers. What one of them wrote where it must not would bar its VM's later programs:
+ * a lock that no slot in use has, claims in free slots, a quota that makes no sense.
+ */
+static void mend(const struct allowance *allowance)
+{
+	const struct quota_slot none = { 0 };
+	const uint32_t released = 0;
+	struct quota_page page;
+
+	put_head(allowance);
+	if (!get(allowance, 0, &page, sizeof(page)))
+		return;
+	for (unsigned slot = 0; slot < QUOTA_SLOTS; slot++)
+		if (!allowance->in_use[slot] && memcmp(&page.slots[slot], &none, sizeof(none)) != 0)
+			put(allowance, slot_at(slot), &none, sizeof(none));
+	/* Nobody else changes the word while no living worker has the lock. */
+	if (page.lock > QUOTA_SLOTS || (page.lock != 0 && !allowance->in_use[page.lock - 1]))
+		put(allowance, offsetof(struct quota_page, lock), &released, sizeof(released));
+}
+
 void allowance_set(struct allowance *allowance, uint64_t quota_bytes)
 {
-	const uint64_t quota = quota_bytes != 0 ? quota_bytes : QUOTA_NONE;
-	const uint64_t words[] = { quota, ~quota };
-
-	_Static_assert(offsetof(struct quota_page, quota_check) ==
-			       offsetof(struct quota_page, quota_bytes) + sizeof(quota),
-		       "both are written at once");
-	put(allowance, offsetof(struct quota_page, quota_bytes), words, sizeof(words));
 	allowance->quota_bytes = quota_bytes;
+	put_head(allowance);
 	if (any_in_use(allowance))
 		overuse_quota(&allowance->overuse, quota_bytes);
 	else
@@ -129,6 +158,7 @@ int allowance_take_slot(struct allowance *allowance, uint64_t program_id)
 
 	if (!any_in_use(allowance))
 		overuse_begin(&allowance->overuse, allowance->quota_bytes);
+	mend(allowance);
 	for (unsigned slot = 0; slot < QUOTA_SLOTS; slot++) {
 		if (allowance->in_use[slot])
 			continue;
@@ -148,16 +178,8 @@ void allowance_slot_ends(struct allowance *allowance, unsigned slot)
 
 void allowance_free_slot(struct allowance *allowance, unsigned slot)
 {
-	const struct quota_slot none = { 0 };
-	const uint32_t released = 0;
-	uint32_t lock = 0;
-
-	put(allowance, slot_at(slot), &none, sizeof(none));
-	/* It may have died with the lock. Nobody else changes the word while it is the dead one's. */
-	if (get(allowance, offsetof(struct quota_page, lock), &lock, sizeof(lock)) &&
-	    lock == slot + 1)
-		put(allowance, offsetof(struct quota_page, lock), &released, sizeof(released));
 	allowance->in_use[slot] = false;
+	mend(allowance); /* it may also have died with the lock */
 }
 
 static uint64_t bounded(uint64_t claim)

@@ -115,6 +115,30 @@ static void garbage_is_bounded(void **state)
 	assert_int_equal(allowance_sum(house->allowance), 0);
 }
 
+static void garbage_goes_with_a_program(void **state)
+{
+	struct house *house = *state;
+	const struct claims claims = { house->page, 1 };
+
+	for (unsigned byte = 0; byte < 256; byte += 51) {
+		assert_int_equal(allowance_take_slot(house->allowance, 1), 0);
+		assert_int_equal(allowance_take_slot(house->allowance, 2), 1);
+		memset(house->page, (int)byte, sizeof(*house->page));
+		allowance_free_slot(house->allowance, 0);
+		assert_int_equal(house->page->magic, QUOTA_MAGIC);
+		assert_int_equal(house->page->lock, 0);
+		/* The other one's own claim is what it says next. */
+		assert_int_equal(claims_set(&claims, 0), CLAIMS_TAKEN);
+		assert_int_equal(claims_sum(&claims), 0);
+		assert_int_equal(claim(house, 1, 1001), CLAIMS_OVER);
+		assert_int_equal(claim(house, 1, 1000), CLAIMS_TAKEN);
+		memset(house->page, (int)byte, sizeof(*house->page));
+		allowance_free_slot(house->allowance, 1);
+		assert_int_equal(claims_sum(&claims), 0);
+		assert_int_equal(claims_quota(&claims), 1000);
+	}
+}
+
 static void a_page_that_was_given_back_to_the_kernel(void **state)
 {
 	struct house *house = *state;
@@ -147,6 +171,7 @@ int main(void)
 		TEST(slots_are_given_and_freed),
 		TEST(a_dead_workers_lock_is_released),
 		TEST(garbage_is_bounded),
+		TEST(garbage_goes_with_a_program),
 		TEST(a_page_that_was_given_back_to_the_kernel),
 		TEST(it_lives_as_long_as_anyone_has_it),
 	};

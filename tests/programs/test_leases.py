@@ -251,6 +251,36 @@ class Worst(ProgramCase):
         self.assertLessEqual(row["gpu_time_ns"], row["age_ns"])
         self.assertIn("its claims about the lease were overwritten", self.vgpud.log.read_text())
 
+    def test_garbage_in_what_a_worker_tells_the_ledger(self):
+        chance = random.Random(17)
+        self.start(self.other, "flood")
+        for round_ in range(6):
+            child = self.start(self.tenant, ("flood", "work")[round_ % 2])
+            page = self.vgpud.database.with_name("programs") / str(self.tenant.programs()[0]["id"])
+            size = page.stat().st_size
+            with contextlib.suppress(FileNotFoundError):  # it is gone with its program
+                for _ in range(20):
+                    with page.open("r+b") as file:  # the same memory that the worker has mapped
+                        file.write((bytes(size), b"\xff" * size, chance.randbytes(size))[chance.randrange(3)])
+                    self.tenant.programs()
+                    self.admin.rows("usage", since="1h", by="vm")
+            # A worker may die of what is in its own page: then its program has its error, and does not wait for ever.
+            if not self.tenant.programs():
+                self.assertEqual(child.wait(60), 3)
+                self.assertIn("CUDA_ERROR_LAUNCH_FAILED", child.stdout.read())
+            child.kill()
+            self.tenant.wait_none()
+        # Figures are as wrong as a worker likes, within bounds; bills, ends and the number of rows are vgpud's own.
+        rows = self.admin.rows("programs", since="1h", vm="t1", limit="6")
+        self.assertEqual(len({row["id"] for row in rows}), 6)
+        for row in rows:
+            self.assertIn(row["end"], ("none", "worker-lost"))
+            self.assertTrue(0 < row["gpu_time_ns"] <= row["age_ns"], row)
+            self.assertTrue(all(0 <= (row[name] or 0) <= 2**53 for name in ("submissions", "commands", "launches", "copy_bytes", "refused")), row)
+        [row] = self.other.programs()
+        self.assertLessEqual(row["gpu_time_ns"], row["age_ns"])
+        self.right(example("vector_add"))
+
     def overwrite_claims(self, worker, chance):
         """Writes words of garbage to a worker's page of claims until it has ended."""
         pages = self.pages_of(worker)
@@ -279,7 +309,10 @@ class Deaf(ProgramCase):
         try:
             for child in children:
                 self.assertEqual(child.stdout.readline(), "working\n")
-            self.ignore_a_lease("program-frozen")
+            before, after = self.ignore_a_lease("program-frozen")
+            # Its work may go on while it says nothing: it is charged with the second that it has for its answer.
+            self.assertGreaterEqual(after["gpu_time_ns"] - before["gpu_time_ns"], 900 * MS)
+            self.assertLessEqual(after["gpu_time_ns"], after["age_ns"])
             process.wait_until(lambda: self.events("program-thawed"), "its next turn", 60)
             turns = self.tenant.programs()[0]["turns"]
             process.wait_until(lambda: self.tenant.programs()[0]["turns"] > turns, "turns after it", 60)
@@ -300,13 +333,18 @@ class Deaf(ProgramCase):
         return [event for event in self.admin.rows("events") if event["kind"] == kind and event["subject"] == "t1"]
 
     def ignore_a_lease(self, until):
-        """Stops the worker until the arbiter has noticed: a signal is all that a test can do to it from outside."""
+        """
+        Stops the worker until the arbiter has noticed: a signal is all that a test can do to it from outside.
+        Return: its row before, and then, None if it has none.
+        """
         num = len(self.events(until))
         worker = self.tenant.programs()[0]["worker_pid"]
         for _ in range(20):
+            before = self.tenant.programs()[0]
             os.kill(worker, signal.SIGSTOP)
             try:
-                return process.wait_until(lambda: len(self.events(until)) > num, f"{until} of one that ignores its lease", 3)
+                process.wait_until(lambda: len(self.events(until)) > num, f"{until} of one that ignores its lease", 3)
+                return before, next(iter(self.tenant.programs()), None)
             except process.Timeout:
                 os.kill(worker, signal.SIGCONT)  # it was stopped when it had just acknowledged, or rested
         return self.fail(f"no {until} of one that ignores its lease")
@@ -316,11 +354,21 @@ class Endless(ProgramCase):
     settings = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nmax_kernel_s = 1\n[gpu 0]\nmax_kernel_s = 1\n"
 
     def test_a_kernel_without_end_ends_its_program(self):
-        child = self.tenant.spawn(paths.test_program("programs/victim"), "spin")
-        ended = self.tenant.wait(child, timeout_s=60)
-        self.assertIn("working", ended.out)
-        self.assertIn("CUDA_ERROR", ended.out)
-        self.assertNotEqual(ended.rc, 0)
+        other = Tenant(self.vgpud, self.admin, name="t2")
+        beside = other.spawn(paths.test_program("programs/victim"), "work")
+        self.assertEqual(beside.stdout.readline(), "working\n")
+        ended = self.tenant.wait(self.tenant.spawn(paths.test_program("programs/victim"), "spin"), timeout_s=60)
+        self.assertEqual((ended.rc, ended.out), (3, "working\nCUDA_ERROR_LAUNCH_TIMEOUT: cuCtxSynchronize()\n"))
+        [row] = self.admin.rows("programs", since="1h", vm="t1")
+        self.assertEqual(row["end"], "hung")
+        # It had the GPU for that second, most of it after its turn had passed to others.
+        self.assertTrue(900 * MS <= row["gpu_time_ns"] <= row["age_ns"], row)
+        turns = other.programs()[0]["turns"]
+        process.wait_until(lambda: other.programs()[0]["turns"] > turns, "turns of the other one", 60)
+        self.assertIsNone(beside.poll())
+        process.end(beside)
+        other.wait(beside)
+        other.wait_none()
 
 
 if __name__ == "__main__":

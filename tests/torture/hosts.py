@@ -17,7 +17,7 @@ from lib.proto import End
 from lib.window import OWNERS, Window
 from programs import WINDOW_MIB, Program as GuestProgram, ready
 from qtest import Device, Qemu
-from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, wait_until
+from rig import AdminClient, Daemon, Row, Skip, counted, figures, in_time, paths, process, wait_until
 from tenants import KINDS, MS, PATIENCE_S, SETTINGS, Crowd, need_library, sums
 from windows import BAR2, Guest as Driver, backend, map_window
 
@@ -292,12 +292,13 @@ def kill(rounds, options):
             beside(daemon, admin, chance) as crowd:
         programs, _ = one_machine(daemon, admin, chance, "in its turns")  # what vgpud makes once is there now
         before = at_rest(daemon)
-        for _ in range(rounds):
+        for _ in in_time(rounds, options):
             stage = chance.choice(list(SPANS_S))
             stages[stage] += 1
             more, seconds = one_machine(daemon, admin, chance, stage)
             programs += more
             gone_s.append(seconds)
+        rounds = stages.total()
         with contextlib.suppress(process.Timeout):
             wait_until(lambda: residue(daemon) == before, "all to be given back", PATIENCE_S)
         left = residue(daemon)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from lib.proto import Err  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
 __all__ = ["CREW", "PATIENT", "AdminClient", "Daemon", "Err", "LinkClient", "Row", "Skip", "Timeout", "at_deadline", "compare", "counted",
-           "figures", "middle", "nothing_else", "paths", "process", "qemu", "qemu_ends",
+           "figures", "in_time", "middle", "nothing_else", "paths", "process", "qemu", "qemu_ends",
            "qemu_lives", "soon", "wait_until"]
 
 BUSY_HOST_MS = 2000  # for so long it may let a process wait now and then
@@ -45,6 +46,15 @@ class Row(NamedTuple):
 
 class Skip(Exception):
     """What a line needs is not here; the text says what that is."""
+
+
+def in_time(rounds, options):
+    """Yields the rounds' numbers, from 0, until there were so many or --seconds are over."""
+    until = time.monotonic() + (options.seconds or 1e9)
+    for n in range(rounds):
+        if time.monotonic() > until:
+            return
+        yield n
 
 
 def qemu(options):

@@ -10,7 +10,7 @@ import time
 
 from lib.proto import End
 from lib.tenant import LIBRARY_DIR, Tenant
-from rig import AdminClient, Daemon, Row, Skip, counted, figures, paths, process, wait_until
+from rig import AdminClient, Daemon, Row, Skip, counted, figures, in_time, paths, process, wait_until
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 3\n[gpu 0]\nspares = 3\n"
 TENANTS = ("t1", "t2", "t3")
@@ -31,6 +31,7 @@ class Program:
         os.set_blocking(self.child.stdout.fileno(), False)
         self.pid = self.child.pid
         self.said = b""
+        self.started_ns, self.ended_ns = time.time_ns(), None
         self.killed = None  # "worker", "process"
         self.seen_ns = 0  # GPU time that an administrator was told of it
 
@@ -52,6 +53,10 @@ class Program:
     def closes(self):
         return self.stage() == "closing"
 
+    def had(self, begun_ns):
+        """Return: whether a row that began then is of this program, and not of another one with its pid."""
+        return self.started_ns <= begun_ns and (self.ended_ns is None or begun_ns <= self.ended_ns)
+
     def wrong_end(self):
         """Return: what is wrong with the end of a process whose worker was killed; None: nothing."""
         status = self.child.returncode
@@ -62,6 +67,7 @@ class Program:
     def end(self):
         self.child.kill()
         self.child.wait()
+        self.ended_ns = time.time_ns()
         self.read()
         process.end(self.child)
         self.child.stdout.close()
@@ -103,11 +109,14 @@ class Crowd:
         return program
 
     def rows(self):
-        """Return: the ledger's rows by the pid of their process."""
-        found = collections.defaultdict(list)
+        """Return: the ledger's rows of each program; those of none. A pid may be another process's, some minutes later."""
+        of_pid, found, others = collections.defaultdict(list), collections.defaultdict(list), []
+        for program in self.all:
+            of_pid[program.pid].append(program)
         for pid, *row in self.daemon.rows("SELECT pid, why, billed_ns, begun_ns, ended_ns FROM program"):
-            found[pid].append(row)
-        return found
+            owner = next((program for program in of_pid[pid] if program.had(row[2])), None)
+            (others if owner is None else found[owner]).append(row)
+        return found, others
 
     def living(self):
         """Return: the programs whose end has not been noticed."""
@@ -115,32 +124,33 @@ class Crowd:
 
     def look(self, admin):
         """Notes what an administrator is told of the GPU time of those that run."""
-        told = {row["pid"]: row["gpu_time_ns"] for row in admin.rows("programs")}
+        told = {row["pid"]: row["gpu_time_ns"] for row in admin.rows("programs") if row["state"] == "running"}
         for program in self.living():
             program.seen_ns = max(program.seen_ns, told.get(program.pid) or 0)
 
     def wrong(self):
         """Return: what is wrong with the rows, counted."""
-        rows, wrong = self.rows(), collections.Counter()
+        wrong = collections.Counter()
+        rows, others = self.rows()
         for program in self.all:
-            mine = rows.pop(program.pid, [])
+            mine = rows[program]
             if len(mine) > 1:
                 wrong["doubled"] += 1
             elif not mine:
                 wrong["without a row"] += program.worked()
             else:
                 wrong.update(judge(program, mine[0]))
-        wrong["of no program"] += len(rows)
+        wrong["of no program"] += len(others)
         return counted(wrong.elements())
 
     def billed(self):
         """Return: the sum that is billed to all programs."""
-        return sum(row[1] or 0 for rows in self.rows().values() for row in rows)
+        return sum(ns or 0 for ns, in self.daemon.rows("SELECT billed_ns FROM program"))
 
     def passed(self, generation, until_ns):
         """Return: GPU time billed in a life of the daemon; time from its first program's row until then."""
-        rows = self.rows()
-        mine = [row for program in self.all if program.generation == generation for row in rows.get(program.pid, [])]
+        rows, _ = self.rows()
+        mine = [row for program in self.all if program.generation == generation for row in rows[program]]
         return sum(row[1] or 0 for row in mine), until_ns - min((row[2] for row in mine), default=until_ns)
 
     def stages(self, counts):
@@ -266,13 +276,14 @@ def kill_ends(rounds, options):
         for n in range(3):
             crowd.start(chance, kind=KINDS[n % 2], tenant=crowd.tenants[n])
         aim = Aim(crowd, admin, chance)
-        for n in range(rounds):
+        for n in in_time(rounds, options):
             what = ("worker", "process")[n % 2]
             if n // 2 % 2:
                 aim.old(what)
                 continue
             while not aim.young(what):  # it had ended before
                 pass
+        rounds = aim.stages.total()
         for program in crowd.all:
             program.end()
         wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
@@ -321,11 +332,13 @@ def kill_broker(rounds, options):
     need_library()
     chance = random.Random(options.seed)
     billed_ns, passed_ns, above, changed, again, stages = 0, 0, 0, 0, 0, collections.Counter()
-    with Daemon(settings=SETTINGS) as daemon:
+    with Daemon(settings=SETTINGS.replace("= 3", "= 1")) as daemon:  # each start makes them anew
         crowd = Crowd(daemon)
         with AdminClient(daemon.admin_socket) as admin:
             crowd.settle_in(admin)
-        for n in range(rounds):
+        lives = 0
+        for n in in_time(rounds, options):
+            lives += 1
             with AdminClient(daemon.admin_socket) as admin:
                 programs = one_life(crowd, admin, chance, n)
             state = daemon.state()
@@ -344,6 +357,7 @@ def kill_broker(rounds, options):
                 above += billed > passed
                 changed += crowd.billed() != usage_ns(admin)
             billed_ns, passed_ns = billed_ns + billed, passed_ns + passed
+        rounds = lives
         last = daemon.end(rounds, "programs whose vgpud is killed")
         yield Row("kill -9 vgpud under load of programs: rows missing, doubled, without end or the right bill", len(crowd.all), "none",
                   crowd.wrong())

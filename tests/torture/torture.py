@@ -176,6 +176,7 @@ def arguments():
     parser.add_argument("--san", action="store_true", help="with the programs of `make SAN=1`")
     parser.add_argument("--tap", action="store_true", help="as TAP, for prove")
     parser.add_argument("--times", action="store_true", help="tell how long each line took")
+    parser.add_argument("--seconds", type=int, help="for so long at most, each line about programs; it tells how many rounds that were")
     parser.add_argument("--seed", type=int, help="of the moments at which programs, their workers, vgpud and QEMU are killed; "
                         "the lines tell it (1 in the short form, else another one each time)")
     options = parser.parse_args()

@@ -18,7 +18,7 @@ from lib.window import OWNERS, Window
 from programs import WINDOW_MIB, Program as GuestProgram, ready
 from qtest import Device, Qemu
 from rig import AdminClient, Daemon, Row, Skip, counted, figures, in_time, paths, process, wait_until
-from tenants import KINDS, MS, PATIENCE_S, SETTINGS, Crowd, need_library, sums
+from tenants import KINDS, PATIENCE_S, REFUND_NS, SETTINGS, Crowd, need_library, sums
 from windows import BAR2, Guest as Driver, backend, map_window
 
 PROGRAMS = 2  # of a killed QEMU's VM
@@ -229,7 +229,7 @@ def wrong_rows(daemon, programs):
             wrong[f"ended as {why}"] += why != End.NONE
             wrong["not billed"] += billed_ns is None
             wrong["billed for longer than it ran"] += (billed_ns or 0) > ran_ns
-            wrong["billed for less than was told"] += (billed_ns or 0) + MS < program.seen_ns
+            wrong["billed for less than was told"] += (billed_ns or 0) + REFUND_NS < program.seen_ns
     wrong["of no program"] += len(rows)
     return counted(wrong.elements())
 

@@ -19,7 +19,8 @@ STAGES = {"closing": "closing", "working": "in its turns", "begun": "at its firs
 SPANS_S = {"opening": 0.25, "at its first kernel": 0.02, "in its turns": 0.2, "closing": 0.01}  # about as long as they take
 FAILED = 3  # status of a victim that got a CUDA error
 PATIENCE_S = 120
-MS = 1_000_000
+# A worker that got no processor for so long says late that it rested, and has that back.
+REFUND_NS = 100_000_000
 
 
 class Program:
@@ -84,7 +85,7 @@ def judge(program, row):
             yield "not billed"
     elif ended_ns is not None and billed_ns > ended_ns - begun_ns:
         yield "billed for longer than it ran"
-    elif billed_ns + MS < program.seen_ns:  # what it rested at the end of a turn is given back
+    elif billed_ns + REFUND_NS < program.seen_ns:
         yield "billed for less than was told"
     # A worker that dies when its program is at its end may be late for it.
     allowed = {"worker": {End.WORKER_LOST, End.NONE} if program.closes() else {End.WORKER_LOST},

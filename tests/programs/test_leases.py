@@ -264,7 +264,11 @@ class Worst(ProgramCase):
                         file.write((bytes(size), b"\xff" * size, chance.randbytes(size))[chance.randrange(3)])
                     self.tenant.programs()
                     self.admin.rows("usage", since="1h", by="vm")
-            # A worker may die of what is in its own page: then its program has its error, and does not wait for ever.
+            # A worker may die of it, as one that finds its trace switched on where there is no room for one. Then its program has
+            # its error; else it goes on. It does not wait for ever.
+            used = [row["gpu_time_ns"] for row in self.tenant.programs()]
+            process.wait_until(lambda used=used: [row["gpu_time_ns"] > used[0] + 20 * MS for row in self.tenant.programs()] in ([], [True]),
+                               "a program to go on, or to end", 60)
             if not self.tenant.programs():
                 self.assertEqual(child.wait(60), 3)
                 self.assertIn("CUDA_ERROR_LAUNCH_FAILED", child.stdout.read())

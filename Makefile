@@ -74,12 +74,12 @@ common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_out query_programs query_rows query_stats server set trace turn vm
+vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_list query_out query_programs query_rows query_stats query_submissions server set trace turn vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors nvml output pool process program seat spares
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health history migrate names notes null programs query \
-	query_blame query_exact query_groups query_programs query_rows query_stats query_submissions query_waits remains retention ring ring_file ring_format_1 \
+	query_blame query_exact query_groups query_programs query_rows query_stats query_submission_rows query_submissions query_waits remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
 vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
 vgpud/link := access foreign peer port refuse session
@@ -93,7 +93,7 @@ worker := budget bundle channel charge claims commands cuda_driver exec exec_cpu
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block chrome csv field json output table text
 vgpuadm/view := completion doctor doctor_files doctor_qemu doctor_sockets help qemu say shape show snippet \
-	sparkline status story top top_rows trace view
+	sparkline status story story_program top top_rows trace view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code gone json
 guest/vgpu-probe := channels check cuda list main regs view watch

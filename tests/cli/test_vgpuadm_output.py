@@ -50,6 +50,16 @@ PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "stat
            "refused": 2, "end": None, "channel": 0, "gpu_time_ns": 1_500_000_000, "waited_ns": 20_000_000, "turns": 3,
            "lease": "holds", "gpu_share": 0.25, "waited_for": "vm2 83 %, cap 17 %"}
 
+PAST_PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "pool": "A", "priority": "high",
+                "executor": "cpu", "device": 0, "since_unix_ns": NOW_NS, "ended_unix_ns": NOW_NS + 65_000_000_000,
+                "age_ns": 65_000_000_000, "end": "killed", "peer_uid": None, "refused_names": None, "gpu_time_ns": 1_500_000_000,
+                "memory_peak_bytes": 4096, "memory_byte_s": 8192, "submissions": 9, "latency_p50_ns": 5, "latency_p99_ns": 7,
+                "latency_max_ns": 8, "commands": 20, "launches": 9, "copies": 2, "copy_bytes": 4096, "refused": 0,
+                "vm_waited_ns": 10**9, "vm_waited_for": "vm2 83 %, cap 17 %"}
+SUBMISSION = {"id": 41, "vm": "vm3", "vm_id": 3, "program": 7, "name": "saxpy", "first": 12, "count": 1, "open": False,
+              "begun_unix_ns": NOW_NS, "ended_unix_ns": NOW_NS + 10**6, "took_ns": 10**6, "mean_ns": 10**6, "most_ns": 10**6,
+              "commands": 3}
+
 USED = {"group": "vm3", "programs": 2, "program_time_ns": 65_000_000_000, "requests": 7, "errors": 0, "gpu_time_ns": 5000,
         "programs_gpu_time_ns": None, "memory_byte_h": None, "submissions": None, "launches": 9, "copy_bytes": 4096,
         "requests_gpu_time_ns": 5000, "commands": None, "copies": None, "refused": None}
@@ -84,6 +94,7 @@ ANSWERS = {
     "drain": [{"draining": True, "ended": 3, "waited_ns": 1_500_000_000}],
     "cancel": [{"id": 5000, "vm": "vm2", "was": "waiting"}],
     "usage": lambda _: ([USED], WINDOW), "programs": [PROGRAM], "kill_program": [PROGRAM],
+    "program": [PAST_PROGRAM], "submissions": lambda _: ([SUBMISSION], {"limited": False}), "submission": [SUBMISSION],
     "drain_gpu": [{"gpu": "0", "draining": True, "programs": 2, "changed": True}],
     "trace": lambda _: (TRACED, TRACED_END),
     "set_programs": [{**CHANGE, "what": "programs", "old": "off", "new": "on"}],
@@ -107,7 +118,7 @@ COMMANDS = {
     "set-share": ("vm3", "300"), "set-cap": ("vm3", "30%"), "programs": (), "kill-program": ("7",),
     "drain-gpu": ("0",),
     "cancel": ("5000",), "stats": ("--since", "1h"), "requests": (), "request": ("4711",), "events": (), "rates": (),
-    "usage": ("--since", "30d", "--by", "vm"),
+    "usage": ("--since", "30d", "--by", "vm"), "program": ("7",), "submissions": ("--program", "7"), "submission": ("41",),
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
     "completion": ("bash",), "help": (),
 }

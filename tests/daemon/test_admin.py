@@ -122,8 +122,8 @@ class Rows(DaemonCase):
                 ("requests", {}), ("request", {"id": "1"}), ("events", {}), ("rates", {}), ("usage", {}), ("metrics", {}),
                 ("drain-gpu", {"gpu": "7"}), ("checks", {})):
             seen[command] = self.admin.rows(command, **arguments)
-        # test_programs.py has the rows of programs, tests/programs/test_trace.py those of their traces.
-        self.assertEqual(seen.keys(), SERVED - {"programs", "kill-program", "trace"})
+        # test_programs.py and test_program_rows.py have the rows of programs, tests/programs/test_trace.py those of traces.
+        self.assertEqual(seen.keys(), SERVED - {"programs", "program", "submissions", "submission", "kill-program", "trace"})
         for command, rows in seen.items():
             self.assertGreater(len(rows), 0, command)
             for row in rows:
@@ -253,7 +253,8 @@ class BadLines(DaemonCase):
                 ("stats", {"by": "colour"}, "vm, pool, priority, opcode"), ("stats", {"since": "whenever"}, "1h30m"),
                 ("stats", {"since": "now", "until": "1h"}, "not before"), ("requests", {"limit": "0"}, "0"),
                 ("requests", {"status": "GOOD"}, "BAD_CRC"), ("requests", {"opcode": "fly"}, "vector-add"),
-                ("requests", {"follow": "x"}, "follow"), ("add-vm", {"name": "x" * 64}, "63"),
+                ("requests", {"follow": "x"}, "follow"), ("submissions", {"program": "0"}, "1 or more"),
+                ("submissions", {"follow": True, "until": "now"}, "--until"), ("program", {"id": "vm1"}, "vm1"), ("add-vm", {"name": "x" * 64}, "63"),
                 ("add-vm", {"name": "vm2", "id": "0"}, "0"), ("rates", {"since": "2w", "until": "now"}, "week")):
             with self.subTest(command=command, arguments=arguments):
                 self.refused(line(command, arguments, 7).strip(), "usage", text, number=7)
@@ -267,7 +268,9 @@ class BadLines(DaemonCase):
                 ("request", {"id": "12345"}, "12345"), ("stats", {"vm": "vm2"}, "vm2"),
                 ("stats", {"vm": "vm11"}, "did you mean vm1?"),
                 ("stats", {"blame": "vm2"}, "vm2"),
-                ("requests", {"vm": "vm2"}, "vm2"), ("rates", {"vm": "vm2"}, "vm2")):
+                ("requests", {"vm": "vm2"}, "vm2"), ("rates", {"vm": "vm2"}, "vm2"),
+                ("submissions", {"vm": "vm2"}, "vm2"), ("submissions", {"program": "77"}, "programs"),
+                ("program", {"id": "77"}, "programs"), ("submission", {"id": "77"}, "submissions")):
             with self.subTest(command=command, arguments=arguments):
                 self.refused(line(command, arguments, 7).strip(), "not-found", text, number=7)
 

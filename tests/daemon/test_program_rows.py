@@ -240,6 +240,64 @@ class ProgramRows(unittest.TestCase):
         for row in rows:
             self.assertLessEqual(row["latency_p50_ns"], row["latency_max_ns"])
 
+    def test_submissions_one_by_one(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        for _ in range(2):
+            self.assertEqual(tenant.run(example("vector_add")).rc, 0)
+        tenant.wait_none()
+        submitted = {row["id"]: row["submissions"] for row in self.admin.rows("programs", since="1h")}
+        wait_until(lambda: sum(row["count"] for row in self.admin.rows("submissions", since="1h")) == sum(submitted.values()),
+                   "all submissions to be recorded")
+        rows = self.admin.rows("submissions", since="1h")
+        self.assertEqual(self.admin.end["limited"], False)
+        self.assertEqual([row["id"] for row in rows], sorted(row["id"] for row in rows))
+        for number, count in submitted.items():
+            mine = self.admin.rows("submissions", program=str(number))
+            self.assertEqual(mine, [row for row in rows if row["program"] == number])
+            self.assertEqual((sum(row["count"] for row in mine), mine[0]["first"], {row["name"] for row in mine}),
+                             (count, 1, {"vector_add"}))
+            self.assertEqual({row["vm"] for row in mine}, {"t2"})
+        for row in rows:
+            if not row["open"]:
+                self.assertLessEqual(row["mean_ns"], row["most_ns"])
+                self.assertLessEqual(row["begun_unix_ns"], row["ended_unix_ns"])
+            self.assertEqual(self.admin.rows("submission", id=str(row["id"])), [row])
+        self.assertEqual(self.admin.rows("submissions", limit="1"), rows[-1:])
+        self.assertEqual(self.admin.end["limited"], True)
+        self.assertEqual(self.admin.rows("submissions", vm="t1"), [])
+        self.assertEqual(self.admin.rows("submissions", until="1h"), [])
+
+    def test_new_submissions_are_followed(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        with AdminClient(self.vgpud.admin_socket) as follows:
+            follows.send("submissions", follow=True, vm="t2")
+            self.assertEqual(tenant.run(example("vector_add")).rc, 0)
+            tenant.wait_none()
+            [program] = self.admin.rows("programs", since="1h")
+            seen = [follows.receive()["row"]]
+            while seen[-1]["first"] + seen[-1]["count"] <= program["submissions"]:
+                seen.append(follows.receive()["row"])
+        self.assertEqual(self.admin.rows("submissions", vm="t2"), seen)
+
+    def test_the_story_of_a_program(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        children = [tenant.spawn(paths.test_program("programs/victim"), "flood") for _ in range(2)]
+        try:
+            wait_until(lambda: [row["waited_ns"] > 10**7 for row in tenant.programs()] == [True] * 2, "both to wait")
+            runs = self.admin.row("program", id="1")
+            self.assertEqual((runs["end"], runs["ended_unix_ns"]), (None, None))
+            self.admin.row("kill-program", id="1")
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+        tenant.wait_none()
+        row = self.admin.row("program", id="1")
+        [past] = [one for one in self.admin.rows("programs", since="1h") if one["id"] == 1]
+        self.assertLessEqual(past.items(), row.items())
+        self.assertEqual((row["end"], row["vm_waited_for"]), ("killed", "t2 100 %"))
+        self.assertGreaterEqual(row["vm_waited_ns"], 2 * 10**7)
+
     def test_a_killed_vgpud_loses_no_submission(self):
         """What the worker closed, told or not, and what was open."""
         self.running(pid=1)

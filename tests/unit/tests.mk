@@ -66,7 +66,7 @@ $(eval $(call unit-test,ledger/test_watch,tests/unit/ledger/fixture.c $(LEDGER),
 $(eval $(call unit-test,ledger/test_start,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_replay,$(LEDGER),-lsqlite3))
 LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/query_groups.c \
-	vgpud/ledger/query_programs.c vgpud/ledger/query_submissions.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_waits.c vgpud/ledger/query_blame.c
+	vgpud/ledger/query_programs.c vgpud/ledger/query_submissions.c vgpud/ledger/query_submission_rows.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_waits.c vgpud/ledger/query_blame.c
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_waits,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))

@@ -24,6 +24,10 @@ void say_text(const struct output_style *style, const json_t *row);
 void say_story(const struct output_style *style, const json_t *row);
 void say_queued(const struct output_style *style, const json_t *row);
 
+/* The story of a program that runs or has ended, and of a row of submissions. */
+void say_program(const struct output_style *style, const json_t *row);
+void say_submission(const struct output_style *style, const json_t *row);
+
 /* Written before statistics: their window; with --blame also the VM that waited. */
 void say_span(const json_t *extras);
 void say_window(const json_t *extras);

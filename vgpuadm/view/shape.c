@@ -385,34 +385,48 @@ static const struct field programs_fields[] = {
 	END,
 };
 
-static const struct field past_programs_fields[] = {
-	FIELD("id", "ID", COUNT, 4),
+#define PAST_PROGRAM                                                                               \
+	FIELD("id", "ID", COUNT, 4), FIELD("vm", "VM", TEXT, 12),                                  \
+		FIELD("name", "PROGRAM", TEXT, 16), FIELD("pid", "PID", COUNT, 7),                 \
+		FIELD("since_unix_ns", "BEGAN", TIME, 19),                                         \
+		FIELD("age_ns", "RAN FOR", DURATION, 8), FIELD("end", "ENDED FOR", TEXT, 12),      \
+		FIELD("gpu_time_ns", "GPU TIME", DURATION, 8),                                     \
+		FIELD("memory_peak_bytes", "MEMORY", BYTES, 9),                                    \
+		FIELD("launches", "LAUNCHES", COUNT, 10), FIELD("copy_bytes", "COPIED", BYTES, 9), \
+		FIELD("refused", "REFUSED", COUNT, 7, .tone = TONE_SOME_WARNS), HIDDEN("vm_id"),   \
+		HIDDEN("pool"), HIDDEN("priority"), HIDDEN("executor"), HIDDEN("device"),          \
+		HIDDEN("ended_unix_ns"), HIDDEN("peer_uid"), HIDDEN("memory_byte_s"),              \
+		HIDDEN("submissions"), HIDDEN("latency_p50_ns"), HIDDEN("latency_p99_ns"),         \
+		HIDDEN("latency_max_ns"), HIDDEN("commands"), HIDDEN("copies"),                    \
+		HIDDEN("refused_names"),
+
+static const struct field past_programs_fields[] = { PAST_PROGRAM END };
+
+/* One program: what all past ones have, and what only one is asked about. */
+static const struct field program_fields[] = {
+	PAST_PROGRAM FIELD("vm_waited_ns", "ITS VM WAITED", DURATION, 0),
+	FIELD("vm_waited_for", "FOR", TEXT, 0),
+	HIDDEN("state"),
+	HIDDEN("lease"),
+	HIDDEN("waited_ns"),
+	END,
+};
+
+static const struct field submissions_fields[] = {
+	FIELD("id", "ID", COUNT, 10),
+	FIELD("begun_unix_ns", "BEGAN", TIME, 23),
 	FIELD("vm", "VM", TEXT, 12),
-	FIELD("name", "PROGRAM", TEXT, 16),
-	FIELD("pid", "PID", COUNT, 7),
-	FIELD("since_unix_ns", "BEGAN", TIME, 19),
-	FIELD("age_ns", "RAN FOR", DURATION, 8),
-	FIELD("end", "ENDED FOR", TEXT, 12),
-	FIELD("gpu_time_ns", "GPU TIME", DURATION, 8),
-	FIELD("memory_peak_bytes", "MEMORY", BYTES, 9),
-	FIELD("launches", "LAUNCHES", COUNT, 10),
-	FIELD("copy_bytes", "COPIED", BYTES, 9),
-	FIELD("refused", "REFUSED", COUNT, 7, .tone = TONE_SOME_WARNS),
 	HIDDEN("vm_id"),
-	HIDDEN("pool"),
-	HIDDEN("priority"),
-	HIDDEN("executor"),
-	HIDDEN("device"),
+	FIELD("program", "OF", COUNT, 4),
+	FIELD("name", "PROGRAM", TEXT, 16),
+	FIELD("first", "FIRST", COUNT, 8),
+	FIELD("count", "COUNT", COUNT, 8),
+	FIELD("open", "OPEN", BOOL, 4, .tone = TONE_TRUE_WARNS),
+	FIELD("took_ns", "TOOK", DURATION, 8),
+	FIELD("mean_ns", "EACH", DURATION, 8),
+	FIELD("most_ns", "LONGEST", DURATION, 8),
+	FIELD("commands", "COMMANDS", COUNT, 8),
 	HIDDEN("ended_unix_ns"),
-	HIDDEN("peer_uid"),
-	HIDDEN("memory_byte_s"),
-	HIDDEN("submissions"),
-	HIDDEN("latency_p50_ns"),
-	HIDDEN("latency_p99_ns"),
-	HIDDEN("latency_max_ns"),
-	HIDDEN("commands"),
-	HIDDEN("copies"),
-	HIDDEN("refused_names"),
 	END,
 };
 
@@ -470,6 +484,7 @@ static const struct field drain_gpu_fields[] = {
 };
 
 #define NO_USAGE "nothing was used in that time (vgpuadm status shows when vgpud started)"
+#define NO_SUBMISSIONS "no submissions in that time (vgpuadm programs --since 7d shows who ran)"
 #define NO_REQUESTS "no requests in that time (vgpuadm status shows when vgpud started)"
 
 static const struct output_shape shapes[ADMIN_CMD_NUM] = {
@@ -516,6 +531,11 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 				 .empty = NO_REQUESTS,
 				 .foot = say_limited },
 	[ADMIN_CMD_REQUEST] = { .fields = request_fields, .layout = LAYOUT_BLOCK },
+	[ADMIN_CMD_PROGRAM] = { .fields = program_fields, .layout = LAYOUT_BLOCK },
+	[ADMIN_CMD_SUBMISSIONS] = { .fields = submissions_fields,
+				    .empty = NO_SUBMISSIONS,
+				    .foot = say_limited },
+	[ADMIN_CMD_SUBMISSION] = { .fields = submissions_fields, .layout = LAYOUT_BLOCK },
 	[ADMIN_CMD_SHOW] = { .fields = request_fields, .layout = LAYOUT_SAY, .say = say_story },
 	[ADMIN_CMD_EVENTS] = { .fields = events_fields,
 			       .empty = "no events in that time",
@@ -545,6 +565,13 @@ static const struct output_shape queued = { .fields = queue_fields,
 					    .layout = LAYOUT_SAY,
 					    .say = say_queued };
 
+static const struct output_shape program = { .fields = program_fields,
+					     .layout = LAYOUT_SAY,
+					     .say = say_program };
+static const struct output_shape submission = { .fields = submissions_fields,
+						.layout = LAYOUT_SAY,
+						.say = say_submission };
+
 /* "vm" sorts where the groups of statistics are names. */
 static bool groups_are_names(const struct pattern_args *args)
 {
@@ -568,18 +595,28 @@ struct output_shape view_shape(enum admin_cmd_id id, const struct pattern_args *
 	return shape;
 }
 
-struct output_shape view_shape_vm(void)
+static struct output_shape of_show(struct output_shape shape)
 {
-	struct output_shape shape = vm;
-
 	shape.command = admin_cmds[ADMIN_CMD_SHOW].name;
 	return shape;
 }
 
+struct output_shape view_shape_vm(void)
+{
+	return of_show(vm);
+}
+
 struct output_shape view_shape_queued(void)
 {
-	struct output_shape shape = queued;
+	return of_show(queued);
+}
 
-	shape.command = admin_cmds[ADMIN_CMD_SHOW].name;
-	return shape;
+struct output_shape view_shape_program(void)
+{
+	return of_show(program);
+}
+
+struct output_shape view_shape_submission(void)
+{
+	return of_show(submission);
 }

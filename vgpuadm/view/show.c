@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* show.c - all about one VM, or one request's story */
+/* show.c - all about one VM; the story of a request, program or submission */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -136,23 +136,100 @@ static json_t *find_queued(struct view *view, const char *id)
 	return found;
 }
 
-static int show_request(struct view *view, const char *id, struct fail *fail)
+/* Return: the rows of a command that takes an id; NULL: fail says why. */
+static json_t *ask_id(struct view *view, const char *command, const char *id, struct fail *fail)
 {
-	struct output_shape shape = view_shape(ADMIN_CMD_SHOW, &view->args);
 	json_t *args = json_pack("{s:s}", "id", id);
-	json_t *rows = view_rows(view, "request", args, NULL, fail);
+	json_t *rows = view_rows(view, command, args, NULL, fail);
 
-	/* The ledger knows those that ended; perhaps it has not. */
-	if (!rows && fail->status == ADMIN_ERROR_NOT_FOUND) {
-		rows = find_queued(view, id);
-		if (rows)
-			shape = view_shape_queued();
-	}
-	if (rows)
-		view_write(view, &shape, rows, NULL, fail);
 	json_decref(args);
+	return rows;
+}
+
+/* ---- a program ---- */
+
+/* Adds what vgpud knows of a program that runs, where the ledger will know it at its end. */
+static void add_live(struct view *view, json_t *program)
+{
+	const json_t *id = json_object_get(program, "id");
+	struct fail ignored;
+	json_t *rows = view_rows(view, "programs", NULL, NULL, &ignored), *row, *value;
+	const char *key;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		if (!json_equal(json_object_get(row, "id"), id))
+			continue;
+		json_object_foreach(row, key, value) {
+			if (json_is_null(json_object_get(program, key)) ||
+			    !json_object_get(program, key))
+				json_object_set(program, key, value);
+		}
+	}
+	json_decref(rows);
+}
+
+/* Return: the rows; NULL: fail says why. */
+static json_t *ask_program(struct view *view, const char *id, struct fail *fail)
+{
+	json_t *rows = ask_id(view, "program", id, fail);
+	json_t *row = json_array_get(rows, 0);
+
+	if (row && !*field_string(row, "end"))
+		add_live(view, row);
+	return rows;
+}
+
+/* ---- what a number means ---- */
+
+static int write_rows(const struct view *view, const struct output_shape *shape, json_t *rows,
+		      struct fail *fail)
+{
+	if (rows)
+		view_write(view, shape, rows, NULL, fail);
 	json_decref(rows);
 	return fail->status;
+}
+
+static int show_program(struct view *view, const char *id, struct fail *fail)
+{
+	struct output_shape shape = view_shape_program();
+
+	return write_rows(view, &shape, ask_program(view, id, fail), fail);
+}
+
+static int show_submission(struct view *view, const char *id, struct fail *fail)
+{
+	struct output_shape shape = view_shape_submission();
+
+	return write_rows(view, &shape, ask_id(view, "submission", id, fail), fail);
+}
+
+/*
+ * A request that has ended is in the ledger, one that has not is in the queue. Requests and programs are counted
+ * apart: if no request has the number, a program may.
+ */
+static int show_number(struct view *view, const char *id, struct fail *fail)
+{
+	struct output_shape shape = view_shape(ADMIN_CMD_SHOW, &view->args);
+	json_t *rows = ask_id(view, "request", id, fail);
+
+	if (!rows && fail->status == ADMIN_ERROR_NOT_FOUND) {
+		shape = view_shape_queued();
+		rows = find_queued(view, id);
+	}
+	if (!rows && fail->status == ADMIN_ERROR_NOT_FOUND) {
+		shape = view_shape_program();
+		rows = ask_program(view, id, fail);
+	}
+	/* An earlier vgpud knows no such command. */
+	if (!rows && (fail->status == ADMIN_ERROR_NOT_FOUND || fail->status == ADMIN_ERROR_USAGE))
+		return fail_set(fail, ADMIN_ERROR_NOT_FOUND,
+				"%s: no such vm, request or program (vgpuadm list, queue, requests "
+				"and programs --since 7d show them; show --submission tells of "
+				"submissions)",
+				id);
+	return write_rows(view, &shape, rows, fail);
 }
 
 /* Return: whether a VM is called so; a number may be. */
@@ -165,6 +242,21 @@ static bool is_vm(struct view *view, const char *name)
 	return vm != NULL;
 }
 
+/* With --program or --submission. */
+static int show_chosen(struct view *view, const struct pattern_arg *target, struct fail *fail)
+{
+	bool program = pattern_find(&view->args, "program") != NULL;
+
+	if (program && pattern_find(&view->args, "submission"))
+		return fail_set(fail, ADMIN_ERROR_USAGE,
+				"--program and --submission: give one of them");
+	if (target->type != PATTERN_ID)
+		return fail_set(fail, ADMIN_ERROR_USAGE, "%s: expected a number with --%s",
+				target->value, program ? "program" : "submission");
+	return program ? show_program(view, target->value, fail)
+		       : show_submission(view, target->value, fail);
+}
+
 /*
  * Digits mean a VM of that name if there is one; `request` means a request whatever VMs there are.
  */
@@ -172,7 +264,9 @@ int view_show(struct view *view, struct fail *fail)
 {
 	const struct pattern_arg *target = pattern_find(&view->args, "target");
 
+	if (pattern_find(&view->args, "program") || pattern_find(&view->args, "submission"))
+		return show_chosen(view, target, fail);
 	if (target->type == PATTERN_ID && !is_vm(view, target->value))
-		return show_request(view, target->value, fail);
+		return show_number(view, target->value, fail);
 	return show_vm(view, target->value, fail);
 }

@@ -232,9 +232,16 @@ static const struct {
 	const char *cmd;
 	void (*answer)(struct query *q);
 } answers[] = {
-	{ "stats", query_stats },   { "requests", query_requests }, { "request", query_request },
-	{ "events", query_events }, { "rates", query_rates },	    { "programs", query_programs },
+	{ "stats", query_stats },
+	{ "requests", query_requests },
+	{ "request", query_request },
+	{ "events", query_events },
+	{ "rates", query_rates },
+	{ "programs", query_programs },
 	{ "usage", query_usage },
+	{ "program", query_program },
+	{ "submissions", query_submissions },
+	{ "submission", query_submission },
 };
 
 static void answer(struct query *q)

@@ -73,6 +73,48 @@ int query_flush(struct query *q);
 /* Waits, up to timeout_ms. Return: whether the client is still there. */
 bool query_client_stays(const struct query *q, int timeout_ms);
 
+/* query_list.c: lists of rows */
+
+#define QUERY_ROWS_AT_ONCE 500 /* read, then written */
+#define QUERY_FOLLOW_MS 200    /* how soon a new row is seen */
+#define QUERY_LIMIT_MOST 1000000
+
+/*
+ * Rows come from the database newest first and are shown newest last. So first the ids of all rows
+ * are read, which are small, and then the rows, some at a time. A long answer takes hardly more
+ * memory than a short one, and a slow client holds no snapshot of the database.
+ */
+struct query_ids {
+	uint64_t *id; /* descending; the caller frees it */
+	size_t num, max;
+	uint64_t last_id; /* higher ids are left for later */
+};
+
+/* Adds an id. Return: 0 or -ENOMEM. */
+int query_keep_id(struct query_ids *list, uint64_t id);
+
+/*
+ * Calls show for the rows of a list, some at a time and oldest first: those from after_id + 1 to
+ * last_id. Return: 0, or -errno after having failed.
+ */
+int query_show_ids(struct query *q, const struct query_ids *list,
+		   int (*show)(struct query *q, uint64_t after_id, uint64_t last_id));
+
+/* Writes an array of rows, which becomes ours. */
+void query_show_rows(struct query *q, json_t *rows);
+
+/* Return: how many rows are asked for, by --limit or because there is a window. */
+uint64_t query_limit(const struct query *q);
+
+/* Return: whether --follow was given. */
+bool query_follows(const struct query *q);
+
+/* Return: a new string; null for NULL, or where text is no UTF-8. */
+json_t *query_text(const char *text);
+
+/* Return: a new number, null where it is not known. */
+json_t *query_number(bool known, uint64_t number);
+
 /* query_rows.c, query_stats.c: the commands */
 void query_requests(struct query *q);
 void query_request(struct query *q);
@@ -82,6 +124,11 @@ void query_rates(struct query *q);
 
 /* query_programs.c: more of them */
 void query_programs(struct query *q);
+void query_program(struct query *q);
 void query_usage(struct query *q);
+
+/* query_submissions.c: those about submissions */
+void query_submissions(struct query *q);
+void query_submission(struct query *q);
 
 #endif

@@ -18,14 +18,34 @@
 #define LIMIT_DEFAULT 10000
 #define LIMIT_MOST 100000
 
-static json_t *text_or_null(const char *text)
+/* --- one program, programs --since --- */
+
+static json_t *program_row(const struct ledger_query_program *p, int64_t now_ns)
 {
-	json_t *string = text != NULL ? json_string(text) : NULL;
+	const struct ledger_program *program = &p->program;
+	char number[16], pool[2] = { (char)program->pool, '\0' };
+	bool known_end = program->ended_ns != LEDGER_UNKNOWN;
+	int64_t until_ns = known_end ? (int64_t)program->ended_ns : now_ns;
+	bool known_age = known_end || p->runs;
+	json_t *row;
 
-	return string != NULL ? string : json_null();
+	snprintf(number, sizeof(number), "#%u", program->vm_id);
+	row = json_pack(
+		"{s:I, s:s, s:I, s:o, s:I, s:s, s:s, s:s, s:i, s:o, s:I, s:o, s:o, s:o, s:o}", "id",
+		(json_int_t)program->id, "vm", p->vm_name != NULL ? p->vm_name : number, "vm_id",
+		(json_int_t)program->vm_id, "name", query_text(p->name), "pid",
+		(json_int_t)program->pid, "pool", pool, "priority",
+		name_priority(program->priority), "executor", name_executor(program->executor),
+		"device", (int)program->device, "end",
+		p->runs ? json_null() : json_string(name_end((enum vgpu_end)program->why)),
+		"since_unix_ns", (json_int_t)program->begun_ns, "ended_unix_ns",
+		figures_number(program->ended_ns), "age_ns",
+		known_age ? json_integer(until_ns - (int64_t)program->begun_ns) : json_null(),
+		"peer_uid", program->uid != UINT32_MAX ? json_integer(program->uid) : json_null(),
+		"refused_names", query_text(p->refused_names));
+	figures_set(row, program, &p->latency);
+	return row;
 }
-
-/* --- programs --since --- */
 
 struct listing {
 	struct query *q;
@@ -35,29 +55,8 @@ struct listing {
 static int keep_program(void *arg, const struct ledger_query_program *p)
 {
 	struct listing *listing = arg;
-	const struct ledger_program *program = &p->program;
-	char number[16], pool[2] = { (char)program->pool, '\0' };
-	bool known_end = program->ended_ns != LEDGER_UNKNOWN;
-	int64_t until_ns = known_end ? (int64_t)program->ended_ns : listing->q->now_ns;
-	bool known_age = known_end || p->runs;
-	json_t *row;
 
-	snprintf(number, sizeof(number), "#%u", program->vm_id);
-	row = json_pack(
-		"{s:I, s:s, s:I, s:o, s:I, s:s, s:s, s:s, s:i, s:o, s:I, s:o, s:o, s:o, s:o}", "id",
-		(json_int_t)program->id, "vm", p->vm_name != NULL ? p->vm_name : number, "vm_id",
-		(json_int_t)program->vm_id, "name", text_or_null(p->name), "pid",
-		(json_int_t)program->pid, "pool", pool, "priority",
-		name_priority(program->priority), "executor", name_executor(program->executor),
-		"device", (int)program->device, "end",
-		p->runs ? json_null() : json_string(name_end((enum vgpu_end)program->why)),
-		"since_unix_ns", (json_int_t)program->begun_ns, "ended_unix_ns",
-		figures_number(program->ended_ns), "age_ns",
-		known_age ? json_integer(until_ns - (int64_t)program->begun_ns) : json_null(),
-		"peer_uid", program->uid != UINT32_MAX ? json_integer(program->uid) : json_null(),
-		"refused_names", text_or_null(p->refused_names));
-	figures_set(row, program, &p->latency);
-	return json_array_append_new(listing->rows, row);
+	return json_array_append_new(listing->rows, program_row(p, listing->q->now_ns));
 }
 
 void query_programs(struct query *q)
@@ -81,6 +80,125 @@ void query_programs(struct query *q)
 	json_decref(listing.rows);
 }
 
+/* --- a program's story --- */
+
+/* VMs' names by their number as a text. */
+static int keep_name(void *arg, const struct ledger_query_vm *vm)
+{
+	char key[24];
+
+	snprintf(key, sizeof(key), "%u", vm->id);
+	return json_object_set_new(arg, key, json_string(vm->name));
+}
+
+/* A program, and for what programs of its VM waited meanwhile. */
+struct story {
+	struct query *q;
+	json_t *row, *names;
+	int64_t begun_ns, until_ns; /* until_ns 0: not known */
+	json_int_t waited_ns;
+	json_t *waits; /* [who or what, ns], the longest first */
+};
+
+static int keep_story(void *arg, const struct ledger_query_program *p)
+{
+	struct story *story = arg;
+
+	story->q->filter.vm_id = p->program.vm_id;
+	story->begun_ns = (int64_t)p->program.begun_ns;
+	if (p->runs)
+		story->until_ns = story->q->now_ns + 1;
+	else if (p->program.ended_ns != LEDGER_UNKNOWN)
+		story->until_ns = (int64_t)p->program.ended_ns + 1;
+	story->row = program_row(p, story->q->now_ns);
+	return story->row != NULL ? 0 : -ENOMEM;
+}
+
+static int keep_story_wait(void *arg, const struct ledger_wait *wait)
+{
+	static const char *const causes[LEDGER_WAIT_NUM] = {
+		[LEDGER_WAIT_OTHERS] = "other VMs",
+		[LEDGER_WAIT_CAP] = "cap",
+		[LEDGER_WAIT_PAUSED] = "paused",
+	};
+	struct story *story = arg;
+	const char *what = wait->cause < LEDGER_WAIT_NUM ? causes[wait->cause] : NULL;
+	char key[24];
+
+	snprintf(key, sizeof(key), "%u", wait->by_vm_id);
+	if (what == NULL)
+		what = json_string_value(json_object_get(story->names, key));
+	story->waited_ns += (json_int_t)wait->ns;
+	return json_array_append_new(
+		story->waits,
+		json_pack("[s, I]", what != NULL ? what : "a removed VM", (json_int_t)wait->ns));
+}
+
+/* "vm2 83 %, cap 17 %", as vgpuadm programs has it of those that run. */
+static json_t *waited_for(const struct story *story)
+{
+	char text[256] = "";
+	size_t used = 0, i;
+	json_t *wait;
+
+	json_array_foreach(story->waits, i, wait) {
+		double share = (double)json_integer_value(json_array_get(wait, 1)) /
+			       (double)story->waited_ns;
+		int len = snprintf(text + used, sizeof(text) - used, "%s%s %.0f %%",
+				   used > 0 ? ", " : "", json_string_value(json_array_get(wait, 0)),
+				   share * 100);
+
+		if (len < 0 || (size_t)len >= sizeof(text) - used) {
+			text[used] = '\0'; /* no half names */
+			break;
+		}
+		used += (size_t)len;
+	}
+	return query_text(used > 0 ? text : NULL);
+}
+
+/* Adds for what programs of its VM waited in the minutes of its life. Return: 0, or -errno after having failed. */
+static int add_waits(struct story *story)
+{
+	struct query *q = story->q;
+	bool known = story->until_ns > 0;
+	int err = 0;
+
+	q->filter.since_ns = story->begun_ns;
+	q->filter.until_ns = story->until_ns;
+	if (known)
+		err = query_check(q, ledger_query_vms(q->ledger, keep_name, story->names));
+	if (known && err == 0)
+		err = query_check(
+			q, ledger_query_waits(q->ledger, &q->filter, keep_story_wait, story));
+	json_object_set_new(story->row, "vm_waited_ns",
+			    query_number(known, (uint64_t)story->waited_ns));
+	json_object_set_new(story->row, "vm_waited_for", waited_for(story));
+	return err;
+}
+
+void query_program(struct query *q)
+{
+	struct story story = { .q = q, .names = json_object(), .waits = json_array() };
+	uint64_t id = 0;
+	int err;
+
+	q->filter = (struct ledger_query_filter)LEDGER_QUERY_FILTER_ALL;
+	util_parse_u64(query_arg(q, "id"), 1, UINT64_MAX, &id);
+	err = ledger_query_program(q->ledger, id, keep_story, &story);
+	if (err == -ENOENT)
+		query_fail(q, "not-found",
+			   "%s: no such program (vgpuadm programs shows those that run, with "
+			   "--since 7d those that have ended too)",
+			   query_arg(q, "id"));
+	else if (query_check(q, err) == 0 && add_waits(&story) == 0 &&
+		 query_row(q, json_incref(story.row)) == 0)
+		query_end(q, NULL);
+	json_decref(story.row);
+	json_decref(story.names);
+	json_decref(story.waits);
+}
+
 /* --- usage --- */
 
 enum account { ACCOUNT_VM, ACCOUNT_POOL, ACCOUNT_PROGRAM, ACCOUNT_DAY, ACCOUNT_ALL };
@@ -91,14 +209,6 @@ struct usage {
 	const char *label; /* of the one group; NULL: by its key */
 	json_t *rows;	   /* by the group's key as a text */
 };
-
-static int keep_name(void *arg, const struct ledger_query_vm *vm)
-{
-	char key[24];
-
-	snprintf(key, sizeof(key), "%u", vm->id);
-	return json_object_set_new(arg, key, json_string(vm->name));
-}
 
 static json_t *new_row(const char *group)
 {

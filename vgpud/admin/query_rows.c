@@ -11,39 +11,7 @@
 #include "vgpud/admin/query_private.h"
 #include "vgpud/ledger/opcode.h"
 
-#define LIMIT_DEFAULT 20      /* rows, when no window is given */
-#define LIMIT_OF_WINDOW 10000 /* when one is */
-#define LIMIT_MOST 1000000
-#define FOLLOW_MS 200	     /* how soon a new row is seen */
-#define ROWS_AT_ONCE 500     /* read, then written */
 #define NO_OPCODE UINT32_MAX /* of a message too short to have one */
-
-static uint64_t limit(const struct query *q)
-{
-	bool windowed = query_arg(q, "since") != NULL || query_arg(q, "until") != NULL;
-	uint64_t rows = windowed ? LIMIT_OF_WINDOW : LIMIT_DEFAULT;
-
-	if (query_arg(q, "limit") != NULL)
-		util_parse_u64(query_arg(q, "limit"), 1, UINT32_MAX, &rows);
-	return rows < LIMIT_MOST ? rows : LIMIT_MOST;
-}
-
-static bool follows(const struct query *q)
-{
-	return json_is_true(json_object_get(q->args, "follow"));
-}
-
-static json_t *string_or_null(const char *text)
-{
-	json_t *string = text != NULL ? json_string(text) : NULL;
-
-	return string != NULL ? string : json_null();
-}
-
-static json_t *time_or_null(bool known, uint64_t ns)
-{
-	return known ? json_integer((json_int_t)ns) : json_null();
-}
 
 /* --- requests --- */
 
@@ -64,65 +32,19 @@ static json_t *request_row(const struct ledger_query_request *r)
 					 : json_null(),
 		"status", name_error(row->status), "executor", name_executor(row->executor),
 		"transport", ledger_transport_name(row->transport), "wait_ns",
-		time_or_null(r->times_known, row->wait_ns), "exec_ns",
-		time_or_null(r->times_known && row->executor != VGPU_EXECUTOR_NONE, row->exec_ns),
-		"total_ns", time_or_null(r->times_known, row->total_ns), "request_bytes",
+		query_number(r->times_known, row->wait_ns), "exec_ns",
+		query_number(r->times_known && row->executor != VGPU_EXECUTOR_NONE, row->exec_ns),
+		"total_ns", query_number(r->times_known, row->total_ns), "request_bytes",
 		(int)row->request_bytes, "response_bytes", (int)row->response_bytes,
 		"guest_request_id", (json_int_t)row->guest_request_id, "limited_ns",
-		time_or_null(r->times_known, row->limited_ns));
-}
-
-/*
- * Rows come from the database newest first and are shown newest last. So first the ids of all rows
- * are read, which are small, and then the rows, some at a time. A long answer takes hardly more
- * memory than a short one, and a slow client holds no snapshot of the database.
- */
-struct id_list {
-	uint64_t *id; /* descending */
-	size_t num, max;
-	uint64_t last_id; /* higher ids are left for later */
-};
-
-static int keep_id(struct id_list *list, uint64_t id)
-{
-	if (list->num == list->max) {
-		size_t max = list->max > 0 ? 2 * list->max : 64;
-		uint64_t *more = reallocarray(list->id, max, sizeof(*more));
-
-		if (more == NULL)
-			return -ENOMEM;
-		list->id = more;
-		list->max = max;
-	}
-	list->id[list->num++] = id;
-	return 0;
+		query_number(r->times_known, row->limited_ns));
 }
 
 static int keep_request_id(void *arg, const struct ledger_query_request *request)
 {
-	struct id_list *list = arg;
+	struct query_ids *list = arg;
 
-	return request->request.id > list->last_id ? 0 : keep_id(list, request->request.id);
-}
-
-/*
- * Calls show for the rows of a list, some at a time and oldest first: those from after_id + 1 to
- * last_id. Return: 0, or -errno after having failed.
- */
-static int show_ids(struct query *q, const struct id_list *list,
-		    int (*show)(struct query *q, uint64_t after_id, uint64_t last_id))
-{
-	for (size_t left = list->num; left > 0;) {
-		size_t n = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
-		int err = show(q, list->id[left - 1] - 1, list->id[left - n]);
-
-		if (err != 0)
-			return err;
-		if (q->broken)
-			return 0;
-		left -= n;
-	}
-	return 0;
+	return request->request.id > list->last_id ? 0 : query_keep_id(list, request->request.id);
 }
 
 static int collect_request(void *arg, const struct ledger_query_request *request)
@@ -135,26 +57,15 @@ static int show_request(void *arg, const struct ledger_query_request *request)
 	return query_row(arg, request_row(request));
 }
 
-/* Takes rows over. */
-static void show_rows(struct query *q, json_t *rows)
-{
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-		query_row(q, json_incref(row));
-	json_decref(rows);
-}
-
-/* For show_ids(). Requests that ended after the ids were read are shown too. */
+/* For query_show_ids(). Requests that ended after the ids were read are shown too. */
 static int show_requests(struct query *q, uint64_t after_id, uint64_t last_id)
 {
 	json_t *rows = json_array();
-	int err = query_check(q,
-			      ledger_query_requests_after(q->ledger, &q->filter, after_id, last_id,
-							  ROWS_AT_ONCE, collect_request, rows));
+	int err = query_check(q, ledger_query_requests_after(q->ledger, &q->filter, after_id,
+							     last_id, QUERY_ROWS_AT_ONCE,
+							     collect_request, rows));
 
-	show_rows(q, rows);
+	query_show_rows(q, rows);
 	return err;
 }
 
@@ -167,15 +78,15 @@ static int show_next(struct query *q, uint64_t *last_id, uint64_t settled)
 {
 	json_t *rows = json_array();
 	size_t count;
-	int err = query_check(q,
-			      ledger_query_requests_after(q->ledger, &q->filter, *last_id, settled,
-							  ROWS_AT_ONCE, collect_request, rows));
+	int err = query_check(q, ledger_query_requests_after(q->ledger, &q->filter, *last_id,
+							     settled, QUERY_ROWS_AT_ONCE,
+							     collect_request, rows));
 
 	count = json_array_size(rows);
-	*last_id = count < ROWS_AT_ONCE ? settled
-					: (uint64_t)json_integer_value(json_object_get(
-						  json_array_get(rows, count - 1), "id"));
-	show_rows(q, rows);
+	*last_id = count < QUERY_ROWS_AT_ONCE ? settled
+					      : (uint64_t)json_integer_value(json_object_get(
+							json_array_get(rows, count - 1), "id"));
+	query_show_rows(q, rows);
 	return err;
 }
 
@@ -184,7 +95,8 @@ static void follow_requests(struct query *q, uint64_t last_id)
 {
 	uint64_t settled = last_id;
 
-	while (query_flush(q) == 0 && query_client_stays(q, last_id < settled ? 0 : FOLLOW_MS)) {
+	while (query_flush(q) == 0 &&
+	       query_client_stays(q, last_id < settled ? 0 : QUERY_FOLLOW_MS)) {
 		if (query_check(q, ledger_query_settled(q->ledger, &settled)) != 0)
 			return;
 		if (last_id < settled && show_next(q, &last_id, settled) != 0)
@@ -194,21 +106,21 @@ static void follow_requests(struct query *q, uint64_t last_id)
 
 void query_requests(struct query *q)
 {
-	struct id_list list = { .last_id = UINT64_MAX };
+	struct query_ids list = { .last_id = UINT64_MAX };
 	uint64_t settled = 0;
 
 	if (query_filter(q) != 0 || query_check(q, ledger_query_settled(q->ledger, &settled)) != 0)
 		return;
 	/* A request that ended before an older one is shown only when the older one has ended. */
-	if (follows(q))
+	if (query_follows(q))
 		list.last_id = settled;
-	if (query_check(q, ledger_query_requests(q->ledger, &q->filter, limit(q), keep_request_id,
-						 &list)) == 0 &&
-	    show_ids(q, &list, show_requests) == 0) {
-		if (follows(q))
+	if (query_check(q, ledger_query_requests(q->ledger, &q->filter, query_limit(q),
+						 keep_request_id, &list)) == 0 &&
+	    query_show_ids(q, &list, show_requests) == 0) {
+		if (query_follows(q))
 			follow_requests(q, settled);
 		else
-			query_end(q, json_pack("{s:b}", "limited", list.num == limit(q)));
+			query_end(q, json_pack("{s:b}", "limited", list.num == query_limit(q)));
 	}
 	free(list.id);
 }
@@ -242,17 +154,16 @@ static json_t *event_row(const struct ledger_query_event *e)
 	const struct ledger_event *event = &e->event;
 
 	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)e->id,
-			 "time_unix_ns", (json_int_t)e->time_ns, "kind",
-			 string_or_null(event->kind), "subject", string_or_null(event->subject),
-			 "old", string_or_null(event->old_value), "new",
-			 string_or_null(event->new_value), "text", string_or_null(event->text),
+			 "time_unix_ns", (json_int_t)e->time_ns, "kind", query_text(event->kind),
+			 "subject", query_text(event->subject), "old", query_text(event->old_value),
+			 "new", query_text(event->new_value), "text", query_text(event->text),
 			 "uid", number_or_null(event->uid), "pid",
 			 number_or_null(event->uid >= 0 ? event->pid : -1));
 }
 
 static int keep_event_id(void *arg, const struct ledger_query_event *e)
 {
-	return keep_id(arg, e->id);
+	return query_keep_id(arg, e->id);
 }
 
 /* Newest first, as they come. */
@@ -261,23 +172,23 @@ static int collect_event(void *arg, const struct ledger_query_event *e)
 	return json_array_insert_new(arg, 0, event_row(e));
 }
 
-/* For show_ids(). */
+/* For query_show_ids(). */
 static int show_events_of(struct query *q, uint64_t after_id, uint64_t last_id)
 {
 	json_t *rows = json_array();
 	int err = query_check(q,
 			      ledger_query_events(q->ledger, q->filter.since_ns, q->filter.until_ns,
 						  NULL, query_arg(q, "subject"), after_id, last_id,
-						  ROWS_AT_ONCE, collect_event, rows));
+						  QUERY_ROWS_AT_ONCE, collect_event, rows));
 
-	show_rows(q, rows);
+	query_show_rows(q, rows);
 	return err;
 }
 
 /* Shows events after *last_id, and updates it. Return: 0 or -errno after having failed. */
 static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
 {
-	struct id_list list = { 0 };
+	struct query_ids list = { 0 };
 	int err = query_check(q,
 			      ledger_query_events(q->ledger, q->filter.since_ns, q->filter.until_ns,
 						  NULL, query_arg(q, "subject"), *last_id,
@@ -286,7 +197,7 @@ static int show_events(struct query *q, uint64_t *last_id, uint64_t most)
 	if (list.num > 0)
 		*last_id = list.id[0];
 	if (err == 0)
-		err = show_ids(q, &list, show_events_of);
+		err = query_show_ids(q, &list, show_events_of);
 	q->cut_off = list.num == most;
 	free(list.id);
 	return err;
@@ -296,13 +207,13 @@ void query_events(struct query *q)
 {
 	uint64_t last_id = 0;
 
-	if (query_window(q) != 0 || show_events(q, &last_id, limit(q)) != 0)
+	if (query_window(q) != 0 || show_events(q, &last_id, query_limit(q)) != 0)
 		return;
-	if (!follows(q)) {
+	if (!query_follows(q)) {
 		query_end(q, json_pack("{s:b}", "limited", q->cut_off));
 		return;
 	}
-	while (query_flush(q) == 0 && query_client_stays(q, FOLLOW_MS))
-		if (show_events(q, &last_id, LIMIT_MOST) != 0)
+	while (query_flush(q) == 0 && query_client_stays(q, QUERY_FOLLOW_MS))
+		if (show_events(q, &last_id, QUERY_LIMIT_MOST) != 0)
 			return;
 }

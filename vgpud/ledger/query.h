@@ -152,6 +152,10 @@ typedef int ledger_query_program_fn(void *arg, const struct ledger_query_program
 int ledger_query_programs(struct ledger_query *query, const struct ledger_query_filter *filter,
 			  uint64_t limit, ledger_query_program_fn *each, void *arg);
 
+/* One program. Return: also -ENOENT. */
+int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_program_fn *each,
+			 void *arg);
+
 /* What programs used. Figures are those of programs that ended in the window; LEDGER_UNKNOWN: of none. */
 struct ledger_query_usage {
 	int64_t key;	    /* as in ledger_query_stats */
@@ -219,6 +223,30 @@ int ledger_query_submissions(struct ledger_query *query, const struct ledger_que
 			     int (*each)(void *arg,
 					 const struct ledger_query_submissions *submissions),
 			     void *arg);
+
+/* A row of submissions: one, or some that followed each other. */
+struct ledger_query_submission {
+	uint64_t id, program_id;
+	uint32_t vm_id;
+	struct ledger_submission submission; /* times since the Unix epoch */
+	const char *vm_name;		     /* NULL: no VM has that number */
+	const char *program_name; /* as it says; NULL: not known, or its row has expired */
+};
+
+typedef int ledger_query_submission_fn(void *arg, const struct ledger_query_submission *submission);
+
+/*
+ * The newest rows of submissions that began in the filter's window, at most limit, newest first. Of the filter, times
+ * and vm_id count. program_id: 0: of any. after_id, last_id: only rows behind the one, up to the other.
+ */
+int ledger_query_submission_rows(struct ledger_query *query,
+				 const struct ledger_query_filter *filter, uint64_t program_id,
+				 uint64_t after_id, uint64_t last_id, uint64_t limit,
+				 ledger_query_submission_fn *each, void *arg);
+
+/* One row. Return: also -ENOENT. */
+int ledger_query_submission(struct ledger_query *query, uint64_t id,
+			    ledger_query_submission_fn *each, void *arg);
 
 /*
  * For what the programs of the filter's VM waited, in all minutes that the filter's window touches. each: by

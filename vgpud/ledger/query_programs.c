@@ -95,19 +95,18 @@ static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *
 	return each(arg, &program);
 }
 
+#define COLUMNS                                                                                \
+	"SELECT g.id, begun_ns, ended_ns, vm_id, pid, uid, g.pool, g.priority, executor, "     \
+	"device, why, billed_ns, memory_peak_bytes, memory_byte_s, submissions, commands, "    \
+	"launches, copies, copy_bytes, refused, g.name, refused_names, v.name, latency_hist, " \
+	"latency_max_ns FROM program AS g LEFT JOIN vm AS v ON v.id = vm_id WHERE "
+
 int ledger_query_programs(struct ledger_query *query, const struct ledger_query_filter *filter,
 			  uint64_t limit, ledger_query_program_fn *each, void *arg)
 {
 	int rc = SQLITE_DONE, err;
-	sqlite3_stmt *statement = ledger_query_prepare(
-		query,
-		"SELECT g.id, begun_ns, ended_ns, vm_id, pid, uid, g.pool, g.priority, executor, "
-		"device, why, billed_ns, memory_peak_bytes, memory_byte_s, submissions, commands, "
-		"launches, copies, copy_bytes, refused, g.name, refused_names, v.name, "
-		"latency_hist, latency_max_ns "
-		"FROM program AS g LEFT JOIN vm AS v ON v.id = vm_id WHERE " IN_WINDOW
-		"ORDER BY g.id DESC LIMIT ?5",
-		&err);
+	sqlite3_stmt *statement =
+		ledger_query_prepare(query, COLUMNS IN_WINDOW "ORDER BY g.id DESC LIMIT ?5", &err);
 
 	if (err)
 		return err;
@@ -115,6 +114,23 @@ int ledger_query_programs(struct ledger_query *query, const struct ledger_query_
 	sqlite3_bind_int64(statement, 5, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
 	while (err == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
 		err = give_program(statement, each, arg);
+	return finish(query, statement, rc, err);
+}
+
+int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_program_fn *each,
+			 void *arg)
+{
+	int rc, err;
+	sqlite3_stmt *statement = ledger_query_prepare(query, COLUMNS "g.id = ?1", &err);
+
+	if (err)
+		return err;
+	sqlite3_bind_int64(statement, 1, id > INT64_MAX ? 0 : (int64_t)id);
+	rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		err = give_program(statement, each, arg);
+	else if (rc == SQLITE_DONE)
+		err = -ENOENT;
 	return finish(query, statement, rc, err);
 }
 

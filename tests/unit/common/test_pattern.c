@@ -165,10 +165,10 @@ static void what_is_wrong(void **state)
 					   "letter or digit" },
 		{ "set-pool vm3 b", "set-pool: b: expected a pool: one letter from A to Z" },
 		{ "set-pool vm3 ''", "set-pool: '': expected a pool: one letter from A to Z" },
-		{ "show -3", "show: -3: no such option, it takes none; usage: show VM|ID" },
+		{ "show -3",
+		  "show: -3: no such option; usage: show VM|ID [--program] [--submission]" },
 		{ "show a/b", "show: a/b: expected a VM's name: 1 to 63 letters, digits, '.', '_' "
-			      "and '-', the first one a letter or digit; or a request's number: 1 "
-			      "or more" },
+			      "and '-', the first one a letter or digit; or a number: 1 or more" },
 		{ "status --all", "status: --all: no such option, it takes none; usage: status" },
 		{ "stats --sinse 1h", "stats: --sinse: no such option; did you mean --since?" },
 		{ "drain --xyz",
@@ -191,9 +191,9 @@ static void what_is_wrong(void **state)
 		  "1000000; or off for none" },
 		{ "set-limit vm3", "set-limit: the limit is missing; usage: set-limit VM RATE|OFF "
 				   "[--burst NUMBER]" },
-		{ "cancel 0", "cancel: 0: expected a request's number: 1 or more" },
+		{ "cancel 0", "cancel: 0: expected a number: 1 or more" },
 		{ "cancel 18446744073709551616",
-		  "cancel: 18446744073709551616: expected a request's number: 1 or more" },
+		  "cancel: 18446744073709551616: expected a number: 1 or more" },
 		{ "requests --limit 4294967296", "requests: --limit: 4294967296: expected a whole "
 						 "number from 1 to 4294967295" },
 		{ "stats --by vms", "stats: --by: vms: no such group (vm, pool, priority, "
@@ -205,10 +205,10 @@ static void what_is_wrong(void **state)
 		  "2026-11-21T07:30:00+01:00, @1795245000" },
 		{ "doctor --qemu a\033[2Jb", "doctor: --qemu: a?[2Jb: expected a path without "
 					     "control characters" },
-		{ "cancel \303\274", "cancel: ??: expected a request's number: 1 or more" },
+		{ "cancel \303\274", "cancel: ??: expected a number: 1 or more" },
 		{ "cancel 1234567890123456789012345678901234567890123456789012345678901234567890",
 		  "cancel: 1234567890123456789012345678901234567890123456789012345678901234...: "
-		  "expected a request's number: 1 or more" },
+		  "expected a number: 1 or more" },
 	};
 
 	(void)state;
@@ -355,7 +355,7 @@ static void completion(void **state)
 		{ "set-priority vm3 ''", "<priority>" },
 		{ "set-priority vm3 h", "<priority>" },
 		{ "set-priority vm3 high ''", "" },
-		{ "show ''", "<vm> <id>" },
+		{ "show ''", "--program --submission <vm> <id>" },
 		{ "help s", "<command>" },
 		{ "drain ''", "--off --until-restart --timeout" },
 		{ "drain --off ''", "--until-restart --timeout" },
@@ -415,7 +415,7 @@ static void usage(void **state)
 	pattern_usage(command("set-priority"), text, sizeof(text));
 	assert_string_equal(text, "set-priority VM PRIORITY");
 	pattern_usage(command("show"), text, sizeof(text));
-	assert_string_equal(text, "show VM|ID");
+	assert_string_equal(text, "show VM|ID [--program] [--submission]");
 	pattern_usage(command("help"), text, sizeof(text));
 	assert_string_equal(text, "help [COMMAND]");
 	pattern_usage(command("remove-vm"), text, sizeof(text));

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <sqlite3.h>
 
@@ -368,6 +369,118 @@ static void test_windows_and_groups(void **state)
 	ledger_query_close(query);
 }
 
+/* --- rows --- */
+
+#define ROWS 120000 /* more than are looked through at once, twice */
+
+/* Rows that a listing gave: each is newer than the next one. */
+struct listed {
+	uint64_t num, sum, last_id;
+};
+
+static int add_listed(void *arg, const struct ledger_query_submission *found)
+{
+	struct listed *listed = arg;
+
+	assert_true(listed->num == 0 || found->id < listed->last_id);
+	assert_int_equal(found->submission.open, found->id % 7 == 0);
+	assert_int_equal(found->submission.took_ns, found->submission.open ? 0 : found->id);
+	assert_null(found->vm_name);
+	listed->num++;
+	listed->sum += found->id;
+	listed->last_id = found->id;
+	return 0;
+}
+
+/* Rows whose ids have gaps and whose times are in no order. Programs 11 to 15 have a first one, the others none. */
+static void make_rows(void)
+{
+	fixture_write_sql(
+		"WITH RECURSIVE n (i) AS (SELECT 7 UNION ALL SELECT i + 1 + (i % 11 = 0) FROM n "
+		"WHERE i < 120000) INSERT INTO submission (id, program_id, vm_id, first, count, "
+		"begun_ns, ended_ns, took_ns, most_ns, commands) SELECT i, 11 + i % 7, i % 3, "
+		"i / 7 + (i % 7 >= 5), 1, i * 7919 % 100003, iif(i % 7 = 0, NULL, 200000), "
+		"iif(i % 7 = 0, NULL, i), 1, 1 FROM n");
+}
+
+/* What sqlite gives when it is asked for all at once. */
+static void assert_as_sql(struct ledger_query *query, const struct ledger_query_filter *filter,
+			  uint64_t program_id, uint64_t after_id, uint64_t last_id, uint64_t limit)
+{
+	struct listed listed = { 0 };
+	char where[512], sql[600];
+
+	snprintf(where, sizeof(where),
+		 "(SELECT id FROM submission WHERE begun_ns >= %lld AND begun_ns < %lld AND "
+		 "(%d OR vm_id = %lld) AND (%d OR program_id = %llu) AND id > %llu AND id <= %llu "
+		 "ORDER BY id DESC LIMIT %llu)",
+		 (long long)filter->since_ns, (long long)filter->until_ns,
+		 filter->vm_id == LEDGER_QUERY_ANY, (long long)filter->vm_id, program_id == 0,
+		 (unsigned long long)program_id, (unsigned long long)after_id,
+		 (unsigned long long)last_id, (unsigned long long)limit);
+	assert_int_equal(ledger_query_submission_rows(query, filter, program_id, after_id, last_id,
+						      limit, add_listed, &listed),
+			 0);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", where);
+	assert_int_equal(listed.num, fixture_number(sql));
+	snprintf(sql, sizeof(sql), "SELECT coalesce(sum(id), 0) FROM %s", where);
+	assert_int_equal(listed.sum, fixture_number(sql));
+}
+
+static void test_rows_of_a_window(void **state)
+{
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct ledger_query *query;
+
+	(void)state;
+	make_rows();
+	assert_int_equal(
+		ledger_query_open(&query, fixture.db_path, fixture.why, sizeof(fixture.why)), 0);
+	assert_as_sql(query, &filter, 0, 0, INT64_MAX, UINT32_MAX);
+	assert_as_sql(query, &filter, 0, ROWS, INT64_MAX, 10);
+	assert_as_sql(query, &filter, 0, 5000000, INT64_MAX, 10);
+	for (int i = 0; i < 40; i++) {
+		filter = (struct ledger_query_filter)LEDGER_QUERY_FILTER_ALL;
+		if (draw(2) == 0)
+			filter.since_ns = (int64_t)draw(100003);
+		if (draw(2) == 0)
+			filter.until_ns = filter.since_ns + (int64_t)draw(60000);
+		if (draw(3) == 0)
+			filter.vm_id = (int64_t)draw(4);
+		assert_as_sql(query, &filter, draw(2) == 0 ? 0 : 10 + draw(9), draw(ROWS / 2),
+			      draw(2) == 0 ? INT64_MAX : (int64_t)draw(ROWS), 1 + draw(70000));
+	}
+	ledger_query_close(query);
+}
+
+static int keep_name(void *arg, const struct ledger_query_submission *found)
+{
+	snprintf(arg, 32, "%s %llu", found->program_name ? found->program_name : "-",
+		 (unsigned long long)found->submission.first);
+	return 0;
+}
+
+static void test_one_row(void **state)
+{
+	struct ledger_query *query;
+	char name[32] = "";
+
+	(void)state;
+	make_rows();
+	fixture_write_sql("UPDATE program SET id = 11, name = 'saxpy' WHERE id = 1");
+	assert_int_equal(
+		ledger_query_open(&query, fixture.db_path, fixture.why, sizeof(fixture.why)), 0);
+	assert_int_equal(ledger_query_submission(query, 7, keep_name, name), 0);
+	assert_string_equal(name, "saxpy 1");
+	assert_int_equal(ledger_query_submission(query, 8, keep_name, name), 0);
+	assert_string_equal(name, "- 1");
+	assert_int_equal(ledger_query_submission(query, 2, keep_name, name), -ENOENT);
+	assert_int_equal(ledger_query_submission(query, 12, keep_name, name), -ENOENT); /* a gap */
+	assert_int_equal(ledger_query_submission(query, ROWS + 9, keep_name, name), -ENOENT);
+	assert_int_equal(ledger_query_submission(query, UINT64_MAX, keep_name, name), -ENOENT);
+	ledger_query_close(query);
+}
+
 /* --- retention --- */
 
 static void test_old_ones_go(void **state)
@@ -428,6 +541,8 @@ int main(void)
 		SUBMISSIONS_TEST(test_a_program_without_a_row),
 		SUBMISSIONS_TEST(test_half_of_the_list_is_left),
 		SUBMISSIONS_TEST(test_windows_and_groups),
+		SUBMISSIONS_TEST(test_rows_of_a_window),
+		SUBMISSIONS_TEST(test_one_row),
 		SUBMISSIONS_TEST(test_old_ones_go),
 		SUBMISSIONS_TEST(test_a_vm_that_fills_it_loses_its_own),
 #undef SUBMISSIONS_TEST

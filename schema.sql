@@ -170,7 +170,8 @@ CREATE TABLE submission_minute (
 	UNIQUE (minute, vm_id, pool, priority)
 ) STRICT;
 
--- For what programs waited for the GPU, in one minute, added up over all programs of a VM.
+-- For what programs waited for the GPU, and beside programs requests for their turns, in one minute, added up over
+-- all of a VM.
 CREATE TABLE wait_minute (
 	minute   INTEGER NOT NULL, -- since the Unix epoch
 	vm_id    INTEGER NOT NULL, -- whose programs waited

@@ -33,7 +33,7 @@ POOL = {"pool": "A", "executor_wanted": "auto", "executor": "cuda", "device": "S
         "exec_deadline_ms": 10000, "vms": 3, "queued": 4, "running": 1, "gpu": 0}
 QUEUED = {"position": 2, "id": 5000, "vm": "vm2", "vm_id": 2, "pool": "A", "priority": "low", "opcode": "add",
           "transport": "file", "state": "waiting", "waited_ns": 5000, "running_ns": None, "deadline_in_ns": 10**10,
-          "guest_request_id": 3, "held": "paused", "limited_ns": 0}
+          "guest_request_id": 3, "held": "paused", "turn_vm": None, "turn_why": None, "turn_of": None, "limited_ns": 0}
 EVENT = {"id": 1, "time_unix_ns": NOW_NS, "kind": "set-priority", "subject": "vm3", "old": "low", "new": "high",
          "text": None, "uid": 0, "pid": 12}
 CHANGE = {"vm": "vm3", "vm_id": 3, "what": "priority", "old": "medium", "new": "high", "queued": 2, "changed": True}
@@ -305,7 +305,7 @@ class Formats(unittest.TestCase):
         self.assertEqual(says("cancel", "5000"), "request 5000 of vm2: cancelled; it was waiting\n")
         self.assertEqual(says("remove-vm", "vm9"), "vm9: removed; its records stay; 1 request of it ended with it\n")
         self.assertTrue(says("add-vm", "vm9").endswith("\n-chardev x -device y\n"))
-        self.assertIn("vm3 waited 1.00 s in all, 1.00 ms of it while nothing ran", says("stats", "--blame", "vm3"))
+        self.assertIn("vm3 waited 1.00 s in all, 1.00 ms of it while no request ran", says("stats", "--blame", "vm3"))
 
     def test_a_requests_story(self):
         story = out("show", "4711", fake=self.fake)

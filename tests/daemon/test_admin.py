@@ -59,7 +59,7 @@ ROWS = {
               "memory_mib": NUMBER_OR_NULL, "compute_capability": TEXT_OR_NULL,
               **keys("window deadline_ms exec_deadline_ms vms queued running gpu", NUMBER)},
     "queue": {**keys("vm pool priority opcode transport state", TEXT), "running_ns": NUMBER_OR_NULL,
-              "held": TEXT_OR_NULL,
+              **keys("held turn_why turn_vm turn_of", TEXT_OR_NULL),
               **keys("position id vm_id waited_ns deadline_in_ns guest_request_id limited_ns", NUMBER)},
     "add-vm": {**keys("vm pool priority socket socket_mode qemu_options", TEXT), "vm_id": NUMBER},
     "remove-vm": {"vm": TEXT, **keys("vm_id cancelled", NUMBER)},

@@ -95,8 +95,15 @@ class Turns(TurnCase):
         self.wait_for("100 ms of GPU time beside it", lambda: self.row()["gpu_time_ns"] > used_ns + 100 * MS)
         self.assertEqual(self.queued("waiting"), ["vm5"])
         self.assertEqual((self.row()["turns"], self.row()["lease"]), (1, "holds"))
+        [waits] = self.admin.rows("queue")
+        self.assertEqual([waits[key] for key in ("held", "turn_why", "turn_vm", "turn_of")],
+                         ["turn", "priority", "t1", "programs"])
         child.kill()  # the last program goes
         self.assertEqual(self.clients[0].answer(sequence).status, Err.OK)
+        # Why vm5 waited, though it has no program: the program of t1 had the GPU.
+        blamed = {row["group"]: row["programs_blocked_ns"] for row in self.admin.rows("stats", since="1h", blame="vm5")}
+        self.assertGreater(blamed["t1"], 100 * MS)
+        self.assertGreater(self.admin.end["programs_wait_total_ns"], 100 * MS)
 
     def test_a_change_of_priority_lets_it_go_first(self):
         self.admin.row("set-priority", vm="t1", priority="high")

@@ -214,7 +214,7 @@ void say_span(const json_t *extras)
 	puts("");
 }
 
-/* "its programs waited 3.00 s in all, 1.00 s of it for its cap": nothing if they did not. */
+/* "its programs and requests waited for turns of the GPU for 3.00 s in all, 1.00 s of it for its cap": nothing if they did not. */
 static void put_programs_wait(const json_t *extras)
 {
 	static const struct {
@@ -227,7 +227,7 @@ static void put_programs_wait(const json_t *extras)
 
 	if (json_integer_value(json_object_get(extras, "programs_wait_total_ns")) == 0)
 		return;
-	fputs("its programs waited for the GPU for ", stdout);
+	fputs("its programs and requests waited for turns of the GPU for ", stdout);
 	put(extras, "programs_wait_total_ns", FIELD_DURATION);
 	fputs(" in all", stdout);
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
@@ -249,7 +249,7 @@ void say_blamed(const json_t *extras)
 	put(extras, "wait_total_ns", FIELD_DURATION);
 	fputs(" in all, ", stdout);
 	put(extras, "idle_ns", FIELD_DURATION);
-	fputs(" of it while nothing ran", stdout);
+	fputs(" of it while no request ran", stdout);
 	if (json_integer_value(json_object_get(extras, "limited_ns")) > 0) {
 		fputs(", ", stdout);
 		put(extras, "limited_ns", FIELD_DURATION);

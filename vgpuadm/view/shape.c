@@ -161,6 +161,9 @@ static const struct field queue_fields[] = {
 	FIELD("running_ns", "RUNNING FOR", DURATION, 11),
 	FIELD("deadline_in_ns", "DEADLINE IN", DURATION, 11),
 	FIELD("held", "HELD BY", TEXT, 11, .tone = TONE_SOME_WARNS),
+	FIELD("turn_vm", "GPU WITH", TEXT, 12),
+	HIDDEN("turn_why"),
+	HIDDEN("turn_of"),
 	HIDDEN("guest_request_id"),
 	HIDDEN("limited_ns"),
 	END,
@@ -255,7 +258,7 @@ static const struct field blame_fields[] = {
 	FIELD("group", "VM", TEXT, 0),
 	FIELD("share", "SHARE", SHARE, 0),
 	FIELD("blocked_ns", "RAN MEANWHILE", DURATION, 0),
-	FIELD("programs_share", "OF PROGRAMS' WAIT", SHARE, 0),
+	FIELD("programs_share", "OF TURNS' WAIT", SHARE, 0),
 	FIELD("programs_blocked_ns", "HAD THE GPU", DURATION, 0),
 	END,
 };

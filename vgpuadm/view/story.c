@@ -125,6 +125,24 @@ void say_story(const struct output_style *style, const json_t *row)
 	put_end(row);
 }
 
+/* ": programs of vm2 have the GPU (share)" */
+static void put_turn(const json_t *row)
+{
+	if (!*field_string(row, "turn_why"))
+		return;
+	fputs(": ", stdout);
+	if (*field_string(row, "turn_vm")) {
+		put(row, "turn_of", FIELD_TEXT);
+		fputs(" of ", stdout);
+		put(row, "turn_vm", FIELD_TEXT);
+		fputs(" have the GPU (", stdout);
+	} else {
+		fputs("nobody has the GPU (", stdout);
+	}
+	put(row, "turn_why", FIELD_TEXT);
+	fputc(')', stdout);
+}
+
 void say_queued(const struct output_style *style, const json_t *row)
 {
 	bool runs = strcmp(field_string(row, "state"), "running") == 0;
@@ -145,6 +163,7 @@ void say_queued(const struct output_style *style, const json_t *row)
 	if (*field_string(row, "held")) {
 		fputs(", held by ", stdout);
 		put(row, "held", FIELD_TEXT);
+		put_turn(row);
 	}
 	fputs(". Its deadline is in ", stdout);
 	put(row, "deadline_in_ns", FIELD_DURATION);

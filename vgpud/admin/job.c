@@ -41,28 +41,55 @@ static int by_turn(const void *a, const void *b)
 	return sched_before(sorted_by, &left->item, &right->item, sorted_at_ns) ? -1 : 1;
 }
 
-/* Return: why a request cannot start even when its turn comes; NULL: it can. */
-static const char *held(const struct request *request, uint64_t now_ns)
+/* What keeps a request from starting but those before it in its queue. */
+struct hold {
+	const char *what;	  /* NULL: nothing */
+	struct arbiter_turn turn; /* for "turn" */
+	const char *turn_vm;	  /* who has the GPU then; NULL: nobody */
+};
+
+static struct hold held(const struct daemon *daemon, const struct request *request, uint64_t now_ns)
 {
+	struct vm *vm = request->vm;
+	struct hold hold = { 0 };
+	const struct vm *other;
+
 	if (request->item.state == SCHED_STARTED)
-		return NULL;
-	if (request->vm->sched.paused)
-		return "paused";
-	if (request->vm->sched.stalled)
-		return "no executor";
-	return limit_ready_ns(&request->vm->sched.limit, now_ns) > now_ns ? "limit" : NULL;
+		return hold;
+	if (vm->sched.paused)
+		hold.what = "paused";
+	else if (vm->sched.stalled)
+		hold.what = "no executor";
+	else if (limit_ready_ns(&vm->sched.limit, now_ns) > now_ns)
+		hold.what = "limit";
+	else if (programs_turn_waits(daemon->programs, vm, &hold.turn))
+		hold.what = "turn";
+	TAILQ_FOREACH(other, &daemon->broker.vms, link)
+		if (hold.turn.taken && other->id == hold.turn.by_vm_id)
+			hold.turn_vm = other->name;
+	return hold;
 }
 
-static json_t *queue_row(const struct broker *broker, const struct request *request,
+/* "programs", "requests": which of its VM's has the GPU. */
+static json_t *turn_of(const struct hold *hold)
+{
+	if (hold->turn_vm == NULL)
+		return json_null();
+	return json_string(hold->turn.by_program ? "programs" : "requests");
+}
+
+static json_t *queue_row(const struct daemon *daemon, const struct request *request,
 			 unsigned position, uint64_t now_ns)
 {
+	const struct broker *broker = &daemon->broker;
+	struct hold hold = held(daemon, request, now_ns);
 	bool runs = request->item.state == SCHED_STARTED;
 	const struct sched_pool *pool = &broker->sched.pool[request->vm->sched.pool];
 	uint64_t started_ns = runs ? request->item.started_ns : now_ns;
 	uint64_t end_ns = request->row.received_ns + pool->deadline_ns;
 
 	return json_pack(
-		"{s:i, s:I, s:s, s:I, s:o, s:s, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o, s:I}",
+		"{s:i, s:I, s:s, s:I, s:o, s:s, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I}",
 		"position", (int)position, "id", (json_int_t)request->row.id, "vm",
 		request->vm->name, "vm_id", (json_int_t)request->vm->id, "pool",
 		admin_pool_name(request->vm->sched.pool), "priority",
@@ -73,8 +100,9 @@ static json_t *queue_row(const struct broker *broker, const struct request *requ
 		(json_int_t)(started_ns - request->row.received_ns), "running_ns",
 		runs ? json_integer((json_int_t)(now_ns - started_ns)) : json_null(),
 		"deadline_in_ns", (json_int_t)(end_ns - now_ns), "guest_request_id",
-		(json_int_t)request->row.guest_request_id, "held",
-		admin_string(held(request, now_ns)), "limited_ns",
+		(json_int_t)request->row.guest_request_id, "held", admin_string(hold.what),
+		"turn_why", admin_string(hold.turn.why), "turn_vm", admin_string(hold.turn_vm),
+		"turn_of", turn_of(&hold), "limited_ns",
 		(json_int_t)sched_limited_ns(&request->item, now_ns));
 }
 
@@ -100,8 +128,8 @@ void admin_queue(struct admin_call *call)
 	qsort(requests, n, sizeof(const struct request *), by_turn);
 	for (size_t i = 0; i < n; i++)
 		if (only == NULL || requests[i]->vm == only)
-			admin_row(call,
-				  queue_row(broker, requests[i], (unsigned)i + 1, sorted_at_ns));
+			admin_row(call, queue_row(call->daemon, requests[i], (unsigned)i + 1,
+						  sorted_at_ns));
 	free(requests);
 	admin_end(call, NULL);
 }

@@ -360,6 +360,7 @@ void arbiter_set_vm(struct arbiter *arbiter, uint32_t vm_id,
 struct arbiter_vm *arbiter_get_vm(struct arbiter *arbiter, uint32_t id,
 				  const struct lease_vm_settings *settings)
 {
+	static uint64_t last_number;
 	struct arbiter_vm *vm = find_vm(arbiter, id);
 
 	if (vm != NULL)
@@ -368,6 +369,7 @@ struct arbiter_vm *arbiter_get_vm(struct arbiter *arbiter, uint32_t id,
 	if (vm == NULL)
 		return NULL;
 	vm->arbiter = arbiter;
+	vm->number = ++last_number;
 	lease_vm_join(&arbiter->lease, &vm->vm, id, settings, arbiter_event_ns(arbiter));
 	TAILQ_INSERT_TAIL(&arbiter->vms, vm, link);
 	return vm;

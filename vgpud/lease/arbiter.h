@@ -134,7 +134,7 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter);
  */
 const char *arbiter_state(const struct arbiter_program *program);
 
-/* For what the programs of its VM have waited since the VM's first one came. */
+/* For what its VM has waited since it came to the GPU: programs, and beside them requests for their turns. */
 struct arbiter_waited {
 	const char *what; /* "paused", "cap", "others"; NULL: for a VM that had the GPU */
 	uint32_t vm_id;	  /* of that VM, which may be its own */
@@ -144,5 +144,31 @@ struct arbiter_waited {
 /* index: from 0. Return: false: there is nothing more, or it is at none. */
 bool arbiter_waited(const struct arbiter_program *program, unsigned index,
 		    struct arbiter_waited *out);
+
+#define ARBITER_WAITED_MOST (LEASE_RIVALS + 3)
+
+/* The same of each VM at the GPU, also of one that has only requests there. */
+struct arbiter_vm_waited {
+	uint32_t vm_id;
+	uint64_t
+		number; /* its own: one that goes and comes again, whose sums begin anew, has another */
+	unsigned num;
+	struct arbiter_waited waited[ARBITER_WAITED_MOST];
+};
+
+/* index: from 0, in any order. Return: false: there are no more. */
+bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index,
+		       struct arbiter_vm_waited *out);
+
+/* Why requests of a VM wait for their turn. */
+struct arbiter_turn {
+	const char *why;   /* as arbiter_state() has it */
+	bool taken;	   /* somebody has the GPU */
+	uint32_t by_vm_id; /* then: whose it is */
+	bool by_program;   /* and whether a program has it, not a request */
+};
+
+/* Return: whether they do. */
+bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_turn *out);
 
 #endif

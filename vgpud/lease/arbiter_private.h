@@ -13,7 +13,8 @@ struct arbiter_vm {
 	TAILQ_ENTRY(arbiter_vm) link;
 	struct arbiter *arbiter;
 	struct lease_vm vm;
-	unsigned num; /* of programs */
+	uint64_t number; /* of all VMs of all arbiters, from 1 */
+	unsigned num;	 /* of programs */
 	/* arbiter_turn.c: its requests of version 1. */
 	struct lease_member requests;
 	bool has_requests; /* that one is a member */

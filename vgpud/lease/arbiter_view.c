@@ -18,7 +18,8 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter)
 	};
 }
 
-const char *arbiter_state(const struct arbiter_program *program)
+/* Return: why a member that waits does, in a word. */
+static const char *why_word(const struct lease *lease, const struct lease_member *member)
 {
 	static const char *const waits[LEASE_WHY_NUM] = {
 		[LEASE_WHY_PAUSED] = "paused",	   [LEASE_WHY_CAP] = "cap",
@@ -26,11 +27,16 @@ const char *arbiter_state(const struct arbiter_program *program)
 		[LEASE_WHY_OWN] = "own",	   [LEASE_WHY_HANDOVER] = "handover",
 	};
 
+	return waits[lease_why_now(lease, member)];
+}
+
+const char *arbiter_state(const struct arbiter_program *program)
+{
 	if (program->arbiter == NULL)
 		return NULL;
 	switch (program->member.state) {
 	case LEASE_WAITS:
-		return waits[lease_why_now(&program->arbiter->lease, &program->member)];
+		return why_word(&program->arbiter->lease, &program->member);
 	case LEASE_HOLDS:
 		return arbiter_is_busy(program) ? "holds" : "rests";
 	case LEASE_NONE:
@@ -42,25 +48,69 @@ const char *arbiter_state(const struct arbiter_program *program)
 	}
 }
 
-bool arbiter_waited(const struct arbiter_program *program, unsigned index,
-		    struct arbiter_waited *out)
+/* out: room for ARBITER_WAITED_MOST. Return: how many there are. */
+static unsigned list_waits(const struct lease_vm *vm, struct arbiter_waited *out)
 {
-	struct arbiter_waited found[LEASE_RIVALS + 3];
-	const struct lease_vm *vm;
-	unsigned num = 0;
+	struct arbiter_waited found[ARBITER_WAITED_MOST];
+	unsigned num = 0, given = 0;
 
-	if (program->arbiter == NULL)
-		return false;
-	vm = &program->vm->vm;
 	found[num++] = (struct arbiter_waited){ "paused", 0, vm->waited_ns[LEASE_WHY_PAUSED] };
 	found[num++] = (struct arbiter_waited){ "cap", 0, vm->waited_ns[LEASE_WHY_CAP] };
 	for (unsigned i = 0; i < LEASE_RIVALS; i++)
 		found[num++] = (struct arbiter_waited){ NULL, vm->rival[i].id, vm->rival[i].ns };
 	found[num++] = (struct arbiter_waited){ "others", 0, vm->rival_other_ns };
 	for (unsigned i = 0; i < num; i++)
-		if (found[i].ns > 0 && index-- == 0) {
-			*out = found[i];
-			return true;
-		}
-	return false;
+		if (found[i].ns > 0)
+			out[given++] = found[i];
+	return given;
+}
+
+bool arbiter_waited(const struct arbiter_program *program, unsigned index,
+		    struct arbiter_waited *out)
+{
+	struct arbiter_waited found[ARBITER_WAITED_MOST];
+
+	if (program->arbiter == NULL || index >= list_waits(&program->vm->vm, found))
+		return false;
+	*out = found[index];
+	return true;
+}
+
+bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index, struct arbiter_vm_waited *out)
+{
+	const struct arbiter_vm *vm;
+
+	TAILQ_FOREACH(vm, &arbiter->vms, link)
+		if (index-- == 0)
+			break;
+	if (vm == NULL)
+		return false;
+	out->vm_id = vm->vm.id;
+	out->number = vm->number;
+	out->num = list_waits(&vm->vm, out->waited);
+	return true;
+}
+
+bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_turn *out)
+{
+	const struct lease *lease = &arbiter->lease;
+	const struct lease_member *has = TAILQ_FIRST(&lease->charged);
+	const struct arbiter_vm *vm;
+
+	TAILQ_FOREACH(vm, &arbiter->vms, link)
+		if (vm->vm.id == vm_id && vm->has_requests)
+			break;
+	/* Those that were not let into a turn of their VM wait for its end. */
+	if (vm == NULL || (vm->requests.state != LEASE_WAITS && !vm->more))
+		return false;
+	arbiter_count(arbiter);
+	if (has == NULL)
+		has = lease->holder;
+	*out = (struct arbiter_turn){
+		.why = vm->requests.state == LEASE_WAITS ? why_word(lease, &vm->requests) : "own",
+		.taken = has != NULL,
+		.by_vm_id = has != NULL ? has->vm->id : 0,
+		.by_program = has != NULL && has->kind == LEASE_PROGRAM,
+	};
+	return true;
 }

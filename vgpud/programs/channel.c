@@ -74,7 +74,8 @@ static void free_channel(struct channel *channel)
 
 	close_fds(channel);
 	harvest_forget(channel);
-	waited_leave(&programs->waited, channel);
+	if (channel->lease.arbiter != NULL)
+		waited_take(&programs->waited, programs->broker->ledger, channel->lease.arbiter);
 	arbiter_leave(&channel->lease); /* counts the last of its time */
 	if (programs->closing)
 		record_leave(channel);

@@ -49,6 +49,14 @@ void gate_on_turn(void *arg, uint32_t vm_id)
 		}
 }
 
+bool programs_turn_waits(const struct programs *programs, const struct vm *vm,
+			 struct arbiter_turn *out)
+{
+	const struct gear *gear = vm->sched.waits_turn ? gears_known(programs, vm) : NULL;
+
+	return gear != NULL && arbiter_turn_waits(gear->arbiter, vm->id, out);
+}
+
 void gate_close(const struct programs *programs, const struct gear *gear)
 {
 	struct sched_item *item;

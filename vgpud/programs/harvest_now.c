@@ -155,13 +155,14 @@ static int on_tick(sd_event_source *source, uint64_t due_ns, void *arg)
 {
 	struct programs *programs = arg;
 	struct channel *channel;
+	struct gear *gear;
 	bool changed = false;
 
 	(void)due_ns;
 	TAILQ_FOREACH(channel, &programs->channels, link)
 		changed |= harvest_now(channel);
-	TAILQ_FOREACH(channel, &programs->channels, link)
-		waited_take(&programs->waited, channel);
+	SLIST_FOREACH(gear, &programs->gears, link)
+		waited_take(&programs->waited, programs->broker->ledger, gear->arbiter);
 	waited_looked(&programs->waited);
 	programs->idle_ticks = changed ? 0 : programs->idle_ticks + 1;
 	if (programs->channel_num == 0) {

@@ -137,6 +137,13 @@ struct programs_gpu_time {
 bool programs_gpu_time(const struct programs *programs, unsigned index,
 		       struct programs_gpu_time *out);
 
+/*
+ * Why the VM's requests of version 1 wait for their turn beside programs. Return: whether they do; false: no program is
+ * at their GPU, or they wait for something else.
+ */
+bool programs_turn_waits(const struct programs *programs, const struct vm *vm,
+			 struct arbiter_turn *out);
+
 /* "opening", "running", "ending". */
 const char *channel_state_name(const struct channel *channel);
 

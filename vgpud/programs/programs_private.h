@@ -171,16 +171,10 @@ void wall_follow(struct programs *programs);
 
 /* waited.c: for whom programs waited for the GPU, into the ledger's minutes */
 
-/*
- * Takes what is new for the program's VM at its GPU, once in a look, however many programs it has there. A program
- * that is at no arbiter has nothing.
- */
-void waited_take(struct waited_list *list, const struct channel *channel);
+/* Takes what is new for each VM of a GPU: in a look, and before a program leaves it. */
+void waited_take(struct waited_list *list, struct ledger *ledger, struct arbiter *arbiter);
 
-/* The same for one that is about to leave its arbiter, at any time. */
-void waited_leave(struct waited_list *list, const struct channel *channel);
-
-/* Ends a look: all programs were asked. What no program asked for is forgotten. */
+/* Ends a look: all GPUs were asked. VMs that are at none any more are forgotten. */
 void waited_looked(struct waited_list *list);
 
 /* tenant.c */

@@ -2,12 +2,13 @@
 /* waited.c - for whom programs waited for the GPU, into the ledger's minutes */
 
 /*
- * Theory of operation. The arbiter counts for each VM of a GPU, from the first of its programs on until the last
- * has gone, for what they waited. Those sums only grow meanwhile. What is new in them since the last look goes
- * to the ledger ten times a second, and before a program leaves its arbiter. The sums that were taken are kept
- * here; a sum that is lower than that began anew.
+ * Theory of operation. The arbiter counts for each VM of a GPU for what its programs waited, and beside them its
+ * requests of version 1 for their turns. Those sums only grow until the VM has neither there. What is new in
+ * them since the last look goes to the ledger ten times a second, and before a program leaves its arbiter. The
+ * sums that were taken are kept here, under the number that the arbiter gave the VM when it came.
  *
- * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look.
+ * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look, and so does a VM
+ * that goes between two looks without a program of its own.
  */
 
 #include <errno.h>
@@ -26,25 +27,25 @@ struct waited_sum {
 
 struct waited {
 	SLIST_ENTRY(waited) link;
-	const struct arbiter *arbiter;
+	uint64_t number; /* the arbiter's, for the VM */
 	uint32_t vm_id;
 	struct waited_sum sum[LEDGER_WAITS_MOST];
 	unsigned num;
 	bool seen; /* in this look */
 };
 
-static struct waited *find(struct waited_list *list, const struct channel *channel)
+static struct waited *find(struct waited_list *list, const struct arbiter_vm_waited *now)
 {
 	struct waited *waited;
 
 	SLIST_FOREACH(waited, list, link)
-		if (waited->arbiter == channel->lease.arbiter && waited->vm_id == channel->vm_id)
+		if (waited->number == now->number)
 			return waited;
 	waited = calloc(1, sizeof(*waited));
 	if (waited == NULL)
 		return NULL;
-	waited->arbiter = channel->lease.arbiter;
-	waited->vm_id = channel->vm_id;
+	waited->number = now->number;
+	waited->vm_id = now->vm_id;
 	SLIST_INSERT_HEAD(list, waited, link);
 	return waited;
 }
@@ -75,23 +76,22 @@ static struct waited_sum *sum_of(struct waited *waited, const struct arbiter_wai
 	return sum;
 }
 
-/* Takes what is new for a VM at an arbiter. If the ledger has no room, the next look takes it. */
-static void take(struct waited *waited, const struct channel *channel)
+/* Takes what is new for a VM. If the ledger has no room, the next look takes it. */
+static void take(struct waited *waited, struct ledger *ledger, const struct arbiter_vm_waited *now)
 {
-	struct ledger *ledger = channel->programs->broker->ledger;
 	struct ledger_wait waits[LEDGER_WAITS_MOST];
 	struct waited before = *waited;
-	struct arbiter_waited now;
 	unsigned num = 0;
 
-	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &now); i++) {
-		struct waited_sum *sum = sum_of(waited, &now);
+	for (unsigned i = 0; i < now->num; i++) {
+		const struct arbiter_waited *one = &now->waited[i];
+		struct waited_sum *sum = sum_of(waited, one);
 		uint64_t more_ns;
 
 		if (sum == NULL)
 			break;
-		more_ns = now.ns >= sum->ns ? now.ns - sum->ns : now.ns;
-		sum->ns = now.ns;
+		more_ns = one->ns >= sum->ns ? one->ns - sum->ns : one->ns;
+		sum->ns = one->ns;
 		if (more_ns == 0)
 			continue;
 		waits[num++] = (struct ledger_wait){
@@ -108,48 +108,19 @@ static void take(struct waited *waited, const struct channel *channel)
 	}
 }
 
-void waited_take(struct waited_list *list, const struct channel *channel)
+void waited_take(struct waited_list *list, struct ledger *ledger, struct arbiter *arbiter)
 {
+	struct arbiter_vm_waited now;
 	struct waited *waited;
 
-	if (channel->lease.arbiter == NULL)
-		return;
-	waited = find(list, channel);
-	if (waited == NULL)
-		return;
-	if (!waited->seen)
-		take(waited, channel);
-	waited->seen = true;
-}
-
-/* Return: whether another program of its VM is at its arbiter. */
-static bool has_others(const struct channel *channel)
-{
-	const struct channel *other = NULL;
-
-	while ((other = programs_next(channel->programs, other)) != NULL)
-		if (other != channel && other->vm_id == channel->vm_id &&
-		    other->lease.arbiter == channel->lease.arbiter)
-			return true;
-	return false;
-}
-
-void waited_leave(struct waited_list *list, const struct channel *channel)
-{
-	struct waited *waited;
-
-	if (channel->lease.arbiter == NULL)
-		return;
-	waited = find(list, channel);
-	if (waited == NULL)
-		return;
-	arbiter_count(channel->lease.arbiter);
-	take(waited, channel);
-	if (has_others(channel))
-		return;
-	/* Its sums begin anew with its next program. */
-	SLIST_REMOVE(list, waited, waited, link);
-	free(waited);
+	arbiter_count(arbiter);
+	for (unsigned i = 0; arbiter_vm_waited(arbiter, i, &now); i++) {
+		waited = find(list, &now);
+		if (waited == NULL)
+			continue;
+		take(waited, ledger, &now);
+		waited->seen = true;
+	}
 }
 
 void waited_looked(struct waited_list *list)
@@ -163,7 +134,7 @@ void waited_looked(struct waited_list *list)
 			at = &SLIST_NEXT(waited, link);
 			continue;
 		}
-		*at = next; /* its last program has gone */
+		*at = next; /* it has gone */
 		free(waited);
 	}
 }

@@ -444,6 +444,75 @@ static void test_a_request_waits_for_a_turn_and_comes_before_programs(void **sta
 	leave(&b);
 }
 
+/* Return: for what a VM has waited at the GPU, added up; its number there goes to *number. */
+static uint64_t vm_waited(uint32_t vm_id, uint64_t *number)
+{
+	struct arbiter_vm_waited found;
+	uint64_t ns = 0;
+
+	for (unsigned i = 0; arbiter_vm_waited(arbiter, i, &found); i++) {
+		if (found.vm_id != vm_id)
+			continue;
+		*number = found.number;
+		for (unsigned j = 0; j < found.num; j++)
+			ns += found.waited[j].ns;
+	}
+	return ns;
+}
+
+static void test_why_requests_wait(void **state)
+{
+	struct lease_vm_settings changed = normal;
+	struct arbiter_turn why;
+	struct arbiter_vm *turn;
+	uint64_t number = 0, before = 0, ns;
+	struct one a;
+
+	(void)state;
+	join(&a, 1);
+	assert_false(arbiter_turn_waits(arbiter, 2, &why)); /* it has asked for nothing */
+	want(&a);
+	assert_null(ask(2));
+	assert_true(arbiter_turn_waits(arbiter, 2, &why));
+	assert_string_equal(why.why, "share");
+	assert_true(why.taken && why.by_program && why.by_vm_id == 1);
+	changed.priority = 2;
+	arbiter_set_vm(arbiter, 1, &changed);
+	assert_true(arbiter_turn_waits(arbiter, 2, &why));
+	assert_string_equal(why.why, "priority");
+	UNTIL(arbiter_turn_waits(arbiter, 2, &why) && vm_waited(2, &number) > UTIL_NS_PER_MS);
+	changed.paused = true;
+	arbiter_set_vm(arbiter, 2, &changed);
+	assert_true(arbiter_turn_waits(arbiter, 2, &why));
+	assert_string_equal(why.why, "paused");
+	arbiter_set_vm(arbiter, 2, &normal);
+	rest(&a);
+	say(&a, PROGRAM_RETURNED, a.page->grant);
+	turn = ask(2);
+	assert_non_null(turn);
+	assert_false(arbiter_turn_waits(arbiter, 2, &why));
+	want(&a); /* from now on no other request joins the turn */
+	assert_null(ask(2));
+	assert_true(arbiter_turn_waits(arbiter, 2, &why));
+	assert_string_equal(why.why, "own");
+	assert_true(why.taken && !why.by_program && why.by_vm_id == 2);
+	/* The VM has no program, and its sums stay as long as its requests may have turns. */
+	ns = vm_waited(2, &before);
+	assert_true(ns > UTIL_NS_PER_MS && before == number);
+	arbiter_turn_over(turn);
+	run_loop();
+	leave(&a);
+	run_loop();
+	assert_int_equal(vm_waited(2, &number), 0);
+	join(&a, 1);
+	want(&a);
+	assert_null(ask(2));
+	vm_waited(2, &number);
+	assert_true(number > before); /* its sums began anew */
+	leave(&a);
+	run_loop();
+}
+
 static void test_others_of_the_vm_join_a_turn_that_nobody_else_wants(void **state)
 {
 	struct arbiter_vm *first, *second, *other;
@@ -725,6 +794,7 @@ int main(void)
 		ARBITER_TEST(test_without_programs_requests_need_no_turns),
 		ARBITER_TEST(test_a_request_has_a_turn_of_its_vm),
 		ARBITER_TEST(test_a_request_waits_for_a_turn_and_comes_before_programs),
+		ARBITER_TEST(test_why_requests_wait),
 		ARBITER_TEST(test_others_of_the_vm_join_a_turn_that_nobody_else_wants),
 		ARBITER_TEST(test_a_capped_vm_begins_no_others_in_its_turn),
 		ARBITER_TEST(test_a_request_that_runs_is_over_before_the_first_program_begins),

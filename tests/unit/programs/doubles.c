@@ -487,10 +487,17 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter)
 	return (struct arbiter_time){ .idle_ns = 1, .elapsed_ns = 1 };
 }
 
-bool arbiter_waited(const struct arbiter_program *program, unsigned index,
-		    struct arbiter_waited *out)
+bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_turn *out)
 {
-	(void)program;
+	(void)arbiter;
+	(void)vm_id;
+	(void)out;
+	return false;
+}
+
+bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index, struct arbiter_vm_waited *out)
+{
+	(void)arbiter;
 	(void)index;
 	(void)out;
 	return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_waited.c - what programs waited for reaches the ledger once, whatever comes and goes */
+/* test_waited.c - what VMs waited for at their GPUs reaches the ledger once, whatever comes and goes */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,29 +15,17 @@
 
 static struct broker broker;
 static struct ledger ledger;
-static struct programs house;
-static struct channel channels[3];
-static unsigned channel_num;
 static struct waited_list list;
 
-/* What the arbiter says of the VM, and what the ledger has got for VM 2, its cap and in all. */
-static struct arbiter_waited said[3];
+/* What the arbiter says of its VMs, and what the ledger has got for VM 2, its cap and in all. */
+static struct arbiter_vm_waited said[2];
 static unsigned said_num, counted;
 static bool full;
 static uint64_t of_vm2, of_cap, total;
 
-struct channel *programs_next(const struct programs *programs, const struct channel *channel)
+bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index, struct arbiter_vm_waited *out)
 {
-	(void)programs;
-	if (channel == NULL)
-		return channel_num > 0 ? &channels[0] : NULL;
-	return channel + 1 < channels + channel_num ? (struct channel *)channel + 1 : NULL;
-}
-
-bool arbiter_waited(const struct arbiter_program *program, unsigned index,
-		    struct arbiter_waited *out)
-{
-	(void)program;
+	assert_non_null(arbiter);
 	if (index < said_num)
 		*out = said[index];
 	return index < said_num;
@@ -56,7 +44,8 @@ static int on_waits(struct ledger *to, const struct ledger_wait *waits, unsigned
 	if (full)
 		return -ENOBUFS;
 	for (unsigned i = 0; i < num; i++) {
-		assert_int_equal(waits[i].vm_id, 1);
+		if (waits[i].vm_id != 1)
+			continue;
 		total += waits[i].ns;
 		of_cap += waits[i].cause == LEDGER_WAIT_CAP ? waits[i].ns : 0;
 		if (waits[i].cause == LEDGER_WAIT_VM && waits[i].by_vm_id == 2)
@@ -72,17 +61,13 @@ static int set_up(void **state)
 	(void)state;
 	ledger.ops = &ops;
 	broker.ledger = &ledger;
-	house.broker = &broker;
 	SLIST_INIT(&list);
-	channel_num = 1;
-	for (unsigned i = 0; i < 3; i++)
-		channels[i] = (struct channel){
-			.programs = &house,
-			.vm_id = 1,
-			.lease.arbiter = (struct arbiter *)&said,
-		};
-	said[0] = (struct arbiter_waited){ "cap", 0, 100 };
-	said[1] = (struct arbiter_waited){ NULL, 2, 30 };
+	said[0] = (struct arbiter_vm_waited){
+		.vm_id = 1, .number = 7, .num = 2, .waited = { { "cap", 0, 100 }, { NULL, 2, 30 } }
+	};
+	said[1] = (struct arbiter_vm_waited){
+		.vm_id = 2, .number = 8, .num = 1, .waited = { { NULL, 1, 5000 } }
+	};
 	said_num = 2;
 	counted = 0;
 	full = false;
@@ -93,17 +78,16 @@ static int set_up(void **state)
 /* As at a tick. */
 static void look(void)
 {
-	for (unsigned i = 0; i < channel_num; i++)
-		waited_take(&list, &channels[i]);
+	waited_take(&list, broker.ledger, (struct arbiter *)&said);
 	waited_looked(&list);
 }
 
-/* All programs go. */
+/* All VMs go. */
 static int tear_down(void **state)
 {
 	(void)state;
-	channel_num = 0;
-	waited_looked(&list);
+	said_num = 0;
+	look();
 	assert_true(SLIST_EMPTY(&list));
 	return 0;
 }
@@ -112,26 +96,17 @@ static void test_what_is_new_is_taken(void **state)
 {
 	(void)state;
 	look();
+	assert_int_equal(counted, 1); /* the time up to now */
 	assert_int_equal(total, 130);
 	look();
 	assert_int_equal(total, 130);
-	said[1].ns += 7;
-	said[2] = (struct arbiter_waited){ "others", 0, 3 };
-	said_num = 3;
+	said[0].waited[1].ns += 7;
+	said[0].waited[2] = (struct arbiter_waited){ "others", 0, 3 };
+	said[0].num = 3;
 	look();
 	assert_int_equal(of_cap, 100);
 	assert_int_equal(of_vm2, 37);
 	assert_int_equal(total, 140);
-}
-
-static void test_two_programs_of_a_vm_have_one_sum(void **state)
-{
-	(void)state;
-	channel_num = 3;
-	channels[2].lease.arbiter = NULL; /* it is at none yet */
-	look();
-	look();
-	assert_int_equal(total, 130);
 }
 
 static void test_a_full_ledger_gets_it_later(void **state)
@@ -139,7 +114,7 @@ static void test_a_full_ledger_gets_it_later(void **state)
 	(void)state;
 	full = true;
 	look();
-	said[0].ns += 5;
+	said[0].waited[0].ns += 5;
 	look();
 	assert_int_equal(total, 0);
 	full = false;
@@ -148,34 +123,51 @@ static void test_a_full_ledger_gets_it_later(void **state)
 	assert_int_equal(total, 135);
 }
 
+/* Programs come and go within a look: what is between two of them is taken once. */
 static void test_what_came_last_is_taken_when_one_leaves(void **state)
 {
 	(void)state;
 	look();
-	channel_num = 2;
-	said[0].ns += 5;
-	waited_leave(&list, &channels[1]);
-	assert_int_equal(counted, 1);
+	said[0].waited[0].ns += 5;
+	waited_take(&list, broker.ledger, (struct arbiter *)&said);
 	assert_int_equal(total, 135);
-	channel_num = 1;
-	said[0].ns += 5;
-	look(); /* the sums go on with the other one */
-	assert_int_equal(total, 140);
-	said[0].ns += 5;
-	waited_leave(&list, &channels[0]);
-	assert_int_equal(total, 145);
-	/* The next program's begin anew, and may be higher than the last ones at the next look. */
-	said[0].ns = 1000;
-	said_num = 1;
+	said[0].waited[0].ns += 5; /* another program, or its requests, wait on */
 	look();
-	assert_int_equal(total, 1145);
+	look();
+	assert_int_equal(total, 140);
+}
+
+/* The VM's last program has gone, and its next one has come: its sums began anew, and may be higher already. */
+static void test_a_vm_that_came_again(void **state)
+{
+	(void)state;
+	look();
+	said[0].number = 9;
+	said[0].waited[0].ns = 1000;
+	said[0].num = 1;
+	look();
+	assert_int_equal(of_cap, 1100);
+	look();
+	assert_int_equal(of_cap, 1100);
+}
+
+/* A VM whose requests stay at the GPU keeps its sums, whatever its programs do. */
+static void test_a_vm_that_stays(void **state)
+{
+	(void)state;
+	look();
+	for (int i = 0; i < 3; i++) {
+		waited_take(&list, broker.ledger, (struct arbiter *)&said);
+		look();
+	}
+	assert_int_equal(total, 130);
 }
 
 static void test_a_sum_that_began_anew(void **state)
 {
 	(void)state;
 	look();
-	said[0].ns = 1;
+	said[0].waited[0].ns = 1;
 	look();
 	assert_int_equal(of_cap, 101);
 }
@@ -185,9 +177,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define WAITED_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		WAITED_TEST(test_what_is_new_is_taken),
-		WAITED_TEST(test_two_programs_of_a_vm_have_one_sum),
 		WAITED_TEST(test_a_full_ledger_gets_it_later),
 		WAITED_TEST(test_what_came_last_is_taken_when_one_leaves),
+		WAITED_TEST(test_a_vm_that_came_again),
+		WAITED_TEST(test_a_vm_that_stays),
 		WAITED_TEST(test_a_sum_that_began_anew),
 #undef WAITED_TEST
 	};

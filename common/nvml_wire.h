@@ -32,7 +32,8 @@ enum nvml_known {
 	NVML_KNOWS_TEMPERATURE = 4,
 	NVML_KNOWS_POWER = 8,
 	NVML_KNOWS_COMPUTE_MODE = 16,
-	NVML_KNOWS_PROCESSES = 32
+	NVML_KNOWS_PROCESSES = 32,
+	NVML_KNOWS_BUSY_PROCESSES = 64
 };
 
 enum nvml_compute_mode {
@@ -46,9 +47,9 @@ enum nvml_compute_mode {
 
 /* A process that has a context on the GPU. */
 struct nvml_process {
-	uint32_t pid; /* as the process that asks sees it */
-	uint32_t unused;
-	uint64_t used_bytes; /* of the GPU's memory, its context's included; NVML_BYTES_UNKNOWN */
+	uint32_t pid;	       /* as the process that asks sees it */
+	uint32_t busy_percent; /* of busy_period_us, in which its kernels ran: 0 to 100 */
+	uint64_t used_bytes;   /* of the GPU's memory, its context's included; NVML_BYTES_UNKNOWN */
 };
 
 struct nvml_gpu {
@@ -66,6 +67,7 @@ struct nvml_gpu {
 	uint32_t milliwatts;
 	uint32_t compute_mode; /* enum nvml_compute_mode */
 	uint32_t process_num;
+	uint64_t busy_period_us; /* since the look before; 0: NVML has nothing newer */
 	struct nvml_process process[NVML_PROCESSES_MOST];
 };
 

@@ -126,6 +126,41 @@ static void ask_processes(const struct nvml_library *nvml, nvmlDevice_t device,
 	out->known |= NVML_KNOWS_PROCESSES;
 }
 
+static void set_busy(struct nvml_gpu *out, unsigned pid, unsigned percent)
+{
+	for (uint32_t i = 0; i < out->process_num; i++)
+		if (out->process[i].pid == pid)
+			out->process[i].busy_percent = percent < 100 ? percent : 100;
+}
+
+/*
+ * How busy each process was since the last look. NVML leaves out those that were not, and has no answer where
+ * none was. The first look learns the time alone.
+ */
+static void ask_busy(const struct nvml_library *nvml, nvmlDevice_t device, struct nvml_gpu *out)
+{
+	static nvmlProcessUtilizationSample_t found[NVML_PROCESSES_MOST];
+	static unsigned long long seen_us[NVML_GPUS_MOST];
+	unsigned long long *seen = &seen_us[out->index], newest_us = *seen;
+	unsigned num = NVML_PROCESSES_MOST;
+	nvmlReturn_t result = nvml->samples(device, found, &num, *seen);
+
+	if (result == NVML_ERROR_NOT_FOUND)
+		num = 0;
+	else if (result != NVML_SUCCESS || num > NVML_PROCESSES_MOST)
+		return;
+	for (unsigned i = 0; i < num; i++) {
+		if (found[i].timeStamp > newest_us)
+			newest_us = found[i].timeStamp;
+		if (*seen != 0 && found[i].timeStamp > *seen)
+			set_busy(out, found[i].pid, found[i].smUtil);
+	}
+	if (*seen != 0)
+		out->busy_period_us = newest_us - *seen;
+	*seen = newest_us;
+	out->known |= NVML_KNOWS_BUSY_PROCESSES;
+}
+
 void nvml_ask(const struct nvml_library *nvml, uint32_t index, struct nvml_gpu *out)
 {
 	nvmlDevice_t device;
@@ -141,4 +176,5 @@ void nvml_ask(const struct nvml_library *nvml, uint32_t index, struct nvml_gpu *
 	ask_memory(nvml, device, out);
 	ask_state(nvml, device, out);
 	ask_processes(nvml, device, out);
+	ask_busy(nvml, device, out);
 }

@@ -9,6 +9,7 @@ typedef int nvmlReturn_t;
 typedef struct nvmlDevice_st *nvmlDevice_t;
 
 #define NVML_SUCCESS 0
+#define NVML_ERROR_NOT_FOUND 6
 #define NVML_ERROR_INSUFFICIENT_SIZE 7
 #define NVML_TEMPERATURE_GPU 0
 #define NVML_VALUE_NOT_AVAILABLE (~0ull)
@@ -28,6 +29,13 @@ typedef struct {
 	unsigned gpuInstanceId, computeInstanceId;
 } nvmlProcessInfo_t;
 
+/* Of nvmlDeviceGetProcessUtilization: of each process that was busy since a time. */
+typedef struct {
+	unsigned pid;
+	unsigned long long timeStamp;		    /* microseconds of the processor's clock */
+	unsigned smUtil, memUtil, encUtil, decUtil; /* percent */
+} nvmlProcessUtilizationSample_t;
+
 /* X(field, name, arguments): each returns an nvmlReturn_t. All are there since driver 510. */
 #define NVML_CALLS(X)                                                                      \
 	X(init, nvmlInit_v2, (void))                                                       \
@@ -41,6 +49,8 @@ typedef struct {
 	X(power, nvmlDeviceGetPowerUsage, (nvmlDevice_t, unsigned *))                      \
 	X(compute_mode, nvmlDeviceGetComputeMode, (nvmlDevice_t, int *))                   \
 	X(processes, nvmlDeviceGetComputeRunningProcesses_v3,                              \
-	  (nvmlDevice_t, unsigned *, nvmlProcessInfo_t *))
+	  (nvmlDevice_t, unsigned *, nvmlProcessInfo_t *))                                 \
+	X(samples, nvmlDeviceGetProcessUtilization,                                        \
+	  (nvmlDevice_t, nvmlProcessUtilizationSample_t *, unsigned *, unsigned long long))
 
 #endif

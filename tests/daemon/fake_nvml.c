@@ -6,6 +6,7 @@
  *
  *   gpu TOTAL USED PERCENT CELSIUS MILLIWATTS MODE     a GPU, numbered from 0
  *   process GPU PID BYTES                              BYTES -1: not available
+ *   busy GPU PID PERCENT MICROSECONDS                  a sample of that time
  *   no NAME                                            that function is not supported
  *   fail NAME CODE | hang NAME                         or returns an error, or does not return
  *
@@ -37,13 +38,18 @@ static struct {
 	nvmlProcessInfo_t info;
 } processes[PROCESSES_MOST];
 static unsigned process_num;
+static struct {
+	unsigned gpu;
+	nvmlProcessUtilizationSample_t sample;
+} samples[PROCESSES_MOST];
+static unsigned sample_num;
 
 /* One line that is about this call, or tells of GPUs and processes. Return: what the call returns. */
 static int follow(const char *line, const char *call)
 {
 	struct nvmlDevice_st gpu = { 0 };
 	char name[32] = "";
-	unsigned number = 0, pid = 0;
+	unsigned number = 0, pid = 0, percent = 0;
 	long long bytes = 0;
 	int code = 0;
 
@@ -56,6 +62,13 @@ static int follow(const char *line, const char *call)
 		processes[process_num].gpu = number;
 		processes[process_num++].info = (nvmlProcessInfo_t){
 			.pid = pid, .usedGpuMemory = (unsigned long long)bytes
+		};
+	}
+	if (sscanf(line, "busy %u %u %u %lld", &number, &pid, &percent, &bytes) == 4 &&
+	    sample_num < PROCESSES_MOST) {
+		samples[sample_num].gpu = number;
+		samples[sample_num++].sample = (nvmlProcessUtilizationSample_t){
+			.pid = pid, .smUtil = percent, .timeStamp = (unsigned long long)bytes
 		};
 	}
 	if (sscanf(line, "no %31s", name) == 1 && strcmp(name, call) == 0)
@@ -76,7 +89,7 @@ static nvmlReturn_t begin(const char *call)
 	Dl_info self;
 	FILE *file;
 
-	gpu_num = process_num = 0;
+	gpu_num = process_num = sample_num = 0;
 	if (dladdr(&gpu_num, &self) == 0)
 		return NOT_FOUND;
 	snprintf(path, sizeof(path), "%.*s/nvml.txt",
@@ -187,4 +200,28 @@ nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsign
 		(*num)++;
 	}
 	return *num > room ? NVML_ERROR_INSUFFICIENT_SIZE : result;
+}
+
+nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
+					     nvmlProcessUtilizationSample_t *out, unsigned *num,
+					     unsigned long long since_us);
+nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
+					     nvmlProcessUtilizationSample_t *out, unsigned *num,
+					     unsigned long long since_us)
+{
+	nvmlReturn_t result = begin("samples");
+	unsigned room = *num;
+
+	*num = 0;
+	for (unsigned i = 0; i < sample_num; i++) {
+		if (samples[i].gpu != (unsigned)(device - gpus) ||
+		    samples[i].sample.timeStamp <= since_us)
+			continue;
+		if (*num < room)
+			out[*num] = samples[i].sample;
+		(*num)++;
+	}
+	if (*num > room)
+		return NVML_ERROR_INSUFFICIENT_SIZE;
+	return *num == 0 && result == NVML_SUCCESS ? NVML_ERROR_NOT_FOUND : result;
 }

@@ -74,7 +74,7 @@ class Nvml(unittest.TestCase):
         self.assertEqual(self.checks("compute mode"), [])
 
     def test_what_nvml_does_not_tell_has_no_sample(self):
-        self.begin(f"{TWO}no power\nno memory\nno processes\nno uuid\n")
+        self.begin(f"{TWO}no power\nno memory\nno processes\nno uuid\nno samples\n")
         self.wait_check("tells of 2 GPUs", "ok")
         names = {name.split("{")[0] for name in self.metrics()}
         self.assertIn("DCGM_FI_DEV_GPU_TEMP", names)
@@ -140,7 +140,7 @@ class Nvml(unittest.TestCase):
 
     def test_more_gpus_and_processes_than_there_is_room_for(self):
         lines = [f"gpu {GIB} 0 0 0 0 0\n" for _ in range(40)]
-        lines += [f"process 0 {pid} 1\n" for pid in range(1, 600)]
+        lines += [f"process 0 {pid} 1\nbusy 0 {pid} 50 7\n" for pid in range(1, 600)]
         self.begin("".join(lines))
         self.wait_check("tells of 32 GPUs", "ok")
 

@@ -87,6 +87,8 @@ $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,exec/test_nvml,$(EXEC) vgpud/exec/nvml.c,-lsystemd))
 $(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(call src,vgpud/programs) vgpud/link/foreign.c \
 	common/log.c common/vm_settings.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
+$(eval $(call unit-test,programs/test_underbill,vgpud/programs/underbill.c))
+$(eval $(call unit-test,worker/test_nvml,worker/nvml.c,-ldl))
 $(eval $(call unit-test,programs/test_allowance,vgpud/programs/allowance.c vgpud/programs/overuse.c worker/claims.c))
 $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)

@@ -161,6 +161,9 @@ static bool accept(struct nvml *nvml, struct nvml_gpu *gpu)
 	    (gpu->num > 0 && gpu->index != nvml->coming.num) ||
 	    (gpu->num > 0 && gpu->index >= gpu->num))
 		return false;
+	for (uint32_t i = 0; i < gpu->process_num; i++)
+		if (gpu->process[i].busy_percent > 100)
+			return false;
 	tame(gpu->uuid, sizeof(gpu->uuid));
 	tame(gpu->name, sizeof(gpu->name));
 	tame(gpu->why, sizeof(gpu->why));

@@ -15,6 +15,7 @@
 #include "common/wire/vgpu_proto.h"
 #include "vgpud/lease/arbiter.h"
 #include "vgpud/ledger/ledger.h"
+#include "vgpud/programs/underbill.h"
 #include "vgpud/request/broker.h"
 
 struct bill_page;
@@ -65,6 +66,7 @@ struct channel {
 	unsigned slot;
 	uint64_t granted_bytes;	      /* of softgpu's memory */
 	struct bill_page *bill;	      /* NULL: none */
+	struct underbill underbill;   /* what NVML says beside its bill */
 	struct arbiter_program lease; /* of its GPU; member.billed_ns is its GPU time */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wall.c - the second wall around a VM's memory of GPUs: what NVML says that its programs hold */
+/* wall.c - what NVML says from outside of programs: the memory that they hold, and how long their kernels run */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +16,9 @@
  * Theory of operation. Workers claim memory before they take it (share.c), and belong to their
  * tenants. NVML tells from outside what each process holds. Once a second the sum of a VM's workers is
  * compared with its quota: overuse.c says how; the program that holds most ends.
+ *
+ * NVML also tells for how long kernels of a process ran. Where that is much more than its program was billed, an
+ * event says so (underbill.c).
  *
  * What a context alone takes is seen at the spares, which have nothing else. Until one was seen
  * CONTEXT_UNKNOWN is allowed for.
@@ -169,6 +172,67 @@ static void judge(struct programs *programs, struct vm *vm)
 	programs_end(held.most, VGPU_END_OVER_QUOTA);
 }
 
+/* --- whose work goes on when it is not billed any more --- */
+
+/* What NVML says of a process's kernels. Return: whether it says something. */
+static bool find_busy(const struct nvml *nvml, pid_t pid, uint32_t *percent, uint64_t *period_us)
+{
+	for (uint32_t i = 0; i < nvml_num(nvml); i++) {
+		const struct nvml_gpu *gpu = nvml_gpu(nvml, i);
+
+		if ((gpu->known & NVML_KNOWS_BUSY_PROCESSES) == 0)
+			continue;
+		for (uint32_t n = 0; n < gpu->process_num; n++) {
+			if (gpu->process[n].pid != (uint32_t)pid)
+				continue;
+			*percent = gpu->process[n].busy_percent;
+			*period_us = gpu->busy_period_us;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Says so, and nothing more: NVML's figures are no bill. */
+static void tell_underbilled(const struct channel *channel, const struct underbill_found *found)
+{
+	char billed[24], seen[24], text[320];
+	const struct ledger_event event = {
+		.kind = "gpu-time-doubt",
+		.subject = channel->vm_name,
+		.old_value = billed,
+		.new_value = seen,
+		.text = text,
+		.uid = -1,
+		.pid = -1,
+	};
+
+	snprintf(billed, sizeof(billed), "%.2f s", (double)found->billed_ns / UTIL_NS_PER_S);
+	snprintf(seen, sizeof(seen), "%.2f s", (double)found->seen_ns / UTIL_NS_PER_S);
+	snprintf(text, sizeof(text),
+		 "program %" PRIu64 " \"%s\" (pid %u): of %.0f s NVML saw its kernels run for %s, "
+		 "and it was billed for %s: its worker may say too early that its work is done "
+		 "(vgpuadm kill-program %" PRIu64 " ends it)",
+		 channel->id, channel->name, channel->pid, (double)found->window_ns / UTIL_NS_PER_S,
+		 seen, billed, channel->id);
+	log_warning("%s: %s", channel->vm_name, text);
+	ledger_event(channel->programs->broker->ledger, &event);
+}
+
+static void judge_bill(struct programs *programs, struct channel *channel)
+{
+	struct underbill_found found;
+	uint64_t period_us = 0;
+	uint32_t percent = 0;
+
+	if (!uses_gpu(channel) || has_ended(channel) ||
+	    !find_busy(programs->wall.nvml, program_pid(channel->program), &percent, &period_us))
+		return;
+	if (underbill_look(&channel->underbill, percent, period_us, channel->lease.member.billed_ns,
+			   &found))
+		tell_underbilled(channel, &found);
+}
+
 static void count_unseen(struct programs *programs)
 {
 	struct wall *wall = &programs->wall;
@@ -188,10 +252,14 @@ static void count_unseen(struct programs *programs)
 static void on_looked(void *arg)
 {
 	struct programs *programs = arg;
+	struct channel *channel;
 	struct vm *vm;
 
 	learn_contexts(programs);
 	count_unseen(programs);
+	programs_count(programs);
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		judge_bill(programs, channel);
 	TAILQ_FOREACH(vm, &programs->broker->vms, link)
 		judge(programs, vm);
 	wall_follow(programs);

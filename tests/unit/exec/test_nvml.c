@@ -35,6 +35,10 @@ static void say(int fd, const char *how, uint32_t look, uint32_t index)
 		gpu.num = NVML_GPUS_MOST + 1;
 	if (is(how, "many-processes"))
 		gpu.process_num = NVML_PROCESSES_MOST + 1;
+	if (is(how, "too-busy")) {
+		gpu.process_num = 1;
+		gpu.process[0].busy_percent = 101;
+	}
 	if (is(how, "no-gpu"))
 		gpu = (struct nvml_gpu){ .look = look, .why = "it sees none" };
 	if (is(how, "short"))
@@ -149,6 +153,7 @@ static void what_goes_wrong_is_told_and_tried_again(void **state)
 		{ "other-index", NVML_END_MISBEHAVED, "nonsense" },
 		{ "many-gpus", NVML_END_MISBEHAVED, "nonsense" },
 		{ "many-processes", NVML_END_MISBEHAVED, "nonsense" },
+		{ "too-busy", NVML_END_MISBEHAVED, "nonsense" },
 		{ "short", NVML_END_MISBEHAVED, "nonsense" },
 		{ "unasked", NVML_END_MISBEHAVED, "nonsense" },
 		{ "thrice", NVML_END_MISBEHAVED, "nonsense" },

@@ -1070,6 +1070,40 @@ static void what_nvml_does_not_know_ends_nothing(void **state)
 }
 
 /* What one GPU has of a process and what another has of it are added. */
+/* Its worker says that its work is done, and NVML sees it go on: an event has both, and it goes on all the same. */
+static void work_that_is_not_billed_is_told(void **state)
+{
+	struct house *house = *state;
+	struct program *a, *b;
+
+	on_gpus(house);
+	a = runs(house, 0);
+	b = runs(house, 1);
+	holds(a->pid, CONTEXT);
+	holds(b->pid, CONTEXT);
+	doubles.nvml[0].known |= NVML_KNOWS_BUSY_PROCESSES;
+	doubles.nvml[0].busy_period_us = UTIL_NS_PER_S / UTIL_NS_PER_US;
+	doubles.nvml[0].process[0].busy_percent = 90;
+	doubles.nvml[0].process[1].busy_percent = 9; /* as little as may be chance */
+	doubles.events = 0;
+	for (int i = 0; i < 10; i++)
+		nvml_answers();
+	assert_int_equal(doubles.events, 0); /* the first look begins the window */
+	nvml_answers();
+	assert_int_equal(doubles.events, 1);
+	assert_string_equal(doubles.last_event, "gpu-time-doubt");
+	for (int i = 0; i < 100; i++)
+		nvml_answers();
+	assert_int_equal(doubles.events, 1);
+	assert_int_equal(programs_of_vm(house->programs, &house->vm), 2);
+	/* What NVML does not know is no doubt. */
+	doubles.nvml[0].known = NVML_KNOWS_PROCESSES;
+	doubles.nvml[0].process[1].busy_percent = 100;
+	for (int i = 0; i < 100; i++)
+		nvml_answers();
+	assert_int_equal(doubles.events, 1);
+}
+
 static void a_process_on_two_gpus(void **state)
 {
 	struct house *house = *state;
@@ -1309,6 +1343,7 @@ int main(void)
 		PROGRAMS_TEST(a_quota_that_is_raised_holds_at_once),
 		PROGRAMS_TEST(what_is_held_at_the_first_look),
 		PROGRAMS_TEST(what_nvml_does_not_know_ends_nothing),
+		PROGRAMS_TEST(work_that_is_not_billed_is_told),
 		PROGRAMS_TEST(a_process_on_two_gpus),
 		PROGRAMS_TEST(max_programs_of_1),
 		PROGRAMS_TEST(max_programs_of_64),

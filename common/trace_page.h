@@ -24,6 +24,8 @@ struct trace_switch {
 #define TRACE_SWITCH_AT (REPORT_BYTES - sizeof(struct trace_switch))
 #define TRACE_RING_AT REPORT_BYTES
 #define TRACE_EVENTS 8192u
+#define TRACE_NAMES 256u /* of kernels; those of more have none */
+#define TRACE_NAME_SIZE 128u
 
 _Static_assert(sizeof(struct report_page) <= TRACE_SWITCH_AT, "the switch is behind the report");
 
@@ -42,13 +44,16 @@ struct trace_event {
 	uint16_t op;	 /* enum vgpu_op; 0 of a submission */
 	uint16_t thread; /* the program's number for its thread */
 	uint16_t failed; /* 1: with an error */
-	uint32_t reserved;
+	uint32_t
+		name; /* of a launch: which of the ring's names its function has, from 1; 0: none */
 };
 
 struct trace_ring {
 	uint64_t taken; /* events before this one may be overwritten. The broker writes it alone */
 	uint64_t head;	/* events that the ring has had; event n lies in slot n % TRACE_EVENTS */
 	uint64_t lost;	/* for which there was no room */
+	/* Each is written once, before the first event that has its number, and cut where it is too long. */
+	char name[TRACE_NAMES][TRACE_NAME_SIZE];
 	struct trace_event event[TRACE_EVENTS];
 };
 

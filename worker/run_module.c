@@ -267,6 +267,7 @@ CUresult run_module_function(struct program *program, const struct vgpu_command 
 	result = program_add_sized(program, HANDLES_FUNCTION, args->function, function,
 				   args->module, info.parameter_bytes, local_bytes(&info));
 	if (result == CUDA_SUCCESS) {
+		trace_function(&program->report.trace, args->function, name);
 		memcpy(to, &info, sizeof(info));
 		memcpy(to + sizeof(info), parameters, parameters_bytes);
 	}

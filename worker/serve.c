@@ -80,6 +80,7 @@ void serve_end(struct program *program)
 	channel_end(&program->channel);
 	memory_end(memory);
 	handles_end(&program->handles);
+	trace_end(&program->report.trace);
 	quota_end(&program->quota);
 	pthread_mutex_destroy(&program->lock);
 	pthread_mutex_destroy(&program->names_lock);

@@ -69,6 +69,10 @@ def traced(kind, what, at_ns, took_ns, thread=None, **more):
             "bytes": None, "commands": None, "failed": False, **more}
 
 
+def leased(what, at_ns, took_ns, by=None):
+    return {"kind": "lease", "what": what, "at_ns": at_ns, "took_ns": took_ns, "by": by}
+
+
 TRACED = [
     traced("call", "memory_alloc", 0, 500, 1), traced("launch", "launch", 1000, 250, 1, stream=2, function=3),
     # Its end was seen when the next command had begun.
@@ -76,10 +80,12 @@ TRACED = [
     traced("submission", "submission", 1000, 10_250, commands=1),
     traced("wait", "event_synchronize", 11_100, 2000, 1), traced("launch", "launch", 20_000, 5, 70_000, failed=True),
     traced("submission", "submission", 20_000, 1_000_000, commands=9),
+    leased("share", 0, 900, "vm2"), leased("holds", 900, 10_000), leased("yields", 10_900, 50), leased("cap", 10_950, 7),
+    traced("launch", "launch", 2_000_000, 5, 1, function=4, name='_Z4"fillPf'),
     # What no vgpud says is left out.
     traced("kiss", "x", 1, 1, 1), traced("call", None, 1, 1, 1), traced("call", "x", -1, 1, 1), {"kind": 3}]
 TRACED_END = {"program": 7, "vm": "vm3", "name": 'a"\x1b[2J', "pid": 4711, "begun_unix_ns": NOW_NS, "took_ns": 5 * 10**9,
-              "events": 8, "lost": 2, "ended": True, "limited": False}
+              "events": 13, "lost": 2, "ended": True, "limited": False}
 
 ANSWERS = {
     "list": [vm("vm10", 10), vm("vm2", 2, paused=True, last_error="GPU_FAULT"), vm("vm1", 1, connected=False)],
@@ -180,7 +186,7 @@ class Formats(unittest.TestCase):
             path = Path(folder) / "t.json"
             words = ("trace", "7", "--for", "5s", "--file", path)
             said = out(*words, fake=self.fake)
-            self.assertEqual(said, f"{path}: 8 events of program 7 of vm3 in 5.00 s, which has ended (chrome://tracing and "
+            self.assertEqual(said, f"{path}: 13 events of program 7 of vm3 in 5.00 s, which has ended (chrome://tracing and "
                              "ui.perfetto.dev open it)\n2 events came too fast to be kept: gaps may be none.\n")
             document = traceformat.check(path.read_text())
             self.assertEqual(self.fake.calls[-1], ("trace", {"id": "7", "for": "5s"}))
@@ -191,13 +197,16 @@ class Formats(unittest.TestCase):
                 ("wait", "stream_synchronize", 1.25, 10, {"stream": 2}), ("copy", "copy", 11, 1, {"bytes": 4096}),
                 ("submission", "submission", 1, 10.25, {"commands": 1}),
                 ("wait", "event_synchronize", 11.25, 1.85, {}), ("launch", "launch", 20, 0.005, {"failed": True}),
-                ("gap", "gap", 11.25, 8.75, {}), ("submission", "submission", 20, 1000, {"commands": 9})])
+                ("gap", "gap", 11.25, 8.75, {}), ("submission", "submission", 20, 1000, {"commands": 9}),
+                ("lease", "waits: share (vm2 has the GPU)", 0, 0.9, {}), ("lease", "holds", 0.9, 10, {}),
+                ("lease", "yields", 10.9, 0.05, {}), ("lease", "waits: cap", 10.95, 0.007, {}),
+                ("launch", '_Z4"fillPf', 2000, 0.005, {"function": 4})])
             status, stdout, stderr = run(*words, fake=self.fake)
             self.assertEqual((status, stdout), (1, ""))
             self.assertIn("it is there already", stderr)
             path.unlink()
             row = json.loads(out(*words, "--json", fake=self.fake))["rows"][0]
-            self.assertEqual((row["file"], row["events"], row["gaps"], row["name"]), (str(path), 8, 1, 'a"\x1b[2J'))
+            self.assertEqual((row["file"], row["events"], row["gaps"], row["name"]), (str(path), 13, 1, 'a"\x1b[2J'))
             path.unlink()
             head, row = csv.reader(io.StringIO(out(*words, "--csv", fake=self.fake)))
             self.assertEqual(dict(zip(head, row))["lost"], "2")

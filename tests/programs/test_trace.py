@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lib import paths, process, tap  # noqa: E402
 from lib.adminclient import AdminClient, Refused  # noqa: E402
+from lib.tenant import Tenant  # noqa: E402
 from lib.traceformat import check, spans  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
@@ -65,6 +66,8 @@ class Trace(ProgramCase):
                 self.assertGreaterEqual(one["ts"], 0)
                 self.assertLessEqual(one["ts"] + one["dur"], about["took_ns"] / 1000 + 1e6)
         self.assertTrue(all(one["args"]["function"] > 0 for one in seen["launch"]))
+        self.assertEqual({one["name"] for one in seen["launch"]}, {"delay", "step"})
+        self.assertLessEqual({one["name"] for one in spans(document, "lease")}, {"holds"})  # nobody else wants the GPU
         self.assertTrue(all(one["args"]["bytes"] > 0 for one in seen["copy"]))
         self.assertTrue(all(one["args"]["commands"] > 0 for one in seen["submission"]))
         self.assertEqual(about["events"], len(spans(document)) - len(seen["gap"]))
@@ -75,6 +78,30 @@ class Trace(ProgramCase):
         self.assertEqual(row["gaps"], len(spans(check((self.folder / "again.json").read_text()), "gap")))
         self.assertEqual([row["subject"] for row in self.begun(number)], ["t1", "t1"])
         self.end(child)
+
+    def test_turns_and_who_had_the_gpu_meanwhile(self):
+        other = Tenant(self.vgpud, self.admin, name="t2")
+        self.addCleanup(lambda: self.admin.row("remove-vm", vm="t2", force=True))
+        floods = [tenant.spawn(paths.test_program("programs/victim"), "flood") for tenant in (self.tenant, other)]
+        for flood in floods:
+            self.addCleanup(flood.stdout.close)
+            self.addCleanup(flood.stderr.close)
+            self.addCleanup(process.end, flood)
+            self.assertEqual(flood.stdout.readline(), "working\n")
+        [number] = [row["id"] for row in self.tenant.programs()]
+        process.wait_until(lambda: self.tenant.programs()[0]["waited_ns"] > 10**8, "it to wait for its turns")
+        done = self.vgpuadm("trace", number, "--for", "1")
+        self.assertEqual((done.returncode, done.stderr), (DONE, ""))
+        turns = spans(check((self.folder / f"trace-{number}.json").read_text()), "lease")
+        names = {one["name"] for one in turns}
+        self.assertLessEqual({"holds", "waits: share (t2 has the GPU)"}, names)
+        self.assertLessEqual(names, {"holds", "yields", "frozen", *(f"waits: {why}{who}" for why in ("share", "handover")
+                                                                    for who in ("", " (t1 has the GPU)", " (t2 has the GPU)"))})
+        self.assertLessEqual(sum(one["dur"] for one in turns), 1e6)  # one after the other, within the trace
+        for flood in floods:
+            process.end(flood)
+        self.tenant.wait_none()
+        other.wait_none()
 
     def test_a_program_that_ends_ends_its_trace(self):
         child, number = self.start("work")

@@ -14,6 +14,7 @@
 /* Tracks: the format's thread ids. A thread of the program has two. */
 #define TRACK_SUBMISSIONS 1
 #define TRACK_GAPS 2
+#define TRACK_LEASE 3
 #define TRACK_THREADS 10
 
 /* --- one event --- */
@@ -101,7 +102,9 @@ static void put_span(struct chrome *chrome, const struct span *span)
 /* Return: the word that the format's "cat" gets; NULL: the row is none of ours. */
 static const char *category_of(const char *kind)
 {
-	static const char *const kinds[] = { "submission", "launch", "copy", "wait", "call" };
+	static const char *const kinds[] = {
+		"submission", "launch", "copy", "wait", "call", "lease"
+	};
 
 	for (size_t i = 0; kind && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kind, kinds[i]) == 0)
@@ -126,32 +129,13 @@ static void put_gap(struct chrome *chrome, int64_t until_ns)
 	chrome->gaps++;
 }
 
-static void put_submission(struct chrome *chrome, struct span *span)
+/* Within a track an event begins when the last one has ended. ended_ns: when that was; updated. */
+static void put_on_track(struct chrome *chrome, struct span *span, unsigned track,
+			 int64_t *ended_ns)
 {
 	int64_t end_ns = span->at_ns + span->took_ns;
 
-	span->track = TRACK_SUBMISSIONS;
-	put_gap(chrome, span->at_ns);
-	put_span(chrome, span);
-	if (end_ns > chrome->submitted_ns)
-		chrome->submitted_ns = end_ns;
-}
-
-/*
- * A worker sees the end of a wait a little after its program does, whose next command may have begun by then.
- * So waits have a track beside the commands; within each, an event begins when the last one has ended.
- */
-static void put_of_thread(struct chrome *chrome, struct span *span, unsigned thread, bool waits)
-{
-	unsigned slot = 2 * (thread % CHROME_THREADS) + waits;
-	int64_t *ended_ns = &chrome->ended_ns[slot], end_ns = span->at_ns + span->took_ns;
-	char name[32];
-
-	span->track = TRACK_THREADS + slot;
-	if (*ended_ns < 0) {
-		snprintf(name, sizeof(name), "thread %u%s", thread, waits ? ", waits" : "");
-		put_name(chrome, "thread_name", span->track, name);
-	}
+	span->track = track;
 	if (span->at_ns < *ended_ns)
 		span->at_ns = *ended_ns < end_ns ? *ended_ns : end_ns;
 	span->took_ns = end_ns - span->at_ns;
@@ -160,11 +144,53 @@ static void put_of_thread(struct chrome *chrome, struct span *span, unsigned thr
 		*ended_ns = end_ns;
 }
 
+static void put_submission(struct chrome *chrome, struct span *span)
+{
+	put_gap(chrome, span->at_ns);
+	put_on_track(chrome, span, TRACK_SUBMISSIONS, &chrome->submitted_ns);
+}
+
+/* What the program had of the GPU by the broker's account, or why it waited for it and who had it. */
+static void put_lease(struct chrome *chrome, struct span *span)
+{
+	const char *by = json_string_value(json_object_get(span->row, "by"));
+	bool has = strcmp(span->name, "holds") == 0 || strcmp(span->name, "yields") == 0 ||
+		   strcmp(span->name, "frozen") == 0;
+	char name[160];
+
+	snprintf(name, sizeof(name),
+		 by && !has ? "waits: %s (%s has the GPU)"
+		 : has	    ? "%s"
+			    : "waits: %s",
+		 span->name, by ? by : "");
+	span->name = name;
+	put_on_track(chrome, span, TRACK_LEASE, &chrome->lease_ended_ns);
+}
+
+/*
+ * A worker sees the end of a wait a little after its program does, whose next command may have begun by then.
+ * So waits have a track beside the commands.
+ */
+static void put_of_thread(struct chrome *chrome, struct span *span, unsigned thread, bool waits)
+{
+	unsigned slot = 2 * (thread % CHROME_THREADS) + waits;
+	int64_t *ended_ns = &chrome->ended_ns[slot];
+	char name[32];
+
+	if (*ended_ns < 0) {
+		snprintf(name, sizeof(name), "thread %u%s", thread, waits ? ", waits" : "");
+		put_name(chrome, "thread_name", TRACK_THREADS + slot, name);
+	}
+	put_on_track(chrome, span, TRACK_THREADS + slot, ended_ns);
+}
+
 /* --- the file --- */
 
 int chrome_begin(struct chrome *chrome, FILE *out, json_int_t program)
 {
-	*chrome = (struct chrome){ .out = out, .program = program, .submitted_ns = -1 };
+	*chrome = (struct chrome){
+		.out = out, .program = program, .submitted_ns = -1, .lease_ended_ns = -1
+	};
 	chrome->ended_ns = malloc(2 * CHROME_THREADS * sizeof(*chrome->ended_ns));
 	if (!chrome->ended_ns)
 		return -ENOMEM;
@@ -173,6 +199,7 @@ int chrome_begin(struct chrome *chrome, FILE *out, json_int_t program)
 	fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", out);
 	put_name(chrome, "thread_name", TRACK_SUBMISSIONS, "submissions");
 	put_name(chrome, "thread_name", TRACK_GAPS, "gaps between submissions");
+	put_name(chrome, "thread_name", TRACK_LEASE, "lease of the GPU");
 	return 0;
 }
 
@@ -186,12 +213,17 @@ void chrome_row(struct chrome *chrome, const json_t *row)
 		.row = row,
 	};
 	json_int_t thread = json_integer_value(json_object_get(row, "thread"));
+	const char *name = json_string_value(json_object_get(row, "name"));
 
 	if (!span.name || !span.category || span.at_ns < 0 || span.took_ns < 0 ||
 	    span.took_ns > INT64_MAX - span.at_ns)
 		return;
+	if (name && *name)
+		span.name = name;
 	if (strcmp(span.category, "submission") == 0)
 		put_submission(chrome, &span);
+	else if (strcmp(span.category, "lease") == 0)
+		put_lease(chrome, &span);
 	else
 		put_of_thread(chrome, &span, (unsigned)thread & UINT16_MAX,
 			      strcmp(span.category, "wait") == 0);

@@ -12,16 +12,17 @@
 /*
  * The JSON object form of the Trace Event Format: "traceEvents" has complete events (ph X: name, cat, ts, dur, pid,
  * tid) and metadata that names the tracks (ph M). ts and dur are microseconds with three decimals. The
- * program is the format's process; submissions, the gaps between them, each thread's commands and each
- * thread's waits are its tracks.
+ * program is the format's process; submissions, the gaps between them, its lease of the GPU, each thread's
+ * commands and each thread's waits are its tracks.
  */
 #define CHROME_THREADS 4096u /* tracks; threads of higher numbers share them */
 
 struct chrome {
 	FILE *out;
 	json_int_t program;
-	bool any;	      /* an event is written */
-	int64_t submitted_ns; /* when the last submission ended; -1: none has */
+	bool any;		/* an event is written */
+	int64_t submitted_ns;	/* when the last submission ended; -1: none has */
+	int64_t lease_ended_ns; /* and the last state of the lease */
 	uint64_t gaps;
 	/* Events of a track may not overlap: when its last one ended; -1: there is none yet. */
 	int64_t *ended_ns; /* 2 * CHROME_THREADS */

@@ -33,7 +33,8 @@ struct admin_trace {
 	char name[PROGRAMS_NAME_SIZE];
 	uint32_t pid;
 	unsigned rows;
-	bool broken; /* its worker said what cannot be */
+	struct arbiter_note lease; /* what it has of its GPU since when; at_ns 0: nothing yet */
+	bool broken;		   /* its worker said what cannot be */
 };
 
 /* --- rows --- */
@@ -81,14 +82,56 @@ static json_t *row_of(const struct admin_trace *trace, const struct trace_event 
 		ended_ns = now_ns;
 	kind = kind_of(event, entry);
 	return json_pack(
-		"{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b}", "kind", kind, "what",
+		"{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "kind", kind, "what",
 		submission ? "submission" : entry->name, "at_ns", (json_int_t)(begun_ns - from_ns),
 		"took_ns", (json_int_t)(ended_ns - begun_ns), "thread",
 		number_if(!submission, event->thread), "stream",
 		number_if(!submission, event->stream), "function",
-		number_if(event->op == VGPU_CMD_LAUNCH, event->number), "bytes",
-		number_if(!submission && entry->work == CMDS_COPY, event->number), "commands",
-		number_if(submission, event->number), "failed", event->failed != 0);
+		number_if(event->op == VGPU_CMD_LAUNCH, event->number), "name",
+		admin_string(event->op == VGPU_CMD_LAUNCH
+				     ? tracing_name(trace->tracing, event->name)
+				     : NULL),
+		"bytes", number_if(!submission && entry->work == CMDS_COPY, event->number),
+		"commands", number_if(submission, event->number), "failed", event->failed != 0);
+}
+
+/* The state of its lease that lasted until then. Nothing of its resting. */
+static void send_lease(struct admin_trace *trace, uint64_t until_ns)
+{
+	const struct arbiter_note *lease = &trace->lease;
+	uint64_t from_ns = tracing_begun_ns(trace->tracing), at_ns = lease->at_ns;
+	const char *by = NULL;
+	const struct vm *vm;
+
+	if (at_ns == 0 || lease->state == NULL || until_ns < at_ns || until_ns < from_ns)
+		return;
+	if (at_ns < from_ns)
+		at_ns = from_ns;
+	TAILQ_FOREACH(vm, &trace->call->daemon->broker.vms, link)
+		if (lease->taken && vm->id == lease->by_vm_id)
+			by = vm->name;
+	trace->rows++;
+	admin_row(trace->call,
+		  json_pack("{s:s, s:s, s:I, s:I, s:o}", "kind", "lease", "what", lease->state,
+			    "at_ns", (json_int_t)(at_ns - from_ns), "took_ns",
+			    (json_int_t)(until_ns - at_ns), "by", admin_string(by)));
+}
+
+/* vgpud's own: no claims. Return: whether there is more. */
+static bool send_leases(struct admin_trace *trace)
+{
+	struct admin_call *call = trace->call;
+	struct arbiter_note next;
+
+	while (trace->rows < ROWS_MOST) {
+		if (!call->ops->has_room(call->client))
+			return true;
+		if (!tracing_lease(trace->tracing, &next))
+			return false;
+		send_lease(trace, next.at_ns);
+		trace->lease = next;
+	}
+	return false;
 }
 
 /* Sends what there is, as far as the client has room. Return: whether something was left or came. */
@@ -158,6 +201,8 @@ static void finish(struct admin_trace *trace, bool ended)
 	}
 	if (until_ns > tracing_until_ns(trace->tracing))
 		until_ns = tracing_until_ns(trace->tracing);
+	if (trace->rows < ROWS_MOST)
+		send_lease(trace, until_ns);
 	extra = json_pack("{s:I, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:b, s:b}", "program",
 			  (json_int_t)trace->id, "vm", trace->vm_name, "name",
 			  admin_string(trace->name[0] != '\0' ? trace->name : NULL), "pid",
@@ -176,7 +221,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	const struct channel *channel = program_of(trace);
 	bool ended = channel == NULL || channel->state != VGPU_CHANNEL_OPEN;
 	uint64_t now_ns = util_now_ns(), until_ns = tracing_until_ns(trace->tracing);
-	bool more = send_rows(trace);
+	bool more = send_leases(trace);
+
+	more |= send_rows(trace);
 
 	(void)usec;
 	if (trace->broken || trace->rows >= ROWS_MOST || (!more && (ended || now_ns >= until_ns)) ||

@@ -217,6 +217,7 @@ static void keep_all(struct arbiter *arbiter, uint64_t now_ns)
 				continue;
 			keep(arbiter_program_of(member));
 			take_share(arbiter_program_of(member), now_ns);
+			arbiter_note(arbiter_program_of(member), now_ns);
 		}
 }
 

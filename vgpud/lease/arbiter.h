@@ -45,6 +45,7 @@ struct arbiter_program {
 	double share;
 	uint64_t share_at_ns, share_billed_ns; /* when a second began, and what it had then */
 	uint64_t *kept_ns;		       /* where its billed time is written; NULL: nowhere */
+	struct arbiter_watch *watch;	       /* who is told of its changes; NULL: nobody */
 	const struct arbiter_handler *handler;
 	void *arg;
 };
@@ -133,6 +134,26 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter);
  * at none.
  */
 const char *arbiter_state(const struct arbiter_program *program);
+
+/* A change of a program's lease. */
+struct arbiter_note {
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+	const char *
+		state; /* "holds", "yields", "frozen", or why it waits, as arbiter_state(); NULL: it rests */
+	bool taken;	   /* it waits, and somebody has the GPU */
+	uint32_t by_vm_id; /* then: whose it is */
+};
+
+#define ARBITER_NOTES 4096u
+
+/* Those that have not been taken are in the ring, the oldest at `taken`; with no room, changes are left out. */
+struct arbiter_watch {
+	uint64_t head, taken;
+	struct arbiter_note note[ARBITER_NOTES];
+};
+
+/* From now on changes are noted there, the present state first. watch: all zero; NULL: not any more. */
+void arbiter_watch(struct arbiter_program *program, struct arbiter_watch *watch);
 
 /* For what its VM has waited since it came to the GPU: programs, and beside them requests for their turns. */
 struct arbiter_waited {

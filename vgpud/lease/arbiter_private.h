@@ -92,6 +92,11 @@ bool arbiter_is_busy(const struct arbiter_program *program);
 /* Return: how long the worker says that it has rested, since it began. */
 uint64_t arbiter_claimed_idle_ns(const struct arbiter_program *program, uint64_t now_ns);
 
+/* arbiter_view.c */
+
+/* Notes what has changed for a program that is watched. */
+void arbiter_note(const struct arbiter_program *program, uint64_t now_ns);
+
 /* arbiter_turn.c */
 
 /* Return: 0 or -errno. */

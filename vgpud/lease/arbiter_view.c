@@ -91,10 +91,18 @@ bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index, struct arb
 	return true;
 }
 
+/* Return: who has the GPU: first the one that outlasts its turn, which is charged; NULL: nobody. */
+static const struct lease_member *owner_of(const struct lease *lease)
+{
+	const struct lease_member *outlasts = TAILQ_FIRST(&lease->charged);
+
+	return outlasts != NULL ? outlasts : lease->holder;
+}
+
 bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_turn *out)
 {
 	const struct lease *lease = &arbiter->lease;
-	const struct lease_member *has = TAILQ_FIRST(&lease->charged);
+	const struct lease_member *has;
 	const struct arbiter_vm *vm;
 
 	TAILQ_FOREACH(vm, &arbiter->vms, link)
@@ -104,8 +112,7 @@ bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_
 	if (vm == NULL || (vm->requests.state != LEASE_WAITS && !vm->more))
 		return false;
 	arbiter_count(arbiter);
-	if (has == NULL)
-		has = lease->holder;
+	has = owner_of(lease);
 	*out = (struct arbiter_turn){
 		.why = vm->requests.state == LEASE_WAITS ? why_word(lease, &vm->requests) : "own",
 		.taken = has != NULL,
@@ -113,4 +120,60 @@ bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_
 		.by_program = has != NULL && has->kind == LEASE_PROGRAM,
 	};
 	return true;
+}
+
+/* --- changes --- */
+
+static struct arbiter_note present(const struct arbiter_program *program, uint64_t now_ns)
+{
+	const struct lease *lease = &program->arbiter->lease;
+	struct arbiter_note note = { .at_ns = now_ns };
+	const struct lease_member *has;
+
+	switch (program->member.state) {
+	case LEASE_WAITS:
+		note.state = why_word(lease, &program->member);
+		has = owner_of(lease);
+		note.taken = has != NULL;
+		note.by_vm_id = has != NULL ? has->vm->id : 0;
+		break;
+	case LEASE_HOLDS:
+		note.state = "holds";
+		break;
+	case LEASE_REVOKED:
+	case LEASE_OUTLASTS:
+		note.state = "yields";
+		break;
+	case LEASE_FROZEN:
+		note.state = "frozen";
+		break;
+	case LEASE_NONE:
+	case LEASE_ENDING:
+		break;
+	}
+	return note;
+}
+
+void arbiter_note(const struct arbiter_program *program, uint64_t now_ns)
+{
+	struct arbiter_watch *watch = program->watch;
+	const struct arbiter_note *last;
+	struct arbiter_note now;
+
+	if (watch == NULL || program->arbiter == NULL)
+		return;
+	now = present(program, now_ns);
+	last = watch->head > 0 ? &watch->note[(watch->head - 1) % ARBITER_NOTES] : NULL;
+	if (last != NULL && last->state == now.state && last->taken == now.taken &&
+	    last->by_vm_id == now.by_vm_id)
+		return;
+	if (watch->head - watch->taken < ARBITER_NOTES)
+		watch->note[watch->head++ % ARBITER_NOTES] = now;
+}
+
+void arbiter_watch(struct arbiter_program *program, struct arbiter_watch *watch)
+{
+	program->watch = watch;
+	if (watch != NULL && program->arbiter != NULL)
+		arbiter_note(program, arbiter_event_ns(program->arbiter));
 }

@@ -10,6 +10,7 @@
 
 #include "vgpud/programs/tracing.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -25,6 +26,11 @@ struct tracing {
 	uint64_t begun_ns, until_ns;
 	uint64_t taken;
 	uint64_t lost_before; /* in earlier traces */
+	struct arbiter_watch watch;
+	struct {
+		bool read;
+		char text[TRACE_NAME_SIZE];
+	} name[TRACE_NAMES];
 };
 
 #define RING_AT(field) ((off_t)(TRACE_RING_AT + offsetof(struct trace_ring, field)))
@@ -130,6 +136,7 @@ int tracing_begin(struct tracing **out, struct channel *channel, uint64_t for_ns
 		return err;
 	}
 	channel->traced = true;
+	arbiter_watch(&channel->lease, &tracing->watch);
 	*out = tracing;
 	return 0;
 }
@@ -170,6 +177,37 @@ int tracing_take(struct tracing *tracing, struct trace_event *events, unsigned m
 	return (int)most;
 }
 
+bool tracing_lease(struct tracing *tracing, struct arbiter_note *note)
+{
+	struct arbiter_watch *watch = &tracing->watch;
+
+	if (watch->taken == watch->head)
+		return false;
+	*note = watch->note[watch->taken++ % ARBITER_NOTES];
+	return true;
+}
+
+const char *tracing_name(struct tracing *tracing, uint32_t number)
+{
+	char *text;
+
+	if (number == 0 || number > TRACE_NAMES)
+		return NULL;
+	text = tracing->name[number - 1].text;
+	if (!tracing->name[number - 1].read) {
+		if (pread(tracing->fd, text, TRACE_NAME_SIZE,
+			  RING_AT(name) + (off_t)((number - 1) * TRACE_NAME_SIZE)) !=
+		    (ssize_t)TRACE_NAME_SIZE)
+			text[0] = '\0';
+		text[TRACE_NAME_SIZE - 1] = '\0';
+		for (char *c = text; *c != '\0'; c++)
+			if (!isprint((unsigned char)*c))
+				*c = '?';
+		tracing->name[number - 1].read = true;
+	}
+	return text[0] != '\0' ? text : NULL;
+}
+
 uint64_t tracing_lost(const struct tracing *tracing)
 {
 	uint64_t lost;
@@ -183,7 +221,9 @@ void tracing_end(struct tracing *tracing, struct channel *channel)
 {
 	write_word(tracing->fd, TRACE_SWITCH_AT, 0);
 	close(tracing->fd);
-	if (channel != NULL)
+	if (channel != NULL) {
 		channel->traced = false;
+		arbiter_watch(&channel->lease, NULL);
+	}
 	free(tracing);
 }

@@ -4,6 +4,7 @@
 #ifndef VGPUD_PROGRAMS_TRACING_H
 #define VGPUD_PROGRAMS_TRACING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/trace_page.h"
@@ -30,6 +31,15 @@ uint64_t tracing_until_ns(const struct tracing *tracing);
  * Return: how many; 0: there are none now; -EPROTO: its worker says what cannot be.
  */
 int tracing_take(struct tracing *tracing, struct trace_event *events, unsigned most);
+
+/*
+ * The name of a launch's function, by the event's `name`: the worker's claim, made printable. It is read once, and
+ * stays. Return: NULL: it has none.
+ */
+const char *tracing_name(struct tracing *tracing, uint32_t number);
+
+/* Takes the oldest change of the program's lease that has not been taken. Return: false: there is none now. */
+bool tracing_lease(struct tracing *tracing, struct arbiter_note *note);
 
 /* Return: events for which there was no room, as the worker claims. */
 uint64_t tracing_lost(const struct tracing *tracing);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,6 +243,64 @@ static void test_a_turn_ends(void **state)
 	leave(&b);
 	assert_false(arbiter_waited(&b.program, 0, &waited));
 	assert_true(a.page->grant > number + 1);
+	leave(&a);
+}
+
+/* Takes the notes of a watch. Return: their states, in a text. */
+static const char *notes(struct arbiter_watch *watch)
+{
+	static char text[512];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (; watch->taken < watch->head; watch->taken++) {
+		const struct arbiter_note *note = &watch->note[watch->taken % ARBITER_NOTES];
+
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", used ? " " : "");
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s",
+					 note->state ? note->state : "rests");
+		if (note->taken)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "/%u",
+						 note->by_vm_id);
+		assert_true(note->at_ns > 0 && note->at_ns <= util_now_ns());
+	}
+	return text;
+}
+
+static void test_changes_of_a_lease_are_noted(void **state)
+{
+	static struct arbiter_watch watch;
+	struct one a, b;
+
+	(void)state;
+	memset(&watch, 0, sizeof(watch));
+	join(&a, 1);
+	join(&b, 2);
+	arbiter_watch(&a.program, &watch);
+	assert_string_equal(notes(&watch), "rests");
+	want(&b);
+	want(&a);
+	assert_string_equal(notes(&watch), "share/2");
+	UNTIL(b.page->asked != 0);
+	say(&b, PROGRAM_ACKED, b.page->asked);
+	say(&b, PROGRAM_DRAINED, b.page->asked);
+	assert_true(strcmp(notes(&watch), "handover/2 holds") == 0);
+	want(&b);
+	UNTIL(a.page->asked != 0);
+	say(&a, PROGRAM_ACKED, a.page->asked);
+	say(&a, PROGRAM_DRAINED, a.page->asked);
+	assert_string_equal(notes(&watch), "yields rests");
+	/* Nobody takes them: the oldest stay, and nothing is written over them. */
+	for (unsigned i = 0; i < ARBITER_NOTES; i++) {
+		arbiter_stop(&a.program, true);
+		want(&a);
+		arbiter_stop(&a.program, false);
+	}
+	assert_true(watch.head - watch.taken <= ARBITER_NOTES);
+	arbiter_watch(&a.program, NULL);
+	watch.taken = watch.head;
+	leave(&b);
+	assert_string_equal(notes(&watch), "");
 	leave(&a);
 }
 
@@ -786,6 +845,7 @@ int main(void)
 		ARBITER_TEST(test_what_rests_is_taken_at_once),
 		ARBITER_TEST(test_what_rests_for_long_gives_its_lease_back),
 		ARBITER_TEST(test_a_turn_ends),
+		ARBITER_TEST(test_changes_of_a_lease_are_noted),
 		ARBITER_TEST(test_an_outlaster_is_passed_and_charged),
 		ARBITER_TEST(test_one_that_does_not_hear_is_frozen_then_ends),
 		ARBITER_TEST(test_a_stopped_vm_has_no_lease),

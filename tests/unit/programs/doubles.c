@@ -487,6 +487,12 @@ struct arbiter_time arbiter_time(struct arbiter *arbiter)
 	return (struct arbiter_time){ .idle_ns = 1, .elapsed_ns = 1 };
 }
 
+void arbiter_watch(struct arbiter_program *program, struct arbiter_watch *watch)
+{
+	(void)program;
+	(void)watch;
+}
+
 bool arbiter_turn_waits(struct arbiter *arbiter, uint32_t vm_id, struct arbiter_turn *out)
 {
 	(void)arbiter;

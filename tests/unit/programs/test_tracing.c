@@ -33,6 +33,11 @@ struct channel *programs_next(const struct programs *programs, const struct chan
 	return channel < &channels[CHANNELS - 1] ? (struct channel *)channel + 1 : NULL;
 }
 
+void arbiter_watch(struct arbiter_program *program, struct arbiter_watch *watch)
+{
+	program->watch = watch;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -120,6 +125,80 @@ static void test_nothing_is_written_that_is_not_asked_for(void **state)
 	tracing = begin();
 	assert_int_equal(take(tracing, 0), 0);
 	tracing_end(tracing, &channels[0]);
+}
+
+/* A launch of that function, as the worker tells it. */
+static void launch(uint64_t function)
+{
+	const struct trace_event event = {
+		.begun_ns = trace_begin(&trace),
+		.ended_ns = util_now_ns(),
+		.number = function,
+		.kind = TRACE_COMMAND,
+		.op = VGPU_CMD_LAUNCH,
+	};
+
+	trace_add(&trace, &event);
+}
+
+static void assert_named(struct tracing *tracing, const char *name)
+{
+	struct trace_event event;
+	const char *found;
+
+	assert_int_equal(tracing_take(tracing, &event, 1), 1);
+	found = tracing_name(tracing, event.name);
+	if (name == NULL)
+		assert_null(found);
+	else
+		assert_string_equal(found, name);
+}
+
+static void test_kernels_have_names(void **state)
+{
+	static char name[300];
+	struct trace_ring *ring = (struct trace_ring *)((uint8_t *)mapped + TRACE_RING_AT);
+	struct tracing *tracing;
+
+	(void)state;
+	trace_function(&trace, 7, "saxpy");
+	trace_function(&trace, VGPU_HANDLES_MOST, "a\033[2Jb");
+	tracing = begin();
+	launch(7);
+	launch(VGPU_HANDLES_MOST);
+	launch(8); /* nobody said what that is */
+	launch(VGPU_HANDLES_MOST + UINT64_C(1));
+	launch(7);
+	trace_function(&trace, 7, "another"); /* its number is in use again */
+	launch(7);
+	trace_function(&trace, 9, memset(name, 'x', sizeof(name) - 1));
+	launch(9);
+	assert_named(tracing, "saxpy");
+	assert_named(tracing, "a?[2Jb");
+	assert_named(tracing, NULL);
+	assert_named(tracing, NULL);
+	assert_named(tracing, "saxpy");
+	assert_named(tracing, "another");
+	name[TRACE_NAME_SIZE - 1] = '\0';
+	assert_named(tracing, name);
+	/* More kernels than there is room for have numbers alone. */
+	for (uint32_t i = 100; i < 100 + TRACE_NAMES; i++) {
+		trace_function(&trace, i, "k");
+		launch(i);
+		assert_named(tracing, i < 100 + TRACE_NAMES - 4 ? "k" : NULL);
+	}
+	/* Numbers and texts that no worker of ours writes. */
+	assert_null(tracing_name(tracing, 0));
+	assert_null(tracing_name(tracing, TRACE_NAMES + 1));
+	assert_null(tracing_name(tracing, UINT32_MAX));
+	tracing_end(tracing, &channels[0]);
+	tracing = begin();
+	memset(ring->name[0], 'y', TRACE_NAME_SIZE); /* without an end */
+	assert_int_equal(strlen(tracing_name(tracing, 1)), TRACE_NAME_SIZE - 1);
+	memset(ring->name[0], 'z', TRACE_NAME_SIZE);
+	assert_int_equal(tracing_name(tracing, 1)[0], 'y'); /* read once */
+	tracing_end(tracing, &channels[0]);
+	trace_end(&trace);
 }
 
 static void test_a_command_says_what_it_is(void **state)
@@ -248,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TRACING_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		TRACING_TEST(test_nothing_is_written_that_is_not_asked_for),
+		TRACING_TEST(test_kernels_have_names),
 		TRACING_TEST(test_a_command_says_what_it_is),
 		TRACING_TEST(test_events_go_round_the_ring),
 		TRACING_TEST(test_what_has_no_room_is_counted),

@@ -103,6 +103,9 @@ static void send_lease(struct admin_trace *trace, uint64_t until_ns)
 	const char *by = NULL;
 	const struct vm *vm;
 
+	/* The loop may have been late, and the arbiter has noted on. */
+	if (until_ns > tracing_until_ns(trace->tracing))
+		until_ns = tracing_until_ns(trace->tracing);
 	if (at_ns == 0 || lease->state == NULL || until_ns < at_ns || until_ns < from_ns)
 		return;
 	if (at_ns < from_ns)

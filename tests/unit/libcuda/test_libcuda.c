@@ -390,6 +390,9 @@ static void test_boxes(void **state)
 	in.srcPitch = SIZE_MAX / 2;
 	WANT(cuMemcpy2D_v2(&in), CUDA_ERROR_INVALID_VALUE);
 	in.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+	WANT(cuMemcpy2D_v2(&in), CUDA_ERROR_INVALID_VALUE); /* there is none */
+	in.srcArray = (CUarray)&in;
+	in.srcPitch = WIDTH;
 	WANT(cuMemcpy2D_v2(&in), CUDA_ERROR_NOT_SUPPORTED);
 	WANT(cuMemcpy2D_v2(NULL), CUDA_ERROR_INVALID_VALUE);
 	OK(cuMemFree_v2(device));

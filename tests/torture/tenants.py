@@ -28,11 +28,11 @@ class Program:
 
     def __init__(self, tenant, kind, generation):
         self.tenant, self.kind, self.generation = tenant, kind, generation
+        self.started_ns, self.ended_ns = time.time_ns(), None  # before the process, which may be quicker than this one
         self.child = tenant.spawn(paths.test_program("programs/victim"), kind)
         os.set_blocking(self.child.stdout.fileno(), False)
         self.pid = self.child.pid
         self.said = b""
-        self.started_ns, self.ended_ns = time.time_ns(), None
         self.killed = None  # "worker", "process"
         self.seen_ns = 0  # GPU time that an administrator was told of it
 

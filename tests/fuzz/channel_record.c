@@ -97,6 +97,7 @@ static uint64_t length(uint8_t kind, uint8_t which)
 		UINT32_MAX,
 		UINT64_MAX,
 		2 * VGPU_PIECE,
+		1ull << 30,
 	};
 
 	if (which == 0 && kind == CMDS_READ_LEN)

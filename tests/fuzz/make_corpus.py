@@ -219,6 +219,7 @@ CHANNELS = {
     "empty": b"", "launch": record(60) + record(60, 0, 2) + record(3, 2), "copies": record(20) + record(21) + record(23) + record(24),
     "map": record(15) + record(22, 10, 0) + record(16), "owner": record(15, 3) + record(66) + record(22, 12, 0) + record(16, 3),
     "module": record(30) + record(32, 0, 0, 1) + record(33) + record(60, 1) + record(31, 1),
+    "gibibyte": record(30, 0, 32) + record(30, 32, 32) + record(30) + record(32, 0, 0, 1),
     "prints": record(30, 12, 0) + record(32, 0, 0, 1) + record(60, 1) + record(3) + record(7),
     "events": record(40) + record(52, 0, 1) + record(43, 1) + record(4) + record(54), "pools": record(25) + record(13) + record(14) + record(26),
     "values": record(44, 2) + record(45, 2) + record(3), "threads": record(67) + record(60) + record(20) + record(3) + record(30),

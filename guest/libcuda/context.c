@@ -66,6 +66,19 @@ CUresult context_enter(const char *symbol, uint64_t *context)
 	return result;
 }
 
+CUresult context_enter_any(const char *symbol)
+{
+	CUresult result = core_check(symbol);
+	uint64_t context;
+
+	if (result != CUDA_SUCCESS)
+		return result;
+	result = context_current(&context);
+	if (result == CUDA_ERROR_INVALID_CONTEXT && core_has_started())
+		result = CUDA_SUCCESS;
+	return result == CUDA_SUCCESS ? core_start() : result;
+}
+
 CUcontext context_handle(uint64_t id)
 {
 	for (const struct context *c = NULL; (c = table_next(TABLE_CONTEXT, c));)

@@ -51,4 +51,16 @@ CUresult context_enter(const char *symbol, uint64_t *context);
 			return entered_;                                \
 	} while (0)
 
+/*
+ * As CONTEXT_ENTER() for a call whose handle or address says all: it needs no current context, as natively.
+ * Return: INVALID_CONTEXT also where nothing can have been made yet.
+ */
+CUresult context_enter_any(const char *symbol);
+#define CONTEXT_ENTER_ANY()                                      \
+	do {                                                     \
+		CUresult entered_ = context_enter_any(__func__); \
+		if (entered_ != CUDA_SUCCESS)                    \
+			return entered_;                         \
+	} while (0)
+
 #endif

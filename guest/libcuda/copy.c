@@ -112,11 +112,10 @@ CALL(cuMemcpyPeerAsync, _ptsz, hStream,
 
 /*
  * One end of a box. type: CU_MEMORYTYPE_*; offsets are added here. A pitch of 0 or a height of 0
- * means that rows and planes lie close, as the manual has it. The height of a single plane says where
- * it begins and no more.
+ * means that rows and planes lie close, as the manual has it.
  */
 static CUresult make_end(struct box_end *end, int type, const void *host, CUdeviceptr device,
-			 size_t pitch, size_t height, const size_t at[3], const size_t size[3])
+			 size_t pitch, size_t height, const size_t at[3], const size_t size[2])
 {
 	uint64_t skip, plane;
 
@@ -135,8 +134,7 @@ static CUresult make_end(struct box_end *end, int type, const void *host, CUdevi
 	}
 	end->pitch_bytes = pitch == 0 ? size[0] : pitch;
 	end->height = height == 0 ? size[1] : height;
-	if (end->pitch_bytes < at[0] || end->pitch_bytes - at[0] < size[0] ||
-	    (size[2] > 1 && end->height < size[1]))
+	if (end->pitch_bytes < at[0] || end->pitch_bytes - at[0] < size[0] || end->height < size[1])
 		return CUDA_ERROR_INVALID_VALUE;
 	if (__builtin_mul_overflow(at[2], end->height, &plane) ||
 	    __builtin_add_overflow(plane, at[1], &skip) ||
@@ -144,8 +142,6 @@ static CUresult make_end(struct box_end *end, int type, const void *host, CUdevi
 	    __builtin_add_overflow(skip, at[0], &skip) ||
 	    __builtin_add_overflow(end->address, skip, &end->address))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (end->height < size[1])
-		end->height = size[1];
 	return CUDA_SUCCESS;
 }
 
@@ -172,12 +168,12 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct stream *stream, bool s
 	result = make_end(&box.from, (int)copy->srcMemoryType, copy->srcHost, copy->srcDevice,
 			  copy->srcPitch, copy->srcHeight,
 			  (size_t[]){ copy->srcXInBytes, copy->srcY, copy->srcZ },
-			  (size_t[]){ copy->WidthInBytes, copy->Height, copy->Depth });
+			  (size_t[]){ copy->WidthInBytes, copy->Height });
 	if (result == CUDA_SUCCESS)
 		result = make_end(&box.to, (int)copy->dstMemoryType, copy->dstHost, copy->dstDevice,
 				  copy->dstPitch, copy->dstHeight,
 				  (size_t[]){ copy->dstXInBytes, copy->dstY, copy->dstZ },
-				  (size_t[]){ copy->WidthInBytes, copy->Height, copy->Depth });
+				  (size_t[]){ copy->WidthInBytes, copy->Height });
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (!reaches((int)copy->srcMemoryType, &box.from) ||

@@ -145,6 +145,11 @@ CUresult core_start(void)
 	return result;
 }
 
+bool core_has_started(void)
+{
+	return atomic_load_explicit(&core.started, memory_order_acquire);
+}
+
 void core_set_spin(uint32_t given_us)
 {
 	atomic_store(&core.spins, given_us > 0);

@@ -28,6 +28,9 @@ CUresult core_check(const char *symbol);
 /* Opens the channel. Return: SUCCESS, why there is none, or as core_lost(). */
 CUresult core_start(void);
 
+/* Return: whether the channel was opened. */
+bool core_has_started(void);
+
 /* Return: the error that lost the context or the channel, SUCCESS while there is none. */
 CUresult core_lost(void);
 

@@ -29,9 +29,8 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned Flags)
 CUresult cuEventDestroy_v2(CUevent hEvent)
 {
 	struct event *event;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	event = table_get(TABLE_EVENT, hEvent);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -81,9 +80,8 @@ CUresult cuEventQuery(CUevent hEvent)
 	struct vgpu_order order = { CORE_ORDER(EVENT_QUERY, args) };
 	const struct event *event;
 	struct vgpu_reply reply;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	event = table_get(TABLE_EVENT, hEvent);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -99,9 +97,8 @@ CUresult cuEventSynchronize(CUevent hEvent)
 	struct vgpu_order order = { CORE_ORDER(EVENT_SYNCHRONIZE, args) };
 	const struct event *event;
 	struct vgpu_reply reply;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	event = table_get(TABLE_EVENT, hEvent);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -138,9 +135,8 @@ static CUresult elapsed(float *milliseconds, CUevent start_handle, CUevent end_h
 
 CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd)
 {
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return elapsed(pMilliseconds, hStart, hEnd);
 }
 
@@ -158,8 +154,8 @@ STREAM_CALL(cuStreamWaitEvent, (CUstream hStream, CUevent hEvent, unsigned Flags
 
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (Flags > 1) /* CU_EVENT_WAIT_EXTERNAL */
-		return CUDA_ERROR_INVALID_VALUE;
+	if (Flags != 0) /* as of a record */
+		return Flags == 1 ? CUDA_ERROR_ILLEGAL_STATE : CUDA_ERROR_INVALID_VALUE;
 	result = stream_find(hStream, &stream);
 	if (result != CUDA_SUCCESS || !atomic_load(&event->recorded))
 		return result;

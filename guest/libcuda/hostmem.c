@@ -320,9 +320,8 @@ CUresult cuMemAllocHost_v2(void **pp, size_t bytesize)
 
 CUresult cuMemFreeHost(void *p)
 {
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return p ? hostmem_free((uintptr_t)p, false) : CUDA_SUCCESS;
 }
 
@@ -439,10 +438,9 @@ CUresult cuMemHostRegister(void *p, size_t bytesize, unsigned Flags) SAME_AS(cuM
 CUresult cuMemHostUnregister(void *p)
 {
 	CUresult result = CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-	uint64_t context;
 	size_t index;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&mem.lock);

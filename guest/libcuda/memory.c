@@ -182,23 +182,13 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
 	return result;
 }
 
-/* An address says itself whose it is: it can be freed where no context is current, as natively. */
 CUresult cuMemFree_v2(CUdeviceptr dptr)
 {
 	struct hostmem_block block;
-	struct vgpu_range range;
-	uint64_t context;
-	CUresult result;
 
-	CORE_CHECK();
-	result = context_current(&context);
-	if (result == CUDA_ERROR_INVALID_CONTEXT &&
-	    (hostmem_find(dptr, &block) || vgpu_reserved(core_vgpu(), dptr, &range)))
-		result = CUDA_SUCCESS;
-	if (result == CUDA_SUCCESS)
-		result = core_start();
-	if (result != CUDA_SUCCESS || dptr == 0)
-		return result;
+	CONTEXT_ENTER_ANY();
+	if (dptr == 0)
+		return CUDA_SUCCESS;
 	if (hostmem_find(dptr, &block))
 		return hostmem_free(dptr, true);
 	return free_plain(dptr);

@@ -90,9 +90,8 @@ CUresult cuModuleLoad(CUmodule *module, const char *fname)
 CUresult cuModuleUnload(CUmodule hmod)
 {
 	struct module *module;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	module = any_of(hmod);
 	if (module && module->library) /* cuLibraryUnload takes it along */
 		return CUDA_ERROR_NOT_PERMITTED;
@@ -103,10 +102,9 @@ CUresult cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name)
 {
 	struct function *function;
 	struct module *module;
-	uint64_t context;
 	CUresult result;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!hfunc || !name)
 		return CUDA_ERROR_INVALID_VALUE;
 	module = any_of(hmod);
@@ -121,9 +119,8 @@ CUresult cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name)
 CUresult cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
 {
 	struct module *module;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!name || (!dptr && !bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	module = any_of(hmod);

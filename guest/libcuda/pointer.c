@@ -84,11 +84,11 @@ static CUresult get(void *data, CUpointer_attribute attribute, const struct foun
 	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
 		return put_64(data, found->id);
 	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: /* as a driver has it from the beginning */
-		return put_bool(data, !found->host || found->managed);
+		return put_int(data, !found->host || found->managed);
 	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
-		return put_bool(data, false);
+	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE: /* four bytes, by a driver, too */
+		return put_int(data, 0);
 	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
 		return put_bool(data, found->managed);
 	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
@@ -131,17 +131,17 @@ static void put_nothing(void *data, CUpointer_attribute attribute)
 	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
 	case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
 	case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
 		put_int(data, 0);
 		break;
 	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
 		put_int(data, -2);
 		break;
-	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
 	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
 	case CU_POINTER_ATTRIBUTE_MAPPED:
-	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
 		put_bool(data, false);
 		break;
 	default:

@@ -43,9 +43,8 @@ CUresult cuStreamCreateWithPriority(CUstream *phStream, unsigned flags, int prio
 CUresult cuStreamDestroy_v2(CUstream hStream)
 {
 	struct stream *stream;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	stream = table_get(TABLE_STREAM, hStream);
 	if (!stream || stream->per_thread)
 		return CUDA_ERROR_INVALID_HANDLE;

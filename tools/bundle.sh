@@ -37,6 +37,7 @@ for program in lib/libcuda.so.1 "${programs[@]}"; do
     strip -o "$out/$program" "$build/$program"
 done
 strip -o "$out/qemu/bin/qemu-system-x86_64" "$build/qemu/bin/qemu-system-x86_64"
+ln -s libcuda.so.1 "$out/lib/libcuda.so" # numba asks for that name first
 # What the test guests' machines load; a guest boots its kernel directly, with no disk or network boot.
 for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin; do
     cp -L "$build/qemu/share/qemu/$file" "$out/qemu/share/qemu/"

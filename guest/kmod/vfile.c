@@ -293,6 +293,27 @@ static int claim(struct vfile *file)
 	return err;
 }
 
+/*
+ * Until its first piece is cleared, a channel is in no file: a thread beside could use it before OPEN returns, and keep
+ * what it mapped if OPEN then gave the channel back. Return: the channel, or -errno.
+ */
+static int hold_cleared(struct vdev *dev, u32 *piece)
+{
+	int channel;
+
+	down_write(&dev->lock);
+	channel = dev->gone ? -ENODEV : vdev_hold(dev, piece);
+	up_write(&dev->lock);
+	if (channel < 0)
+		return channel;
+	down_read(&dev->lock);
+	if (!dev->gone)
+		pieces_clear(&dev->pieces, *piece);
+	up_read(&dev->lock);
+	return channel;
+}
+
+/* One at a time for each file. */
 static int open_channel(struct vfile *file, struct vgpu_ioctl_open *opened)
 {
 	struct vdev *dev = file->dev;
@@ -300,24 +321,22 @@ static int open_channel(struct vfile *file, struct vgpu_ioctl_open *opened)
 
 	if (err)
 		return err;
+	/* Only OPEN sets it, and the end of this address space takes it away. */
+	if (READ_ONCE(file->channel) >= 0)
+		return READ_ONCE(dev->gone) ? -ENODEV : -EBUSY;
+	channel = hold_cleared(dev, &opened->piece);
+	if (channel < 0)
+		return channel;
+	opened->channel = channel;
 	down_write(&dev->lock);
-	if (dev->gone)
-		channel = -ENODEV;
-	else if (file->channel >= 0)
-		channel = -EBUSY;
-	else
-		channel = vdev_hold(dev, &opened->piece);
-	if (channel >= 0) {
+	if (dev->gone) { /* vdev_stop() has ended the channel */
+		err = -ENODEV;
+	} else {
+		pieces_set(&dev->pieces, opened->piece, 1, PIECE_USABLE);
 		file->channel = channel;
 		file->control_piece = opened->piece;
 	}
 	up_write(&dev->lock);
-	if (channel < 0)
-		return channel;
-	opened->channel = channel;
-	err = clear_pieces(file, opened->piece, 1);
-	if (err)
-		end_channel(file);
 	return err;
 }
 
@@ -341,10 +360,8 @@ static long call_start(struct vfile *file)
 
 	down_write(&dev->lock);
 	channel = own_channel(file);
-	/* Its first piece may be on its way to be cleared yet: then OPEN has not returned. */
 	if (channel >= 0)
-		channel = pieces_check(&dev->pieces, channel, file->control_piece, 1, PIECE_USABLE)
-				  ?: vdev_open(dev, channel, file->control_piece);
+		channel = vdev_open(dev, channel, file->control_piece);
 	up_write(&dev->lock);
 	return min(channel, 0);
 }

@@ -23,9 +23,10 @@ $(SWEEP): $(B)/tests/guest/sweep.o
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 # Calls of /dev/vgpuN: those that a test names, and random ones.
-KMOD_TRY := $(B)/tests/guest/kmod-try $(B)/tests/guest/kmod-storm
+KMOD_TRY := $(B)/tests/guest/kmod-try $(B)/tests/guest/kmod-storm $(B)/tests/guest/kmod-race
 $(B)/tests/guest/kmod-try: $(B)/tests/guest/kmod_try.o
 $(B)/tests/guest/kmod-storm: $(B)/tests/guest/kmod_storm.o
+$(B)/tests/guest/kmod-race: $(B)/tests/guest/kmod_race.o
 $(KMOD_TRY):
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"

@@ -285,6 +285,10 @@ class Users(KmodCase):
         host.put_word(PIECE, 2)
         self.assertEqual(judged(job.wait()).splitlines()[-1], "count ok 0")
 
+    def test_a_process_of_the_same_memory_keeps_nothing_of_one_that_is_killed_in_open(self):
+        self.assertEqual(guest.run("kmod-race 40")[:2], (0, "40 rounds, 0 pieces reached without a channel\n"))
+        self.assertEqual(attempt("device info").splitlines()[1].split()[6], str(PIECES))
+
     def test_who_may_open_it(self):
         guest.run("chmod 660 /dev/vgpu0")
         self.assertEqual(attempt("user:1001 device").splitlines()[-1], "device EACCES")

@@ -89,12 +89,13 @@ class Upgrade(unittest.TestCase):
 
     def test_what_a_killed_one_left_is_all_there(self):
         for name, schema in (("schema-1-ring-1", 1), ("schema-2-ring-1", 2), ("schema-3-ring-2", 3),
-                             ("schema-4-ring-2", 4)):
+                             ("schema-4-ring-2", 4), ("schema-5-ring-2", 5)):
             with self.subTest(name):
                 self.setUp()
                 oldledger.unpack(name, self.vgpud.database.parent)
                 admin = self.start()
-                self.says(f"had schema {schema} and has {oldledger.SCHEMA_NOW} now")
+                if schema < oldledger.SCHEMA_NOW:
+                    self.says(f"had schema {schema} and has {oldledger.SCHEMA_NOW} now")
                 rows = admin.rows("requests", limit="100")
                 self.assertEqual(sorted(row["guest_request_id"] for row in rows),
                                  sorted([*range(100, 105)] * 2 + [*range(200, 206), 299, 300]))

@@ -144,6 +144,39 @@ static void test_they_go_with_the_other_minutes(void **state)
 	ledger_close(ledger);
 }
 
+#define BYTES                                                                        \
+	"(SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, " \
+	"pragma_freelist_count, pragma_page_size)"
+
+/* With max_size the oldest minutes go until the database is small enough, and no more of them. */
+static void test_they_go_where_the_database_is_too_large(void **state)
+{
+	struct ledger *ledger;
+	int64_t left;
+
+	(void)state;
+	record();
+	/* Nothing else takes room; not one minute is too old. */
+	fixture_write_sql("DELETE FROM wait_minute; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+			  "SELECT i + 1 FROM n WHERE i < 60000) INSERT INTO wait_minute SELECT "
+			  "strftime('%s', 'now') / 60 - 60000 + i, 1, 0, 2, 1000000000000 FROM n");
+	assert_true(fixture_number("SELECT " BYTES) > 2 << 20);
+	fixture.config.minute_days = 0;
+	fixture.config.max_bytes = 1 << 20;
+	ledger = fixture_open();
+	fixture_wait_until("SELECT " BYTES " <= 1 << 20", 1);
+	assert_int_equal(ledger_wait(ledger, FIXTURE_WAIT_MS), 0);
+	ledger_close(ledger);
+	left = fixture_number("SELECT count(*) FROM wait_minute");
+	assert_in_range(left, 5000, 55000);
+	assert_int_equal(fixture_number("SELECT min(minute) + count(*) - 1 - max(minute) FROM "
+					"wait_minute"),
+			 0); /* the oldest ones went, none between */
+	assert_int_equal(fixture_number("SELECT strftime('%s', 'now') / 60 - max(minute) < 10 FROM "
+					"wait_minute"),
+			 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +185,7 @@ int main(void)
 		WAITS_TEST(test_a_window_has_the_minutes_that_it_touches),
 		WAITS_TEST(test_a_wait_without_end_does_no_harm),
 		WAITS_TEST(test_they_go_with_the_other_minutes),
+		WAITS_TEST(test_they_go_where_the_database_is_too_large),
 #undef WAITS_TEST
 	};
 

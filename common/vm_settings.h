@@ -47,13 +47,13 @@
 	  "set-programs", "<vm> <programs:switch>",                                             \
 	  "let a VM run CUDA programs of its own, or end those that run")                       \
 	X(MAX_PROGRAMS, max_programs, NUMBER, 1, 64, "16", NULL, "programs at most", "", SET,   \
-	  SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:number>",                   \
+	  SET_MAX_PROGRAMS, "set-max-programs", "<vm> <max_programs:word>",                     \
 	  "let a VM have so many programs at the same time")                                    \
 	X(MEMORY, memory, SIZE, 0, UINT64_C(1) << 50, "none", NULL, "GPU memory", "", SET,      \
 	  SET_MEMORY, "set-memory", "<vm> <memory:word>",                                       \
 	  "bound the GPU memory of a VM's programs, all together")                              \
 	X(SHARE, share, NUMBER, 1, 10000, "100", NULL, "share of the GPU", "", SET, SET_SHARE,  \
-	  "set-share", "<vm> <share:number>",                                                   \
+	  "set-share", "<vm> <share:word>",                                                   \
 	  "weigh a VM's programs against those of other VMs, at once")                          \
 	X(CAP, cap, PERCENT, 0, 100, "none", NULL, "of the GPU at most", "", SET, SET_CAP,      \
 	  "set-cap", "<vm> <cap:word>",                                                         \

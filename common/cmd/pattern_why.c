@@ -45,8 +45,19 @@ struct pattern_why pattern_why_begin(const struct pattern *p, char *text, size_t
 	return why;
 }
 
+/* "set-memory VM MEMORY": that any word may stand there says nothing, the argument's name does. */
+static bool is_named(const struct pattern_item *item)
+{
+	return item->option[0] == '\0' && item->type_num == 1 && item->type[0] == PATTERN_WORD;
+}
+
 void pattern_why_types(struct pattern_why *why, const struct pattern_item *item)
 {
+	if (is_named(item)) {
+		for (const char *c = item->key; *c != '\0'; c++)
+			pattern_why_say(why, "%c", *c == '_' ? '-' : toupper((unsigned char)*c));
+		return;
+	}
 	for (unsigned i = 0; i < item->type_num; i++) {
 		if (i > 0)
 			pattern_why_say(why, "|");

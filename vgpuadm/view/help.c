@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/vm_settings.h"
 #include "vgpuadm/view/shape.h"
 #include "vgpuadm/view/view_private.h"
 
@@ -75,16 +76,35 @@ static bool mentions(const char *pattern, enum pattern_type type)
 	return false;
 }
 
+/* "MEMORY     a size from 1 to 1024T, or none": of a setting that is typed as any word. */
+static void explain_setting(const struct admin_cmd *cmd)
+{
+	const struct vm_setting *setting = vm_setting_of_command(cmd->name);
+	char expected[80];
+
+	if (!setting || !mentions(cmd->pattern, PATTERN_WORD))
+		return;
+	vm_setting_expected(setting, expected, sizeof(expected));
+	fputs("  ", stdout);
+	for (const char *c = setting->name; *c; c++)
+		putchar(*c == '_' ? '-' : toupper((unsigned char)*c));
+	printf("%*s %s\n", (int)(strlen(setting->name) < 10 ? 10 - strlen(setting->name) : 0), "",
+	       expected);
+}
+
 static void help_one(const struct admin_cmd *cmd)
 {
+	bool named = strstr(cmd->pattern, ":word>") != NULL; /* the usage has its name */
 	char usage[USAGE_SIZE];
 
 	pattern_usage(cmd, usage, sizeof(usage));
 	printf("usage: vgpuadm [OPTION]... %s\n%s%s.\n", usage, cmd->what,
 	       cmd->role == ADMIN_ROLE_CHANGE ? " (takes the right to change things)" : "");
 	for (int type = PATTERN_FLAG + 1; type < PATTERN_TYPE_NUM; type++)
-		if (mentions(cmd->pattern, (enum pattern_type)type))
+		if (mentions(cmd->pattern, (enum pattern_type)type) &&
+		    (type != PATTERN_WORD || !named))
 			explain_type((enum pattern_type)type);
+	explain_setting(cmd);
 	puts("vgpuadm help lists the options that all commands take.");
 }
 

@@ -99,8 +99,12 @@ int admin_setting_arg(struct admin_call *call, const struct vm_setting *setting,
 
 	if (err != 0) {
 		vm_setting_expected(setting, expected, sizeof(expected));
-		admin_fail(call, ADMIN_ERROR_USAGE, "%s: %s: expected %s", setting->name, text,
-			   expected);
+		if (call->cmd == ADMIN_CMD_ADD_VM)
+			admin_fail(call, ADMIN_ERROR_USAGE, "add-vm: --%s: %s: expected %s",
+				   setting->name, text, expected);
+		else
+			admin_fail(call, ADMIN_ERROR_USAGE, "%s: %s: expected %s",
+				   admin_cmds[call->cmd].name, text, expected);
 		return err;
 	}
 	err = daemon_settings_check(call->daemon, settings, why, sizeof(why));

@@ -423,8 +423,8 @@ static void usage(void **state)
 }
 
 /*
- * Each pattern in the table is whole: its usage, turned back, is the pattern less its keys, and the
- * longest sentences fit.
+ * Each pattern in the table is whole: its usage, turned back, is the pattern less its keys, but for an
+ * argument that may be any word: that one has its key. The longest sentences fit.
  */
 static void every_pattern_is_sound(void **state)
 {
@@ -444,6 +444,13 @@ static void every_pattern_is_sound(void **state)
 
 			if (*c != '<') {
 				expected[len++] = *c;
+				continue;
+			}
+			if (colon != NULL && colon < end && strncmp(colon, ":word>", 6) == 0) {
+				for (c++; *c != ':'; c++)
+					expected[len++] =
+						*c == '_' ? '-' : (char)toupper((unsigned char)*c);
+				c = end;
 				continue;
 			}
 			if (colon != NULL && colon < end)

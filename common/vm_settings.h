@@ -53,7 +53,7 @@
 	  SET_MEMORY, "set-memory", "<vm> <memory:word>",                                       \
 	  "bound the GPU memory of a VM's programs, all together")                              \
 	X(SHARE, share, NUMBER, 1, 10000, "100", NULL, "share of the GPU", "", SET, SET_SHARE,  \
-	  "set-share", "<vm> <share:word>",                                                   \
+	  "set-share", "<vm> <share:word>",                                                     \
 	  "weigh a VM's programs against those of other VMs, at once")                          \
 	X(CAP, cap, PERCENT, 0, 100, "none", NULL, "of the GPU at most", "", SET, SET_CAP,      \
 	  "set-cap", "<vm> <cap:word>",                                                         \

@@ -79,6 +79,29 @@ CUresult context_enter_any(const char *symbol)
 	return result == CUDA_SUCCESS ? core_start() : result;
 }
 
+/* Return: whether the handle is that of a stream that a context owns, which has the id. */
+static bool owner_of(CUstream handle, uint64_t *id)
+{
+	const struct table_object *stream = handle ? table_get(TABLE_STREAM, handle) : NULL;
+
+	if (!stream || !context_usable(table_get(TABLE_CONTEXT, context_handle(stream->context))))
+		return false;
+	*id = stream->context;
+	return true;
+}
+
+CUresult context_enter_stream(const char *symbol, CUstream handle, uint64_t *context)
+{
+	CUresult result = core_check(symbol);
+
+	if (result != CUDA_SUCCESS)
+		return result;
+	result = context_current(context);
+	if (result == CUDA_ERROR_INVALID_CONTEXT && owner_of(handle, context))
+		result = CUDA_SUCCESS;
+	return result == CUDA_SUCCESS ? core_start() : result;
+}
+
 CUcontext context_handle(uint64_t id)
 {
 	for (const struct context *c = NULL; (c = table_next(TABLE_CONTEXT, c));)

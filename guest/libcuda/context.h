@@ -52,6 +52,18 @@ CUresult context_enter(const char *symbol, uint64_t *context);
 	} while (0)
 
 /*
+ * As CONTEXT_ENTER() for a call on a stream. Without a current context a stream that was created says
+ * which it is, as natively; the legacy and the per-thread stream are of the current one.
+ */
+CUresult context_enter_stream(const char *symbol, CUstream handle, uint64_t *context);
+#define CONTEXT_ENTER_STREAM(context, handle)                                            \
+	do {                                                                             \
+		CUresult entered_ = context_enter_stream(__func__, (handle), (context)); \
+		if (entered_ != CUDA_SUCCESS)                                            \
+			return entered_;                                                 \
+	} while (0)
+
+/*
  * As CONTEXT_ENTER() for a call whose handle or address says all: it needs no current context, as natively.
  * Return: INVALID_CONTEXT also where nothing can have been made yet.
  */

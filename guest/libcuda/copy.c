@@ -16,7 +16,7 @@
 		uint64_t context;                                        \
 		struct stream *stream;                                   \
 		CUresult result;                                         \
-		CONTEXT_ENTER(&context);                                 \
+		CONTEXT_ENTER_STREAM(&context, (given));                 \
 		result = stream_find((given), &stream);                  \
 		return result == CUDA_SUCCESS ? (work) : result;         \
 	}                                                                \
@@ -25,7 +25,7 @@
 		uint64_t context;                                        \
 		struct stream *stream;                                   \
 		CUresult result;                                         \
-		CONTEXT_ENTER(&context);                                 \
+		CONTEXT_ENTER_STREAM(&context, (given));                 \
 		result = stream_find(stream_per_thread(given), &stream); \
 		return result == CUDA_SUCCESS ? (work) : result;         \
 	}

@@ -135,7 +135,6 @@ static CUresult elapsed(float *milliseconds, CUevent start_handle, CUevent end_h
 
 CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd)
 {
-
 	CONTEXT_ENTER_ANY();
 	return elapsed(pMilliseconds, hStart, hEnd);
 }

@@ -82,42 +82,32 @@ static CUresult set_nothing(bool good, const void *handle)
 
 CUresult cuFuncGetAttribute(int *pi, CUfunction_attribute attrib, CUfunction hfunc)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return get_attribute(pi, attrib, hfunc);
 }
 
 CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int value)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return set_attribute(attrib, value, hfunc);
 }
 
 CUresult cuFuncSetCacheConfig(CUfunction hfunc, CUfunc_cache config)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return set_nothing(config <= 3, hfunc);
 }
 
 CUresult cuFuncSetSharedMemConfig(CUfunction hfunc, CUsharedconfig config)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return set_nothing(config <= 2, hfunc);
 }
 
 CUresult cuFuncGetModule(CUmodule *hmod, CUfunction hfunc)
 {
 	const struct function *function;
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!hmod)
 		return CUDA_ERROR_INVALID_VALUE;
 	function = module_function_of(hfunc);
@@ -129,34 +119,26 @@ CUresult cuFuncGetModule(CUmodule *hmod, CUfunction hfunc)
 
 CUresult cuFuncGetName(const char **name, CUfunction hfunc)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return get_name(name, hfunc);
 }
 
 CUresult cuFuncGetParamInfo(CUfunction func, size_t paramIndex, size_t *paramOffset,
 			    size_t *paramSize)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return get_parameter(func, paramIndex, paramOffset, paramSize);
 }
 
 CUresult cuFuncLoad(CUfunction function)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	return set_nothing(true, function);
 }
 
 CUresult cuFuncIsLoaded(CUfunctionLoadingState *state, CUfunction function)
 {
-	uint64_t context;
-
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!state)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!module_function_of(function))

@@ -320,7 +320,6 @@ CUresult cuMemAllocHost_v2(void **pp, size_t bytesize)
 
 CUresult cuMemFreeHost(void *p)
 {
-
 	CONTEXT_ENTER_ANY();
 	return p ? hostmem_free((uintptr_t)p, false) : CUDA_SUCCESS;
 }

@@ -315,7 +315,7 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **ker
 {
 	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_STREAM(&context, config ? config->hStream : NULL);
 	return launch_ex(config, f, false, kernelParams, extra, context);
 }
 
@@ -324,6 +324,6 @@ CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction f, void 
 {
 	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_STREAM(&context, config ? config->hStream : NULL);
 	return launch_ex(config, f, true, kernelParams, extra, context);
 }

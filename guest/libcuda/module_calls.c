@@ -130,9 +130,8 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, c
 CUresult cuModuleGetFunctionCount(unsigned *count, CUmodule mod)
 {
 	const struct module *module;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!count)
 		return CUDA_ERROR_INVALID_VALUE;
 	module = any_of(mod);
@@ -145,9 +144,8 @@ CUresult cuModuleGetFunctionCount(unsigned *count, CUmodule mod)
 CUresult cuModuleEnumerateFunctions(CUfunction *functions, unsigned numFunctions, CUmodule mod)
 {
 	struct module *module;
-	uint64_t context;
 
-	CONTEXT_ENTER(&context);
+	CONTEXT_ENTER_ANY();
 	if (!functions || numFunctions == 0)
 		return CUDA_ERROR_INVALID_VALUE;
 	module = any_of(mod);

@@ -11,7 +11,7 @@
 /*
  * STREAM_CALL(symbol, (parameters), (arguments)) { work } defines a function and its variant for the
  * per-thread default stream: what a NULL in hStream means is all that differs. The work also sees
- * `context`, the id of the calling thread's.
+ * `context`, the id of the calling thread's, or of the stream's where the thread has none.
  */
 #define STREAM_CALL_LIST(...) __VA_ARGS__
 #define STREAM_CALL(symbol, parameters, arguments)                                  \
@@ -19,13 +19,13 @@
 	CUresult symbol parameters                                                  \
 	{                                                                           \
 		uint64_t context;                                                   \
-		CONTEXT_ENTER(&context);                                            \
+		CONTEXT_ENTER_STREAM(&context, hStream);                            \
 		return symbol##_on(context, STREAM_CALL_LIST arguments);            \
 	}                                                                           \
 	CUresult symbol##_ptsz parameters                                           \
 	{                                                                           \
 		uint64_t context;                                                   \
-		CONTEXT_ENTER(&context);                                            \
+		CONTEXT_ENTER_STREAM(&context, hStream);                            \
 		hStream = stream_per_thread(hStream);                               \
 		return symbol##_on(context, STREAM_CALL_LIST arguments);            \
 	}                                                                           \

@@ -48,6 +48,60 @@ CASE(alike_destructors_need_no_context)
 	free(memory);
 }
 
+/* A thread that was given no context works on the streams of another one. */
+CASE(alike_streams_need_no_context)
+{
+	const CUlaunchConfig of_none = { .gridDimX = 1,
+					 .gridDimY = 1,
+					 .gridDimZ = 1,
+					 .blockDimX = 1,
+					 .blockDimY = 1,
+					 .blockDimZ = 1 };
+	CUlaunchConfig config = of_none;
+	uint32_t *host, got = 0;
+	CUdeviceptr memory, other;
+	CUfunction function;
+	CUcontext context;
+	CUstream stream;
+	CUevent event;
+	unsigned flags;
+	int value;
+
+	suite_begin();
+	function = suite_kernel("empty");
+	memory = suite_device(4096);
+	host = suite_host(4096);
+	OK(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	OK(cuEventCreate(&event, 0));
+	config.hStream = stream;
+	OK(cuCtxGetCurrent(&context));
+	OK(cuCtxSetCurrent(NULL));
+	OK(cuMemsetD32Async(memory, 7, 1024, stream));
+	OK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
+	OK(cuLaunchKernelEx(&config, function, NULL, NULL));
+	OK(cuMemcpyDtoHAsync(host, memory, 4096, stream));
+	OK(cuEventRecord(event, stream));
+	OK(cuStreamWaitEvent(stream, event, 0));
+	OK(cuStreamSynchronize(stream));
+	OK(cuStreamQuery(stream));
+	EQUAL(host[1023], 7);
+	OK(cuMemAllocAsync(&other, 100, stream));
+	OK(cuMemFreeAsync(other, stream));
+	OK(cuStreamGetFlags(stream, &flags));
+	EQUAL(flags, CU_STREAM_NON_BLOCKING);
+	OK(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function));
+	OK(cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 100));
+	/* The others are of the current one. */
+	WANT(cuStreamSynchronize(NULL), CUDA_ERROR_INVALID_CONTEXT);
+	WANT(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL),
+	     CUDA_ERROR_INVALID_CONTEXT);
+	WANT(cuLaunchKernelEx(&of_none, function, NULL, NULL), CUDA_ERROR_INVALID_CONTEXT);
+	WANT(cuMemcpyDtoH(&got, memory, 4), CUDA_ERROR_INVALID_CONTEXT);
+	WANT(cuMemsetD8(memory, 1, 4), CUDA_ERROR_INVALID_CONTEXT);
+	OK(cuCtxSetCurrent(context));
+	OK(cuStreamDestroy(stream));
+}
+
 CASE(alike_pool_of_an_address)
 {
 	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,

@@ -165,6 +165,7 @@ static void put_lease(struct chrome *chrome, struct span *span)
 		 span->name, by ? by : "");
 	span->name = name;
 	put_on_track(chrome, span, TRACK_LEASE, &chrome->lease_ended_ns);
+	span->name = NULL; /* it was of here */
 }
 
 /*

@@ -449,7 +449,8 @@ static void every_pattern_is_sound(void **state)
 			if (colon != NULL && colon < end && strncmp(colon, ":word>", 6) == 0) {
 				for (c++; *c != ':'; c++)
 					expected[len++] =
-						*c == '_' ? '-' : (char)toupper((unsigned char)*c);
+						(char)(*c == '_' ? '-'
+								 : toupper((unsigned char)*c));
 				c = end;
 				continue;
 			}

@@ -66,6 +66,8 @@ class Program:
         return f"status {status} of a program without its worker"
 
     def end(self):
+        if self.ended_ns is not None:
+            return
         self.child.kill()
         self.child.wait()
         self.ended_ns = time.time_ns()

@@ -243,7 +243,7 @@ class Quota(ProgramCase):
     @of_softgpu
     def test_garbage_in_the_page_of_a_vms_memory(self):
         chance = random.Random(16)
-        other = Tenant(self.vgpud, self.admin, name="garbage")
+        other = Tenant(self.vgpud, self.admin, name="t4")
         self.addCleanup(self.admin.row, "remove-vm", vm="garbage")
         self.addCleanup(other.wait_none)
         self.quota(64 * MIB)

@@ -244,7 +244,7 @@ class Quota(ProgramCase):
     def test_garbage_in_the_page_of_a_vms_memory(self):
         chance = random.Random(16)
         other = Tenant(self.vgpud, self.admin, name="t4")
-        self.addCleanup(self.admin.row, "remove-vm", vm="garbage")
+        self.addCleanup(self.admin.row, "remove-vm", vm="t4")
         self.addCleanup(other.wait_none)
         self.quota(64 * MIB)
         for garbage in (b"\xff" * 4096, bytes(4096), chance.randbytes(4096)):

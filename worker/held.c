@@ -189,11 +189,6 @@ static bool is_query_of_held(const struct lease *lease, const struct vgpu_comman
 	}
 }
 
-/* Kinds of fields whose commands depend on nothing that may be held back. */
-#define FREE_KINDS                                                                            \
-	(1u << CMDS_NUMBER | 1u << CMDS_READ_AT | 1u << CMDS_READ_LEN | 1u << CMDS_WRITE_AT | \
-	 1u << CMDS_WRITE_LEN)
-
 /* Return: whether the command depends on nothing but the handles that it names. */
 static bool depends_on_handles(const struct cmds_entry *entry, uint16_t op)
 {
@@ -219,9 +214,6 @@ enum held_passing held_judge(const struct lease *lease, const struct cmds_entry 
 	uint32_t stream = 0;
 	bool has_stream = held_stream(command, &stream);
 
-	if ((entry->kinds & ~FREE_KINDS) == 0 && entry->work == CMDS_IDLE &&
-	    entry->way == CMDS_ISSUE)
-		return HELD_PASSES;
 	if (is_query_of_held(lease, command))
 		return HELD_NOT_READY;
 	if (has_tie(lease, entry, command))

@@ -57,13 +57,7 @@ CUresult context_current(uint64_t *id)
 
 CUresult context_enter(const char *symbol, uint64_t *context)
 {
-	CUresult result = core_check(symbol);
-
-	if (result == CUDA_SUCCESS)
-		result = context_current(context);
-	if (result == CUDA_SUCCESS)
-		result = core_start();
-	return result;
+	return context_enter_stream(symbol, NULL, context);
 }
 
 CUresult context_enter_any(const char *symbol)

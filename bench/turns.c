@@ -93,18 +93,27 @@ static double events_ns(uint64_t steps, unsigned num)
 	return (double)ms * 1e6;
 }
 
-#define CLOCKS_UP 25 /* kernels of 20 ms, after which a GPU's clocks are what they stay at */
+#define CLOCKS_UP 50   /* kernels of 20 ms, before which a GPU's clocks are not what they stay at */
+#define CLOCKS_MOST 300
+#define STEADY 10      /* so many that differ by a thousandth at most say that they stay */
 
 /* What a step takes when nobody else has the GPU. */
 static void calibrate(void)
 {
 	uint64_t steps = 1000;
-	double ns = 0;
+	double ns = 0, first_ns = 0;
+	int steady = 0;
 
 	while (events_ns(steps, 1) < 20e6 && steps < UINT64_C(1) << 40)
 		steps *= 2;
-	for (int i = 0; i <= CLOCKS_UP; i++)
+	for (int i = 0; i < CLOCKS_MOST && (i < CLOCKS_UP || steady < STEADY); i++) {
 		ns = events_ns(steps, 1);
+		if (ns < first_ns * 0.999 || ns > first_ns * 1.001) {
+			first_ns = ns;
+			steady = 0;
+		}
+		steady++;
+	}
 	printf("{\"name\":\"step\",\"ns\":%.6f}\n", ns / (double)steps);
 }
 

@@ -21,7 +21,7 @@
  * that wants the lease stays awake for LEASE_SOON_NS after `soon` has changed.
  *
  * What else happens is said by messages (common/worker_wire.h): the worker wants the lease, gives it
- * back, acknowledges that it was taken back, has drained.
+ * back, acknowledges that it was taken back, drains and has drained.
  */
 struct lease_page {
 	uint64_t grant;	    /* number of the lease that the worker has; 0: none */
@@ -31,6 +31,7 @@ struct lease_page {
 	uint32_t in_flight_us; /* work that may be in flight */
 	uint32_t yield_us;     /* if nothing of it finishes for so long there may be more */
 	uint32_t soon;	       /* counts up: the next turn may be this worker's, if it wants one */
+	uint32_t awake;	       /* there are processors for one that looks rather than sleeps */
 };
 
 /*

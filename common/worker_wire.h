@@ -122,7 +122,8 @@ enum program_state_what {
 	PROGRAM_WANTS,	  /* something is held back */
 	PROGRAM_RETURNED, /* nothing is to be done, and others want it */
 	PROGRAM_ACKED,	  /* asked back: nothing is submitted any more */
-	PROGRAM_DRAINED	  /* asked back: nothing is in flight any more */
+	PROGRAM_DRAINED,  /* asked back, or draining: nothing is in flight any more */
+	PROGRAM_DRAINING  /* nothing is submitted any more, and what is in flight ends in a moment */
 };
 
 /* A claim: shown, never believed. */

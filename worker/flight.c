@@ -20,8 +20,13 @@
  * What a kernel takes is estimated. As long as the bound is not reached nothing is asked of the
  * driver. When it is, the streams are asked once: a program that waits for each of its kernels has
  * nothing in flight, and goes on. One that has presses on: from then on a *marker*, an event, goes
- * behind each quarter of the bound, so the GPU still has three quarters when the worker hears of the
- * first. The time between two markers is that of the kernels between them.
+ * behind each half of the bound, so the GPU still has the other half when the worker hears of the
+ * first. The time between two markers is that of the kernels between them. A marker takes the GPU a
+ * microsecond or two.
+ *
+ * Where two kernels take longer than the bound, the second goes only when the first is about to end:
+ * another program then waits for one of them at most. If the first ended before that, the GPU had
+ * nothing to do: such kernels are not alike, and the next EAGER of them go at once.
  *
  * A function that was never launched before may take any time: with it the bound starts anew, at two.
  * If nothing finishes for yield_us the bound doubles: kernels may wait for one that is held back.
@@ -30,7 +35,9 @@
 #define HANDOVER_NS (300 * UTIL_NS_PER_US) /* a process wakes up, the GPU changes contexts */
 #define LEAST 2u
 #define MOST 1024u
-#define PARTS 4u      /* of the bound: markers within it */
+#define PARTS 2u      /* of the bound: markers within it */
+#define REFILL_NS (300 * UTIL_NS_PER_US) /* before the end of a long kernel the next one goes */
+#define EAGER 64u
 #define ASKED_MOST 8u /* streams, when the bound is reached */
 #define UNREADY_MOST 4u
 #define PAUSE_LEAST_NS (2 * UTIL_NS_PER_US)
@@ -138,6 +145,8 @@ static void look_at_markers(struct program *program, uint64_t now_ns)
 	flight->marker_num = kept;
 	if (num > 0)
 		learn(program, num, now_ns);
+	if (num > 0 && flight->num == 0 && !program->lease.draining)
+		flight->eager = EAGER;
 }
 
 /* Puts a marker behind what the stream has. */
@@ -167,6 +176,20 @@ static void mark(struct program *program, uint32_t number)
 }
 
 /* --- the bound --- */
+
+static bool is_below_bound(const struct flight *flight)
+{
+	return flight->num < flight->bound;
+}
+
+/* Return: when the second of two long kernels may go; 0: at once. */
+static uint64_t second_at_ns(const struct flight *flight)
+{
+	if (!flight->presses || flight->bound != LEAST || flight->num == 0 || flight->eager > 0 ||
+	    flight->each_ns <= REFILL_NS)
+		return 0;
+	return flight->since_ns + flight->each_ns - REFILL_NS;
+}
 
 /* The bound is reached, and nothing was marked. Return: whether some streams turn out to be empty. */
 static bool ask_streams(struct program *program, uint64_t now_ns)
@@ -207,11 +230,20 @@ static void wait_for_room(struct program *program, uint64_t now_ns)
 	if (pause_ns > PAUSE_MOST_NS)
 		pause_ns = PAUSE_MOST_NS;
 	flight->look_ns = now_ns + pause_ns;
+	if (is_below_bound(flight) && second_at_ns(flight) < flight->look_ns)
+		flight->look_ns = second_at_ns(flight);
 }
 
-static bool is_below_bound(const struct flight *flight)
+uint64_t flight_left_ns(struct program *program, uint64_t now_ns)
 {
-	return flight->num < flight->bound;
+	struct flight *flight = &program->lease.flight;
+	uint64_t end_ns;
+
+	if (!flight->presses || flight->each_ns == 0)
+		return UINT64_MAX;
+	look_at_markers(program, now_ns);
+	end_ns = flight->since_ns + flight->num * flight->each_ns;
+	return flight->num > 0 && end_ns > now_ns ? end_ns - now_ns : 0;
 }
 
 bool flight_has_room(struct program *program, uint32_t stream)
@@ -219,13 +251,14 @@ bool flight_has_room(struct program *program, uint32_t stream)
 	struct flight *flight = &program->lease.flight;
 	uint64_t now_ns;
 
-	if (is_below_bound(flight) || flight_is_first(program, stream))
+	if (flight_is_first(program, stream) ||
+	    (is_below_bound(flight) && second_at_ns(flight) == 0))
 		return true;
 	now_ns = util_now_ns();
 	if (now_ns < flight->look_ns)
 		return false;
 	look_at_markers(program, now_ns);
-	if (is_below_bound(flight))
+	if (is_below_bound(flight) && second_at_ns(flight) <= now_ns)
 		return true;
 	if (flight->marker_num == 0 && ask_streams(program, now_ns) && is_below_bound(flight)) {
 		flight->presses = false;
@@ -254,6 +287,8 @@ void flight_add(struct program *program, const struct vgpu_command *command, uin
 		mark(program, stream);
 	of->issued++;
 	flight->num++;
+	if (flight->eager > 0)
+		flight->eager--;
 }
 
 void flight_forget(struct program *program, uint32_t stream)

@@ -28,6 +28,9 @@ bool flight_has_room(struct program *program, uint32_t stream);
 /* Counts the command, one that counts, which is about to be submitted on that stream. */
 void flight_add(struct program *program, const struct vgpu_command *command, uint32_t stream);
 
+/* Return: for how long the GPU still works on what was counted, in ns; UINT64_MAX: it cannot be told. */
+uint64_t flight_left_ns(struct program *program, uint64_t now_ns);
+
 /* Return: whether nothing that counts is in flight on the stream, as far as is known. */
 bool flight_is_first(const struct program *program, uint32_t stream);
 

@@ -10,6 +10,8 @@
 #include "common/util.h"
 #include "common/wire/cmds_check.h"
 #include "worker/commands.h"
+#include "worker/dirty.h"
+#include "worker/drain.h"
 #include "worker/flight.h"
 #include "worker/held.h"
 #include "worker/program.h"
@@ -27,7 +29,8 @@
  * A program with nothing to do may go on at once, as one does that waits for each of its kernels: it
  * keeps the lease for idle_us. One that has rested for much longer several times in a row will do so
  * again: if others want the lease, it gives it back as soon as the GPU has nothing of it, until it is
- * found to go on at once.
+ * found to go on at once. Where its turns last equally long, it does so a moment before their end
+ * (drain.c).
  */
 
 #define LOOK_LEAST_NS (5 * UTIL_NS_PER_US)
@@ -87,70 +90,6 @@ static void say(const struct lease *lease, enum program_state_what what, uint64_
 	say_of(lease, lease->number, what, tail_ns);
 }
 
-/* --- what the GPU has to do --- */
-
-static void note_dirty(struct lease *lease, const struct vgpu_command *command)
-{
-	uint32_t number;
-
-	if (!held_stream(command, &number) || number > VGPU_HANDLES_MOST ||
-	    lease->is_dirty[number / 8] & 1u << number % 8)
-		return;
-	lease->is_dirty[number / 8] |= (uint8_t)(1u << number % 8);
-	lease->dirty[lease->dirty_num++] = (uint16_t)number;
-}
-
-/* A stream is about to be destroyed, after which it cannot be asked: an event says when it is empty. */
-static void note_destroyed(struct program *program, const struct vgpu_command *command)
-{
-	struct lease *lease = &program->lease;
-	const struct gpu_ops *ops = program->gpu->ops;
-	uint32_t number;
-	CUstream stream;
-	CUevent event;
-
-	if (lease->page == NULL || command->op != VGPU_CMD_STREAM_DESTROY ||
-	    !held_stream(command, &number) || number > VGPU_HANDLES_MOST)
-		return;
-	flight_forget(program, number);
-	if (!(lease->is_dirty[number / 8] & 1u << number % 8) ||
-	    lease->orphan_num == LEASE_ORPHANS_MOST || !program_stream(program, number, &stream) ||
-	    ops->event_create(program->gpu, CU_EVENT_DISABLE_TIMING, &event) != CUDA_SUCCESS)
-		return;
-	if (ops->event_record(program->gpu, event, stream, 0) == CUDA_SUCCESS)
-		lease->orphans[lease->orphan_num++] = event;
-	else
-		ops->event_destroy(program->gpu, event);
-}
-
-/* Return: whether the GPU has something to do. Errors end that, too. */
-static bool is_in_flight(struct program *program)
-{
-	struct lease *lease = &program->lease;
-	const struct gpu_ops *ops = program->gpu->ops;
-
-	while (lease->orphan_num > 0) {
-		CUevent event = lease->orphans[lease->orphan_num - 1];
-
-		if (ops->event_query(program->gpu, event) == CUDA_ERROR_NOT_READY)
-			return true;
-		ops->event_destroy(program->gpu, event);
-		lease->orphan_num--;
-	}
-	while (lease->dirty_num > 0) {
-		uint32_t number = lease->dirty[lease->dirty_num - 1];
-		CUstream stream;
-
-		if (program_stream(program, number, &stream) &&
-		    ops->stream_query(program->gpu, stream) == CUDA_ERROR_NOT_READY)
-			return true;
-		flight_forget(program, number);
-		lease->is_dirty[number / 8] &= (uint8_t) ~(1u << number % 8);
-		lease->dirty_num--;
-	}
-	return false;
-}
-
 /* --- having the lease --- */
 
 /* Return: the number of a lease that may be used now; 0: there is none. */
@@ -159,6 +98,11 @@ static uint64_t granted(const struct lease *lease)
 	uint64_t number = lease_page_load(&lease->page->grant);
 
 	return number != lease->returned ? number : 0;
+}
+
+bool lease_is_held(const struct lease *lease)
+{
+	return lease->page == NULL || (granted(lease) != 0 && lease->busy);
 }
 
 static void rest(struct lease *lease, uint64_t since_ns)
@@ -176,12 +120,16 @@ static uint64_t idle_most_ns(const struct lease *lease)
 	return lease->page->idle_us * UTIL_NS_PER_US;
 }
 
+static bool gives_back_at_once(const struct lease *lease)
+{
+	return lease->long_rests == LONG_RESTS &&
+	       __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
+}
+
 /* Return: for how long a program with nothing to do keeps the lease. */
 static uint64_t patience_ns(const struct lease *lease)
 {
-	bool contended = __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
-
-	return contended && lease->long_rests == LONG_RESTS ? 0 : idle_most_ns(lease);
+	return gives_back_at_once(lease) ? 0 : idle_most_ns(lease);
 }
 
 static void get_busy(struct lease *lease, uint64_t now_ns)
@@ -235,6 +183,14 @@ void lease_acknowledge(struct lease *lease)
 	pthread_mutex_unlock(&lease->told_lock);
 }
 
+static void begin_drain(struct lease *lease)
+{
+	lease->draining = true;
+	lease->drains = false;
+	lease->look_ns = lease->pause_ns = 0;
+	lease->awake_until_ns = util_now_ns() + LEASE_SOON_NS;
+}
+
 /* Acknowledges that a lease was taken back, be it one that was never seen. */
 static void look_whether_asked(struct lease *lease)
 {
@@ -243,9 +199,8 @@ static void look_whether_asked(struct lease *lease)
 	if (asked <= lease->acked)
 		return;
 	lease->acked = lease->number = asked;
-	lease->draining = true;
 	lease->wants = false;
-	lease->look_ns = lease->pause_ns = 0;
+	begin_drain(lease);
 	lease_acknowledge(lease);
 	if (lease->first != NULL)
 		say_wants(lease);
@@ -271,6 +226,7 @@ static bool may_submit(struct lease *lease)
 	}
 	if (number != lease->number)
 		lease->awake_until_ns = 0;
+	lease->turn_ns = util_now_ns();
 	lease->number = number;
 	lease->draining = false;
 	lease->wants = false;
@@ -304,7 +260,7 @@ static void note_going(struct program *program, const struct vgpu_command *comma
 
 	if (flight_counts(command) && held_stream(command, &stream) && stream <= VGPU_HANDLES_MOST)
 		flight_add(program, command, stream);
-	note_dirty(&program->lease, command);
+	dirty_note(&program->lease, command);
 }
 
 static void hold(struct program *program, const struct vgpu_command *command)
@@ -315,6 +271,8 @@ static void hold(struct program *program, const struct vgpu_command *command)
 		commands_refuse(program, command, CUDA_ERROR_OUT_OF_MEMORY);
 		return;
 	}
+	if (lease->drains && lease->acked != lease->number)
+		drain_forget(lease); /* it gave its lease back too early */
 	/* Before it says so: the broker takes a lease away from one that is not busy. */
 	if (!lease->busy)
 		get_busy(lease, util_now_ns());
@@ -343,7 +301,7 @@ bool lease_admit(struct program *program, const struct vgpu_command *command)
 	else if (lease->first != NULL)
 		passing = held_judge(lease, entry, command);
 	if (passing == HELD_PASSES)
-		note_destroyed(program, command);
+		dirty_note_destroyed(program, command);
 	else if (passing == HELD_NOT_READY)
 		commands_refuse(program, command, CUDA_ERROR_NOT_READY);
 	else
@@ -368,7 +326,7 @@ bool lease_release(struct program *program, struct vgpu_command *to)
 	held_take(lease, at, to);
 	if (cmds_find(to->op)->work == CMDS_GPU)
 		note_going(program, to);
-	note_destroyed(program, to);
+	dirty_note_destroyed(program, to);
 	return true;
 }
 
@@ -379,6 +337,40 @@ bool lease_is_full(const struct lease *lease)
 
 /* --- giving it back --- */
 
+/* What is in flight ends in a moment. */
+static void say_draining(struct lease *lease)
+{
+	lease->drains = true;
+	lease->look_ns = lease->pause_ns = 0;
+	say(lease, PROGRAM_DRAINING, 0);
+}
+
+/*
+ * The GPU was just found to work. Tells the broker a moment before it will have done so, if the program
+ * submits nothing then: it was asked to, or rests.
+ */
+static void foresee_end(struct program *program, uint64_t now_ns)
+{
+	struct lease *lease = &program->lease;
+	uint64_t left_ns;
+
+	if (lease->drains || (!lease->draining && !gives_back_at_once(lease)))
+		return;
+	left_ns = drain_left_ns(program, now_ns);
+	if (left_ns == UINT64_MAX)
+		return;
+	if (left_ns > DRAIN_SOON_NS) {
+		if (lease->look_ns > now_ns + left_ns - DRAIN_SOON_NS)
+			lease->look_ns = now_ns + left_ns - DRAIN_SOON_NS;
+		return;
+	}
+	if (!lease->draining) {
+		begin_drain(lease);
+		lease->returned = lease->number;
+	}
+	say_draining(lease);
+}
+
 /* Looks at the GPU, more seldom the longer it works. Return: whether it is known to be idle. */
 static bool is_drained(struct program *program, uint64_t now_ns)
 {
@@ -386,7 +378,7 @@ static bool is_drained(struct program *program, uint64_t now_ns)
 
 	if (now_ns < lease->look_ns)
 		return false;
-	if (!is_in_flight(program)) {
+	if (!dirty_is_any(program)) {
 		lease->look_ns = lease->pause_ns = 0;
 		return true;
 	}
@@ -397,7 +389,21 @@ static bool is_drained(struct program *program, uint64_t now_ns)
 	if (lease->pause_ns > LOOK_MOST_NS)
 		lease->pause_ns = LOOK_MOST_NS;
 	lease->look_ns = now_ns + lease->pause_ns;
+	foresee_end(program, now_ns);
 	return false;
+}
+
+/* What was to be drained has drained. */
+static void end_drain(struct lease *lease, uint64_t now_ns)
+{
+	if (lease->drains && lease->acked != lease->number)
+		drain_learn(lease, now_ns);
+	if (lease->busy && lease->first == NULL)
+		rest(lease, now_ns);
+	lease->draining = false;
+	lease->awake_until_ns = 0;
+	say(lease, PROGRAM_DRAINED, 0);
+	lease->number = 0;
 }
 
 void lease_look(struct program *program, uint64_t now_ns, bool had_command)
@@ -413,13 +419,8 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command)
 		lease->pause_ns = lease->look_ns = 0;
 	}
 	if (lease->draining) {
-		if (lease->busy && !is_drained(program, now_ns))
-			return;
-		if (lease->busy && lease->first == NULL)
-			rest(lease, now_ns);
-		lease->draining = false;
-		say(lease, PROGRAM_DRAINED, 0);
-		lease->number = 0;
+		if (!lease->busy || is_drained(program, now_ns))
+			end_drain(lease, now_ns);
 		return;
 	}
 	if (!lease->busy)
@@ -429,6 +430,7 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command)
 	since_ns = lease->active_ns;
 	if (!is_drained(program, now_ns))
 		return;
+	drain_learn(lease, since_ns);
 	rest(lease, since_ns);
 	if (__atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) == 0)
 		return;
@@ -441,7 +443,12 @@ bool lease_is_soon(struct lease *lease, uint64_t now_ns)
 {
 	uint32_t soon;
 
-	if (lease->page == NULL || lease->first == NULL)
+	if (lease->page == NULL)
+		return false;
+	if (lease->draining)
+		return now_ns < lease->awake_until_ns &&
+		       __atomic_load_n(&lease->page->awake, __ATOMIC_RELAXED) != 0;
+	if (lease->first == NULL)
 		return false;
 	soon = __atomic_load_n(&lease->page->soon, __ATOMIC_ACQUIRE);
 	if (soon != lease->soon) {

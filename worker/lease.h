@@ -28,6 +28,9 @@ bool lease_admit(struct program *program, const struct vgpu_command *command);
  */
 bool lease_release(struct program *program, struct vgpu_command *to);
 
+/* Return: whether the program may submit to the GPU now, or needs no lease for that. */
+bool lease_is_held(const struct lease *lease);
+
 /* Return: whether so much is held back that nothing more may be taken from the ring. */
 bool lease_is_full(const struct lease *lease);
 
@@ -41,7 +44,7 @@ void lease_acknowledge(struct lease *lease);
 /* Looks what the broker wants, and what the GPU still has to do. had_command: since the last look. */
 void lease_look(struct program *program, uint64_t now_ns, bool had_command);
 
-/* Return: whether the lease may come at any moment, so that the worker should not sleep. */
+/* Return: whether the lease may come or pass on at any moment, so that the worker should not sleep. */
 bool lease_is_soon(struct lease *lease, uint64_t now_ns);
 
 /*

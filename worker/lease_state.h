@@ -42,6 +42,7 @@ struct flight {
 	uint32_t num;	      /* are in flight, as far as is known */
 	bool presses;	      /* the program submits quicker than the GPU works */
 	uint64_t each_ns;     /* what one takes; 0: not known */
+	uint32_t eager;	      /* so many go without waiting until the one before is about to end */
 	uint64_t since_ns;    /* when one finished last, or the first of those in flight began */
 	uint64_t finished_ns; /* the same, or when the bound grew */
 	uint64_t look_ns;     /* when to look again whether there is room */
@@ -67,8 +68,14 @@ struct lease {
 	uint64_t acked;	   /* of the last one that was taken back, as this thread knows */
 	uint64_t returned; /* of the one that it gave back last: the page may still show it */
 	bool busy;
-	bool draining; /* asked to give it back, and has acknowledged */
+	bool draining; /* asked to give it back, and has acknowledged, or gives it back early */
+	bool drains;   /* the broker knows that what is in flight ends in a moment */
 	bool wants;    /* the broker knows that something is held back */
+
+	/* Of a program that rests after each of its turns. */
+	uint64_t turn_ns;     /* since when it has the lease */
+	uint64_t run_ns;      /* how long it had something in flight in its turns */
+	uint32_t steady_runs; /* so many in a row took about as long */
 
 	uint32_t soon;		 /* of the page, as it was seen last */
 	uint64_t awake_until_ns; /* the lease may come at any moment */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "worker/charge.h"
+#include "worker/lease.h"
 #include "worker/run.h"
 #include "worker/waits.h"
 
@@ -37,6 +38,20 @@ CUresult run_context_synchronize(struct program *program, const struct vgpu_comm
 }
 
 /*
+ * Without the lease the GPU works for another program. A mark of ours would make it change contexts, to
+ * here and back, only to say what the driver says at once. Return: whether there is nothing to wait for.
+ */
+static bool is_over_already(struct program *program, CUstream stream, CUevent event)
+{
+	const struct gpu_ops *ops = program->gpu->ops;
+
+	if (lease_is_held(&program->lease))
+		return false;
+	return (event != NULL ? ops->event_query(program->gpu, event)
+			      : ops->stream_query(program->gpu, stream)) == CUDA_SUCCESS;
+}
+
+/*
  * Begins a wait for a stream, or an event if `event` is not NULL. error: what the reply says where the
  * wait itself succeeds.
  */
@@ -45,6 +60,9 @@ static CUresult begin_wait(struct program *program, const struct vgpu_command *c
 {
 	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
 
+	if (program->gpu->writes_values && !program_prints(program) &&
+	    is_over_already(program, stream, event))
+		return waits_none(program, command, error);
 	if (program->gpu->writes_values && !program_prints(program))
 		result = event != NULL ? waits_event(program, command, event, error)
 				       : waits_stream(program, command, stream, number, error);

@@ -96,6 +96,13 @@ CUresult waits_event(struct program *program, const struct vgpu_command *command
 	return err;
 }
 
+CUresult waits_none(struct program *program, const struct vgpu_command *command, CUresult result)
+{
+	channel_reply(&program->channel, command, (int32_t)result, no_values);
+	report_close(&program->report, util_now_ns());
+	return CUDA_SUCCESS;
+}
+
 static void trace_wait(struct program *program, const struct waits_one *one)
 {
 	const struct trace_event event = {

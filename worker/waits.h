@@ -25,6 +25,9 @@ CUresult waits_stream(struct program *program, const struct vgpu_command *comman
 CUresult waits_event(struct program *program, const struct vgpu_command *command, CUevent event,
 		     CUresult result);
 
+/* Answers the command now: there is nothing to wait for. Return: CUDA_SUCCESS. */
+CUresult waits_none(struct program *program, const struct vgpu_command *command, CUresult result);
+
 /* Looks at open waits. now_ns: of CLOCK_MONOTONIC. */
 void waits_look(struct program *program, uint64_t now_ns);
 

@@ -154,7 +154,7 @@ static void take_state(struct program *program, struct program_state *state)
 		program->config.handler->bound(program->config.arg, state);
 	} else if (state->what == PROGRAM_MEMORY && program->phase == PROGRAM_RUNNING) {
 		answer_memory(program, state);
-	} else if (state->what >= PROGRAM_WANTS && state->what <= PROGRAM_DRAINED &&
+	} else if (state->what >= PROGRAM_WANTS && state->what <= PROGRAM_DRAINING &&
 		   program->phase == PROGRAM_RUNNING) {
 		program->config.handler->lease(program->config.arg, state);
 	} else if (state->what == PROGRAM_ENDED) {

@@ -16,7 +16,7 @@
  * becomes busy again without a message, and what it rested is not billed.
  */
 
-/* Messages of a worker between two grants: it wants, acknowledges, has drained, gives back. */
+/* Messages of a worker between two grants: it wants, acknowledges, drains, has drained, gives back. */
 #define WORDS 8u
 
 /*
@@ -316,6 +316,7 @@ static void tell_settings(struct arbiter_program *program)
 	const struct lease_settings *settings = &program->arbiter->lease.settings;
 	struct lease_page *page = program->page;
 
+	__atomic_store_n(&page->awake, program->arbiter->warns, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->idle_us, (uint32_t)(settings->idle_ns / UTIL_NS_PER_US),
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&page->in_flight_us, (uint32_t)(settings->in_flight_ns / UTIL_NS_PER_US),
@@ -441,6 +442,10 @@ void arbiter_hear(struct arbiter_program *program, const struct program_state *s
 	case PROGRAM_RETURNED:
 		arbiter_gave_back(arbiter, program, now_ns);
 		lease_return(lease, &program->member, state->lease, state->tail_ns, now_ns);
+		break;
+	case PROGRAM_DRAINING:
+		arbiter_gave_back(arbiter, program, now_ns);
+		lease_draining(lease, &program->member, state->lease, now_ns);
 		break;
 	case PROGRAM_ACKED:
 		lease_ack(lease, &program->member, state->lease, now_ns);

@@ -25,7 +25,7 @@ void arbiter_next_init(struct arbiter *arbiter)
 void arbiter_gave_back(struct arbiter *arbiter, const struct arbiter_program *program,
 		       uint64_t now_ns)
 {
-	if (arbiter_holder(arbiter) == program)
+	if (program->member.state == LEASE_HOLDS)
 		arbiter->short_turns = now_ns - program->member.granted_ns < LEASE_SOON_NS;
 }
 

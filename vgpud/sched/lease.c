@@ -81,7 +81,7 @@ static void finish(struct lease *lease, struct lease_member *member)
 	release(lease, member);
 	/* One that wants the lease again took part all the time: it need not enter. */
 	member->state = member->wants ? LEASE_WAITS : LEASE_NONE;
-	member->wants = false;
+	member->wants = member->draining = false;
 }
 
 /* The lease passes on though the member's work has not drained. */
@@ -97,6 +97,7 @@ static void end_member(struct lease *lease, struct lease_member *member, uint64_
 	if (lease->holder == member)
 		pass_on(lease, member);
 	member->state = LEASE_ENDING;
+	member->draining = false;
 	member->revoked_ns = now_ns;
 }
 
@@ -160,6 +161,19 @@ void lease_ack(struct lease *lease, struct lease_member *member, uint64_t number
 	lease_settle(lease, now_ns);
 	if (number == member->number && is_asked_back(member))
 		member->acked = true;
+}
+
+void lease_draining(struct lease *lease, struct lease_member *member, uint64_t number,
+		    uint64_t now_ns)
+{
+	lease_settle(lease, now_ns);
+	if (number != member->number || lease->holder != member)
+		return;
+	if (member->state == LEASE_HOLDS)
+		member->revoked_ns = now_ns;
+	pass_on(lease, member);
+	member->state = LEASE_OUTLASTS;
+	member->acked = member->draining = true;
 }
 
 static void drained(struct lease *lease, struct lease_member *member)
@@ -257,8 +271,9 @@ static bool is_before(const struct lease *lease, const struct lease_member *a,
  */
 static bool is_waiting(const struct lease *lease, const struct lease_member *member)
 {
-	return member->state == LEASE_WAITS || (member->state == LEASE_OUTLASTS && member->wants &&
-						member->acked && lease->settings.kernel_ns == 0);
+	return member->state == LEASE_WAITS ||
+	       (member->state == LEASE_OUTLASTS && member->wants && member->acked &&
+		!member->draining && lease->settings.kernel_ns == 0);
 }
 
 /* Return: who may have the lease now and comes first; NULL: nobody. frozen: whether they count, too. */
@@ -449,8 +464,10 @@ bool lease_decide(struct lease *lease, uint64_t now_ns, struct lease_decision *d
 	lease_settle(lease, now_ns);
 	for (member = TAILQ_FIRST(&lease->charged); member != NULL; member = next) {
 		next = TAILQ_NEXT(member, charged);
-		if (member->state == LEASE_ENDING &&
-		    now_ns - member->revoked_ns >= lease->settings.yield_ns)
+		if (now_ns - member->revoked_ns < lease->settings.yield_ns)
+			continue;
+		member->draining = false;
+		if (member->state == LEASE_ENDING)
 			release(lease, member);
 	}
 	return decide_failure(lease, now_ns, decision) || decide_thaw(lease, now_ns, decision) ||
@@ -501,7 +518,8 @@ uint64_t lease_next_ns(const struct lease *lease, uint64_t now_ns)
 	TAILQ_FOREACH(vm, &lease->vms, link)
 		TAILQ_FOREACH(member, &vm->members, link) {
 			next_ns = lease_earlier(next_ns, failure_ns(lease, member, &what));
-			if (member->state == LEASE_ENDING && member->is_charged)
+			if (member->is_charged &&
+			    (member->state == LEASE_ENDING || member->draining))
 				next_ns = lease_earlier(next_ns, member->revoked_ns +
 									 lease->settings.yield_ns);
 			if (is_waiting(lease, member))

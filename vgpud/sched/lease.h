@@ -29,8 +29,8 @@
  *     kernels, and never the first of a stream that has nothing in flight; if nothing finishes for
  *     yield_ns the bound grows. Its worker sees to that;
  *  7. a member whose lease is taken back stops submitting and acknowledges at once, and says later that
- *     its work has drained. After yield_ns the lease passes on all the same, and this member alone is
- *     charged until its work has drained. Without an acknowledgement within ack_ns it is frozen for its
+ *     its work has drained. The lease passes on as soon as it says that its work ends in a moment, and
+ *     after yield_ns all the same; this member alone is charged until its work has drained. Without an acknowledgement within ack_ns it is frozen for its
  *     next turn, the second time within repeat_ns it ends. Work that does not drain within kernel_ns
  *     ends its member;
  *  8. a request is one turn of its VM, which nothing interrupts but its own deadline; it comes before a
@@ -83,7 +83,7 @@ enum lease_why {
  *                                 | REVOKE
  *                                 v
  *                              REVOKED -drained, return-> NONE or WAITS
- *                                 | yield_ns
+ *                                 | yield_ns, or draining (from HOLDS, too)
  *                                 v        ack_ns: FREEZE
  *                              OUTLASTS ----------------> FROZEN
  *                                 | drained   <--THAW----
@@ -142,6 +142,7 @@ struct lease_member {
 	bool stopped;	     /* rule 1, of this member alone */
 	bool wants;	     /* it wants another turn, once it has drained */
 	bool acked, drained; /* of the last revocation */
+	bool draining;	     /* OUTLASTS: it said so, and yield_ns have not passed since revoked_ns */
 	uint8_t lift;	     /* rule 2: by how much it had risen when it got the lease */
 	uint64_t number;     /* of its last grant; 0: none */
 	uint64_t want_ns;    /* since when it waits */
@@ -214,6 +215,13 @@ void lease_return(struct lease *lease, struct lease_member *member, uint64_t num
  */
 void lease_rest(struct lease *lease, struct lease_member *member, uint64_t idle_ns,
 		uint64_t now_ns);
+
+/*
+ * Rule 7. The holder submits nothing more, and its work ends in a moment: the lease passes on, so that
+ * the GPU does not rest while it changes hands. A number of another grant is ignored.
+ */
+void lease_draining(struct lease *lease, struct lease_member *member, uint64_t number,
+		    uint64_t now_ns);
 
 /* Rule 7. A number of another grant is ignored. */
 void lease_ack(struct lease *lease, struct lease_member *member, uint64_t number, uint64_t now_ns);

@@ -10,7 +10,7 @@
  * all of it. Two sums are kept of what a member uses. What is *billed* is the time that the GPU worked
  * for it, as far as the broker can know. Its *order* (rule 3) also counts turns in which an
  * outlaster was billed instead: else its successor would keep the lowest order, and the lease, for as
- * long as the outlaster lasts.
+ * long as the outlaster lasts. The moment in which work drains as announced is its member's alone.
  */
 
 #define WHOLE_SHARE 100u
@@ -239,7 +239,7 @@ void lease_settle(struct lease *lease, uint64_t now_ns)
 	if (charged != NULL) {
 		bill(lease, charged, ns, contended_ns);
 		use(lease, charged, ns, now_ns);
-		if (lease->holder != NULL && lease->holder != charged)
+		if (lease->holder != NULL && lease->holder != charged && !charged->draining)
 			use(lease, lease->holder, ns, now_ns);
 	} else {
 		lease->idle_ns += contended_ns - lease->at_ns;

@@ -26,7 +26,7 @@
 #define NOBODY (-1)
 
 struct model_member {
-	bool is_there, stopped, wants, acked, drained;
+	bool is_there, stopped, wants, acked, drained, draining;
 	int vm, kind, state, lift;
 	int charged; /* its place among those charged before the holder; 0: none */
 	uint64_t number, want_ns, want_order, granted_ns, turn_at_ns, revoked_ns, missed_ns;
@@ -147,7 +147,7 @@ static void tick(struct model *m)
 	} else {
 		m->idle_ns++;
 	}
-	if (m->holder != NOBODY && m->holder != pays) {
+	if (m->holder != NOBODY && m->holder != pays && !m->member[pays].draining) {
 		advance(m, m->holder);
 		used[m->member[m->holder].vm]++;
 	}
@@ -260,7 +260,8 @@ static bool comes_before(const struct model *m, int a, int b)
 static bool is_candidate(const struct model *m, const struct model_member *member)
 {
 	if (member->state == LEASE_OUTLASTS)
-		return member->wants && member->acked && m->settings.kernel_ns == 0;
+		return member->wants && member->acked && !member->draining &&
+		       m->settings.kernel_ns == 0;
 	return member->state == LEASE_WAITS;
 }
 
@@ -351,8 +352,8 @@ static bool is_due(const struct model *m)
 
 	for (int i = 0; i < MEMBERS; i++)
 		if (fails(m, &m->member[i], &what) ||
-		    (m->member[i].state == LEASE_ENDING && m->member[i].charged != 0 &&
-		     past_yield(m, &m->member[i])))
+		    ((m->member[i].state == LEASE_ENDING || m->member[i].draining) &&
+		     m->member[i].charged != 0 && past_yield(m, &m->member[i])))
 			return true;
 	if (m->holder == NOBODY)
 		return next_one(m, true) != NOBODY;
@@ -373,7 +374,7 @@ static void finish(struct model *m, int i)
 {
 	let_go(m, i);
 	m->member[i].state = m->member[i].wants ? LEASE_WAITS : LEASE_NONE;
-	m->member[i].wants = false;
+	m->member[i].wants = m->member[i].draining = false;
 }
 
 static void charge_on(struct model *m, int i, int state)
@@ -388,6 +389,7 @@ static void end_member(struct model *m, int i)
 	if (m->holder == i)
 		charge_on(m, i, LEASE_ENDING);
 	m->member[i].state = LEASE_ENDING;
+	m->member[i].draining = false;
 	m->member[i].revoked_ns = m->now_ns;
 }
 
@@ -421,10 +423,13 @@ static int model_decide(struct model *m, int *what)
 {
 	int next;
 
-	for (int i = 0; i < MEMBERS; i++)
-		if (m->member[i].state == LEASE_ENDING && m->member[i].charged != 0 &&
-		    past_yield(m, &m->member[i]))
+	for (int i = 0; i < MEMBERS; i++) {
+		if (m->member[i].charged == 0 || !past_yield(m, &m->member[i]))
+			continue;
+		m->member[i].draining = false;
+		if (m->member[i].state == LEASE_ENDING)
 			let_go(m, i);
+	}
 	if (passes_frozen(m) != NOBODY)
 		return model_thaw(m, passes_frozen(m), what);
 	if (m->holder != NOBODY) {
@@ -474,7 +479,7 @@ struct history {
 	int step;
 	const char *doing;
 	bool trace, has_passed;
-	unsigned decided[LEASE_END_HUNG + 1], rested, tails, fitting;
+	unsigned decided[LEASE_END_HUNG + 1], rested, tails, fitting, drainings;
 };
 
 #define CHECK(h, ok)                                                                  \
@@ -685,6 +690,26 @@ static void do_ack(struct history *h, int i)
 		h->m.member[i].acked = true;
 }
 
+/* The holder says so, mostly; requests never do. */
+static void do_draining(struct history *h, int drawn)
+{
+	int i = h->m.holder != NOBODY && draw(h, 4) != 0 ? h->m.holder : drawn;
+	uint64_t number = draw_number(h, i);
+	struct model_member *member = &h->m.member[i];
+
+	if (member->kind == LEASE_REQUEST)
+		return;
+	event(h, "draining");
+	lease_draining(&h->lease, &h->member[i], number, h->m.now_ns);
+	if (number != member->number || h->m.holder != i)
+		return;
+	if (member->state == LEASE_HOLDS)
+		member->revoked_ns = h->m.now_ns;
+	charge_on(&h->m, i, LEASE_OUTLASTS);
+	member->acked = member->draining = true;
+	h->drainings++;
+}
+
 static void do_drained(struct history *h, int i)
 {
 	uint64_t number = draw_number(h, i);
@@ -860,8 +885,10 @@ static void one_event(struct history *h)
 		do_rest(h, i);
 	else if (what < 64)
 		do_ack(h, i);
-	else if (what < 80)
+	else if (what < 77)
 		do_drained(h, i);
+	else if (what < 82)
+		do_draining(h, i);
 	else if (what < 88)
 		do_stop(h, i);
 	else if (what < 94)
@@ -908,6 +935,7 @@ static void random_histories_as_the_model(void **state)
 	static struct history h;
 	const char *seed = getenv("LEASE_SEED");
 	unsigned decided[LEASE_END_HUNG + 1] = { 0 }, rested = 0, tails = 0, fitting = 0;
+	unsigned drainings = 0;
 
 	(void)state;
 	if (seed != NULL) {
@@ -921,12 +949,14 @@ static void random_histories_as_the_model(void **state)
 		rested += h.rested;
 		tails += h.tails;
 		fitting += h.fitting;
+		drainings += h.drainings;
 	}
 	/* The histories came everywhere. */
 	for (int i = 0; i <= LEASE_END_HUNG; i++)
 		assert_true(decided[i] > HISTORIES / 2);
 	assert_true(decided[LEASE_GRANT] > 10 * HISTORIES);
 	assert_true(rested > HISTORIES && tails > HISTORIES && fitting > 20 * HISTORIES);
+	assert_true(drainings > HISTORIES);
 }
 
 int main(void)

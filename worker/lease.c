@@ -120,10 +120,15 @@ static uint64_t idle_most_ns(const struct lease *lease)
 	return lease->page->idle_us * UTIL_NS_PER_US;
 }
 
+bool lease_has_rivals(const struct lease *lease)
+{
+	return lease->page != NULL &&
+	       __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
+}
+
 static bool gives_back_at_once(const struct lease *lease)
 {
-	return lease->long_rests == LONG_RESTS &&
-	       __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
+	return lease->long_rests == LONG_RESTS && lease_has_rivals(lease);
 }
 
 /* Return: for how long a program with nothing to do keeps the lease. */
@@ -432,7 +437,7 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command)
 		return;
 	drain_learn(lease, since_ns);
 	rest(lease, since_ns);
-	if (__atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) == 0)
+	if (!lease_has_rivals(lease))
 		return;
 	lease->returned = lease->number;
 	say(lease, PROGRAM_RETURNED, now_ns - since_ns);

@@ -41,18 +41,14 @@ CUresult run_context_synchronize(struct program *program, const struct vgpu_comm
  * Without the lease the GPU works for another program. A mark of ours would make it change contexts, to
  * here and back, only to say what the driver says at once. Return: whether there is nothing to wait for.
  */
-static bool is_over_already(struct program *program, CUstream stream, CUevent event)
+static bool is_over_already(struct program *program, CUstream stream)
 {
-	const struct gpu_ops *ops = program->gpu->ops;
-
-	if (lease_is_held(&program->lease))
-		return false;
-	return (event != NULL ? ops->event_query(program->gpu, event)
-			      : ops->stream_query(program->gpu, stream)) == CUDA_SUCCESS;
+	return !lease_is_held(&program->lease) &&
+	       program->gpu->ops->stream_query(program->gpu, stream) == CUDA_SUCCESS;
 }
 
 /*
- * Begins a wait for a stream, or an event if `event` is not NULL. error: what the reply says where the
+ * Begins a wait for a stream, or an event if `event` is not NULL; number: of it in the program. error: what the reply says where the
  * wait itself succeeds.
  */
 static CUresult begin_wait(struct program *program, const struct vgpu_command *command,
@@ -60,11 +56,10 @@ static CUresult begin_wait(struct program *program, const struct vgpu_command *c
 {
 	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
 
-	if (program->gpu->writes_values && !program_prints(program) &&
-	    is_over_already(program, stream, event))
+	if (event == NULL && is_over_already(program, stream))
 		return waits_none(program, command, error);
 	if (program->gpu->writes_values && !program_prints(program))
-		result = event != NULL ? waits_event(program, command, event, error)
+		result = event != NULL ? waits_event(program, command, event, number, error)
 				       : waits_stream(program, command, stream, number, error);
 	if (result != CUDA_ERROR_NOT_SUPPORTED)
 		return result;
@@ -92,7 +87,7 @@ CUresult run_event_synchronize(struct program *program, const struct vgpu_comman
 
 	if (!program_find(program, HANDLES_EVENT, args->event, &event))
 		return CUDA_ERROR_INVALID_HANDLE;
-	return begin_wait(program, command, NULL, 0, event.object, (CUresult)values[0]);
+	return begin_wait(program, command, NULL, args->event, event.object, (CUresult)values[0]);
 }
 
 CUresult run_copy_wait(struct program *program, const struct vgpu_command *command,

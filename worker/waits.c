@@ -5,6 +5,7 @@
 
 #include "common/util.h"
 #include "common/wire/cmds_check.h"
+#include "worker/lease.h"
 
 /*
  * Looking costs a read of memory, but also a wake-up of the worker, which sleeps in between: the longer,
@@ -25,11 +26,31 @@ static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
+/* Fills in what is the same for all. */
+static struct waits_one *open_wait(struct program *program, const struct vgpu_command *command,
+				   const struct waits_one *one, CUresult result)
+{
+	struct waits *waits = &program->waits;
+	struct waits_one *opened = &waits->open[waits->num++];
+
+	*opened = *one;
+	opened->slot = command->reply;
+	opened->sequence = command->sequence;
+	opened->result = result;
+	opened->op = command->op;
+	opened->thread = command->thread;
+	opened->bytes = trace_is_on(&program->report.trace) ? cmds_copied(command) : 0;
+	opened->since_ns = util_now_ns();
+	opened->ask_ns = opened->since_ns + ASK_FIRST_NS;
+	if (waits->num == 1 || waits->look_ns > opened->since_ns + LOOK_LEAST_NS)
+		waits->look_ns = opened->since_ns + LOOK_LEAST_NS;
+	return opened;
+}
+
 static CUresult put_mark(struct program *program, const struct vgpu_command *command,
 			 CUstream stream, struct waits_one *one, CUresult result)
 {
 	const struct vgpu_reply *reply = &program->channel.replies[command->reply];
-	struct waits *waits = &program->waits;
 	CUresult written;
 
 	channel_preset(&program->channel, command, result);
@@ -38,18 +59,8 @@ static CUresult put_mark(struct program *program, const struct vgpu_command *com
 							sizeof(reply->done), 0);
 	if (written != CUDA_SUCCESS)
 		return written;
-	one->slot = command->reply;
-	one->sequence = command->sequence;
 	one->stream = stream;
-	one->result = result;
-	one->op = command->op;
-	one->thread = command->thread;
-	one->bytes = trace_is_on(&program->report.trace) ? cmds_copied(command) : 0;
-	one->since_ns = util_now_ns();
-	one->ask_ns = one->since_ns + ASK_FIRST_NS;
-	if (waits->num == 0 || waits->look_ns > one->since_ns + LOOK_LEAST_NS)
-		waits->look_ns = one->since_ns + LOOK_LEAST_NS;
-	waits->open[waits->num++] = *one;
+	open_wait(program, command, one, result);
 	return CUDA_SUCCESS;
 }
 
@@ -78,13 +89,33 @@ static int free_stream(struct program *program, CUresult *result)
 	return *result == CUDA_SUCCESS ? (int)waits->stream_num++ : -1;
 }
 
+/* The worker asks by itself. */
+static CUresult watch_event(struct program *program, const struct vgpu_command *command,
+			    CUevent event, uint32_t number, CUresult result)
+{
+	CUresult asked = program->gpu->ops->event_query(program->gpu, event);
+	struct waits_one one = { .event = event, .number = number, .ours = -1 };
+	struct handles_entry entry = { 0 };
+
+	if (asked == CUDA_SUCCESS)
+		return waits_none(program, command, result);
+	if (asked != CUDA_ERROR_NOT_READY)
+		return asked;
+	if (program_find(program, HANDLES_EVENT, number, &entry))
+		one.generation = entry.generation;
+	open_wait(program, command, &one, result)->ask_ns = 0;
+	return CUDA_SUCCESS;
+}
+
 CUresult waits_event(struct program *program, const struct vgpu_command *command, CUevent event,
-		     CUresult result)
+		     uint32_t number, CUresult result)
 {
 	struct waits *waits = &program->waits;
 	struct waits_one one = { .number = 0 };
 	CUresult err = CUDA_SUCCESS;
 
+	if (lease_has_rivals(&program->lease))
+		return watch_event(program, command, event, number, result);
 	one.ours = free_stream(program, &err);
 	if (one.ours < 0)
 		return err;
@@ -109,7 +140,7 @@ static void trace_wait(struct program *program, const struct waits_one *one)
 		.begun_ns = one->since_ns,
 		.ended_ns = util_now_ns(),
 		.number = one->bytes,
-		.stream = one->number,
+		.stream = one->event == NULL ? one->number : 0,
 		.kind = TRACE_WAIT,
 		.op = one->op,
 		.thread = one->thread,
@@ -130,13 +161,34 @@ static void close_wait(struct program *program, uint32_t at)
 	waits->open[at] = waits->open[--waits->num];
 }
 
-/* Return: whether the stream may be asked: the program may have destroyed it meanwhile. */
+/* Return: whether the event or stream may be asked: the program may have destroyed it meanwhile. */
 static bool is_there(struct program *program, const struct waits_one *one)
 {
+	enum handles_kind kind = one->event != NULL ? HANDLES_EVENT : HANDLES_STREAM;
 	struct handles_entry entry;
 
-	return one->number == 0 || (program_find(program, HANDLES_STREAM, one->number, &entry) &&
+	return one->number == 0 || (program_find(program, kind, one->number, &entry) &&
 				    entry.generation == one->generation);
+}
+
+/* Return: whether the wait for an event, which the worker asks by itself, has been answered. */
+static bool ask_event(struct program *program, struct waits_one *one, uint64_t now_ns)
+{
+	const struct vgpu_command command = { .reply = one->slot, .sequence = one->sequence };
+	CUresult asked = CUDA_ERROR_INVALID_HANDLE;
+
+	if (now_ns < one->ask_ns)
+		return false;
+	if (is_there(program, one))
+		asked = program->gpu->ops->event_query(program->gpu, one->event);
+	one->ask_ns = now_ns + clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS,
+				     LOOK_MOST_NS);
+	if (asked == CUDA_ERROR_NOT_READY)
+		return false;
+	program_note(program, asked);
+	channel_reply(&program->channel, &command,
+		      (int32_t)(asked == CUDA_SUCCESS ? one->result : asked), no_values);
+	return true;
 }
 
 /*
@@ -180,6 +232,15 @@ static void give_up(struct program *program, CUresult sticky)
 	}
 }
 
+/* Return: whether the GPU has written the end, of which the program hears now. */
+static bool written_done(struct program *program, const struct waits_one *one)
+{
+	if (!channel_is_done(&program->channel, one->slot, one->sequence))
+		return false;
+	channel_done(&program->channel, one->slot);
+	return true;
+}
+
 void waits_look(struct program *program, uint64_t now_ns)
 {
 	struct waits *waits = &program->waits;
@@ -190,13 +251,15 @@ void waits_look(struct program *program, uint64_t now_ns)
 		uint64_t pause_ns = clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS,
 					  LOOK_MOST_NS);
 
-		if (channel_is_done(&program->channel, one->slot, one->sequence)) {
-			channel_done(&program->channel, one->slot);
+		bool is_done = one->event != NULL ? ask_event(program, one, now_ns)
+						  : written_done(program, one);
+
+		if (is_done) {
 			close_wait(program, i);
 			report_close(&program->report, now_ns);
 			continue;
 		}
-		if (now_ns >= one->ask_ns)
+		if (one->event == NULL && now_ns >= one->ask_ns)
 			ask(program, one, now_ns);
 		if (now_ns + pause_ns < look_ns)
 			look_ns = now_ns + pause_ns;

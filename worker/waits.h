@@ -12,6 +12,10 @@
  * Only the issuing thread uses these. While a wait is open it looks whether the GPU has written its
  * `done`, since the program may sleep, and, less often, whether the context is lost: a kernel that
  * faults never gets as far as the write.
+ *
+ * The write for an event goes on a stream of ours that waits for it. When other programs want the GPU,
+ * that write may come too late for this program's turn: then the program waits for its next turn, or the
+ * GPU interrupts another one for it. So the worker itself asks for events while others want the GPU.
  */
 /*
  * Has the GPU answer the command once the stream's work, as it stands, has ended.
@@ -21,9 +25,9 @@
 CUresult waits_stream(struct program *program, const struct vgpu_command *command, CUstream stream,
 		      uint32_t number, CUresult result);
 
-/* The same once what the event's last record covers has ended. */
+/* The same once what the event's last record covers has ended. number: of the event in the program. */
 CUresult waits_event(struct program *program, const struct vgpu_command *command, CUevent event,
-		     CUresult result);
+		     uint32_t number, CUresult result);
 
 /* Answers the command now: there is nothing to wait for. Return: CUDA_SUCCESS. */
 CUresult waits_none(struct program *program, const struct vgpu_command *command, CUresult result);

@@ -158,15 +158,18 @@ static bool is_held_on(const struct lease *lease, uint32_t stream, bool also_leg
 	return false;
 }
 
+static bool is_record_of(const struct vgpu_command *command, uint32_t event)
+{
+	const struct vgpu_cmd_event_record *args = (const void *)(command + 1);
+
+	return command->op == VGPU_CMD_EVENT_RECORD && args->event == event;
+}
+
 static bool is_record_held(const struct lease *lease, uint32_t event)
 {
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next) {
-		const struct vgpu_command *command = (const void *)held->command;
-		const struct vgpu_cmd_event_record *args = (const void *)(command + 1);
-
-		if (command->op == VGPU_CMD_EVENT_RECORD && args->event == event)
+	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
+		if (is_record_of((const void *)held->command, event))
 			return true;
-	}
 	return false;
 }
 
@@ -223,6 +226,63 @@ enum held_passing held_judge(const struct lease *lease, const struct cmds_entry 
 	return depends_on_handles(entry, command->op) ? HELD_PASSES : HELD_WAITS;
 }
 
+/* --- who waits for what is held back --- */
+
+static bool is_wait(const struct vgpu_command *command)
+{
+	return command->op == VGPU_CMD_EVENT_SYNCHRONIZE ||
+	       command->op == VGPU_CMD_STREAM_SYNCHRONIZE;
+}
+
+/* Return: where the wait for the event is held back, if no record of it is before that; NULL: nowhere. */
+static struct lease_held **wait_for_event(struct lease *lease, uint32_t event)
+{
+	for (struct lease_held **at = &lease->first; *at != NULL; at = &(*at)->next) {
+		const struct vgpu_command *command = (const void *)(*at)->command;
+		const struct vgpu_cmd_event_synchronize *args = (const void *)(command + 1);
+
+		if (is_record_of(command, event))
+			return NULL;
+		if (command->op == VGPU_CMD_EVENT_SYNCHRONIZE && args->event == event)
+			return at;
+	}
+	return NULL;
+}
+
+/* The same for a stream. What is on the legacy stream is behind, and before, all others. */
+static struct lease_held **wait_for_stream(struct lease *lease, uint32_t stream)
+{
+	uint32_t other;
+
+	for (struct lease_held **at = &lease->first; *at != NULL; at = &(*at)->next) {
+		const struct vgpu_command *command = (const void *)(*at)->command;
+
+		if (!held_stream(command, &other) ||
+		    (other != stream && other != VGPU_STREAM_LEGACY))
+			continue;
+		return other == stream && command->op == VGPU_CMD_STREAM_SYNCHRONIZE ? at : NULL;
+	}
+	return NULL;
+}
+
+/* The command is not held back any more: who waits for just that need not wait for others. */
+static void free_wait(struct lease *lease, const struct vgpu_command *command)
+{
+	const struct vgpu_cmd_event_record *record = (const void *)(command + 1);
+	const struct vgpu_cmd_event_synchronize *wait = (const void *)(command + 1);
+	uint32_t stream;
+
+	lease->freed = NULL;
+	if (lease->held_waits == 0)
+		return;
+	if (command->op == VGPU_CMD_EVENT_RECORD)
+		lease->freed = wait_for_event(lease, record->event);
+	else if (command->op == VGPU_CMD_EVENT_SYNCHRONIZE)
+		lease->freed = wait_for_event(lease, wait->event);
+	if (lease->freed == NULL && held_stream(command, &stream) && stream != VGPU_STREAM_LEGACY)
+		lease->freed = wait_for_stream(lease, stream);
+}
+
 bool held_is_work(const struct lease_held *held)
 {
 	return cmds_find(((const struct vgpu_command *)held->command)->op)->work == CMDS_GPU;
@@ -240,6 +300,7 @@ int held_add(struct lease *lease, const struct vgpu_command *command)
 		lease->held_since_ns = util_now_ns();
 	*lease->last = held;
 	lease->last = &held->next;
+	lease->held_waits += is_wait(command);
 	lease->held_bytes += command->bytes;
 	__atomic_store_n(&lease->claims->held, ++lease->own.held, __ATOMIC_RELAXED);
 	return 0;
@@ -258,9 +319,11 @@ void held_take(struct lease *lease, struct lease_held **at, struct vgpu_command 
 		lease->own.held_ns += util_now_ns() - lease->held_since_ns;
 		lease_page_store(&lease->claims->held_ns, lease->own.held_ns);
 	}
+	lease->held_waits -= is_wait(to);
 	lease->held_bytes -= to->bytes;
 	__atomic_store_n(&lease->claims->held, --lease->own.held, __ATOMIC_RELAXED);
 	free(held);
+	free_wait(lease, to);
 }
 
 #define OVERTAKEN_MOST 32u

@@ -321,7 +321,9 @@ bool lease_release(struct program *program, struct vgpu_command *to)
 
 	if (*at == NULL)
 		return false;
-	if (held_is_work(*at) && !may_go(program, (const void *)(*at)->command)) {
+	if (lease->freed != NULL)
+		at = lease->freed;
+	else if (held_is_work(*at) && !may_go(program, (const void *)(*at)->command)) {
 		if (!lease->is_bounded && !lease->wants && !lease->draining)
 			say_wants(lease);
 		at = lease->is_bounded ? held_first_of_stream(program) : NULL;

@@ -234,16 +234,19 @@ static bool is_wait(const struct vgpu_command *command)
 	       command->op == VGPU_CMD_STREAM_SYNCHRONIZE;
 }
 
-/* Return: where the wait for the event is held back, if no record of it is before that; NULL: nowhere. */
+/* Return: where the wait for the event is held back, if nothing before it changes the event; NULL: nowhere. */
 static struct lease_held **wait_for_event(struct lease *lease, uint32_t event)
 {
 	for (struct lease_held **at = &lease->first; *at != NULL; at = &(*at)->next) {
 		const struct vgpu_command *command = (const void *)(*at)->command;
-		const struct vgpu_cmd_event_synchronize *args = (const void *)(command + 1);
+		enum touch touch;
 
-		if (is_record_of(command, event))
+		if (command->op == VGPU_CMD_LAUNCH ||
+		    !names_handle(command, CMDS_EVENT, event, &touch))
+			continue;
+		if (touch == TOUCH_CHANGES)
 			return NULL;
-		if (command->op == VGPU_CMD_EVENT_SYNCHRONIZE && args->event == event)
+		if (command->op == VGPU_CMD_EVENT_SYNCHRONIZE)
 			return at;
 	}
 	return NULL;
@@ -265,22 +268,33 @@ static struct lease_held **wait_for_stream(struct lease *lease, uint32_t stream)
 	return NULL;
 }
 
-/* The command is not held back any more: who waits for just that need not wait for others. */
-static void free_wait(struct lease *lease, const struct vgpu_command *command)
+/* The command is not held back any more. */
+static void note_freed(struct lease *lease, const struct vgpu_command *command)
 {
 	const struct vgpu_cmd_event_record *record = (const void *)(command + 1);
-	const struct vgpu_cmd_event_synchronize *wait = (const void *)(command + 1);
-	uint32_t stream;
 
-	lease->freed = NULL;
-	if (lease->held_waits == 0)
+	if (is_wait(command))
 		return;
-	if (command->op == VGPU_CMD_EVENT_RECORD)
-		lease->freed = wait_for_event(lease, record->event);
-	else if (command->op == VGPU_CMD_EVENT_SYNCHRONIZE)
-		lease->freed = wait_for_event(lease, wait->event);
-	if (lease->freed == NULL && held_stream(command, &stream) && stream != VGPU_STREAM_LEGACY)
-		lease->freed = wait_for_stream(lease, stream);
+	lease->event_freed = command->op == VGPU_CMD_EVENT_RECORD;
+	if (lease->event_freed)
+		lease->freed_event = record->event;
+	lease->stream_freed = held_stream(command, &lease->freed_stream) &&
+			      lease->freed_stream != VGPU_STREAM_LEGACY;
+}
+
+struct lease_held **held_freed(struct lease *lease)
+{
+	struct lease_held **at = NULL;
+
+	if (lease->held_waits > 0 && lease->event_freed)
+		at = wait_for_event(lease, lease->freed_event);
+	lease->event_freed = at != NULL;
+	if (at != NULL)
+		return at;
+	if (lease->held_waits > 0 && lease->stream_freed)
+		at = wait_for_stream(lease, lease->freed_stream);
+	lease->stream_freed = at != NULL;
+	return at;
 }
 
 bool held_is_work(const struct lease_held *held)
@@ -323,7 +337,7 @@ void held_take(struct lease *lease, struct lease_held **at, struct vgpu_command 
 	lease->held_bytes -= to->bytes;
 	__atomic_store_n(&lease->claims->held, --lease->own.held, __ATOMIC_RELAXED);
 	free(held);
-	free_wait(lease, to);
+	note_freed(lease, to);
 }
 
 #define OVERTAKEN_MOST 32u

@@ -24,6 +24,12 @@ enum held_passing { HELD_WAITS, HELD_PASSES, HELD_NOT_READY };
 enum held_passing held_judge(const struct lease *lease, const struct cmds_entry *entry,
 			     const struct vgpu_command *command);
 
+/*
+ * Return: where a command is linked that waits for an event or a stream, and for nothing that is still held
+ * back before it; NULL: what was released last freed none.
+ */
+struct lease_held **held_freed(struct lease *lease);
+
 /* Copies the command behind the others. Return: 0 or -ENOMEM. */
 int held_add(struct lease *lease, const struct vgpu_command *command);
 

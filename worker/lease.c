@@ -27,7 +27,7 @@
  * stream on which something was put is queried.
  *
  * A program with nothing to do may go on at once, as one does that waits for each of its kernels: it
- * keeps the lease for idle_us. One that has rested for much longer several times in a row will do so
+ * keeps the lease for idle_us. One that has rested for longer several times in a row will do so
  * again: if others want the lease, it gives it back as soon as the GPU has nothing of it, until it is
  * found to go on at once. Where its turns last equally long, it does so a moment before their end
  * (drain.c).
@@ -36,7 +36,6 @@
 #define LOOK_LEAST_NS (5 * UTIL_NS_PER_US)
 #define LOOK_MOST_NS (1 * UTIL_NS_PER_MS)
 #define LOOK_PART 64 /* of the time that the GPU has been looked at in vain */
-#define LONG_REST 4u /* times idle_us */
 #define LONG_RESTS 3u
 
 int lease_begin(struct lease *lease, const struct lease_page *page, struct lease_claims *claims,
@@ -143,7 +142,7 @@ static void get_busy(struct lease *lease, uint64_t now_ns)
 
 	if (rest_ns < idle_most_ns(lease))
 		lease->long_rests = 0;
-	else if (rest_ns >= LONG_REST * idle_most_ns(lease) && lease->long_rests < LONG_RESTS)
+	else if (lease->long_rests < LONG_RESTS)
 		lease->long_rests++;
 	lease->own.busy = 1;
 	lease->own.idle_ns += rest_ns;
@@ -317,13 +316,13 @@ bool lease_admit(struct program *program, const struct vgpu_command *command)
 bool lease_release(struct program *program, struct vgpu_command *to)
 {
 	struct lease *lease = &program->lease;
-	struct lease_held **at = &lease->first;
+	struct lease_held **at = held_freed(lease);
 
-	if (*at == NULL)
+	if (lease->first == NULL)
 		return false;
-	if (lease->freed != NULL)
-		at = lease->freed;
-	else if (held_is_work(*at) && !may_go(program, (const void *)(*at)->command)) {
+	if (at == NULL)
+		at = &lease->first;
+	if (held_is_work(*at) && !may_go(program, (const void *)(*at)->command)) {
 		if (!lease->is_bounded && !lease->wants && !lease->draining)
 			say_wants(lease);
 		at = lease->is_bounded ? held_first_of_stream(program) : NULL;

@@ -81,8 +81,10 @@ struct lease {
 	uint64_t awake_until_ns; /* the lease may come at any moment */
 
 	struct lease_held *first, **last; /* held back, in their order */
-	struct lease_held **freed;	  /* one that waits for nothing before it any more; NULL: none */
-	uint32_t held_waits;		  /* commands that wait for an event or a stream */
+	uint32_t held_waits;		  /* of them wait for an event or a stream */
+	/* What was released last may have been all that some of those waited for. */
+	bool event_freed, stream_freed;
+	uint32_t freed_event, freed_stream;
 	uint32_t held_bytes;
 	uint64_t held_since_ns;
 

@@ -246,6 +246,41 @@ static void test_a_turn_ends(void **state)
 	leave(&a);
 }
 
+/* The lease passes on a moment before the work has ended, which its own program pays for. */
+static void test_a_lease_passes_on_while_work_drains(void **state)
+{
+	uint64_t number, billed_ns;
+	struct one a, b;
+
+	(void)state;
+	join(&a, 1);
+	join(&b, 2);
+	want(&a);
+	number = a.page->grant;
+	want(&b);
+	UNTIL(a.page->asked == number);
+	say(&a, PROGRAM_DRAINING, number - 1); /* of another lease: nothing */
+	assert_true(b.page->grant == 0);
+	say(&a, PROGRAM_DRAINING, number); /* which acknowledges, too */
+	assert_true(b.page->grant == number + 1 && a.program.member.acked);
+	say(&a, PROGRAM_WANTS, 0);
+	billed_ns = a.program.member.billed_ns;
+	arbiter_count(arbiter);
+	assert_true(a.program.member.billed_ns > billed_ns);
+	assert_true(b.program.member.billed_ns == 0 && b.program.member.order_ns == 0);
+	say(&a, PROGRAM_DRAINED, number);
+	billed_ns = a.program.member.billed_ns;
+	arbiter_count(arbiter);
+	assert_true(b.program.member.billed_ns > 0 && a.program.member.billed_ns == billed_ns);
+	/* One that will have nothing to do says so before it is asked. */
+	say(&b, PROGRAM_DRAINING, number + 1);
+	assert_true(a.page->grant == number + 2 && b.page->asked != number + 1);
+	say(&b, PROGRAM_DRAINED, number + 1);
+	assert_sums((struct one *[]){ &a, &b }, 2);
+	leave(&b);
+	leave(&a);
+}
+
 /* Takes the notes of a watch. Return: their states, in a text. */
 static const char *notes(struct arbiter_watch *watch)
 {
@@ -845,6 +880,7 @@ int main(void)
 		ARBITER_TEST(test_what_rests_is_taken_at_once),
 		ARBITER_TEST(test_what_rests_for_long_gives_its_lease_back),
 		ARBITER_TEST(test_a_turn_ends),
+		ARBITER_TEST(test_a_lease_passes_on_while_work_drains),
 		ARBITER_TEST(test_changes_of_a_lease_are_noted),
 		ARBITER_TEST(test_an_outlaster_is_passed_and_charged),
 		ARBITER_TEST(test_one_that_does_not_hear_is_frozen_then_ends),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -16,12 +17,14 @@
 #include "common/cuda/cuda_abi.h"
 #include "tests/unit/worker/guest.h"
 #include "tests/unit/worker/kernels.h"
+#include "worker/drain.h"
+#include "worker/flight.h"
 #include "worker/lease.h"
 
 /* The broker's side: pages, and what the worker has said. */
 static struct lease_page page;
 static struct lease_claims claims;
-static volatile unsigned said[PROGRAM_DRAINED + 1];
+static volatile unsigned said[PROGRAM_DRAINING + 1];
 static volatile uint64_t said_number;
 
 static void hear(const struct program_state *state)
@@ -325,6 +328,141 @@ static void test_a_lone_program_is_silent(void **state)
 	guest_close(&guest);
 }
 
+/* A program that waits for an early event learns of it though later work waits for room. */
+static void test_a_wait_waits_only_for_what_is_before_it(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1, 60000000);
+	to = guest_allocate(&guest, 4096);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_CREATE, event_create, .event = 1),
+			 CUDA_SUCCESS);
+	*flag = 0;
+	fill(&guest, 1, to);
+	SEND(&guest, VGPU_NO_REPLY, EVENT_RECORD, event_record, .event = 1, .stream = 1);
+	for (int i = 0; i < 10; i++)
+		spin(&guest, 2);
+	SEND(&guest, 5, EVENT_SYNCHRONIZE, event_synchronize, .event = 1);
+	SEND(&guest, 6, EVENT_SYNCHRONIZE, event_synchronize, .event = 1);
+	SEND(&guest, 7, STREAM_SYNCHRONIZE, stream_synchronize, .stream = 1);
+	SEND(&guest, 8, STREAM_SYNCHRONIZE, stream_synchronize, .stream = 2);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	assert_int_equal(held(), 16);
+	grant(&guest, 7);
+	for (uint32_t slot = 5; slot <= 7; slot++)
+		assert_int_equal(guest_wait(&guest, slot, NULL), CUDA_SUCCESS);
+	assert_true(held() >= 9 && !guest_is_done(&guest, 8));
+	*flag = 1;
+	assert_int_equal(guest_wait(&guest, 8, NULL), CUDA_SUCCESS);
+	assert_int_equal(held(), 0);
+	guest_close(&guest);
+}
+
+/* What is not recorded yet, and an event of the same number that is made later, is waited for in turn. */
+static void test_a_wait_does_not_overtake_its_own_record(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	open_without_lease(&guest, 1, 60000000);
+	assert_int_equal(ASK(&guest, 0, NULL, EVENT_CREATE, event_create, .event = 1),
+			 CUDA_SUCCESS);
+	*flag = 0;
+	SEND(&guest, VGPU_NO_REPLY, EVENT_RECORD, event_record, .event = 1, .stream = 1);
+	spin(&guest, 1);
+	SEND(&guest, VGPU_NO_REPLY, EVENT_RECORD, event_record, .event = 1, .stream = 1);
+	SEND(&guest, 5, EVENT_SYNCHRONIZE, event_synchronize, .event = 1);
+	assert_int_equal(query(&guest, 1), CUDA_ERROR_NOT_READY);
+	grant(&guest, 7);
+	UNTIL(held() == 0);
+	assert_false(guest_is_done(&guest, 5));
+	*flag = 1;
+	assert_int_equal(guest_wait(&guest, 5, NULL), CUDA_SUCCESS);
+	guest_close(&guest);
+}
+
+static struct program no_gpu;
+
+/* A turn that begins at 1000 and lasts for that long. */
+static void run_for(struct lease *lease, uint64_t ns)
+{
+	lease->turn_ns = 1000;
+	drain_learn(lease, 1000 + ns);
+}
+
+/* Three turns that are as long as the one before say how long the next one is. */
+static void test_the_end_of_a_turn_is_foreseen(void **state)
+{
+	struct lease *lease = &no_gpu.lease;
+
+	(void)state;
+	memset(&no_gpu, 0, sizeof(no_gpu));
+	for (int i = 0; i < 4; i++) {
+		lease->turn_ns = 5000;
+		assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
+		run_for(lease, 800 + (uint64_t)i % 2);
+	}
+	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX); /* none has begun */
+	lease->turn_ns = 5000;
+	assert_true(drain_left_ns(&no_gpu, 5000) == 800);
+	assert_true(drain_left_ns(&no_gpu, 5300) == 500);
+	assert_true(drain_left_ns(&no_gpu, 5900) == 0);
+	assert_true(drain_left_ns(&no_gpu, 5901) == UINT64_MAX); /* another kind of turn */
+	run_for(lease, 1000);
+	lease->turn_ns = 5000;
+	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
+	for (int i = 0; i < 4; i++)
+		run_for(lease, 1000);
+	lease->turn_ns = 5000;
+	assert_true(drain_left_ns(&no_gpu, 5000) == 1000);
+	drain_forget(lease);
+	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
+}
+
+static CUresult never_ready(struct gpu *gpu, CUevent asked)
+{
+	(void)gpu;
+	(void)asked;
+	return CUDA_ERROR_NOT_READY;
+}
+
+/* Of two long kernels the second goes shortly before the first ends, on its stream. */
+static void test_the_second_of_two_long_kernels_goes_late(void **state)
+{
+	static struct lease_page its = { .in_flight_us = 1000, .yield_us = 60000000 };
+	struct gpu_ops ops = { .event_query = never_ready };
+	struct gpu gpu = { .ops = &ops };
+	struct flight *flight = &no_gpu.lease.flight;
+	const uint64_t long_ns = 60 * UTIL_NS_PER_S;
+
+	(void)state;
+	memset(&no_gpu, 0, sizeof(no_gpu));
+	no_gpu.gpu = &gpu;
+	no_gpu.lease.page = &its;
+	assert_int_equal(flight_begin(flight), 0);
+	flight->presses = true;
+	flight->num = flight->streams[1].issued = flight->streams[1].marked = 1;
+	flight->marker_num = 1;
+	flight->markers[0] = (struct flight_marker){ .stream = 1, .live = true, .count = 1 };
+	flight->each_ns = long_ns;
+	flight->since_ns = flight->finished_ns = util_now_ns();
+	assert_false(flight_has_room(&no_gpu, 1));
+	assert_true(flight_has_room(&no_gpu, 2)); /* the first of its stream */
+	assert_true(flight_left_ns(&no_gpu, flight->since_ns) == long_ns);
+	flight->look_ns = 0;
+	flight->since_ns -= long_ns; /* it is about to end */
+	assert_true(flight_has_room(&no_gpu, 1));
+	flight->since_ns += long_ns;
+	flight->eager = 1; /* the last ones were not alike */
+	assert_true(flight_has_room(&no_gpu, 1));
+	flight->eager = 0;
+	flight->bound = 3; /* a bound of time */
+	assert_true(flight_has_room(&no_gpu, 1));
+	free(flight->streams);
+}
+
 /* Rule 6: two kernels at least, and the first of a stream in any case. */
 static void test_what_is_in_flight_is_bounded(void **state)
 {
@@ -392,6 +530,7 @@ static void test_a_flood_comes_through_whole(void **state)
 	synchronize(&guest, 1);
 	synchronize(&guest, 2);
 	assert_true(held() == 0 && heard(PROGRAM_ACKED) == 1);
+	assert_true(heard(PROGRAM_DRAINING) <= heard(PROGRAM_DRAINED));
 	guest_close(&guest);
 }
 
@@ -448,6 +587,10 @@ int main(void)
 		cmocka_unit_test(test_a_lease_is_given_back_when_asked),
 		cmocka_unit_test(test_another_thread_acknowledges),
 		cmocka_unit_test(test_a_lone_program_is_silent),
+		cmocka_unit_test(test_a_wait_waits_only_for_what_is_before_it),
+		cmocka_unit_test(test_a_wait_does_not_overtake_its_own_record),
+		cmocka_unit_test(test_the_end_of_a_turn_is_foreseen),
+		cmocka_unit_test(test_the_second_of_two_long_kernels_goes_late),
 		cmocka_unit_test(test_what_is_in_flight_is_bounded),
 		cmocka_unit_test(test_the_bound_grows_when_nothing_finishes),
 		cmocka_unit_test(test_a_flood_comes_through_whole),

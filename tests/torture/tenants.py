@@ -179,6 +179,12 @@ def metric_ns(admin, name):
     return {labels: round(float(seconds) * 1e9) for labels, _, seconds in lines}
 
 
+def wait_ends(daemon, admin):
+    """Returns once all programs are gone and the ledger's writer, which may be behind, has written their ends."""
+    wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
+    wait_until(lambda: not daemon.rows("SELECT 1 FROM program WHERE ended_ns IS NULL"), "their ends to be in the ledger", PATIENCE_S)
+
+
 def sums(admin, in_rows, rounds):
     """
     Yields what the GPU time of all programs of one life of vgpud, that have ended, has to do with its other sums.
@@ -289,7 +295,7 @@ def kill_ends(rounds, options):
         rounds = aim.stages.total()
         for program in crowd.all:
             program.end()
-        wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
+        wait_ends(daemon, admin)
         of_time = list(sums(admin, crowd.billed(), rounds))
         aim.wrong.pop(None, None)
         last = daemon.end(rounds, "programs that are killed")

@@ -18,7 +18,7 @@ from lib.window import OWNERS, Window
 from programs import WINDOW_MIB, Program as GuestProgram, ready
 from qtest import Device, Qemu
 from rig import AdminClient, Daemon, Row, Skip, counted, figures, in_time, paths, process, wait_until
-from tenants import KINDS, PATIENCE_S, REFUND_NS, SETTINGS, Crowd, need_library, sums, wait_ends
+from tenants import KINDS, PATIENCE_S, REFUND_NS, SETTINGS, Crowd, need_library, sums
 from windows import BAR2, Guest as Driver, backend, map_window
 
 PROGRAMS = 2  # of a killed QEMU's VM
@@ -274,8 +274,8 @@ def last_rows(daemon, admin, crowd, rounds, what):
     [other] = crowd.all
     goes_on = "goes on" if row["state"] == "running" and other.child.poll() is None else f"{row}"
     other.end()
-    wait_ends(daemon, admin)
-    yield from sums(admin, sum(ns or 0 for ns, in daemon.rows("SELECT billed_ns FROM program")), rounds)
+    wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
+    yield from sums(crowd, admin, rounds)
     last = daemon.end(rounds, what)
     yield Row("  pages that are left", rounds, [], crowd.files())
     yield Row("  the program beside", rounds, "goes on", goes_on)

@@ -82,7 +82,7 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submission_rows query_submissions query_waits remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
 vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
-vgpud/link := access foreign peer port refuse session
+vgpud/link := access attached foreign frames peer port refuse session
 vgpud/programs := allowance bill channel gate gears harvest harvest_now held overuse programs record share tenant tracing underbill waited wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
@@ -211,18 +211,19 @@ include tests/guest/guest.mk
 
 # Every test is a program that prints TAP; prove adds them up. Exit 77 or a plan of 0 is a skip.
 # TESTS=... runs just those. The longest come first, so that none is left to run alone.
-TESTS ?= $(wildcard tests/torture/test_*.py) tests/fuzz/run.sh $(UNIT) $(wildcard tests/cli/*.bats tests/cli/test_*.py \
-	tests/crash/*.sh tests/daemon/test_*.py tests/device/test_*.py tests/guest/test_*.py tests/programs/test_*.py) tests/ptx/test_ptx.sh
+TESTS ?= $(wildcard tests/torture/test_*.py) tests/ptx/test_ptx.sh tests/fuzz/run.sh $(wildcard tests/guest/test_*.py tests/programs/test_*.py \
+	tests/daemon/test_*.py tests/cli/*.bats tests/cli/test_*.py tests/device/test_*.py tests/crash/*.sh) $(UNIT)
 JOBS ?= 2
+# Most of a test's time is waiting for another process, for a deadline or a clock.
+TEST_JOBS ?= $(shell echo $$((2 * $(JOBS))))
 
 .PHONY: check check-programs
 check:
 	@tools/prerequisites.sh build qemu guest test
-	@qemu/build.sh
-	@$(MAKE) --no-print-directory -j$(JOBS) check-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) qemu check-programs $(if $(filter 0,$(SAN)),guest-image)
 	@$(MAKE) --no-print-directory SAN=0 guest-image
 	@VGPU_BIN_DIR=$(CURDIR)/$(B)/bin VGPU_BUILD_DIR=$(CURDIR)/$(B) CMOCKA_MESSAGE_OUTPUT=TAP \
-		prove -j$(JOBS) --timer --exec '' $(TESTS)
+		prove -j$(TEST_JOBS) --timer --exec '' $(TESTS)
 check-programs: all unit fuzz crash ptx-suite $(STORM)
 
 # Which lines and branches the tests ran. What runs inside of a guest, and what is killed, does not count.

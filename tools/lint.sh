@@ -83,27 +83,30 @@ step_includes() {
 # Files are read in processes of their own: lint.sh read-one STEP FILE WORK. What passed is kept by content.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vgpu/lint
 
-# Return: on standard output, what decides whether FILE passes STEP, as one number.
-key_of() {
-    local settings
+# What decides besides a file's text whether it passes STEP. Once for all files: asking takes as long as reading a small one.
+settings_of() {
     case $1 in
-    tidy) settings="$(clang-tidy --version) $(cat .clang-tidy)" ;;
-    analyzer) settings="$(gcc --version) $(cat tools/analyzer.suppress)" ;;
+    tidy) echo "$(clang-tidy --version) $(cat .clang-tidy)" ;;
+    analyzer) echo "$(gcc --version) $(cat tools/analyzer.suppress)" ;;
     esac
+}
+
+# Return: on standard output, what decides whether FILE passes, as one number.
+key_of() {
     # The files of the tree that it includes; the system's headers change with the tools.
-    { echo "$settings" && gcc -MM -MG -D_GNU_SOURCE -I. -Ibuild "$2" | sed 's,[\\],,; s,^[^ ]*: *,,' | xargs -r cat --; } 2>/dev/null |
+    { echo "$LINT_SETTINGS" && gcc -MM -MG -D_GNU_SOURCE -I. -Ibuild "$1" | sed 's,[\\],,; s,^[^ ]*: *,,' | xargs -r cat --; } 2>/dev/null |
         sha256sum | cut -c 1-40
 }
 
 read_one() {
     local step=$1 file=$2 work=$3 key out
-    key=$step-$(key_of "$step" "$file")
-    if [ -e "$cache/$key" ]; then
-        touch "$cache/$key"
-        return
-    fi
     if [ -n "${LINT_UNTIL:-}" ] && [ "$(date +%s)" -ge "$LINT_UNTIL" ]; then
         echo "$file" >>"$work/unread"
+        return
+    fi
+    key=$step-$(key_of "$file")
+    if [ -e "$cache/$key" ]; then
+        touch "$cache/$key"
         return
     fi
     out=$("${step}_one" "$file" "$work")
@@ -121,6 +124,8 @@ newest_first() {
 read_all() {
     [ -z "${LINT_SECONDS:-}" ] || export LINT_UNTIL=$(($(date +%s) + LINT_SECONDS))
     rm -f "$work/unread"
+    LINT_SETTINGS=$(settings_of "$1")
+    export LINT_SETTINGS
     newest_first | xargs -r -P "$jobs" -I FILE "$0" read-one "$1" FILE "$work"
     [ ! -e "$work/unread" ] || echo "$(wc -l <"$work/unread") files were not read within ${LINT_SECONDS} s (LINT_SECONDS)" >&3
 }

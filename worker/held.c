@@ -119,41 +119,36 @@ static bool names_handle(const struct vgpu_command *command, enum cmds_kind kind
 	return names;
 }
 
-/* Return: whether something is held back that names the handle, and one of both changes it. */
-static bool is_tied(const struct lease *lease, enum cmds_kind kind, uint32_t handle,
-		    enum touch touch)
-{
-	enum touch other;
-
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
-		if (names_handle((const void *)held->command, kind, handle, &other) &&
-		    (touch == TOUCH_CHANGES || other == TOUCH_CHANGES))
-			return true;
-	return false;
-}
-
-/* Return: whether the command has to wait because of a handle that it names. */
-static bool has_tie(const struct lease *lease, const struct cmds_entry *entry,
+/* Return: whether both name a handle that one of them changes. */
+static bool is_tied(const struct vgpu_command *other, const struct cmds_entry *entry,
 		    const struct vgpu_command *command)
 {
 	const struct cmds_field *field = entry->fields;
+	enum touch touch;
 
 	for (unsigned at = 0; field->kind != CMDS_END; at += field++->bytes)
 		if (is_handle(kind_of(field)) &&
-		    is_tied(lease, kind_of(field), handle_at(command, at),
-			    touch_of(command->op, field)))
+		    names_handle(other, kind_of(field), handle_at(command, at), &touch) &&
+		    (touch == TOUCH_CHANGES || touch_of(command->op, field) == TOUCH_CHANGES))
 			return true;
 	return false;
 }
 
-static bool is_held_on(const struct lease *lease, uint32_t stream, bool also_legacy)
+/* Return: whether the command is in that stream, or one of both is the legacy stream, which orders all. */
+static bool is_in_order_with(const struct vgpu_command *other, uint32_t stream)
+{
+	uint32_t its;
+
+	return held_stream(other, &its) &&
+	       (its == stream || its == VGPU_STREAM_LEGACY || stream == VGPU_STREAM_LEGACY);
+}
+
+static bool is_stream_held(const struct lease *lease, uint32_t stream)
 {
 	uint32_t other;
 
 	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
-		if (held_stream((const struct vgpu_command *)held->command, &other) &&
-		    (other == stream || (also_legacy && (other == VGPU_STREAM_LEGACY ||
-							 stream == VGPU_STREAM_LEGACY))))
+		if (held_stream((const void *)held->command, &other) && other == stream)
 			return true;
 	return false;
 }
@@ -182,7 +177,7 @@ static bool is_query_of_held(const struct lease *lease, const struct vgpu_comman
 
 	switch (command->op) {
 	case VGPU_CMD_STREAM_QUERY:
-		return is_held_on(lease, stream->stream, false);
+		return is_stream_held(lease, stream->stream);
 	case VGPU_CMD_EVENT_QUERY:
 		return is_record_held(lease, event->event);
 	case VGPU_CMD_EVENT_ELAPSED:
@@ -214,16 +209,21 @@ static bool depends_on_handles(const struct cmds_entry *entry, uint16_t op)
 enum held_passing held_judge(const struct lease *lease, const struct cmds_entry *entry,
 			     const struct vgpu_command *command)
 {
+	bool in_order = entry->work == CMDS_COPY || command->op == VGPU_CMD_STREAM_SYNCHRONIZE;
 	uint32_t stream = 0;
 	bool has_stream = held_stream(command, &stream);
 
 	if (is_query_of_held(lease, command))
 		return HELD_NOT_READY;
-	if (has_tie(lease, entry, command))
+	if (in_order ? !has_stream : !depends_on_handles(entry, command->op))
 		return HELD_WAITS;
-	if (entry->work == CMDS_COPY || command->op == VGPU_CMD_STREAM_SYNCHRONIZE)
-		return !has_stream || is_held_on(lease, stream, true) ? HELD_WAITS : HELD_PASSES;
-	return depends_on_handles(entry, command->op) ? HELD_PASSES : HELD_WAITS;
+	for (const struct lease_held *held = lease->first; held != NULL; held = held->next) {
+		const struct vgpu_command *other = (const void *)held->command;
+
+		if (is_tied(other, entry, command) || (in_order && is_in_order_with(other, stream)))
+			return HELD_WAITS;
+	}
+	return HELD_PASSES;
 }
 
 /* --- who waits for what is held back --- */

@@ -4,57 +4,16 @@
 #include "guest/kmod/vfile.h"
 
 #include <linux/mm.h>
-#include <linux/mmu_notifier.h>
-#include <linux/mutex.h>
 #include <linux/poll.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "common/wire/vgpu_ioctl.h"
 #include "guest/kmod/kmod_compat.h"
+#include "guest/kmod/vfile_ioctl.h"
+#include "guest/kmod/vfile_state.h"
 
 #define PIECE_PAGES (VGPU_PIECE >> PAGE_SHIFT)
 #define HEAD_PAGES 2 /* what programs may read: the window's head, and what GPU there is */
-
-/*
- * Theory of operation. A channel belongs to the address space that opened it, not to the descriptor:
- * a child of fork() holds the descriptor for as long as it likes. So the channel ends with the address
- * space (the notifier), or with the descriptor's last user, whichever comes first.
- *
- * The window's pages are put into a mapping when they are touched, after a look at whose they are:
- * that is the one place that decides it. Once the device is gone each file's mappings get one page of
- * zeros of its own, so that a program that is in the middle of its ring gets an error, not a signal.
- *
- * Locks: claiming, then mmap_lock, then the device's, then what the kernel takes to change mappings.
- */
-struct vfile {
-	struct vdev *dev;
-	struct list_head entry; /* dev->files */
-	struct address_space *mapping;
-	struct page *blank; /* what all pages are once the device is gone */
-
-	struct mutex claiming;	   /* one OPEN at a time */
-	struct mmu_notifier space; /* of the address space that called OPEN */
-	bool claimed;		   /* space is registered; it stays so until the release */
-
-	/* Under the device's lock. */
-	int channel; /* -1: none */
-	u32 control_piece;
-	bool waits_v1;
-};
-
-/* Return: the caller's channel, or -errno. With the device's lock. */
-static int own_channel(const struct vfile *file)
-{
-	if (file->dev->gone)
-		return -ENODEV;
-	if (!smp_load_acquire(&file->claimed))
-		return -EBADF;
-	if (file->space.mm != current->mm)
-		return -EPERM;
-	return file->channel >= 0 ? file->channel : -EBADF;
-}
 
 /* --- open and end --- */
 
@@ -76,6 +35,19 @@ static void space_gone(struct mmu_notifier *space, struct mm_struct *mm)
 }
 
 static const struct mmu_notifier_ops space_operations = { .release = space_gone };
+
+int vfile_claim(struct vfile *file)
+{
+	int err;
+
+	if (file->claimed)
+		return file->space.mm == current->mm ? 0 : -EPERM;
+	file->space.ops = &space_operations;
+	err = mmu_notifier_register(&file->space, current->mm);
+	if (err == 0)
+		smp_store_release(&file->claimed, true);
+	return err;
+}
 
 static int vfile_open(struct inode *inode, struct file *filp)
 {
@@ -101,8 +73,7 @@ static int vfile_open(struct inode *inode, struct file *filp)
 	return nonseekable_open(inode, filp);
 }
 
-/* Counts those who wait for completions; the interrupt is enabled while there are some. */
-static void set_waits_v1(struct vfile *file, bool waits)
+void vfile_set_waits_v1(struct vfile *file, bool waits)
 {
 	struct vdev *dev = file->dev;
 
@@ -123,7 +94,7 @@ static int vfile_release(struct inode *inode, struct file *filp)
 	if (file->claimed) /* calls space_gone(), if it was not called */
 		mmu_notifier_unregister(&file->space, file->space.mm);
 	down_write(&dev->lock);
-	set_waits_v1(file, false);
+	vfile_set_waits_v1(file, false);
 	list_del(&file->entry);
 	up_write(&dev->lock);
 	__free_page(file->blank);
@@ -196,7 +167,7 @@ static int vfile_mmap(struct file *filp, struct vm_area_struct *vma)
 	if (vma->vm_flags & VM_EXEC)
 		return -EPERM;
 	down_read(&dev->lock);
-	channel = own_channel(file);
+	channel = vfile_channel(file);
 	up_read(&dev->lock);
 	if (channel == -ENODEV)
 		return channel;
@@ -217,11 +188,6 @@ static int vfile_mmap(struct file *filp, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void zap(const struct vfile *file, u32 first, u32 count)
-{
-	unmap_mapping_range(file->mapping, first * VGPU_PIECE, count * VGPU_PIECE, 1);
-}
-
 void vfile_zap_all(struct vdev *dev)
 {
 	const struct vfile *file;
@@ -230,279 +196,15 @@ void vfile_zap_all(struct vdev *dev)
 		unmap_mapping_range(file->mapping, 0, dev->window_bytes, 1);
 }
 
-/* --- calls --- */
-
-static long call_info(struct vfile *file, void __user *argument)
-{
-	struct vdev *dev = file->dev;
-	struct vgpu_ioctl_info info = { .channels = dev->channel_num,
-					.window_bytes = dev->window_bytes };
-
-	down_read(&dev->lock);
-	if (dev->gone) {
-		up_read(&dev->lock);
-		return -ENODEV;
-	}
-	info.generation = vdev_read(dev, VGPU_REG_GENERATION);
-	info.window_status = vdev_read(dev, VGPU_REG_WINDOW_STATUS);
-	info.pieces_free = pieces_count_free(&dev->pieces);
-	info.pci_domain = pci_domain_nr(dev->pci->bus);
-	info.pci_function = pci_dev_id(dev->pci);
-	up_read(&dev->lock);
-	return copy_to_user(argument, &info, sizeof(info)) ? -EFAULT : 0;
-}
-
-/*
- * Clears pieces that were taken, one at a time so that others get the lock, and makes them usable.
- * What is not cleared stays the channel's, as if it were given back.
- */
-static int clear_pieces(struct vfile *file, u32 first, u32 count)
-{
-	struct vdev *dev = file->dev;
-	u32 piece;
-	int err = 0;
-
-	for (piece = first; err == 0 && piece < first + count; piece++) {
-		down_read(&dev->lock);
-		err = min(own_channel(file), 0);
-		if (err == 0)
-			pieces_clear(&dev->pieces, piece);
-		up_read(&dev->lock);
-		cond_resched();
-		if (err == 0 && fatal_signal_pending(current))
-			err = -EINTR;
-	}
-	down_write(&dev->lock);
-	if (own_channel(file) >= 0)
-		pieces_set(&dev->pieces, first, count, err == 0 ? PIECE_USABLE : PIECE_GIVEN);
-	up_write(&dev->lock);
-	return err;
-}
-
-/* Ties the file to the caller's address space. Return: 0, -EBUSY, -EPERM, -ENOMEM. */
-static int claim(struct vfile *file)
-{
-	int err;
-
-	if (file->claimed)
-		return file->space.mm == current->mm ? 0 : -EPERM;
-	file->space.ops = &space_operations;
-	err = mmu_notifier_register(&file->space, current->mm);
-	if (err == 0)
-		smp_store_release(&file->claimed, true);
-	return err;
-}
-
-/*
- * Until its first piece is cleared, a channel is in no file: a thread beside could use it before OPEN returns, and keep
- * what it mapped if OPEN then gave the channel back. Return: the channel, or -errno.
- */
-static int hold_cleared(struct vdev *dev, u32 *piece)
-{
-	int channel;
-
-	down_write(&dev->lock);
-	channel = dev->gone ? -ENODEV : vdev_hold(dev, piece);
-	up_write(&dev->lock);
-	if (channel < 0)
-		return channel;
-	down_read(&dev->lock);
-	if (!dev->gone)
-		pieces_clear(&dev->pieces, *piece);
-	up_read(&dev->lock);
-	return channel;
-}
-
-/* One at a time for each file. */
-static int open_channel(struct vfile *file, struct vgpu_ioctl_open *opened)
-{
-	struct vdev *dev = file->dev;
-	int channel, err = claim(file);
-
-	if (err)
-		return err;
-	/* Only OPEN sets it, and the end of this address space takes it away. */
-	if (READ_ONCE(file->channel) >= 0)
-		return READ_ONCE(dev->gone) ? -ENODEV : -EBUSY;
-	channel = hold_cleared(dev, &opened->piece);
-	if (channel < 0)
-		return channel;
-	opened->channel = channel;
-	down_write(&dev->lock);
-	if (dev->gone) { /* vdev_stop() has ended the channel */
-		err = -ENODEV;
-	} else {
-		pieces_set(&dev->pieces, opened->piece, 1, PIECE_USABLE);
-		file->channel = channel;
-		file->control_piece = opened->piece;
-	}
-	up_write(&dev->lock);
-	return err;
-}
-
-static long call_open(struct vfile *file, void __user *argument)
-{
-	struct vgpu_ioctl_open opened = {};
-	int err;
-
-	mutex_lock(&file->claiming);
-	err = open_channel(file, &opened);
-	mutex_unlock(&file->claiming);
-	if (err)
-		return err;
-	return copy_to_user(argument, &opened, sizeof(opened)) ? -EFAULT : 0;
-}
-
-static long call_start(struct vfile *file)
-{
-	struct vdev *dev = file->dev;
-	int channel;
-
-	down_write(&dev->lock);
-	channel = own_channel(file);
-	if (channel >= 0)
-		channel = vdev_open(dev, channel, file->control_piece);
-	up_write(&dev->lock);
-	return min(channel, 0);
-}
-
-static long call_kick(struct vfile *file)
-{
-	struct vdev *dev = file->dev;
-	int channel;
-
-	down_read(&dev->lock);
-	channel = own_channel(file);
-	if (channel >= 0 && dev->channels[channel].state != VCHANNEL_STARTED)
-		channel = -EBADF;
-	if (channel >= 0)
-		vdev_write(dev, VGPU_KICK(channel), 1);
-	up_read(&dev->lock);
-	return min(channel, 0);
-}
-
-static long call_state(struct vfile *file, void __user *argument)
-{
-	struct vdev *dev = file->dev;
-	struct vgpu_ioctl_state state = {};
-	int channel;
-
-	down_read(&dev->lock);
-	channel = own_channel(file);
-	if (channel >= 0) {
-		state.status = vdev_read(dev, VGPU_CHANNEL_STATUS(channel));
-		state.error = vdev_read(dev, VGPU_CHANNEL_ERROR(channel));
-		state.generation = vdev_read(dev, VGPU_REG_GENERATION);
-		state.window_status = vdev_read(dev, VGPU_REG_WINDOW_STATUS);
-	}
-	up_read(&dev->lock);
-	if (channel < 0)
-		return channel;
-	return copy_to_user(argument, &state, sizeof(state)) ? -EFAULT : 0;
-}
-
-static long call_take(struct vfile *file, void __user *argument)
-{
-	struct vdev *dev = file->dev;
-	struct vgpu_ioctl_pieces pieces;
-	int channel, first, err;
-
-	if (copy_from_user(&pieces, argument, sizeof(pieces)))
-		return -EFAULT;
-	down_write(&dev->lock);
-	channel = own_channel(file);
-	first = channel < 0 ? channel : pieces_take(&dev->pieces, channel, pieces.count);
-	up_write(&dev->lock);
-	if (first < 0)
-		return first;
-	pieces.first = first;
-	err = clear_pieces(file, pieces.first, pieces.count);
-	if (err)
-		return err;
-	return copy_to_user(argument, &pieces, sizeof(pieces)) ? -EFAULT : 0;
-}
-
-static long call_give(struct vfile *file, const void __user *argument)
-{
-	struct vdev *dev = file->dev;
-	struct vgpu_ioctl_pieces pieces;
-	int err;
-
-	if (copy_from_user(&pieces, argument, sizeof(pieces)))
-		return -EFAULT;
-	down_write(&dev->lock);
-	err = own_channel(file);
-	if (err >= 0)
-		err = pieces_check(&dev->pieces, err, pieces.first, pieces.count, PIECE_USABLE);
-	if (err == 0 && file->control_piece - pieces.first < pieces.count)
-		err = -EINVAL; /* the channel's life is the control page's */
-	if (err == 0)
-		pieces_set(&dev->pieces, pieces.first, pieces.count, PIECE_GIVEN);
-	up_write(&dev->lock);
-	if (err == 0)
-		zap(file, pieces.first, pieces.count);
-	return err;
-}
-
-static long call_wait_v1(struct vfile *file, void __user *argument)
-{
-	struct vdev *dev = file->dev;
-	struct vgpu_ioctl_wait wait;
-	long left;
-
-	if (copy_from_user(&wait, argument, sizeof(wait)))
-		return -EFAULT;
-	down_write(&dev->lock);
-	if (!dev->gone)
-		set_waits_v1(file, true);
-	up_write(&dev->lock);
-	left = wait_event_interruptible_timeout(
-		dev->v1_done, READ_ONCE(dev->gone) || READ_ONCE(dev->v1_count) != wait.count,
-		msecs_to_jiffies(min_t(u32, wait.timeout_ms, VGPU_WAIT_MOST_MS)));
-	if (left < 0)
-		return -EINTR; /* not again by itself: the time-out would start anew */
-	if (READ_ONCE(dev->gone))
-		return -ENODEV;
-	wait.count = READ_ONCE(dev->v1_count);
-	return copy_to_user(argument, &wait, sizeof(wait)) ? -EFAULT : 0;
-}
-
-static long vfile_ioctl(struct file *filp, unsigned int call, unsigned long value)
-{
-	struct vfile *file = filp->private_data;
-	void __user *argument = (void __user *)value;
-
-	switch (call) {
-	case VGPU_IOCTL_INFO:
-		return call_info(file, argument);
-	case VGPU_IOCTL_OPEN:
-		return call_open(file, argument);
-	case VGPU_IOCTL_START:
-		return call_start(file);
-	case VGPU_IOCTL_KICK:
-		return call_kick(file);
-	case VGPU_IOCTL_STATE:
-		return call_state(file, argument);
-	case VGPU_IOCTL_TAKE:
-		return call_take(file, argument);
-	case VGPU_IOCTL_GIVE:
-		return call_give(file, argument);
-	case VGPU_IOCTL_WAIT_V1:
-		return call_wait_v1(file, argument);
-	default:
-		return -ENOTTY;
-	}
-}
-
 /* --- waiting --- */
 
-/* Return: own_channel(), taken and given back under the lock. The channel's queue outlives it. */
+/* Return: vfile_channel(), taken and given back under the lock. The channel's queue outlives it. */
 static int look_at_channel(struct vfile *file)
 {
 	int channel;
 
 	down_read(&file->dev->lock);
-	channel = own_channel(file);
+	channel = vfile_channel(file);
 	up_read(&file->dev->lock);
 	return channel;
 }

@@ -96,6 +96,7 @@ class Ends(ProgramCase):
                 self.admin.row("kill-program", id=str(row["id"]))
                 ended = self.ends_with(child, "CUDA_ERROR_CONTEXT_IS_DESTROYED")
                 self.assertIn("the administrator has ended the program", ended.err)
+                self.tenant.wait_none()  # or the next row would be this one's
         self.next_one_works()
 
     def test_programs_are_switched_off(self):

@@ -256,6 +256,7 @@ class Worst(ProgramCase):
         self.start(self.other, "flood")
         for round_ in range(6):
             child = self.start(self.tenant, ("flood", "work")[round_ % 2])
+            process.wait_until(lambda: self.tenant.programs()[0]["gpu_time_ns"] > 0, "its first turn", 60)
             page = self.vgpud.database.with_name("programs") / str(self.tenant.programs()[0]["id"])
             size = page.stat().st_size
             with contextlib.suppress(FileNotFoundError):  # it is gone with its program

@@ -275,7 +275,7 @@ def last_rows(daemon, admin, crowd, rounds, what):
     goes_on = "goes on" if row["state"] == "running" and other.child.poll() is None else f"{row}"
     other.end()
     wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
-    yield from sums(admin, sum(ns or 0 for ns, in daemon.rows("SELECT billed_ns FROM program")), rounds)
+    yield from sums(crowd, admin, rounds)
     last = daemon.end(rounds, what)
     yield Row("  pages that are left", rounds, [], crowd.files())
     yield Row("  the program beside", rounds, "goes on", goes_on)

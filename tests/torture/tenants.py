@@ -179,16 +179,20 @@ def metric_ns(admin, name):
     return {labels: round(float(seconds) * 1e9) for labels, _, seconds in lines}
 
 
-def sums(admin, in_rows, rounds):
+def sums(crowd, admin, rounds):
     """
-    Yields what the GPU time of all programs of one life of vgpud, that have ended, has to do with its other sums.
-    in_rows: what their rows have together.
+    Yields what the GPU time of all programs of one life of vgpud, that have ended, has to do with its other sums. A row
+    gets its last bill after its end, from the ledger's writer, which may be behind; the sums are taken when it has come.
     """
+    def of_vms():
+        return sum(metric_ns(admin, "vgpu_vm_program_gpu_seconds_total").values())
+    with contextlib.suppress(process.Timeout):
+        wait_until(lambda: crowd.billed() == of_vms(), "the last bills to be in the ledger", PATIENCE_S)
+    in_rows = crowd.billed()
     of_gpu = metric_ns(admin, "vgpu_gpu_program_seconds_total")
     whole_ns, billed_ns = sum(of_gpu.values()), sum(ns for labels, ns in of_gpu.items() if 'use="billed"' in labels)
-    of_vms = sum(metric_ns(admin, "vgpu_vm_program_gpu_seconds_total").values())
     yield Row("  GPU time: rows as in usage, as in the VMs' counters, not above what was billed, nor that above what passed", rounds,
-              "True, True, True, True", f"{in_rows == usage_ns(admin)}, {in_rows == of_vms}, {in_rows <= billed_ns}, {billed_ns <= whole_ns}")
+              "True, True, True, True", f"{in_rows == usage_ns(admin)}, {in_rows == of_vms()}, {in_rows <= billed_ns}, {billed_ns <= whole_ns}")
     yield Row("  GPU time that was billed, of what passed", rounds, None, f"{in_rows / 1e9:.1f} s of {whole_ns / 1e9:.1f} s")
 
 
@@ -290,7 +294,7 @@ def kill_ends(rounds, options):
         for program in crowd.all:
             program.end()
         wait_until(lambda: not admin.rows("programs"), "all programs to be gone", PATIENCE_S)
-        of_time = list(sums(admin, crowd.billed(), rounds))
+        of_time = list(sums(crowd, admin, rounds))
         aim.wrong.pop(None, None)
         last = daemon.end(rounds, "programs that are killed")
         yield Row("kill -9 of programs' workers and of programs under load: rows missing, doubled, of another end, without the right bill",

@@ -23,7 +23,7 @@ $(eval $(call unit-test,sched/test_lease_model,vgpud/sched/lease.c vgpud/sched/l
 $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
-PEER := vgpud/link/foreign.c vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
+PEER := vgpud/link/attached.c vgpud/link/foreign.c vgpud/link/frames.c vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
 $(eval $(call unit-test,link/test_peer,$(PEER) common/log.c,-lsystemd -lpthread))
 $(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c proc/descriptors.c common/log.c common/sock.c common/util.c,-lsystemd -lpthread))
 $(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))

@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/names.h"
 #include "common/wire/vgpu_frame.h"
-#include "vgpud/link/foreign.h"
+#include "vgpud/link/attached.h"
+#include "vgpud/link/frames.h"
 #include "vgpud/link/refuse.h"
 #include "vgpud/link/session.h"
 
@@ -24,12 +24,9 @@
  * OUT_MAX. A device that lets more pile up does not read its answers and is closed. A device may be
  * silent for as long as it likes, but not in the middle of a frame.
  *
- * Descriptors. A stream has no frames for the kernel: recvmsg() gives the descriptors of one
- * sendmsg(), with the first of its bytes that we take, and then returns at the end of these bytes
- * at the latest. Bytes that were sent before may come with them; bytes that were sent after do not.
- * So the descriptors of a recvmsg() belong to the frame in which its last byte lies, whole or not.
- * They wait in the peer until that frame is whole. A frame that then has more or fewer than its type
- * needs ends the connection.
+ * Descriptors belong to the frame in which the last of the bytes lies that they came with
+ * (attached.h). They wait in the peer until that frame is whole. A frame that then has more or fewer
+ * than its type needs ends the connection.
  *
  * The handler's ended() may free the peer. Therefore it is called last in each event. A function
  * that may find the end returns whether the peer stays; after a false the peer must not be touched.
@@ -43,7 +40,7 @@
 struct peer {
 	int fd; /* -1: refuse_connection() has it */
 	sd_event *event;
-	const struct peer_vm *vm;
+	const struct frames_vm *vm;
 	const struct peer_handler *handler;
 	void *arg;
 	sd_event_source *io;
@@ -52,8 +49,7 @@ struct peer {
 	bool greeted;
 	struct session session;
 	struct vgpu_frame_parser parser;
-	int fds[VGPU_FRAME_FDS_MAX]; /* that came with the frame in the parser */
-	unsigned fd_num;
+	struct attached attached; /* to the frame in the parser */
 	struct ucred who;
 	uint8_t *out; /* OUT_MAX bytes, NULL until the socket is full for the first time */
 	uint32_t out_len;
@@ -124,46 +120,11 @@ static void peer_send(struct peer *peer, const uint8_t *bytes, uint32_t len)
 	shutdown(peer->fd, SHUT_RDWR);
 }
 
-/* frame: VGPU_FRAME_MAX bytes. Return: bytes of the frame. */
-static uint32_t make_frame(uint8_t *frame, const struct peer_vm *vm, uint8_t type,
-			   uint64_t sequence, uint32_t request_id, const uint8_t *payload,
-			   uint32_t len)
-{
-	struct vgpu_frame_header h = {
-		.vm_id = vm->id,
-		.request_id = request_id,
-		.length = len,
-		.pool_id = (uint8_t)name_pool(vm->pool),
-		.priority = vm->priority,
-		.type = type,
-		.sequence = sequence,
-	};
-
-	vgpu_frame_put_header(frame, &h);
-	memcpy(frame + VGPU_FRAME_HEADER_LEN, payload, len);
-	return VGPU_FRAME_HEADER_LEN + len;
-}
-
-uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, uint32_t status)
-{
-	uint8_t hello[VGPU_HELLO_LEN] = { 0 };
-
-	vgpu_put_le32(hello, VGPU_LINK_VERSION);
-	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION_PROGRAMS);
-	vgpu_put_le32(hello + 8, status);
-	return make_frame(frame, vm, VGPU_FRAME_HELLO, 0, 0, hello, sizeof(hello));
-}
-
 void peer_send_config(struct peer *peer)
 {
-	uint8_t config[VGPU_CONFIG_LEN] = { 0 };
 	uint8_t frame[VGPU_FRAME_MAX];
 
-	vgpu_put_le32(config, peer->vm->id);
-	vgpu_put_le32(config + 4, (uint32_t)name_pool(peer->vm->pool));
-	vgpu_put_le32(config + 8, peer->vm->priority);
-	peer_send(peer, frame,
-		  make_frame(frame, peer->vm, VGPU_FRAME_CONFIG, 0, 0, config, sizeof(config)));
+	peer_send(peer, frame, frames_config(frame, peer->vm));
 }
 
 void peer_send_response(struct peer *peer, uint64_t sequence, uint32_t request_id,
@@ -172,92 +133,22 @@ void peer_send_response(struct peer *peer, uint64_t sequence, uint32_t request_i
 	uint8_t frame[VGPU_FRAME_MAX];
 
 	peer_send(peer, frame,
-		  make_frame(frame, peer->vm, VGPU_FRAME_RESPONSE, sequence, request_id, msg,
-			     len_bytes));
+		  frames_response(frame, peer->vm, sequence, request_id, msg, len_bytes));
 }
 
 void peer_send_window_status(struct peer *peer, bool ready, enum vgpu_end error)
 {
-	uint8_t status[VGPU_WINDOW_STATUS_LEN] = { 0 };
 	uint8_t frame[VGPU_FRAME_MAX];
 
-	vgpu_put_le32(status, ready);
-	vgpu_put_le32(status + 4, error);
-	peer_send(peer, frame,
-		  make_frame(frame, peer->vm, VGPU_FRAME_WINDOW_STATUS, 0, 0, status,
-			     sizeof(status)));
+	peer_send(peer, frame, frames_window_status(frame, peer->vm, ready, error));
 }
 
 void peer_send_channel_status(struct peer *peer, uint32_t channel, enum vgpu_channel_state state,
 			      enum vgpu_end error)
 {
-	uint8_t status[VGPU_CHANNEL_STATUS_LEN] = { 0 };
 	uint8_t frame[VGPU_FRAME_MAX];
 
-	vgpu_put_le32(status, channel);
-	vgpu_put_le32(status + 4, state);
-	vgpu_put_le32(status + 8, error);
-	peer_send(peer, frame,
-		  make_frame(frame, peer->vm, VGPU_FRAME_CHANNEL_STATUS, 0, 0, status,
-			     sizeof(status)));
-}
-
-/* --- descriptors from the peer --- */
-
-static void close_all(const int *fds, unsigned num)
-{
-	for (unsigned i = 0; i < num; i++)
-		foreign_close(fds[i]);
-}
-
-static void drop_descriptors(struct peer *peer)
-{
-	close_all(peer->fds, peer->fd_num);
-	peer->fd_num = 0;
-}
-
-/*
- * fds: of VGPU_FRAME_FDS_MAX, *num of them came. Return: bytes, 0 at the end of the stream, or
- * -errno; -E2BIG: more descriptors came than any frame has, or than we may have open.
- */
-static ssize_t receive(const struct peer *peer, void *bytes, size_t size, int *fds, unsigned *num)
-{
-	union {
-		struct cmsghdr first; /* for its alignment */
-		char bytes[CMSG_SPACE(VGPU_FRAME_FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec part = { bytes, size };
-	struct msghdr msg = { .msg_iov = &part,
-			      .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
-	ssize_t len = recvmsg(peer->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *with = len >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-
-	*num = 0;
-	if (len < 0)
-		return -errno;
-	if (with != NULL && with->cmsg_level == SOL_SOCKET && with->cmsg_type == SCM_RIGHTS) {
-		*num = (unsigned)((with->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(fds, CMSG_DATA(with), *num * sizeof(int));
-	}
-	if ((msg.msg_flags & MSG_CTRUNC) == 0)
-		return len;
-	close_all(fds, *num);
-	*num = 0;
-	return -E2BIG;
-}
-
-/* The descriptors belong to the frame that the parser has begun. Return: false: too many. */
-static bool keep_descriptors(struct peer *peer, const int *fds, unsigned num)
-{
-	if (num > VGPU_FRAME_FDS_MAX - peer->fd_num) {
-		close_all(fds, num);
-		return false;
-	}
-	for (unsigned i = 0; i < num; i++)
-		peer->fds[peer->fd_num++] = fds[i];
-	return true;
+	peer_send(peer, frame, frames_channel_status(frame, peer->vm, channel, state, error));
 }
 
 /* --- from the peer --- */
@@ -268,7 +159,7 @@ static void greet(struct peer *peer)
 
 	peer->hello_timer = sd_event_source_disable_unref(peer->hello_timer);
 	peer->greeted = true;
-	peer_send(peer, frame, peer_make_hello(frame, peer->vm, VGPU_ERR_OK));
+	peer_send(peer, frame, frames_hello(frame, peer->vm, VGPU_ERR_OK));
 	peer_send_config(peer);
 	peer->handler->greeted(peer->arg);
 }
@@ -279,7 +170,7 @@ static bool refuse(struct peer *peer, enum vgpu_error status, const char *why)
 	uint8_t frame[VGPU_FRAME_MAX];
 
 	peer->io = sd_event_source_disable_unref(peer->io);
-	refuse_connection(peer->event, peer->fd, frame, peer_make_hello(frame, peer->vm, status));
+	refuse_connection(peer->event, peer->fd, frame, frames_hello(frame, peer->vm, status));
 	peer->fd = -1;
 	return end(peer, PEER_REFUSED, why);
 }
@@ -292,12 +183,12 @@ static bool take_program_frame(struct peer *peer, const struct session_step *ste
 {
 	switch (step->act) {
 	case SESSION_WINDOW:
-		peer->fd_num = 0;
-		peer->handler->window(peer->arg, &step->window, peer->fds[0]);
+		peer->attached.num = 0;
+		peer->handler->window(peer->arg, &step->window, peer->attached.fds[0]);
 		return true;
 	case SESSION_OPEN_ONE:
-		peer->fd_num = 0;
-		peer->handler->channel_open(peer->arg, &step->channel, peer->fds);
+		peer->attached.num = 0;
+		peer->handler->channel_open(peer->arg, &step->channel, peer->attached.fds);
 		return true;
 	case SESSION_CLOSE_ONE:
 		peer->handler->channel_close(peer->arg, step->channel.channel);
@@ -317,7 +208,7 @@ static bool take_frame(struct peer *peer)
 	const uint8_t *payload = vgpu_frame_take(&peer->parser, &h);
 	struct session_step step;
 
-	if (peer->fd_num != vgpu_frame_fds(h.type))
+	if (peer->attached.num != vgpu_frame_fds(h.type))
 		return end(peer, PEER_BROKE,
 			   "a frame came without its descriptor, or with one too many");
 	step = session_frame(&peer->session, &h, payload);
@@ -338,7 +229,7 @@ static bool take_frame(struct peer *peer)
 	case SESSION_CLOSE:
 		return end(peer, PEER_BROKE, step.why);
 	default:
-		drop_descriptors(peer);
+		attached_close(&peer->attached);
 		break;
 	}
 	return true;
@@ -381,29 +272,26 @@ static bool end_frame(struct peer *peer)
 
 /*
  * Takes what one recvmsg() gave.
- * fds: num descriptors, which belong to the frame that has the last of the bytes.
+ * with: descriptors, which belong to the frame that has the last of the bytes; empty afterwards.
  * Return: whether the peer stays.
  */
-static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len, const int *fds,
-		       unsigned num)
+static bool take_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len, struct attached *with)
 {
 	enum vgpu_frame_result result;
 	uint32_t used;
 
 	for (; len > 0; bytes += used, len -= used) {
 		result = vgpu_frame_feed(&peer->parser, bytes, len, &used);
-		if (used == len && result != VGPU_FRAME_BAD) {
-			if (!keep_descriptors(peer, fds, num))
-				return end(peer, PEER_BROKE, "a frame has a descriptor too many");
-			num = 0;
-		}
+		if (used == len && result != VGPU_FRAME_BAD &&
+		    !attached_move(&peer->attached, with))
+			return end(peer, PEER_BROKE, "a frame has a descriptor too many");
 		if (result == VGPU_FRAME_MORE) {
 			expect_rest(peer);
 			return true;
 		}
 		if (result == VGPU_FRAME_READY && end_frame(peer))
 			continue;
-		close_all(fds, num);
+		attached_close(with);
 		return result == VGPU_FRAME_BAD ? end(peer, PEER_BROKE, "a frame is malformed")
 						: false;
 	}
@@ -424,12 +312,11 @@ static bool hung_up(struct peer *peer)
 static bool peer_read(struct peer *peer)
 {
 	uint8_t bytes[IN_CHUNK];
-	int fds[VGPU_FRAME_FDS_MAX];
-	unsigned num;
-	ssize_t len = receive(peer, bytes, sizeof(bytes), fds, &num);
+	struct attached with;
+	ssize_t len = attached_receive(peer->fd, bytes, sizeof(bytes), &with);
 
 	if (len > 0)
-		return take_bytes(peer, bytes, (uint32_t)len, fds, num);
+		return take_bytes(peer, bytes, (uint32_t)len, &with);
 	if (len == -EAGAIN || len == -EINTR)
 		return true;
 	if (len == -E2BIG)
@@ -501,7 +388,7 @@ static void find_who(struct peer *peer)
 		peer->who = (struct ucred){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
 }
 
-int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *vm,
+int peer_new(struct peer **out, sd_event *event, int fd, const struct frames_vm *vm,
 	     const struct peer_handler *handler, void *arg)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
@@ -537,7 +424,7 @@ void peer_free(struct peer *peer)
 	sd_event_source_disable_unref(peer->io);
 	if (peer->fd >= 0)
 		close(peer->fd);
-	drop_descriptors(peer);
+	attached_close(&peer->attached);
 	free(peer->out);
 	free(peer);
 }

@@ -11,16 +11,9 @@
 
 #include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_proto.h"
+#include "vgpud/link/frames.h"
 
 struct peer;
-
-/* What frames tell the device about its VM. The port owns it and may change it at any time. */
-struct peer_vm {
-	uint32_t id;
-	uint8_t pool; /* index */
-	uint8_t priority;
-	bool local; /* a tenant whose peers are programs of this host */
-};
 
 enum peer_end {
 	PEER_HUNG_UP, /* it closed the connection */
@@ -63,7 +56,7 @@ struct peer_handler {
  * vm, handler, arg: must outlive the peer.
  * Return: 0 or -errno.
  */
-int peer_new(struct peer **out, sd_event *event, int fd, const struct peer_vm *vm,
+int peer_new(struct peer **out, sd_event *event, int fd, const struct frames_vm *vm,
 	     const struct peer_handler *handler, void *arg);
 
 /* Closes the connection, without a call of the handler. */
@@ -100,11 +93,5 @@ void peer_send_window_status(struct peer *peer, bool ready, enum vgpu_end error)
 /* And what became of one. */
 void peer_send_channel_status(struct peer *peer, uint32_t channel, enum vgpu_channel_state state,
 			      enum vgpu_end error);
-
-/*
- * frame: VGPU_FRAME_MAX bytes. status: enum vgpu_error; to a program that is turned away also enum
- * vgpu_end. Return: bytes of the HELLO that was made there.
- */
-uint32_t peer_make_hello(uint8_t *frame, const struct peer_vm *vm, uint32_t status);
 
 #endif

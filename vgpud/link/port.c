@@ -16,6 +16,7 @@
 #include "common/sock.h"
 #include "common/util.h"
 #include "proc/descriptors.h"
+#include "vgpud/link/frames.h"
 #include "vgpud/link/refuse.h"
 
 /*
@@ -302,7 +303,7 @@ static void refuse_one_more(struct port *port, int fd)
 		complain(port, "refused a second device: one is connected already");
 	}
 	refuse_connection(port->config.event, fd, frame,
-			  peer_make_hello(frame, &port->config.vm, status));
+			  frames_hello(frame, &port->config.vm, status));
 }
 
 static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)

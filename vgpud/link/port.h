@@ -66,11 +66,11 @@ struct port_program_handler {
 
 struct port_config {
 	sd_event *event;
-	const char *path;  /* of the socket; copied */
-	bool listen;	   /* false: QEMU listens there, and we connect until it answers */
-	bool held;	   /* a device that connects waits until port_begin() */
-	const char *name;  /* of the VM, for the log; outlives the port */
-	struct peer_vm vm; /* what the device is told */
+	const char *path;    /* of the socket; copied */
+	bool listen;	     /* false: QEMU listens there, and we connect until it answers */
+	bool held;	     /* a device that connects waits until port_begin() */
+	const char *name;    /* of the VM, for the log; outlives the port */
+	struct frames_vm vm; /* what the device is told */
 	const struct port_handler *handler; /* not called by a local tenant's port */
 	void *arg;			    /* for the handler */
 	const struct port_program_handler *programs;

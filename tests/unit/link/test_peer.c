@@ -28,7 +28,7 @@
 struct link {
 	sd_event *event;
 	struct peer *peer; /* NULL once it has ended */
-	struct peer_vm vm;
+	struct frames_vm vm;
 	int device;
 	int socket;			 /* the peer's, to see and set what it is like */
 	struct vgpu_frame_parser parser; /* of what the device reads */
@@ -164,7 +164,7 @@ static int setup(void **state)
 	struct link *link = test_calloc(1, sizeof(*link));
 	int pair[2];
 
-	link->vm = (struct peer_vm){ .id = 7, .pool = 1, .priority = VGPU_PRIORITY_HIGH };
+	link->vm = (struct frames_vm){ .id = 7, .pool = 1, .priority = VGPU_PRIORITY_HIGH };
 	link->descriptors = count_descriptors();
 	assert_int_equal(sd_event_new(&link->event), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),

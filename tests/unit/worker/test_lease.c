@@ -145,6 +145,32 @@ static void test_without_a_lease_work_waits_and_questions_do_not(void **state)
 	guest_close(&guest);
 }
 
+/* Copies of any stream wait behind held work of the legacy stream, and its own behind that of any stream. */
+static void test_the_legacy_stream_orders_copies(void **state)
+{
+	static const uint32_t streams[][2] = { { VGPU_STREAM_LEGACY, 2 },
+					       { 1, VGPU_STREAM_LEGACY } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct guest guest;
+		uint64_t to, other;
+
+		open_without_lease(&guest, 1000, 10000);
+		to = guest_allocate(&guest, 4096);
+		other = guest_allocate(&guest, 4096);
+		fill(&guest, streams[i][0], to);
+		SEND(&guest, 5, COPY_WAIT, copy_wait, .from = to, .to = other, .bytes = 64,
+		     .stream = streams[i][1]);
+		assert_int_equal(query(&guest, streams[i][0]), CUDA_ERROR_NOT_READY);
+		assert_false(guest_is_done(&guest, 5));
+		assert_int_equal(held(), 2);
+		grant(&guest, 7);
+		assert_int_equal(guest_wait(&guest, 5, NULL), CUDA_SUCCESS);
+		guest_close(&guest);
+	}
+}
+
 /* What was submitted is waited for, and handles that nothing held back changes can be used. */
 static void test_what_is_held_back_keeps_only_what_depends_on_it(void **state)
 {
@@ -581,6 +607,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_lease_work_waits_and_questions_do_not),
+		cmocka_unit_test(test_the_legacy_stream_orders_copies),
 		cmocka_unit_test(test_what_is_held_back_keeps_only_what_depends_on_it),
 		cmocka_unit_test(test_long_rests_are_noticed),
 		cmocka_unit_test(test_a_worker_stays_awake_for_a_while),

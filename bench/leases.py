@@ -21,6 +21,7 @@ CAPS = (30, 70)
 PAUSE_NS = 20 * MS  # before a first launch
 PERIOD_NS = 5 * MS
 ALONE_GOAL = 0.99
+SETTLE_S = 60
 
 
 def missing():
@@ -62,12 +63,13 @@ def _ready(child):
     return child
 
 
-def _together(*jobs):
-    """Runs (side, arguments...) at the same time. Return: what each has printed."""
+def _together(*jobs, before=lambda: None):
+    """Runs (side, arguments...) at the same time, once they are ready and before() returns. Return: what each has printed."""
     children = [side.spawn(*arguments) for side, *arguments in jobs]
     try:
         for child in children:
             _ready(child)
+        before()
         for child in children:
             child.stdin.write("\n")
             child.stdin.flush()
@@ -89,6 +91,11 @@ class _House:
         self.on_cpu = self.admin.rows("pools")[0]["executor"] == "cpu"
         self.tenants = [Tenant(vgpud, self.admin, name=f"t{i + 1}") for i in range(tenants)]
         self.sides = [_Of(tenant) for tenant in self.tenants]
+        self._spares = tenants if gpu == "0" else 1
+
+    def settle(self):
+        """Waits until spares have been made in place of those that programs have taken: that uses the GPU, too."""
+        process.wait_until(lambda: self.admin.row("status")["program_spares"] >= self._spares, "spares", SETTLE_S)
 
     def set(self, what, values):
         for tenant, value in zip(self.tenants, values):
@@ -108,9 +115,12 @@ class _Bench:
         kernel_ns = kernel_ns or self.size.kernel_ns
         return side, "flood", self.steps(kernel_ns), kernel_ns, round(self.size.seconds * 1e9)
 
+    def together(self, *jobs):
+        return _together(*jobs, before=self.house.settle)
+
     def shares(self, sides):
         """Floods of these sides at once. Return: the part of the GPU's time that each got."""
-        return [row["kernels"] * self.size.kernel_ns / row["ns"] for row in _together(*map(self.flood, sides))]
+        return [row["kernels"] * self.size.kernel_ns / row["ns"] for row in self.together(*map(self.flood, sides))]
 
     def divided(self, name, expected, of_sum):
         """A row: how far the floods are from what they should get, of the GPU's time or of what all get."""
@@ -124,7 +134,7 @@ class _Bench:
 
     def against_native(self, name, jobs, figure):
         """A row: what all get together, beside the driver alone. jobs: of sides."""
-        mine = sum(figure(row) for row in _together(*jobs(self.sides)))
+        mine = sum(figure(row) for row in self.together(*jobs(self.sides)))
         row = {"section": "leases", "name": name, "share": mine}
         if self.native is None:
             return {**row, "baseline": "the GPU's time", "ratio": mine}
@@ -136,7 +146,7 @@ class _Bench:
         found = {house: [] for house in (self.house, self.other)}
         for _ in range(self.size.turns):
             for house, rows in found.items():
-                rows += _together((house.sides[0], "alone", self.size.alone))
+                rows += _together((house.sides[0], "alone", self.size.alone), before=house.settle)
         mine, theirs = ({key: statistics.median(row[key] for row in rows) for key in ("p50_ns", "p99_ns")} for rows in found.values())
         ratio = theirs["p50_ns"] / mine["p50_ns"]
         return {"section": "leases", "name": "launch + synchronize, alone", **mine, "goal": f">= {ALONE_GOAL}", "reached": ratio >= ALONE_GOAL,
@@ -146,7 +156,7 @@ class _Bench:
     def high_and_low(house, job, flood):
         """Return: what the job of a high tenant has printed, beside the flood of a low one."""
         house.set("priority", ["high", "low"])
-        row = _together((house.sides[0], *job), (house.sides[1], *flood))[0]
+        row = _together((house.sides[0], *job), (house.sides[1], *flood), before=house.settle)[0]
         house.set("priority", ["medium", "medium"])
         return row
 

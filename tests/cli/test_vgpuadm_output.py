@@ -186,7 +186,7 @@ class Formats(unittest.TestCase):
             path = Path(folder) / "t.json"
             words = ("trace", "7", "--for", "5s", "--file", path)
             said = out(*words, fake=self.fake)
-            self.assertEqual(said, f"{path}: 13 events of program 7 of vm3 in 5.00 s, which has ended (chrome://tracing and "
+            self.assertEqual(said, f"{path}: 13 events of program 7 of vm3 in 5.00 s, which has ended (Chrome's trace viewer and "
                              "ui.perfetto.dev open it)\n2 events came too fast to be kept: gaps may be none.\n")
             document = traceformat.check(path.read_text())
             self.assertEqual(self.fake.calls[-1], ("trace", {"id": "7", "for": "5s"}))

@@ -122,7 +122,7 @@ void say_trace(const struct output_style *style, const json_t *row)
 	put(row, "took_ns", FIELD_DURATION);
 	if (json_is_true(json_object_get(row, "ended")))
 		fputs(", which has ended", stdout);
-	puts(" (chrome://tracing and ui.perfetto.dev open it)");
+	puts(" (Chrome's trace viewer and ui.perfetto.dev open it)");
 	if (json_is_true(json_object_get(row, "limited")))
 		puts("It ends early: a trace has no more events than that.");
 	if (json_integer_value(json_object_get(row, "lost")) > 0) {

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 from contextlib import ExitStack
 
+import changes
 import rig
 from lib import paths, process
 from lib.adminclient import AdminClient
@@ -62,8 +63,8 @@ def _ready(child):
     return child
 
 
-def _together(*jobs):
-    """Runs (side, arguments...) at the same time. Return: what each has printed."""
+def _together(*jobs, act=lambda: None):
+    """Runs (side, arguments...) at the same time, and calls act meanwhile. Return: what each has printed."""
     children = [side.spawn(*arguments) for side, *arguments in jobs]
     try:
         for child in children:
@@ -71,6 +72,7 @@ def _together(*jobs):
         for child in children:
             child.stdin.write("\n")
             child.stdin.flush()
+        act()
         return [_finish(child) for child in children]
     finally:
         for child in children:
@@ -96,6 +98,9 @@ class _House:
 
 
 class _Bench:
+    in_flight_ns = IN_FLIGHT_NS
+    together = staticmethod(_together)
+
     def __init__(self, house, size, native, other):
         self.house, self.size, self.native, self.other = house, size, native, other
         self.sides, self.set = house.sides, house.set
@@ -205,6 +210,8 @@ def measure(options, size, say):
         bench.set("cap", [f"{cap}%" for cap in CAPS])
         rows.append(bench.divided("caps " + " and ".join(f"{cap} %" for cap in CAPS), [cap / 100 for cap in CAPS], of_sum=False))
         bench.set("cap", ["none"] * len(CAPS))
+        say("changes in the middle of floods")
+        rows += changes.rows(bench)
         say("programs with pauses")
         rows.append(bench.against_native(
             f"{TENANTS} with 1 ms in {PERIOD_NS // MS} ms, together",

@@ -82,6 +82,8 @@ void say_change(const struct output_style *style, const json_t *row)
 		put(row, "over_bytes", FIELD_BYTES);
 		fputs(" more, and get nothing before that is freed", stdout);
 	}
+	if (json_integer_value(json_object_get(row, "programs_stay")) > 0)
+		PUT_ALL(row, "; programs that stay on the old GPU: ", "programs_stay");
 	putchar('\n');
 }
 

@@ -45,6 +45,10 @@ static void add_figures(json_t *row, const struct channel *channel)
 		harvest.latency = (struct ledger_latency){ LEDGER_UNKNOWN, LEDGER_UNKNOWN,
 							   LEDGER_UNKNOWN };
 	figures_set(row, &figures, &harvest.latency);
+	json_object_set_new(row, "commands_per_s",
+			    channel->rate.at_ns != 0 && channel->rate.per_s >= 0
+				    ? json_real(channel->rate.per_s)
+				    : json_null());
 	json_object_set_new(row, "memory_bytes", json_integer((json_int_t)channel_memory(channel)));
 	json_object_set_new(
 		row, "memory_quota_bytes",

@@ -546,6 +546,18 @@ class Doctor(unittest.TestCase):
             status, stdout, stderr = run("doctor", "--qemu", qemu, fake=fake)
         self.assertEqual((status, stderr), (0, ""), stdout)
 
+    def test_a_multi_process_service(self):
+        with FakeVgpud(list=[], checks=[]) as fake:
+            service = fake.directory / "nvidia-cuda-mps-control"  # the kernel keeps as much of a name as both of its programs share
+            shutil.copy("/bin/sleep", service)
+            child = process.spawn([service, "600"])
+            try:
+                process.wait_until(lambda: Path(f"/proc/{child.pid}/comm").read_text().startswith("nvidia-cuda-mps"), "it to run")
+                self.assertIn(f"nvidia-cuda-mps runs (process {child.pid}): ", run("doctor", fake=fake)[1])
+            finally:
+                process.end(child)
+            self.assertNotIn("nvidia-cuda-mps", run("doctor", fake=fake)[1])
+
     def test_another_version(self):
         with FakeVgpud(greeting={"vgpud": "0.0.1"}, list=[], checks=[]) as fake:
             self.assertIn("0.0.1", run("doctor", fake=fake)[1])

@@ -13,7 +13,7 @@
 -- counted since, so within a session it never jumps, and durations are exact.
 
 PRAGMA application_id = 0x76677075; -- "vgpu"
-PRAGMA user_version = 5;            -- of this schema
+PRAGMA user_version = 6;            -- of this schema
 
 -- One row for each start of vgpud.
 CREATE TABLE session (
@@ -153,6 +153,17 @@ CREATE TABLE submission (
 	took_ns    INTEGER,          -- how long they took, added up; NULL: it was open
 	most_ns    INTEGER,          -- the longest of them; NULL: it was open
 	commands   INTEGER NOT NULL
+) STRICT;
+
+-- Where to look in table submission: for each 4,096 ids, from when to when the rows with such an id began, and of whom
+-- they are. Rows are recorded in no order of time that could be relied on, and an index of them costs as much as they
+-- do. A row here may say more than there is, never less.
+CREATE TABLE submission_span (
+	span          INTEGER PRIMARY KEY, -- id / 4096
+	begun_from_ns INTEGER NOT NULL,    -- no row began before it
+	begun_to_ns   INTEGER NOT NULL,    -- nor after it
+	vms           INTEGER NOT NULL,    -- bit vm_id % 64 is set for each row
+	programs      INTEGER NOT NULL     -- bit program_id % 64
 ) STRICT;
 
 -- The submissions that were taken from the workers in one minute, added up: all of them, however many rows

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 from contextlib import ExitStack
 
+import changes
 import rig
 from lib import paths, process
 from lib.adminclient import AdminClient
@@ -63,8 +64,11 @@ def _ready(child):
     return child
 
 
-def _together(*jobs, before=lambda: None):
-    """Runs (side, arguments...) at the same time, once they are ready and before() returns. Return: what each has printed."""
+def _together(*jobs, before=lambda: None, act=lambda: None):
+    """
+    Runs (side, arguments...) at the same time, once they are ready and before() returns, and calls act() meanwhile. Return: what each has
+    printed.
+    """
     children = [side.spawn(*arguments) for side, *arguments in jobs]
     try:
         for child in children:
@@ -73,6 +77,7 @@ def _together(*jobs, before=lambda: None):
         for child in children:
             child.stdin.write("\n")
             child.stdin.flush()
+        act()
         return [_finish(child) for child in children]
     finally:
         for child in children:
@@ -103,6 +108,9 @@ class _House:
 
 
 class _Bench:
+    in_flight_ns = IN_FLIGHT_NS
+    together = staticmethod(_together)
+
     def __init__(self, house, size, native, other):
         self.house, self.size, self.native, self.other = house, size, native, other
         self.sides, self.set = house.sides, house.set
@@ -115,8 +123,8 @@ class _Bench:
         kernel_ns = kernel_ns or self.size.kernel_ns
         return side, "flood", self.steps(kernel_ns), kernel_ns, round(self.size.seconds * 1e9)
 
-    def together(self, *jobs):
-        return _together(*jobs, before=self.house.settle)
+    def together(self, *jobs, act=lambda: None):
+        return _together(*jobs, before=self.house.settle, act=act)
 
     def shares(self, sides):
         """Floods of these sides at once. Return: the part of the GPU's time that each got."""
@@ -215,6 +223,8 @@ def measure(options, size, say):
         bench.set("cap", [f"{cap}%" for cap in CAPS])
         rows.append(bench.divided("caps " + " and ".join(f"{cap} %" for cap in CAPS), [cap / 100 for cap in CAPS], of_sum=False))
         bench.set("cap", ["none"] * len(CAPS))
+        say("changes in the middle of floods")
+        rows += changes.rows(bench)
         say("programs with pauses")
         rows.append(bench.against_native(
             f"{TENANTS} with 1 ms in {PERIOD_NS // MS} ms, together",

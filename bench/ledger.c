@@ -2,7 +2,8 @@
 /* ledger.c - the ledger's cost for a request, rows a second, bytes on the disk, time of a query */
 
 /*
- * usage: bench-ledger [ROWS [DIRECTORY]]     default: 1,000,000 rows in a temporary directory
+ * usage: bench-ledger [ROWS [DIRECTORY [requests|submissions]]]
+ * default: 1,000,000 rows in a temporary directory, of both
  *
  * The requests are those of a day: 7 VMs in 2 pools with 3 priorities. Prints JSON, one object a
  * line; bench.py makes a table of it.
@@ -338,8 +339,8 @@ int main(int argc, char **argv)
 	const char *directory = argc > 2 ? argv[2] : NULL;
 	uint64_t rows = 1000000;
 
-	if (argc > 3 || (argc > 1 && util_parse_u64(argv[1], 1, 1000000000, &rows))) {
-		fprintf(stderr, "usage: bench-ledger [ROWS [DIRECTORY]]\n");
+	if (argc > 4 || (argc > 1 && util_parse_u64(argv[1], 1, 1000000000, &rows))) {
+		fprintf(stderr, "usage: bench-ledger [ROWS [DIRECTORY [requests|submissions]]]\n");
 		return 2;
 	}
 	if (!directory)
@@ -348,8 +349,10 @@ int main(int argc, char **argv)
 		die("no temporary directory");
 	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
 	snprintf(ring_path, sizeof(ring_path), "%s/vgpud.ring", directory);
-	bench(rows);
-	bench_submissions(rows);
+	if (argc < 4 || strcmp(argv[3], "requests") == 0)
+		bench(rows);
+	if (argc < 4 || strcmp(argv[3], "submissions") == 0)
+		bench_submissions(rows);
 	if (directory == temporary)
 		remove_all(temporary);
 	return 0;

@@ -31,6 +31,7 @@ class LeaseSize(NamedTuple):
     alone: int      # of a program that is alone, in each turn of it
     turns: int      # of that one and the same against another vgpud
     kernel_ns: int  # of floods
+    changes: int    # of a setting to and fro beside floods
     beside_ns: tuple  # kernels beside which a first launch is timed
 
 
@@ -52,11 +53,11 @@ class Size(NamedTuple):
 
 
 FULL = Size(20000, 5000, 60, 1000, 3, 7, (1, 3, 7), (1, 7, 32, 128), 10, 10_000_000,
-            ProgramSize(20000, 256 << 20, 2000, 5), LeaseSize(10, 300, 20000, 5, 100_000, (100_000, 2_000_000, 20_000_000)))
+            ProgramSize(20000, 256 << 20, 2000, 5), LeaseSize(10, 300, 20000, 5, 100_000, 20, (100_000, 2_000_000, 20_000_000)))
 SHORT = Size(5000, 500, 8, 200, 1, 3, (1, 3), (1, 7, 32, 128), 3, 500_000,
-             ProgramSize(5000, 256 << 20, 500, 3), LeaseSize(3, 60, 5000, 3, 100_000, (100_000, 2_000_000, 20_000_000)))
+             ProgramSize(5000, 256 << 20, 500, 3), LeaseSize(3, 60, 5000, 3, 100_000, 8, (100_000, 2_000_000, 20_000_000)))
 SMOKE = Size(100, 10, 1, 5, 1, 1, (), (3,), 0.1, 5_000, ProgramSize(100, 16 << 20, 20, 1),
-             LeaseSize(0.2, 3, 100, 1, 200_000, (200_000,)))
+             LeaseSize(0.2, 3, 100, 1, 200_000, 1, (200_000,)))
 
 
 def settings(options):

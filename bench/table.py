@@ -136,6 +136,8 @@ def _programs(rows):
 def _lease_figure(row):
     if "points" in row:
         return f"{row['points']:.2f} points off", " ".join(f"{part * 100:.1f}%" for part in row["parts"])
+    if "turns" in row:
+        return f"{row['turns']:.2f} turns, p50 {row['p50_turns']:.2f}", f"{row['baseline_turns']:.2f}"
     if "share" in row:
         return f"{row['share'] * 100:.1f} % of the GPU", f"{row['baseline_share'] * 100:.1f} %" if "baseline_share" in row else ""
     if "p50_ns" in row:

@@ -117,8 +117,25 @@ static void calibrate(void)
 	printf("{\"name\":\"step\",\"ns\":%.6f}\n", ns / (double)steps);
 }
 
-/* Kernels without a pause for some seconds: there are always more submitted. */
-static void flood(uint64_t steps, uint64_t kernel_ns, uint64_t for_ns)
+/* When kernels ended, as this program saw it: microseconds, each from the one before. */
+static void print_ends(const uint64_t *end_ns, uint64_t num, uint64_t begun_ns)
+{
+	printf("{\"name\":\"ends\",\"begun_ns\":%" PRIu64 ",\"us\":[", begun_ns);
+	for (uint64_t i = 0, last_us = 0; i < num; i++) {
+		uint64_t us = (end_ns[i] - begun_ns) / 1000;
+
+		printf("%s%" PRIu64, i > 0 ? "," : "", us - last_us);
+		last_us = us;
+	}
+	puts("]}");
+}
+
+/*
+ * Kernels without a pause for some seconds: there are always more submitted.
+ * end_ns: room for ends_most kernels' ends; NULL: they are only counted.
+ */
+static void flood(uint64_t steps, uint64_t kernel_ns, uint64_t for_ns, uint64_t *end_ns,
+		  uint64_t ends_most)
 {
 	uint64_t ahead = AHEAD_NS / kernel_ns, begun_ns, num = 0;
 	CUevent done[AHEAD_MOST];
@@ -134,11 +151,32 @@ static void flood(uint64_t steps, uint64_t kernel_ns, uint64_t for_ns)
 	for (; util_now_ns() - begun_ns < for_ns; num++) {
 		if (num >= ahead)
 			CHECK(cuEventSynchronize(done[num % ahead]));
+		if (num >= ahead && end_ns && num - ahead < ends_most)
+			end_ns[num - ahead] = util_now_ns();
 		launch_work(steps);
 		CHECK(cuEventRecord(done[num % ahead], stream));
 	}
-	printf("{\"name\":\"flood\",\"kernels\":%" PRIu64 ",\"ns\":%" PRIu64 "}\n",
-	       num > ahead ? num - ahead : 0, util_now_ns() - begun_ns);
+	num = num > ahead ? num - ahead : 0;
+	if (end_ns) {
+		print_ends(end_ns, num < ends_most ? num : ends_most, begun_ns);
+		return;
+	}
+	printf("{\"name\":\"flood\",\"kernels\":%" PRIu64 ",\"ns\":%" PRIu64 "}\n", num,
+	       util_now_ns() - begun_ns);
+}
+
+#define ENDS_MOST 1000000
+
+static void watched_flood(uint64_t steps, uint64_t kernel_ns, uint64_t for_ns)
+{
+	uint64_t *end_ns = calloc(ENDS_MOST, sizeof(*end_ns));
+
+	if (!end_ns) {
+		fputs("bench-turns: no memory\n", stderr);
+		exit(1);
+	}
+	flood(steps, kernel_ns, for_ns, end_ns, ENDS_MOST);
+	free(end_ns);
 }
 
 static void sleep_until(uint64_t at_ns)
@@ -229,7 +267,10 @@ int main(int argc, char **argv)
 		calibrate();
 	} else if (argc == 5 && strcmp(what, "flood") == 0) {
 		prepare();
-		flood(a, b, c);
+		flood(a, b, c, NULL, 0);
+	} else if (argc == 5 && strcmp(what, "ends") == 0) {
+		prepare();
+		watched_flood(a, b, c);
 	} else if (argc == 5 && strcmp(what, "ticks") == 0) {
 		prepare();
 		ticks(a, b, c);
@@ -246,6 +287,7 @@ int main(int argc, char **argv)
 	} else {
 		fputs("usage: bench-turns calibrate              (what a step takes)\n"
 		      "       bench-turns flood STEPS KERNEL-NS NS  (kernels of so many steps)\n"
+		      "       bench-turns ends STEPS KERNEL-NS NS   (the same, with the time of each end)\n"
 		      "       bench-turns ticks STEPS PERIOD-NS NS  (one each period)\n"
 		      "       bench-turns first SAMPLES PAUSE-NS\n"
 		      "       bench-turns alone SAMPLES\n"

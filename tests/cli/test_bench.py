@@ -34,7 +34,7 @@ class Bench(unittest.TestCase):
                          {"baselines", "transports", "device", "round trips", "breakdown", "idle", "scale", "ledger",
                           "softgpu"} | programs)
         goals = [row for row in rows if "goal" in row]
-        self.assertEqual(len(goals), 11 if programs else 0)
+        self.assertEqual(len(goals), 15 if programs else 0)
         for row in rows:
             if row["section"] != "device":
                 self.assertGreaterEqual(row["ratio"], 0, row)

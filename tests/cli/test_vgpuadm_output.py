@@ -48,7 +48,8 @@ CHECK = {"check": "ledger", "result": "ok", "text": "fine", "remedy": None}
 PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "state": "running", "executor": "cpu",
            "age_ns": 65_000_000_000, "since_unix_ns": NOW_NS, "worker_pid": 812, "peer_pid": None, "peer_uid": None,
            "refused": 2, "end": None, "channel": 0, "gpu_time_ns": 1_500_000_000, "waited_ns": 20_000_000, "turns": 3,
-           "lease": "holds", "gpu_share": 0.25, "waited_for": "vm2 83 %, cap 17 %"}
+           "lease": "holds", "gpu_share": 0.25, "waited_for": "vm2 83 %, cap 17 %",
+           "commands_per_s": 1234.5}
 
 PAST_PROGRAM = {"id": 7, "vm": "vm3", "vm_id": 3, "name": "saxpy", "pid": 4711, "pool": "A", "priority": "high",
                 "executor": "cpu", "device": 0, "since_unix_ns": NOW_NS, "ended_unix_ns": NOW_NS + 65_000_000_000,
@@ -92,7 +93,7 @@ ANSWERS = {
     "status": [STATUS], "pools": [POOL], "queue": [QUEUED], "requests": [REQUEST], "request": [REQUEST],
     "events": [EVENT], "rates": RATES, "checks": [CHECK], "metrics": [{"text": "# HELP a b"}, {"text": "a 1"}],
     "add_vm": [ADDED], "remove_vm": [{"vm": "vm9", "vm_id": 9, "cancelled": 1}], "set_priority": [CHANGE],
-    "set_pool": [{**CHANGE, "what": "pool", "old": "A", "new": "A", "changed": False}],
+    "set_pool": [{**CHANGE, "what": "pool", "old": "A", "new": "A", "changed": False, "programs_stay": 0}],
     "set_owner": [{**CHANGE, "what": "owner", "old": "none", "new": "root"}],
     "set_limit": [{**CHANGE, "what": "limit", "old": "off", "new": "200/s burst 20"}],
     "pause": [{**CHANGE, "what": "state", "old": "running", "new": "paused", "queued": 0}],
@@ -186,7 +187,7 @@ class Formats(unittest.TestCase):
             path = Path(folder) / "t.json"
             words = ("trace", "7", "--for", "5s", "--file", path)
             said = out(*words, fake=self.fake)
-            self.assertEqual(said, f"{path}: 13 events of program 7 of vm3 in 5.00 s, which has ended (chrome://tracing and "
+            self.assertEqual(said, f"{path}: 13 events of program 7 of vm3 in 5.00 s, which has ended (Chrome's trace viewer and "
                              "ui.perfetto.dev open it)\n2 events came too fast to be kept: gaps may be none.\n")
             document = traceformat.check(path.read_text())
             self.assertEqual(self.fake.calls[-1], ("trace", {"id": "7", "for": "5s"}))
@@ -544,6 +545,18 @@ class Doctor(unittest.TestCase):
             (fake.directory / "vm").mkdir()
             status, stdout, stderr = run("doctor", "--qemu", qemu, fake=fake)
         self.assertEqual((status, stderr), (0, ""), stdout)
+
+    def test_a_multi_process_service(self):
+        with FakeVgpud(list=[], checks=[]) as fake:
+            service = fake.directory / "nvidia-cuda-mps-control"  # the kernel keeps as much of a name as both of its programs share
+            shutil.copy("/bin/sleep", service)
+            child = process.spawn([service, "600"])
+            try:
+                process.wait_until(lambda: Path(f"/proc/{child.pid}/comm").read_text().startswith("nvidia-cuda-mps"), "it to run")
+                self.assertIn(f"nvidia-cuda-mps runs (process {child.pid}): ", run("doctor", fake=fake)[1])
+            finally:
+                process.end(child)
+            self.assertNotIn("nvidia-cuda-mps", run("doctor", fake=fake)[1])
 
     def test_another_version(self):
         with FakeVgpud(greeting={"vgpud": "0.0.1"}, list=[], checks=[]) as fake:

@@ -65,7 +65,7 @@ ROWS = {
     "remove-vm": {"vm": TEXT, **keys("vm_id cancelled", NUMBER)},
     "set-priority": CHANGE_ROW,
     "set-owner": CHANGE_ROW,
-    "set-pool": CHANGE_ROW,
+    "set-pool": {**CHANGE_ROW, "programs_stay": NUMBER},
     "set-limit": CHANGE_ROW,
     "set-programs": CHANGE_ROW,
     "set-max-programs": CHANGE_ROW,

@@ -65,7 +65,7 @@ class Upgrade(unittest.TestCase):
                 oldledger.make(self.vgpud.database, ended=ended)
                 _, before = oldledger.look(self.vgpud.database)
                 admin = self.start()
-                self.says("had schema 1 and has 5 now; as it was it is kept as .*vgpud.db.schema-1")
+                self.says(f"had schema 1 and has {oldledger.SCHEMA_NOW} now; as it was it is kept as .*vgpud.db.schema-1")
                 self.assertEqual([(row["vm"], row["pool"], row["priority"], row["paused"], row["limit_per_s"])
                                   for row in admin.rows("list")],
                                  [("vm1", "A", "high", False, None), ("vm2", "B", "low", True, None)])
@@ -78,7 +78,7 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(self.vgpud.rows("SELECT vm, limited_ns FROM request_v WHERE id IN (1, 301)"),
                                  [("vm2", 0), ("vm1", 0)])
                 self.assertEqual(self.vgpud.rows("SELECT old_value, new_value FROM event "
-                                                 "WHERE kind = 'ledger-migrated'"), [("1", "5")])
+                                                 "WHERE kind = 'ledger-migrated'"), [("1", str(oldledger.SCHEMA_NOW))])
                 self.assertEqual(oldledger.look(self.copy), (1, before))
                 self.assertEqual(self.copy.stat().st_mode & 0o007, 0)
                 schema, after = oldledger.look(self.vgpud.database)
@@ -180,8 +180,9 @@ class Upgrade(unittest.TestCase):
         self.start()
         self.assertEqual(self.vgpud.stop(), 0)
         with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database:
-            database.execute("PRAGMA user_version = 6")
-        self.refused(r"made by a newer vgpud \(schema 6, this one knows 5\); upgrade vgpud, or move the file away")
+            database.execute(f"PRAGMA user_version = {oldledger.SCHEMA_NOW + 1}")
+        self.refused(rf"made by a newer vgpud \(schema {oldledger.SCHEMA_NOW + 1}, this one knows {oldledger.SCHEMA_NOW}\); "
+                     r"upgrade vgpud, or move the file away")
 
 
 if __name__ == "__main__":

@@ -109,6 +109,36 @@ class Leases(ProgramCase):
         used = [self.row(tenant)["gpu_time_ns"] - before for tenant, before in zip((self.tenant, self.other), start)]
         self.assertGreater(used[1], 2 * used[0])
 
+    def test_changes_in_the_middle_of_floods(self):
+        # tests/unit/sched/test_lease.c has how late each is, on a clock of its own. Here: an administrator's command does it.
+        self.victim(self.tenant, "flood")
+        self.victim(self.other, "flood")
+        self.wait_for("turns of both", lambda: all(self.row(tenant)["turns"] > 3 for tenant in (self.tenant, self.other)))
+        self.admin.row("set-priority", vm="t1", priority="high")
+        # The other one has what the first leaves while its process gets no processor.
+        self.assertGreater(self.had_ns(self.tenant, 900), 3 * self.beside_ns)
+        turns = self.row(self.other)["turns"]
+        self.admin.row("set-priority", vm="t1", priority="medium")
+        self.wait_for("turns of the other one", lambda: self.row(self.other)["turns"] > turns + 2)
+        self.admin.row("set-share", vm="t1", share="900")
+        self.assertGreater(self.had_ns(self.tenant, 900), 3 * self.beside_ns)
+        self.admin.row("set-share", vm="t1", share="100")
+        self.admin.row("set-cap", vm="t1", cap="10%")
+        self.assertGreater(self.had_ns(self.other, 900), 3 * self.beside_ns)
+        # What the cap kept from it is not owed to it.
+        self.admin.row("set-cap", vm="t1", cap="none")
+        turns = self.row(self.other)["turns"]
+        self.had_ns(self.tenant, 300)
+        self.assertGreater(self.row(self.other)["turns"], turns + 5)
+
+    def had_ns(self, tenant, least_ms):
+        """Waits until a program has had the GPU for so long. Return: how long it was; beside_ns: the other one's meanwhile."""
+        both = (tenant, self.other if tenant is self.tenant else self.tenant)
+        before = [self.row(one)["gpu_time_ns"] for one in both]
+        self.wait_for(f"{least_ms} ms of GPU time", lambda: self.row(tenant)["gpu_time_ns"] - before[0] > least_ms * MS)
+        mine, self.beside_ns = (self.row(one)["gpu_time_ns"] - ns for one, ns in zip(both, before))
+        return mine
+
     def test_a_paused_vm_gets_no_turn(self):
         self.victim(self.tenant)
         self.admin.row("pause", vm="t1")

@@ -73,6 +73,16 @@ class Holder:
                 pass
 
 
+def write_quota_page(worker, garbage, at=0):
+    """Writes to the page that the workers of a VM share."""
+    lines = Path(f"/proc/{worker}/maps").read_text(encoding="ascii").splitlines()
+    [page] = [line for line in lines if "/memfd:memory (deleted)" in line]
+    with open(f"/proc/{worker}/mem", "r+b", buffering=0) as memory:
+        memory.seek(int(page.partition("-")[0], 16) + at)
+        if memory.write(garbage) != len(garbage):
+            raise AssertionError(f"the page of worker {worker} cannot be written")
+
+
 class Quota(ProgramCase):
     settings = f"[vgpud]\nprograms_unconfined = yes\nsoftgpu_memory = {BUDGET >> 20}M\n"
 
@@ -249,7 +259,7 @@ class Quota(ProgramCase):
         self.quota(64 * MIB)
         for garbage in (b"\xff" * 4096, bytes(4096), chance.randbytes(4096)):
             first, second, beside = self.holder(), self.holder(), self.holder(other)
-            self.overwrite(self.tenant.programs()[0]["worker_pid"], garbage)
+            write_quota_page(self.tenant.programs()[0]["worker_pid"], garbage)
             for holder in (first, second):
                 self.assertIn(holder.result("alloc", MIB), (OK, OUT_OF_MEMORY))  # it says something, and soon
             self.assertEqual(beside.result("alloc", MIB), OK)
@@ -264,14 +274,6 @@ class Quota(ProgramCase):
                 self.assertEqual(third.ask("fill", 16 * MIB), [OUT_OF_MEMORY, 4])
                 self.assertEqual(third.ask("info")[2], 64 * MIB)
             self.tenant.wait_none()
-
-    def overwrite(self, worker, garbage):
-        """Writes to the page that the workers of a VM share."""
-        lines = Path(f"/proc/{worker}/maps").read_text(encoding="ascii").splitlines()
-        [page] = [line for line in lines if "/memfd:memory (deleted)" in line]
-        with open(f"/proc/{worker}/mem", "r+b", buffering=0) as memory:
-            memory.seek(int(page.partition("-")[0], 16))
-            self.assertEqual(memory.write(garbage), len(garbage))
 
     def test_pools_are_charged_with_what_they_reserve(self):
         self.quota("32M")

@@ -151,21 +151,21 @@ static void put_submission(struct chrome *chrome, struct span *span)
 }
 
 /* What the program had of the GPU by the broker's account, or why it waited for it and who had it. */
-static void put_lease(struct chrome *chrome, struct span *span)
+static void put_lease(struct chrome *chrome, const struct span *of)
 {
-	const char *by = json_string_value(json_object_get(span->row, "by"));
-	bool has = strcmp(span->name, "holds") == 0 || strcmp(span->name, "yields") == 0 ||
-		   strcmp(span->name, "frozen") == 0;
+	const char *by = json_string_value(json_object_get(of->row, "by"));
+	bool has = strcmp(of->name, "holds") == 0 || strcmp(of->name, "yields") == 0 ||
+		   strcmp(of->name, "frozen") == 0;
+	struct span span = *of;
 	char name[160];
 
 	snprintf(name, sizeof(name),
 		 by && !has ? "waits: %s (%s has the GPU)"
 		 : has	    ? "%s"
 			    : "waits: %s",
-		 span->name, by ? by : "");
-	span->name = name;
-	put_on_track(chrome, span, TRACK_LEASE, &chrome->lease_ended_ns);
-	span->name = NULL; /* it was of here */
+		 of->name, by ? by : "");
+	span.name = name;
+	put_on_track(chrome, &span, TRACK_LEASE, &chrome->lease_ended_ns);
 }
 
 /*

@@ -209,6 +209,7 @@ int view_doctor(struct view *view, struct fail *fail)
 
 	check_daemon(&doctor, view);
 	doctor_admin_socket(&doctor, view->target.socket);
+	doctor_mps(&doctor);
 	doctor_qemu(&doctor, pattern_value(&view->args, "qemu"));
 	view_write(view, &shape, doctor.rows, NULL, fail);
 	verdict(doctor.rows, fail);

@@ -28,6 +28,9 @@ void doctor_state(struct doctor *doctor, const json_t *status);
 /* Checks that the admin socket is a socket, and who may connect by its mode. */
 void doctor_admin_socket(struct doctor *doctor, const char *path);
 
+/* Tells of NVIDIA's multi-process service, if it runs here. */
+void doctor_mps(struct doctor *doctor);
+
 /* Checks whether a QEMU has the device. path: NULL: the one in PATH. */
 void doctor_qemu(struct doctor *doctor, const char *path);
 

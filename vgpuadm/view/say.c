@@ -82,6 +82,8 @@ void say_change(const struct output_style *style, const json_t *row)
 		put(row, "over_bytes", FIELD_BYTES);
 		fputs(" more, and get nothing before that is freed", stdout);
 	}
+	if (json_integer_value(json_object_get(row, "programs_stay")) > 0)
+		PUT_ALL(row, "; programs that stay on the old GPU: ", "programs_stay");
 	putchar('\n');
 }
 
@@ -122,7 +124,7 @@ void say_trace(const struct output_style *style, const json_t *row)
 	put(row, "took_ns", FIELD_DURATION);
 	if (json_is_true(json_object_get(row, "ended")))
 		fputs(", which has ended", stdout);
-	puts(" (chrome://tracing and ui.perfetto.dev open it)");
+	puts(" (Chrome's trace viewer and ui.perfetto.dev open it)");
 	if (json_is_true(json_object_get(row, "limited")))
 		puts("It ends early: a trace has no more events than that.");
 	if (json_integer_value(json_object_get(row, "lost")) > 0) {

@@ -206,6 +206,18 @@ static const struct field memory_change_fields[] = {
 	END,
 };
 
+static const struct field pool_change_fields[] = {
+	FIELD("vm", "VM", TEXT, 0),
+	FIELD("vm_id", "ID", COUNT, 0),
+	FIELD("what", "WHAT", TEXT, 0),
+	FIELD("old", "OLD", TEXT, 0),
+	FIELD("new", "NEW", TEXT, 0),
+	FIELD("queued", "QUEUED", COUNT, 0),
+	FIELD("changed", "CHANGED", BOOL, 0),
+	FIELD("programs_stay", "STAY", COUNT, 0),
+	END,
+};
+
 static const struct field drain_fields[] = {
 	FIELD("draining", "DRAINING", BOOL, 0),
 	FIELD("until_restart", "UNTIL_RESTART", BOOL, 0),
@@ -361,6 +373,7 @@ static const struct field programs_fields[] = {
 	FIELD("lease", "LEASE", TEXT, 8),
 	FIELD("waited_ns", "WAITED", DURATION, 8),
 	FIELD("waited_for", "FOR (OF ITS VM)", TEXT, 15),
+	FIELD("commands_per_s", "CALLS/S", RATE, 8),
 	FIELD("since_unix_ns", "SINCE", TIME, 19),
 	FIELD("memory_bytes", "MEMORY", BYTES, 9),
 	FIELD("memory_quota_bytes", "OF", BYTES, 9),
@@ -501,11 +514,12 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_REMOVE_VM] = { .fields = remove_vm_fields,
 				  .layout = LAYOUT_SAY,
 				  .say = say_remove_vm },
-#define SHAPE_SET(id, name, pattern, what)                                    \
-	[ADMIN_CMD_##id] = { .fields = ADMIN_CMD_##id == ADMIN_CMD_SET_MEMORY \
-					       ? memory_change_fields         \
-					       : change_fields,               \
-			     .layout = LAYOUT_SAY,                            \
+#define SHAPE_SET(id, name, pattern, what)                                                         \
+	[ADMIN_CMD_##id] = { .fields = ADMIN_CMD_##id == ADMIN_CMD_SET_MEMORY                      \
+					       ? memory_change_fields                              \
+				       : ADMIN_CMD_##id == ADMIN_CMD_SET_POOL ? pool_change_fields \
+									      : change_fields,     \
+			     .layout = LAYOUT_SAY,                                                 \
 			     .say = say_change },
 #define SHAPE_OTHER()
 #define SHAPE(NAME, name, KIND, least, most, standard, list, show, option, how, ...) \

@@ -3,6 +3,8 @@
 
 #include "vgpud/admin/figures.h"
 
+#include <stdio.h>
+
 json_t *figures_number(uint64_t figure)
 {
 	if (figure == LEDGER_UNKNOWN)
@@ -33,4 +35,26 @@ void figures_set(json_t *row, const struct ledger_program *program,
 
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
 		json_object_set_new(row, figures[i].key, figures_number(figures[i].figure));
+}
+
+void figures_add_wait(struct figures_waits *waits, const char *what, uint64_t ns, uint64_t whole_ns)
+{
+	char *end = waits->text + waits->used;
+	size_t room = sizeof(waits->text) - waits->used;
+	int len;
+
+	if (waits->full)
+		return;
+	len = snprintf(end, room, "%s%s %.0f %%", waits->used > 0 ? ", " : "",
+		       what != NULL ? what : "a removed VM", (double)ns * 100 / (double)whole_ns);
+	waits->full = len < 0 || (size_t)len >= room;
+	if (waits->full)
+		*end = '\0';
+	else
+		waits->used += (size_t)len;
+}
+
+json_t *figures_waits(const struct figures_waits *waits)
+{
+	return waits->used > 0 ? json_string(waits->text) : json_null();
 }

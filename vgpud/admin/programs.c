@@ -45,6 +45,10 @@ static void add_figures(json_t *row, const struct channel *channel)
 		harvest.latency = (struct ledger_latency){ LEDGER_UNKNOWN, LEDGER_UNKNOWN,
 							   LEDGER_UNKNOWN };
 	figures_set(row, &figures, &harvest.latency);
+	json_object_set_new(row, "commands_per_s",
+			    channel->rate.at_ns != 0 && channel->rate.per_s >= 0
+				    ? json_real(channel->rate.per_s)
+				    : json_null());
 	json_object_set_new(row, "memory_bytes", json_integer((json_int_t)channel_memory(channel)));
 	json_object_set_new(
 		row, "memory_quota_bytes",
@@ -64,37 +68,25 @@ static uint64_t waited_ns(const struct channel *channel)
 	return sum_ns;
 }
 
-/*
- * "vm2 83 %, cap 17 %": of the time that programs of its VM waited, who had the GPU meanwhile, or what
- * kept them from it.
- */
+/* Of the time that programs of its VM waited. */
 static json_t *waited_for(const struct daemon *daemon, const struct channel *channel)
 {
+	struct figures_waits waits = { 0 };
 	struct arbiter_waited waited;
 	uint64_t sum_ns = 0;
-	char text[256] = "";
-	size_t used = 0;
 
 	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &waited); i++)
 		sum_ns += waited.ns;
 	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &waited); i++) {
 		const char *what = waited.what;
 		const struct vm *vm;
-		int len;
 
 		TAILQ_FOREACH(vm, &daemon->broker.vms, link)
 			if (what == NULL && vm->id == waited.vm_id)
 				what = vm->name;
-		len = snprintf(text + used, sizeof(text) - used, "%s%s %.0f %%",
-			       used > 0 ? ", " : "", what != NULL ? what : "a removed VM",
-			       (double)waited.ns * 100 / (double)sum_ns);
-		if (len < 0 || (size_t)len >= sizeof(text) - used) {
-			text[used] = '\0'; /* no half names */
-			break;
-		}
-		used += (size_t)len;
+		figures_add_wait(&waits, what, waited.ns, sum_ns);
 	}
-	return admin_string(used > 0 ? text : NULL);
+	return figures_waits(&waits);
 }
 
 /* What a program says of itself (name, pid) was made printable when its worker sent it. */

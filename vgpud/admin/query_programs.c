@@ -129,32 +129,21 @@ static int keep_story_wait(void *arg, const struct ledger_wait *wait)
 	if (what == NULL)
 		what = json_string_value(json_object_get(story->names, key));
 	story->waited_ns += (json_int_t)wait->ns;
-	return json_array_append_new(
-		story->waits,
-		json_pack("[s, I]", what != NULL ? what : "a removed VM", (json_int_t)wait->ns));
+	return json_array_append_new(story->waits,
+				     json_pack("[s?, I]", what, (json_int_t)wait->ns));
 }
 
-/* "vm2 83 %, cap 17 %", as vgpuadm programs has it of those that run. */
 static json_t *waited_for(const struct story *story)
 {
-	char text[256] = "";
-	size_t used = 0, i;
+	struct figures_waits waits = { 0 };
 	json_t *wait;
+	size_t i;
 
-	json_array_foreach(story->waits, i, wait) {
-		double share = (double)json_integer_value(json_array_get(wait, 1)) /
-			       (double)story->waited_ns;
-		int len = snprintf(text + used, sizeof(text) - used, "%s%s %.0f %%",
-				   used > 0 ? ", " : "", json_string_value(json_array_get(wait, 0)),
-				   share * 100);
-
-		if (len < 0 || (size_t)len >= sizeof(text) - used) {
-			text[used] = '\0'; /* no half names */
-			break;
-		}
-		used += (size_t)len;
-	}
-	return query_text(used > 0 ? text : NULL);
+	json_array_foreach(story->waits, i, wait)
+		figures_add_wait(&waits, json_string_value(json_array_get(wait, 0)),
+				 (uint64_t)json_integer_value(json_array_get(wait, 1)),
+				 (uint64_t)story->waited_ns);
+	return figures_waits(&waits);
 }
 
 /* Adds for what programs of its VM waited in the minutes of its life. Return: 0, or -errno after having failed. */

@@ -63,6 +63,10 @@ static void on_changed(void *arg, const struct recording_end *end)
 	if (call->cmd == ADMIN_CMD_SET_MEMORY)
 		json_object_set_new(row, "over_bytes",
 				    json_integer((json_int_t)programs_memory_over(end->vm)));
+	if (call->cmd == ADMIN_CMD_SET_POOL)
+		json_object_set_new(row, "programs_stay",
+				    json_integer((json_int_t)programs_elsewhere(
+					    call->daemon->programs, end->vm)));
 	admin_row(call, row);
 	admin_end(call, NULL);
 }

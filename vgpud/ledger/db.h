@@ -80,6 +80,12 @@
 	  "latency_max_ns, submissions_to, latency_hist FROM program WHERE id = ?1")                \
 	X(SUBMISSION, "INSERT INTO submission (program_id, vm_id, first, count, begun_ns, "         \
 		      "ended_ns, took_ns, most_ns, commands) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)")  \
+	X(SUBMISSION_SPAN_PUT,                                                                      \
+	  "INSERT INTO submission_span VALUES (?1,?2,?3,?4,?5) ON CONFLICT (span) DO UPDATE SET "   \
+	  "begun_from_ns = min(begun_from_ns, ?2), begun_to_ns = max(begun_to_ns, ?3), "            \
+	  "vms = vms | ?4, programs = programs | ?5")                                               \
+	X(EXPIRE_SUBMISSION_SPAN, "DELETE FROM submission_span WHERE span < "                       \
+				  "coalesce((SELECT min(id) FROM submission), 1 << 62) >> 12")      \
 	X(SUBMISSION_TO, "UPDATE program SET latency_sum_ns = ?2, latency_max_ns = ?3, "            \
 			 "submissions_to = ?4, latency_hist = ?5 WHERE id = ?1")                    \
 	X(SUBMISSION_MINUTE_GET, "SELECT count, open, latency_sum_ns, latency_max_ns, "             \

@@ -43,10 +43,8 @@ static const struct table {
 	int version;
 	const char *name;
 } tables[] = {
-	{ 4, "program" },
-	{ 5, "submission" },
-	{ 5, "submission_minute" },
-	{ 5, "wait_minute" },
+	{ 4, "program" },     { 5, "submission" },	{ 5, "submission_minute" },
+	{ 5, "wait_minute" }, { 6, "submission_span" },
 };
 
 /*
@@ -54,6 +52,8 @@ static const struct table {
  * 3: older versions told only in an event's text that a start came long after the last entry; the
  * event has the time of the session's row. That a start was a day or more before the end of the
  * previous session follows from the times of the two rows.
+ * 6: a row of which is not known of whom it is may be of all. An older vgpud that had the database meanwhile has
+ * written no spans.
  */
 static const struct filling {
 	int version;
@@ -68,6 +68,9 @@ static const struct filling {
 	     "coalesce(before.ended_ns, 0)) - session.started_ns FROM session AS before WHERE "
 	     "before.id < session.id ORDER BY before.id DESC LIMIT 1), 0)" },
 	{ 3, "UPDATE session SET clock_behind_ns = 0 WHERE clock_behind_ns < 86400000000000" },
+	{ 6,
+	  "INSERT OR REPLACE INTO submission_span SELECT id >> 12, min(begun_ns), max(begun_ns), "
+	  "-1, -1 FROM submission GROUP BY 1" },
 };
 
 /* Return: 0, or -errno. */

@@ -282,8 +282,8 @@ static int find_ranges(struct ledger_query *query, int64_t since_ns, int64_t unt
 		session = ledger_query_prepare(
 			query,
 			"SELECT iif(id = (SELECT min(id) FROM session), 0, first_request_id), "
-			"coalesce((SELECT first_request_id - 1 FROM session AS n WHERE n.id > s.id "
-			"ORDER BY n.id LIMIT 1), ?3) FROM session AS s "
+			"coalesce((SELECT first_request_id - 1 FROM session AS n WHERE n.id > session.id "
+			"ORDER BY n.id LIMIT 1), ?3) FROM session "
 			"WHERE started_ns < ?2 AND (ended_ns IS NULL OR ended_ns >= ?1) "
 			"ORDER BY id DESC",
 			&err);

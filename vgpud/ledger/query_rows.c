@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/wire/vgpu_proto.h"
+#include "vgpud/ledger/opcode.h"
 #include "vgpud/ledger/query_private.h"
 
 static const char *text(sqlite3_stmt *statement, int column)
@@ -61,6 +63,7 @@ static int give_request(sqlite3_stmt *row, ledger_query_request_fn *each, void *
 struct listing {
 	struct ledger_query *query;
 	sqlite3_stmt *statement;
+	sqlite3_stmt *may_have; /* NULL: any piece may */
 	uint64_t left;
 	ledger_query_request_fn *each;
 	void *arg;
@@ -68,11 +71,68 @@ struct listing {
 
 #define PIECE_IDS 50000u /* looked through at once */
 
+/*
+ * Table minute says in which minutes there are requests of a VM, of an opcode, with errors. Ids of one session grow with
+ * time, so where none of a piece's minutes has such a one, no request of the piece is looked at. Minutes expire by
+ * themselves: what lies before the first or behind the last of them may have anything.
+ */
+static sqlite3_stmt *prepare_may_have(struct ledger_query *query,
+				      const struct ledger_query_filter *filter, int *err)
+{
+	char sql[1200] = "SELECT coalesce(a.minute <= (SELECT min(minute) FROM minute) OR "
+			 "b.minute > (SELECT max(minute) FROM minute) OR EXISTS (SELECT 1 FROM "
+			 "session WHERE first_request_id > ?1 AND first_request_id <= ?2) OR "
+			 "EXISTS (SELECT 1 FROM minute WHERE minute BETWEEN a.minute AND b.minute";
+	struct ledger_query_filter of = *filter;
+	size_t used;
+
+	*err = 0;
+	if (of.vm_id == LEDGER_QUERY_ANY && of.pool == LEDGER_QUERY_ANY &&
+	    of.priority == LEDGER_QUERY_ANY && of.opcode == LEDGER_QUERY_ANY &&
+	    of.status == LEDGER_QUERY_ANY)
+		return NULL;
+	if (of.opcode != LEDGER_QUERY_ANY)
+		of.opcode = ledger_opcode((uint32_t)of.opcode);
+	of.status = LEDGER_QUERY_ANY;
+	ledger_query_conditions(sql, sizeof(sql), &of);
+	used = strlen(sql);
+	snprintf(sql + used, sizeof(sql) - used,
+		 "%s), 1) FROM (SELECT received_ns / 60000000000 AS minute FROM request "
+		 "WHERE id >= ?1 ORDER BY id LIMIT 1) AS a, (SELECT received_ns / 60000000000 AS "
+		 "minute FROM request WHERE id <= ?2 ORDER BY id DESC LIMIT 1) AS b",
+		 filter->status == LEDGER_QUERY_ANY ? ""
+		 : filter->status == VGPU_ERR_OK    ? " AND count > errors"
+						    : " AND errors > 0");
+	return ledger_query_prepare(query, sql, err);
+}
+
+/* Return: 1: a piece may have what is looked for; 0: it has not; or -errno. */
+static int may_have(struct listing *listing, uint64_t first_id, uint64_t last_id)
+{
+	int rc, may = 1;
+
+	if (!listing->may_have)
+		return may;
+	sqlite3_bind_int64(listing->may_have, 1, (int64_t)first_id);
+	sqlite3_bind_int64(listing->may_have, 2, (int64_t)last_id);
+	rc = sqlite3_step(listing->may_have);
+	if (rc == SQLITE_ROW)
+		may = sqlite3_column_int(listing->may_have, 0);
+	else
+		may = rc == SQLITE_DONE ? 0 : ledger_query_fail(listing->query, rc);
+	sqlite3_reset(listing->may_have);
+	return may;
+}
+
 static int list_piece(struct listing *listing, uint64_t first_id, uint64_t last_id)
 {
-	int rc = SQLITE_DONE, err = 0;
+	int rc = SQLITE_DONE, err;
 
 	ledger_query_next_piece(listing->query);
+	err = may_have(listing, first_id, last_id);
+	if (err <= 0)
+		return err;
+	err = 0;
 	sqlite3_bind_int64(listing->statement, 1, (int64_t)first_id);
 	sqlite3_bind_int64(listing->statement, 2, (int64_t)last_id);
 	while (err == 0 && listing->left > 0 &&
@@ -123,9 +183,12 @@ int ledger_query_requests(struct ledger_query *query, const struct ledger_query_
 
 	listing.statement = prepare_listing(query, filter, "DESC", &err);
 	if (err == 0)
+		listing.may_have = prepare_may_have(query, filter, &err);
+	if (err == 0)
 		err = ledger_query_ranges(query, filter->since_ns, filter->until_ns, list_range,
 					  &listing);
 	sqlite3_finalize(listing.statement);
+	sqlite3_finalize(listing.may_have);
 	return err;
 }
 
@@ -139,8 +202,14 @@ int ledger_query_requests_after(struct ledger_query *query,
 
 	listing.statement = prepare_listing(query, filter, "ASC", &err);
 	if (err == 0)
-		err = list_piece(&listing, after_id + 1, last_id);
+		listing.may_have = prepare_may_have(query, filter, &err);
+	for (uint64_t first_id = after_id + 1; err == 0 && listing.left > 0 && first_id <= last_id;
+	     first_id += PIECE_IDS)
+		err = list_piece(&listing, first_id,
+				 last_id - first_id < PIECE_IDS ? last_id
+								: first_id + PIECE_IDS - 1);
 	sqlite3_finalize(listing.statement);
+	sqlite3_finalize(listing.may_have);
 	return err;
 }
 

@@ -148,6 +148,14 @@ static int expire_by_size(struct ledger_retention *retention, struct ledger_book
 	return n;
 }
 
+/* Of ids that are gone. Return: how many, or -errno. */
+static int expire_spans(struct ledger_book *book)
+{
+	int err = ledger_db_run(&book->db, LEDGER_DB_EXPIRE_SUBMISSION_SPAN);
+
+	return err ? err : sqlite3_changes(book->db.conn);
+}
+
 void ledger_retention_init(struct ledger_retention *retention)
 {
 	*retention = (struct ledger_retention){ .due_ns = 0 };
@@ -169,6 +177,8 @@ bool ledger_retention_step(struct ledger_retention *retention, struct ledger_boo
 		n = expire_by_age(retention, book);
 	if (n == 0)
 		n = expire_by_size(retention, book);
+	if (n == 0)
+		n = expire_spans(book);
 	ledger_room_checkpoint(&book->room);
 	if (n > 0)
 		return true;

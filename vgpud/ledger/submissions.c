@@ -102,6 +102,44 @@ static int store_recorded(struct ledger_db *db, uint64_t program_id,
 	return ledger_db_run(db, LEDGER_DB_SUBMISSION_TO);
 }
 
+/* --- spans of ids --- */
+
+int ledger_submissions_end(struct ledger_db *db, struct ledger_submission_span *span)
+{
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_SUBMISSION_SPAN_PUT];
+	const struct ledger_submission_span of = *span;
+
+	*span = (struct ledger_submission_span){ 0 };
+	if (of.vms == 0)
+		return 0;
+	sqlite3_bind_int64(statement, 1, of.span);
+	sqlite3_bind_int64(statement, 2, of.begun_from_ns);
+	sqlite3_bind_int64(statement, 3, of.begun_to_ns);
+	sqlite3_bind_int64(statement, 4, (int64_t)of.vms);
+	sqlite3_bind_int64(statement, 5, (int64_t)of.programs);
+	return ledger_db_run(db, LEDGER_DB_SUBMISSION_SPAN_PUT);
+}
+
+/* A row was inserted. Rows of one transaction are mostly of one span, which is written once. */
+static int add_to_span(struct ledger_db *db, struct ledger_submission_span *span, uint64_t vm_id,
+		       uint64_t program_id, int64_t begun_ns)
+{
+	int64_t number = sqlite3_last_insert_rowid(db->conn) >> LEDGER_SUBMISSION_SPAN_BITS;
+	int err = span->vms != 0 && span->span != number ? ledger_submissions_end(db, span) : 0;
+
+	if (span->vms == 0)
+		*span = (struct ledger_submission_span){ .span = number,
+							 .begun_from_ns = begun_ns,
+							 .begun_to_ns = begun_ns };
+	if (begun_ns < span->begun_from_ns)
+		span->begun_from_ns = begun_ns;
+	if (begun_ns > span->begun_to_ns)
+		span->begun_to_ns = begun_ns;
+	span->vms |= ledger_submission_bit(vm_id);
+	span->programs |= ledger_submission_bit(program_id);
+	return err;
+}
+
 /* --- rows --- */
 
 static int64_t clamp_ns(int64_t ns, int64_t least_ns, int64_t most_ns)
@@ -110,11 +148,13 @@ static int64_t clamp_ns(int64_t ns, int64_t least_ns, int64_t most_ns)
 }
 
 static int insert_row(struct ledger_db *db, const struct ledger_submissions *taken,
-		      const struct recorded *recorded, const struct ledger_submission *one)
+		      const struct recorded *recorded, const struct ledger_submission *one,
+		      struct ledger_submission_span *span)
 {
 	sqlite3_stmt *statement = db->statement[LEDGER_DB_SUBMISSION];
 	int64_t begun_ns = clamp_ns(one->begun_ns, recorded->begun_ns, taken->at_ns);
 	uint64_t most_ns = one->most_ns < one->took_ns ? one->most_ns : one->took_ns;
+	int err;
 
 	sqlite3_bind_int64(statement, 1, (int64_t)taken->program_id);
 	sqlite3_bind_int64(statement, 2, recorded->vm_id);
@@ -129,7 +169,9 @@ static int insert_row(struct ledger_db *db, const struct ledger_submissions *tak
 		sqlite3_bind_int64(statement, 8, as_signed(most_ns));
 	}
 	sqlite3_bind_int64(statement, 9, as_signed(one->commands));
-	return ledger_db_run(db, LEDGER_DB_SUBMISSION);
+	err = ledger_db_run(db, LEDGER_DB_SUBMISSION);
+	return err ? err
+		   : add_to_span(db, span, (uint64_t)recorded->vm_id, taken->program_id, begun_ns);
 }
 
 /* What of the rows is new: how many submissions they are that have ended, and the longest. */
@@ -138,7 +180,8 @@ struct new_rows {
 };
 
 static int insert_rows(struct ledger_db *db, const struct ledger_submissions *taken,
-		       struct recorded *recorded, struct minute *minute, struct new_rows *new)
+		       struct recorded *recorded, struct minute *minute, struct new_rows *new,
+		       struct ledger_submission_span *span)
 {
 	int err = 0;
 
@@ -147,7 +190,7 @@ static int insert_rows(struct ledger_db *db, const struct ledger_submissions *ta
 
 		if (one->first <= recorded->to || one->count == 0)
 			continue;
-		err = insert_row(db, taken, recorded, one);
+		err = insert_row(db, taken, recorded, one, span);
 		recorded->to = one->first + one->count - 1;
 		minute->open += one->open;
 		new->count += one->open ? 0 : one->count;
@@ -249,7 +292,8 @@ static int put_minute(struct ledger_db *db, int64_t at, const struct recorded *r
 	return ledger_db_run(db, LEDGER_DB_SUBMISSION_MINUTE_PUT);
 }
 
-int ledger_submissions_write(struct ledger_db *db, const struct ledger_submissions *given)
+int ledger_submissions_write(struct ledger_db *db, const struct ledger_submissions *given,
+			     struct ledger_submission_span *span)
 {
 	struct ledger_submissions taken = *given;
 	struct recorded recorded;
@@ -265,7 +309,7 @@ int ledger_submissions_write(struct ledger_db *db, const struct ledger_submissio
 	if (!ledger_submissions_possible(&taken, (uint64_t)(taken.at_ns - recorded.begun_ns)))
 		return 0;
 	at = taken.at_ns / UTIL_NS_PER_MINUTE;
-	err = insert_rows(db, &taken, &recorded, &minute, &new);
+	err = insert_rows(db, &taken, &recorded, &minute, &new, span);
 	add_totals(&taken, &recorded, &minute, &new);
 	if (err == 0 && (minute.count > 0 || minute.open > 0)) {
 		err = add_minute(db, at, &recorded, &minute);

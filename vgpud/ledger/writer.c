@@ -99,7 +99,9 @@ static int write_told(struct ledger_db *db, const struct ledger_change *change, 
 	return err;
 }
 
-static int write_change(struct ledger_book *book, const struct ledger_change *change)
+/* span: of the transaction. */
+static int write_change(struct ledger_book *book, const struct ledger_change *change,
+			struct ledger_submission_span *span)
 {
 	struct ledger_db *db = &book->db;
 
@@ -116,7 +118,7 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 	case LEDGER_CHANGE_CLAIMS:
 		return ledger_programs_claim(db, &change->program, change->names);
 	case LEDGER_CHANGE_SUBMISSIONS:
-		return ledger_submissions_write(db, &change->submissions);
+		return ledger_submissions_write(db, &change->submissions, span);
 	case LEDGER_CHANGE_WAITS:
 		return ledger_waits_write(db, change->waits, change->wait_num);
 	case LEDGER_CHANGE_FLUSH:
@@ -127,16 +129,19 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 
 static int write_changes(struct ledger_book *book, struct ledger_change_list *list)
 {
+	struct ledger_submission_span span = { 0 };
 	struct ledger_change *change;
 	int err = ledger_db_begin(&book->db);
 
 	STAILQ_FOREACH(change, list, link) {
 		if (err)
 			break;
-		change->err = write_change(book, change);
+		change->err = write_change(book, change, &span);
 		if (change->err && !is_refusal(change->err))
 			err = change->err;
 	}
+	if (err == 0)
+		err = ledger_submissions_end(&book->db, &span);
 	return ledger_db_end(&book->db, err);
 }
 

@@ -145,6 +145,21 @@ static const char *executor_of(const struct programs *programs, const struct vm 
 	}
 }
 
+unsigned programs_elsewhere(const struct programs *programs, const struct vm *vm)
+{
+	const struct channel *channel;
+	enum vgpu_end end;
+	const char *executor = executor_of(programs, vm, &end);
+	unsigned num = 0;
+
+	TAILQ_FOREACH(channel, &programs->channels, link)
+		num += channel->vm == vm && executor != NULL &&
+		       (channel->state == VGPU_CHANNEL_OPENING ||
+			channel->state == VGPU_CHANNEL_OPEN) &&
+		       strcmp(channel->executor, executor) != 0;
+	return num;
+}
+
 struct gear *gears_of(struct programs *programs, const struct vm *vm, enum vgpu_end *end)
 {
 	const char *executor = executor_of(programs, vm, end);

@@ -118,6 +118,28 @@ static bool is_due(const struct channel *channel)
 	return turn != channel->harvested_turn;
 }
 
+/* Once a second, whether there is something for the ledger or not. */
+static void take_rate(struct channel *channel, uint64_t now_ns)
+{
+	static struct harvest harvest;
+	struct channel_rate *rate = &channel->rate;
+	uint64_t passed_ns = now_ns - rate->at_ns;
+
+	if (channel->report < 0 || (rate->at_ns != 0 && passed_ns < UTIL_NS_PER_S) ||
+	    !harvest_read(channel->report, channel->id, &harvest))
+		return;
+	/* A claim that falls is none. */
+	if (rate->at_ns == 0)
+		rate->per_s = -1;
+	else
+		rate->per_s = harvest.commands > rate->commands
+				      ? (double)(harvest.commands - rate->commands) *
+						(double)UTIL_NS_PER_S / (double)passed_ns
+				      : 0;
+	rate->at_ns = now_ns;
+	rate->commands = harvest.commands;
+}
+
 bool harvest_now(struct channel *channel)
 {
 	static struct report_page page;
@@ -159,8 +181,10 @@ static int on_tick(sd_event_source *source, uint64_t due_ns, void *arg)
 	bool changed = false;
 
 	(void)due_ns;
-	TAILQ_FOREACH(channel, &programs->channels, link)
+	TAILQ_FOREACH(channel, &programs->channels, link) {
+		take_rate(channel, util_now_ns());
 		changed |= harvest_now(channel);
+	}
 	SLIST_FOREACH(gear, &programs->gears, link)
 		waited_take(&programs->waited, programs->broker->ledger, gear->arbiter);
 	waited_looked(&programs->waited);

@@ -28,6 +28,12 @@ struct tenant;
 #define PROGRAMS_NAME_SIZE 64
 #define PROGRAMS_EXECUTOR_SIZE 32
 
+/* How fast a program's commands come, as its worker says: of the last second, or somewhat more. */
+struct channel_rate {
+	uint64_t at_ns, commands; /* when they were counted last; 0: never */
+	double per_s;		  /* below 0: not known */
+};
+
 /*
  * One program: a channel that a device or a local program has opened, and its worker. It lives until
  * its worker has been reaped, which may be long after its end: a driver can hold a process. Only
@@ -58,8 +64,9 @@ struct channel {
 	bool recorded;		      /* it had it: its page may be settled */
 	int report;		      /* its worker's page: harvest.h */
 	struct harvest_under_way
-		*harvesting;	     /* what the ledger is recording of it; NULL: nothing */
-	uint64_t harvested_turn;     /* of the page that was recorded last; 0: none */
+		*harvesting;	 /* what the ledger is recording of it; NULL: nothing */
+	uint64_t harvested_turn; /* of the page that was recorded last; 0: none */
+	struct channel_rate rate;
 	bool traced;		     /* an administrator has all that it does told: tracing.h */
 	bool distrusted;	     /* its page said what cannot be, and is not read any more */
 	struct allowance *allowance; /* its VM's, of memory, while it has a slot there */
@@ -116,6 +123,9 @@ unsigned programs_num(const struct programs *programs);
 unsigned programs_of_vm(const struct programs *programs, const struct vm *vm);
 uint64_t programs_ended(const struct programs *programs, unsigned index);
 uint64_t programs_started(const struct programs *programs);
+
+/* Return: how many of a VM's programs use another GPU than its pool has now. */
+unsigned programs_elsewhere(const struct programs *programs, const struct vm *vm);
 
 /* Return: why this host runs no programs: what their workers' confinement lacks; NULL: it does. */
 const char *programs_refusal(const struct programs *programs);

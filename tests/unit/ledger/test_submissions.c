@@ -102,11 +102,11 @@ static void submit(struct page *page, uint64_t took_ns)
 	hist_add(&page->latency, took_ns);
 }
 
-/* Tells what there is, but for the last rows: they may have to wait. */
-static int tell(uint64_t id, unsigned rows)
+static struct ledger_submissions taken_of(uint64_t id, unsigned rows)
 {
 	const struct page *page = &pages[id];
-	const struct ledger_submissions taken = {
+
+	return (struct ledger_submissions){
 		.program_id = id,
 		.at_ns = now_wall_ns(),
 		.sum_ns = page->sum_ns,
@@ -115,6 +115,12 @@ static int tell(uint64_t id, unsigned rows)
 		.rows = page->ring,
 		.row_num = rows,
 	};
+}
+
+/* Tells what there is, but for the last rows: they may have to wait. */
+static int tell(uint64_t id, unsigned rows)
+{
+	const struct ledger_submissions taken = taken_of(id, rows);
 	int end = 1;
 
 	if (ledger_submissions(ledger, &taken, fixture_note_end, &end) != 0)
@@ -371,7 +377,13 @@ static void test_windows_and_groups(void **state)
 
 /* --- rows --- */
 
-#define ROWS 120000 /* more than are looked through at once, twice */
+#define ROWS 120000 /* of many spans */
+
+/* As the writer does it, row by row. Numbers of VMs and programs are below 62 here. */
+#define SPANS                                                                                 \
+	"SELECT id >> 12 AS span, min(begun_ns) AS first_ns, max(begun_ns) AS last_ns, "      \
+	"sum(DISTINCT 1 << vm_id) AS vm_bits, sum(DISTINCT 1 << program_id) AS program_bits " \
+	"FROM submission GROUP BY 1"
 
 /* Rows that a listing gave: each is newer than the next one. */
 struct listed {
@@ -401,6 +413,7 @@ static void make_rows(void)
 		"begun_ns, ended_ns, took_ns, most_ns, commands) SELECT i, 11 + i % 7, i % 3, "
 		"i / 7 + (i % 7 >= 5), 1, i * 7919 % 100003, iif(i % 7 = 0, NULL, 200000), "
 		"iif(i % 7 = 0, NULL, i), 1, 1 FROM n");
+	fixture_write_sql("INSERT OR REPLACE INTO submission_span " SPANS);
 }
 
 /* What sqlite gives when it is asked for all at once. */
@@ -453,6 +466,40 @@ static void test_rows_of_a_window(void **state)
 	ledger_query_close(query);
 }
 
+/* Return: how many spans of ids there are whose row does not say what their rows of submissions do. */
+static int64_t wrong_spans(void)
+{
+	return fixture_number(
+		"SELECT count(*) FROM (" SPANS ") AS s LEFT JOIN submission_span AS w "
+		"ON w.span = s.span WHERE w.span IS NULL OR begun_from_ns <> first_ns OR "
+		"begun_to_ns <> last_ns OR vms <> vm_bits OR programs <> program_bits");
+}
+
+/* Whatever is written in a transaction, or twice: each span says of whom its rows are, and of when. */
+static void test_spans_have_all_rows(void **state)
+{
+	(void)state;
+	/* The next rows go over the end of a span. */
+	fixture_write_sql("INSERT INTO submission (id, program_id, vm_id, first, count, begun_ns, "
+			  "commands) VALUES (4000, 9, 5, 1, 1, 700, 1)");
+	fixture_write_sql("INSERT OR REPLACE INTO submission_span " SPANS);
+	fixture_flush(ledger);
+	for (unsigned i = 0; i < 600; i++) {
+		unsigned program = 1 + (unsigned)draw(PROGRAMS);
+		struct ledger_submissions taken;
+
+		submit(&pages[program], 1 + draw(9));
+		taken = taken_of(program, 1);
+		assert_int_equal(ledger_submissions(ledger, &taken, NULL, NULL), 0);
+		forget(&pages[program], 1);
+		if (i % 30 == 29) /* several in a transaction */
+			fixture_flush(ledger);
+	}
+	assert_int_equal(fixture_number("SELECT count(*) FROM submission"), 601);
+	assert_int_equal(fixture_number("SELECT count(*) FROM submission_span"), 2);
+	assert_int_equal(wrong_spans(), 0);
+}
+
 static int keep_name(void *arg, const struct ledger_query_submission *found)
 {
 	snprintf(arg, 32, "%s %llu", found->program_name ? found->program_name : "-",
@@ -496,12 +543,15 @@ static void test_old_ones_go(void **state)
 		"UPDATE submission SET begun_ns = begun_ns - 2 * 86400000000000, ended_ns = "
 		"ended_ns - 2 * 86400000000000 WHERE first <= 20;"
 		"UPDATE submission SET ended_ns = NULL WHERE first = 7;"
-		"INSERT INTO submission_minute VALUES (5, 1, 'A', 0, 1, 0, 1, 1, x'')");
+		"INSERT INTO submission_minute VALUES (5, 1, 'A', 0, 1, 0, 1, 1, x'');"
+		"INSERT INTO submission_span VALUES (-1, 1, 2, 1, 1)");
 	fixture.config.retention_days = 1;
 	fixture.config.minute_days = 1;
 	ledger = fixture_open();
 	fixture_wait_until("SELECT count(*) FROM submission", 30);
 	fixture_wait_until("SELECT count(*) FROM submission_minute", 1);
+	fixture_wait_until("SELECT count(*) FROM submission_span",
+			   1); /* of ids that are gone there is none */
 	assert_int_equal(fixture_number("SELECT min(first) FROM submission"), 21);
 }
 
@@ -544,6 +594,7 @@ int main(void)
 		SUBMISSIONS_TEST(test_half_of_the_list_is_left),
 		SUBMISSIONS_TEST(test_windows_and_groups),
 		SUBMISSIONS_TEST(test_rows_of_a_window),
+		SUBMISSIONS_TEST(test_spans_have_all_rows),
 		SUBMISSIONS_TEST(test_one_row),
 		SUBMISSIONS_TEST(test_old_ones_go),
 		SUBMISSIONS_TEST(test_a_vm_that_fills_it_loses_its_own),

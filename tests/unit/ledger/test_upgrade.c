@@ -156,6 +156,12 @@ static void check(size_t i)
 	assert_int_equal(fixture_number("SELECT coalesce(sum(count + open), 0) FROM "
 					"submission_minute"),
 			 archives[i].submissions);
+	assert_int_equal(
+		fixture_number("SELECT count(*) FROM submission AS s LEFT JOIN submission_span "
+			       "AS w ON w.span = s.id >> 12 AND s.begun_ns BETWEEN "
+			       "begun_from_ns AND begun_to_ns AND vms <> 0 AND programs <> 0 "
+			       "WHERE w.span IS NULL"),
+		0);
 	assert_int_equal(fixture_number("SELECT coalesce(sum(open), 0) FROM submission_minute"),
 			 archives[i].open);
 	assert_int_equal(

@@ -255,6 +255,101 @@ static void rule2_a_change_of_priority_counts_at_once(void **state)
 	expect(&gpu, LEASE_GRANT, &gpu.member[1]);
 }
 
+/* --- changes in the middle of floods --- */
+
+/* Two VMs that want the GPU all the time, from share and cap on, until the middle of a turn. */
+static void two_floods(struct gpu *gpu, uint32_t share, uint32_t cap_percent)
+{
+	gpu_init(gpu, &defaults);
+	vm_init(gpu, 0, MEDIUM, share, cap_percent);
+	vm_init(gpu, 1, MEDIUM, 100, 0);
+	want(gpu, join(gpu, 0, 0));
+	want(gpu, join(gpu, 1, 1));
+	flood(gpu, START_NS + 10 * S + 2 * MS + 123);
+}
+
+/*
+ * How far a VM may be from its new split at any time after a change: the turn that runs is not taken back, and a split
+ * is made of whole turns.
+ */
+#define LATE_NS (2 * defaults.turn_ns)
+
+/* Whenever a second has 100 looks: the first VM has had its part of the time since then. */
+static void expect_part(struct gpu *gpu, uint32_t percent)
+{
+	uint64_t had_ns = gpu->vm[0].billed_ns, since_ns = gpu->now_ns;
+
+	for (uint64_t at_ns = 0; at_ns < 1 * S; at_ns += 10 * MS) {
+		uint64_t expected_ns;
+
+		flood(gpu, since_ns + at_ns);
+		expected_ns = at_ns * percent / 100;
+		assert_in_range(gpu->vm[0].billed_ns - had_ns,
+				expected_ns > LATE_NS ? expected_ns - LATE_NS : 0,
+				expected_ns + LATE_NS);
+	}
+}
+
+static void a_change_of_priority_is_a_turn_late_at_most(void **state)
+{
+	struct gpu gpu;
+
+	(void)state;
+	for (int round = 0; round < 8; round++) {
+		two_floods(&gpu, 100, 0);
+		flood(&gpu, gpu.now_ns + (uint64_t)round * 1700 * US);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ HIGH, false, 100, 0 });
+		flood(&gpu, gpu.now_ns);
+		assert_ptr_equal(gpu.lease.holder,
+				 &gpu.member[0]); /* at once: it takes the lease */
+		expect_part(&gpu, 100);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ LOW, false, 100, 0 });
+		flood(&gpu, gpu.now_ns);
+		assert_ptr_equal(gpu.lease.holder, &gpu.member[1]);
+		expect_part(&gpu, 0);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 100, 0 });
+		flood(&gpu, gpu.now_ns + defaults.turn_ns);
+		assert_ptr_equal(gpu.lease.holder, &gpu.member[0]); /* at the end of a turn */
+		expect_part(&gpu, 50);
+	}
+}
+
+static void a_change_of_share_is_a_turn_late_at_most(void **state)
+{
+	struct gpu gpu;
+
+	(void)state;
+	for (int round = 0; round < 8; round++) {
+		two_floods(&gpu, 100, 0);
+		flood(&gpu, gpu.now_ns + (uint64_t)round * 1700 * US);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 400, 0 });
+		expect_part(&gpu, 80);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 25, 0 });
+		expect_part(&gpu, 20);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 100, 0 });
+		expect_part(&gpu, 50);
+	}
+}
+
+static void a_change_of_a_cap_is_a_turn_late_at_most(void **state)
+{
+	struct gpu gpu;
+
+	(void)state;
+	for (int round = 0; round < 8; round++) {
+		two_floods(&gpu, 400, 0);
+		flood(&gpu, gpu.now_ns + (uint64_t)round * 1700 * US);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 400, 30 });
+		expect_part(&gpu, 30);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 400, 10 });
+		expect_part(&gpu, 10);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 400, 70 });
+		expect_part(&gpu, 70);
+		set_vm(&gpu, 0, (struct lease_vm_settings){ MEDIUM, false, 400, 0 });
+		expect_part(&gpu, 80);
+	}
+}
+
 static void rule2_aging_lifts_for_one_turn(void **state)
 {
 	struct lease_settings settings = defaults;
@@ -771,6 +866,9 @@ int main(void)
 		cmocka_unit_test(rule1_who_was_paused_has_saved_nothing),
 		cmocka_unit_test(rule2_a_higher_one_takes_the_lease_at_once),
 		cmocka_unit_test(rule2_a_change_of_priority_counts_at_once),
+		cmocka_unit_test(a_change_of_priority_is_a_turn_late_at_most),
+		cmocka_unit_test(a_change_of_share_is_a_turn_late_at_most),
+		cmocka_unit_test(a_change_of_a_cap_is_a_turn_late_at_most),
 		cmocka_unit_test(rule2_aging_lifts_for_one_turn),
 		cmocka_unit_test(rule2_without_aging_a_low_one_waits_for_ever),
 		cmocka_unit_test(rule3_vms_share_by_weight_then_their_programs_equally),

@@ -745,6 +745,8 @@ static void do_vm(struct history *h)
 		vm->order_ns = h->m.floor_ns[settings.priority];
 	else if (vm->settings.paused)
 		enter_vm(&h->m, v);
+	else if (settings.cap_percent != vm->settings.cap_percent)
+		raise_to(&vm->order_ns, h->m.floor_ns[settings.priority]);
 	set_level(vm, settings.cap_percent, h->m.settings.turn_ns);
 	vm->settings = settings;
 	vm->order_rest %= settings.share;

@@ -287,11 +287,15 @@ $(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda
 	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \
 	$(B)/worker/exec_cuda_kernels.o $(B)/bench/native_kernels.o
 ifneq ($(CUDA_HEADER),)
-PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bin/bench-turns
+PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bin/bench-turns $(B)/bin/bench-modules
 check-programs: $(PROGRAM_BENCH)
-$(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
+$(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o $(B)/bench/modules.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/bench/programs.o $(B)/bench/turns.o: bench/programs.ptx
 $(B)/bin/bench-turns: $(call obj,bench/turns.c common/util.c) | $(CUDA_LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
+$(B)/bin/bench-modules: $(call obj,bench/modules.c common/util.c) | $(CUDA_LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

@@ -147,6 +147,7 @@ static void load_once(const char *path, const char *kernel, bool linked)
 	printf("{\"name\":\"load\",\"ns\":%llu,\"all_ns\":%llu}\n",
 	       (unsigned long long)(loaded_ns - ready_ns),
 	       (unsigned long long)(util_now_ns() - began_ns));
+	free(text.ptx);
 }
 
 static void repeat(const char *path, unsigned rounds)
@@ -164,6 +165,7 @@ static void repeat(const char *path, unsigned rounds)
 		       (unsigned long long)(util_now_ns() - began_ns));
 		CHECK(cuModuleUnload(module));
 	}
+	free(text.ptx);
 }
 
 /* --- comparing --- */

@@ -959,11 +959,12 @@ static void a_worker_that_asks_and_asks(void **state)
 	made_module(b, 1, 4);
 	assert_int_equal(count_descriptors(), before + 1);
 	assert_int_equal(wants_module(a, 3, 102, &fd), PROGRAM_MODULE_KEPT);
+	assert_int_equal(wants_module(a, 3, 103, &fd), PROGRAM_MODULE_NONE); /* 102 not taken */
 	made_module(a, 102, 4); /* that is none that it may fill */
 	made_module(a, 1, UINT64_MAX);
 	assert_int_equal(count_descriptors(), before);
 	took_module(a, 102);
-	assert_int_equal(wants_module(a, 1, 103, &fd), PROGRAM_MODULE_BLANK); /* it was not kept */
+	assert_int_equal(wants_module(a, 1, 104, &fd), PROGRAM_MODULE_BLANK); /* it was not kept */
 	/* It ends with a file open: see teardown(). */
 	leave(house, 0);
 }

@@ -83,12 +83,12 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
 vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
 vgpud/link := access attached foreign frames peer port refuse session
-vgpud/programs := allowance bill channel gate gears harvest harvest_now held overuse programs record share tenant tracing underbill waited wall window
+vgpud/programs := allowance bill channel gate gears harvest harvest_now held module_cache modules overuse programs record share tenant tracing underbill waited wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
-worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory orders \
+worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_image gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory module_cache module_file module_key modules orders \
 	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block chrome csv field json output table text
@@ -141,7 +141,7 @@ $(B)/lib/vgpu/libvgpu.so.0: $(call obj,$(CHANNEL_SRC)) guest/libvgpu/exports
 	@$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=$(@D)/libvgpu.map -Wl,-soname,libvgpu.so.0 -Wl,-Bsymbolic -o $@ $(filter %.o,$^) -lpthread
 
 $(B)/bin/vgpud: $(VGPUD_OBJ) $(COMMON_OBJ) $(call obj,$(SOFTGPU_SRC))
-$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -lseccomp -lpthread -ldl -lm
+$(B)/bin/vgpud: LDLIBS := -lsystemd -lsqlite3 -ljansson -lnettle -lseccomp -lpthread -ldl -lm
 $(B)/bin/vgpuadm: $(call obj,$(VGPUADM_SRC)) $(COMMON_OBJ)
 $(B)/bin/vgpuadm: LDLIBS := -ljansson -lreadline -lsmartcols -lm
 $(B)/bin/vgpu-probe: $(call obj,$(PROBE_SRC) $(LIBVGPU_SRC)) $(COMMON_OBJ)
@@ -279,7 +279,7 @@ $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
 	worker/role_describe.c worker/role_nvml.c worker/nvml.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/hist.c common/library.c common/log.c common/units.c common/util.c \
 	proc/confine.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
-$(B)/bin/bench-channel: LDLIBS := -lseccomp $(SOFTGPU_LIBS)
+$(B)/bin/bench-channel: LDLIBS := -lnettle -lseccomp $(SOFTGPU_LIBS)
 # libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.
 $(B)/bin/bench-submit: $(call obj,bench/submit.c tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c common/util.c $(LIBCUDA_SRC))
 $(B)/bin/bench-submit: LDLIBS := -lpthread
@@ -288,11 +288,15 @@ $(B)/bin/bench-native: $(call obj,bench/native.c bench/native_cuda.c worker/cuda
 	worker/exec_cuda.c common/wire/proto_check.c common/crc32c.c common/util.c common/log.c) \
 	$(B)/worker/exec_cuda_kernels.o $(B)/bench/native_kernels.o
 ifneq ($(CUDA_HEADER),)
-PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bin/bench-turns
+PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bin/bench-turns $(B)/bin/bench-modules
 check-programs: $(PROGRAM_BENCH)
-$(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
+$(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o $(B)/bench/modules.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/bench/programs.o $(B)/bench/turns.o: bench/programs.ptx
 $(B)/bin/bench-turns: $(call obj,bench/turns.c common/util.c) | $(CUDA_LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
+$(B)/bin/bench-modules: $(call obj,bench/modules.c common/util.c) | $(CUDA_LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

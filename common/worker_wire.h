@@ -69,14 +69,31 @@ struct worker_done {
 /*
  * A program's worker says hello as above once its GPU's context is ready: then it is a spare. BIND,
  * with the descriptors that enum program_fd tells, makes it a program's. Then the worker sends STATES,
- * until it ends. The broker answers MEMORY, which softgpu's workers alone send, with GRANT. LEASE says
+ * until it ends. The broker answers MEMORY, which softgpu's workers alone send, with GRANT, and MODULE_ASKED
+ * with MODULE. That comes with a descriptor unless it is NONE; the next question is answered with one only when the
+ * worker has TAKEN the last, so that a worker which reads nothing leaves no more than one under way. LEASE says
  * that the lease page (common/lease_page.h) has changed: it wakes a worker that sleeps. The worker ends
  * when the broker closes the socket.
  *
  * The process that fills in the first pages of windows ("describe") says hello when it knows the GPU,
  * and answers each DESCRIBE, which comes with the descriptor of a window, with a STATE.
  */
-enum program_order_what { PROGRAM_BIND = 1, PROGRAM_DESCRIBE, PROGRAM_GRANT, PROGRAM_LEASE };
+enum program_order_what {
+	PROGRAM_BIND = 1,
+	PROGRAM_DESCRIBE,
+	PROGRAM_GRANT,
+	PROGRAM_LEASE,
+	PROGRAM_MODULE
+};
+
+/* What the VM has of a compiled module. */
+enum program_module {
+	PROGRAM_MODULE_NONE, /* nothing, and it keeps nothing now */
+	PROGRAM_MODULE_KEPT, /* the descriptor is of its code, to be read */
+	PROGRAM_MODULE_BLANK /* the descriptor is of an empty file, to be filled: MODULE_MADE */
+};
+
+#define MODULE_KEY_BYTES 32u /* a SHA-256: worker/module_key.h */
 
 /* The descriptors that come with BIND, in this order; DESCRIBE has the window's alone. */
 enum program_fd {
@@ -109,6 +126,8 @@ struct program_order {
 	uint64_t memory_bytes;
 	uint64_t memory_left_bytes;
 	uint32_t memory_ending;
+	uint32_t module; /* MODULE: enum program_module, and which question this answers */
+	uint32_t module_question;
 	uint32_t unused;
 };
 
@@ -123,7 +142,12 @@ enum program_state_what {
 	PROGRAM_RETURNED, /* nothing is to be done, and others want it */
 	PROGRAM_ACKED,	  /* asked back: nothing is submitted any more */
 	PROGRAM_DRAINED,  /* asked back, or draining: nothing is in flight any more */
-	PROGRAM_DRAINING  /* nothing is submitted any more, and what is in flight ends in a moment */
+	PROGRAM_DRAINING, /* nothing is submitted any more, and what is in flight ends in a moment */
+
+	/* About compiled modules. */
+	PROGRAM_MODULE_ASKED, /* module_key's is wanted */
+	PROGRAM_MODULE_TAKEN, /* that question's descriptor has arrived */
+	PROGRAM_MODULE_MADE   /* that question's file is filled; 0 bytes: it will not be */
 };
 
 /* A claim: shown, never believed. */
@@ -137,9 +161,11 @@ struct program_state {
 	uint64_t memory_bytes; /* MEMORY */
 	uint32_t
 		memory_question; /* MEMORY: a number that GRANT bears; 0: it gives back, without GRANT */
-	uint32_t unused;
-	uint64_t lease;	  /* its number */
-	uint64_t tail_ns; /* RETURNED: for so long nothing has been to be done */
+	uint32_t module_question; /* MODULE_*: a number that MODULE bears */
+	uint64_t lease;		  /* its number */
+	uint64_t tail_ns;	  /* RETURNED: for so long nothing has been to be done */
+	uint64_t module_bytes;	  /* MODULE_MADE */
+	uint8_t module_key[MODULE_KEY_BYTES];
 };
 
 #endif

@@ -27,7 +27,7 @@ rm -rf "$out"
 mkdir -p "$out"/{bin,lib,deps,guest,qemu/bin,qemu/share/qemu,tests,examples,common/cmd}
 
 # Symbols are for debuggers, and a third of the size.
-for program in vgpud vgpuadm vgpu-run softgpu-run bench-{pingpong,native,load,echo,ledger,softgpu,channel,submit,programs,turns}; do
+for program in vgpud vgpuadm vgpu-run softgpu-run bench-{pingpong,native,load,echo,ledger,softgpu,channel,submit,programs,turns,modules}; do
     [ ! -x "$build/bin/$program" ] || strip -o "$out/bin/$program" "$build/bin/$program"
 done
 # CUDA programs, which find our libcuda.so.1 in lib/: vgpud itself must not.

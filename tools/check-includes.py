@@ -66,6 +66,7 @@ BOUND = {
     "readline/*":     ("vgpuadm/shell*.c", "only the shell links readline's licence in"),
     "dlfcn.h":        ("worker/cuda_driver.c worker/gpu_*.c worker/nvml*.c guest/vgpu-run/kernel_cuda.c guest/vgpu-probe/cuda.c", "only a worker loads the driver, and vgpu-run and vgpu-probe the library of their VM"),
     "link.h":         ("worker/cuda_driver.c", "as dlfcn.h"),
+    "nettle/*":       ("worker/module_key.c", "keys of compiled modules are made there"),
     "pci/*":          ("guest/libvgpu/*", "ask guest/libvgpu"),
     "libsmartcols/*": ("vgpuadm/out/*", "say what to show; vgpuadm/out decides how"),
     "seccomp.h":      ("proc/confine*", "say what a role may in proc/confine.c"),

@@ -92,6 +92,11 @@ int gpu_describe(const char *whole_spec, struct vgpu_device_page *page, struct w
 	return err;
 }
 
+bool gpu_option_is_log(uint32_t option)
+{
+	return option >= CU_JIT_INFO_LOG_BUFFER && option <= CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES;
+}
+
 bool gpu_is_sticky(CUresult result)
 {
 	switch (result) {

@@ -38,6 +38,8 @@ struct gpu_set {
 	uint32_t value;
 };
 
+#define GPU_IMAGE_END 8u /* zeros behind an image */
+
 /* One of several images that are linked. */
 struct gpu_part {
 	const void *data;
@@ -48,12 +50,18 @@ struct gpu_part {
 struct gpu_image {
 	const struct gpu_part *parts; /* of data, which are to be linked */
 	uint32_t part_num;	      /* 0: data is an image by itself */
-	const void *data; /* ends in 8 bytes of zeros, which do not count: PTX is a C string */
+	const void *data; /* ends in GPU_IMAGE_END zeros, which do not count: PTX is a C string */
 	uint64_t bytes;
 	const struct vgpu_load_option *options;
 	uint32_t option_num;
 	char *error_log, *info_log; /* of log_size bytes, end in NUL; both or none */
 	uint32_t log_size;
+};
+
+/* What an image was compiled to: for this GPU and driver alone. */
+struct gpu_code {
+	void *data; /* malloc'd */
+	uint64_t bytes;
 };
 
 struct gpu_launch {
@@ -120,6 +128,14 @@ struct gpu_ops {
 	/* taken_bytes: what it has taken of the GPU's memory, at least about. [blocks] */
 	CUresult (*module_load)(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
 				uint64_t *taken_bytes);
+	/*
+	 * Compiles an image with logs, either a text by itself or parts that are linked, to what code_load()
+	 * takes. It takes nothing of the GPU. code: the caller's to free.
+	 */
+	CUresult (*compile)(struct gpu *gpu, const struct gpu_image *image, struct gpu_code *code);
+	/* As module_load(). code: may be another worker's, and then nonsense; ends as images do. [blocks] */
+	CUresult (*code_load)(struct gpu *gpu, const struct gpu_code *code, CUmodule *module,
+			      uint64_t *taken_bytes);
 	CUresult (*module_unload)(struct gpu *gpu, CUmodule module); /* [blocks] */
 	/* [blocks] */
 	CUresult (*module_function)(struct gpu *gpu, CUmodule module, const char *name,
@@ -170,7 +186,8 @@ struct gpu_ops {
 		.host_register = host_register, .host_unregister = host_unregister,               \
 		.pool_create = pool_create, .pool_destroy = pool_destroy, .pool_trim = pool_trim, \
 		.pool_set = pool_set, .pool_get = pool_get, .copy = copy, .copy_in = copy_in,     \
-		.set = set, .module_load = module_load, .module_unload = module_unload,           \
+		.set = set, .module_load = module_load, .compile = compile,                       \
+		.code_load = code_load, .module_unload = module_unload,                           \
 		.module_function = module_function, .module_global = module_global,               \
 		.module_function_num = module_function_num, .module_names = module_names,         \
 		.function_get = function_get, .function_set = function_set,                       \
@@ -231,6 +248,9 @@ int gpu_cuda_describe(int device, struct vgpu_device_page *page, struct worker_i
 
 /* For the instances: says in why that the GPU reaches the host's memory. Return: -EPERM. */
 int gpu_refuse_hmm(char *why, size_t why_size);
+
+/* Return: whether a CUjit_option says where a log goes: those are the worker's own. */
+bool gpu_option_is_log(uint32_t option);
 
 /* Return: whether the result says that the context is lost for good. */
 bool gpu_is_sticky(CUresult result);

@@ -11,7 +11,6 @@
 #include "worker/output.h"
 
 #define TEXT_CHUNK 4096u
-#define LOAD_OPTIONS_MOST (VGPU_LOAD_OPTIONS_MOST + 4)
 
 static struct gpu_cuda *cuda_of(struct gpu *gpu)
 {
@@ -271,83 +270,47 @@ static CUresult set(struct gpu *gpu, const struct gpu_set *what, CUstream stream
 
 /* --- modules ----------------------------------------------------------------------------- */
 
-/* Return: whether the option says where a log goes: those are the worker's own. */
-static bool is_log_option(uint32_t option)
+static CUresult compile(struct gpu *gpu, const struct gpu_image *image, struct gpu_code *code)
 {
-	return option >= CU_JIT_INFO_LOG_BUFFER && option <= CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES;
-}
-
-/* values: each as the driver wants it, a number in a pointer. */
-static void add_option(CUjit_option *options, void **values, unsigned *num, uint32_t option,
-		       uintptr_t value)
-{
-	options[*num] = (CUjit_option)option;
-	values[(*num)++] = (void *)value;
-}
-
-/* Has the driver link an image's parts, and loads what comes out. The options are the linker's. */
-static CUresult load_linked(struct cuda_program_calls *more, const struct gpu_image *image,
-			    unsigned num, CUjit_option *options, void **values, CUmodule *module)
-{
-	CUlinkState state;
-	CUresult result = more->link_create(num, options, values, &state);
-	size_t bytes;
-	void *cubin;
-
-	if (result != CUDA_SUCCESS)
-		return result;
-	for (uint32_t i = 0; i < image->part_num && result == CUDA_SUCCESS; i++)
-		result = more->link_add(state, image->parts[i].type, (void *)image->parts[i].data,
-					image->parts[i].bytes, "part", 0, NULL, NULL);
-	if (result == CUDA_SUCCESS)
-		result = more->link_complete(state, &cubin, &bytes);
-	if (result == CUDA_SUCCESS)
-		result = more->module_load_options(module, cubin, 0, NULL, NULL);
-	more->link_destroy(state);
-	return result;
-}
-
-static CUresult load_image(struct gpu *gpu, const struct gpu_image *image, CUmodule *module)
-{
-	CUjit_option options[LOAD_OPTIONS_MOST];
-	void *values[LOAD_OPTIONS_MOST];
-	unsigned num = 0;
-
-	for (uint32_t i = 0; i < image->option_num; i++)
-		if (!is_log_option(image->options[i].option))
-			add_option(options, values, &num, image->options[i].option,
-				   image->options[i].value);
-	if (image->error_log != NULL) {
-		add_option(options, values, &num, CU_JIT_ERROR_LOG_BUFFER,
-			   (uintptr_t)image->error_log);
-		add_option(options, values, &num, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-			   image->log_size);
-		add_option(options, values, &num, CU_JIT_INFO_LOG_BUFFER,
-			   (uintptr_t)image->info_log);
-		add_option(options, values, &num, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES,
-			   image->log_size);
-	}
-	if (image->part_num > 0)
-		return load_linked(&cuda_of(gpu)->more, image, num, options, values, module);
-	return cuda_of(gpu)->more.module_load_options(module, image->data, num, options, values);
+	return gpu_cuda_compile(cuda_of(gpu), image, code);
 }
 
 /*
  * What a module takes cannot be told from its image. The change of what is free tells it, unless
  * another process allocates or frees in the same moment.
  */
+static uint64_t taken(struct gpu *gpu, uint64_t before_bytes)
+{
+	uint64_t after, total;
+
+	if (memory_info(gpu, &after, &total) != CUDA_SUCCESS || after >= before_bytes)
+		return 0;
+	return before_bytes - after;
+}
+
+static uint64_t free_before(struct gpu *gpu)
+{
+	uint64_t bytes, total;
+
+	return memory_info(gpu, &bytes, &total) == CUDA_SUCCESS ? bytes : 0;
+}
+
 static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
 			    uint64_t *taken_bytes)
 {
-	uint64_t before, after, total;
-	bool known = memory_info(gpu, &before, &total) == CUDA_SUCCESS;
-	CUresult result = load_image(gpu, image, module);
+	uint64_t before_bytes = free_before(gpu);
+	CUresult result = gpu_cuda_load_image(cuda_of(gpu), image, module);
 
-	*taken_bytes = 0;
-	if (result == CUDA_SUCCESS && known && memory_info(gpu, &after, &total) == CUDA_SUCCESS &&
-	    before > after)
-		*taken_bytes = before - after;
+	*taken_bytes = result == CUDA_SUCCESS ? taken(gpu, before_bytes) : 0;
 	return result;
+}
+
+static CUresult code_load(struct gpu *gpu, const struct gpu_code *code, CUmodule *module,
+			  uint64_t *taken_bytes)
+{
+	const struct gpu_image image = { .data = code->data, .bytes = code->bytes };
+
+	return module_load(gpu, &image, module, taken_bytes);
 }
 
 static CUresult module_unload(struct gpu *gpu, CUmodule module)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gpu_cuda.h - the door to the CUDA driver, as its two files share it */
+/* gpu_cuda.h - the door to the CUDA driver, as its files share it */
 
 #ifndef VGPU_WORKER_GPU_CUDA_H
 #define VGPU_WORKER_GPU_CUDA_H
@@ -25,5 +25,11 @@ struct gpu_cuda {
 };
 
 extern const struct gpu_ops gpu_cuda_ops;
+
+/* gpu_cuda_image.c: see gpu_ops.compile, and module_load without what it takes. */
+CUresult gpu_cuda_compile(struct gpu_cuda *cuda, const struct gpu_image *image,
+			  struct gpu_code *code);
+CUresult gpu_cuda_load_image(struct gpu_cuda *cuda, const struct gpu_image *image,
+			     CUmodule *module);
 
 #endif

@@ -193,6 +193,16 @@ static CUresult warm_up_kernels(struct gpu_cuda *cuda)
 	return result;
 }
 
+/* The linker compiles text as well, for code that is kept. Without it texts are loaded as they are. */
+static void warm_up_linker(struct gpu_cuda *cuda)
+{
+	struct gpu_image image = { .data = warm_up_text, .bytes = sizeof(warm_up_text) };
+	struct gpu_code code;
+
+	if (gpu_cuda_compile(cuda, &image, &code) == CUDA_SUCCESS)
+		free(code.data);
+}
+
 static CUresult warm_up_memory(struct gpu_cuda *cuda)
 {
 	CUdeviceptr at = 0;
@@ -256,6 +266,7 @@ static int warm_up(struct gpu_cuda *cuda, char *why, size_t why_size)
 	result = warm_up_kernels(cuda);
 	if (result != CUDA_SUCCESS)
 		return failed(cuda, "a first kernel", result, why, why_size);
+	warm_up_linker(cuda);
 	result = warm_up_memory(cuda);
 	if (result != CUDA_SUCCESS)
 		return failed(cuda, "allocating memory of the GPU", result, why, why_size);

@@ -4,8 +4,10 @@
 #include "worker/gpu_soft.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "softgpu/softgpu_memory.h"
+#include "worker/bundle.h"
 
 /* Its results have the driver's numbers: softgpu.def. */
 #define RESULT(call) ((CUresult)(call))
@@ -247,6 +249,28 @@ static CUresult module_load(struct gpu *gpu, const struct gpu_image *image, CUmo
 	return result;
 }
 
+/* softgpu reads the text anew at each load: what is kept is the image, which saves nothing here. */
+static CUresult compile(struct gpu *gpu, const struct gpu_image *image, struct gpu_code *code)
+{
+	(void)gpu;
+	code->data = calloc(1, image->bytes + GPU_IMAGE_END);
+	if (code->data == NULL)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memcpy(code->data, image->data, image->bytes);
+	code->bytes = image->bytes;
+	return CUDA_SUCCESS;
+}
+static CUresult code_load(struct gpu *gpu, const struct gpu_code *code, CUmodule *module,
+			  uint64_t *taken_bytes)
+{
+	struct gpu_part parts[VGPU_BUNDLE_PARTS_MOST];
+	struct gpu_image image = { .parts = parts, .data = code->data, .bytes = code->bytes };
+
+	*taken_bytes = 0;
+	if (bundle_read(code->data, code->bytes, parts, &image.part_num) != 0)
+		return CUDA_ERROR_INVALID_IMAGE;
+	return module_load(gpu, &image, module, taken_bytes);
+}
 static CUresult module_unload(struct gpu *gpu, CUmodule module)
 {
 	return RESULT(softgpu_module_unload(device_of(gpu), module_of(module)));

@@ -100,6 +100,11 @@ int orders_receive(int fd, struct orders *orders)
 	return -1;
 }
 
+int orders_take_fd(struct orders *orders)
+{
+	return orders->fd_num > 0 ? orders->fds[--orders->fd_num] : -1;
+}
+
 void orders_close_fds(struct orders *orders)
 {
 	while (orders->fd_num > 0)

@@ -35,6 +35,9 @@ bool orders_greet(int fd, const struct worker_hello *hello);
 /* Waits for the next order. Return: 1, 0 the broker has gone, -1 it sent what it never does. */
 int orders_receive(int fd, struct orders *orders);
 
+/* Return: the last descriptor, now the caller's; -1: there is none. */
+int orders_take_fd(struct orders *orders);
+
 void orders_close_fds(struct orders *orders);
 
 /* Return: whether the broker still listens. */

@@ -26,6 +26,7 @@ static struct output output;
 static struct program program;
 static struct program_state state; /* what is told of the program */
 static struct budget budget;	   /* what softgpu's memory is asked of */
+static struct module_cache modules;
 
 /*
  * Ends without taking the GPU down: the driver does that for a process that dies, and for a context
@@ -117,6 +118,7 @@ static void bind_program(struct gpu *gpu, struct orders *orders)
 		.quota = quota_map(orders->fds[PROGRAM_FD_MEMORY]),
 		.quota_slot = orders->order.memory_slot,
 		.budget = &budget,
+		.modules = &modules,
 		.kick = orders->fds[PROGRAM_FD_KICK],
 		.call = orders->fds[PROGRAM_FD_CALL],
 		.broker = socket_fd,
@@ -171,6 +173,7 @@ int role_program(const char *spec)
 	socket_fd = orders_begin(spawn_name[SPAWN_PROGRAM]);
 	output_init(&output);
 	budget_init(&budget, socket_fd);
+	module_cache_init(&modules, socket_fd);
 	/*
 	 * Landlock covers threads that are started after it alone, so softgpu's have to wait for it.
 	 * NVIDIA's driver opens its devices for writing first: its own threads have the filter alone,
@@ -194,6 +197,8 @@ int role_program(const char *spec)
 	kick = orders.fds[PROGRAM_FD_KICK];
 	bind_program(gpu, &orders);
 	while (orders_receive(socket_fd, &orders) == 1) {
+		if (orders.order.what == PROGRAM_MODULE)
+			module_cache_answered(&modules, &orders.order, orders_take_fd(&orders));
 		orders_close_fds(&orders);
 		if (orders.order.what == PROGRAM_GRANT)
 			budget_answered(&budget, &orders.order);

@@ -8,9 +8,9 @@
 
 #include "worker/bundle.h"
 #include "worker/charge.h"
+#include "worker/modules.h"
 #include "worker/run.h"
 
-#define IMAGE_END 8u /* bytes of zeros behind an image */
 #define LOG_MOST (64u << 10)
 #define NAMES_MOST (1u << 20) /* functions of a module whose names are listed */
 
@@ -37,12 +37,12 @@ static bool may_print(const void *image, uint64_t bytes)
 /* Copies the image out of the window, so that nobody can change it while it is compiled. */
 static uint8_t *copy_image(struct program *program, uint64_t at, uint64_t bytes)
 {
-	uint8_t *image = malloc(bytes + IMAGE_END);
+	uint8_t *image = malloc(bytes + GPU_IMAGE_END);
 
 	if (image == NULL)
 		return NULL;
 	memcpy(image, program->window.base + at, bytes);
-	memset(image + bytes, 0, IMAGE_END);
+	memset(image + bytes, 0, GPU_IMAGE_END);
 	return image;
 }
 
@@ -95,7 +95,7 @@ static CUresult load(struct program *program, const struct gpu_image *image, uin
 	/* First, since a kernel may be launched as soon as the module has its number. */
 	if (may_print(image->data, image->bytes))
 		__atomic_store_n(&program->prints, true, __ATOMIC_RELEASE);
-	result = program->gpu->ops->module_load(program->gpu, image, &module, &taken_bytes);
+	result = modules_load(program->gpu, program->modules, image, &module, &taken_bytes);
 	if (result != CUDA_SUCCESS)
 		return result;
 	result = charge_module(program, &taken_bytes);

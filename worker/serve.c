@@ -43,6 +43,7 @@ CUresult serve_start(struct program *program, const struct serve_config *config)
 	memset(program, 0, sizeof(*program));
 	program->gpu = config->gpu;
 	program->output = config->output;
+	program->modules = config->modules;
 	program->window = *config->window;
 	report_begin(&program->report, config->report);
 	quota_begin(&program->quota, &quota, &program->report.page->memory);

@@ -30,7 +30,6 @@
 	X(CU_LAUNCH_ATTRIBUTE_PRIORITY, 8)          \
 	X(CU_JIT_WALL_TIME, 2)                      \
 	X(CU_JIT_INPUT_CUBIN, 0)                    \
-	X(CU_JIT_INPUT_PTX, 1)                      \
 	X(CU_JIT_INPUT_FATBINARY, 2)                \
 	X(CU_JIT_INPUT_LIBRARY, 4)                  \
 	X(CU_GET_PROC_ADDRESS_LEGACY_STREAM, 1)     \

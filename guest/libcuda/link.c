@@ -10,9 +10,9 @@
 #include "guest/libcuda/module.h"
 
 /*
- * Theory of operation. What cuLinkComplete gives is no cubin but the images themselves: one as it was
- * added, several as a bundle (struct vgpu_bundle). The host's compiler and linker take either when it
- * is loaded. So that errors and logs come at the calls that CUDA's manual names, an image is loaded once
+ * Theory of operation. What cuLinkComplete gives is no cubin but the images themselves, as a bundle
+ * (struct vgpu_bundle), or a single cubin or fatbin as it was added. The host's compiler and linker take
+ * either when it is loaded. So that errors and logs come at the calls that CUDA's manual names, an image is loaded once
  * when it is added, and all of them together once by cuLinkComplete. An image that names what another
  * one has cannot be loaded alone; if it fails, cuLinkComplete finds out why.
  */
@@ -54,6 +54,48 @@ static bool may_need_others(const struct part *part)
 	return part->type != CU_JIT_INPUT_PTX || strstr(part->data, ".extern") != NULL;
 }
 
+/* Puts parts into a bundle; *image: to be freed. */
+static CUresult bundle(const struct part *parts, unsigned num, struct image *image)
+{
+	struct vgpu_bundle head = { .magic = VGPU_BUNDLE_MAGIC, .part_num = num };
+	struct vgpu_bundle_part part;
+	uint64_t at = sizeof(head) + num * sizeof(part);
+	uint8_t *data;
+
+	image->bytes = at;
+	for (unsigned i = 0; i < num; i++)
+		image->bytes += image_padded(parts[i].bytes);
+	image->data = data = calloc(1, image->bytes);
+	if (!data)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	memcpy(data, &head, sizeof(head));
+	for (unsigned i = 0; i < num; i++) {
+		part = (struct vgpu_bundle_part){ .bytes = parts[i].bytes, .type = parts[i].type };
+		memcpy(data + sizeof(head) + i * sizeof(part), &part, sizeof(part));
+		memcpy(data + at, parts[i].data, part.bytes);
+		at += image_padded(part.bytes);
+	}
+	return CUDA_SUCCESS;
+}
+
+/*
+ * What linking the parts comes to. One part of machine code is loaded as it is; text is linked by the
+ * host also if it is alone, as natively. *image: to be freed, unless it is the part's.
+ */
+static CUresult image_of(const struct part *parts, unsigned num, struct image *image)
+{
+	if (num > 1 || parts->type == CU_JIT_INPUT_PTX || parts->type > CU_JIT_INPUT_FATBINARY)
+		return bundle(parts, num, image);
+	*image = (struct image){ .data = parts->data, .bytes = parts->bytes };
+	return CUDA_SUCCESS;
+}
+
+static void free_image(const struct part *parts, const struct image *image)
+{
+	if (image->data != parts->data)
+		free((void *)image->data);
+}
+
 /* --- adding --- */
 
 /* A copy with a NUL behind it, which counts for PTX: there it may be missing. */
@@ -72,15 +114,20 @@ static CUresult copy_part(CUjitInputType type, const struct image *image, struct
 
 static CUresult add_part(struct link *link, struct part *part, const struct image_options *more)
 {
-	const struct image image = { .data = part->data, .bytes = part->bytes };
 	CUresult result = CUDA_SUCCESS;
+	struct image image;
 
 	if (link->linked.data)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (link->part_num == VGPU_BUNDLE_PARTS_MOST)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	if (part->type <= CU_JIT_INPUT_FATBINARY)
+	if (part->type <= CU_JIT_INPUT_FATBINARY) {
+		result = image_of(part, 1, &image);
+		if (result != CUDA_SUCCESS)
+			return result;
 		result = try_image(link, &image, more->num > 0 ? more : NULL);
+		free_image(part, &image);
+	}
 	part->loads = part->type <= CU_JIT_INPUT_FATBINARY && result == CUDA_SUCCESS;
 	if (result != CUDA_SUCCESS && (core_lost() != CUDA_SUCCESS || !may_need_others(part)))
 		return result;
@@ -112,31 +159,6 @@ static CUresult add(CUlinkState state, CUjitInputType type, const struct image *
 
 /* --- completing --- */
 
-/* Puts the parts into a bundle; *image: to be freed. */
-static CUresult bundle(const struct link *link, struct image *image)
-{
-	struct vgpu_bundle head = { .magic = VGPU_BUNDLE_MAGIC, .part_num = link->part_num };
-	struct vgpu_bundle_part part;
-	uint64_t at = sizeof(head) + link->part_num * sizeof(part);
-	uint8_t *data;
-
-	image->bytes = at;
-	for (unsigned i = 0; i < link->part_num; i++)
-		image->bytes += image_padded(link->parts[i].bytes);
-	image->data = data = calloc(1, image->bytes);
-	if (!data)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	memcpy(data, &head, sizeof(head));
-	for (unsigned i = 0; i < link->part_num; i++) {
-		part = (struct vgpu_bundle_part){ .bytes = link->parts[i].bytes,
-						  .type = link->parts[i].type };
-		memcpy(data + sizeof(head) + i * sizeof(part), &part, sizeof(part));
-		memcpy(data + at, link->parts[i].data, part.bytes);
-		at += image_padded(part.bytes);
-	}
-	return CUDA_SUCCESS;
-}
-
 /* The caller holds the lock. */
 static CUresult complete(struct link *link)
 {
@@ -148,17 +170,13 @@ static CUresult complete(struct link *link)
 		return CUDA_SUCCESS;
 	if (link->part_num == 0)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (link->part_num == 1 && first->type <= CU_JIT_INPUT_FATBINARY) {
-		linked = (struct image){ .data = first->data, .bytes = first->bytes };
-		result = first->loads ? CUDA_SUCCESS : try_image(link, &linked, NULL);
-	} else {
-		result = bundle(link, &linked);
-		if (result != CUDA_SUCCESS)
-			return result;
+	result = image_of(link->parts, link->part_num, &linked);
+	if (result != CUDA_SUCCESS)
+		return result;
+	if (link->part_num > 1 || !first->loads)
 		result = try_image(link, &linked, NULL);
-		if (result != CUDA_SUCCESS)
-			free((void *)linked.data);
-	}
+	if (result != CUDA_SUCCESS)
+		free_image(link->parts, &linked);
 	if (result == CUDA_SUCCESS)
 		link->linked = linked;
 	return result;
@@ -166,8 +184,7 @@ static CUresult complete(struct link *link)
 
 static void empty(struct link *link)
 {
-	if (link->linked.data != link->parts[0].data)
-		free((void *)link->linked.data);
+	free_image(link->parts, &link->linked);
 	for (unsigned i = 0; i < link->part_num; i++)
 		free(link->parts[i].data);
 	free(link->given);

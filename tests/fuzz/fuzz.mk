@@ -30,7 +30,7 @@ $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) vgpuadm/fail.c vgpuadm/times.c 
 $(eval $(call fuzzer,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))
 $(eval $(call fuzzer,fuzz_ptx_run,tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
 
-$(eval $(call fuzzer,fuzz_channel,$(addprefix tests/fuzz/channel_,guest.c record.c) $(GUEST_OF_WORKER),-lpthread -lm))
+$(eval $(call fuzzer,fuzz_channel,$(addprefix tests/fuzz/channel_,guest.c record.c) $(GUEST_OF_WORKER),-lnettle -lpthread -lm))
 
 # The same without libFuzzer, for the counts of `make soak`: built by GCC or another C compiler that has the sanitizers.
 DRIVE_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -I. -fno-omit-frame-pointer -ffp-contract=off \
@@ -49,7 +49,7 @@ endef
 $(eval $(call driver,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))
 $(eval $(call driver,fuzz_ptx_run,tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC) $(SOFTGPU_MACHINE_SRC),-lpthread -lm))
 
-$(eval $(call driver,fuzz_channel,$(addprefix tests/fuzz/channel_,guest.c record.c) $(GUEST_OF_WORKER),-lpthread -lm))
+$(eval $(call driver,fuzz_channel,$(addprefix tests/fuzz/channel_,guest.c record.c) $(GUEST_OF_WORKER),-lnettle -lpthread -lm))
 
 $(FUZZ_B)/drive/%.o: %.c
 	@mkdir -p $(@D)

@@ -12,6 +12,7 @@
 #include "vgpud/admin/handlers.h"
 #include "vgpud/admin/metrics_gpus.h"
 #include "vgpud/ledger/ledger.h"
+#include "vgpud/programs/module_cache.h"
 
 /*
  * Names and units by Prometheus's conventions: base units (seconds, bytes), counters end in _total.
@@ -33,6 +34,7 @@ struct vm_shot {
 	unsigned queued, running, programs;
 	uint64_t program_starts;
 	struct programs_work work;
+	struct module_cache_figures modules;
 	uint32_t limit_per_s; /* 0: none */
 	uint64_t limited, bad_frames, refused_peers, refused_files;
 	const struct stats_series *series;
@@ -87,6 +89,9 @@ VM_NUMBER(emit_copied, "vgpu_vm_program_copied_bytes_total", "%" PRIu64, vm->wor
 VM_NUMBER(emit_billed, "vgpu_vm_program_gpu_seconds_total", "%.9f", seconds(vm->work.billed_ns))
 VM_NUMBER(emit_memory, "vgpu_vm_program_memory_bytes", "%" PRIu64, vm->work.memory_bytes)
 VM_NUMBER(emit_refused, "vgpu_vm_program_refused_calls_total", "%" PRIu64, vm->work.refused)
+VM_NUMBER(emit_modules, "vgpu_vm_modules_kept_bytes", "%" PRIu64, vm->modules.bytes)
+VM_NUMBER(emit_module_hits, "vgpu_vm_module_hits_total", "%" PRIu64, vm->modules.hits)
+VM_NUMBER(emit_module_misses, "vgpu_vm_module_misses_total", "%" PRIu64, vm->modules.misses)
 VM_NUMBER(emit_connected, "vgpu_vm_connected", "%d", vm->connected)
 VM_NUMBER(emit_paused, "vgpu_vm_paused", "%d", vm->paused)
 VM_NUMBER(emit_priority, "vgpu_vm_priority", "%u", vm->priority)
@@ -189,6 +194,12 @@ static const struct family {
 	  "GPU time of programs of the VM, as vgpud bills it.", emit_billed },
 	{ "vgpu_vm_program_memory_bytes", "gauge",
 	  "Memory of GPUs that programs of the VM hold, as their workers say.", emit_memory },
+	{ "vgpu_vm_modules_kept_bytes", "gauge",
+	  "Memory of the host that kept code of the VM's programs takes.", emit_modules },
+	{ "vgpu_vm_module_hits_total", "counter",
+	  "Loads of the VM's programs that found their code compiled.", emit_module_hits },
+	{ "vgpu_vm_module_misses_total", "counter", "Loads of the VM's programs that did not.",
+	  emit_module_misses },
 	{ "vgpu_vm_paused", "gauge", "Whether the VM is paused.", emit_paused },
 	{ "vgpu_vm_priority", "gauge", "The VM's priority: 0 low, 1 medium, 2 high.",
 	  emit_priority },
@@ -412,6 +423,7 @@ static void take_vm(struct vm_shot *shot, const struct vm *vm, const struct prog
 		.programs = programs_of_vm(programs, vm),
 		.program_starts = vm->programs.started,
 		.work = programs_work_of(programs, vm),
+		.modules = module_cache_figures(vm->programs.modules),
 		.limited = vm->figures.limited,
 		.bad_frames = port_counts(vm->port)->broke,
 		.refused_peers = port_counts(vm->port)->refused,

@@ -14,6 +14,7 @@
 #include "vgpud/admin/change.h"
 #include "vgpud/admin/handlers.h"
 #include "vgpud/admin/owner.h"
+#include "vgpud/programs/module_cache.h"
 
 static json_t *socket_row(const struct vm *vm, json_t *row)
 {
@@ -55,6 +56,16 @@ static json_t *setting_value(const struct vm_setting *setting, const struct vm_s
 	return admin_string(text);
 }
 
+static void add_modules(json_t *row, const struct vm *vm)
+{
+	struct module_cache_figures kept = module_cache_figures(vm->programs.modules);
+
+	json_object_update_new(
+		row, json_pack("{s:I, s:I, s:I, s:I}", "modules_kept", (json_int_t)kept.entries,
+			       "modules_bytes", (json_int_t)kept.bytes, "module_hits",
+			       (json_int_t)kept.hits, "module_misses", (json_int_t)kept.misses));
+}
+
 static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 {
 	const struct vm_figures *figures = &vm->figures;
@@ -78,6 +89,7 @@ static json_t *vm_row(const struct daemon *daemon, const struct vm *vm)
 			  "limited", (json_int_t)figures->limited));
 	json_object_set_new(row, "programs_now",
 			    json_integer(programs_of_vm(daemon->programs, vm)));
+	add_modules(row, vm);
 	return socket_row(vm, row);
 }
 

@@ -80,6 +80,7 @@ struct conf {
 	unsigned ledger_rows_per_s; /* of submissions, for each VM */
 	uint64_t worker_memory;	    /* bytes of the host's memory that one worker may use */
 	uint64_t softgpu_memory;    /* bytes of device memory that the executor cpu has */
+	uint64_t module_cache; /* bytes that a VM's compiled modules may take; 0: none is kept */
 	char softgpu_switches[CONF_SWITCHES_SIZE]; /* what softgpu imitates, for tests */
 
 	bool ledger;	   /* keep a ledger; the other fields are as in struct ledger_config */

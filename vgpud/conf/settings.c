@@ -86,6 +86,9 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "softgpu_memory", softgpu_memory, "0", RESTART,
 		"device memory of the executor cpu; 0: a quarter of the host's, at most 8G",
 		BYTES(INT64_MAX)),
+	SETTING("vgpud", "module_cache", module_cache, "64M", LIVE,
+		"memory of the host for compiled modules of one VM's programs; 0: none is kept",
+		BYTES(INT64_MAX)),
 	SETTING("vgpud", "softgpu_switches", softgpu_switches, "", RESTART,
 		"for tests: what the executor cpu shall imitate, as in block-free queue=64; empty: "
 		"nothing",

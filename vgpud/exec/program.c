@@ -144,6 +144,28 @@ static void answer_memory(struct program *program, const struct program_state *s
 		lose(program, VGPU_END_WORKER_LOST, 0);
 }
 
+/* A worker waits for this answer only for a moment, so one that cannot be sent is left out. */
+static void answer_module(struct program *program, const struct program_state *state)
+{
+	const struct program_handler *handler = program->config.handler;
+	struct program_order answer = { .what = PROGRAM_MODULE,
+					.module_question = state->module_question };
+	struct program_state unsent = { .what = PROGRAM_MODULE_TAKEN,
+					.module_question = state->module_question };
+	int fd = handler->module_asked(program->config.arg, state, &answer);
+
+	if (process_send(program->process, &answer, sizeof(answer), &fd, fd >= 0) == 0 || fd < 0)
+		return;
+	handler->module_told(program->config.arg, &unsent);
+	unsent.what = PROGRAM_MODULE_MADE;
+	handler->module_told(program->config.arg, &unsent);
+}
+
+static bool is_within(uint32_t what, enum program_state_what first, enum program_state_what last)
+{
+	return what >= (uint32_t)first && what <= (uint32_t)last;
+}
+
 static void take_state(struct program *program, struct program_state *state)
 {
 	tame(state->name, sizeof(state->name));
@@ -154,9 +176,14 @@ static void take_state(struct program *program, struct program_state *state)
 		program->config.handler->bound(program->config.arg, state);
 	} else if (state->what == PROGRAM_MEMORY && program->phase == PROGRAM_RUNNING) {
 		answer_memory(program, state);
-	} else if (state->what >= PROGRAM_WANTS && state->what <= PROGRAM_DRAINING &&
+	} else if (is_within(state->what, PROGRAM_WANTS, PROGRAM_DRAINING) &&
 		   program->phase == PROGRAM_RUNNING) {
 		program->config.handler->lease(program->config.arg, state);
+	} else if (state->what == PROGRAM_MODULE_ASKED && program->phase == PROGRAM_RUNNING) {
+		answer_module(program, state);
+	} else if (is_within(state->what, PROGRAM_MODULE_TAKEN, PROGRAM_MODULE_MADE) &&
+		   program->phase == PROGRAM_RUNNING) {
+		program->config.handler->module_told(program->config.arg, state);
 	} else if (state->what == PROGRAM_ENDED) {
 		if (state->why[0] != '\0')
 			complain("worker %d of a program ended: %s", program->process->pid,

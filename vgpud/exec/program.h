@@ -38,6 +38,14 @@ struct program_handler {
 	 * the order, where the worker asked and does not only give back.
 	 */
 	void (*memory)(void *arg, uint64_t bytes, struct program_order *grant);
+	/*
+	 * The worker asks for a compiled module. Fills in MODULE's figures of the order.
+	 * Return: the descriptor that goes with it, which stays the handler's; -1: none.
+	 */
+	int (*module_asked)(void *arg, const struct program_state *state,
+			    struct program_order *answer);
+	/* The worker has taken the descriptor, or is done with its file: a claim. */
+	void (*module_told)(void *arg, const struct program_state *state);
 	/* The worker is no more: nothing of it writes to the window. Frees the program afterwards. */
 	void (*reaped)(void *arg);
 };

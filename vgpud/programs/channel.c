@@ -73,6 +73,7 @@ static void free_channel(struct channel *channel)
 	struct programs *programs = channel->programs;
 
 	close_fds(channel);
+	modules_end(channel);
 	harvest_forget(channel);
 	if (channel->lease.arbiter != NULL)
 		waited_take(&programs->waited, programs->broker->ledger, channel->lease.arbiter);
@@ -102,6 +103,7 @@ static void finish(struct channel *channel)
 static void let_go(struct channel *channel)
 {
 	close_fds(channel);
+	modules_end(channel);
 	share_ends(channel);
 	arbiter_end(&channel->lease);
 }
@@ -173,11 +175,24 @@ static void on_lease(void *arg, const struct program_state *state)
 	arbiter_hear(&channel->lease, state);
 }
 
+static int on_module_asked(void *arg, const struct program_state *state,
+			   struct program_order *answer)
+{
+	return modules_asked(arg, state, answer);
+}
+
+static void on_module_told(void *arg, const struct program_state *state)
+{
+	modules_told(arg, state);
+}
+
 static const struct program_handler program_handler = {
 	.bound = on_bound,
 	.lease = on_lease,
 	.ending = on_ending,
 	.memory = on_memory,
+	.module_asked = on_module_asked,
+	.module_told = on_module_told,
 	.reaped = on_reaped,
 };
 
@@ -357,6 +372,7 @@ enum vgpu_end channel_open(struct tenant *tenant, const struct vgpu_channel_open
 	channel->control_at = (uint64_t)open->control_page * VGPU_PAGE;
 	channel->state = VGPU_CHANNEL_OPENING;
 	channel->report = -1;
+	modules_begin(channel);
 	channel->kick = fds[0];
 	channel->call = fds[1];
 	channel->since_ns = util_now_ns();

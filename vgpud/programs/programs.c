@@ -270,6 +270,7 @@ void programs_executors_changed(struct programs *programs)
 void programs_conf_changed(struct programs *programs)
 {
 	gears_follow(programs);
+	modules_follow(programs);
 	judge_confinement(programs);
 	programs->said_confinement = false;
 	gears_want_spares(programs);
@@ -290,6 +291,7 @@ void programs_vm_removed(struct programs *programs, struct vm *vm)
 		programs_end(channel, VGPU_END_KILLED);
 	}
 	share_forget(vm);
+	modules_forget(vm);
 	SLIST_FOREACH(gear, &programs->gears, link)
 		arbiter_remove_vm(gear->arbiter, vm->id);
 }
@@ -473,8 +475,10 @@ void programs_close(struct programs *programs)
 		channel_drop(channel);
 	while ((tenant = TAILQ_FIRST(&programs->tenants)) != NULL)
 		tenant_free(tenant);
-	TAILQ_FOREACH(vm, &programs->broker->vms, link)
+	TAILQ_FOREACH(vm, &programs->broker->vms, link) {
 		share_forget(vm);
+		modules_forget(vm);
+	}
 	gears_free(programs);
 	wall_end(programs);
 	free(programs);

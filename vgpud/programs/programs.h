@@ -13,6 +13,7 @@
 #include "common/vm_name.h"
 #include "common/wire/vgpu_ends.h"
 #include "common/wire/vgpu_proto.h"
+#include "common/worker_wire.h"
 #include "vgpud/lease/arbiter.h"
 #include "vgpud/ledger/ledger.h"
 #include "vgpud/programs/underbill.h"
@@ -71,7 +72,13 @@ struct channel {
 	bool distrusted;	     /* its page said what cannot be, and is not read any more */
 	struct allowance *allowance; /* its VM's, of memory, while it has a slot there */
 	unsigned slot;
-	uint64_t granted_bytes;	      /* of softgpu's memory */
+	uint64_t granted_bytes; /* of softgpu's memory */
+	struct modules_of_channel {
+		uint32_t untaken; /* question whose descriptor is under way; 0: none */
+		int blank;	  /* the file that its worker fills; -1: none */
+		uint32_t question;
+		uint8_t key[MODULE_KEY_BYTES];
+	} modules;		      /* modules.c's */
 	struct bill_page *bill;	      /* NULL: none */
 	struct underbill underbill;   /* what NVML says beside its bill */
 	struct arbiter_program lease; /* of its GPU; member.billed_ns is its GPU time */

@@ -160,6 +160,21 @@ void share_ask(struct channel *channel, uint64_t bytes, struct program_order *gr
 void share_follow(struct vm *vm);
 void share_forget(struct vm *vm);
 
+/* modules.c: compiled modules, of which each VM keeps some */
+
+/* As program_handler has them. */
+int modules_asked(struct channel *channel, const struct program_state *state,
+		  struct program_order *answer);
+void modules_told(struct channel *channel, const struct program_state *state);
+
+/* A new channel's; its worker asks no more. */
+void modules_begin(struct channel *channel);
+void modules_end(struct channel *channel);
+
+/* The configuration may have changed; the VM is about to be freed. */
+void modules_follow(const struct programs *programs);
+void modules_forget(struct vm *vm);
+
 /* wall.c */
 
 /* Return: 0 or -ENOMEM. */

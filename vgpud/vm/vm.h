@@ -53,7 +53,8 @@ struct vm_programs {
 	uint64_t submissions, launches, copy_bytes, refused;
 	uint64_t billed_ns; /* GPU time of those that have ended */
 	uint64_t rows_ns;   /* CLOCK_MONOTONIC up to which the rows of its submissions are spent */
-	struct allowance *allowance; /* of memory; NULL: no program has asked for any yet */
+	struct allowance *allowance;  /* of memory; NULL: no program has asked for any yet */
+	struct module_cache *modules; /* compiled ones; NULL: no program has asked for one yet */
 };
 
 /* Whom the VM's socket lets in, as numbers. */

@@ -28,6 +28,9 @@
  *   bad-command   says BOUND, then that the program's commands are bad
  *   memory        says BOUND, asks for 7 bytes of memory, and, if it gets them, ends for BAD_COMMAND
  *   memory-early  asks for it before it says BOUND
+ *   module        says BOUND, asks for a module, says that it took what came and made 5 bytes of it, and ends
+ *                 for BAD_COMMAND with the number of descriptors that came
+ *   module-early  asks for it before it says BOUND
  *   killed        says BOUND, then what only the administrator may say
  *   unsolicited   a describer: answers twice
  */
@@ -48,6 +51,19 @@ static inline void program_double_ask(int fd, uint64_t bytes)
 					     .memory_bytes = bytes,
 					     .memory_question = 11 };
 
+	send(fd, &state, sizeof(state), MSG_NOSIGNAL);
+}
+
+#define DOUBLE_QUESTION 12
+#define DOUBLE_KEY 0xa5
+
+static inline void program_double_module(int fd, uint32_t what, uint64_t bytes)
+{
+	struct program_state state = { .what = what,
+				       .module_question = DOUBLE_QUESTION,
+				       .module_bytes = bytes };
+
+	state.module_key[MODULE_KEY_BYTES - 1] = DOUBLE_KEY;
 	send(fd, &state, sizeof(state), MSG_NOSIGNAL);
 }
 
@@ -90,6 +106,8 @@ static inline void program_double_bound(int fd, const char *how, int fd_num)
 		program_double_say(fd, 77, 0, 0);
 	if (strcmp(how, "memory-early") == 0)
 		program_double_ask(fd, 7);
+	if (strcmp(how, "module-early") == 0)
+		program_double_module(fd, PROGRAM_MODULE_ASKED, 0);
 	/* The result tells how many descriptors it got. */
 	program_double_say(fd, PROGRAM_BOUND, 0, fd_num);
 	if (strcmp(how, "twice") == 0)
@@ -100,6 +118,8 @@ static inline void program_double_bound(int fd, const char *how, int fd_num)
 		program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND, DOUBLE_RESULT);
 	if (strcmp(how, "memory") == 0)
 		program_double_ask(fd, 7);
+	if (strcmp(how, "module") == 0)
+		program_double_module(fd, PROGRAM_MODULE_ASKED, 0);
 	if (strcmp(how, "killed") == 0)
 		program_double_say(fd, PROGRAM_ENDED, VGPU_END_KILLED, DOUBLE_RESULT);
 }
@@ -118,6 +138,15 @@ static inline void program_double_describe(int fd, const char *how, int window)
 	program_double_say(fd, strcmp(how, "nonsense") == 0 ? 77 : PROGRAM_DESCRIBED, 0, 0);
 	if (strcmp(how, "unsolicited") == 0)
 		program_double_say(fd, PROGRAM_DESCRIBED, 0, 0);
+}
+
+static inline void program_double_got_module(int fd, int fd_num)
+{
+	if (fd_num > 0) {
+		program_double_module(fd, PROGRAM_MODULE_TAKEN, 0);
+		program_double_module(fd, PROGRAM_MODULE_MADE, 5);
+	}
+	program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND, fd_num);
 }
 
 static inline int program_double_main(const char *how)
@@ -153,6 +182,8 @@ static inline int program_double_main(const char *how)
 		else if (order.what == PROGRAM_GRANT && order.memory_question == 11)
 			program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND,
 					   (int32_t)order.memory_bytes);
+		else if (order.what == PROGRAM_MODULE)
+			program_double_got_module(fd, num);
 		else if (num == 1)
 			program_double_describe(fd, how, fds[0]);
 		for (int i = 0; i < num; i++)

@@ -27,6 +27,9 @@ struct guest {
 	enum vgpu_end why;
 	int32_t result;
 	struct program_state claim;
+	bool keeps;	/* it has the module that is asked for */
+	unsigned taken; /* descriptors that the worker said it took */
+	uint64_t made_bytes;
 };
 
 static unsigned count_descriptors(void)
@@ -61,6 +64,27 @@ static void on_memory(void *arg, uint64_t bytes, struct program_order *grant)
 	grant->memory_bytes = 2 * bytes;
 }
 
+static int on_module_asked(void *arg, const struct program_state *state,
+			   struct program_order *answer)
+{
+	const struct guest *guest = arg;
+
+	assert_int_equal(state->module_key[MODULE_KEY_BYTES - 1], DOUBLE_KEY);
+	answer->module = guest->keeps ? PROGRAM_MODULE_KEPT : PROGRAM_MODULE_NONE;
+	return guest->keeps ? guest->fds[PROGRAM_FD_REPORT] : -1;
+}
+
+static void on_module_told(void *arg, const struct program_state *state)
+{
+	struct guest *guest = arg;
+
+	assert_int_equal(state->module_question, DOUBLE_QUESTION);
+	if (state->what == PROGRAM_MODULE_TAKEN)
+		guest->taken++;
+	else
+		guest->made_bytes = state->module_bytes;
+}
+
 static void on_reaped(void *arg)
 {
 	struct guest *guest = arg;
@@ -73,6 +97,8 @@ static const struct program_handler handler = {
 	.bound = on_bound,
 	.ending = on_ending,
 	.memory = on_memory,
+	.module_asked = on_module_asked,
+	.module_told = on_module_told,
 	.reaped = on_reaped,
 };
 
@@ -162,6 +188,8 @@ static void what_ends_a_program(void **state)
 		{ "killed", 1, VGPU_END_WORKER_LOST, DOUBLE_RESULT },
 		{ "memory", 1, VGPU_END_BAD_COMMAND, 14 },
 		{ "memory-early", 0, VGPU_END_WORKER_LOST, 0 },
+		{ "module-early", 0, VGPU_END_WORKER_LOST, 0 },
+		{ "module", 1, VGPU_END_BAD_COMMAND, 0 },
 	};
 
 	(void)state;
@@ -180,6 +208,23 @@ static void what_ends_a_program(void **state)
 		close_guest(&guest);
 		assert_int_equal(count_descriptors(), before);
 	}
+}
+
+/* The answer brings the descriptor; what the worker says of it comes to the handler. */
+static void a_worker_that_asks_for_a_module(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	open_guest(&guest, "module");
+	guest.keeps = true;
+	start_patient(&guest);
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	assert_int_equal(guest.why, VGPU_END_BAD_COMMAND);
+	assert_int_equal(guest.result, 1); /* so many descriptors came */
+	assert_int_equal(guest.taken, 1);
+	assert_int_equal(guest.made_bytes, 5);
+	close_guest(&guest);
 }
 
 static void a_worker_that_is_late(void **state)
@@ -639,6 +684,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_program_runs_until_it_is_ended),
 		cmocka_unit_test(what_ends_a_program),
+		cmocka_unit_test(a_worker_that_asks_for_a_module),
 		cmocka_unit_test(a_worker_that_is_late),
 		cmocka_unit_test(a_program_that_is_ended_early),
 		cmocka_unit_test(a_worker_that_is_killed),

@@ -70,14 +70,14 @@ enum vgpu_end window_map(struct window *window, int fd, const struct program_ord
 		.channel = order->channel,
 		.of_program = order->flags & VGPU_WINDOW_OF_PROGRAM,
 	};
-	if (!is_window(fd, bytes) || order->control_at % VGPU_PIECE != 0 ||
-	    order->control_at < VGPU_PIECE || order->control_at > bytes - VGPU_PIECE) {
-		snprintf(why, why_size, "the window's size or the channel's place in it is wrong");
+	if (!is_window(fd, bytes)) {
+		snprintf(why, why_size, "the window's size is wrong");
 		return VGPU_END_WINDOW_BAD;
 	}
-	if (!has_channel(window, fd)) {
+	if (order->control_at % VGPU_PIECE != 0 || order->control_at < VGPU_PIECE ||
+	    order->control_at > bytes - VGPU_PIECE || !has_channel(window, fd)) {
 		snprintf(why, why_size, "the channel lies in a piece that is not the program's");
-		return VGPU_END_WINDOW_BAD;
+		return VGPU_END_BAD_COMMAND;
 	}
 	if (read_control(fd, order->control_at, &layout, &address) != 0) {
 		snprintf(why, why_size, "the window cannot be mapped: %s", strerror(errno));
@@ -91,7 +91,7 @@ enum vgpu_end window_map(struct window *window, int fd, const struct program_ord
 	if (!is_in_band(address, bytes)) {
 		snprintf(why, why_size, "the program has its window at 0x%llx, where none may be",
 			 (unsigned long long)address);
-		return VGPU_END_WINDOW_BAD;
+		return VGPU_END_BAD_COMMAND;
 	}
 	base = mmap((void *)(uintptr_t)address, bytes, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, fd, 0);
@@ -100,7 +100,7 @@ enum vgpu_end window_map(struct window *window, int fd, const struct program_ord
 			 (unsigned long long)address, strerror(errno));
 		if (base != MAP_FAILED)
 			munmap(base, bytes);
-		return VGPU_END_WINDOW_BAD;
+		return VGPU_END_NO_ADDRESSES;
 	}
 	window->base = base;
 	return VGPU_END_NONE;

@@ -23,7 +23,7 @@ struct window {
 /*
  * Maps the window where the program says that it has it, and checks what it says.
  * fd: of the window; it stays the caller's. why: a sentence on failure, why_size bytes.
- * Return: VGPU_END_NONE, WINDOW_BAD, LAYOUT.
+ * Return: VGPU_END_NONE, WINDOW_BAD, BAD_COMMAND, LAYOUT, NO_ADDRESSES.
  */
 enum vgpu_end window_map(struct window *window, int fd, const struct program_order *order,
 			 char *why, size_t why_size);

@@ -153,7 +153,7 @@ class Channels(ProgramsCase):
         self.assertEqual(device.give_window(fd=device.make_window(), size=64 * MIB, flags=0), (0, End.PROGRAMS_OFF))
         self.admin.row("set-programs", vm="vm1", programs="on")
         self.assertEqual(device.await_window(), (1, End.NONE))
-        self.refused(device, End.WINDOW_BAD)  # the guest's kernel gave it no piece
+        self.refused(device, End.BAD_COMMAND)  # the guest's kernel gave it no piece
         self.assertEqual(device.close_channel(), (0, State.CLOSED, End.NONE))
         device.own(1, 0)
         self.opens(device)

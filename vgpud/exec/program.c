@@ -125,6 +125,7 @@ static enum vgpu_end claimed_end(uint32_t end)
 	case VGPU_END_HUNG:
 	case VGPU_END_BAD_COMMAND:
 	case VGPU_END_LAYOUT:
+	case VGPU_END_NO_ADDRESSES:
 		return (enum vgpu_end)end;
 	default:
 		return VGPU_END_WORKER_LOST;

@@ -298,37 +298,59 @@ static void test_changing_owner(void **state)
 	end(&pair);
 }
 
-/* A channel in a piece of another program opens nothing. */
-static void test_foreign_channel(void **state)
+/* Maps the window for A's channel once more. Return: what comes of it; never NONE. */
+static enum vgpu_end opens_at(struct pair *pair, uint64_t control_at)
 {
-	struct program_order order = {
+	const struct program_order order = {
 		.what = PROGRAM_BIND,
 		.window_bytes = GUEST_WINDOW_BYTES,
 		.channel = CHANNEL_A,
+		.control_at = control_at,
 	};
-	static const uint64_t bad[] = { AT(B_CHANNEL), AT(NOBODY), 0, GUEST_WINDOW_BYTES };
-	char why[WORKER_WHY_SIZE];
+	char why[WORKER_WHY_SIZE] = "";
 	struct window window;
+	enum vgpu_end result = window_map(&window, pair->window, &order, why, sizeof(why));
+
+	assert_null(window.base);
+	assert_string_not_equal(why, "");
+	return result;
+}
+
+/* A channel in a piece of another program opens nothing, nor does one whose program has its window where none may be. */
+static void test_foreign_channel(void **state)
+{
+	static const uint64_t bad[] = { AT(B_CHANNEL), AT(NOBODY), 0, GUEST_WINDOW_BYTES,
+					AT(A_CHANNEL) + VGPU_PAGE };
 	struct pair pair;
 
 	(void)state;
 	begin(&pair);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		order.control_at = bad[i];
-		assert_int_equal(window_map(&window, pair.window, &order, why, sizeof(why)),
-				 VGPU_END_WINDOW_BAD);
-		assert_null(window.base);
-	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(opens_at(&pair, bad[i]), VGPU_END_BAD_COMMAND);
+	pair.a.control->window_address = VGPU_WINDOW_BAND_END;
+	assert_int_equal(opens_at(&pair, AT(A_CHANNEL)), VGPU_END_BAD_COMMAND);
+	pair.a.control->window_address = pair.a.address + VGPU_PAGE;
+	assert_int_equal(opens_at(&pair, AT(A_CHANNEL)), VGPU_END_BAD_COMMAND);
+	end(&pair);
+}
+
+/* Where the worker has something else already: here, its own first mapping. */
+static void test_taken_address(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	begin(&pair);
+	assert_int_equal(opens_at(&pair, AT(A_CHANNEL)), VGPU_END_NO_ADDRESSES);
 	end(&pair);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kernels),
-		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_changing_owner),
-		cmocka_unit_test(test_foreign_channel),
+		cmocka_unit_test(test_kernels),	       cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_changing_owner), cmocka_unit_test(test_foreign_channel),
+		cmocka_unit_test(test_taken_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	query_blame query_exact query_groups query_programs query_rows query_stats query_submission_rows query_submissions query_waits remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
 vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
-vgpud/link := access attached foreign frames peer port refuse session
+vgpud/link := access attached foreign frames peer port port_log refuse session
 vgpud/programs := allowance bill channel gate gears harvest harvest_now held module_cache modules overuse programs record share tenant tracing underbill waited wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count limit sched share

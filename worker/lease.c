@@ -275,7 +275,7 @@ static void hold(struct program *program, const struct vgpu_command *command)
 		commands_refuse(program, command, CUDA_ERROR_OUT_OF_MEMORY);
 		return;
 	}
-	if (lease->drains && lease->acked != lease->number)
+	if (lease->draining && lease->drains && lease->acked != lease->number)
 		drain_forget(lease); /* it gave its lease back too early */
 	/* Before it says so: the broker takes a lease away from one that is not busy. */
 	if (!lease->busy)

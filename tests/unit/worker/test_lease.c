@@ -447,6 +447,27 @@ static void test_the_end_of_a_turn_is_foreseen(void **state)
 	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
 }
 
+/* Only what comes while the work drains shows that the lease was given back too early. */
+static void test_an_early_end_is_not_held_against_the_next_turn(void **state)
+{
+	struct guest guest;
+	struct lease *lease;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	to = guest_allocate(&guest, 4096);
+	lease = &guest.program->lease;
+	lease->drains = true; /* as the last turn left it */
+	lease->steady_runs = 3;
+	fill(&guest, 1, to);
+	UNTIL(heard(PROGRAM_WANTS) == 1);
+	assert_int_equal(lease->steady_runs, 3);
+	grant(&guest, 7);
+	synchronize(&guest, 1);
+	guest_close(&guest);
+}
+
 static CUresult never_ready(struct gpu *gpu, CUevent asked)
 {
 	(void)gpu;
@@ -617,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_a_wait_waits_only_for_what_is_before_it),
 		cmocka_unit_test(test_a_wait_does_not_overtake_its_own_record),
 		cmocka_unit_test(test_the_end_of_a_turn_is_foreseen),
+		cmocka_unit_test(test_an_early_end_is_not_held_against_the_next_turn),
 		cmocka_unit_test(test_the_second_of_two_long_kernels_goes_late),
 		cmocka_unit_test(test_what_is_in_flight_is_bounded),
 		cmocka_unit_test(test_the_bound_grows_when_nothing_finishes),

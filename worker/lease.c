@@ -275,7 +275,7 @@ static void hold(struct program *program, const struct vgpu_command *command)
 		commands_refuse(program, command, CUDA_ERROR_OUT_OF_MEMORY);
 		return;
 	}
-	if (lease->draining && lease->drains && lease->acked != lease->number)
+	if (lease->drains && lease->acked != lease->number)
 		drain_forget(lease); /* it gave its lease back too early */
 	/* Before it says so: the broker takes a lease away from one that is not busy. */
 	if (!lease->busy)
@@ -406,7 +406,7 @@ static void end_drain(struct lease *lease, uint64_t now_ns)
 		drain_learn(lease, now_ns);
 	if (lease->busy && lease->first == NULL)
 		rest(lease, now_ns);
-	lease->draining = false;
+	lease->draining = lease->drains = false;
 	lease->awake_until_ns = 0;
 	say(lease, PROGRAM_DRAINED, 0);
 	lease->number = 0;

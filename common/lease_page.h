@@ -32,6 +32,7 @@ struct lease_page {
 	uint32_t yield_us;     /* if nothing of it finishes for so long there may be more */
 	uint32_t soon;	       /* counts up: the next turn may be this worker's, if it wants one */
 	uint32_t awake;	       /* there are processors for one that looks rather than sleeps */
+	uint64_t clear_ns; /* since when nobody else has anything in flight; 0: somebody may have */
 };
 
 /*

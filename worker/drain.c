@@ -13,7 +13,8 @@
  *
  * A program that submits quicker than the GPU works has a bound of kernels in flight, and it is known
  * what each of them takes (flight.c). One that submits, waits and rests has turns that last about
- * equally long each: after some such turns the next one will, too.
+ * equally long each: after some such turns the next one will, too. A turn counts from the moment at which
+ * the GPU had nothing of others to do any more.
  *
  * A guess that is too early does no harm but to the program itself: it is charged until its work
  * has drained, whatever the next one does meanwhile.
@@ -27,13 +28,23 @@ static uint64_t distance(uint64_t a_ns, uint64_t b_ns)
 	return a_ns < b_ns ? b_ns - a_ns : a_ns - b_ns;
 }
 
+/* Return: since when the GPU has worked for the program in this turn; 0: not known. */
+static uint64_t begun_ns(const struct lease *lease)
+{
+	uint64_t clear_ns = lease->page != NULL ? lease_page_load(&lease->page->clear_ns) : 0;
+
+	if (clear_ns == 0 || lease->turn_ns == 0)
+		return 0;
+	return clear_ns > lease->turn_ns ? clear_ns : lease->turn_ns;
+}
+
 void drain_learn(struct lease *lease, uint64_t ended_ns)
 {
-	uint64_t run_ns = ended_ns - lease->turn_ns;
+	uint64_t from_ns = begun_ns(lease), run_ns = ended_ns - from_ns;
 
-	if (lease->turn_ns == 0 || ended_ns < lease->turn_ns)
-		return;
 	lease->turn_ns = 0;
+	if (from_ns == 0 || ended_ns < from_ns)
+		return;
 	if (distance(run_ns, lease->run_ns) > lease->run_ns / STEADY_PART) {
 		lease->steady_runs = 0;
 		lease->run_ns = run_ns;
@@ -51,9 +62,9 @@ void drain_forget(struct lease *lease)
 
 static uint64_t left_of_run_ns(const struct lease *lease, uint64_t now_ns)
 {
-	uint64_t end_ns = lease->turn_ns + lease->run_ns;
+	uint64_t from_ns = begun_ns(lease), end_ns = from_ns + lease->run_ns;
 
-	if (lease->turn_ns == 0 || lease->steady_runs < STEADY_RUNS ||
+	if (from_ns == 0 || lease->steady_runs < STEADY_RUNS ||
 	    now_ns > end_ns + lease->run_ns / STEADY_PART)
 		return UINT64_MAX;
 	return end_ns > now_ns ? end_ns - now_ns : 0;

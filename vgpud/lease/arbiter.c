@@ -96,6 +96,7 @@ static void carry_out(struct arbiter *arbiter, const struct lease_decision *deci
 	case LEASE_GRANT:
 		program->words = WORDS;
 		program->idle_ns = arbiter_claimed_idle_ns(program, now_ns);
+		lease_page_store(&program->page->clear_ns, 0);
 		lease_page_store(&program->page->grant, decision->number);
 		program->handler->wake(program->arg);
 		break;
@@ -138,6 +139,15 @@ static bool tell_holder(struct arbiter *arbiter, uint64_t now_ns)
 		return true;
 	leave_it(program);
 	return false;
+}
+
+/* Tells the holder that what others had in flight when it got its lease has drained. */
+static void tell_clear(const struct arbiter *arbiter, uint64_t now_ns)
+{
+	struct arbiter_program *program = arbiter_holder(arbiter);
+
+	if (program != NULL && program->page->clear_ns == 0 && TAILQ_EMPTY(&arbiter->lease.charged))
+		lease_page_store(&program->page->clear_ns, now_ns);
 }
 
 static struct arbiter_program *one_that_must_end(const struct arbiter *arbiter)
@@ -234,6 +244,7 @@ void arbiter_decide(struct arbiter *arbiter)
 		while (lease_decide(&arbiter->lease, now_ns, &decision))
 			carry_out(arbiter, &decision, now_ns);
 	} while (tell_holder(arbiter, now_ns));
+	tell_clear(arbiter, now_ns);
 	arbiter_warn_next(arbiter, now_ns);
 	keep_all(arbiter, now_ns);
 	set_timer(arbiter, now_ns);

@@ -263,6 +263,7 @@ static void test_a_lease_passes_on_while_work_drains(void **state)
 	assert_true(b.page->grant == 0);
 	say(&a, PROGRAM_DRAINING, number); /* which acknowledges, too */
 	assert_true(b.page->grant == number + 1 && a.program.member.acked);
+	assert_true(a.page->clear_ns > 0 && b.page->clear_ns == 0);
 	say(&a, PROGRAM_WANTS, 0);
 	billed_ns = a.program.member.billed_ns;
 	arbiter_count(arbiter);
@@ -270,6 +271,7 @@ static void test_a_lease_passes_on_while_work_drains(void **state)
 	assert_true(b.program.member.billed_ns == 0 && b.program.member.order_ns == 0);
 	say(&a, PROGRAM_DRAINED, number);
 	billed_ns = a.program.member.billed_ns;
+	assert_true(b.page->clear_ns > a.page->clear_ns);
 	arbiter_count(arbiter);
 	assert_true(b.program.member.billed_ns > 0 && a.program.member.billed_ns == billed_ns);
 	/* One that will have nothing to do says so before it is asked. */

@@ -410,6 +410,7 @@ static void test_a_wait_does_not_overtake_its_own_record(void **state)
 }
 
 static struct program no_gpu;
+static struct lease_page no_gpu_page;
 
 /* A turn that begins at 1000 and lasts for that long. */
 static void run_for(struct lease *lease, uint64_t ns)
@@ -425,6 +426,8 @@ static void test_the_end_of_a_turn_is_foreseen(void **state)
 
 	(void)state;
 	memset(&no_gpu, 0, sizeof(no_gpu));
+	lease->page = &no_gpu_page;
+	no_gpu_page.clear_ns = 900;
 	for (int i = 0; i < 4; i++) {
 		lease->turn_ns = 5000;
 		assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
@@ -443,6 +446,11 @@ static void test_the_end_of_a_turn_is_foreseen(void **state)
 		run_for(lease, 1000);
 	lease->turn_ns = 5000;
 	assert_true(drain_left_ns(&no_gpu, 5000) == 1000);
+	no_gpu_page.clear_ns = 5200; /* until then the GPU worked for another one */
+	assert_true(drain_left_ns(&no_gpu, 5300) == 900);
+	no_gpu_page.clear_ns = 0; /* it still does */
+	assert_true(drain_left_ns(&no_gpu, 5300) == UINT64_MAX);
+	no_gpu_page.clear_ns = 900;
 	drain_forget(lease);
 	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
 }
@@ -464,6 +472,7 @@ static void test_a_program_that_rests_gives_its_lease_back_early(void **state)
 		spin(&guest, 1);
 		UNTIL(heard(PROGRAM_WANTS) == i);
 		assert_int_equal(lease->steady_runs, 3);
+		page.clear_ns = 1;
 		grant(&guest, 6 + i);
 		UNTIL(lease->turn_ns != 0);
 		lease->turn_ns -= 60 * UTIL_NS_PER_S; /* it should end now */

@@ -27,6 +27,9 @@ fi
 echo "Installing ${#missing[@]} Debian packages: ${missing[*]}" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# Two steps of one make may be here at once, and apt-get does not wait for another one's lock.
+exec 9>"${TMPDIR:-/tmp}/vgpu-prerequisites.lock"
+flock 9
 export DEBIAN_FRONTEND=noninteractive
 if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2

@@ -93,9 +93,9 @@ static double events_ns(uint64_t steps, unsigned num)
 	return (double)ms * 1e6;
 }
 
-#define CLOCKS_UP 50   /* kernels of 20 ms, before which a GPU's clocks are not what they stay at */
+#define CLOCKS_UP 50 /* kernels of 20 ms, before which a GPU's clocks are not what they stay at */
 #define CLOCKS_MOST 300
-#define STEADY 10      /* so many that differ by a thousandth at most say that they stay */
+#define STEADY 10 /* so many that differ by a thousandth at most say that they stay */
 
 /* What a step takes when nobody else has the GPU. */
 static void calibrate(void)

@@ -35,7 +35,7 @@
 #define HANDOVER_NS (300 * UTIL_NS_PER_US) /* a process wakes up, the GPU changes contexts */
 #define LEAST 2u
 #define MOST 1024u
-#define PARTS 2u      /* of the bound: markers within it */
+#define PARTS 2u			 /* of the bound: markers within it */
 #define REFILL_NS (300 * UTIL_NS_PER_US) /* before the end of a long kernel the next one goes */
 #define EAGER 64u
 #define ASKED_MOST 8u /* streams, when the bound is reached */

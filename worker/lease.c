@@ -119,12 +119,6 @@ static uint64_t idle_most_ns(const struct lease *lease)
 	return lease->page->idle_us * UTIL_NS_PER_US;
 }
 
-bool lease_has_rivals(const struct lease *lease)
-{
-	return lease->page != NULL &&
-	       __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
-}
-
 static bool gives_back_at_once(const struct lease *lease)
 {
 	return lease->long_rests == LONG_RESTS && lease_has_rivals(lease);

@@ -31,9 +31,6 @@ bool lease_release(struct program *program, struct vgpu_command *to);
 /* Return: whether the program may submit to the GPU now, or needs no lease for that. */
 bool lease_is_held(const struct lease *lease);
 
-/* Return: whether other programs want the GPU, too, as far as this one knows. */
-bool lease_has_rivals(const struct lease *lease);
-
 /* Return: whether so much is held back that nothing more may be taken from the ring. */
 bool lease_is_full(const struct lease *lease);
 

@@ -103,4 +103,11 @@ struct lease {
 	uint64_t look_ns, pause_ns;
 };
 
+/* Return: whether other programs want the GPU, too, as far as this one knows. */
+static inline bool lease_has_rivals(const struct lease *lease)
+{
+	return lease->page != NULL &&
+	       __atomic_load_n(&lease->page->contended, __ATOMIC_ACQUIRE) != 0;
+}
+
 #endif

@@ -5,7 +5,6 @@
 
 #include "common/util.h"
 #include "common/wire/cmds_check.h"
-#include "worker/lease.h"
 
 /*
  * Looking costs a read of memory, but also a wake-up of the worker, which sleeps in between: the longer,
@@ -181,8 +180,8 @@ static bool ask_event(struct program *program, struct waits_one *one, uint64_t n
 		return false;
 	if (is_there(program, one))
 		asked = program->gpu->ops->event_query(program->gpu, one->event);
-	one->ask_ns = now_ns + clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS,
-				     LOOK_MOST_NS);
+	one->ask_ns = now_ns +
+		      clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS, LOOK_MOST_NS);
 	if (asked == CUDA_ERROR_NOT_READY)
 		return false;
 	program_note(program, asked);

@@ -142,10 +142,10 @@ struct lease_member {
 	bool stopped;	     /* rule 1, of this member alone */
 	bool wants;	     /* it wants another turn, once it has drained */
 	bool acked, drained; /* of the last revocation */
-	bool draining;	     /* OUTLASTS: it said so, and yield_ns have not passed since revoked_ns */
-	uint8_t lift;	     /* rule 2: by how much it had risen when it got the lease */
-	uint64_t number;     /* of its last grant; 0: none */
-	uint64_t want_ns;    /* since when it waits */
+	bool draining;	  /* OUTLASTS: it said so, and yield_ns have not passed since revoked_ns */
+	uint8_t lift;	  /* rule 2: by how much it had risen when it got the lease */
+	uint64_t number;  /* of its last grant; 0: none */
+	uint64_t want_ns; /* since when it waits */
 	uint64_t want_order;
 	uint64_t granted_ns, turn_at_ns, revoked_ns;
 	uint64_t missed_ns;	 /* when an acknowledgement was missed last; LEASE_NEVER: never */

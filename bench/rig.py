@@ -48,14 +48,15 @@ class Size(NamedTuple):
     idle_s: float
     ledger_rows: int
     program: ProgramSize
+    modules: int        # programs that load the same text
     lease: LeaseSize
 
 
 FULL = Size(20000, 5000, 60, 1000, 3, 7, (1, 3, 7), (1, 7, 32, 128), 10, 10_000_000,
-            ProgramSize(20000, 256 << 20, 2000, 5), LeaseSize(10, 300, 20000, 5, 100_000, (100_000, 2_000_000, 20_000_000)))
+            ProgramSize(20000, 256 << 20, 2000, 5), 20, LeaseSize(10, 300, 20000, 5, 100_000, (100_000, 2_000_000, 20_000_000)))
 SHORT = Size(5000, 500, 8, 200, 1, 3, (1, 3), (1, 7, 32, 128), 3, 500_000,
-             ProgramSize(5000, 256 << 20, 500, 3), LeaseSize(3, 60, 5000, 3, 100_000, (100_000, 2_000_000, 20_000_000)))
-SMOKE = Size(100, 10, 1, 5, 1, 1, (), (3,), 0.1, 5_000, ProgramSize(100, 16 << 20, 20, 1),
+             ProgramSize(5000, 256 << 20, 500, 3), 20, LeaseSize(3, 60, 5000, 3, 100_000, (100_000, 2_000_000, 20_000_000)))
+SMOKE = Size(100, 10, 1, 5, 1, 1, (), (3,), 0.1, 5_000, ProgramSize(100, 16 << 20, 20, 1), 2,
              LeaseSize(0.2, 3, 100, 1, 200_000, (200_000,)))
 
 

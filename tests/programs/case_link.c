@@ -90,10 +90,11 @@ CASE(link_one)
 /* A kernel that has 40 sums at once. */
 static const char *many_sums(void)
 {
+	static const char begin[] = HEAD
+		".visible .entry k(.param .u64 p) {\n"
+		"	.reg .b64 a; .reg .b32 v<40>; ld.param.u64 a, [p];\n";
 	static char text[8192];
-	size_t len = (size_t)snprintf(text, sizeof(text),
-				      HEAD ".visible .entry k(.param .u64 p) {\n"
-					   "	.reg .b64 a; .reg .b32 v<40>; ld.param.u64 a, [p];\n");
+	size_t len = (size_t)snprintf(text, sizeof(text), "%s", begin);
 
 	for (int i = 0; i < 40; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,

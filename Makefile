@@ -107,7 +107,7 @@ VGPUADM_SRC := $(call src,vgpuadm vgpuadm/out vgpuadm/view)
 # A program's own way to the GPU: what is in libcuda.so.1. It needs no libpci.
 CHANNEL_SRC := $(addprefix guest/libvgpu/,door_device.c door_socket.c link.c missing.c park.c ranges.c ring.c slot.c vgpu.c window.c) \
 	common/sock.c
-guest/libcuda := box callback context context_calls copier copy core device entry event event_calls function hostmem image launch link managed memory \
+guest/libcuda := box callback context context_calls copier copy core declared device entry event event_calls function hostmem image launch link managed memory \
 	module module_calls occupancy pointer pool refuse say settings staged staging stream stream_attribute stream_calls sync table text thread transfer value
 LIBCUDA_SRC := $(call src,guest/libcuda) $(CHANNEL_SRC)
 LIBVGPU_SRC := $(call src,guest/libvgpu guest/tool)

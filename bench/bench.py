@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import breakdown  # noqa: E402
 import leases  # noqa: E402
 import ledgers  # noqa: E402
+import modules  # noqa: E402
 import plot  # noqa: E402
 import programs  # noqa: E402
 import rig  # noqa: E402
@@ -26,7 +27,7 @@ import table  # noqa: E402
 import transports  # noqa: E402
 from lib import paths  # noqa: E402
 
-TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "programs", "leases", "gpus")
+TOPICS = ("transports", "roundtrips", "breakdown", "native", "scale", "ledger", "softgpu", "programs", "modules", "leases", "gpus")
 REPORT_DIR = paths.BIN_DIR.parent / "bench"
 
 # What the plot shows, the quickest first; what was not measured is left out.
@@ -90,6 +91,13 @@ def measure(options, size):
         else:
             say("CUDA programs through vgpud")
             rows += programs.measure(options, size.program, say)
+    if "modules" in wanted:
+        missing = modules.missing()
+        if missing:
+            say(f"programs that load PTX: left out, {missing}")
+        else:
+            say("programs that load PTX")
+            rows += modules.measure(options, size.modules)
     if "leases" in wanted:
         missing = leases.missing()
         if missing:

@@ -2,7 +2,6 @@
 # modules.py - programs that load PTX, one after the other: through vgpud, and on the driver with its cache and without
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -19,7 +18,8 @@ from lib.vgpud import Vgpud
 PROGRAM = "bench-modules"
 KERNEL = "work0"
 BYTES = 95_000
-WAYS = (("load", "a program that loads 95 KB of PTX"), ("numba", "a program that links them first, as numba does"))
+CACHED = "the driver with its cache"
+WAYS = (("load", "loaded"), ("numba", "linked, then loaded"))
 
 
 def missing():
@@ -76,8 +76,20 @@ def _of(figure, rows):
     return statistics.median(row[figure] for row in rows)
 
 
+def _rows(way, name, found):
+    """found: what each side's programs have printed. Return: a row for each side; its first program is told apart."""
+    rows = []
+    for side, times in found.items():
+        p50_ns = _of("ns", times[1:])
+        baseline_ns = _of("ns", found[CACHED][1:]) if CACHED in found else times[0]["ns"]
+        rows.append({"section": "modules", "name": f"{name}, {side}", "count": len(times), "first_ns": times[0]["ns"], "p50_ns": p50_ns,
+                     "all_p50_ns": _of("all_ns", times[1:]), "baseline": CACHED if CACHED in found else "its first program",
+                     "ratio": p50_ns / baseline_ns})
+    return rows
+
+
 def measure(options, rounds):
-    """Return: rows. The first program of each side compiles; it is told apart from those after it."""
+    """Return: rows of programs that load the same text one after the other."""
     rows = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -87,32 +99,11 @@ def measure(options, rounds):
         admin = stack.enter_context(AdminClient(vgpud.admin_socket))
         sides = {"vgpud": _through(Tenant(vgpud, admin))}
         if admin.rows("pools")[0]["executor"] != "cpu":
-            sides["the driver, its cache"] = _native(CUDA_CACHE_PATH=str(directory / "cache"))
-            sides["the driver, no cache"] = _native(CUDA_CACHE_DISABLE="1")
+            sides[CACHED] = _native(CUDA_CACHE_PATH=str(directory / "cache"))
+            sides["the driver without"] = _native(CUDA_CACHE_DISABLE="1")
         for way, name in WAYS:
             shutil.rmtree(directory / "cache", ignore_errors=True)
-            found = {side: _times(spawn, way, path, rounds) for side, spawn in sides.items()}
-            for side, times in found.items():
-                row = {"section": "modules", "name": f"{name}: {side}", "count": rounds, "first_ns": times[0]["ns"],
-                       "p50_ns": _of("ns", times[1:]), "all_ns": sum(each["all_ns"] for each in times)}
-                if side == "vgpud" and "the driver, its cache" in found:
-                    row.update(baseline="the driver, its cache", ratio=row["p50_ns"] / _of("ns", found["the driver, its cache"][1:]))
-                rows.append(row)
-        shown = admin.row("list", vm="t1")
-        rows.append({"section": "modules", "name": "modules kept", "hits": shown["module_hits"], "misses": shown["module_misses"],
-                     "bytes": shown["modules_bytes"]})
+            rows += _rows(way, name, {side: _times(spawn, way, path, rounds) for side, spawn in sides.items()})
+        kept = admin.row("list", vm="t1")
+        rows[0].update(kept_bytes=kept["modules_bytes"], hits=kept["module_hits"], misses=kept["module_misses"])
     return rows
-
-
-def main():
-    class Options:
-        executor = paths.EXECUTOR
-        busy_poll_us = None
-
-    rounds = int(os.environ.get("MODULES_ROUNDS", "20"))
-    for row in measure(Options, rounds):
-        print(json.dumps(row))
-
-
-if __name__ == "__main__":
-    main()

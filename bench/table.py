@@ -133,6 +133,14 @@ def _programs(rows):
         print(f"{row['name']:<46} {_program_figure(row):>14} {_program_figure(row, 'baseline_'):>14} {_ratio(row['ratio'])} {goal}")
 
 
+def _modules(rows):
+    _head(f"Programs that load the same 95 KB of PTX, {rows[0]['count']} one after the other: the load's time, of those after the first")
+    print(f"{'':<50} {'first ms':>10} {'p50 ms':>10} {'ratio':>10}")
+    for row in rows:
+        print(f"{row['name']:<50} {row['first_ns'] / 1e6:10.1f} {row['p50_ns'] / 1e6:10.1f} {_ratio(row['ratio'])} of {row['baseline']}")
+    print(f"kept: {rows[0]['kept_bytes']} bytes; {rows[0]['hits']} loads found their code, {rows[0]['misses']} did not")
+
+
 def _lease_figure(row):
     if "points" in row:
         return f"{row['points']:.2f} points off", " ".join(f"{part * 100:.1f}%" for part in row["parts"])
@@ -163,7 +171,7 @@ def _gpu(rows):
 
 SECTIONS = {"device": _device, "baselines": _baselines, "transports": _transports, "round trips": _round_trips, "breakdown": _breakdown,
             "idle": _idle,
-            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "programs": _programs, "leases": _leases, "gpu": _gpu}
+            "scale": _scale, "ledger": _ledger, "softgpu": _softgpu, "programs": _programs, "modules": _modules, "leases": _leases, "gpu": _gpu}
 
 
 def show(rows):

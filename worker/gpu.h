@@ -206,6 +206,7 @@ struct gpu {
 	struct worker_info info;
 	struct gpu_memory memory;
 	bool writes_values;  /* the GPU can write a word in a stream's order */
+	bool links_as_loads; /* the linker's code of one text is what loading that text gives */
 	uint64_t image_most; /* bytes of an image that is looked at; 0: any */
 };
 

@@ -155,6 +155,7 @@ int gpu_soft_open(struct gpu **out, const char *words, bool allow_hmm, struct ou
 	config.host = surroundings(soft);
 	err = read_words(&config, &pretence, words, why, why_size);
 	soft->gpu.writes_values = !config.switches.no_write_values;
+	soft->gpu.links_as_loads = true;
 	if (err == 0 && pretence.hmm && !allow_hmm)
 		err = gpu_refuse_hmm(why, why_size);
 	if (err == 0) {

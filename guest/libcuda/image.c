@@ -101,6 +101,28 @@ static CUresult measure_fatbin(struct image *image)
 	return CUDA_SUCCESS;
 }
 
+/* What is behind a bundle. */
+static CUresult find_end(struct image *image)
+{
+	const uint8_t *at = (const uint8_t *)image->data + image->bytes;
+	struct image_end end;
+
+	memcpy(&end, at, sizeof(end));
+	if (end.magic != IMAGE_END_MAGIC || end.option_num > VGPU_LOAD_OPTIONS_MOST)
+		return CUDA_ERROR_INVALID_IMAGE;
+	image->linked_with = at + sizeof(end);
+	image->linked_with_num = end.option_num;
+	return CUDA_SUCCESS;
+}
+
+uint64_t image_whole_bytes(const struct image *image)
+{
+	return image->linked_with == NULL
+		       ? image->bytes
+		       : image->bytes + sizeof(struct image_end) +
+				 image->linked_with_num * sizeof(struct vgpu_load_option);
+}
+
 /* What cuLinkComplete made. */
 static CUresult measure_bundle(struct image *image)
 {
@@ -118,14 +140,14 @@ static CUresult measure_bundle(struct image *image)
 			return CUDA_ERROR_INVALID_IMAGE;
 		image->bytes += image_padded(part.bytes);
 	}
-	return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : CUDA_SUCCESS;
+	return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : find_end(image);
 }
 
 CUresult image_measure(const void *data, struct image *image)
 {
 	if (!data)
 		return CUDA_ERROR_INVALID_VALUE;
-	image->data = data;
+	*image = (struct image){ .data = data };
 	if (is_text(data)) {
 		image->bytes = strnlen(data, IMAGE_MOST) + 1;
 		if (image->bytes > IMAGE_MOST)
@@ -245,6 +267,14 @@ static bool read_options(const struct image_options *options, struct vgpu_load_o
 	return true;
 }
 
+bool image_numbers(const struct image_options *options,
+		   struct vgpu_load_option numbers[VGPU_LOAD_OPTIONS_MOST], uint32_t *num)
+{
+	struct logs logs;
+
+	return read_options(options, numbers, num, &logs);
+}
+
 /* Copies a log to the program, with its NUL, cut where its buffer ends. */
 static void give_log(struct logs *logs, int which, const char *text, uint32_t length)
 {
@@ -348,6 +378,10 @@ CUresult image_load(const struct image *image, const struct image_options *optio
 
 	if (!read_options(options, numbers, &num, &logs))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (image->linked_with) {
+		num = image->linked_with_num;
+		memcpy(numbers, image->linked_with, num * sizeof(numbers[0]));
+	}
 	args.log_bytes = 2 * sizeof(uint32_t) + (uint64_t)logs.bytes[0] + logs.bytes[1];
 	if (logs.bytes[0] == 0)
 		args.log_bytes += REASON_BYTES;

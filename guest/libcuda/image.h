@@ -9,6 +9,16 @@
 struct image {
 	const void *data;
 	uint64_t bytes;
+	/* Of a bundle: what its linker was told, behind its bytes. */
+	const uint8_t *linked_with; /* struct vgpu_load_option, unaligned; NULL: it is none */
+	uint32_t linked_with_num;
+};
+
+/* Behind a bundle that cuLinkComplete made, and then its options. The host does not get these. */
+#define IMAGE_END_MAGIC 0x444e4c56u
+struct image_end {
+	uint32_t magic;
+	uint32_t option_num;
 };
 
 /*
@@ -33,8 +43,16 @@ struct image_options {
 	void **values; /* sizes of logs and the time are written back */
 };
 
+/* Return: bytes of a bundle with what is behind it. */
+uint64_t image_whole_bytes(const struct image *image);
+
+/* Finds those of the program's options that the host's compiler gets. Return: whether they are options. */
+bool image_numbers(const struct image_options *options,
+		   struct vgpu_load_option numbers[VGPU_LOAD_OPTIONS_MOST], uint32_t *num);
+
 /*
- * Has the worker load an image as the module of that number. options: or NULL. functions: gets how
+ * Has the worker load an image as the module of that number. options: or NULL; of a bundle its
+ * linker's count instead, but for logs, as those of a cubin were its linker's. functions: gets how
  * many the image has.
  * Return: as the driver says, INVALID_VALUE for options that are none.
  */

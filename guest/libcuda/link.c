@@ -11,11 +11,17 @@
 
 /*
  * Theory of operation. What cuLinkComplete gives is no cubin but the images themselves, as a bundle
- * (struct vgpu_bundle), or a single cubin or fatbin as it was added. The host's compiler and linker take
- * either when it is loaded. So that errors and logs come at the calls that CUDA's manual names, an image is loaded once
+ * (struct vgpu_bundle) with what its linker was told behind it, or a single cubin or fatbin as it was
+ * added. The host's compiler and linker take either when it is loaded. So that errors and logs come at the calls that CUDA's manual names, an image is loaded once
  * when it is added, and all of them together once by cuLinkComplete. An image that names what another
  * one has cannot be loaded alone; if it fails, cuLinkComplete finds out why.
  */
+/* What the host's compiler is told. */
+struct numbers {
+	struct vgpu_load_option of[VGPU_LOAD_OPTIONS_MOST];
+	uint32_t num;
+};
+
 struct link {
 	struct table_object object;
 	pthread_mutex_t lock;
@@ -24,12 +30,14 @@ struct link {
 		uint64_t bytes;
 		CUjitInputType type;
 		bool loads; /* alone */
+		struct numbers numbers;
 	} parts[VGPU_BUNDLE_PARTS_MOST];
 	unsigned part_num;
 	struct image linked; /* by cuLinkComplete; data: to be freed unless it is a part's */
 	/* The program's arrays: it keeps them until cuLinkDestroy. Logs' sizes are written back to them, */
 	struct image_options options;
-	void **given; /* so what it gave first is kept */
+	void **given;		/* so what it gave first is kept */
+	struct numbers numbers; /* among them, for the host's compiler */
 };
 
 /* --- loading, to find errors --- */
@@ -54,18 +62,31 @@ static bool may_need_others(const struct part *part)
 	return part->type != CU_JIT_INPUT_PTX || strstr(part->data, ".extern") != NULL;
 }
 
+/* Writes what stands behind a bundle, and has the image tell of it. */
+static void put_end(struct image *image, uint8_t *at, const struct numbers *numbers)
+{
+	const struct image_end end = { .magic = IMAGE_END_MAGIC, .option_num = numbers->num };
+
+	memcpy(at, &end, sizeof(end));
+	memcpy(at + sizeof(end), numbers->of, numbers->num * sizeof(numbers->of[0]));
+	image->linked_with = at + sizeof(end);
+	image->linked_with_num = numbers->num;
+}
+
 /* Puts parts into a bundle; *image: to be freed. */
-static CUresult bundle(const struct part *parts, unsigned num, struct image *image)
+static CUresult bundle(const struct part *parts, unsigned num, const struct numbers *numbers,
+		       struct image *image)
 {
 	struct vgpu_bundle head = { .magic = VGPU_BUNDLE_MAGIC, .part_num = num };
 	struct vgpu_bundle_part part;
 	uint64_t at = sizeof(head) + num * sizeof(part);
 	uint8_t *data;
 
-	image->bytes = at;
+	*image = (struct image){ .bytes = at };
 	for (unsigned i = 0; i < num; i++)
 		image->bytes += image_padded(parts[i].bytes);
-	image->data = data = calloc(1, image->bytes);
+	image->data = data = calloc(1,
+				    image->bytes + sizeof(struct image_end) + sizeof(numbers->of));
 	if (!data)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memcpy(data, &head, sizeof(head));
@@ -75,6 +96,7 @@ static CUresult bundle(const struct part *parts, unsigned num, struct image *ima
 		memcpy(data + at, parts[i].data, part.bytes);
 		at += image_padded(part.bytes);
 	}
+	put_end(image, data + image->bytes, numbers);
 	return CUDA_SUCCESS;
 }
 
@@ -82,10 +104,11 @@ static CUresult bundle(const struct part *parts, unsigned num, struct image *ima
  * What linking the parts comes to. One part of machine code is loaded as it is; text is linked by the
  * host also if it is alone, as natively. *image: to be freed, unless it is the part's.
  */
-static CUresult image_of(const struct part *parts, unsigned num, struct image *image)
+static CUresult image_of(const struct part *parts, unsigned num, const struct numbers *numbers,
+			 struct image *image)
 {
 	if (num > 1 || parts->type == CU_JIT_INPUT_PTX || parts->type > CU_JIT_INPUT_FATBINARY)
-		return bundle(parts, num, image);
+		return bundle(parts, num, numbers, image);
 	*image = (struct image){ .data = parts->data, .bytes = parts->bytes };
 	return CUDA_SUCCESS;
 }
@@ -121,8 +144,11 @@ static CUresult add_part(struct link *link, struct part *part, const struct imag
 		return CUDA_ERROR_INVALID_VALUE;
 	if (link->part_num == VGPU_BUNDLE_PARTS_MOST)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	part->numbers = link->numbers;
+	if (more->num > 0 && !image_numbers(more, part->numbers.of, &part->numbers.num))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (part->type <= CU_JIT_INPUT_FATBINARY) {
-		result = image_of(part, 1, &image);
+		result = image_of(part, 1, &part->numbers, &image);
 		if (result != CUDA_SUCCESS)
 			return result;
 		result = try_image(link, &image, more->num > 0 ? more : NULL);
@@ -170,7 +196,9 @@ static CUresult complete(struct link *link)
 		return CUDA_SUCCESS;
 	if (link->part_num == 0)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = image_of(link->parts, link->part_num, &linked);
+	/* A part that is alone keeps what was said of it when it was added. */
+	result = image_of(link->parts, link->part_num,
+			  link->part_num == 1 ? &first->numbers : &link->numbers, &linked);
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (link->part_num > 1 || !first->loads)
@@ -220,6 +248,9 @@ CUresult cuLinkCreate_v2(unsigned numOptions, CUjit_option *options, void **opti
 		}
 		memcpy(link->given, optionValues, numOptions * sizeof(*link->given));
 		link->options = (struct image_options){ numOptions, options, optionValues };
+		/* Those that are none are told when an image is loaded with them. */
+		if (!image_numbers(&link->options, link->numbers.of, &link->numbers.num))
+			link->numbers.num = 0;
 	}
 	*stateOut = table_handle(link);
 	return CUDA_SUCCESS;
@@ -277,7 +308,7 @@ CUresult cuLinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut)
 	if (result == CUDA_SUCCESS) {
 		*cubinOut = (void *)link->linked.data;
 		if (sizeOut)
-			*sizeOut = link->linked.bytes;
+			*sizeOut = image_whole_bytes(&link->linked);
 	}
 	pthread_mutex_unlock(&link->lock);
 	return result;

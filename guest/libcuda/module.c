@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest/libcuda/declared.h"
 #include "guest/libcuda/memory.h"
 #include "guest/libcuda/owned.h"
 #include "guest/libcuda/say.h"
@@ -42,7 +43,9 @@ CUresult module_make(const struct image *image, const struct image_options *opti
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	(*module)->library = context == 0;
 	result = image_load(image, options, (*module)->object.index, &(*module)->function_num);
-	if (result != CUDA_SUCCESS)
+	if (result == CUDA_SUCCESS)
+		declared_say_managed(image);
+	else
 		table_delete(*module);
 	return result;
 }

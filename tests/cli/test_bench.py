@@ -29,7 +29,7 @@ class Bench(unittest.TestCase):
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual((out / "report.jsonl").read_text(), done.stdout)
         # Where cuda.h is not there, no CUDA program is built.
-        programs = {"programs", "leases"} if (paths.BIN_DIR / "bench-programs").exists() else set()
+        programs = {"programs", "modules", "leases"} if (paths.BIN_DIR / "bench-programs").exists() else set()
         self.assertEqual({row["section"] for row in rows},
                          {"baselines", "transports", "device", "round trips", "breakdown", "idle", "scale", "ledger",
                           "softgpu"} | programs)

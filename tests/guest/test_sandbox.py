@@ -244,6 +244,19 @@ class Sandbox(unittest.TestCase):
         self.sh(f"kill -KILL {low.pid}")
         self.assertNotIn("cannot be", self.log())
 
+    @unittest.skipUnless((paths.BIN_DIR.parent / "lib/libcuda.so.1").exists(), "build/lib/libcuda.so.1 is not built")
+    def test_a_worker_of_another_user_has_what_one_compiled(self):
+        """Each is a user of its own that may open no file: what is kept goes by descriptors alone."""
+        self.start()
+        for command in ("add-vm t7 --local", "set-programs t7 on"):
+            done = self.guest.run(f"vgpuadm -s /run/vgpud/admin.sock {command}")
+            self.assertEqual(done.rc, 0, done.err)
+        for hits in (0, 1, 2):
+            done = self.guest.run("VGPU_SOCKET=/run/vgpud/vm/t7.sock vector_add")
+            self.assertEqual(done.rc, 0, done.out + done.err)
+            (row,) = self.ask("show t7")
+            self.assertEqual((row["modules_kept"], row["module_hits"], row["module_misses"]), (1, hits, 1))
+
     @unittest.skipUnless(SETPRIV.exists(), "no setpriv to give it rights with")
     def test_as_a_unit_starts_it(self):
         """Not root: with the rights that the unit names, and a part of the hierarchy that it owns."""

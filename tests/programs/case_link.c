@@ -87,6 +87,60 @@ CASE(link_one)
 	OK(cuLinkDestroy(state));
 }
 
+/* A kernel that has 40 sums at once. */
+static const char *many_sums(void)
+{
+	static const char begin[] = HEAD
+		".visible .entry k(.param .u64 p) {\n"
+		"	.reg .b64 a; .reg .b32 v<40>; ld.param.u64 a, [p];\n";
+	static char text[8192];
+	size_t len = (size_t)snprintf(text, sizeof(text), "%s", begin);
+
+	for (int i = 0; i < 40; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"	ld.volatile.global.u32 v%d, [a+%d];\n", i, 4 * i);
+	for (int i = 0; i < 40; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"	st.volatile.global.u32 [a+%d], v%d;\n", 4 * i,
+					39 - i);
+	snprintf(text + len, sizeof(text) - len, "	ret;\n}\n");
+	return text;
+}
+
+/* What a text was linked with holds for it when it is loaded; a copy of the image has all of it. */
+CASE(link_options)
+{
+	CUjit_option options[] = { CU_JIT_MAX_REGISTERS, CU_JIT_INFO_LOG_BUFFER,
+				   CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES };
+	char log[1000] = "";
+	void *values[] = { (void *)(uintptr_t)24, log, (void *)sizeof(log) }, *image, *copy;
+	int loaded = 0, linked = 0;
+	CUfunction function;
+	CUlinkState state;
+	CUmodule module;
+	size_t bytes;
+
+	suite_begin();
+	OK(cuModuleLoadDataEx(&module, many_sums(), 1, options, values));
+	OK(cuModuleGetFunction(&function, module, "k"));
+	OK(cuFuncGetAttribute(&loaded, CU_FUNC_ATTRIBUTE_NUM_REGS, function));
+	OK(cuModuleUnload(module));
+	OK(cuLinkCreate(3, options, values, &state));
+	OK(add(state, many_sums()));
+	OK(cuLinkComplete(state, &image, &bytes));
+	copy = malloc(bytes + 1);
+	TRUE(copy != NULL);
+	copy = (char *)copy + 1; /* at no even address */
+	memcpy(copy, image, bytes);
+	OK(cuLinkDestroy(state));
+	OK(cuModuleLoadData(&module, copy));
+	OK(cuModuleGetFunction(&function, module, "k"));
+	OK(cuFuncGetAttribute(&linked, CU_FUNC_ATTRIBUTE_NUM_REGS, function));
+	TRUE(linked <= 24 || linked == loaded); /* softgpu has no bound on registers */
+	OK(cuModuleUnload(module));
+	free((char *)copy - 1);
+}
+
 CASE(link_from_file)
 {
 	char path[] = "/tmp/vgpu-suite-XXXXXX";

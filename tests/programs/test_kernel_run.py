@@ -89,6 +89,19 @@ class KernelRun(ProgramCase):
         self.refuses(13, "/nonexistent/c: No such file or directory", "--kernel", image("vector_add"), "--grid", "1", "--block", "32",
                      "zero:4", "zero:4", "out:/nonexistent/c:4", "i32:1")
 
+    def test_managed_variables_are_told_by_name(self):
+        text = (".version 7.0\n.target sm_75\n.address_size 64\n.visible .global .attribute(.managed) .align 4 .u32 counted[8];\n"
+                ".visible .global .attribute(.managed) .align 8 .f64 $sum_1 = 0d0000000000000000;\n.visible .global .u32 plain;\n"
+                ".visible .entry k()\n{\n\tret;\n}\n")
+        kernel = self.file("managed.ptx", text.encode())
+        ended = self.vgpu_run("--kernel", kernel, "--grid", "1", "--block", "1")
+        self.assertEqual(ended.rc, 0, ended.err)
+        lines = ended.err.splitlines()
+        self.assertEqual([line.split()[3] for line in lines], ["counted", "$sum_1"])
+        for line in lines:
+            self.assertIn("is declared __managed__, and lies in the GPU's memory here", line)
+        self.assertEqual(self.vgpu_run("--kernel", kernel, "--grid", "1", "--block", "1", env={"VGPU_QUIET": "1"}).err, "")
+
     def test_programs_that_are_off(self):
         self.admin.row("set-programs", vm="t1", programs="off")
         try:

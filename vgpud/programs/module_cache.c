@@ -9,10 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "proc/descriptors.h"
 
 #define SHARE_OF_ENTRY 4 /* an entry has at most this part of the bound */
 #define PAGE_BYTES 4096u
@@ -111,6 +110,17 @@ static uint64_t most_of_entry(const struct module_cache *cache)
 	return cache->most_bytes / SHARE_OF_ENTRY / PAGE_BYTES * PAGE_BYTES;
 }
 
+/*
+ * What is kept is a convenience: it takes no descriptor from the upper half of those that vgpud may have,
+ * since devices, programs and administrators need theirs. The kernel gives the lowest free number.
+ */
+static bool may_have(int fd)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < limit.rlim_cur / 2;
+}
+
 /* It has its greatest size from the start, and cannot grow: no worker can make it larger. */
 int module_cache_blank(const struct module_cache *cache)
 {
@@ -122,7 +132,7 @@ int module_cache_blank(const struct module_cache *cache)
 	fd = memfd_create("module", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	if (descriptors_left(fd, DESCRIPTORS_OF_HOST) && ftruncate(fd, (off_t)bytes) == 0 &&
+	if (may_have(fd) && ftruncate(fd, (off_t)bytes) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0)
 		return fd;
 	close(fd);

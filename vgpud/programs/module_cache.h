@@ -20,7 +20,8 @@
  */
 struct module_cache;
 
-#define MODULE_CACHE_ENTRIES 256 /* each takes a descriptor */
+#define MODULE_CACHE_ENTRIES \
+	256 /* each takes a descriptor, of the lower half that vgpud may have */
 
 struct module_cache_figures {
 	uint64_t hits, misses; /* questions of workers, since the cache was made */
@@ -43,7 +44,8 @@ void module_cache_set(struct module_cache *cache, uint64_t most_bytes);
  */
 int module_cache_find(struct module_cache *cache, uint32_t user, const uint8_t *key);
 
-/* Return: a file for a worker to fill, the caller's; -errno; -ENOSPC: nothing is kept. */
+/* Return: a file for a worker to fill, the caller's; -errno; -ENOSPC: nothing is kept; -EMFILE: too
+ * many descriptors are in use. */
 int module_cache_blank(const struct module_cache *cache);
 
 /*

@@ -96,6 +96,19 @@ static void write_value(struct double_host *host, const uint8_t *args)
 	memcpy(at(host, w.address, w.bytes), &w.value, w.bytes);
 }
 
+static void load(struct double_host *host, const struct vgpu_command *head, const uint8_t *args)
+{
+	struct fake_gpu *gpu = host->owner;
+	struct vgpu_cmd_module_load wanted;
+	uint32_t bytes = head->bytes - (uint32_t)(sizeof(*head) + sizeof(wanted));
+
+	memcpy(&wanted, args, sizeof(wanted));
+	memcpy(&gpu->image_magic, host->window + wanted.at, sizeof(gpu->image_magic));
+	gpu->option_num = bytes / (uint32_t)sizeof(gpu->options[0]);
+	assert(bytes <= sizeof(gpu->options));
+	memcpy(gpu->options, args + sizeof(wanted), bytes);
+}
+
 static void launch(struct fake_gpu *gpu, const struct vgpu_command *head, const uint8_t *args,
 		   struct vgpu_reply *reply)
 {
@@ -131,6 +144,7 @@ static void run_locked(struct double_host *host, const struct vgpu_command *head
 		gpu->frees++;
 		break;
 	case VGPU_CMD_MODULE_LOAD:
+		load(host, head, args);
 		reply->value[0] = 2;
 		break;
 	case VGPU_CMD_MODULE_FUNCTION:

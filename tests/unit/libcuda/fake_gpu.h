@@ -16,6 +16,9 @@ struct fake_gpu {
 	uint64_t frees;	      /* MEMORY_FREE */
 	uint64_t bad_address; /* what the next allocations answer, bad_num times */
 	int bad_num;
+	uint32_t image_magic; /* of the last image, its first 4 bytes; what its compiler is told */
+	struct vgpu_load_option options[4];
+	uint32_t option_num;
 	struct vgpu_cmd_launch launch; /* the last one */
 	uint8_t parameters[64];
 	uint32_t parameter_bytes;

@@ -510,6 +510,54 @@ static void test_by_name(void **state)
 
 /* --- the end --- */
 
+/* One text goes to the host as a bundle, with what it was linked with, whoever loads it how. */
+static void test_links(void **state)
+{
+	CUjit_option mine[] = { CU_JIT_MAX_REGISTERS, CU_JIT_WALL_TIME };
+	CUjit_option others[] = { CU_JIT_OPTIMIZATION_LEVEL };
+	void *values[] = { (void *)(uintptr_t)24, NULL }, *level[] = { (void *)(uintptr_t)1 };
+	struct fake_gpu seen;
+	CUlinkState link;
+	CUmodule linked;
+	char copy[512];
+	void *image;
+	size_t bytes;
+
+	(void)state;
+	OK(cuLinkCreate_v2(2, mine, values, &link));
+	OK(cuLinkAddData_v2(link, CU_JIT_INPUT_PTX, (void *)ptx, sizeof(ptx), "text", 0, NULL,
+			    NULL));
+	seen = fake_gpu_see(&gpu);
+	assert_int_equal(seen.image_magic, VGPU_BUNDLE_MAGIC);
+	assert_int_equal(seen.option_num, 1);
+	assert_int_equal(seen.options[0].option, CU_JIT_MAX_REGISTERS);
+	assert_int_equal(seen.options[0].value, 24);
+	OK(cuLinkComplete(link, &image, &bytes));
+	assert_true(bytes <= sizeof(copy));
+	memcpy(copy, image, bytes);
+	OK(cuLinkDestroy(link));
+	OK(cuModuleLoadDataEx(&linked, copy, 1, others, level));
+	seen = fake_gpu_see(&gpu);
+	assert_int_equal(seen.image_magic, VGPU_BUNDLE_MAGIC);
+	assert_int_equal(seen.option_num, 1);
+	assert_int_equal(seen.options[0].option, CU_JIT_MAX_REGISTERS);
+	OK(cuModuleUnload(linked));
+	/* Without what stands behind it it is none. */
+	memset(copy + bytes - sizeof(struct vgpu_load_option) - 8, 0, 8);
+	WANT(cuModuleLoadData(&linked, copy), CUDA_ERROR_INVALID_IMAGE);
+	/* What is said of a text when it is added counts instead. */
+	OK(cuLinkCreate_v2(2, mine, values, &link));
+	OK(cuLinkAddData_v2(link, CU_JIT_INPUT_PTX, (void *)ptx, sizeof(ptx), "text", 1, others,
+			    level));
+	OK(cuLinkComplete(link, &image, &bytes));
+	OK(cuModuleLoadData(&linked, image));
+	seen = fake_gpu_see(&gpu);
+	assert_int_equal(seen.option_num, 1);
+	assert_int_equal(seen.options[0].option, CU_JIT_OPTIMIZATION_LEVEL);
+	OK(cuModuleUnload(linked));
+	OK(cuLinkDestroy(link));
+}
+
 static void test_fork(void **state)
 {
 	int status;
@@ -572,13 +620,21 @@ static void test_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_before_init),	cmocka_unit_test(test_init),
-		cmocka_unit_test(test_contexts),	cmocka_unit_test(test_bad_handles),
-		cmocka_unit_test(test_crossings),	cmocka_unit_test(test_launch),
-		cmocka_unit_test(test_copies),		cmocka_unit_test(test_boxes),
-		cmocka_unit_test(test_taken_addresses), cmocka_unit_test(test_pinned),
-		cmocka_unit_test(test_by_name),		cmocka_unit_test(test_fork),
-		cmocka_unit_test(test_sticky),		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_before_init),
+		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_bad_handles),
+		cmocka_unit_test(test_crossings),
+		cmocka_unit_test(test_launch),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_boxes),
+		cmocka_unit_test(test_taken_addresses),
+		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_by_name),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_sticky),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

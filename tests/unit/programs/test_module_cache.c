@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -211,6 +212,28 @@ static void a_bound_is_changed_at_once(void **state)
 	assert_int_equal(module_cache_figures(NULL).hits, 0);
 }
 
+/* Devices, programs and administrators have the upper half of the descriptors. */
+static void half_of_the_descriptors_is_for_others(void **state)
+{
+	struct rlimit before, low;
+	int fd, number;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	fd = blank();
+	low = (struct rlimit){ (rlim_t)fd * 2 + 8, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	for (unsigned i = 1; (number = module_cache_blank(cache)) >= 0; i++)
+		assert_true(module_cache_keep(cache, USER, key(i), number, 1));
+	assert_int_equal(number, -EMFILE);
+	assert_in_range(module_cache_figures(cache).entries, 1, 8);
+	number = dup(fd);
+	assert_true(number >= 0 && (rlim_t)number <= low.rlim_cur / 2); /* there are some */
+	close(number);
+	close(fd);
+	setrlimit(RLIMIT_NOFILE, &before);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -223,6 +246,7 @@ int main(void)
 		T(the_one_used_longest_ago_goes_first),
 		T(entries_are_counted_too),
 		T(a_bound_is_changed_at_once),
+		T(half_of_the_descriptors_is_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

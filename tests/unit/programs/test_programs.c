@@ -1301,7 +1301,8 @@ static void a_vm_moves_to_another_pool(void **state)
 	give_window(house, 1, false);
 	describer_ends(VGPU_END_NONE);
 	house->vm.sched.pool = 1;
-	assert_int_equal(programs_elsewhere(house->programs, &house->vm), 0); /* there is none yet */
+	assert_int_equal(programs_elsewhere(house->programs, &house->vm),
+			 0); /* there is none yet */
 	programs_vm_changed(house->programs, &house->vm);
 	assert_int_equal(doubles.jobs, 1);
 	open_channel(house, 1, 0); /* waits */

@@ -205,6 +205,18 @@ CREATE TABLE event (
 	pid       INTEGER
 ) STRICT;
 
+-- The same for events and programs, with their first and last times. Triggers below keep them.
+CREATE TABLE event_span (
+	span         INTEGER PRIMARY KEY, -- id / 4096
+	time_from_ns INTEGER NOT NULL,
+	time_to_ns   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE program_span (
+	span          INTEGER PRIMARY KEY, -- id / 4096
+	begun_from_ns INTEGER NOT NULL,
+	ended_to_ns   INTEGER NOT NULL     -- of those that have ended; of others their beginning
+) STRICT;
+
 -- How far this database has taken the ring file. One row, changed in the same transaction as the records:
 -- so nothing is recorded twice.
 CREATE TABLE ledger (
@@ -224,6 +236,22 @@ CREATE TABLE name (
 	meaning TEXT,
 	PRIMARY KEY (what, value)
 ) STRICT, WITHOUT ROWID;
+
+-- A migration runs all from here on: each is made where it is not there, or made anew.
+CREATE INDEX IF NOT EXISTS program_runs ON program (id) WHERE why IS NULL;
+CREATE TRIGGER IF NOT EXISTS event_is_new AFTER INSERT ON event BEGIN
+	INSERT INTO event_span VALUES (new.id >> 12, new.time_ns, new.time_ns)
+		ON CONFLICT (span) DO UPDATE SET time_from_ns = min(time_from_ns, new.time_ns),
+		time_to_ns = max(time_to_ns, new.time_ns);
+END;
+CREATE TRIGGER IF NOT EXISTS program_is_new AFTER INSERT ON program BEGIN
+	INSERT INTO program_span VALUES (new.id >> 12, new.begun_ns, coalesce(new.ended_ns, new.begun_ns))
+		ON CONFLICT (span) DO UPDATE SET begun_from_ns = min(begun_from_ns, new.begun_ns),
+		ended_to_ns = max(ended_to_ns, coalesce(new.ended_ns, new.begun_ns));
+END;
+CREATE TRIGGER IF NOT EXISTS program_has_ended AFTER UPDATE OF ended_ns ON program WHEN new.ended_ns IS NOT NULL BEGIN
+	UPDATE program_span SET ended_to_ns = max(ended_to_ns, new.ended_ns) WHERE span = new.id >> 12;
+END;
 
 -- For people: names instead of numbers, times as text (UTC).
 CREATE VIEW request_v AS

@@ -115,21 +115,23 @@ class Leases(ProgramCase):
         self.victim(self.other, "flood")
         self.wait_for("turns of both", lambda: all(self.row(tenant)["turns"] > 3 for tenant in (self.tenant, self.other)))
         self.admin.row("set-priority", vm="t1", priority="high")
-        # The other one has what the first leaves while its process gets no processor.
-        self.assertGreater(self.had_ns(self.tenant, 900), 3 * self.beside_ns)
+        # The other one has what the first leaves while its process gets no processor, so no bound here is close.
+        self.assertGreater(self.had_ns(self.tenant, 900), 1.5 * self.beside_ns)
         turns = self.row(self.other)["turns"]
         self.admin.row("set-priority", vm="t1", priority="medium")
         self.wait_for("turns of the other one", lambda: self.row(self.other)["turns"] > turns + 2)
         self.admin.row("set-share", vm="t1", share="900")
-        self.assertGreater(self.had_ns(self.tenant, 900), 3 * self.beside_ns)
+        self.assertGreater(self.had_ns(self.tenant, 900), 1.5 * self.beside_ns)
         self.admin.row("set-share", vm="t1", share="100")
         self.admin.row("set-cap", vm="t1", cap="10%")
-        self.assertGreater(self.had_ns(self.other, 900), 3 * self.beside_ns)
-        # What the cap kept from it is not owed to it.
+        had_ns = self.had_ns(self.other, 1800)
+        self.assertGreater(had_ns, 1.5 * self.beside_ns)
+        # What the cap kept from it is not owed to it: it does not have all of that before the other one's next turns.
+        before, turns = self.row(self.tenant)["gpu_time_ns"], self.row(self.other)["turns"]
+        owed_ns = had_ns - self.beside_ns
         self.admin.row("set-cap", vm="t1", cap="none")
-        turns = self.row(self.other)["turns"]
-        self.had_ns(self.tenant, 300)
-        self.assertGreater(self.row(self.other)["turns"], turns + 5)
+        self.wait_for("two turns of the other one", lambda: self.row(self.other)["turns"] > turns + 2)
+        self.assertLess(self.row(self.tenant)["gpu_time_ns"] - before, owed_ns)
 
     def had_ns(self, tenant, least_ms):
         """Waits until a program has had the GPU for so long. Return: how long it was; beside_ns: the other one's meanwhile."""

@@ -84,6 +84,10 @@
 	  "INSERT INTO submission_span VALUES (?1,?2,?3,?4,?5) ON CONFLICT (span) DO UPDATE SET "   \
 	  "begun_from_ns = min(begun_from_ns, ?2), begun_to_ns = max(begun_to_ns, ?3), "            \
 	  "vms = vms | ?4, programs = programs | ?5")                                               \
+	X(EXPIRE_EVENT_SPAN, "DELETE FROM event_span WHERE span < "                                 \
+			     "coalesce((SELECT min(id) FROM event), 1 << 62) >> 12")                \
+	X(EXPIRE_PROGRAM_SPAN, "DELETE FROM program_span WHERE span < "                             \
+			       "coalesce((SELECT min(id) FROM program), 1 << 62) >> 12")            \
 	X(EXPIRE_SUBMISSION_SPAN, "DELETE FROM submission_span WHERE span < "                       \
 				  "coalesce((SELECT min(id) FROM submission), 1 << 62) >> 12")      \
 	X(SUBMISSION_TO, "UPDATE program SET latency_sum_ns = ?2, latency_max_ns = ?3, "            \

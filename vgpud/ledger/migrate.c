@@ -18,7 +18,7 @@
 /*
  * The columns that each version of the schema added; views are made anew from schema.sql. An
  * administrator may step a database back and migrate it again (see vgpud(8)). So versions only add
- * columns, each with a default, and tables; a column or table that exists already is skipped.
+ * columns, each with a default, tables, an index and triggers; what exists already is skipped.
  */
 static const struct addition {
 	int version;
@@ -43,8 +43,9 @@ static const struct table {
 	int version;
 	const char *name;
 } tables[] = {
-	{ 4, "program" },     { 5, "submission" },	{ 5, "submission_minute" },
-	{ 5, "wait_minute" }, { 6, "submission_span" },
+	{ 4, "program" },      { 5, "submission" },	 { 5, "submission_minute" },
+	{ 5, "wait_minute" },  { 6, "submission_span" }, { 6, "event_span" },
+	{ 6, "program_span" },
 };
 
 /*
@@ -52,8 +53,8 @@ static const struct table {
  * 3: older versions told only in an event's text that a start came long after the last entry; the
  * event has the time of the session's row. That a start was a day or more before the end of the
  * previous session follows from the times of the two rows.
- * 6: a row of which is not known of whom it is may be of all. An older vgpud that had the database meanwhile has
- * written no spans.
+ * 6: an older vgpud that had the database meanwhile has written no spans. Different powers of two add up to what
+ * their bits are together.
  */
 static const struct filling {
 	int version;
@@ -68,9 +69,13 @@ static const struct filling {
 	     "coalesce(before.ended_ns, 0)) - session.started_ns FROM session AS before WHERE "
 	     "before.id < session.id ORDER BY before.id DESC LIMIT 1), 0)" },
 	{ 3, "UPDATE session SET clock_behind_ns = 0 WHERE clock_behind_ns < 86400000000000" },
-	{ 6,
-	  "INSERT OR REPLACE INTO submission_span SELECT id >> 12, min(begun_ns), max(begun_ns), "
-	  "-1, -1 FROM submission GROUP BY 1" },
+	{ 6, "INSERT OR REPLACE INTO submission_span SELECT id >> 12, min(begun_ns), "
+	     "max(begun_ns), sum(DISTINCT 1 << (vm_id % 64)), sum(DISTINCT 1 << (program_id % "
+	     "64)) FROM submission GROUP BY 1" },
+	{ 6, "INSERT OR REPLACE INTO event_span SELECT id >> 12, min(time_ns), max(time_ns) FROM "
+	     "event GROUP BY 1" },
+	{ 6, "INSERT OR REPLACE INTO program_span SELECT id >> 12, min(begun_ns), "
+	     "max(coalesce(ended_ns, begun_ns)) FROM program GROUP BY 1" },
 };
 
 /* Return: 0, or -errno. */
@@ -117,14 +122,14 @@ static int add_table(struct ledger_db *db, const char *name)
 	return rc == SQLITE_DONE ? 0 : ledger_db_errno(db->conn, rc);
 }
 
-/* They stand at the end of schema.sql, behind all tables. */
-static int renew_views(sqlite3 *conn)
+/* Views, and what may be there already, stand at the end of schema.sql, behind all tables. */
+static int renew_rest(sqlite3 *conn)
 {
-	const char *create = strstr(schema_sql, "\nCREATE VIEW");
+	const char *create = strstr(schema_sql, "\nCREATE INDEX IF NOT EXISTS");
 	char drop[128];
 	int err = 0;
 
-	for (const char *at = create; err == 0 && at; at = strstr(at + 1, "\nCREATE VIEW")) {
+	for (const char *at = schema_sql; err == 0 && (at = strstr(at + 1, "\nCREATE VIEW"));) {
 		char name[64] = "";
 
 		sscanf(at, " CREATE VIEW %63[a-z_]", name);
@@ -172,7 +177,7 @@ static int migrate_tables(struct ledger_db *db, int64_t version, const char *tex
 		if (fillings[i].version > version)
 			err = ledger_db_exec(conn, fillings[i].sql);
 	if (err == 0)
-		err = renew_views(conn);
+		err = renew_rest(conn);
 	if (err == 0)
 		err = tell_migration(conn, version, text);
 	snprintf(bump, sizeof(bump), "PRAGMA user_version = %d", SCHEMA_VERSION);

@@ -28,6 +28,17 @@ static void bind_window(sqlite3_stmt *statement, const struct ledger_query_filte
 		sqlite3_bind_text(statement, 4, pool, 1, SQLITE_TRANSIENT);
 }
 
+/*
+ * A program may have begun at any time before the window. Table program_span says for each few thousand ids when the
+ * last one ended; those that run are few, and have an index.
+ */
+#define FROM_WINDOW                                                                        \
+	"FROM program_span AS p CROSS JOIN program AS g ON g.id BETWEEN p.span << 12 AND " \
+	"(p.span << 12) + 4095 "
+#define SPAN_IN_WINDOW                                                                      \
+	"p.begun_from_ns < ?2 AND (p.ended_to_ns >= ?1 OR p.span IN (SELECT id >> 12 FROM " \
+	"program WHERE why IS NULL)) AND " IN_WINDOW
+
 /* Return: LEDGER_UNKNOWN for NULL. */
 static uint64_t figure(sqlite3_stmt *row, int column)
 {
@@ -99,14 +110,17 @@ static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *
 	"SELECT g.id, begun_ns, ended_ns, vm_id, pid, uid, g.pool, g.priority, executor, "     \
 	"device, why, billed_ns, memory_peak_bytes, memory_byte_s, submissions, commands, "    \
 	"launches, copies, copy_bytes, refused, g.name, refused_names, v.name, latency_hist, " \
-	"latency_max_ns FROM program AS g LEFT JOIN vm AS v ON v.id = vm_id WHERE "
+	"latency_max_ns "
+#define WITH_VM "LEFT JOIN vm AS v ON v.id = vm_id WHERE "
 
 int ledger_query_programs(struct ledger_query *query, const struct ledger_query_filter *filter,
 			  uint64_t limit, ledger_query_program_fn *each, void *arg)
 {
 	int rc = SQLITE_DONE, err;
-	sqlite3_stmt *statement =
-		ledger_query_prepare(query, COLUMNS IN_WINDOW "ORDER BY g.id DESC LIMIT ?5", &err);
+	sqlite3_stmt *statement = ledger_query_prepare(query,
+						       COLUMNS FROM_WINDOW WITH_VM SPAN_IN_WINDOW
+						       "ORDER BY p.span DESC, g.id DESC LIMIT ?5",
+						       &err);
 
 	if (err)
 		return err;
@@ -121,7 +135,8 @@ int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_p
 			 void *arg)
 {
 	int rc, err;
-	sqlite3_stmt *statement = ledger_query_prepare(query, COLUMNS "g.id = ?1", &err);
+	sqlite3_stmt *statement =
+		ledger_query_prepare(query, COLUMNS "FROM program AS g " WITH_VM "g.id = ?1", &err);
 
 	if (err)
 		return err;
@@ -152,8 +167,8 @@ int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_p
 	"count(*), coalesce(sum(max(0, min(?2, ?5, coalesce(g.ended_ns, iif(g.why IS NULL, ?5, " \
 	"g.begun_ns))) - max(?1, g.begun_ns))), 0), " SUM("memory_byte_s") SUM("submissions")    \
 		SUM("commands") SUM("launches") SUM("copies") SUM("copy_bytes")                  \
-			SUM("refused") "sum(g.billed_ns) " ENDED_IN_WINDOW                       \
-				       " FROM program AS g WHERE " IN_WINDOW
+			SUM("refused") "sum(g.billed_ns) " ENDED_IN_WINDOW " " FROM_WINDOW       \
+				       "WHERE " SPAN_IN_WINDOW
 
 static const char *usage_sql(enum ledger_query_by by)
 {

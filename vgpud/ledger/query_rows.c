@@ -277,9 +277,12 @@ int ledger_query_events(struct ledger_query *query, int64_t since_ns, int64_t un
 	sqlite3_stmt *statement = ledger_query_prepare(
 		query,
 		"SELECT id, time_ns, kind, subject, old_value, new_value, text, uid, pid "
-		"FROM event WHERE id > ?1 AND id <= ?7 AND time_ns >= ?2 AND time_ns < ?3 "
+		"FROM event_span AS s CROSS JOIN event AS e ON id BETWEEN span << 12 AND "
+		"(span << 12) + 4095 WHERE span BETWEEN ?1 >> 12 AND ?7 >> 12 AND "
+		"time_to_ns >= ?2 AND time_from_ns < ?3 AND id > ?1 AND id <= ?7 AND "
+		"time_ns >= ?2 AND time_ns < ?3 "
 		"AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR subject = ?5) "
-		"ORDER BY id DESC LIMIT ?6",
+		"ORDER BY span DESC, id DESC LIMIT ?6",
 		&err);
 
 	if (err)

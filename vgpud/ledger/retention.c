@@ -151,9 +151,17 @@ static int expire_by_size(struct ledger_retention *retention, struct ledger_book
 /* Of ids that are gone. Return: how many, or -errno. */
 static int expire_spans(struct ledger_book *book)
 {
-	int err = ledger_db_run(&book->db, LEDGER_DB_EXPIRE_SUBMISSION_SPAN);
+	static const enum ledger_db_statement of[] = { LEDGER_DB_EXPIRE_SUBMISSION_SPAN,
+						       LEDGER_DB_EXPIRE_PROGRAM_SPAN,
+						       LEDGER_DB_EXPIRE_EVENT_SPAN };
+	int n = 0;
 
-	return err ? err : sqlite3_changes(book->db.conn);
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]) && n == 0; i++) {
+		int err = ledger_db_run(&book->db, of[i]);
+
+		n = err ? err : sqlite3_changes(book->db.conn);
+	}
+	return n;
 }
 
 void ledger_retention_init(struct ledger_retention *retention)

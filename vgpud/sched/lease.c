@@ -41,20 +41,12 @@ void lease_vm_join(struct lease *lease, struct lease_vm *vm, uint32_t id,
 void lease_vm_set(struct lease *lease, struct lease_vm *vm,
 		  const struct lease_vm_settings *settings, uint64_t now_ns)
 {
-	uint64_t floor_ns;
-
 	lease_settle(lease, now_ns);
-	floor_ns = lease->floor_ns[settings->priority];
-	/*
-	 * What it used in one priority says nothing about its place in another. What its cap kept from it is not
-	 * owed to it: it would have the GPU to itself until it had caught up, for minutes after an hour.
-	 */
+	/* What it used in one priority says nothing about its place in another. */
 	if (settings->priority != vm->settings.priority)
-		vm->order_ns = floor_ns;
+		vm->order_ns = lease->floor_ns[settings->priority];
 	else if (vm->settings.paused)
 		lease_vm_enter(lease, vm);
-	else if (settings->cap_percent != vm->settings.cap_percent && vm->order_ns < floor_ns)
-		vm->order_ns = floor_ns;
 	vm->settings = *settings;
 	vm->order_rest %= settings->share;
 	cap_set(&vm->cap, settings->cap_percent, lease->settings.turn_ns, now_ns);

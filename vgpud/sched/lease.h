@@ -24,7 +24,7 @@
  *  4. a turn lasts turn_ns when others want the lease; a member gives it back when it has nothing
  *     in flight and nothing to issue;
  *  5. a VM with a cap has a bucket of time with debt: below zero it gets no turn, also when nobody
- *     else wants the GPU;
+ *     else wants the GPU; what its cap kept from it is not owed to it, but for a turn;
  *  6. what a member has in flight is bounded by time, in_flight_ns of estimated work, but not below two
  *     kernels, and never the first of a stream that has nothing in flight; if nothing finishes for
  *     yield_ns the bound grows. Its worker sees to that;

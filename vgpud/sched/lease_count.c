@@ -99,6 +99,20 @@ static uint64_t least_order(const struct lease_vm *vm)
 }
 
 /*
+ * What a VM could not have for its cap is not owed to it, but for a turn: else it had the GPU to itself until it had
+ * caught up, once its cap is lifted: for eight minutes after ten at 10 %.
+ */
+static void forget_debt(const struct lease *lease, struct lease_vm *vm)
+{
+	uint64_t floor_ns = lease->floor_ns[vm->settings.priority];
+	uint64_t turn_ns = lease->settings.turn_ns * WHOLE_SHARE / vm->settings.share;
+
+	if (vm->settings.cap_percent != 0 && floor_ns > turn_ns &&
+	    vm->order_ns < floor_ns - turn_ns)
+		vm->order_ns = floor_ns - turn_ns;
+}
+
+/*
  * The least order of those who want the lease, kept when nobody does: a member that sleeps for an
  * hour has not saved an hour.
  */
@@ -120,6 +134,8 @@ static void note_floors(struct lease *lease)
 	for (unsigned i = 0; i < LEASE_PRIORITIES; i++)
 		if (least_ns[i] != LEASE_NEVER && least_ns[i] > lease->floor_ns[i])
 			lease->floor_ns[i] = least_ns[i];
+	TAILQ_FOREACH(vm, &lease->vms, link)
+		forget_debt(lease, vm);
 }
 
 void lease_vm_enter(struct lease *lease, struct lease_vm *vm)

@@ -102,6 +102,15 @@ static void test_a_row_from_beginning_to_end(void **state)
 	assert_int_equal(fixture_number("SELECT count(*) FROM program_v WHERE id = 2 AND "
 					"why = 'killed' AND executor = 'cpu'"),
 			 1);
+	/* Where to look for those of a time. */
+	assert_int_equal(fixture_number("SELECT count(*) FROM program_span WHERE span = 0 AND "
+					"begun_from_ns = (SELECT min(begun_ns) FROM program) AND "
+					"ended_to_ns = (SELECT max(ended_ns) FROM program)"),
+			 1);
+	assert_int_equal(fixture_number("SELECT count(*) FROM event_span WHERE span = 0 AND "
+					"time_from_ns = (SELECT min(time_ns) FROM event) AND "
+					"time_to_ns = (SELECT max(time_ns) FROM event)"),
+			 fixture_number("SELECT count(*) > 0 FROM event"));
 	ledger_close(ledger);
 	ledger = fixture_open();
 	assert_int_equal(ledger->next_program_id, 3);

@@ -29,8 +29,8 @@ static const char *const allowed[] = {
 	"SCAN ledger",
 	"SCAN a",
 	"SCAN b",
-	/* A program that runs in a window may have begun at any time before it. It has one row for its whole life. */
-	"SCAN g",
+	"SCAN p",				 /* spans of programs: one row for 4,096 */
+	"SCAN program USING INDEX program_runs", /* which has those that run alone */
 };
 
 static bool looking;

@@ -159,8 +159,19 @@ static void check(size_t i)
 	assert_int_equal(
 		fixture_number("SELECT count(*) FROM submission AS s LEFT JOIN submission_span "
 			       "AS w ON w.span = s.id >> 12 AND s.begun_ns BETWEEN "
-			       "begun_from_ns AND begun_to_ns AND vms <> 0 AND programs <> 0 "
+			       "begun_from_ns AND begun_to_ns AND vms <> -1 AND "
+			       "vms >> vm_id & 1 AND programs >> program_id & 1 "
 			       "WHERE w.span IS NULL"),
+		0);
+	assert_int_equal(
+		fixture_number("SELECT count(*) FROM event AS e LEFT JOIN event_span AS w ON "
+			       "w.span = e.id >> 12 AND e.time_ns BETWEEN time_from_ns AND "
+			       "time_to_ns WHERE w.span IS NULL"),
+		0);
+	assert_int_equal(
+		fixture_number("SELECT count(*) FROM program AS g LEFT JOIN program_span AS w "
+			       "ON w.span = g.id >> 12 AND begun_ns >= begun_from_ns AND "
+			       "coalesce(ended_ns, begun_ns) <= ended_to_ns WHERE w.span IS NULL"),
 		0);
 	assert_int_equal(fixture_number("SELECT coalesce(sum(open), 0) FROM submission_minute"),
 			 archives[i].open);

@@ -350,6 +350,20 @@ static void a_change_of_a_cap_is_a_turn_late_at_most(void **state)
 	}
 }
 
+/* It is capped to less than its share for an hour. Then a third VM comes: each has a third, at once. */
+static void a_cap_saves_no_more_than_a_turn(void **state)
+{
+	struct gpu gpu;
+
+	(void)state;
+	two_floods(&gpu, 100, 45);
+	flood(&gpu, gpu.now_ns + 3600 * S);
+	about(gpu.vm[0].billed_ns, 3610 * S / 100 * 45, 20 * MS);
+	vm_init(&gpu, 2, MEDIUM, 100, 0);
+	want(&gpu, join(&gpu, 2, 2));
+	expect_part(&gpu, 33);
+}
+
 static void rule2_aging_lifts_for_one_turn(void **state)
 {
 	struct lease_settings settings = defaults;
@@ -869,6 +883,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_priority_is_a_turn_late_at_most),
 		cmocka_unit_test(a_change_of_share_is_a_turn_late_at_most),
 		cmocka_unit_test(a_change_of_a_cap_is_a_turn_late_at_most),
+		cmocka_unit_test(a_cap_saves_no_more_than_a_turn),
 		cmocka_unit_test(rule2_aging_lifts_for_one_turn),
 		cmocka_unit_test(rule2_without_aging_a_low_one_waits_for_ever),
 		cmocka_unit_test(rule3_vms_share_by_weight_then_their_programs_equally),

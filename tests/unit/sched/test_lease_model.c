@@ -196,6 +196,14 @@ static void note_floors(struct model *m)
 	}
 	for (int i = 0; i < LEASE_PRIORITIES; i++)
 		raise_to(&m->floor_ns[i], of_priority[i]);
+	for (int v = 0; v < VMS; v++) {
+		struct model_vm *vm = &m->vm[v];
+		uint64_t floor_ns = m->floor_ns[vm->settings.priority];
+		uint64_t turn_ns = m->settings.turn_ns * 100 / vm->settings.share;
+
+		if (vm->settings.cap_percent != 0 && floor_ns > turn_ns)
+			raise_to(&vm->order_ns, floor_ns - turn_ns);
+	}
 }
 
 static void enter_vm(struct model *m, int v)
@@ -745,8 +753,6 @@ static void do_vm(struct history *h)
 		vm->order_ns = h->m.floor_ns[settings.priority];
 	else if (vm->settings.paused)
 		enter_vm(&h->m, v);
-	else if (settings.cap_percent != vm->settings.cap_percent)
-		raise_to(&vm->order_ns, h->m.floor_ns[settings.priority]);
 	set_level(vm, settings.cap_percent, h->m.settings.turn_ns);
 	vm->settings = settings;
 	vm->order_rest %= settings.share;

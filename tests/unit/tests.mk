@@ -18,8 +18,8 @@ $(eval $(call unit-test,common/test_proto_check,common/wire/proto_check.c common
 $(eval $(call unit-test,common/test_frame,))
 $(eval $(call unit-test,common/test_log,common/log.c))
 $(eval $(call unit-test,sched/test_limit,vgpud/sched/limit.c))
-$(eval $(call unit-test,sched/test_lease,vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/cap.c))
-$(eval $(call unit-test,sched/test_lease_model,vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/cap.c))
+$(eval $(call unit-test,sched/test_lease,vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/lease_order.c vgpud/sched/cap.c))
+$(eval $(call unit-test,sched/test_lease_model,vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/lease_order.c vgpud/sched/cap.c))
 $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c))
 $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
@@ -81,7 +81,7 @@ $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
 EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
 	proc/identity.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/library.c common/log.c common/names.c common/util.c
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
-$(eval $(call unit-test,lease/test_arbiter,$(call src,vgpud/lease) vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/cap.c \
+$(eval $(call unit-test,lease/test_arbiter,$(call src,vgpud/lease) vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/lease_order.c vgpud/sched/cap.c \
 	common/util.c,-lsystemd))
 $(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/exec/program.c vgpud/exec/spares.c,-lsystemd))
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))

@@ -7,8 +7,6 @@
 
 #include "vgpud/sched/lease_private.h"
 
-#define PRIORITY_MOST (LEASE_PRIORITIES - 1)
-
 void lease_init(struct lease *lease, const struct lease_settings *settings, uint64_t now_ns)
 {
 	*lease = (struct lease){ .settings = *settings, .since_ns = now_ns, .at_ns = now_ns };
@@ -209,102 +207,6 @@ void lease_return(struct lease *lease, struct lease_member *member, uint64_t num
 	drained(lease, member);
 }
 
-/* --- rules 1 to 3, 5 and 8: who comes next --- */
-
-static unsigned lifted(const struct lease_member *member, uint64_t lift)
-{
-	uint64_t level = member->vm->settings.priority + lift;
-
-	return level > PRIORITY_MOST ? PRIORITY_MOST : (unsigned)level;
-}
-
-/* By how much a member that waits has risen. */
-static uint64_t lift_of(const struct lease *lease, const struct lease_member *member,
-			uint64_t now_ns)
-{
-	if (lease->settings.aging_ns == 0 || member->state != LEASE_WAITS)
-		return 0;
-	return (now_ns - member->want_ns) / lease->settings.aging_ns;
-}
-
-static unsigned level_of(const struct lease *lease, const struct lease_member *member,
-			 uint64_t now_ns)
-{
-	return lifted(member, lift_of(lease, member, now_ns));
-}
-
-/* Rule 3. Return: whether VM a comes before VM b; where both are equal, the one that had no turn longest. */
-static bool vm_is_before(const struct lease_vm *a, const struct lease_vm *b)
-{
-	if (a->order_ns != b->order_ns)
-		return a->order_ns < b->order_ns;
-	if (a->number != b->number)
-		return a->number < b->number;
-	return a->id < b->id;
-}
-
-/* Return: whether a comes before b. The holder counts as if it wanted its next turn from now on. */
-static bool is_before(const struct lease *lease, const struct lease_member *a,
-		      const struct lease_member *b, uint64_t now_ns)
-{
-	unsigned level_a = level_of(lease, a, now_ns), level_b = level_of(lease, b, now_ns);
-
-	if (level_a != level_b)
-		return level_a > level_b;
-	if (a->vm->settings.priority != b->vm->settings.priority)
-		return a->vm->settings.priority < b->vm->settings.priority;
-	if (a->kind != b->kind)
-		return a->kind == LEASE_REQUEST;
-	if (a->vm != b->vm)
-		return vm_is_before(a->vm, b->vm);
-	if (a->order_ns != b->order_ns)
-		return a->order_ns < b->order_ns;
-	if (a->number != b->number)
-		return a->number < b->number;
-	return a->want_order < b->want_order;
-}
-
-/*
- * Return: whether the member waits for the lease. An outlaster does when it wants more: its kernels may
- * wait for one that it holds back. With a bound on kernels (rule 7) it has to drain first: else what
- * never ends could not be told from what goes on.
- */
-static bool is_waiting(const struct lease *lease, const struct lease_member *member)
-{
-	return member->state == LEASE_WAITS ||
-	       (member->state == LEASE_OUTLASTS && member->wants && member->acked &&
-		!member->draining && lease->settings.kernel_ns == 0);
-}
-
-/* Return: who may have the lease now and comes first; NULL: nobody. frozen: whether they count, too. */
-static struct lease_member *best(const struct lease *lease, bool frozen, uint64_t now_ns)
-{
-	struct lease_member *member, *first = NULL;
-	const struct lease_vm *vm;
-
-	TAILQ_FOREACH(vm, &lease->vms, link)
-		TAILQ_FOREACH(member, &vm->members, link) {
-			if (!is_waiting(lease, member) &&
-			    !(frozen && member->state == LEASE_FROZEN))
-				continue;
-			if (lease_ready_ns(member, now_ns) > now_ns)
-				continue;
-			if (first == NULL || is_before(lease, member, first, now_ns))
-				first = member;
-		}
-	return first;
-}
-
-struct lease_member *lease_next(const struct lease *lease, uint64_t now_ns)
-{
-	return best(lease, false, now_ns);
-}
-
-bool lease_is_contended(const struct lease *lease, uint64_t now_ns)
-{
-	return best(lease, true, now_ns) != NULL;
-}
-
 /* --- decisions --- */
 
 /* Rule 7. Return: how a member that was told to stop fails to, from when on; LEASE_NEVER: it does not. */
@@ -358,11 +260,11 @@ static bool decide_failure(struct lease *lease, uint64_t now_ns, struct lease_de
 static bool is_over(struct lease *lease, struct lease_member *holder, uint64_t now_ns)
 {
 	const struct lease_settings *settings = &lease->settings;
-	const struct lease_member *next = best(lease, false, now_ns);
+	const struct lease_member *next = lease_best(lease, false, now_ns);
 
 	if (lease_is_stopped(holder)) /* rule 1 */
 		return true;
-	if (next != NULL && level_of(lease, next, now_ns) > lifted(holder, holder->lift))
+	if (next != NULL && lease_level(lease, next, now_ns) > lease_lifted(holder, holder->lift))
 		return true; /* rule 2 */
 	/* Rule 7: also one that is alone must show that its work ends. */
 	if (settings->kernel_ns > 0 && now_ns - holder->granted_ns >= settings->kernel_ns)
@@ -371,7 +273,7 @@ static bool is_over(struct lease *lease, struct lease_member *holder, uint64_t n
 		return false;
 	if (cap_ready_ns(&holder->vm->cap, now_ns) > now_ns) /* rule 5 */
 		return true;
-	if (next != NULL && is_before(lease, next, holder, now_ns)) /* rule 3 */
+	if (next != NULL && lease_is_before(lease, next, holder, now_ns)) /* rule 3 */
 		return true;
 	/* Its next turn, which nobody has to hear of. */
 	if (lease_is_contended(lease, now_ns) || holder->vm->cap.percent > 0) {
@@ -419,11 +321,11 @@ static void thaw(struct lease *lease, struct lease_member *member, uint64_t now_
 static bool decide_thaw(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
 {
 	const struct lease_member *holder = lease->holder;
-	struct lease_member *member = best(lease, true, now_ns);
+	struct lease_member *member = lease_best(lease, true, now_ns);
 
 	if (holder == NULL || holder->state != LEASE_HOLDS || holder->kind == LEASE_REQUEST ||
 	    now_ns - holder->turn_at_ns < lease->settings.turn_ns || member == NULL ||
-	    member->state != LEASE_FROZEN || !is_before(lease, member, holder, now_ns))
+	    member->state != LEASE_FROZEN || !lease_is_before(lease, member, holder, now_ns))
 		return false;
 	thaw(lease, member, now_ns);
 	*decision = (struct lease_decision){ LEASE_THAW, member, member->number };
@@ -436,7 +338,7 @@ static bool decide_grant(struct lease *lease, uint64_t now_ns, struct lease_deci
 
 	if (lease->holder != NULL)
 		return false;
-	member = best(lease, true, now_ns);
+	member = lease_best(lease, true, now_ns);
 	if (member == NULL)
 		return false;
 	if (member->state == LEASE_FROZEN) {
@@ -447,7 +349,8 @@ static bool decide_grant(struct lease *lease, uint64_t now_ns, struct lease_deci
 	release(lease, member);
 	member->wants = false;
 	member->grants++;
-	member->lift = (uint8_t)lease_earlier(lift_of(lease, member, now_ns), PRIORITY_MOST);
+	member->lift = (uint8_t)lease_earlier(lease_lift(lease, member, now_ns),
+					      LEASE_PRIORITY_MOST);
 	member->state = LEASE_HOLDS;
 	member->number = member->vm->number = ++lease->number;
 	member->granted_ns = member->turn_at_ns = now_ns;
@@ -485,9 +388,10 @@ static uint64_t waiting_next_ns(const struct lease *lease, const struct lease_me
 	if (next_ns <= now_ns)
 		next_ns = LEASE_NEVER;
 	if (aging_ns > 0 && member->state == LEASE_WAITS &&
-	    level_of(lease, member, now_ns) < PRIORITY_MOST)
-		next_ns = lease_earlier(
-			next_ns, member->want_ns + (lift_of(lease, member, now_ns) + 1) * aging_ns);
+	    lease_level(lease, member, now_ns) < LEASE_PRIORITY_MOST)
+		next_ns = lease_earlier(next_ns,
+					member->want_ns +
+						(lease_lift(lease, member, now_ns) + 1) * aging_ns);
 	return next_ns;
 }
 
@@ -522,7 +426,7 @@ uint64_t lease_next_ns(const struct lease *lease, uint64_t now_ns)
 			    (member->state == LEASE_ENDING || member->draining))
 				next_ns = lease_earlier(next_ns, member->revoked_ns +
 									 lease->settings.yield_ns);
-			if (is_waiting(lease, member))
+			if (lease_is_waiting(lease, member))
 				next_ns = lease_earlier(next_ns,
 							waiting_next_ns(lease, member, now_ns));
 			else if (member->state == LEASE_FROZEN &&

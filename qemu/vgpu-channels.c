@@ -150,7 +150,7 @@ static uint32_t vgpu_channels_forbid(VGPUStub *s)
     if (!all->discards_off) {
         if (vgpu_disable_discards(true) < 0) {
             warn_report_once("vgpu-stub: no program can use the GPU: another "
-                             "device of this VM discards memory (virtio-mem)");
+                             "device of this VM discards memory");
             return VGPU_END_WINDOW_BAD;
         }
         all->discards_off = true;

@@ -102,13 +102,19 @@ static inline bool vgpu_guest_is_confidential(void)
 #endif
 }
 
-/* 5.1: memory can be kept from being discarded */
+/*
+ * 5.1: memory can be kept from being discarded. 6.1: only where its users are
+ * not told of it, as by a balloon. Who discards memory of its own and tells
+ * (virtio-mem) cannot reach the window.
+ */
 static inline int vgpu_disable_discards(bool disable)
 {
 #if VGPU_QEMU_BEFORE(5, 1)
     return 0;
-#else
+#elif VGPU_QEMU_BEFORE(6, 1)
     return ram_block_discard_disable(disable);
+#else
+    return ram_block_uncoordinated_discard_disable(disable);
 #endif
 }
 

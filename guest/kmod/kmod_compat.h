@@ -8,6 +8,10 @@
 #include <linux/pci.h>
 #include <linux/version.h>
 
+#ifndef CONFIG_MMU_NOTIFIER
+#error "vgpu.ko takes a kernel with CONFIG_MMU_NOTIFIER, as each has that can run VMs itself (CONFIG_KVM)"
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void kmod_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
 				     unsigned long clear)

@@ -76,8 +76,9 @@ class Vgpud:
             self._child = process.spawn([*self._launcher, self._program, *self._arguments], stdout=log, stderr=log)
         return before
 
-    def start(self, timeout_s=60):
-        """Starts the daemon and returns when its sockets listen."""
+    def start(self, timeout_s=60, program=None):
+        """Starts the daemon and returns when its sockets listen. program: another vgpud from now on."""
+        self._program = program or self._program
         before = self.launch()
         process.wait_until(lambda: self._ready(before), "vgpud to be ready", timeout_s)
 

@@ -168,7 +168,7 @@ void vm_setting_expected(const struct vm_setting *setting, char *out, size_t siz
 	case VM_SETTING_KIND_SIZE:
 		units_format_size(low, sizeof(low), least);
 		units_format_size(high, sizeof(high), setting->most);
-		snprintf(out, size, "a size from %s to %s%s", low, high, none);
+		snprintf(out, size, "a size (as in 500M or 4G) from %s to %s%s", low, high, none);
 		break;
 	default:
 		snprintf(out, size, "%s from %" PRIu64 " to %" PRIu64 "%s",

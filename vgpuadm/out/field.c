@@ -100,6 +100,9 @@ static void put_number(FILE *out, enum field_kind kind, const json_t *value)
 	case FIELD_SHARE:
 		fprintf(out, "%.1f %%", json_number_value(value) * 100);
 		break;
+	case FIELD_PERCENT:
+		fprintf(out, "%" JSON_INTEGER_FORMAT " %%", whole);
+		break;
 	case FIELD_RATE:
 		fprintf(out, "%.*f", json_number_value(value) < 100 ? 2 : 0,
 			json_number_value(value));

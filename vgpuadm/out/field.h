@@ -17,7 +17,8 @@ enum field_kind {
 	FIELD_TIME,	/* nanoseconds since the Unix epoch; its heading names the zone */
 	FIELD_MOMENT,	/* the same in a sentence, with its zone */
 	FIELD_BYTES,
-	FIELD_SHARE, /* 0 to 1 */
+	FIELD_SHARE,   /* 0 to 1 */
+	FIELD_PERCENT, /* 0 to 100, whole */
 	FIELD_MIB,
 	FIELD_MILLISECONDS,
 };

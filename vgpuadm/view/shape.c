@@ -27,7 +27,7 @@
 #define READ_HALT FIELD_BOOL, TONE_TRUE_WARNS
 #define READ_SWITCH FIELD_BOOL, TONE_NONE
 #define READ_NUMBER FIELD_COUNT, TONE_NONE
-#define READ_PERCENT FIELD_COUNT, TONE_NONE
+#define READ_PERCENT FIELD_PERCENT, TONE_NONE
 #define READ_SIZE FIELD_BYTES, TONE_NONE
 #define READ_TEXT FIELD_TEXT, TONE_NONE
 
@@ -66,7 +66,7 @@ static const struct field status_fields[] = {
 	FIELD("vms_limited", "VMs limited", COUNT, 0),
 	FIELD("programs", "programs", COUNT, 0),
 	FIELD("program_spares", "spares for them", COUNT, 0),
-	FIELD("programs_unconfined", "not confined", BOOL, 0, .tone = TONE_TRUE_WARNS),
+	FIELD("programs_unconfined", "run unconfined", BOOL, 0, .tone = TONE_TRUE_WARNS),
 	FIELD("programs_refused", "no programs, for", TEXT, 0),
 	FIELD("queued", "requests waiting", COUNT, 0),
 	FIELD("running", "requests running", COUNT, 0),

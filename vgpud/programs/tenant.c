@@ -103,10 +103,11 @@ void tenant_update(struct tenant *tenant)
 {
 	enum vgpu_end end = tenant->bad;
 
-	if (end == VGPU_END_NONE && programs_refusal(tenant->programs) != NULL)
-		end = VGPU_END_NO_CONFINEMENT;
+	/* As programs_judge() has it: what the VM's own administrator can mend comes first. */
 	if (end == VGPU_END_NONE && !tenant->vm->settings.programs)
 		end = VGPU_END_PROGRAMS_OFF;
+	if (end == VGPU_END_NONE && programs_refusal(tenant->programs) != NULL)
+		end = VGPU_END_NO_CONFINEMENT;
 	if (end == VGPU_END_NONE && !tenant->described) {
 		end = describe(tenant);
 		if (end == VGPU_END_NONE)

@@ -181,7 +181,7 @@ static void test_what_is_expected_is_said(void **state)
 		{ "programs", "on or off" },
 		{ "share", "a number from 1 to 10000" },
 		{ "cap", "percents (as in 30%) from 1 to 100, or none" },
-		{ "memory", "a size from 1 to 1024T, or none" },
+		{ "memory", "a size (as in 500M or 4G) from 1 to 1024T, or none" },
 		{ "owner", "at most 100 bytes, or none" },
 	};
 	char text[80];

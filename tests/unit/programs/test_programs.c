@@ -1354,6 +1354,13 @@ static void confinement_that_lacks_parts(void **state)
 	open_channel(house, 1, 0);
 	give_window(house, 1, true);
 	hears_window(house, 1, false, VGPU_END_NO_CONFINEMENT);
+	/* Where they are off besides, the VM hears of that first. */
+	house->vm.settings.programs = 0;
+	programs_vm_changed(house->programs, &house->vm);
+	hears_window(house, 1, false, VGPU_END_PROGRAMS_OFF);
+	house->vm.settings.programs = 1;
+	programs_vm_changed(house->programs, &house->vm);
+	hears_window(house, 1, false, VGPU_END_NO_CONFINEMENT);
 	open_channel(house, 1, 0);
 	hears_channel(house, 1, 0, VGPU_CHANNEL_LOST, VGPU_END_NO_CONFINEMENT);
 	/* One that runs ends when its VM is looked at again. */

@@ -419,6 +419,7 @@ void channel_drop(struct channel *channel)
 	}
 	if (channel->program != NULL)
 		program_abandon(channel->program);
+	channel->program = NULL; /* the arbiter may turn to the channel until it has left */
 	harvest_now(channel);
 	free_channel(channel);
 }

@@ -479,6 +479,7 @@ void programs_close(struct programs *programs)
 		share_forget(vm);
 		modules_forget(vm);
 	}
+	waited_forget(&programs->waited);
 	gears_free(programs);
 	wall_end(programs);
 	free(programs);

@@ -192,6 +192,9 @@ void waited_take(struct waited_list *list, struct ledger *ledger, struct arbiter
 /* Ends a look: all GPUs were asked. VMs that are at none any more are forgotten. */
 void waited_looked(struct waited_list *list);
 
+/* vgpud ends. */
+void waited_forget(struct waited_list *list);
+
 /* tenant.c */
 
 /* Finds out again whether its window is ready, and tells its peer when that has changed. */

@@ -138,3 +138,13 @@ void waited_looked(struct waited_list *list)
 		free(waited);
 	}
 }
+
+void waited_forget(struct waited_list *list)
+{
+	struct waited *waited;
+
+	while ((waited = SLIST_FIRST(list)) != NULL) {
+		SLIST_REMOVE_HEAD(list, link);
+		free(waited);
+	}
+}

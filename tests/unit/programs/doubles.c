@@ -476,9 +476,12 @@ void arbiter_end(struct arbiter_program *program)
 	(void)program;
 }
 
+/* Until a program has left, the real one may give it the lease, and wake it. */
 void arbiter_leave(struct arbiter_program *program)
 {
-	(void)program;
+	if (program->handler != NULL)
+		program->handler->wake(program->arg);
+	program->handler = NULL;
 }
 
 struct arbiter_time arbiter_time(struct arbiter *arbiter)

@@ -275,6 +275,7 @@ class Quota(ProgramCase):
                 self.assertEqual(third.ask("info")[2], 64 * MIB)
             self.tenant.wait_none()
 
+    @of_softgpu
     def test_pools_are_charged_with_what_they_reserve(self):
         self.quota("32M")
         with self.holder() as a, self.holder() as b:
@@ -426,7 +427,7 @@ class Quota(ProgramCase):
             with self.subTest(size):
                 with self.assertRaises(Refused) as raised:
                     self.quota(size)
-                self.assertIn("a size from 1 to 1024T, or none" if size else "memory", raised.exception.text)
+                self.assertIn("a size (as in 500M or 4G) from 1 to 1024T, or none" if size else "memory", raised.exception.text)
 
 
 if __name__ == "__main__":

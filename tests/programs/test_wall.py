@@ -128,7 +128,7 @@ class Wall(ProgramCase):
         billed_ns = self.row(self.tenant)["gpu_time_ns"]
         process.wait_until(self.doubts, "vgpud to doubt that", 90)
         row = self.row(self.tenant)
-        self.assertEqual(row["gpu_time_ns"], billed_ns)  # NVML's figures are no bill
+        self.assertLess(abs(row["gpu_time_ns"] - billed_ns), MS)  # NVML's figures are no bill; what it rested of its turn is given back
         [text] = self.doubts()
         print(f"# {text}")
         self.assertTrue(text.startswith(f"program {row['id']} \"victim\""), text)

@@ -28,6 +28,7 @@ static void follow_gpu(struct gear *gear, const struct conf *conf)
 #define ACK_NS (20 * UTIL_NS_PER_MS)
 #define ACK_CPU_NS (1 * UTIL_NS_PER_S)
 #define ACK_REPEAT_NS (60 * UTIL_NS_PER_S)
+#define STUCK_NS (1 * UTIL_NS_PER_S)
 
 static struct lease_settings lease_settings_of(const struct conf *conf, const struct gear *gear)
 {
@@ -39,6 +40,7 @@ static struct lease_settings lease_settings_of(const struct conf *conf, const st
 		.yield_ns = gpu->yield_ms * UTIL_NS_PER_MS,
 		.ack_ns = gear->gpu == CONF_GPU_CPU ? ACK_CPU_NS : ACK_NS,
 		.repeat_ns = ACK_REPEAT_NS,
+		.stuck_ns = STUCK_NS,
 		.kernel_ns = gpu->max_kernel_s * UTIL_NS_PER_S,
 		.aging_ns = conf->aging_ms * UTIL_NS_PER_MS,
 		.in_flight_ns = gpu->in_flight_us * UTIL_NS_PER_US,

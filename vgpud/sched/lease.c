@@ -80,6 +80,7 @@ static void finish(struct lease *lease, struct lease_member *member)
 	/* One that wants the lease again took part all the time: it need not enter. */
 	member->state = member->wants ? LEASE_WAITS : LEASE_NONE;
 	member->wants = member->draining = false;
+	member->stuck = 0;
 }
 
 /* The lease passes on though the member's work has not drained. */
@@ -271,7 +272,8 @@ static bool is_over(struct lease *lease, struct lease_member *holder, uint64_t n
 		return true;
 	if (now_ns - holder->turn_at_ns < settings->turn_ns) /* rule 4 */
 		return false;
-	if (cap_ready_ns(&holder->vm->cap, now_ns) > now_ns) /* rule 5 */
+	if (cap_ready_ns(&holder->vm->cap, now_ns) > now_ns &&
+	    now_ns - holder->granted_ns >= settings->turn_ns << holder->stuck) /* rule 5 */
 		return true;
 	if (next != NULL && lease_is_before(lease, next, holder, now_ns)) /* rule 3 */
 		return true;
@@ -349,6 +351,10 @@ static bool decide_grant(struct lease *lease, uint64_t now_ns, struct lease_deci
 	release(lease, member);
 	member->wants = false;
 	member->grants++;
+	if (cap_ready_ns(&member->vm->cap, now_ns) <= now_ns)
+		member->stuck = 0;
+	else if (member->stuck < LEASE_STUCK_MOST)
+		member->stuck++;
 	member->lift = (uint8_t)lease_earlier(lease_lift(lease, member, now_ns),
 					      LEASE_PRIORITY_MOST);
 	member->state = LEASE_HOLDS;
@@ -383,7 +389,8 @@ bool lease_decide(struct lease *lease, uint64_t now_ns, struct lease_decision *d
 static uint64_t waiting_next_ns(const struct lease *lease, const struct lease_member *member,
 				uint64_t now_ns)
 {
-	uint64_t next_ns = lease_ready_ns(member, now_ns), aging_ns = lease->settings.aging_ns;
+	uint64_t next_ns = lease_ready_ns(lease, member, now_ns),
+		 aging_ns = lease->settings.aging_ns;
 
 	if (next_ns <= now_ns)
 		next_ns = LEASE_NEVER;
@@ -430,8 +437,9 @@ uint64_t lease_next_ns(const struct lease *lease, uint64_t now_ns)
 				next_ns = lease_earlier(next_ns,
 							waiting_next_ns(lease, member, now_ns));
 			else if (member->state == LEASE_FROZEN &&
-				 lease_ready_ns(member, now_ns) > now_ns)
-				next_ns = lease_earlier(next_ns, lease_ready_ns(member, now_ns));
+				 lease_ready_ns(lease, member, now_ns) > now_ns)
+				next_ns = lease_earlier(next_ns,
+							lease_ready_ns(lease, member, now_ns));
 		}
 	return next_ns;
 }

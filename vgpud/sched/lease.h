@@ -24,7 +24,9 @@
  *  4. a turn lasts turn_ns when others want the lease; a member gives it back when it has nothing
  *     in flight and nothing to issue;
  *  5. a VM with a cap has a bucket of time with debt: below zero it gets no turn, also when nobody
- *     else wants the GPU; what its cap kept from it is not owed to it, but for a turn;
+ *     else wants the GPU; what its cap kept from it is not owed to it, but for a turn. Kernels that go on
+ *     may wait for what is held back: a member that outlasts and wants more gets a turn after stuck_ns,
+ *     then one of twice the length after twice as long, until its work has drained;
  *  6. what a member has in flight is bounded by time, in_flight_ns of estimated work, but not below two
  *     kernels, and never the first of a stream that has nothing in flight; if nothing finishes for
  *     yield_ns the bound grows. Its worker sees to that;
@@ -55,6 +57,7 @@ struct lease_settings {
 	uint64_t yield_ns;  /* rule 7 */
 	uint64_t ack_ns;    /* rule 7 */
 	uint64_t repeat_ns; /* rule 7 */
+	uint64_t stuck_ns;  /* rule 5; 0: never */
 	uint64_t kernel_ns; /* rule 7; 0: none */
 	uint64_t aging_ns;  /* rule 2; 0: off */
 	uint64_t in_flight_ns; /* rule 6: for the workers */
@@ -143,6 +146,7 @@ struct lease_member {
 	bool wants;	     /* it wants another turn, once it has drained */
 	bool acked, drained; /* of the last revocation */
 	bool draining;	  /* OUTLASTS: it said so, and yield_ns have not passed since revoked_ns */
+	uint8_t stuck;	  /* rule 5: turns that its cap would not have given, since it drained */
 	uint8_t lift;	  /* rule 2: by how much it had risen when it got the lease */
 	uint64_t number;  /* of its last grant; 0: none */
 	uint64_t want_ns; /* since when it waits */

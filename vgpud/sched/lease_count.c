@@ -15,11 +15,18 @@
 
 #define WHOLE_SHARE 100u
 
-uint64_t lease_ready_ns(const struct lease_member *member, uint64_t now_ns)
+uint64_t lease_ready_ns(const struct lease *lease, const struct lease_member *member,
+			uint64_t now_ns)
 {
+	uint64_t ready_ns, stuck_ns = lease->settings.stuck_ns << member->stuck;
+
 	if (lease_is_stopped(member))
 		return LEASE_NEVER;
-	return cap_ready_ns(&member->vm->cap, now_ns);
+	ready_ns = cap_ready_ns(&member->vm->cap, now_ns);
+	if (member->state != LEASE_OUTLASTS || stuck_ns == 0 || ready_ns <= now_ns)
+		return ready_ns;
+	stuck_ns += member->revoked_ns;
+	return lease_earlier(ready_ns, stuck_ns > now_ns ? stuck_ns : now_ns);
 }
 
 /*
@@ -34,7 +41,7 @@ static uint64_t behind_since_ns(const struct lease *lease, const struct lease_me
 
 	if (runs && !lease_is_stopped(member))
 		return lease->at_ns;
-	return lease_ready_ns(member, lease->at_ns);
+	return lease_ready_ns(lease, member, lease->at_ns);
 }
 
 /* Return: since when, from lease->at_ns on, some member has waited for others alone. */
@@ -187,8 +194,9 @@ enum lease_why lease_why_now(const struct lease *lease, const struct lease_membe
 		return LEASE_WHY_NUM;
 	if (lease_is_stopped(member))
 		return LEASE_WHY_PAUSED;
-	return lease_ready_ns(member, lease->at_ns) > lease->at_ns ? LEASE_WHY_CAP
-								   : why_behind(lease, member);
+	return lease_ready_ns(lease, member, lease->at_ns) > lease->at_ns
+		       ? LEASE_WHY_CAP
+		       : why_behind(lease, member);
 }
 
 static void add_wait(struct lease_member *member, enum lease_why why, uint64_t ns)

@@ -71,7 +71,7 @@ struct lease_member *lease_best(const struct lease *lease, bool frozen, uint64_t
 			if (!lease_is_waiting(lease, member) &&
 			    !(frozen && member->state == LEASE_FROZEN))
 				continue;
-			if (lease_ready_ns(member, now_ns) > now_ns)
+			if (lease_ready_ns(lease, member, now_ns) > now_ns)
 				continue;
 			if (first == NULL || lease_is_before(lease, member, first, now_ns))
 				first = member;

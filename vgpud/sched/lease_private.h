@@ -7,6 +7,7 @@
 #include "vgpud/sched/lease.h"
 
 #define LEASE_PRIORITY_MOST (LEASE_PRIORITIES - 1)
+#define LEASE_STUCK_MOST 10 /* doublings of stuck_ns */
 
 static inline uint64_t lease_earlier(uint64_t a_ns, uint64_t b_ns)
 {
@@ -20,7 +21,8 @@ static inline bool lease_is_stopped(const struct lease_member *member)
 }
 
 /* Rules 1 and 5. Return: from when on a member that waits may have the lease; LEASE_NEVER: not yet. */
-uint64_t lease_ready_ns(const struct lease_member *member, uint64_t now_ns);
+uint64_t lease_ready_ns(const struct lease *lease, const struct lease_member *member,
+			uint64_t now_ns);
 
 /* Rule 2. Return: the priority that a member has which has risen by so much. */
 unsigned lease_lifted(const struct lease_member *member, uint64_t lift);

@@ -602,6 +602,45 @@ static void rule5_sleeping_saves_no_more_than_a_turn(void **state)
 	about(gpu.vm[0].billed_ns, 1 * S, 10 * MS);
 }
 
+/* Its kernel may wait for one that its cap holds back: it gets a turn, ever more seldom, until it drains. */
+static void rule5_one_that_may_wait_for_itself_gets_turns(void **state)
+{
+	struct lease_settings settings = defaults;
+	struct lease_member *member;
+	struct gpu gpu;
+
+	(void)state;
+	settings.stuck_ns = S;
+	gpu_init(&gpu, &settings);
+	vm_init(&gpu, 0, MEDIUM, 100, 10);
+	member = join(&gpu, 0, 0);
+	want(&gpu, member);
+	expect(&gpu, LEASE_GRANT, member);
+	gpu.now_ns += 5 * MS; /* its bucket is full */
+	for (uint64_t after_ns = S, turn_ns = 5 * MS; after_ns <= 4 * S;
+	     after_ns *= 2, turn_ns *= 2) {
+		gpu.now_ns += turn_ns / 2;
+		if (turn_ns > 5 * MS)
+			expect_nothing(&gpu);
+		gpu.now_ns += turn_ns / 2;
+		expect(&gpu, LEASE_REVOKE, member);
+		ack(&gpu, member);
+		want(&gpu, member);
+		gpu.now_ns += 10 * MS;
+		expect_nothing(&gpu);
+		assert_int_equal(member->state, LEASE_OUTLASTS);
+		gpu.now_ns = member->revoked_ns + after_ns - 1;
+		expect_nothing(&gpu);
+		assert_true(lease_next_ns(&gpu.lease, gpu.now_ns) == gpu.now_ns + 1);
+		gpu.now_ns++;
+		expect(&gpu, LEASE_GRANT, member);
+	}
+	drained(&gpu, member);
+	want(&gpu, member);
+	expect_nothing(&gpu); /* its debt stands */
+	assert_int_equal(member->stuck, 0);
+}
+
 /* --- rule 7 --- */
 
 static void rule7_an_outlaster_alone_is_charged(void **state)
@@ -896,6 +935,7 @@ int main(void)
 		cmocka_unit_test(rule5_caps_of_30_and_70),
 		cmocka_unit_test(rule5_debt_is_paid_before_the_next_turn),
 		cmocka_unit_test(rule5_sleeping_saves_no_more_than_a_turn),
+		cmocka_unit_test(rule5_one_that_may_wait_for_itself_gets_turns),
 		cmocka_unit_test(rule7_an_outlaster_alone_is_charged),
 		cmocka_unit_test(rule7_an_outlaster_that_wants_more_gets_its_turn),
 		cmocka_unit_test(rule7_a_missing_acknowledgement_freezes_then_ends),

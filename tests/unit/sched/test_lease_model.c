@@ -27,7 +27,7 @@
 
 struct model_member {
 	bool is_there, stopped, wants, acked, drained, draining;
-	int vm, kind, state, lift;
+	int vm, kind, state, lift, stuck;
 	int charged; /* its place among those charged before the holder; 0: none */
 	uint64_t number, want_ns, want_order, granted_ns, turn_at_ns, revoked_ns, missed_ns;
 	uint64_t order_ns, turn_billed_ns, alone_ns, billed_ns, waited_ns[LEASE_WHY_NUM];
@@ -40,6 +40,8 @@ struct model_vm {
 	uint64_t order_ns, order_rest, number, floor_ns, billed_ns, waited_ns[LEASE_WHY_NUM];
 	uint64_t rival_ns[VMS];
 };
+
+static unsigned stuck_turns; /* turns that a cap would not have given */
 
 struct model {
 	struct lease_settings settings;
@@ -60,9 +62,21 @@ static bool is_stopped(const struct model *m, const struct model_member *member)
 	return member->stopped || m->vm[member->vm].settings.paused;
 }
 
+/* Its work goes on, perhaps because it waits for what its cap holds back. */
+static bool may_be_stuck(const struct model *m, const struct model_member *member)
+{
+	uint64_t stuck_ns = m->settings.stuck_ns;
+
+	for (int i = 0; i < member->stuck; i++)
+		stuck_ns *= 2;
+	return member->state == LEASE_OUTLASTS && stuck_ns != 0 &&
+	       m->now_ns >= member->revoked_ns + stuck_ns;
+}
+
 static bool may_have_it(const struct model *m, const struct model_member *member)
 {
-	return member->is_there && !is_stopped(m, member) && is_ready(&m->vm[member->vm]);
+	return member->is_there && !is_stopped(m, member) &&
+	       (is_ready(&m->vm[member->vm]) || may_be_stuck(m, member));
 }
 
 static int payer(const struct model *m)
@@ -310,6 +324,16 @@ static bool fails(const struct model *m, const struct model_member *member, int 
 	return deaf || hung;
 }
 
+/* Return: how long a turn lasts of a member whose cap has nothing left. */
+static uint64_t capped_turn_ns(const struct model *m, const struct model_member *member)
+{
+	uint64_t turn_ns = m->settings.turn_ns;
+
+	for (int i = 0; i < member->stuck; i++)
+		turn_ns *= 2;
+	return turn_ns;
+}
+
 enum verdict { KEEPS, TURNS, OVER };
 
 static enum verdict judge_holder(const struct model *m)
@@ -330,7 +354,8 @@ static enum verdict judge_holder(const struct model *m)
 		return OVER;
 	if (m->now_ns < holder->turn_at_ns + m->settings.turn_ns)
 		return KEEPS;
-	if (!is_ready(vm) || (next != NOBODY && comes_before(m, next, m->holder)))
+	if ((!is_ready(vm) && m->now_ns >= holder->granted_ns + capped_turn_ns(m, holder)) ||
+	    (next != NOBODY && comes_before(m, next, m->holder)))
 		return OVER;
 	return next_one(m, true) != NOBODY || vm->settings.cap_percent != 0 ? TURNS : KEEPS;
 }
@@ -383,6 +408,7 @@ static void finish(struct model *m, int i)
 	let_go(m, i);
 	m->member[i].state = m->member[i].wants ? LEASE_WAITS : LEASE_NONE;
 	m->member[i].wants = m->member[i].draining = false;
+	m->member[i].stuck = 0;
 }
 
 static void charge_on(struct model *m, int i, int state)
@@ -463,6 +489,13 @@ static int model_decide(struct model *m, int *what)
 		return NOBODY;
 	if (m->member[next].state == LEASE_FROZEN)
 		return model_thaw(m, next, what);
+	if (is_ready(&m->vm[m->member[next].vm])) {
+		m->member[next].stuck = 0;
+	} else {
+		stuck_turns++;
+		if (m->member[next].stuck < 10)
+			m->member[next].stuck++;
+	}
 	m->member[next].lift = at_most_high(lift(m, &m->member[next]));
 	m->member[next].charged = 0;
 	m->member[next].wants = false;
@@ -538,6 +571,7 @@ static struct lease_settings draw_settings(struct history *h)
 		.ack_ns = 5 + draw(h, 60),
 		.repeat_ns = 100 + draw(h, 1000),
 		.kernel_ns = draw(h, 2) != 0 ? 0 : 10 + draw(h, 100),
+		.stuck_ns = draw(h, 4) == 0 ? 0 : 1 + draw(h, 40),
 		.aging_ns = draw(h, 2) == 0 ? 0 : 20 + draw(h, 100),
 	};
 }
@@ -964,7 +998,7 @@ static void random_histories_as_the_model(void **state)
 		assert_true(decided[i] > HISTORIES / 2);
 	assert_true(decided[LEASE_GRANT] > 10 * HISTORIES);
 	assert_true(rested > HISTORIES && tails > HISTORIES && fitting > 20 * HISTORIES);
-	assert_true(drainings > HISTORIES);
+	assert_true(drainings > HISTORIES && stuck_turns > HISTORIES / 20);
 }
 
 int main(void)

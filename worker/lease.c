@@ -226,7 +226,7 @@ static bool may_submit(struct lease *lease)
 		lease->awake_until_ns = 0;
 	lease->turn_ns = util_now_ns();
 	lease->number = number;
-	lease->draining = false;
+	lease->draining = lease->drains = false;
 	lease->wants = false;
 	return true;
 }

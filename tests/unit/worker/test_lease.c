@@ -183,10 +183,13 @@ static void test_what_is_held_back_keeps_only_what_depends_on_it(void **state)
 	for (uint32_t event = 1; event <= 2; event++)
 		assert_int_equal(ASK(&guest, 0, NULL, EVENT_CREATE, event_create, .event = event),
 				 CUDA_SUCCESS);
+	page.idle_us = 60000000; /* it keeps its lease, however late the next command comes */
 	grant(&guest, 7);
 	fill(&guest, 1, to);
 	assert_int_equal(ASK(&guest, 0, NULL, EVENT_RECORD, event_record, .event = 1, .stream = 1),
 			 CUDA_SUCCESS);
+	page.idle_us = 50;
+	kick(&guest);
 	UNTIL(heard(PROGRAM_RETURNED) == 1);
 	fill(&guest, 1, to);
 	SEND(&guest, VGPU_NO_REPLY, EVENT_RECORD, event_record, .event = 2, .stream = 1);
@@ -464,6 +467,7 @@ static void test_a_program_that_rests_gives_its_lease_back_early(void **state)
 	(void)state;
 	open_without_lease(&guest, 1000, 10000);
 	lease = &guest.program->lease;
+	page.idle_us = 0; /* each rest is long */
 	for (unsigned i = 1; i <= 2; i++) {
 		*flag = 0;
 		lease->long_rests = lease->steady_runs = 3; /* as after turns of a minute each */

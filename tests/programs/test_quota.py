@@ -162,10 +162,9 @@ class Quota(ProgramCase):
         for _ in range(20):  # and it never comes again
             rows.append(sum(row["memory_bytes"] for row in self.tenant.programs()))
         self.assertLessEqual(max(rows), 9 * MIB)
-        for holder in holders:
-            result, num = holder.answer()
-            self.assertEqual(result, OK)
-            self.assertGreater(num, 0)
+        answers = [holder.answer() for holder in holders]
+        self.assertEqual([result for result, _ in answers], [OK] * 4)
+        self.assertGreater(sum(num for _, num in answers), 0)  # each alone may have run while there was room for none of its
         self.assertEqual(holders[0].ask("info"), [OK, 9 * MIB, 9 * MIB])  # all came back
         self.assertEqual(holders[0].result("alloc", 9 * MIB), OK)
         self.assertEqual(holders[1].result("alloc", 1), OUT_OF_MEMORY)

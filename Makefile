@@ -214,8 +214,8 @@ include tests/guest/guest.mk
 TESTS ?= $(wildcard tests/torture/test_*.py) tests/ptx/test_ptx.sh tests/fuzz/run.sh $(wildcard tests/guest/test_*.py tests/programs/test_*.py \
 	tests/daemon/test_*.py tests/cli/*.bats tests/cli/test_*.py tests/device/test_*.py tests/crash/*.sh) $(UNIT)
 JOBS ?= 2
-# Most of a test's time is waiting for another process, for a deadline or a clock.
-TEST_JOBS ?= $(shell echo $$((2 * $(JOBS))))
+# A good part of a test's time is waiting for another process, for a deadline or a clock: one more than processors.
+TEST_JOBS ?= $(shell echo $$(($(JOBS) + 1)))
 
 .PHONY: check check-programs
 check:

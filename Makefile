@@ -214,8 +214,8 @@ include tests/guest/guest.mk
 TESTS ?= $(wildcard tests/torture/test_*.py) tests/ptx/test_ptx.sh tests/fuzz/run.sh $(wildcard tests/guest/test_*.py tests/programs/test_*.py \
 	tests/daemon/test_*.py tests/cli/*.bats tests/cli/test_*.py tests/device/test_*.py tests/crash/*.sh) $(UNIT)
 JOBS ?= 2
-# A good part of a test's time is waiting for another process, for a deadline or a clock: one more than processors.
-TEST_JOBS ?= $(shell echo $$(($(JOBS) + 1)))
+# As many as processors: a test waits with deadlines, which more of them at a time would miss.
+TEST_JOBS ?= $(JOBS)
 
 .PHONY: check check-programs
 check:

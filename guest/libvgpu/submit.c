@@ -74,9 +74,12 @@ static void ring(struct vgpu_device *device, const struct request *request)
 	bar_write(bar, VGPU_REG_DOORBELL, VGPU_DOORBELL_SUBMIT);
 }
 
-static int bad_answer(const struct vgpu_device *device, const char *what, uint32_t value,
+/* One that is unplugged meanwhile answers with zeros, or ones. */
+static int bad_answer(struct vgpu_device *device, const char *what, uint32_t value,
 		      struct fail *fail)
 {
+	if (device_is_gone(device))
+		return device_fail_gone(device, fail);
 	return fail_set(fail, FAIL_ANSWER, -EBADMSG, "%s: %s (%u)", device->name, what, value);
 }
 
@@ -86,8 +89,6 @@ static int take_reply(struct vgpu_device *device, uint32_t status, struct reply 
 	struct bar *bar = &device->bar;
 	uint32_t id;
 
-	if ((status == VGPU_STATUS_IDLE || status == UINT32_MAX) && device_is_gone(device))
-		return device_fail_gone(device, fail);
 	if (status == VGPU_STATUS_IDLE)
 		return bad_answer(device, "was reset while it ran the request; STATUS is idle",
 				  status, fail);
@@ -104,6 +105,8 @@ static int take_reply(struct vgpu_device *device, uint32_t status, struct reply 
 					  reply->error, fail);
 	}
 	reply->len_bytes = bar_read(bar, VGPU_REG_RESPONSE_LEN);
+	if (reply->len_bytes == 0 && device_is_gone(device))
+		return device_fail_gone(device, fail);
 	if (reply->len_bytes > VGPU_BUF_LEN)
 		return bad_answer(device, "shows a RESPONSE_LEN above its buffer's",
 				  reply->len_bytes, fail);

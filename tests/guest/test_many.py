@@ -70,6 +70,7 @@ class Many(unittest.TestCase):
         for guest in guests.values():
             need_cuda(guest)
             ready(guest)
+        last = vgpud.rows("SELECT coalesce(max(id), 0) FROM request")[0][0]
         jobs = [(guest.begin(f"rounds rounds {ROUNDS} {(2 * n + second) << 20}"), n)
                 for n, guest in guests.items() for second in (0, 1)]
         beside = guests[1].begin(f"vgpu-run --json --count {REQUESTS} 1 2")
@@ -77,6 +78,8 @@ class Many(unittest.TestCase):
             finished = job.wait(timeout_s=300)
             self.assertEqual((finished.rc, finished.err), (0, ""), f"vm{n}: {finished.out}")
         self.assertEqual(json.loads(beside.wait().out)["done"], REQUESTS)
+        # The next test counts the rows from its beginning on.
+        vgpud.wait_rows("SELECT id FROM request WHERE id > ?", last, count=REQUESTS)
         for n in guests:
             host.wait_programs(0, vm=f"vm{n}")
 

@@ -31,7 +31,7 @@ static uint64_t distance(uint64_t a_ns, uint64_t b_ns)
 /* Return: since when the GPU has worked for the program in this turn; 0: not known. */
 static uint64_t begun_ns(const struct lease *lease)
 {
-	uint64_t clear_ns = lease->page != NULL ? lease_page_load(&lease->page->clear_ns) : 0;
+	uint64_t clear_ns = lease_page_load(&lease->page->clear_ns);
 
 	if (clear_ns == 0 || lease->turn_ns == 0)
 		return 0;

@@ -79,7 +79,7 @@ vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors nvml output pool process program seat spares
 vgpud/files := dir format scan server server_slot
 vgpud/ledger := batch book changes clock db db_open events health history migrate names notes null programs query \
-	query_blame query_exact query_groups query_programs query_rows query_stats query_submission_rows query_submissions query_waits remains retention ring ring_file ring_format_1 \
+	query_blame query_exact query_groups query_programs query_rows query_stats query_submission_rows query_submissions query_usage query_waits remains retention ring ring_file ring_format_1 \
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
 vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
 vgpud/link := access attached foreign frames peer port port_log refuse session

@@ -13,7 +13,7 @@
 -- counted since, so within a session it never jumps, and durations are exact.
 
 PRAGMA application_id = 0x76677075; -- "vgpu"
-PRAGMA user_version = 6;            -- of this schema
+PRAGMA user_version = 7;            -- of this schema
 
 -- One row for each start of vgpud.
 CREATE TABLE session (
@@ -136,8 +136,29 @@ CREATE TABLE program (
 	latency_sum_ns    INTEGER NOT NULL DEFAULT 0,
 	latency_max_ns    INTEGER NOT NULL DEFAULT 0,
 	latency_hist      BLOB,    -- as in table minute; NULL: none has ended
-	submissions_to    INTEGER NOT NULL DEFAULT 0
+	submissions_to    INTEGER NOT NULL DEFAULT 0,
+	counted_ns        INTEGER  -- while it runs: of when these figures are; NULL: it has none yet
 ) STRICT;
+
+-- What each program used in one minute: by how much its row's figures grew then. So the minutes of a program are
+-- together what its row has, at any moment. GPU time may sink a little, when a worker says that the end of a turn
+-- was idle. Triggers below keep this table; while a program runs, its row is brought up to date each second.
+CREATE TABLE program_minute (
+	minute        INTEGER NOT NULL, -- since the Unix epoch
+	program_id    INTEGER NOT NULL,
+	vm_id         INTEGER NOT NULL, -- this and the next two as in its row, which may go before
+	pool          TEXT NOT NULL,
+	priority      INTEGER NOT NULL,
+	billed_ns     INTEGER, -- of these figures NULL: not known
+	memory_byte_s INTEGER,
+	submissions   INTEGER,
+	commands      INTEGER,
+	launches      INTEGER,
+	copies        INTEGER,
+	copy_bytes    INTEGER,
+	refused       INTEGER,
+	PRIMARY KEY (minute, program_id)
+) STRICT, WITHOUT ROWID;
 
 -- Submissions of programs: from the first command that gives the GPU work until the next wait returned, a
 -- query said that all is done, 10,000 commands, or a second. Where they came faster than ledger_rows_per_s
@@ -252,6 +273,39 @@ END;
 CREATE TRIGGER IF NOT EXISTS program_has_ended AFTER UPDATE OF ended_ns ON program WHEN new.ended_ns IS NOT NULL BEGIN
 	UPDATE program_span SET ended_to_ns = max(ended_to_ns, new.ended_ns) WHERE span = new.id >> 12;
 END;
+CREATE TRIGGER IF NOT EXISTS program_has_used AFTER UPDATE OF
+	billed_ns, memory_byte_s, submissions, commands, launches, copies, copy_bytes, refused ON program
+WHEN (new.billed_ns, new.memory_byte_s, new.submissions, new.commands, new.launches,
+	new.copies, new.copy_bytes, new.refused) IS NOT
+	(old.billed_ns, old.memory_byte_s, old.submissions, old.commands, old.launches,
+	old.copies, old.copy_bytes, old.refused)
+BEGIN
+	INSERT INTO program_minute VALUES (
+		max(new.begun_ns, coalesce(new.counted_ns, 0), coalesce(new.ended_ns, 0)) / 60000000000,
+		new.id, new.vm_id, new.pool, new.priority,
+		new.billed_ns - coalesce(old.billed_ns, 0), new.memory_byte_s - coalesce(old.memory_byte_s, 0),
+		new.submissions - coalesce(old.submissions, 0), new.commands - coalesce(old.commands, 0),
+		new.launches - coalesce(old.launches, 0), new.copies - coalesce(old.copies, 0),
+		new.copy_bytes - coalesce(old.copy_bytes, 0), new.refused - coalesce(old.refused, 0))
+	-- Sums of claims that are too large would be no integers.
+	ON CONFLICT (minute, program_id) DO UPDATE SET
+		billed_ns = coalesce(CAST(min(billed_ns + excluded.billed_ns, 9.0e18) AS INTEGER), billed_ns, excluded.billed_ns),
+		memory_byte_s = coalesce(CAST(min(memory_byte_s + excluded.memory_byte_s, 9.0e18) AS INTEGER), memory_byte_s, excluded.memory_byte_s),
+		submissions = coalesce(CAST(min(submissions + excluded.submissions, 9.0e18) AS INTEGER), submissions, excluded.submissions),
+		commands = coalesce(CAST(min(commands + excluded.commands, 9.0e18) AS INTEGER), commands, excluded.commands),
+		launches = coalesce(CAST(min(launches + excluded.launches, 9.0e18) AS INTEGER), launches, excluded.launches),
+		copies = coalesce(CAST(min(copies + excluded.copies, 9.0e18) AS INTEGER), copies, excluded.copies),
+		copy_bytes = coalesce(CAST(min(copy_bytes + excluded.copy_bytes, 9.0e18) AS INTEGER), copy_bytes, excluded.copy_bytes),
+		refused = coalesce(CAST(min(refused + excluded.refused, 9.0e18) AS INTEGER), refused, excluded.refused);
+END;
+-- Its beginning was lost with a part of the ring.
+CREATE TRIGGER IF NOT EXISTS program_has_ended_only AFTER INSERT ON program WHEN new.why IS NOT NULL BEGIN
+	INSERT INTO program_minute VALUES (coalesce(new.ended_ns, new.begun_ns) / 60000000000,
+		new.id, new.vm_id, new.pool, new.priority,
+		new.billed_ns, new.memory_byte_s, new.submissions, new.commands, new.launches, new.copies,
+		new.copy_bytes, new.refused)
+	ON CONFLICT (minute, program_id) DO NOTHING;
+END;
 
 -- For people: names instead of numbers, times as text (UTC).
 CREATE VIEW request_v AS
@@ -307,6 +361,17 @@ LEFT JOIN vm AS v ON v.id = g.vm_id
 LEFT JOIN name AS p ON p.what = 'priority' AND p.value = g.priority
 LEFT JOIN name AS e ON e.what = 'executor' AND e.value = g.executor
 LEFT JOIN name AS w ON w.what = 'end' AND w.value = g.why;
+
+CREATE VIEW program_minute_v AS
+SELECT strftime('%Y-%m-%dT%H:%MZ', m.minute * 60, 'unixepoch') AS minute,
+	coalesce(v.name, '#' || m.vm_id) AS vm,
+	m.program_id, g.name AS program, m.pool,
+	coalesce(p.name, m.priority) AS priority,
+	m.billed_ns, m.memory_byte_s, m.submissions, m.commands, m.launches, m.copies, m.copy_bytes, m.refused
+FROM program_minute AS m
+LEFT JOIN vm AS v ON v.id = m.vm_id
+LEFT JOIN program AS g ON g.id = m.program_id
+LEFT JOIN name AS p ON p.what = 'priority' AND p.value = m.priority;
 
 CREATE VIEW submission_v AS
 SELECT s.id,

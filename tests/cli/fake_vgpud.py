@@ -39,7 +39,8 @@ STATUS = {"version": "0.1.0", "pid": 1, "uptime_ns": 3_723_000_000_000, "started
 
 def stats(group):
     row = {"group": group, "count": 1200, "errors": 3, "rate_per_s": 0.3333333333333333, "gpu_time_ns": 5_000_000,
-           "gpu_share": 0.625, "submissions": 77, "submissions_open": 1, "submission_time_ns": 9_000_000}
+           "gpu_share": 0.625, "submissions": 77, "submissions_open": 1, "submission_time_ns": 9_000_000,
+           "requests_gpu_time_ns": 2_000_000, "programs_gpu_time_ns": 3_000_000}
     for what in ("wait", "exec", "total", "submission"):
         for rank, value in (("p50", 900), ("p90", 1_200_000), ("p99", 2_500_000), ("p999", 3_000_000), ("max", 10**10)):
             row[f"{what}_{rank}_ns"] = value

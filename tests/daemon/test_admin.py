@@ -76,7 +76,7 @@ ROWS = {
     "resume": CHANGE_ROW,
     "drain": {**keys("draining until_restart", FLAG), **keys("ended waited_ns", NUMBER)},
     "cancel": {"id": NUMBER, **keys("vm was", TEXT)},
-    "stats": {"group": TEXT, **keys("count errors gpu_time_ns", NUMBER),
+    "stats": {"group": TEXT, **keys("count errors gpu_time_ns requests_gpu_time_ns programs_gpu_time_ns", NUMBER),
               **keys("submissions submissions_open submission_time_ns", NUMBER), "rate_per_s": REAL, "gpu_share": REAL_OR_NULL,
               **keys(TIMES, NUMBER_OR_NULL)},
     "requests": REQUEST_ROW,

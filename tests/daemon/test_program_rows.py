@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_program_rows.py - what the ledger has of programs: a row each, once, whatever ended them
 
+import contextlib
 import os
+import sqlite3
 import struct
 import sys
 import time
@@ -170,9 +172,52 @@ class ProgramRows(unittest.TestCase):
             wait_until(lambda: self.pages() == [], "the pages to go")
             self.assertEqual(self.rows("id, why, billed_ns"), [(1, "host-lost", left[0]), (2, "host-lost", left[1])])
             self.assertEqual(self.admin.rows("usage", since="1h", vm="t2")[0]["programs_gpu_time_ns"], sum(left))
+            self.assertEqual([row[:2] for row in self.minutes()], [(1, left[0]), (2, left[1])])
             self.vgpud.kill()
         self.vgpud.start()
         self.admin = self.connect()
+
+    def minutes(self):
+        """Return: what the minutes of each program add up to, by its id."""
+        return self.vgpud.rows("SELECT program_id, sum(billed_ns), sum(launches) FROM program_minute GROUP BY 1 ORDER BY 1")
+
+    def test_one_that_runs_is_billed_meanwhile(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        child = tenant.spawn(paths.test_program("programs/victim"), "flood")
+        try:
+            wait_until(lambda: (self.admin.rows("usage", since="1h", vm="t2")[0]["programs_gpu_time_ns"] or 0) > 10**7,
+                       "its GPU time in usage while it runs")
+            self.assertEqual([row["end"] for row in self.admin.rows("programs", since="1h")], [None])
+            self.assertGreater(self.admin.rows("stats", since="1h")[0]["gpu_time_ns"], 10**7)
+            self.assertGreater(self.minutes()[0][2], 0)
+        finally:
+            child.kill()
+            child.communicate()
+        tenant.wait_none()
+        wait_until(lambda: self.pages() == [], "its page to go")
+        row = self.admin.rows("programs", since="1h")[0]
+        self.assertEqual(self.minutes(), [(1, row["gpu_time_ns"], row["launches"])])
+        for by in ("vm", "pool", "program", "day"):
+            used = self.admin.rows("usage", since="1h", by=by)
+            self.assertEqual([sum(row[key] or 0 for row in used) for key in ("programs", "programs_gpu_time_ns", "launches")],
+                             [1, row["gpu_time_ns"], row["launches"]])
+
+    def test_usage_outlives_the_rows_of_programs(self):
+        tenant = Tenant(self.vgpud, self.admin, name="t2")
+        self.assertEqual(tenant.run(example("vector_add")).rc, 0)
+        tenant.wait_none()
+        row = self.admin.rows("programs", since="1h")[0]
+        self.vgpud.kill()
+        with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database:
+            database.execute("DELETE FROM program")
+            database.commit()
+        self.vgpud.start()
+        self.admin = self.connect()
+        self.assertEqual(self.admin.rows("programs", since="1h"), [])
+        for by in ("vm", "program"):
+            used = self.admin.rows("usage", since="1h", by=by)
+            self.assertEqual([(one["group"], one["programs"], one["gpu_time_ns"]) for one in used],
+                             [("t2" if by == "vm" else "1", 0, row["gpu_time_ns"])])
 
     def page(self, number):
         return self.vgpud.database.with_name("programs") / str(number)
@@ -229,7 +274,13 @@ class ProgramRows(unittest.TestCase):
                    "all submissions to be recorded")
         stats = {row["group"]: row for row in self.admin.rows("stats", since="1h", by="vm")}
         self.assertEqual((stats["vm1"]["count"], stats["vm1"]["submissions"]), (1, 0))
-        self.assertEqual((stats["t2"]["count"], stats["t2"]["gpu_time_ns"]), (0, 0))
+        billed = sum(row["gpu_time_ns"] for row in rows)
+        self.assertEqual([stats["t2"][key] for key in ("count", "gpu_time_ns", "programs_gpu_time_ns", "requests_gpu_time_ns")],
+                         [0, billed, billed, 0])
+        self.assertAlmostEqual(sum(row["gpu_share"] for row in stats.values()), 1)
+        self.assertEqual({row["group"]: row["programs_gpu_time_ns"] for row in self.admin.rows("stats", since="1h", by="priority")},
+                         {"high": 0, "medium": billed})
+        self.assertIsNone(self.admin.rows("stats", since="1h", by="opcode")[0]["programs_gpu_time_ns"])
         self.assertIsNone(stats["vm1"]["submission_p50_ns"])
         self.assertIsNone(stats["t2"]["total_p50_ns"])
         self.assertLessEqual(stats["t2"]["submission_p50_ns"], stats["t2"]["submission_max_ns"])
@@ -330,7 +381,8 @@ class ProgramRows(unittest.TestCase):
         page = self.vgpud.database.with_name("programs") / "1"
         with open(page, "r+b") as file:  # as a worker may that its program has taken over
             file.seek(16)
-            file.write(b"\xff" * (page.stat().st_size - 16))
+            # Its worker may count on from there: no figure may begin again at 0.
+            file.write(b"\x7f" * (page.stat().st_size - 16))
         (row,) = self.admin.rows("programs")
         self.assertEqual([row[key] for key in ("submissions", "commands", "launches", "copies", "copy_bytes", "refused")], [2**53] * 6)
         self.assertIsNone(row["refused_names"])

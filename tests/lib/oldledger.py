@@ -8,7 +8,7 @@ from pathlib import Path
 
 ARCHIVES = Path(__file__).with_name("oldledgers")
 SCHEMA = Path(__file__).with_name("schema-1.sql").read_text()
-SCHEMA_NOW = 6  # of the vgpud under test
+SCHEMA_NOW = 7  # of the vgpud under test
 START_NS = 1_790_000_000_000_000_000
 MINUTE_NS = 60_000_000_000
 OLD_COLUMNS = {

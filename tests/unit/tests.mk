@@ -66,13 +66,14 @@ $(eval $(call unit-test,ledger/test_watch,tests/unit/ledger/fixture.c $(LEDGER),
 $(eval $(call unit-test,ledger/test_start,tests/unit/ledger/fixture.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,ledger/test_replay,$(LEDGER),-lsqlite3))
 LEDGER_QUERY := vgpud/ledger/query.c vgpud/ledger/query_rows.c vgpud/ledger/query_groups.c \
-	vgpud/ledger/query_programs.c vgpud/ledger/query_submissions.c vgpud/ledger/query_submission_rows.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_waits.c vgpud/ledger/query_blame.c
+	vgpud/ledger/query_programs.c vgpud/ledger/query_submissions.c vgpud/ledger/query_usage.c vgpud/ledger/query_submission_rows.c vgpud/ledger/query_stats.c vgpud/ledger/query_exact.c vgpud/ledger/query_waits.c vgpud/ledger/query_blame.c
 $(eval $(call unit-test,ledger/test_query,$(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_usage,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_waits,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_submissions,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-lsqlite3))
 $(eval $(call unit-test,ledger/test_scans,tests/unit/ledger/fixture.c $(LEDGER) $(LEDGER_QUERY),-Xlinker --wrap=sqlite3_prepare_v2 -lsqlite3))
 $(eval $(call unit-test,programs/test_harvest,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c common/log.c $(LEDGER),-lsqlite3))
+$(eval $(call unit-test,programs/test_used,tests/unit/ledger/fixture.c vgpud/programs/bill.c vgpud/programs/harvest.c vgpud/programs/held.c vgpud/programs/record.c common/log.c $(LEDGER),-lsqlite3))
 $(eval $(call unit-test,programs/test_waited,vgpud/programs/waited.c common/util.c))
 $(eval $(call unit-test,programs/test_tracing,vgpud/programs/tracing.c worker/trace.c common/wire/cmds_check.c common/util.c,-lpthread))
 include tests/crash/tests.mk

@@ -271,6 +271,8 @@ static const struct field stats_fields[] = {
 	STACKED("submission_max_ns", "MAX", "submit"),
 	HIDDEN("submissions_open"),
 	HIDDEN("submission_time_ns"),
+	HIDDEN("requests_gpu_time_ns"),
+	HIDDEN("programs_gpu_time_ns"),
 	END,
 };
 

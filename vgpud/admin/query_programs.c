@@ -233,23 +233,30 @@ static json_t *row_of(struct usage *usage, int64_t key)
 	return row;
 }
 
-static int add_programs(void *arg, const struct ledger_query_usage *found)
+static int add_lived(void *arg, const struct ledger_query_lived *lived)
 {
-	json_t *row = row_of(arg, found->key);
-	uint64_t byte_s = found->memory_byte_s;
+	json_t *row = row_of(arg, lived->key);
 
-	json_object_set_new(row, "programs", json_integer((json_int_t)found->programs));
-	json_object_set_new(row, "program_time_ns", json_integer(found->program_ns));
-	json_object_set_new(row, "programs_gpu_time_ns", figures_number(found->billed_ns));
+	json_object_set_new(row, "programs", json_integer((json_int_t)lived->programs));
+	json_object_set_new(row, "program_time_ns", json_integer(lived->program_ns));
+	return 0;
+}
+
+static int add_used(void *arg, const struct ledger_query_used *used)
+{
+	json_t *row = row_of(arg, used->key);
+	uint64_t byte_s = used->memory_byte_s;
+
+	json_object_set_new(row, "programs_gpu_time_ns", figures_number(used->billed_ns));
 	json_object_set_new(
 		row, "memory_byte_h",
 		figures_number(byte_s == LEDGER_UNKNOWN ? byte_s : byte_s / SECONDS_PER_HOUR));
-	json_object_set_new(row, "submissions", figures_number(found->submissions));
-	json_object_set_new(row, "commands", figures_number(found->commands));
-	json_object_set_new(row, "launches", figures_number(found->launches));
-	json_object_set_new(row, "copies", figures_number(found->copies));
-	json_object_set_new(row, "copy_bytes", figures_number(found->copy_bytes));
-	json_object_set_new(row, "refused", figures_number(found->refused));
+	json_object_set_new(row, "submissions", figures_number(used->submissions));
+	json_object_set_new(row, "commands", figures_number(used->commands));
+	json_object_set_new(row, "launches", figures_number(used->launches));
+	json_object_set_new(row, "copies", figures_number(used->copies));
+	json_object_set_new(row, "copy_bytes", figures_number(used->copy_bytes));
+	json_object_set_new(row, "refused", figures_number(used->refused));
 	return 0;
 }
 
@@ -263,20 +270,30 @@ static int add_requests(void *arg, const struct ledger_query_stats *stats)
 	return 0;
 }
 
-/* Names a row by its key, and adds up its GPU time. */
-static void finish_row(struct usage *usage, const json_t *names, const char *key, json_t *row)
+/* The name of a group of that key; the programs' have theirs already, if it is known. */
+static json_t *name_group(const struct usage *usage, const json_t *names, const char *key,
+			  const json_t *row)
 {
-	const json_t *name = usage->by == LEDGER_QUERY_BY_VM ? json_object_get(names, key) : NULL;
+	const json_t *known = usage->by == LEDGER_QUERY_BY_PROGRAM ? json_object_get(row, "group")
+			      : usage->by == LEDGER_QUERY_BY_VM	   ? json_object_get(names, key)
+								   : NULL;
 	char text[32];
 
+	if (known != NULL && json_string_length(known) > 0)
+		return json_incref((json_t *)known);
 	if (usage->label != NULL)
 		snprintf(text, sizeof(text), "%s", usage->label);
 	else if (usage->by == LEDGER_QUERY_BY_POOL)
 		snprintf(text, sizeof(text), "%c", (char)strtol(key, NULL, 10));
 	else
-		snprintf(text, sizeof(text), "#%s", key);
-	json_object_set_new(row, "group",
-			    name != NULL ? json_incref((json_t *)name) : json_string(text));
+		snprintf(text, sizeof(text), usage->by == LEDGER_QUERY_BY_VM ? "#%s" : "%s", key);
+	return json_string(text);
+}
+
+/* Names a row, and adds up its GPU time. */
+static void finish_row(const struct usage *usage, const json_t *names, const char *key, json_t *row)
+{
+	json_object_set_new(row, "group", name_group(usage, names, key, row));
 	/* Of programs whose GPU time was not measured, none is in the sum. */
 	json_object_set_new(
 		row, "gpu_time_ns",
@@ -324,8 +341,11 @@ static int show_window(struct usage *usage)
 	usage->rows = json_object();
 	err = query_check(q, ledger_query_vms(q->ledger, keep_name, names));
 	if (err == 0)
-		err = query_check(q, ledger_query_usage(q->ledger, &q->filter, usage->by, q->now_ns,
-							add_programs, usage));
+		err = query_check(q, ledger_query_lived(q->ledger, &q->filter, usage->by, q->now_ns,
+							add_lived, usage));
+	if (err == 0)
+		err = query_check(
+			q, ledger_query_used(q->ledger, &q->filter, usage->by, add_used, usage));
 	if (err == 0)
 		err = query_check(q, ledger_query_stats(q->ledger, &q->filter, usage->by, false,
 							&window, add_requests, usage));
@@ -372,64 +392,72 @@ static int show_days(struct usage *usage)
 	return err;
 }
 
-static int keep_usage(void *arg, const struct ledger_query_program *p)
+/* By program, whose row gives the group its name. */
+static int keep_lived(void *arg, const struct ledger_query_program *p)
 {
-	struct listing *listing = arg;
-	const struct query *q = listing->q;
-	const struct ledger_program *program = &p->program;
-	int64_t begun_ns = (int64_t)program->begun_ns, until_ns = q->now_ns;
-	struct usage one = { .rows = json_object() };
-	struct ledger_query_usage figures = {
-		.programs = 1,
-		.billed_ns = program->billed_ns,
-		.memory_byte_s = program->memory_byte_s,
-		.submissions = program->submissions,
-		.commands = program->commands,
-		.launches = program->launches,
-		.copies = program->copies,
-		.copy_bytes = program->copy_bytes,
-		.refused = program->refused,
-	};
+	struct usage *usage = arg;
+	const struct query *q = usage->q;
+	int64_t begun_ns = (int64_t)p->program.begun_ns, until_ns = q->now_ns;
+	struct ledger_query_lived lived = { .key = (int64_t)p->program.id, .programs = 1 };
 	char label[128];
-	json_t *row;
 
 	if (!p->runs)
-		until_ns = program->ended_ns != LEDGER_UNKNOWN ? (int64_t)program->ended_ns
-							       : begun_ns;
+		until_ns = p->program.ended_ns != LEDGER_UNKNOWN ? (int64_t)p->program.ended_ns
+								 : begun_ns;
 	if (until_ns > q->filter.until_ns)
 		until_ns = q->filter.until_ns;
 	if (begun_ns < q->filter.since_ns)
 		begun_ns = q->filter.since_ns;
-	figures.program_ns = until_ns > begun_ns ? until_ns - begun_ns : 0;
-	add_programs(&one, &figures);
-	row = json_incref(row_of(&one, 0));
-	snprintf(label, sizeof(label), "%llu %s", (unsigned long long)program->id,
+	lived.program_ns = until_ns > begun_ns ? until_ns - begun_ns : 0;
+	add_lived(usage, &lived);
+	snprintf(label, sizeof(label), "%llu %s", (unsigned long long)p->program.id,
 		 p->name != NULL ? p->name : "");
-	one.label = label;
-	one.by = LEDGER_QUERY_BY_NOTHING;
-	finish_row(&one, NULL, "0", row);
-	json_object_set_new(row, "group", json_string(label));
-	json_decref(one.rows);
-	return json_array_append_new(listing->rows, row);
+	json_object_set_new(row_of(usage, lived.key), "group", json_string(label));
+	return 0;
 }
 
 /* One row for each program; requests belong to none. */
-static int show_programs(struct query *q)
+static int show_programs(struct usage *usage)
 {
-	struct listing listing = { .q = q, .rows = json_array() };
-	int err = query_check(
-		q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST, keep_usage, &listing));
+	struct query *q = usage->q;
+	const char *key;
+	json_t *row;
+	int err;
 
-	for (size_t i = json_array_size(listing.rows); err == 0 && i > 0; i--)
-		query_row(q, json_incref(json_array_get(listing.rows, i - 1)));
-	json_decref(listing.rows);
+	usage->rows = json_object();
+	err = query_check(
+		q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST, keep_lived, usage));
+	/* Minutes may be kept for longer than the rows of their programs. */
+	if (err == 0)
+		err = query_check(
+			q, ledger_query_used(q->ledger, &q->filter, usage->by, add_used, usage));
+	if (err == 0) {
+		json_object_foreach(usage->rows, key, row) {
+			finish_row(usage, NULL, key, row);
+		}
+		show_sorted(q, usage->rows);
+	}
+	json_decref(usage->rows);
 	return err;
+}
+
+/* Programs are counted by minutes, so a window is made of whole ones. */
+static void widen(struct query *q)
+{
+	int64_t *until_ns = &q->filter.until_ns;
+
+	q->filter.since_ns -= q->filter.since_ns % UTIL_NS_PER_MINUTE;
+	if (*until_ns < q->now_ns && *until_ns % UTIL_NS_PER_MINUTE != 0)
+		*until_ns += UTIL_NS_PER_MINUTE - *until_ns % UTIL_NS_PER_MINUTE;
+	if (*until_ns > q->now_ns)
+		*until_ns = q->now_ns + 1;
 }
 
 void query_usage(struct query *q)
 {
 	static const enum ledger_query_by bys[] = { [ACCOUNT_VM] = LEDGER_QUERY_BY_VM,
 						    [ACCOUNT_POOL] = LEDGER_QUERY_BY_POOL,
+						    [ACCOUNT_PROGRAM] = LEDGER_QUERY_BY_PROGRAM,
 						    [ACCOUNT_DAY] = LEDGER_QUERY_BY_NOTHING,
 						    [ACCOUNT_ALL] = LEDGER_QUERY_BY_NOTHING };
 	const char *by = query_arg(q, "by");
@@ -441,11 +469,10 @@ void query_usage(struct query *q)
 		err = query_window_from_first(q);
 	if (err != 0)
 		return;
-	if (q->filter.until_ns == INT64_MAX)
-		q->filter.until_ns = q->now_ns + 1;
+	widen(q);
 	usage.by = bys[account];
 	if (account == ACCOUNT_PROGRAM)
-		err = show_programs(q);
+		err = show_programs(&usage);
 	else if (account == ACCOUNT_DAY)
 		err = show_days(&usage);
 	else {

@@ -27,8 +27,7 @@ struct groups {
 	struct vm_name *vms;
 	size_t vms_num;
 	json_t *rows;
-	json_t *by_key;	   /* the same rows, by the group's key as a text */
-	json_int_t gpu_ns; /* of all groups */
+	json_t *by_key; /* the same rows, by the group's key as a text */
 	double window_s;
 };
 
@@ -82,6 +81,8 @@ static json_t *group_name(const struct groups *groups, int64_t key)
 		return json_string(name_priority((uint32_t)key));
 	case LEDGER_QUERY_BY_OPCODE:
 		return json_string(key >= 0 ? name_opcode((uint32_t)key) : "unknown");
+	case LEDGER_QUERY_BY_PROGRAM: /* not of stats */
+		break;
 	}
 	return json_string("all");
 }
@@ -114,7 +115,7 @@ static void set_requests(json_t *row, const struct ledger_query_stats *stats)
 	add_times(row, "wait", &stats->wait);
 	add_times(row, "exec", &stats->exec);
 	add_times(row, "total", &stats->total);
-	json_object_set_new(row, "gpu_time_ns", json_integer(stats->exec.sum_ns));
+	json_object_set_new(row, "requests_gpu_time_ns", json_integer(stats->exec.sum_ns));
 }
 
 static void set_submissions(json_t *row, const struct ledger_query_submissions *found)
@@ -131,8 +132,8 @@ static json_t *row_of(struct groups *groups, int64_t key)
 {
 	static const struct ledger_query_stats no_requests;
 	static const struct ledger_query_submissions no_submissions;
-	static const char *const of_submissions[] = { "submissions", "submissions_open",
-						      "submission_time_ns" };
+	static const char *const of_programs[] = { "submissions", "submissions_open",
+						   "submission_time_ns", "programs_gpu_time_ns" };
 	char text[24];
 	json_t *row;
 
@@ -143,9 +144,10 @@ static json_t *row_of(struct groups *groups, int64_t key)
 	row = json_pack("{s:o}", "group", group_name(groups, key));
 	set_requests(row, &no_requests);
 	set_submissions(row, &no_submissions);
+	json_object_set_new(row, "programs_gpu_time_ns", json_integer(0));
 	/* They have no opcode. */
-	for (size_t i = 0; i < 3 && groups->by == LEDGER_QUERY_BY_OPCODE; i++)
-		json_object_set_new(row, of_submissions[i], json_null());
+	for (size_t i = 0; i < 4 && groups->by == LEDGER_QUERY_BY_OPCODE; i++)
+		json_object_set_new(row, of_programs[i], json_null());
 	json_object_set_new(groups->by_key, text, row);
 	return json_array_append(groups->rows, row) == 0 ? row : NULL;
 }
@@ -158,7 +160,6 @@ static int keep_group(void *arg, const struct ledger_query_stats *stats)
 	if (row == NULL)
 		return -ENOMEM;
 	set_requests(row, stats);
-	groups->gpu_ns += stats->exec.sum_ns;
 	return 0;
 }
 
@@ -170,6 +171,37 @@ static int keep_submissions(void *arg, const struct ledger_query_submissions *fo
 		return -ENOMEM;
 	set_submissions(row, found);
 	return 0;
+}
+
+static int keep_used(void *arg, const struct ledger_query_used *used)
+{
+	json_t *row = used->billed_ns != LEDGER_UNKNOWN ? row_of(arg, used->key) : NULL;
+
+	if (used->billed_ns == LEDGER_UNKNOWN)
+		return 0;
+	return row != NULL ? json_object_set_new(row, "programs_gpu_time_ns",
+						 json_integer((json_int_t)used->billed_ns))
+			   : -ENOMEM;
+}
+
+static json_int_t number(const json_t *row, const char *key)
+{
+	return json_integer_value(json_object_get(row, key));
+}
+
+/* Return: the GPU time of all groups, in ns. */
+static json_int_t add_gpu_times(json_t **rows, size_t num)
+{
+	json_int_t all_ns = 0;
+
+	for (size_t i = 0; i < num; i++) {
+		json_int_t gpu_ns = number(rows[i], "requests_gpu_time_ns") +
+				    number(rows[i], "programs_gpu_time_ns");
+
+		json_object_set_new(rows[i], "gpu_time_ns", json_integer(gpu_ns));
+		all_ns += gpu_ns;
+	}
+	return all_ns;
 }
 
 static int by_group(const void *a, const void *b)
@@ -185,6 +217,7 @@ static void show_groups(struct groups *groups)
 {
 	size_t num = json_array_size(groups->rows);
 	json_t **rows = calloc(num + 1, sizeof(json_t *));
+	json_int_t all_ns;
 
 	if (rows == NULL) {
 		query_fail(groups->q, "refused", "out of memory");
@@ -194,16 +227,14 @@ static void show_groups(struct groups *groups)
 		rows[i] = json_array_get(groups->rows, i);
 	if (groups->by == LEDGER_QUERY_BY_VM)
 		qsort(rows, num, sizeof(json_t *), by_group);
+	all_ns = add_gpu_times(rows, num);
 	for (size_t i = 0; i < num; i++) {
-		json_int_t gpu_ns = json_integer_value(json_object_get(rows[i], "gpu_time_ns"));
-		json_int_t count = json_integer_value(json_object_get(rows[i], "count"));
-
 		json_object_set_new(rows[i], "rate_per_s",
-				    json_real((double)count / groups->window_s));
+				    json_real((double)number(rows[i], "count") / groups->window_s));
 		json_object_set_new(rows[i], "gpu_share",
-				    groups->gpu_ns > 0
-					    ? json_real((double)gpu_ns / (double)groups->gpu_ns)
-					    : json_null());
+				    all_ns > 0 ? json_real((double)number(rows[i], "gpu_time_ns") /
+							   (double)all_ns)
+					       : json_null());
 		query_row(groups->q, json_incref(rows[i]));
 	}
 	free(rows);
@@ -258,7 +289,9 @@ void query_stats(struct query *q)
 							  &window, keep_group, &groups)) == 0 &&
 			   query_check(q, ledger_query_submissions(q->ledger, &q->filter, groups.by,
 								   keep_submissions, &groups)) ==
-				   0) {
+				   0 &&
+			   query_check(q, ledger_query_used(q->ledger, &q->filter, groups.by,
+							    keep_used, &groups)) == 0) {
 			use_window(&groups, &window);
 			show_groups(&groups);
 			end = query_window_row(q);

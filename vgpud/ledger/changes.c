@@ -146,6 +146,23 @@ int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledge
 	return 0;
 }
 
+int ledger_changes_add_used(struct ledger_changes *changes, const struct ledger_program *program,
+			    int64_t wall_ns)
+{
+	struct ledger_change *change;
+
+	/* As submissions: the next one has what this one would have said. */
+	if (changes->under_way >= LEDGER_CHANGES_MOST / 2)
+		return -ENOBUFS;
+	change = new_change(LEDGER_CHANGE_USED, wall_ns, 0);
+	if (!change)
+		return -ENOMEM;
+	change->program = *program;
+	changes->under_way++;
+	queue(changes, change);
+	return 0;
+}
+
 int ledger_changes_add_submissions(struct ledger_changes *changes,
 				   const struct ledger_submissions *taken, ledger_done *done,
 				   void *arg)
@@ -305,10 +322,11 @@ static bool is_event(const struct ledger_change *change)
 	return change->type == LEDGER_CHANGE_EVENT || change->type == LEDGER_CHANGE_CLOCK;
 }
 
-/* A change without a waiting caller is tried until it can be written. */
+/* A change without a waiting caller is tried until it can be written, unless a later one has all it says. */
 static bool is_tried_again(const struct ledger_change *change)
 {
-	return is_event(change) || (change->done == NULL && change->type != LEDGER_CHANGE_FLUSH);
+	return is_event(change) || (change->done == NULL && change->type != LEDGER_CHANGE_FLUSH &&
+				    change->type != LEDGER_CHANGE_USED);
 }
 
 void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_change_list *list,

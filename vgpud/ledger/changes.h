@@ -21,6 +21,7 @@ enum ledger_change_type {
 	LEDGER_CHANGE_VM_PUT,
 	LEDGER_CHANGE_VM_DELETE,
 	LEDGER_CHANGE_CLAIMS,	   /* program, names */
+	LEDGER_CHANGE_USED,	   /* program */
 	LEDGER_CHANGE_SUBMISSIONS, /* submissions */
 	LEDGER_CHANGE_WAITS,	   /* waits */
 	LEDGER_CHANGE_FLUSH
@@ -82,6 +83,10 @@ int ledger_changes_add(struct ledger_changes *changes, enum ledger_change_type t
 /* As ledger_program_claims() says. Return: 0, -ENOBUFS, -ENOMEM. */
 int ledger_changes_add_claims(struct ledger_changes *changes, const struct ledger_program *program,
 			      const char *names, ledger_done *done, void *arg);
+
+/* As ledger_program_used() says. wall_ns: of when its figures are. Return: 0, -ENOBUFS, -ENOMEM. */
+int ledger_changes_add_used(struct ledger_changes *changes, const struct ledger_program *program,
+			    int64_t wall_ns);
 
 /* As ledger_submissions() says. Return: 0, -ENOBUFS, -ENOMEM. */
 int ledger_changes_add_submissions(struct ledger_changes *changes,

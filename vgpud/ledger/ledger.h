@@ -260,6 +260,8 @@ struct ledger_ops {
 	void (*program_ended)(struct ledger *ledger, const struct ledger_program *program);
 	int (*program_claims)(struct ledger *ledger, const struct ledger_program *program,
 			      const char *names, ledger_done *done, void *arg);
+	int (*program_used)(struct ledger *ledger, const struct ledger_program *program,
+			    uint64_t at_ns);
 	int (*submissions)(struct ledger *ledger, const struct ledger_submissions *taken,
 			   ledger_done *done, void *arg);
 	int (*waits)(struct ledger *ledger, const struct ledger_wait *waits, unsigned num);
@@ -329,7 +331,7 @@ static inline void ledger_program_ended(struct ledger *ledger, const struct ledg
 /*
  * Sets what a worker claims (submissions to refused), and the time that vgpud has billed, in the row of
  * a program whose beginning was recorded; a row that has gone is no error. What is LEDGER_UNKNOWN stays as
- * it is. Figures of memory are taken where the row has none, as one of a lost program, and bounded to the
+ * it is, and so does what is less than the row has, but for GPU time. Memory's sum is bounded to the
  * time from its beginning to ended_ns, which is by the wall clock here. names: of refused functions; NULL: none that were not there before.
  * Return: as ledger_vm_put().
  */
@@ -337,6 +339,17 @@ static inline int ledger_program_claims(struct ledger *ledger, const struct ledg
 					const char *names, ledger_done *done, void *arg)
 {
 	return ledger->ops->program_claims(ledger, program, names, done, arg);
+}
+
+/*
+ * Brings the figures of a program that runs up to date; what grew counts in the minute of at_ns
+ * (CLOCK_MONOTONIC). One may be lost, since the next one, or the end, says all. Return: 0; -ENOBUFS,
+ * -ENOMEM: it was not taken.
+ */
+static inline int ledger_program_used(struct ledger *ledger, const struct ledger_program *program,
+				      uint64_t at_ns)
+{
+	return ledger->ops->program_used(ledger, program, at_ns);
 }
 
 /*

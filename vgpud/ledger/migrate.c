@@ -36,6 +36,7 @@ static const struct addition {
 	{ 5, "program", "latency_max_ns", "INTEGER NOT NULL DEFAULT 0" },
 	{ 5, "program", "latency_hist", "BLOB" },
 	{ 5, "program", "submissions_to", "INTEGER NOT NULL DEFAULT 0" },
+	{ 7, "program", "counted_ns", "INTEGER" },
 };
 
 /* The tables that each version added, as schema.sql has them. */
@@ -45,7 +46,7 @@ static const struct table {
 } tables[] = {
 	{ 4, "program" },      { 5, "submission" },	 { 5, "submission_minute" },
 	{ 5, "wait_minute" },  { 6, "submission_span" }, { 6, "event_span" },
-	{ 6, "program_span" },
+	{ 6, "program_span" }, { 7, "program_minute" },
 };
 
 /*
@@ -55,6 +56,7 @@ static const struct table {
  * previous session follows from the times of the two rows.
  * 6: an older vgpud that had the database meanwhile has written no spans. Different powers of two add up to what
  * their bits are together.
+ * 7: what a program used before counts in the minute of its end, as it did then.
  */
 static const struct filling {
 	int version;
@@ -76,6 +78,10 @@ static const struct filling {
 	     "event GROUP BY 1" },
 	{ 6, "INSERT OR REPLACE INTO program_span SELECT id >> 12, min(begun_ns), "
 	     "max(coalesce(ended_ns, begun_ns)) FROM program GROUP BY 1" },
+	{ 7, "INSERT INTO program_minute SELECT coalesce(ended_ns, begun_ns) / 60000000000, id, "
+	     "vm_id, pool, priority, billed_ns, memory_byte_s, submissions, commands, launches, "
+	     "copies, copy_bytes, refused FROM program WHERE why IS NOT NULL AND id NOT IN "
+	     "(SELECT program_id FROM program_minute)" },
 };
 
 /* Return: 0, or -errno. */

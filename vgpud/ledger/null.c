@@ -65,6 +65,15 @@ static int null_program_claims(struct ledger *ledger, const struct ledger_progra
 	return change(ledger, LEDGER_CHANGE_CLAIMS, done, arg);
 }
 
+static int null_program_used(struct ledger *ledger, const struct ledger_program *program,
+			     uint64_t at_ns)
+{
+	(void)ledger;
+	(void)program;
+	(void)at_ns;
+	return 0;
+}
+
 static int null_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
 			    ledger_done *done, void *arg)
 {
@@ -159,6 +168,7 @@ static const struct ledger_ops null_ops = {
 	.program_begun = null_program_begun,
 	.program_ended = null_program_ended,
 	.program_claims = null_program_claims,
+	.program_used = null_program_used,
 	.submissions = null_submissions,
 	.waits = null_waits,
 	.event = null_event,

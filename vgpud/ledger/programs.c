@@ -47,25 +47,42 @@ static void bind_figure(sqlite3_stmt *statement, int at, uint64_t figure)
 		sqlite3_bind_int64(statement, at, figure > INT64_MAX ? INT64_MAX : (int64_t)figure);
 }
 
-int ledger_programs_end(struct ledger_db *db, const struct ledger_program *program,
-			int64_t wall_offset_ns, bool *again)
+/* ?13 to ?21 of the statements that set figures. */
+static void bind_figures(sqlite3_stmt *statement, const struct ledger_program *program)
 {
-	sqlite3_stmt *statement = db->statement[LEDGER_DB_PROGRAM_END];
 	const uint64_t figures[] = { program->billed_ns,     program->memory_peak_bytes,
 				     program->memory_byte_s, program->submissions,
 				     program->commands,	     program->launches,
 				     program->copies,	     program->copy_bytes,
 				     program->refused };
+
+	for (int i = 0; i < (int)(sizeof(figures) / sizeof(figures[0])); i++)
+		bind_figure(statement, 13 + i, figures[i]);
+}
+
+int ledger_programs_end(struct ledger_db *db, const struct ledger_program *program,
+			int64_t wall_offset_ns, bool *again)
+{
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_PROGRAM_END];
 	int err;
 
 	bind_begin(statement, program, wall_offset_ns);
 	sqlite3_bind_int64(statement, 11, (int64_t)program->ended_ns + wall_offset_ns);
 	sqlite3_bind_int64(statement, 12, program->why);
-	for (int i = 0; i < (int)(sizeof(figures) / sizeof(figures[0])); i++)
-		bind_figure(statement, 13 + i, figures[i]);
+	bind_figures(statement, program);
 	err = ledger_db_run(db, LEDGER_DB_PROGRAM_END);
 	*again = err == 0 && sqlite3_changes(db->conn) == 0;
 	return err;
+}
+
+int ledger_programs_use(struct ledger_db *db, const struct ledger_program *program, int64_t at_ns)
+{
+	sqlite3_stmt *statement = db->statement[LEDGER_DB_PROGRAM_USED];
+
+	sqlite3_bind_int64(statement, 1, (int64_t)program->id);
+	sqlite3_bind_int64(statement, 11, at_ns);
+	bind_figures(statement, program);
+	return ledger_db_run(db, LEDGER_DB_PROGRAM_USED);
 }
 
 int ledger_programs_lose(struct ledger_db *db, int64_t *lost)
@@ -85,16 +102,10 @@ int ledger_programs_claim(struct ledger_db *db, const struct ledger_program *pro
 			  const char *names)
 {
 	sqlite3_stmt *statement = db->statement[LEDGER_DB_PROGRAM_CLAIM];
-	const uint64_t figures[] = { program->submissions, program->commands,	program->launches,
-				     program->copies,	   program->copy_bytes, program->refused };
 
 	sqlite3_bind_int64(statement, 1, (int64_t)program->id);
-	for (int i = 0; i < (int)(sizeof(figures) / sizeof(figures[0])); i++)
-		bind_figure(statement, 2 + i, figures[i]);
-	sqlite3_bind_text(statement, 8, names, -1, SQLITE_STATIC);
-	bind_figure(statement, 9, program->billed_ns);
-	bind_figure(statement, 10, program->memory_peak_bytes);
-	bind_figure(statement, 11, program->memory_byte_s);
-	bind_figure(statement, 12, program->ended_ns);
+	sqlite3_bind_text(statement, 10, names, -1, SQLITE_STATIC);
+	bind_figure(statement, 11, program->ended_ns);
+	bind_figures(statement, program);
 	return ledger_db_run(db, LEDGER_DB_PROGRAM_CLAIM);
 }

@@ -10,7 +10,7 @@
 #include "vgpud/ledger/db.h"
 #include "vgpud/ledger/ledger.h"
 
-/* The first two belong into a transaction. wall_offset_ns: wall time = monotonic time + this. */
+/* The first three belong into a transaction. wall_offset_ns: wall time = monotonic time + this. */
 
 /* Inserts the row of a program that began, unless it is there. Return: 0 or -errno. */
 int ledger_programs_begin(struct ledger_db *db, const struct ledger_program *program,
@@ -22,6 +22,12 @@ int ledger_programs_begin(struct ledger_db *db, const struct ledger_program *pro
  */
 int ledger_programs_end(struct ledger_db *db, const struct ledger_program *program,
 			int64_t wall_offset_ns, bool *again);
+
+/*
+ * Brings the row of a program that runs up to date, and so its minute; a row that has an end or has gone
+ * stays. at_ns: of when the figures are, since the Unix epoch. Return: 0 or -errno.
+ */
+int ledger_programs_use(struct ledger_db *db, const struct ledger_program *program, int64_t at_ns);
 
 /*
  * Ends every program without an end: it was lost with the vgpud that had it (HOST_LOST, at an

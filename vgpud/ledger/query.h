@@ -129,7 +129,8 @@ enum ledger_query_by {
 	LEDGER_QUERY_BY_VM,
 	LEDGER_QUERY_BY_POOL,
 	LEDGER_QUERY_BY_PRIORITY,
-	LEDGER_QUERY_BY_OPCODE
+	LEDGER_QUERY_BY_OPCODE,
+	LEDGER_QUERY_BY_PROGRAM /* of ledger_query_used() alone */
 };
 
 /* --- programs --- */
@@ -156,22 +157,36 @@ int ledger_query_programs(struct ledger_query *query, const struct ledger_query_
 int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_program_fn *each,
 			 void *arg);
 
-/* What programs used. Figures are those of programs that ended in the window; LEDGER_UNKNOWN: of none. */
-struct ledger_query_usage {
+/* Programs that ran in a window. */
+struct ledger_query_lived {
 	int64_t key;	    /* as in ledger_query_stats */
-	uint64_t programs;  /* that ran in the window */
-	int64_t program_ns; /* how long they did, added up */
+	uint64_t programs;  /* how many */
+	int64_t program_ns; /* for how long, added up */
+};
+
+/*
+ * Adds up programs by NOTHING, VM or POOL, exactly for the window. Of the filter, times, vm_id and pool
+ * count. now_ns: until when those that run count. each: by ascending key; NOTHING always gives one.
+ */
+int ledger_query_lived(struct ledger_query *query, const struct ledger_query_filter *filter,
+		       enum ledger_query_by by, int64_t now_ns,
+		       int (*each)(void *arg, const struct ledger_query_lived *lived), void *arg);
+
+/* What programs used; LEDGER_UNKNOWN: that figure is known of none. */
+struct ledger_query_used {
+	int64_t key;	    /* as in ledger_query_stats; by PROGRAM its id */
 	uint64_t billed_ns; /* GPU time */
 	uint64_t memory_byte_s, submissions, commands, launches, copies, copy_bytes, refused;
 };
 
 /*
- * Adds up programs by NOTHING, VM or POOL. Of the filter, times, vm_id and pool count. now_ns: until
- * when those that run count. each: by ascending key.
+ * Adds up what programs used in all minutes that the filter's window touches, by anything but opcode, for which
+ * there is nothing. Of the filter, times, vm_id, pool and priority count; of pool and priority a program has
+ * those of its beginning. each: by ascending key; where nothing was used, not at all.
  */
-int ledger_query_usage(struct ledger_query *query, const struct ledger_query_filter *filter,
-		       enum ledger_query_by by, int64_t now_ns,
-		       int (*each)(void *arg, const struct ledger_query_usage *usage), void *arg);
+int ledger_query_used(struct ledger_query *query, const struct ledger_query_filter *filter,
+		      enum ledger_query_by by,
+		      int (*each)(void *arg, const struct ledger_query_used *used), void *arg);
 
 /* --- statistics --- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* query_programs.c - programs of guests: rows, and what was used in a window */
+/* query_programs.c - the rows of guests' programs, and how long they ran in a window */
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,66 +149,43 @@ int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_p
 	return finish(query, statement, rc, err);
 }
 
-/* --- sums --- */
+/* --- how many, and how long --- */
 
-/*
- * A program's time is split exactly over windows; its figures are known at its end, and count in the
- * window that has it. A sum is NULL when no figure is known. Most figures are claims of tenants, and a
- * sum of large integers would fail in sqlite: these sums go by floating point, exact up to 2^53.
- */
-/* One that was lost with vgpud has no end: what it used counts at its beginning, so exactly once. */
-#define ENDED_IN_WINDOW                                                                   \
-	"FILTER (WHERE g.why IS NOT NULL AND coalesce(g.ended_ns, g.begun_ns) >= ?1 AND " \
-	"coalesce(g.ended_ns, g.begun_ns) < ?2)"
-#define SUM(column)                                                                       \
-	"iif(count(g." column ") " ENDED_IN_WINDOW " = 0, NULL, CAST(min(total(g." column \
-	") " ENDED_IN_WINDOW ", 9.0e18) AS INTEGER)), "
-#define USAGE_COLUMNS                                                                            \
+#define LIVED_COLUMNS                                                                            \
 	"count(*), coalesce(sum(max(0, min(?2, ?5, coalesce(g.ended_ns, iif(g.why IS NULL, ?5, " \
-	"g.begun_ns))) - max(?1, g.begun_ns))), 0), " SUM("memory_byte_s") SUM("submissions")    \
-		SUM("commands") SUM("launches") SUM("copies") SUM("copy_bytes")                  \
-			SUM("refused") "sum(g.billed_ns) " ENDED_IN_WINDOW " " FROM_WINDOW       \
-				       "WHERE " SPAN_IN_WINDOW
+	"g.begun_ns))) - max(?1, g.begun_ns))), 0) " FROM_WINDOW "WHERE " SPAN_IN_WINDOW
 
-static const char *usage_sql(enum ledger_query_by by)
+static const char *lived_sql(enum ledger_query_by by)
 {
 	switch (by) {
 	case LEDGER_QUERY_BY_VM:
-		return "SELECT g.vm_id, " USAGE_COLUMNS "GROUP BY 1 ORDER BY 1";
+		return "SELECT g.vm_id, " LIVED_COLUMNS "GROUP BY 1 ORDER BY 1";
 	case LEDGER_QUERY_BY_POOL:
-		return "SELECT unicode(g.pool), " USAGE_COLUMNS "GROUP BY 1 ORDER BY 1";
+		return "SELECT unicode(g.pool), " LIVED_COLUMNS "GROUP BY 1 ORDER BY 1";
 	default: /* all in one, also when there is none */
-		return "SELECT 0, " USAGE_COLUMNS;
+		return "SELECT 0, " LIVED_COLUMNS;
 	}
 }
 
-int ledger_query_usage(struct ledger_query *query, const struct ledger_query_filter *filter,
+int ledger_query_lived(struct ledger_query *query, const struct ledger_query_filter *filter,
 		       enum ledger_query_by by, int64_t now_ns,
-		       int (*each)(void *arg, const struct ledger_query_usage *usage), void *arg)
+		       int (*each)(void *arg, const struct ledger_query_lived *lived), void *arg)
 {
 	int rc = SQLITE_DONE, err;
-	sqlite3_stmt *row = ledger_query_prepare(query, usage_sql(by), &err);
+	sqlite3_stmt *row = ledger_query_prepare(query, lived_sql(by), &err);
 
 	if (err)
 		return err;
 	bind_window(row, filter);
 	sqlite3_bind_int64(row, 5, now_ns);
 	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		const struct ledger_query_usage usage = {
+		const struct ledger_query_lived lived = {
 			.key = sqlite3_column_int64(row, 0),
 			.programs = (uint64_t)sqlite3_column_int64(row, 1),
 			.program_ns = sqlite3_column_int64(row, 2),
-			.memory_byte_s = figure(row, 3),
-			.submissions = figure(row, 4),
-			.commands = figure(row, 5),
-			.launches = figure(row, 6),
-			.copies = figure(row, 7),
-			.copy_bytes = figure(row, 8),
-			.refused = figure(row, 9),
-			.billed_ns = figure(row, 10),
 		};
 
-		err = each(arg, &usage);
+		err = each(arg, &lived);
 	}
 	return finish(query, row, rc, err);
 }

@@ -49,10 +49,12 @@ static int expire(struct ledger_book *book, enum ledger_db_statement which, int6
 static int expire_rows(struct ledger_retention *retention, struct ledger_book *book,
 		       enum ledger_history_of of, int64_t before_ns)
 {
-	sqlite3_stmt *statement = bind_limits(
-		book,
-		of == LEDGER_HISTORY_REQUESTS ? LEDGER_DB_EXPIRE : LEDGER_DB_EXPIRE_SUBMISSION,
-		before_ns);
+	static const enum ledger_db_statement statements[] = {
+		[LEDGER_HISTORY_REQUESTS] = LEDGER_DB_EXPIRE,
+		[LEDGER_HISTORY_SUBMISSIONS] = LEDGER_DB_EXPIRE_SUBMISSION,
+		[LEDGER_HISTORY_PROGRAM_MINUTES] = LEDGER_DB_EXPIRE_PROGRAM_MINUTE,
+	};
+	sqlite3_stmt *statement = bind_limits(book, statements[of], before_ns);
 	int rc, n = 0;
 
 	errno = 0;
@@ -90,13 +92,16 @@ static int expire_by_age(struct ledger_retention *retention, struct ledger_book 
 		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_SUBMISSION_MINUTE, minutes_ns);
 		if (n == 0)
+			n = expire_rows(retention, book, LEDGER_HISTORY_PROGRAM_MINUTES,
+					minutes_ns);
+		if (n == 0)
 			n = expire(book, LEDGER_DB_EXPIRE_WAIT_MINUTE, minutes_ns);
 	}
 	return n;
 }
 
 /*
- * A VM may fill the database with requests, with programs or with their submissions. The VM and table
+ * A VM may fill the database with requests, with programs, their minutes or submissions. The VM and table
  * with the most rows lose some, so that none pushes out the other's.
  * Return: how much was done, 0: there is nothing to remove, or -errno.
  */
@@ -125,11 +130,13 @@ static int expire_shares(struct ledger_retention *retention, struct ledger_book 
 /* Rows of the VM that has most go first; then those that were not counted, minutes, and events. */
 static int expire_by_size(struct ledger_retention *retention, struct ledger_book *book)
 {
-	static const enum ledger_db_statement rest[] = { LEDGER_DB_EXPIRE_PROGRAM,
-							 LEDGER_DB_EXPIRE_MINUTE,
-							 LEDGER_DB_EXPIRE_SUBMISSION_MINUTE,
-							 LEDGER_DB_EXPIRE_WAIT_MINUTE,
-							 LEDGER_DB_EXPIRE_EVENT };
+	static const enum ledger_db_statement rest[] = {
+		LEDGER_DB_EXPIRE_PROGRAM,
+		LEDGER_DB_EXPIRE_MINUTE,
+		LEDGER_DB_EXPIRE_SUBMISSION_MINUTE,
+		LEDGER_DB_EXPIRE_WAIT_MINUTE,
+		LEDGER_DB_EXPIRE_EVENT,
+	};
 	int64_t bytes = 0;
 	int n = ledger_db_number(&book->db, LEDGER_DB_SIZE, &bytes);
 
@@ -143,6 +150,8 @@ static int expire_by_size(struct ledger_retention *retention, struct ledger_book
 		n = expire_rows(retention, book, LEDGER_HISTORY_REQUESTS, INT64_MAX);
 	if (n == 0)
 		n = expire_rows(retention, book, LEDGER_HISTORY_SUBMISSIONS, INT64_MAX);
+	if (n == 0)
+		n = expire_rows(retention, book, LEDGER_HISTORY_PROGRAM_MINUTES, INT64_MAX);
 	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]) && n == 0; i++)
 		n = expire(book, rest[i], INT64_MAX);
 	return n;

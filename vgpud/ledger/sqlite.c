@@ -266,6 +266,17 @@ static int sqlite_program_claims(struct ledger *ledger, const struct ledger_prog
 	return err;
 }
 
+static int sqlite_program_used(struct ledger *ledger, const struct ledger_program *program,
+			       uint64_t at_ns)
+{
+	struct ledger_sqlite *s = self(ledger);
+	int err = ledger_changes_add_used(&s->changes, program, ledger_wall_ns(ledger, at_ns));
+
+	if (err == 0)
+		ledger_wake_now(&s->wake);
+	return err;
+}
+
 static int sqlite_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
 			      ledger_done *done, void *arg)
 {
@@ -365,6 +376,7 @@ static const struct ledger_ops sqlite_ops = {
 	.program_begun = sqlite_program_begun,
 	.program_ended = sqlite_program_ended,
 	.program_claims = sqlite_program_claims,
+	.program_used = sqlite_program_used,
 	.submissions = sqlite_submissions,
 	.waits = sqlite_waits,
 	.event = sqlite_event,

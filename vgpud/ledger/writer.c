@@ -117,6 +117,8 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 		return ledger_clock_step(db, book->session.id, change->step_ns);
 	case LEDGER_CHANGE_CLAIMS:
 		return ledger_programs_claim(db, &change->program, change->names);
+	case LEDGER_CHANGE_USED:
+		return ledger_programs_use(db, &change->program, change->wall_ns);
 	case LEDGER_CHANGE_SUBMISSIONS:
 		return ledger_submissions_write(db, &change->submissions, span);
 	case LEDGER_CHANGE_WAITS:

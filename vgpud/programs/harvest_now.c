@@ -118,26 +118,35 @@ static bool is_due(const struct channel *channel)
 	return turn != channel->harvested_turn;
 }
 
-/* Once a second, whether there is something for the ledger or not. */
-static void take_rate(struct channel *channel, uint64_t now_ns)
+static void take_rate(struct channel_rate *rate, uint64_t commands, uint64_t now_ns)
 {
-	static struct harvest harvest;
-	struct channel_rate *rate = &channel->rate;
 	uint64_t passed_ns = now_ns - rate->at_ns;
 
-	if (channel->report < 0 || (rate->at_ns != 0 && passed_ns < UTIL_NS_PER_S) ||
-	    !harvest_read(channel->report, channel->id, &harvest))
-		return;
 	/* A claim that falls is none. */
 	if (rate->at_ns == 0)
 		rate->per_s = -1;
 	else
-		rate->per_s = harvest.commands > rate->commands
-				      ? (double)(harvest.commands - rate->commands) *
+		rate->per_s = commands > rate->commands
+				      ? (double)(commands - rate->commands) *
 						(double)UTIL_NS_PER_S / (double)passed_ns
 				      : 0;
 	rate->at_ns = now_ns;
-	rate->commands = harvest.commands;
+	rate->commands = commands;
+}
+
+/* Once a second, whether there are submissions for the ledger or not. */
+static void take_counters(struct channel *channel, uint64_t now_ns)
+{
+	static struct harvest harvest;
+	bool known;
+
+	if (channel->counted_ns != 0 && now_ns - channel->counted_ns < UTIL_NS_PER_S)
+		return;
+	channel->counted_ns = now_ns;
+	known = channel->report >= 0 && harvest_read(channel->report, channel->id, &harvest);
+	if (known)
+		take_rate(&channel->rate, harvest.commands, now_ns);
+	record_used(channel, known ? &harvest : NULL, now_ns);
 }
 
 bool harvest_now(struct channel *channel)
@@ -182,7 +191,7 @@ static int on_tick(sd_event_source *source, uint64_t due_ns, void *arg)
 
 	(void)due_ns;
 	TAILQ_FOREACH(channel, &programs->channels, link) {
-		take_rate(channel, util_now_ns());
+		take_counters(channel, util_now_ns());
 		changed |= harvest_now(channel);
 	}
 	SLIST_FOREACH(gear, &programs->gears, link)

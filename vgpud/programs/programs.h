@@ -35,6 +35,11 @@ struct channel_rate {
 	double per_s;		  /* below 0: not known */
 };
 
+/* What a program had used when its counters were looked at last; at_ns: CLOCK_MONOTONIC. */
+struct channel_used {
+	uint64_t at_ns, billed_ns, memory_byte_s, commands;
+};
+
 /*
  * One program: a channel that a device or a local program has opened, and its worker. It lives until
  * its worker has been reaped, which may be long after its end: a driver can hold a process. Only
@@ -67,7 +72,9 @@ struct channel {
 	struct harvest_under_way
 		*harvesting;	 /* what the ledger is recording of it; NULL: nothing */
 	uint64_t harvested_turn; /* of the page that was recorded last; 0: none */
+	uint64_t counted_ns;	 /* when its counters were looked at last; 0: never */
 	struct channel_rate rate;
+	struct channel_used used;
 	bool traced;		     /* an administrator has all that it does told: tracing.h */
 	bool distrusted;	     /* its page said what cannot be, and is not read any more */
 	struct allowance *allowance; /* its VM's, of memory, while it has a slot there */

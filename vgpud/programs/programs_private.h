@@ -12,6 +12,8 @@
 #include "vgpud/exec/spares.h"
 #include "vgpud/programs/programs.h"
 
+struct harvest;
+
 TAILQ_HEAD(channel_list, channel);
 TAILQ_HEAD(tenant_list, tenant);
 SLIST_HEAD(waited_list, waited); /* waited.c's */
@@ -126,6 +128,12 @@ void programs_tell_frozen(const struct channel *channel, bool frozen);
  * Records that a program began. Return: false: the ledger has no room for it, and it may not run.
  */
 bool record_begin(struct channel *channel);
+
+/*
+ * Records what it has used until now, if its beginning was recorded and there is something new: so what it
+ * uses counts in the minute when it does. harvest: what its page says; NULL: not known.
+ */
+void record_used(struct channel *channel, const struct harvest *harvest, uint64_t now_ns);
 
 /* Records its end, if its beginning was recorded. */
 void record_end(struct channel *channel);

@@ -49,6 +49,7 @@ bool record_begin(struct channel *channel)
 	channel->recorded = result == 0;
 	if (channel->recorded)
 		channel->record = record;
+	channel->used = (struct channel_used){ .at_ns = record.begun_ns };
 	return result >= 0;
 }
 
@@ -98,6 +99,51 @@ struct programs_work programs_work_of(const struct programs *programs, const str
 		work.refused += harvest.refused;
 	}
 	return work;
+}
+
+/* Return: what a figure had between two looks at it, until_ns of all_ns after the first, if it grew evenly. */
+static uint64_t figure_at(uint64_t before, uint64_t now, uint64_t until_ns, uint64_t all_ns)
+{
+	if (now <= before || before == LEDGER_UNKNOWN || now == LEDGER_UNKNOWN)
+		return before;
+	return before + (uint64_t)((unsigned __int128)(now - before) * until_ns / all_ns);
+}
+
+/* Tells of a minute that ended after the last look. into_ns: so long ago. Return: 0 or -errno. */
+static int tell_last_minute(struct channel *channel, const struct ledger_program *now,
+			    uint64_t now_ns, uint64_t into_ns)
+{
+	const struct channel_used *used = &channel->used;
+	uint64_t all_ns = now_ns - used->at_ns, until_ns = all_ns - into_ns;
+	struct ledger_program then = channel->record;
+
+	then.billed_ns = figure_at(used->billed_ns, now->billed_ns, until_ns, all_ns);
+	then.memory_byte_s = figure_at(used->memory_byte_s, now->memory_byte_s, until_ns, all_ns);
+	return ledger_program_used(channel->programs->broker->ledger, &then, now_ns - into_ns - 1);
+}
+
+void record_used(struct channel *channel, const struct harvest *harvest, uint64_t now_ns)
+{
+	struct ledger *ledger = channel->programs->broker->ledger;
+	struct channel_used *used = &channel->used;
+	struct ledger_program now = channel->record;
+	uint64_t into_ns = (uint64_t)(ledger_wall_ns(ledger, now_ns) % UTIL_NS_PER_MINUTE);
+	bool minute_ended = into_ns < now_ns - used->at_ns, is_new;
+
+	if (now.id == 0 || now_ns <= used->at_ns)
+		return;
+	if (harvest != NULL)
+		harvest_record(harvest, &now);
+	held_record(channel->report, now_ns, &now);
+	now.billed_ns = billed_ns(channel, now_ns);
+	/* What grows because memory is held is written once in each minute. */
+	is_new = now.billed_ns != used->billed_ns || now.commands != used->commands ||
+		 (minute_ended && now.memory_byte_s != used->memory_byte_s);
+	if (is_new && minute_ended && tell_last_minute(channel, &now, now_ns, into_ns) != 0)
+		return; /* the next look says all of it */
+	if (is_new && ledger_program_used(ledger, &now, now_ns) != 0)
+		return;
+	*used = (struct channel_used){ now_ns, now.billed_ns, now.memory_byte_s, now.commands };
 }
 
 void record_end(struct channel *channel)

@@ -320,6 +320,23 @@ static void test_old_programs_that_run_stay(void **state)
 	ledger_close(ledger);
 }
 
+/* What they used is known for as long as other minutes, with their rows and without. */
+static void test_old_minutes_of_programs(void **state)
+{
+	struct ledger *ledger = fixture_open();
+
+	(void)state;
+	begin_and_end(ledger, 20);
+	ledger_close(ledger);
+	fixture_write_sql("DELETE FROM program;"
+			  "UPDATE program_minute SET minute = 1 WHERE program_id <= 5");
+	fixture.config.minute_days = 1;
+	ledger = fixture_open();
+	fixture_wait_until("SELECT count(*) FROM program_minute", 15);
+	assert_int_equal(fixture_number("SELECT min(program_id) FROM program_minute"), 6);
+	ledger_close(ledger);
+}
+
 static void test_a_vm_that_fills_it_loses_its_own(void **state)
 {
 	struct ledger *ledger = fixture_open();
@@ -360,6 +377,7 @@ int main(void)
 		FIXTURE_TEST(test_a_lossy_ledger_lets_them_run),
 		FIXTURE_TEST(test_old_programs_go_by_their_end),
 		FIXTURE_TEST(test_old_programs_that_run_stay),
+		FIXTURE_TEST(test_old_minutes_of_programs),
 		FIXTURE_TEST(test_a_vm_that_fills_it_loses_its_own),
 #undef FIXTURE_TEST
 	};

@@ -111,10 +111,17 @@ static int ignore_program(void *arg, const struct ledger_query_program *program)
 	return 0;
 }
 
-static int ignore_usage(void *arg, const struct ledger_query_usage *usage)
+static int ignore_lived(void *arg, const struct ledger_query_lived *lived)
 {
 	(void)arg;
-	(void)usage;
+	(void)lived;
+	return 0;
+}
+
+static int ignore_used(void *arg, const struct ledger_query_used *used)
+{
+	(void)arg;
+	(void)used;
 	return 0;
 }
 
@@ -179,10 +186,12 @@ static void ask_about_programs(struct ledger_query *query, const struct ledger_q
 	assert_int_equal(ledger_query_programs(query, filter, 20, ignore_program, NULL), 0);
 	assert_int_equal(ledger_query_program(query, 7, ignore_program, NULL), -ENOENT);
 	for (enum ledger_query_by by = LEDGER_QUERY_BY_NOTHING; by <= LEDGER_QUERY_BY_POOL; by++) {
-		assert_int_equal(ledger_query_usage(query, filter, by, 1, ignore_usage, NULL), 0);
+		assert_int_equal(ledger_query_lived(query, filter, by, 1, ignore_lived, NULL), 0);
 		assert_int_equal(
 			ledger_query_submissions(query, filter, by, ignore_submissions, NULL), 0);
 	}
+	for (enum ledger_query_by by = LEDGER_QUERY_BY_NOTHING; by <= LEDGER_QUERY_BY_PROGRAM; by++)
+		assert_int_equal(ledger_query_used(query, filter, by, ignore_used, NULL), 0);
 	for (uint64_t program = 0; program <= 3; program += 3)
 		assert_int_equal(ledger_query_submission_rows(query, filter, program, 0, INT64_MAX,
 							      20, ignore_submission, NULL),

@@ -15,7 +15,8 @@
 
 #define PROGRAMS 300
 #define ID_STEP 97 /* their ids are of several spans */
-#define NOW 100000
+#define MINUTE INT64_C(60000000000)
+#define NOW (300 * MINUTE)
 
 /* A program as the database has it; -1: unknown. */
 struct known {
@@ -36,37 +37,108 @@ static int64_t draw(int64_t below)
 	return (int64_t)(state % (uint64_t)below);
 }
 
+/* What a program used at some time; -1: unknown. */
+struct use {
+	const struct known *of;
+	int64_t at, billed, launches;
+};
+
+static struct use uses[2 * PROGRAMS];
+static unsigned use_num;
+
+static void use(const struct known *of, int64_t at, int64_t billed, int64_t launches)
+{
+	uses[use_num++] = (struct use){ of, at, billed, launches };
+}
+
+static const char *spell(char text[24], int64_t figure)
+{
+	snprintf(text, 24, "%lld", (long long)figure);
+	return figure < 0 ? "NULL" : text;
+}
+
+/* Its row, with some figures of the time when it ran, and then with those of its end. */
+static size_t insert(char *sql, size_t size, const struct known *k)
+{
+	char ended[24], why[24], text[24], launches[24];
+	const char *billed = spell(text, k->billed);
+	int64_t until = k->ended >= 0 ? k->ended : k->why >= 0 ? k->begun : NOW;
+	int64_t at = k->begun + (until > k->begun ? draw(until - k->begun) : 0), part = draw(50);
+	bool is_known = draw(2) != 0;
+	size_t used;
+
+	used = (size_t)snprintf(
+		sql, size,
+		"INSERT INTO program (id, begun_ns, vm_id, pool, priority, executor, device) VALUES "
+		"(%lld,%lld,%lld,'%c',0,1,0);",
+		(long long)k->id, (long long)k->begun, (long long)k->vm_id, k->pool);
+	if (is_known) {
+		used += (size_t)snprintf(
+			sql + used, size - used,
+			"UPDATE program SET counted_ns = %lld, billed_ns = %lld WHERE id = %lld;",
+			(long long)at, (long long)part, (long long)k->id);
+		use(k, at, part, -1);
+	} else {
+		at = 0;
+	}
+	if (k->why < 0)
+		return used;
+	used += (size_t)snprintf(
+		sql + used, size - used,
+		"UPDATE program SET ended_ns = %s, why = %s, billed_ns = "
+		"coalesce(billed_ns + %s, billed_ns, %s), launches = %s WHERE id = "
+		"%lld;",
+		spell(ended, k->ended), spell(why, k->why), billed, billed,
+		spell(launches, k->launches), (long long)k->id);
+	/* What was known before and has not grown is 0 more. */
+	if (k->billed > 0 || (k->billed == 0 && !is_known) || k->launches >= 0)
+		use(k,
+		    k->ended >= 0   ? k->ended
+		    : at > k->begun ? at
+				    : k->begun,
+		    k->billed < 0 && is_known ? 0 : k->billed, k->launches);
+	return used;
+}
+
+/* The same program's row, all of it at once: its beginning was lost with the ring. */
+static size_t insert_whole(char *sql, size_t size, const struct known *k)
+{
+	char billed[24], launches[24];
+
+	use(k, k->ended, k->billed, k->launches);
+	return (size_t)snprintf(
+		sql, size,
+		"INSERT INTO program (id, begun_ns, ended_ns, why, vm_id, pool, priority, "
+		"executor, device, billed_ns, launches) VALUES (%lld,%lld,%lld,%lld,%lld,'%c',"
+		"0,1,0,%s,%s);",
+		(long long)k->id, (long long)k->begun, (long long)k->ended, (long long)k->why,
+		(long long)k->vm_id, k->pool, spell(billed, k->billed),
+		spell(launches, k->launches));
+}
+
 static void make_programs(void)
 {
-	static char sql[PROGRAMS * 200];
+	static char sql[PROGRAMS * 600];
 	size_t used = 0;
 
+	use_num = 0;
 	for (int i = 0; i < PROGRAMS; i++) {
 		struct known *k = &known[i];
-		char ended[24] = "NULL", why[24] = "NULL", billed[24] = "NULL",
-		     launches[24] = "NULL";
 
 		*k = (struct known){
 			1 + i * ID_STEP,      draw(NOW - 1000), -1, -1, draw(3), -1, -1,
 			(char)('A' + draw(2))
 		};
 		if (draw(8) != 0)
-			snprintf(why, sizeof(why), "%d", (int)(k->why = draw(4) == 0 ? 33 : 0));
+			k->why = draw(4) == 0 ? 33 : 0;
 		if (k->why >= 0 && draw(8) != 0) {
 			k->ended = k->begun + draw(NOW - k->begun);
 			k->launches = draw(1000);
-			snprintf(ended, sizeof(ended), "%lld", (long long)k->ended);
-			snprintf(launches, sizeof(launches), "%lld", (long long)k->launches);
 			if (draw(2) != 0)
-				snprintf(billed, sizeof(billed), "%d", (int)(k->billed = draw(50)));
+				k->billed = draw(50);
 		}
-		used += (size_t)snprintf(
-			sql + used, sizeof(sql) - used,
-			"INSERT INTO program (id, begun_ns, ended_ns, why, vm_id, pool, priority, "
-			"executor, device, billed_ns, launches) VALUES (%lld,%lld,%s,%s,%lld,'%c',"
-			"0,1,0,%s,%s);",
-			(long long)k->id, (long long)k->begun, ended, why, (long long)k->vm_id,
-			k->pool, billed, launches);
+		used += (k->ended >= 0 && draw(4) == 0 ? insert_whole
+						       : insert)(sql + used, sizeof(sql) - used, k);
 		assert_true(used < sizeof(sql));
 	}
 	fixture_write_sql(sql);
@@ -129,6 +201,22 @@ struct rows {
 	const struct ledger_query_filter *filter;
 };
 
+static void add(uint64_t *sum, int64_t figure)
+{
+	if (figure >= 0)
+		*sum = (*sum == LEDGER_UNKNOWN ? 0 : *sum) + (uint64_t)figure;
+}
+
+static uint64_t billed_of(const struct known *k)
+{
+	uint64_t billed = LEDGER_UNKNOWN;
+
+	for (unsigned i = 0; i < use_num; i++)
+		if (uses[i].of == k)
+			add(&billed, uses[i].billed);
+	return billed;
+}
+
 static int check_row(void *arg, const struct ledger_query_program *row)
 {
 	struct rows *rows = arg;
@@ -141,8 +229,7 @@ static int check_row(void *arg, const struct ledger_query_program *row)
 	assert_int_equal(row->program.begun_ns, k->begun);
 	assert_int_equal(row->runs, runs(k));
 	assert_true(row->program.ended_ns == (k->ended < 0 ? LEDGER_UNKNOWN : (uint64_t)k->ended));
-	assert_true(row->program.billed_ns ==
-		    (k->billed < 0 ? LEDGER_UNKNOWN : (uint64_t)k->billed));
+	assert_true(row->program.billed_ns == billed_of(k));
 	assert_int_equal(row->program.pool, k->pool);
 	assert_null(row->name);
 	assert_null(row->vm_name);
@@ -174,50 +261,86 @@ static void test_programs_of_a_window(void **state)
 struct sums {
 	enum ledger_query_by by;
 	const struct ledger_query_filter *filter;
-	uint64_t groups, programs;
+	uint64_t groups, programs, billed;
+	int64_t key;
 };
 
 static bool is_of(const struct known *k, enum ledger_query_by by, int64_t key)
 {
-	return by == LEDGER_QUERY_BY_NOTHING ||
-	       key == (by == LEDGER_QUERY_BY_VM ? k->vm_id : k->pool);
+	switch (by) {
+	case LEDGER_QUERY_BY_VM:
+		return key == k->vm_id;
+	case LEDGER_QUERY_BY_POOL:
+		return key == k->pool;
+	case LEDGER_QUERY_BY_PROGRAM:
+		return key == k->id;
+	default: /* they have one priority */
+		return true;
+	}
 }
 
-static void add(uint64_t *sum, int64_t figure)
-{
-	if (figure >= 0)
-		*sum = (*sum == LEDGER_UNKNOWN ? 0 : *sum) + (uint64_t)figure;
-}
-
-static int check_sums(void *arg, const struct ledger_query_usage *usage)
+static int check_lived(void *arg, const struct ledger_query_lived *lived)
 {
 	struct sums *sums = arg;
-	uint64_t programs = 0, billed = LEDGER_UNKNOWN, launches = LEDGER_UNKNOWN;
+	uint64_t programs = 0;
 	int64_t time = 0;
 
 	for (int i = 0; i < PROGRAMS; i++) {
 		const struct known *k = &known[i];
 
-		if (!is_of(k, sums->by, usage->key) || !is_in(k, sums->filter))
+		if (!is_of(k, sums->by, lived->key) || !is_in(k, sums->filter))
 			continue;
 		programs++;
 		time += time_in(k, sums->filter);
-		if (k->ended < sums->filter->since_ns || k->ended >= sums->filter->until_ns)
-			continue;
-		add(&billed, k->billed);
-		add(&launches, k->launches);
 	}
-	assert_int_equal(usage->programs, programs);
-	assert_int_equal(usage->program_ns, time);
-	assert_true(usage->billed_ns == billed);
-	assert_true(usage->launches == launches);
-	assert_true(usage->memory_byte_s == LEDGER_UNKNOWN);
+	assert_int_equal(lived->programs, programs);
+	assert_int_equal(lived->program_ns, time);
 	sums->groups++;
 	sums->programs += programs;
 	return 0;
 }
 
-static void test_sums_of_a_window(void **state)
+/* Return: whether the window touches the minute in which it was used, by a program that the filter lets pass. */
+static bool is_counted(const struct use *use, const struct ledger_query_filter *f)
+{
+	int64_t minute = use->at / MINUTE;
+
+	return minute >= f->since_ns / MINUTE && minute <= (f->until_ns - 1) / MINUTE &&
+	       (f->vm_id == LEDGER_QUERY_ANY || f->vm_id == use->of->vm_id) &&
+	       (f->pool == LEDGER_QUERY_ANY || f->pool == use->of->pool);
+}
+
+static int check_used(void *arg, const struct ledger_query_used *used)
+{
+	struct sums *sums = arg;
+	uint64_t billed = LEDGER_UNKNOWN, launches = LEDGER_UNKNOWN;
+
+	for (unsigned i = 0; i < use_num; i++) {
+		if (!is_of(uses[i].of, sums->by, used->key) || !is_counted(&uses[i], sums->filter))
+			continue;
+		add(&billed, uses[i].billed);
+		add(&launches, uses[i].launches);
+	}
+	assert_true(used->billed_ns == billed);
+	assert_true(used->launches == launches);
+	assert_true(used->memory_byte_s == LEDGER_UNKNOWN);
+	assert_true(sums->groups++ == 0 || used->key > sums->key);
+	sums->key = used->key;
+	sums->billed += billed == LEDGER_UNKNOWN ? 0 : billed;
+	return 0;
+}
+
+static uint64_t billed_in(const struct ledger_query_filter *filter)
+{
+	uint64_t billed = 0;
+
+	for (unsigned i = 0; i < use_num; i++)
+		if (is_counted(&uses[i], filter) && uses[i].billed > 0)
+			billed += (uint64_t)uses[i].billed;
+	return billed;
+}
+
+static void test_how_long_they_ran(void **state)
 {
 	(void)state;
 	make_programs();
@@ -229,29 +352,79 @@ static void test_sums_of_a_window(void **state)
 		for (int p = 0; p < PROGRAMS; p++)
 			num += is_in(&known[p], &filter);
 		assert_int_equal(
-			ledger_query_usage(query, &filter, sums.by, NOW, check_sums, &sums), 0);
+			ledger_query_lived(query, &filter, sums.by, NOW, check_lived, &sums), 0);
 		assert_int_equal(sums.programs, num);
 		assert_true(sums.by != LEDGER_QUERY_BY_NOTHING || sums.groups == 1);
 	}
 }
 
-/* Two windows beside each other have together what one over both has. */
-static int keep(void *arg, const struct ledger_query_usage *usage)
+static void test_what_they_used(void **state)
 {
-	*(struct ledger_query_usage *)arg = *usage;
+	static const enum ledger_query_by bys[] = { LEDGER_QUERY_BY_NOTHING, LEDGER_QUERY_BY_VM,
+						    LEDGER_QUERY_BY_POOL, LEDGER_QUERY_BY_PRIORITY,
+						    LEDGER_QUERY_BY_PROGRAM };
+
+	(void)state;
+	make_programs();
+	for (int i = 0; i < 300; i++) {
+		struct ledger_query_filter filter = draw_filter();
+		struct sums sums = { .by = bys[i % 5], .filter = &filter };
+
+		assert_int_equal(ledger_query_used(query, &filter, sums.by, check_used, &sums), 0);
+		assert_int_equal(sums.billed, billed_in(&filter));
+	}
+}
+
+/* Whatever way its figures took, a program's minutes have together what its row has. */
+static void test_minutes_are_the_row(void **state)
+{
+	(void)state;
+	make_programs();
+	assert_true(fixture_number("SELECT count(*) FROM program_minute") > PROGRAMS);
+	assert_int_equal(
+		fixture_number("SELECT count(*) FROM program AS g LEFT JOIN (SELECT program_id, "
+			       "sum(billed_ns) AS billed_ns, sum(launches) AS launches FROM "
+			       "program_minute GROUP BY 1) AS m ON m.program_id = g.id WHERE "
+			       "g.billed_ns IS NOT m.billed_ns OR g.launches IS NOT m.launches"),
+		0);
+}
+
+/* Two windows beside each other have together what one over both has. */
+static int keep_lived(void *arg, const struct ledger_query_lived *lived)
+{
+	*(struct ledger_query_lived *)arg = *lived;
 	return 0;
 }
 
-static struct ledger_query_usage usage_of(int64_t since_ns, int64_t until_ns)
+static int keep_used(void *arg, const struct ledger_query_used *used)
+{
+	*(struct ledger_query_used *)arg = *used;
+	return 0;
+}
+
+static struct ledger_query_used used_in(int64_t since_ns, int64_t until_ns)
 {
 	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
-	struct ledger_query_usage usage;
+	struct ledger_query_used used = { .billed_ns = LEDGER_UNKNOWN, .launches = LEDGER_UNKNOWN };
 
 	filter.since_ns = since_ns;
 	filter.until_ns = until_ns;
 	assert_int_equal(
-		ledger_query_usage(query, &filter, LEDGER_QUERY_BY_NOTHING, NOW, keep, &usage), 0);
-	return usage;
+		ledger_query_used(query, &filter, LEDGER_QUERY_BY_NOTHING, keep_used, &used), 0);
+	return used;
+}
+
+static int64_t lived_in(int64_t since_ns, int64_t until_ns)
+{
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct ledger_query_lived lived;
+
+	filter.since_ns = since_ns;
+	filter.until_ns = until_ns;
+	assert_int_equal(ledger_query_lived(query, &filter, LEDGER_QUERY_BY_NOTHING, NOW,
+					    keep_lived, &lived),
+			 0);
+	return lived.program_ns;
 }
 
 static uint64_t or_zero(uint64_t figure)
@@ -264,30 +437,34 @@ static void test_windows_add_up(void **state)
 	(void)state;
 	make_programs();
 	for (int i = 0; i < 100; i++) {
-		int64_t from = draw(NOW), to = from + 2 + draw(NOW),
+		int64_t from = draw(300), to = from + 2 + draw(300),
 			cut = from + 1 + draw(to - from - 1);
-		struct ledger_query_usage all = usage_of(from, to), left = usage_of(from, cut),
-					  right = usage_of(cut, to);
+		struct ledger_query_used all = used_in(from * MINUTE, to * MINUTE),
+					 left = used_in(from * MINUTE, cut * MINUTE),
+					 right = used_in(cut * MINUTE, to * MINUTE);
 
-		assert_int_equal(all.program_ns, left.program_ns + right.program_ns);
 		assert_int_equal(or_zero(all.billed_ns),
 				 or_zero(left.billed_ns) + or_zero(right.billed_ns));
 		assert_int_equal(or_zero(all.launches),
 				 or_zero(left.launches) + or_zero(right.launches));
+		from = from * MINUTE + draw(MINUTE);
+		cut = cut * MINUTE + draw(MINUTE);
+		to = to * MINUTE + draw(MINUTE);
+		assert_int_equal(lived_in(from, to), lived_in(from, cut) + lived_in(cut, to));
 	}
 }
 
 /* What tenants claim must not make a sum fail. */
 static void test_claims_without_measure(void **state)
 {
-	struct ledger_query_usage usage;
+	struct ledger_query_used usage;
 
 	(void)state;
 	make_programs();
 	fixture_write_sql("UPDATE program SET launches = 9223372036854775807, copy_bytes = "
 			  "9223372036854775807, memory_byte_s = 9223372036854775807, ended_ns = 5, "
 			  "begun_ns = 1, why = 0 WHERE id <= 10");
-	usage = usage_of(0, NOW);
+	usage = used_in(0, NOW);
 	assert_true(usage.launches == UINT64_C(9000000000000000000));
 	assert_true(usage.copy_bytes == UINT64_C(9000000000000000000));
 	assert_true(usage.memory_byte_s == UINT64_C(9000000000000000000));
@@ -297,10 +474,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define USAGE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-		USAGE_TEST(test_programs_of_a_window),
-		USAGE_TEST(test_sums_of_a_window),
-		USAGE_TEST(test_windows_add_up),
-		USAGE_TEST(test_claims_without_measure),
+		USAGE_TEST(test_programs_of_a_window), USAGE_TEST(test_how_long_they_ran),
+		USAGE_TEST(test_what_they_used),       USAGE_TEST(test_minutes_are_the_row),
+		USAGE_TEST(test_windows_add_up),       USAGE_TEST(test_claims_without_measure),
 #undef USAGE_TEST
 	};
 

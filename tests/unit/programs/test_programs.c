@@ -120,6 +120,15 @@ static int on_program_claims(struct ledger *ledger, const struct ledger_program 
 	return 0;
 }
 
+static int on_program_used(struct ledger *ledger, const struct ledger_program *program,
+			   uint64_t at_ns)
+{
+	(void)ledger;
+	assert_true(program->id >= 1);
+	assert_true(at_ns >= program->begun_ns);
+	return 0;
+}
+
 static int on_submissions(struct ledger *ledger, const struct ledger_submissions *taken,
 			  ledger_done *done, void *arg)
 {
@@ -153,6 +162,7 @@ static void ledger_answers(struct house *house, int err)
 static const struct ledger_ops ledger_ops = { .program_begun = on_program_begun,
 					      .program_ended = on_program_ended,
 					      .program_claims = on_program_claims,
+					      .program_used = on_program_used,
 					      .submissions = on_submissions,
 					      .event = on_event };
 

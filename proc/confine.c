@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -404,6 +405,7 @@ static void fill(struct filter *filter, enum confine_role role)
 		ALLOW(filter, writes_files);
 		ALLOW(filter, loop);
 		ALLOW(filter, fcntl_name);
+		rule(filter, SCMP_ACT_ALLOW, "ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
 		break;
 	case CONFINE_CPU_WORKER:
 		ALLOW(filter, talk);

@@ -5,7 +5,7 @@ $(eval $(call unit-test,daemon/test_aside,vgpud/aside.c,-lsystemd -lpthread))
 $(eval $(call unit-test,admin/test_budget,vgpud/admin/budget.c))
 $(eval $(call unit-test,admin/test_turn,vgpud/admin/turn.c,-lsystemd))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
-$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
+$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread -Xlinker --wrap=bar_read -Xlinker --wrap=bar_read_bytes))
 $(eval $(call unit-test,libvgpu/test_channel,tests/unit/libvgpu/double.c $(CHANNEL_SRC),-lpthread))
 $(eval $(call unit-test,libvgpu/test_device,tests/unit/libvgpu/double.c tests/unit/libvgpu/device_double.c $(CHANNEL_SRC),\
 	$(foreach f,open close ioctl poll read,-Xlinker --wrap=$f) -lpthread))

@@ -70,8 +70,7 @@ struct worker_done {
  * A program's worker says hello as above once its GPU's context is ready: then it is a spare. BIND,
  * with the descriptors that enum program_fd tells, makes it a program's. Then the worker sends STATES,
  * until it ends. The broker answers MEMORY, which softgpu's workers alone send, with GRANT, and MODULE_ASKED
- * with MODULE. That comes with a descriptor unless it is NONE; the next question is answered with one only when the
- * worker has TAKEN the last, so that a worker which reads nothing leaves no more than one under way. LEASE says
+ * with MODULE. That comes with a descriptor unless it is NONE, which a worker that reads nothing gets. LEASE says
  * that the lease page (common/lease_page.h) has changed: it wakes a worker that sleeps. The worker ends
  * when the broker closes the socket.
  *
@@ -146,7 +145,6 @@ enum program_state_what {
 
 	/* About compiled modules. */
 	PROGRAM_MODULE_ASKED, /* module_key's is wanted */
-	PROGRAM_MODULE_TAKEN, /* that question's descriptor has arrived */
 	PROGRAM_MODULE_MADE   /* that question's file is filled; 0 bytes: it will not be */
 };
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -90,13 +91,17 @@ static const char *const basic[] = {
 	"getrusage",
 };
 
-/* Not shutdown: standard error may be the journal's socket, which others write to as well. */
-static const char *const talk[] = { "sendto", "recvfrom", "sendmsg", "recvmsg" };
+/*
+ * Not shutdown: standard error may be the journal's socket, which others write to as well. Not sendmsg, which
+ * sends descriptors: a receiver that takes none closes them, and the last close of a GPU's device takes
+ * as long as the driver likes. The broker must not wait for that.
+ */
+static const char *const talk[] = { "sendto", "recvfrom", "recvmsg" };
 
 /* As above, with other processes' sockets: listening, and QEMU's. */
 static const char *const sockets[] = {
-	"shutdown", "connect",	  "bind",	"listen",      "accept",
-	"accept4",  "getsockopt", "setsockopt", "getsockname", "getpeername",
+	"shutdown", "connect",	  "bind",	"listen",      "accept",      "accept4",
+	"sendmsg",  "getsockopt", "setsockopt", "getsockname", "getpeername",
 };
 
 static const char *const reads_files[] = {
@@ -404,6 +409,7 @@ static void fill(struct filter *filter, enum confine_role role)
 		ALLOW(filter, writes_files);
 		ALLOW(filter, loop);
 		ALLOW(filter, fcntl_name);
+		rule(filter, SCMP_ACT_ALLOW, "ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
 		break;
 	case CONFINE_CPU_WORKER:
 		ALLOW(filter, talk);

@@ -46,7 +46,7 @@ struct daemon {
 	struct vm_past_list past; /* VMs that were removed */
 	struct recording recording;
 	struct daemon_drain draining;  /* while broker.draining */
-	sd_event_source *record_retry; /* NULL: it has nothing to try again */
+	sd_event_source *record_retry; /* off while there is nothing to try again */
 	struct admin_server *admin;
 	struct file_server *files; /* NULL: off */
 	struct programs *programs;

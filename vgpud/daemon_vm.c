@@ -116,7 +116,6 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	daemon->record_retry = sd_event_source_disable_unref(daemon->record_retry);
 	recording_retry(&daemon->recording);
 	return 0;
 }
@@ -124,10 +123,24 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 static void retry_later(void *arg)
 {
 	struct daemon *daemon = arg;
+	int on = SD_EVENT_OFF;
 
-	if (daemon->record_retry == NULL)
-		sd_event_add_time_relative(daemon->event, &daemon->record_retry, CLOCK_MONOTONIC,
-					   RETRY_USEC, 0, on_retry, daemon);
+	sd_event_source_get_enabled(daemon->record_retry, &on);
+	if (on != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(daemon->record_retry, RETRY_USEC);
+	sd_event_source_set_enabled(daemon->record_retry, SD_EVENT_ONESHOT);
+}
+
+/* Off until it is needed, when there may be no memory to make it. */
+static int add_retry(struct daemon *daemon)
+{
+	int err = sd_event_add_time(daemon->event, &daemon->record_retry, CLOCK_MONOTONIC, 0, 0,
+				    on_retry, daemon);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(daemon->record_retry, SD_EVENT_OFF);
+	return err < 0 ? err : 0;
 }
 
 static const struct recording_handler recording_handler = {
@@ -238,8 +251,10 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 
 int daemon_add_vms(struct daemon *daemon)
 {
-	int err = 0;
+	int err = add_retry(daemon);
 
+	if (err != 0)
+		return err;
 	recording_init(&daemon->recording, daemon->broker.ledger, &daemon->broker.vms,
 		       &recording_handler, daemon);
 	ledger_vm_each(daemon->broker.ledger, add_stored_vm, daemon);

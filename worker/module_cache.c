@@ -102,13 +102,8 @@ enum program_module module_cache_ask(struct module_cache *cache, const uint8_t *
 
 void module_cache_answered(struct module_cache *cache, const struct program_order *order, int file)
 {
-	const struct program_state taken = { .what = PROGRAM_MODULE_TAKEN,
-					     .module_question = order->module_question };
 	bool wanted;
 
-	/* First: the thread that waits may ask again at once. */
-	if (file >= 0)
-		(void)tell(cache, &taken);
 	pthread_mutex_lock(&cache->lock);
 	wanted = cache->waits && order->module_question == cache->asked;
 	if (wanted) {

@@ -94,9 +94,6 @@ static int take_reply(struct vgpu_device *device, uint32_t status, struct reply 
 				  status, fail);
 	if (status != VGPU_STATUS_DONE && status != VGPU_STATUS_ERROR)
 		return bad_answer(device, "shows a STATUS that does not exist", status, fail);
-	id = bar_read(bar, VGPU_REG_REQUEST_ID);
-	if (id != device->request_id)
-		return bad_answer(device, "answers another request than it was given", id, fail);
 	reply->error = VGPU_ERR_OK;
 	if (status == VGPU_STATUS_ERROR) {
 		reply->error = bar_read(bar, VGPU_REG_ERROR_CODE);
@@ -105,12 +102,14 @@ static int take_reply(struct vgpu_device *device, uint32_t status, struct reply 
 					  reply->error, fail);
 	}
 	reply->len_bytes = bar_read(bar, VGPU_REG_RESPONSE_LEN);
-	if (reply->len_bytes == 0 && device_is_gone(device))
-		return device_fail_gone(device, fail);
 	if (reply->len_bytes > VGPU_BUF_LEN)
 		return bad_answer(device, "shows a RESPONSE_LEN above its buffer's",
 				  reply->len_bytes, fail);
 	bar_read_bytes(bar, VGPU_RESPONSE_BUF, reply->bytes, reply->len_bytes);
+	/* Last: it is never 0, so it tells as well that the device was there until now. */
+	id = bar_read(bar, VGPU_REG_REQUEST_ID);
+	if (id != device->request_id)
+		return bad_answer(device, "answers another request than it was given", id, fail);
 	return 0;
 }
 

@@ -244,6 +244,11 @@ class Sandbox(unittest.TestCase):
         self.sh(f"kill -KILL {low.pid}")
         self.assertNotIn("cannot be", self.log())
 
+    def kept_of_workers(self):
+        """Return: groups that are gone but for memory; bytes of memory files of all groups of workers."""
+        found = self.sh("cat /sys/fs/cgroup/workers/cgroup.stat /sys/fs/cgroup/workers/memory.stat")
+        return tuple(int(re.search(rf"(?m)^{name} (\d+)$", found)[1]) for name in ("nr_dying_descendants", "shmem"))
+
     @unittest.skipUnless((paths.BIN_DIR.parent / "lib/libcuda.so.1").exists(), "build/lib/libcuda.so.1 is not built")
     def test_a_worker_of_another_user_has_what_one_compiled(self):
         """Each is a user of its own that may open no file: what is kept goes by descriptors alone."""
@@ -256,6 +261,10 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(done.rc, 0, done.out + done.err)
             (row,) = self.ask("show t7")
             self.assertEqual((row["modules_kept"], row["module_hits"], row["module_misses"]), (1, hits, 1))
+        # The group of the worker that compiled it is gone all the same, and its memory is counted once.
+        wait_until(lambda: self.kept_of_workers() == (1, row["modules_bytes"]), "the module alone to be counted", timeout_s=60, interval_s=0.2)
+        self.sh("vgpuadm -s /run/vgpud/admin.sock remove-vm t7 --force")
+        wait_until(lambda: self.kept_of_workers() == (0, 0), "its memory to be free", timeout_s=60, interval_s=0.2)
 
     @unittest.skipUnless(SETPRIV.exists(), "no setpriv to give it rights with")
     def test_as_a_unit_starts_it(self):

@@ -3,9 +3,11 @@
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
 $(eval $(call unit-test,daemon/test_aside,vgpud/aside.c,-lsystemd -lpthread))
 $(eval $(call unit-test,admin/test_budget,vgpud/admin/budget.c))
+$(eval $(call unit-test,admin/test_server,vgpud/admin/server.c vgpud/admin/turn.c proc/descriptors.c common/log.c common/sock.c common/util.c,\
+	-lsystemd $(foreach f,accept4 sd_event_add_time_relative,-Xlinker --wrap=$f)))
 $(eval $(call unit-test,admin/test_turn,vgpud/admin/turn.c,-lsystemd))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))
-$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread))
+$(eval $(call unit-test,guest/test_guest_submit,$(call src,guest/libvgpu),-lpci -lpthread -Xlinker --wrap=bar_read -Xlinker --wrap=bar_read_bytes))
 $(eval $(call unit-test,libvgpu/test_channel,tests/unit/libvgpu/double.c $(CHANNEL_SRC),-lpthread))
 $(eval $(call unit-test,libvgpu/test_device,tests/unit/libvgpu/double.c tests/unit/libvgpu/device_double.c $(CHANNEL_SRC),\
 	$(foreach f,open close ioctl poll read,-Xlinker --wrap=$f) -lpthread))
@@ -25,7 +27,8 @@ $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
 PEER := vgpud/link/attached.c vgpud/link/foreign.c vgpud/link/frames.c vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
 $(eval $(call unit-test,link/test_peer,$(PEER) common/log.c,-lsystemd -lpthread))
-$(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c vgpud/link/port_log.c proc/descriptors.c common/log.c common/sock.c common/util.c,-lsystemd -lpthread))
+$(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c vgpud/link/port_log.c proc/descriptors.c common/log.c common/sock.c common/util.c,\
+	-lsystemd -lpthread -Xlinker --wrap=sd_event_add_time_relative))
 $(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))
 $(eval $(call unit-test,files/test_file_format,vgpud/files/format.c common/names.c))
 

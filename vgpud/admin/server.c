@@ -33,7 +33,7 @@ struct admin_server {
 	struct admin_access access;
 	int fd;
 	sd_event_source *io;
-	sd_event_source *pause; /* while there are no descriptors left */
+	sd_event_source *pause; /* on while there are no descriptors left */
 	uint64_t aged_ns;	/* admin_server_age() looked last */
 	struct log_limit complaints;
 	char path[SOCK_PATH_SIZE];
@@ -117,7 +117,6 @@ static int on_resume(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	server->pause = sd_event_source_disable_unref(server->pause);
 	sd_event_source_set_enabled(server->io, SD_EVENT_ON);
 	return 0;
 }
@@ -135,12 +134,26 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 		complain(server,
 			 "no descriptor or memory left for a client; trying again each second");
 		sd_event_source_set_enabled(server->io, SD_EVENT_OFF);
-		sd_event_add_time_relative(server->clients.event, &server->pause, CLOCK_MONOTONIC,
-					   UTIL_NS_PER_S / UTIL_NS_PER_US, 0, on_resume, server);
+		sd_event_source_set_time_relative(server->pause, UTIL_NS_PER_S / UTIL_NS_PER_US);
+		sd_event_source_set_enabled(server->pause, SD_EVENT_ONESHOT);
 	} else if (add_client(server, fd) < 0) {
 		complain(server, "cannot serve a client: out of memory or descriptors");
 	}
 	return 0;
+}
+
+/* The pause is made now: when it is needed, there may be no memory for it. */
+static int add_sources(struct admin_server *server)
+{
+	sd_event *event = server->clients.event;
+	int err = sd_event_add_io(event, &server->io, server->fd, EPOLLIN, on_accept, server);
+
+	if (err >= 0)
+		err = sd_event_add_time(event, &server->pause, CLOCK_MONOTONIC, 0, 0, on_resume,
+					server);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(server->pause, SD_EVENT_OFF);
+	return err < 0 ? err : admin_turn_lower(server->io);
 }
 
 int admin_server_open(struct admin_server **out, const struct admin_server_config *config)
@@ -161,12 +174,9 @@ int admin_server_open(struct admin_server **out, const struct admin_server_confi
 	server->access = (struct admin_access){ ADMIN_ACCESS_NO_GROUP, ADMIN_ACCESS_NO_GROUP };
 	/* Any user may connect: SO_PEERCRED decides, and a refusal can name the remedy. */
 	server->fd = sock_listen(server->path, 0666);
-	err = server->fd < 0 ? server->fd
-			     : sd_event_add_io(config->event, &server->io, server->fd, EPOLLIN,
-					       on_accept, server);
-	if (err >= 0)
-		err = admin_turn_lower(server->io);
+	err = server->fd < 0 ? server->fd : add_sources(server);
 	if (err < 0) {
+		sd_event_source_disable_unref(server->pause);
 		sd_event_source_disable_unref(server->io);
 		if (server->fd >= 0)
 			close(server->fd);

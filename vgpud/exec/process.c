@@ -5,12 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,6 +252,13 @@ int process_send(struct process *process, const void *message, size_t size, cons
 	process->deaf = true;
 	sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
 	return -err;
+}
+
+unsigned process_unread_bytes(const struct process *process)
+{
+	int bytes;
+
+	return ioctl(process->fd, SIOCOUTQ, &bytes) == 0 ? (unsigned)bytes : UINT_MAX;
 }
 
 /*

@@ -93,6 +93,12 @@ int process_send(struct process *process, const void *message, size_t size, cons
 		 unsigned num);
 
 /*
+ * Return: how much of the kernel's memory the messages take that the worker has not received; UINT_MAX: it
+ * cannot be told.
+ */
+unsigned process_unread_bytes(const struct process *process);
+
+/*
  * Takes a message that must have this size. Return: 1: it is in *message; 0: there is none now;
  * -EPROTO: it had another size; else -errno, as process_reap().
  */

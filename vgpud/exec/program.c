@@ -13,6 +13,8 @@
 #include "common/log.h"
 #include "common/util.h"
 
+#define UNREAD_MOST_BYTES 8192 /* as the kernel counts them: about ten orders */
+
 /* A guest can provoke these messages: one a second of all programs together passes. */
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -145,21 +147,25 @@ static void answer_memory(struct program *program, const struct program_state *s
 		lose(program, VGPU_END_WORKER_LOST, 0);
 }
 
-/* A worker waits for this answer only for a moment, so one that cannot be sent is left out. */
+/*
+ * A descriptor that its receiver has not read counts against a limit of vgpud's user, and beyond it no
+ * worker can be started or given a program. So one whose socket holds more than some orders gets none.
+ * A worker waits for this answer only for a moment: one that cannot be sent is left out.
+ */
 static void answer_module(struct program *program, const struct program_state *state)
 {
 	const struct program_handler *handler = program->config.handler;
 	struct program_order answer = { .what = PROGRAM_MODULE,
+					.module = PROGRAM_MODULE_NONE,
 					.module_question = state->module_question };
-	struct program_state unsent = { .what = PROGRAM_MODULE_TAKEN,
+	struct program_state unsent = { .what = PROGRAM_MODULE_MADE,
 					.module_question = state->module_question };
-	int fd = handler->module_asked(program->config.arg, state, &answer);
+	int fd = -1;
 
-	if (process_send(program->process, &answer, sizeof(answer), &fd, fd >= 0) == 0 || fd < 0)
-		return;
-	handler->module_told(program->config.arg, &unsent);
-	unsent.what = PROGRAM_MODULE_MADE;
-	handler->module_told(program->config.arg, &unsent);
+	if (process_unread_bytes(program->process) <= UNREAD_MOST_BYTES)
+		fd = handler->module_asked(program->config.arg, state, &answer);
+	if (process_send(program->process, &answer, sizeof(answer), &fd, fd >= 0) != 0 && fd >= 0)
+		handler->module_made(program->config.arg, &unsent);
 }
 
 static bool is_within(uint32_t what, enum program_state_what first, enum program_state_what last)
@@ -182,9 +188,8 @@ static void take_state(struct program *program, struct program_state *state)
 		program->config.handler->lease(program->config.arg, state);
 	} else if (state->what == PROGRAM_MODULE_ASKED && program->phase == PROGRAM_RUNNING) {
 		answer_module(program, state);
-	} else if (is_within(state->what, PROGRAM_MODULE_TAKEN, PROGRAM_MODULE_MADE) &&
-		   program->phase == PROGRAM_RUNNING) {
-		program->config.handler->module_told(program->config.arg, state);
+	} else if (state->what == PROGRAM_MODULE_MADE && program->phase == PROGRAM_RUNNING) {
+		program->config.handler->module_made(program->config.arg, state);
 	} else if (state->what == PROGRAM_ENDED) {
 		if (state->why[0] != '\0')
 			complain("worker %d of a program ended: %s", program->process->pid,

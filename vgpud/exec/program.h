@@ -44,8 +44,8 @@ struct program_handler {
 	 */
 	int (*module_asked)(void *arg, const struct program_state *state,
 			    struct program_order *answer);
-	/* The worker has taken the descriptor, or is done with its file: a claim. */
-	void (*module_told)(void *arg, const struct program_state *state);
+	/* The worker is done with the file that it was to fill: a claim. */
+	void (*module_made)(void *arg, const struct program_state *state);
 	/* The worker is no more: nothing of it writes to the window. Frees the program afterwards. */
 	void (*reaped)(void *arg);
 };

@@ -42,14 +42,19 @@ struct port {
 	char path[SOCK_PATH_SIZE];
 	int listen_fd; /* or -1 */
 	sd_event_source *listen_io;
-	sd_event_source *retry; /* connect, or accept, again */
+	sd_event_source *retry; /* connect, or accept, again; off while there is no need */
 	TAILQ_HEAD(port_peer_list, port_peer) peers;
 	unsigned peer_num; /* in the list */
 	struct port_counts counts;
 	struct port_log log;
 };
 
-static void connect_later(struct port *port);
+/* The timer is made with the port: when it is needed, there may be no memory for one. */
+static void retry_after(struct port *port, uint64_t usec)
+{
+	sd_event_source_set_time_relative(port->retry, usec);
+	sd_event_source_set_enabled(port->retry, SD_EVENT_ONESHOT);
+}
 
 #define HELD_REASON "workers of programs that it had before have not ended yet"
 
@@ -173,7 +178,7 @@ static void on_ended(void *arg, enum peer_end end, const char *why)
 	count_and_say(port, end, why);
 	drop_peer(peer);
 	if (!port->config.listen)
-		connect_later(port);
+		retry_after(port, CONNECT_RETRY_USEC);
 	if (!was_connected)
 		return;
 	port_log_change(&port->log, false);
@@ -253,17 +258,6 @@ static void refuse_one_more(struct port *port, int fd)
 			  frames_hello(frame, &port->config.vm, status));
 }
 
-static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct port *port = arg;
-
-	(void)source;
-	(void)usec;
-	port->retry = sd_event_source_unref(port->retry);
-	sd_event_source_set_enabled(port->listen_io, SD_EVENT_ON);
-	return 0;
-}
-
 /*
  * There is no descriptor for the device that connects. It stays in the backlog, for which epoll
  * would wake the loop without end, so the socket is not watched for a while.
@@ -271,9 +265,8 @@ static int on_accept_again(sd_event_source *source, uint64_t usec, void *arg)
 static void accept_later(struct port *port, const char *why)
 {
 	port_log_complain(&port->log, "cannot accept a device: %s", why);
-	if (sd_event_add_time_relative(port->config.event, &port->retry, CLOCK_MONOTONIC,
-				       ACCEPT_RETRY_USEC, 0, on_accept_again, port) >= 0)
-		sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
+	sd_event_source_set_enabled(port->listen_io, SD_EVENT_OFF);
+	retry_after(port, ACCEPT_RETRY_USEC);
 }
 
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, void *arg)
@@ -329,14 +322,10 @@ static int start_listening(struct port *port)
 
 /* --- connecting --- */
 
-static int on_connect(sd_event_source *source, uint64_t usec, void *arg)
+static void try_to_connect(struct port *port)
 {
-	struct port *port = arg;
 	int fd = -EMFILE;
 
-	(void)source;
-	(void)usec;
-	port->retry = sd_event_source_disable_unref(port->retry);
 	if (is_held(port))
 		port_log_complain(&port->log, "does not connect to its device: " HELD_REASON);
 	else if (descriptors_left(sd_event_get_fd(port->config.event), DESCRIPTORS_OF_HOST))
@@ -345,22 +334,31 @@ static int on_connect(sd_event_source *source, uint64_t usec, void *arg)
 		port_log_complain(&port->log, "cannot connect to its device: " DESCRIPTORS_REMEDY
 					      "; trying again each second");
 	if (fd < 0 || add_peer(port, fd) < 0)
-		connect_later(port);
-	return 0;
-}
-
-static int connect_after(struct port *port, uint64_t usec)
-{
-	return sd_event_add_time_relative(port->config.event, &port->retry, CLOCK_MONOTONIC, usec,
-					  0, on_connect, port);
-}
-
-static void connect_later(struct port *port)
-{
-	connect_after(port, CONNECT_RETRY_USEC);
+		retry_after(port, CONNECT_RETRY_USEC);
 }
 
 /* --- its life --- */
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct port *port = arg;
+
+	(void)source;
+	(void)usec;
+	if (port->config.listen)
+		sd_event_source_set_enabled(port->listen_io, SD_EVENT_ON);
+	else
+		try_to_connect(port);
+	return 0;
+}
+
+static int add_retry(struct port *port)
+{
+	int err = sd_event_add_time(port->config.event, &port->retry, CLOCK_MONOTONIC, 0, 0,
+				    on_retry, port);
+
+	return err < 0 ? err : sd_event_source_set_enabled(port->retry, SD_EVENT_OFF);
+}
 
 int port_open(struct port **out, const struct port_config *config)
 {
@@ -376,12 +374,11 @@ int port_open(struct port **out, const struct port_config *config)
 				       .name = config->name,
 				       .of_programs = config->vm.local };
 	err = snprintf(port->path, sizeof(port->path), "%s", config->path);
-	if ((size_t)err >= sizeof(port->path))
-		err = -ENAMETOOLONG;
-	else if (config->listen)
+	err = (size_t)err >= sizeof(port->path) ? -ENAMETOOLONG : add_retry(port);
+	if (err >= 0 && config->listen)
 		err = start_listening(port);
-	else
-		err = config->held ? 0 : connect_after(port, 0);
+	else if (err >= 0 && !config->held)
+		retry_after(port, 0);
 	if (err < 0) {
 		port_close(port);
 		return err;
@@ -398,7 +395,7 @@ void port_begin(struct port *port)
 	if (port->config.listen)
 		sd_event_source_set_enabled(port->listen_io, SD_EVENT_ON);
 	else
-		connect_after(port, 0);
+		retry_after(port, 0);
 }
 
 void port_close(struct port *port)

@@ -181,9 +181,9 @@ static int on_module_asked(void *arg, const struct program_state *state,
 	return modules_asked(arg, state, answer);
 }
 
-static void on_module_told(void *arg, const struct program_state *state)
+static void on_module_made(void *arg, const struct program_state *state)
 {
-	modules_told(arg, state);
+	modules_made(arg, state);
 }
 
 static const struct program_handler program_handler = {
@@ -192,7 +192,7 @@ static const struct program_handler program_handler = {
 	.ending = on_ending,
 	.memory = on_memory,
 	.module_asked = on_module_asked,
-	.module_told = on_module_told,
+	.module_made = on_module_made,
 	.reaped = on_reaped,
 };
 

@@ -13,9 +13,6 @@
  * entry's descriptor; else it brings an empty file, which the worker fills once it has compiled the
  * image (MODULE_MADE). Each program fills one file at a time; what another of its threads compiles
  * meanwhile is not kept, and its next program asks again.
- *
- * A descriptor under way counts against a limit of vgpud's user that all workers share. So there is
- * one for each worker at most: it gets no other before it has said TAKEN.
  */
 
 void modules_begin(struct channel *channel)
@@ -58,7 +55,7 @@ int modules_asked(struct channel *channel, const struct program_state *state,
 	int fd;
 
 	answer->module = PROGRAM_MODULE_NONE;
-	if (cache == NULL || mine->untaken != 0 || state->module_question == 0)
+	if (cache == NULL || state->module_question == 0)
 		return -1;
 	fd = module_cache_find(cache, user_of(channel), state->module_key);
 	if (fd >= 0) {
@@ -72,21 +69,14 @@ int modules_asked(struct channel *channel, const struct program_state *state,
 		mine->question = state->module_question;
 		memcpy(mine->key, state->module_key, sizeof(mine->key));
 	}
-	if (fd >= 0)
-		mine->untaken = state->module_question;
 	return fd;
 }
 
-void modules_told(struct channel *channel, const struct program_state *state)
+void modules_made(struct channel *channel, const struct program_state *state)
 {
 	struct modules_of_channel *mine = &channel->modules;
 	struct module_cache *cache = cache_of(channel);
 
-	if (state->what == PROGRAM_MODULE_TAKEN) {
-		if (state->module_question == mine->untaken)
-			mine->untaken = 0;
-		return;
-	}
 	if (mine->blank < 0 || state->module_question != mine->question)
 		return;
 	if (cache != NULL && state->module_bytes > 0) {

@@ -81,8 +81,7 @@ struct channel {
 	unsigned slot;
 	uint64_t granted_bytes; /* of softgpu's memory */
 	struct modules_of_channel {
-		uint32_t untaken; /* question whose descriptor is under way; 0: none */
-		int blank;	  /* the file that its worker fills; -1: none */
+		int blank; /* the file that its worker fills; -1: none */
 		uint32_t question;
 		uint8_t key[MODULE_KEY_BYTES];
 	} modules;		      /* modules.c's */

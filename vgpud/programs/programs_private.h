@@ -173,7 +173,7 @@ void share_forget(struct vm *vm);
 /* As program_handler has them. */
 int modules_asked(struct channel *channel, const struct program_state *state,
 		  struct program_order *answer);
-void modules_told(struct channel *channel, const struct program_state *state);
+void modules_made(struct channel *channel, const struct program_state *state);
 
 /* A new channel's; its worker asks no more. */
 void modules_begin(struct channel *channel);

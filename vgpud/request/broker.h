@@ -52,11 +52,11 @@ struct broker {
 	uint64_t next_id;			/* of requests, in the ledger */
 	struct request_list unused;		/* requests to use again */
 	sd_event_source *expiry;
-	uint64_t expiry_ns;	     /* when the timer is set to fire */
-	sd_event_source *last_ended; /* calls drained() from the loop */
-	sd_event_source *leaving;    /* retires seats of devices that did not come back; or NULL */
-	unsigned live;		     /* requests that have not ended */
-	struct busy_poll poll;	     /* for requests and answers */
+	uint64_t expiry_ns;		/* when the timer is set to fire */
+	sd_event_source *last_ended;	/* calls drained() from the loop */
+	sd_event_source *leaving;	/* retires seats of devices that did not come back */
+	unsigned live;			/* requests that have not ended */
+	struct busy_poll poll;		/* for requests and answers */
 	const struct broker_gate *gate; /* NULL: none */
 	void *gate_arg;
 	bool draining; /* new requests are answered PAUSED */

@@ -46,6 +46,7 @@ void broker_dispatch(struct broker *broker);
 
 /* The timer's: ends what is past its deadline. */
 int broker_on_expiry(sd_event_source *source, uint64_t usec, void *arg);
+int broker_on_leaving(sd_event_source *source, uint64_t usec, void *arg);
 
 extern const struct seat_handler broker_seat_handler;
 extern const struct executors_handler broker_executors_handler;

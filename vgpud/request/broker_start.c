@@ -69,6 +69,28 @@ static int open_pool(struct broker *broker, unsigned i)
 	return broker->pool_seat[i] != NULL ? 0 : -ENOMEM;
 }
 
+/* All are off until they are needed, when there may be no memory to make one. */
+static int add_sources(struct broker *broker)
+{
+	sd_event *event = broker->event;
+	/* Accuracy of 1 us: with a small bucket, the time that a token is taken late is lost. */
+	int err = sd_event_add_time(event, &broker->expiry, CLOCK_MONOTONIC, UINT64_MAX, 1,
+				    broker_on_expiry, broker);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(broker->expiry, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_time(event, &broker->leaving, CLOCK_MONOTONIC, UINT64_MAX, 0,
+					broker_on_leaving, broker);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(broker->leaving, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_defer(event, &broker->last_ended, on_last_ended, broker);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(broker->last_ended, SD_EVENT_OFF);
+	return err;
+}
+
 int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 		struct ledger *ledger, const struct broker_handler *handler, void *arg)
 {
@@ -86,15 +108,7 @@ int broker_init(struct broker *broker, const struct conf *conf, sd_event *event,
 	TAILQ_INIT(&broker->vms);
 	TAILQ_INIT(&broker->unused);
 	sched_init(&broker->sched, conf->vm_queue_max, conf->aging_ms * UTIL_NS_PER_MS);
-	/* Accuracy of 1 us: with a small bucket, the time that a token is taken late is lost. */
-	err = sd_event_add_time(event, &broker->expiry, CLOCK_MONOTONIC, UINT64_MAX, 1,
-				broker_on_expiry, broker);
-	if (err >= 0)
-		err = sd_event_source_set_enabled(broker->expiry, SD_EVENT_OFF);
-	if (err >= 0)
-		err = sd_event_add_defer(event, &broker->last_ended, on_last_ended, broker);
-	if (err >= 0)
-		err = sd_event_source_set_enabled(broker->last_ended, SD_EVENT_OFF);
+	err = add_sources(broker);
 	if (err >= 0)
 		err = executors_new(&broker->executors, event,
 				    conf->start_deadline_ms * UTIL_NS_PER_MS,

@@ -88,16 +88,18 @@ static void abandon(struct broker *broker, struct vm *vm, enum ledger_transport 
 	}
 }
 
-static int on_leaving(sd_event_source *source, uint64_t usec, void *arg);
-
 static void expect_leaving(struct broker *broker)
 {
-	if (broker->leaving == NULL)
-		sd_event_add_time_relative(broker->event, &broker->leaving, CLOCK_MONOTONIC,
-					   SEAT_KEPT_NS / UTIL_NS_PER_US, 0, on_leaving, broker);
+	int on = SD_EVENT_OFF;
+
+	sd_event_source_get_enabled(broker->leaving, &on);
+	if (on != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(broker->leaving, SEAT_KEPT_NS / UTIL_NS_PER_US);
+	sd_event_source_set_enabled(broker->leaving, SD_EVENT_ONESHOT);
 }
 
-static int on_leaving(sd_event_source *source, uint64_t usec, void *arg)
+int broker_on_leaving(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct broker *broker = arg;
 	bool more = false;
@@ -105,7 +107,6 @@ static int on_leaving(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	broker->leaving = sd_event_source_disable_unref(broker->leaving);
 	TAILQ_FOREACH(vm, &broker->vms, link) {
 		if (vm->exec.seat == NULL || needs_seat(vm))
 			continue;

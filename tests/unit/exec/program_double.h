@@ -28,8 +28,9 @@
  *   bad-command   says BOUND, then that the program's commands are bad
  *   memory        says BOUND, asks for 7 bytes of memory, and, if it gets them, ends for BAD_COMMAND
  *   memory-early  asks for it before it says BOUND
- *   module        says BOUND, asks for a module, says that it took what came and made 5 bytes of it, and ends
- *                 for BAD_COMMAND with the number of descriptors that came
+ *   module        says BOUND, asks for a module, says that it made 5 bytes of what came, and ends for
+ *                 BAD_COMMAND with the number of descriptors that came
+ *   module-deaf   says BOUND, asks for DOUBLE_QUESTIONS modules, reads no answer, and ends for BAD_COMMAND
  *   module-early  asks for it before it says BOUND
  *   killed        says BOUND, then what only the administrator may say
  *   unsolicited   a describer: answers twice
@@ -55,6 +56,7 @@ static inline void program_double_ask(int fd, uint64_t bytes)
 }
 
 #define DOUBLE_QUESTION 12
+#define DOUBLE_QUESTIONS 64u
 #define DOUBLE_KEY 0xa5
 
 static inline void program_double_module(int fd, uint32_t what, uint64_t bytes)
@@ -120,6 +122,12 @@ static inline void program_double_bound(int fd, const char *how, int fd_num)
 		program_double_ask(fd, 7);
 	if (strcmp(how, "module") == 0)
 		program_double_module(fd, PROGRAM_MODULE_ASKED, 0);
+	if (strcmp(how, "module-deaf") == 0) {
+		for (unsigned i = 0; i < DOUBLE_QUESTIONS; i++)
+			program_double_module(fd, PROGRAM_MODULE_ASKED, 0);
+		program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND, DOUBLE_RESULT);
+		pause();
+	}
 	if (strcmp(how, "killed") == 0)
 		program_double_say(fd, PROGRAM_ENDED, VGPU_END_KILLED, DOUBLE_RESULT);
 }
@@ -143,7 +151,6 @@ static inline void program_double_describe(int fd, const char *how, int window)
 static inline void program_double_got_module(int fd, int fd_num)
 {
 	if (fd_num > 0) {
-		program_double_module(fd, PROGRAM_MODULE_TAKEN, 0);
 		program_double_module(fd, PROGRAM_MODULE_MADE, 5);
 	}
 	program_double_say(fd, PROGRAM_ENDED, VGPU_END_BAD_COMMAND, fd_num);

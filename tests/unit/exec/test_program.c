@@ -28,7 +28,7 @@ struct guest {
 	int32_t result;
 	struct program_state claim;
 	bool keeps;	/* it has the module that is asked for */
-	unsigned taken; /* descriptors that the worker said it took */
+	unsigned asked; /* for it */
 	uint64_t made_bytes;
 };
 
@@ -67,22 +67,20 @@ static void on_memory(void *arg, uint64_t bytes, struct program_order *grant)
 static int on_module_asked(void *arg, const struct program_state *state,
 			   struct program_order *answer)
 {
-	const struct guest *guest = arg;
+	struct guest *guest = arg;
 
+	guest->asked++;
 	assert_int_equal(state->module_key[MODULE_KEY_BYTES - 1], DOUBLE_KEY);
 	answer->module = guest->keeps ? PROGRAM_MODULE_KEPT : PROGRAM_MODULE_NONE;
 	return guest->keeps ? guest->fds[PROGRAM_FD_REPORT] : -1;
 }
 
-static void on_module_told(void *arg, const struct program_state *state)
+static void on_module_made(void *arg, const struct program_state *state)
 {
 	struct guest *guest = arg;
 
 	assert_int_equal(state->module_question, DOUBLE_QUESTION);
-	if (state->what == PROGRAM_MODULE_TAKEN)
-		guest->taken++;
-	else
-		guest->made_bytes = state->module_bytes;
+	guest->made_bytes = state->module_bytes;
 }
 
 static void on_reaped(void *arg)
@@ -98,7 +96,7 @@ static const struct program_handler handler = {
 	.ending = on_ending,
 	.memory = on_memory,
 	.module_asked = on_module_asked,
-	.module_told = on_module_told,
+	.module_made = on_module_made,
 	.reaped = on_reaped,
 };
 
@@ -222,8 +220,22 @@ static void a_worker_that_asks_for_a_module(void **state)
 	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
 	assert_int_equal(guest.why, VGPU_END_BAD_COMMAND);
 	assert_int_equal(guest.result, 1); /* so many descriptors came */
-	assert_int_equal(guest.taken, 1);
 	assert_int_equal(guest.made_bytes, 5);
+	close_guest(&guest);
+}
+
+/* Each descriptor that nobody has received counts against a limit that all workers share. */
+static void a_worker_that_reads_no_answer(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	open_guest(&guest, "module-deaf");
+	guest.keeps = true;
+	start_patient(&guest);
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	assert_int_equal(guest.why, VGPU_END_BAD_COMMAND);
+	assert_in_range(guest.asked, 1, DOUBLE_QUESTIONS / 4);
 	close_guest(&guest);
 }
 
@@ -685,6 +697,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_program_runs_until_it_is_ended),
 		cmocka_unit_test(what_ends_a_program),
 		cmocka_unit_test(a_worker_that_asks_for_a_module),
+		cmocka_unit_test(a_worker_that_reads_no_answer),
 		cmocka_unit_test(a_worker_that_is_late),
 		cmocka_unit_test(a_program_that_is_ended_early),
 		cmocka_unit_test(a_worker_that_is_killed),

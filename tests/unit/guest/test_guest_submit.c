@@ -264,7 +264,7 @@ static void odd_lengths_go_both_ways(void **state)
 }
 
 /* By hand: STATUS, 5 words of request, length, id, doorbell and its file's reading back; STATUS,
- * id, length, 5 words of response. The next request needs no first look at STATUS. */
+ * length, 5 words of response, id. The next request needs no first look at STATUS. */
 static void accesses_are_counted(void **state)
 {
 	struct fake *fake = *state;
@@ -303,6 +303,68 @@ static void requests_have_numbers(void **state)
 	device.request_id = UINT32_MAX;
 	assert_int_equal(send_40(&device, &patient, &reply, &fail), 0);
 	assert_int_not_equal(*reg(fake, VGPU_REG_REQUEST_ID), 0);
+	device_close(&device);
+}
+
+/* After so many reads the device is unplugged, and all reads give this byte. */
+static struct {
+	unsigned reads; /* that are left; 0: it stays */
+	bool done;
+	uint8_t byte;
+} unplug;
+
+static bool is_unplugged(void)
+{
+	if (unplug.reads > 0 && --unplug.reads == 0)
+		unplug.done = true;
+	return unplug.done;
+}
+
+/* The linker puts these in the place of bar.c's (tests.mk). */
+uint32_t __real_bar_read(struct bar *bar, uint32_t offset);
+uint32_t __wrap_bar_read(struct bar *bar, uint32_t offset);
+void __real_bar_read_bytes(struct bar *bar, uint32_t offset, void *to, uint32_t len_bytes);
+void __wrap_bar_read_bytes(struct bar *bar, uint32_t offset, void *to, uint32_t len_bytes);
+
+uint32_t __wrap_bar_read(struct bar *bar, uint32_t offset)
+{
+	return is_unplugged() ? unplug.byte * 0x01010101u : __real_bar_read(bar, offset);
+}
+
+void __wrap_bar_read_bytes(struct bar *bar, uint32_t offset, void *to, uint32_t len_bytes)
+{
+	for (uint32_t at = 0; at < len_bytes; at += 8) {
+		uint32_t bytes = len_bytes - at < 8 ? len_bytes - at : 8;
+
+		if (is_unplugged())
+			memset((uint8_t *)to + at, unplug.byte, bytes);
+		else
+			__real_bar_read_bytes(bar, offset + at, (uint8_t *)to + at, bytes);
+	}
+}
+
+/* By hand: STATUS until it is done; length, 5 words of response, id: the last of them tells. */
+static void a_device_that_is_unplugged_as_it_answers(void **state)
+{
+	const unsigned reads = 1 + 1 + 5 + 1;
+	struct fake *fake = *state;
+	struct vgpu_device device;
+	struct reply reply;
+	struct fail fail;
+
+	start(fake, answer_echo);
+	must_open(fake, &device);
+	assert_int_equal(send_40(&device, &patient, &reply, &fail), 0);
+	for (unsigned after = 2; after <= 1 + reads; after++) {
+		for (unsigned ones = 0; ones < 2; ones++) {
+			unplug.reads = after; /* the first is the doorbell's, which a file has */
+			unplug.byte = ones ? 0xff : 0;
+			assert_int_equal(send_40(&device, &patient, &reply, &fail), -ENODEV);
+			assert_int_equal(fail.kind, FAIL_GONE);
+			unplug.done = false;
+		}
+	}
+	assert_int_equal(send_40(&device, &patient, &reply, &fail), 0);
 	device_close(&device);
 }
 
@@ -522,6 +584,7 @@ int main(void)
 		TEST(a_round_trip_carries_every_byte),
 		TEST(odd_lengths_go_both_ways),
 		TEST(accesses_are_counted),
+		TEST(a_device_that_is_unplugged_as_it_answers),
 		TEST(requests_have_numbers),
 		TEST(an_error_of_the_device_is_a_reply),
 		TEST(too_long_a_request_is_sent_as_far_as_it_fits),

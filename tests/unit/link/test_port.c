@@ -584,29 +584,73 @@ static void a_device_that_breaks_the_stream_is_counted(void **state)
 	close(fd);
 }
 
+/* Return: the port's next connection to that listener. */
+static int connection_of_port(struct house *house, int listener)
+{
+	int fd = -1;
+
+	while (fd < 0) {
+		assert_int_not_equal(sd_event_run(house->event, PATIENCE_USEC), 0);
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	return fd;
+}
+
 static void where_qemu_listens_we_connect_until_it_does(void **state)
 {
 	struct house *house = *state;
-	int listener, fd = -1;
+	int listener, fd;
 
 	assert_int_equal(open_at(house, house->path, false), 0);
 	assert_false(port_listens(house->port));
 	settle(house); /* the first try, which finds no socket */
 	listener = sock_listen(house->path, 0600);
 	assert_true(listener >= 0);
-	while (fd < 0) {
-		assert_int_not_equal(sd_event_run(house->event, PATIENCE_USEC), 0);
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	}
+	fd = connection_of_port(house, listener);
 	device_greets(house, fd);
 	device_is_welcome(fd);
 	close(fd);
-	fd = -1;
-	while (fd < 0) {
-		assert_int_not_equal(sd_event_run(house->event, PATIENCE_USEC), 0);
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	}
+	fd = connection_of_port(house, listener);
 	assert_int_equal(house->gone, 1);
+	close(fd);
+	close(listener);
+}
+
+/* The linker puts it in the place of systemd's (tests.mk). */
+static bool no_memory;
+int __real_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy_usec,
+				      sd_event_time_handler_t callback, void *arg);
+int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy_usec,
+				      sd_event_time_handler_t callback, void *arg);
+
+int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy_usec,
+				      sd_event_time_handler_t callback, void *arg)
+{
+	if (no_memory)
+		return -ENOMEM;
+	return __real_sd_event_add_time_relative(event, out, clock, usec, accuracy_usec, callback,
+						 arg);
+}
+
+static void without_memory_we_connect_later(void **state)
+{
+	struct house *house = *state;
+	int listener = sock_listen(house->path, 0600), fd;
+	char byte;
+
+	assert_true(listener >= 0);
+	assert_int_equal(open_at(house, house->path, false), 0);
+	no_memory = true;
+	fd = connection_of_port(house, listener);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+	no_memory = false;
+	fd = connection_of_port(house, listener);
+	device_greets(house, fd);
+	device_is_welcome(fd);
 	close(fd);
 	close(listener);
 }
@@ -653,6 +697,7 @@ int main(void)
 		PORT_TEST(a_change_is_told_now_and_to_who_comes_later),
 		PORT_TEST(a_device_that_breaks_the_stream_is_counted),
 		PORT_TEST(where_qemu_listens_we_connect_until_it_does),
+		PORT_TEST(without_memory_we_connect_later),
 		PORT_TEST(several_programs_of_a_local_tenant),
 		PORT_TEST(each_program_too_many_learns_why),
 		PORT_TEST(a_local_tenant_takes_no_requests),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -39,6 +40,8 @@ static const char *const role_name[ROLE_NUM] = {
 	[CONFINE_QUERY] = "query",
 	[CONFINE_FILES] = "files",
 };
+
+static int link_ends[2]; /* a socket pair */
 
 /* --- what is tried. Each returns what the call returns --- */
 
@@ -166,6 +169,34 @@ static long try_pwrite(void)
 	return pwrite(-1, "", 1, 0) < 0 && errno == EBADF ? 0 : -1;
 }
 
+/* What its receiver does not take is closed by the receiver, which may have to wait for a driver. */
+static long try_send_descriptor(void)
+{
+	int descriptor = STDERR_FILENO;
+	union {
+		struct cmsghdr first; /* for its alignment */
+		char bytes[CMSG_SPACE(sizeof(descriptor))];
+	} control = { .first = { .cmsg_len = CMSG_LEN(sizeof(descriptor)),
+				 .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS } };
+	struct iovec part = { (char *)"x", 1 };
+	const struct msghdr message = { .msg_iov = &part,
+					.msg_iovlen = 1,
+					.msg_control = control.bytes,
+					.msg_controllen = sizeof(control.bytes) };
+
+	memcpy(CMSG_DATA(&control.first), &descriptor, sizeof(descriptor));
+	return sendmsg(link_ends[0], &message, 0);
+}
+
+/* Return: 0: it tells how much the other end has not read. */
+static long try_unread(void)
+{
+	int bytes;
+
+	return ioctl(link_ends[0], SIOCOUTQ, &bytes);
+}
+
 static long try_kill(void)
 {
 	return kill(getpid(), 0);
@@ -255,6 +286,8 @@ static void test_each_role(void **arg)
 		TRY(open, EACH(WORKED, ENOSYS, ENOSYS, EPERM, WORKED, WORKED, WORKED)),
 		TRY(unlink, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, WORKED)),
 		TRY(pwrite, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(send_descriptor, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
+		TRY(unread, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
 		TRY(kill, EACH(WORKED, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
 		TRY(thread, EACH(WORKED, ENOSYS, WORKED, WORKED, EPERM, ENOSYS, ENOSYS)),
 		TRY(what_nobody_uses, EACH(ENOSYS, ENOSYS, ENOSYS, EPERM, EPERM, ENOSYS, ENOSYS)),
@@ -263,6 +296,7 @@ static void test_each_role(void **arg)
 	};
 
 	(void)arg;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, link_ends), 0);
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
 		const struct attempt *attempt = &attempts[i];
 

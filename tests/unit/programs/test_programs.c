@@ -900,21 +900,13 @@ static uint32_t wants_module(const struct program *worker, uint8_t number, uint3
 	return answer.module;
 }
 
-static void took_module(const struct program *worker, uint32_t question)
-{
-	const struct program_state state = { .what = PROGRAM_MODULE_TAKEN,
-					     .module_question = question };
-
-	worker->config.handler->module_told(worker->config.arg, &state);
-}
-
 static void made_module(const struct program *worker, uint32_t question, uint64_t bytes)
 {
 	const struct program_state state = { .what = PROGRAM_MODULE_MADE,
 					     .module_question = question,
 					     .module_bytes = bytes };
 
-	worker->config.handler->module_told(worker->config.arg, &state);
+	worker->config.handler->module_made(worker->config.arg, &state);
 }
 
 static void what_one_program_compiles_the_next_one_has(void **state)
@@ -925,19 +917,14 @@ static void what_one_program_compiles_the_next_one_has(void **state)
 
 	assert_int_equal(wants_module(a, 1, 5, &fd), PROGRAM_MODULE_BLANK);
 	assert_int_equal(write(fd, "code", 4), 4);
-	took_module(a, 5);
 	assert_int_equal(wants_module(b, 1, 5, &fd), PROGRAM_MODULE_BLANK); /* not yet */
-	took_module(b, 5);
 	made_module(a, 5, 4);
 	made_module(b, 5, 0); /* it has given up */
 	assert_int_equal(wants_module(b, 1, 6, &fd), PROGRAM_MODULE_KEPT);
-	took_module(b, 6);
 	leave(house, 0);
 	worker_is_reaped(a);
 	assert_int_equal(wants_module(b, 1, 7, &fd), PROGRAM_MODULE_KEPT);
-	took_module(b, 7);
 	assert_int_equal(wants_module(b, 2, 8, &fd), PROGRAM_MODULE_BLANK);
-	took_module(b, 8);
 	/* What is kept follows the configuration, and goes with the VM. */
 	house->conf->module_cache = 0;
 	programs_conf_changed(house->programs);
@@ -946,7 +933,7 @@ static void what_one_program_compiles_the_next_one_has(void **state)
 	assert_int_equal(wants_module(b, 2, 10, &fd), PROGRAM_MODULE_NONE);
 }
 
-/* Of one worker no more than one descriptor is under way, and one file open. */
+/* Of one worker no more than one file is open. */
 static void a_worker_that_asks_and_asks(void **state)
 {
 	struct house *house = *state;
@@ -958,22 +945,16 @@ static void a_worker_that_asks_and_asks(void **state)
 	before = count_descriptors();
 	for (uint32_t i = 2; i < 100; i++)
 		assert_int_equal(wants_module(a, (uint8_t)i, i, &fd), PROGRAM_MODULE_NONE);
-	took_module(a, 77); /* no such question */
-	assert_int_equal(wants_module(a, 2, 100, &fd), PROGRAM_MODULE_NONE);
-	took_module(a, 1);
 	/* The file of the first one is still open: another is not kept, but what is there is found. */
-	assert_int_equal(wants_module(a, 2, 101, &fd), PROGRAM_MODULE_NONE);
 	assert_int_equal(wants_module(b, 3, 1, &fd), PROGRAM_MODULE_BLANK);
-	took_module(b, 1);
 	assert_int_equal(write(fd, "code", 4), 4);
 	made_module(b, 1, 4);
 	assert_int_equal(count_descriptors(), before + 1);
 	assert_int_equal(wants_module(a, 3, 102, &fd), PROGRAM_MODULE_KEPT);
-	assert_int_equal(wants_module(a, 3, 103, &fd), PROGRAM_MODULE_NONE); /* 102 not taken */
+	assert_int_equal(wants_module(a, 3, 103, &fd), PROGRAM_MODULE_KEPT);
 	made_module(a, 102, 4); /* that is none that it may fill */
 	made_module(a, 1, UINT64_MAX);
 	assert_int_equal(count_descriptors(), before);
-	took_module(a, 102);
 	assert_int_equal(wants_module(a, 1, 104, &fd), PROGRAM_MODULE_BLANK); /* it was not kept */
 	/* It ends with a file open: see teardown(). */
 	leave(house, 0);
@@ -987,7 +968,6 @@ static void a_module_of_a_vm_that_is_gone(void **state)
 	int fd;
 
 	assert_int_equal(wants_module(a, 1, 1, &fd), PROGRAM_MODULE_BLANK);
-	took_module(a, 1);
 	programs_vm_removed(house->programs, &house->vm);
 	made_module(a, 1, 4);
 	assert_int_equal(wants_module(a, 1, 2, &fd), PROGRAM_MODULE_NONE);

@@ -87,7 +87,7 @@ vgpud/programs := allowance bill channel gate gears harvest harvest_now held mod
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count lease_order limit sched share
 vgpud/vm := recording stats vm
-proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
+proc := confine confine_calls confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
 worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_image gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory module_cache module_file module_key modules orders \
 	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
@@ -278,7 +278,7 @@ $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 # The role of a program's worker as vgpud has it, but nothing of vgpud.
 $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
 	worker/role_describe.c worker/role_nvml.c worker/nvml.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/hist.c common/library.c common/log.c common/units.c common/util.c \
-	proc/confine.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
+	proc/confine.c proc/confine_calls.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
 $(B)/bin/bench-channel: LDLIBS := -lnettle -lseccomp $(SOFTGPU_LIBS)
 # libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.
 $(B)/bin/bench-submit: $(call obj,bench/submit.c tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c common/util.c $(LIBCUDA_SRC))

@@ -74,7 +74,7 @@ common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_list query_out query_programs query_rows query_stats query_submissions server set trace turn vm
+vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_daemon metrics_gpus metrics_text owner programs query query_list query_out query_programs query_rows query_stats query_submissions server set trace turn vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors nvml output pool process program seat spares
 vgpud/files := dir format scan server server_slot

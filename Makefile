@@ -292,15 +292,7 @@ PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bi
 check-programs: $(PROGRAM_BENCH)
 $(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o $(B)/bench/modules.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/bench/programs.o $(B)/bench/turns.o: bench/programs.ptx
-$(B)/bin/bench-turns: $(call obj,bench/turns.c common/util.c) | $(CUDA_LIBRARY)
-	@mkdir -p $(@D)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
-$(B)/bin/bench-modules: $(call obj,bench/modules.c common/util.c) | $(CUDA_LIBRARY)
-	@mkdir -p $(@D)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
-$(B)/bin/bench-programs: $(call obj,bench/programs.c common/util.c) | $(CUDA_LIBRARY)
+$(B)/bin/bench-programs $(B)/bin/bench-turns $(B)/bin/bench-modules: $(B)/bin/bench-%: $(B)/bench/%.o $(B)/common/util.o | $(CUDA_LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

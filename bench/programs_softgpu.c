@@ -26,12 +26,6 @@ CUresult cuGetErrorName(CUresult error, const char **pStr)
 	return CUDA_SUCCESS;
 }
 
-CUresult cuGetErrorString(CUresult error, const char **pStr)
-{
-	*pStr = softgpu_result_text((int)error);
-	return CUDA_SUCCESS;
-}
-
 CUresult cuDeviceGet(CUdevice *device, int ordinal)
 {
 	*device = ordinal;

@@ -155,11 +155,19 @@ struct arbiter_watch {
 /* From now on changes are noted there, the present state first. watch: all zero; NULL: not any more. */
 void arbiter_watch(struct arbiter_program *program, struct arbiter_watch *watch);
 
+enum arbiter_cause {
+	ARBITER_CAUSE_VM,     /* a VM had the GPU, perhaps the same one */
+	ARBITER_CAUSE_OTHERS, /* too many VMs to tell them apart */
+	ARBITER_CAUSE_CAP,    /* rule 5 */
+	ARBITER_CAUSE_PAUSED, /* rule 1 */
+	ARBITER_CAUSE_NUM
+};
+
 /* For what its VM has waited since it came to the GPU: programs, and beside them requests for their turns. */
 struct arbiter_waited {
-	const char *what; /* "paused", "cap", "others"; NULL: for a VM that had the GPU */
-	uint32_t vm_id;	  /* of that VM, which may be its own */
-	uint64_t ns;	  /* never 0 */
+	enum arbiter_cause cause;
+	uint32_t vm_id; /* VM: whose it was */
+	uint64_t ns;	/* never 0 */
 };
 
 /* index: from 0. Return: false: there is nothing more, or it is at none. */

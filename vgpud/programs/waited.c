@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/util.h"
 #include "vgpud/programs/programs_private.h"
@@ -50,14 +49,12 @@ static struct waited *find(struct waited_list *list, const struct arbiter_vm_wai
 	return waited;
 }
 
-static enum ledger_wait_cause cause_of(const char *what)
-{
-	if (what == NULL)
-		return LEDGER_WAIT_VM;
-	if (strcmp(what, "cap") == 0)
-		return LEDGER_WAIT_CAP;
-	return strcmp(what, "paused") == 0 ? LEDGER_WAIT_PAUSED : LEDGER_WAIT_OTHERS;
-}
+static const enum ledger_wait_cause causes[ARBITER_CAUSE_NUM] = {
+	[ARBITER_CAUSE_VM] = LEDGER_WAIT_VM,
+	[ARBITER_CAUSE_OTHERS] = LEDGER_WAIT_OTHERS,
+	[ARBITER_CAUSE_CAP] = LEDGER_WAIT_CAP,
+	[ARBITER_CAUSE_PAUSED] = LEDGER_WAIT_PAUSED,
+};
 
 /* Return: how much of it was taken before, and where that stands; NULL: there is no room for it. */
 static struct waited_sum *sum_of(struct waited *waited, const struct arbiter_waited *now)
@@ -66,13 +63,13 @@ static struct waited_sum *sum_of(struct waited *waited, const struct arbiter_wai
 
 	for (unsigned i = 0; i < waited->num; i++) {
 		sum = &waited->sum[i];
-		if (sum->cause == cause_of(now->what) && sum->by_vm_id == now->vm_id)
+		if (sum->cause == causes[now->cause] && sum->by_vm_id == now->vm_id)
 			return sum;
 	}
 	if (waited->num == LEDGER_WAITS_MOST)
 		return NULL;
 	sum = &waited->sum[waited->num++];
-	*sum = (struct waited_sum){ .cause = cause_of(now->what), .by_vm_id = now->vm_id };
+	*sum = (struct waited_sum){ .cause = causes[now->cause], .by_vm_id = now->vm_id };
 	return sum;
 }
 

@@ -238,7 +238,7 @@ static void test_a_turn_ends(void **state)
 	assert_true(b.page->grant > number);
 	assert_sums((struct one *[]){ &a, &b }, 2);
 	assert_true(arbiter_waited(&b.program, 0, &waited));
-	assert_true(waited.what == NULL && waited.vm_id == 1 && waited.ns > 0);
+	assert_true(waited.cause == ARBITER_CAUSE_VM && waited.vm_id == 1 && waited.ns > 0);
 	assert_false(arbiter_waited(&b.program, 1, &waited));
 	leave(&b);
 	assert_false(arbiter_waited(&b.program, 0, &waited));

@@ -445,7 +445,7 @@ bool lease_is_soon(struct lease *lease, uint64_t now_ns)
 		return false;
 	if (lease->draining)
 		return now_ns < lease->awake_until_ns &&
-		       __atomic_load_n(&lease->page->awake, __ATOMIC_RELAXED) != 0;
+		       __atomic_load_n(&lease->page->may_poll, __ATOMIC_RELAXED) != 0;
 	if (lease->held.first == NULL)
 		return false;
 	soon = __atomic_load_n(&lease->page->soon, __ATOMIC_ACQUIRE);

@@ -44,8 +44,8 @@ struct trace_event {
 	uint16_t op;	 /* enum vgpu_op; 0 of a submission */
 	uint16_t thread; /* the program's number for its thread */
 	uint16_t failed; /* 1: with an error */
-	uint32_t
-		name; /* of a launch: which of the ring's names its function has, from 1; 0: none */
+	/* Of a launch: which of the ring's names its function has, from 1; 0: none. */
+	uint32_t name;
 };
 
 struct trace_ring {

@@ -16,8 +16,8 @@
 /* Only the issuing thread uses it, but for report_waited() and the trace. */
 struct report {
 	struct report_page *page;
-	uint64_t
-		waited_ns; /* when a helper's wait ended last; 0: none has since it was looked at */
+	/* When a helper's wait ended last; 0: none has since it was looked at. */
+	uint64_t waited_ns;
 	struct trace trace;
 	struct report_page none; /* the page where the broker gave none */
 };

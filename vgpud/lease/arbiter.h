@@ -138,8 +138,8 @@ const char *arbiter_state(const struct arbiter_program *program);
 /* A change of a program's lease. */
 struct arbiter_note {
 	uint64_t at_ns; /* CLOCK_MONOTONIC */
-	const char *
-		state; /* "holds", "yields", "frozen", or why it waits, as arbiter_state(); NULL: it rests */
+	/* "holds", "yields", "frozen", or why it waits, as arbiter_state(); NULL: it rests. */
+	const char *state;
 	bool taken;	   /* it waits, and somebody has the GPU */
 	uint32_t by_vm_id; /* then: whose it is */
 };
@@ -179,8 +179,8 @@ bool arbiter_waited(const struct arbiter_program *program, unsigned index,
 /* The same of each VM at the GPU, also of one that has only requests there. */
 struct arbiter_vm_waited {
 	uint32_t vm_id;
-	uint64_t
-		number; /* its own: one that goes and comes again, whose sums begin anew, has another */
+	/* Its own: one that goes and comes again, whose sums begin anew, has another. */
+	uint64_t number;
 	unsigned num;
 	struct arbiter_waited waited[ARBITER_WAITED_MOST];
 };

@@ -220,7 +220,10 @@ static uint64_t number(const char *text, uint64_t most)
 	return value;
 }
 
-/* Starts this program anew with the time in place of the word: for who has no such clock, as a guest's shell. */
+/*
+ * Starts this program anew with the time in place of the word: for who has no such clock, as a
+ * guest's shell.
+ */
 static void begin_now(char **argv, int word)
 {
 	char begun_ns[24];

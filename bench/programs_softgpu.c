@@ -6,7 +6,10 @@
 #include "softgpu/softgpu.h"
 #include "softgpu/softgpu_memory.h"
 
-/* What a program through vgpud is held against where there is no GPU: softgpu, and nothing of ours between. */
+/*
+ * What a program through vgpud is held against where there is no GPU: softgpu, and nothing of ours
+ * between.
+ */
 
 #define MEMORY_BYTES (2ull << 30)
 

@@ -52,7 +52,10 @@ struct trace_ring {
 	uint64_t taken; /* events before this one may be overwritten. The broker writes it alone */
 	uint64_t head;	/* events that the ring has had; event n lies in slot n % TRACE_EVENTS */
 	uint64_t lost;	/* for which there was no room */
-	/* Each is written once, before the first event that has its number, and cut where it is too long. */
+	/*
+	 * Each is written once, before the first event that has its number, and cut where it is too
+	 * long.
+	 */
 	char name[TRACE_NAMES][TRACE_NAME_SIZE];
 	struct trace_event event[TRACE_EVENTS];
 };

@@ -129,11 +129,14 @@ struct gpu_ops {
 	CUresult (*module_load)(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
 				uint64_t *taken_bytes);
 	/*
-	 * Compiles an image with logs, either a text by itself or parts that are linked, to what code_load()
-	 * takes. It takes nothing of the GPU. code: the caller's to free.
+	 * Compiles an image with logs, either a text by itself or parts that are linked, to what
+	 * code_load() takes. It takes nothing of the GPU. code: the caller's to free.
 	 */
 	CUresult (*compile)(struct gpu *gpu, const struct gpu_image *image, struct gpu_code *code);
-	/* As module_load(). code: may be another worker's, and then nonsense; ends as images do. [blocks] */
+	/*
+	 * As module_load(). code: may be another worker's, and then nonsense; ends as images do.
+	 * [blocks]
+	 */
 	CUresult (*code_load)(struct gpu *gpu, const struct gpu_code *code, CUmodule *module,
 			      uint64_t *taken_bytes);
 	CUresult (*module_unload)(struct gpu *gpu, CUmodule module); /* [blocks] */

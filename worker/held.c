@@ -234,7 +234,10 @@ static bool is_wait(const struct vgpu_command *command)
 	       command->op == VGPU_CMD_STREAM_SYNCHRONIZE;
 }
 
-/* Return: where the wait for the event is held back, if nothing before it changes the event; NULL: nowhere. */
+/*
+ * Return: where the wait for the event is held back, if nothing before it changes the event; NULL:
+ * nowhere.
+ */
 static struct lease_held **wait_for_event(struct held_list *list, uint32_t event)
 {
 	for (struct lease_held **at = &list->first; *at != NULL; at = &(*at)->next) {

@@ -23,8 +23,8 @@ struct report {
 };
 
 /*
- * page: zeroed but for its head, TRACE_FILE_BYTES mapped, and there as long as the report is; NULL: nothing is
- * told.
+ * page: zeroed but for its head, TRACE_FILE_BYTES mapped, and there as long as the report is; NULL:
+ * nothing is told.
  */
 void report_begin(struct report *report, struct report_page *page);
 

@@ -23,7 +23,8 @@ struct image_trailer {
 
 /*
  * Finds out what a pointer to an image means: PTX text with its NUL, a cubin, a fatbin, a bundle of
- * images, or nvcc's wrapper around one, which is taken off. Return: SUCCESS, INVALID_VALUE (NULL), INVALID_IMAGE.
+ * images, or nvcc's wrapper around one, which is taken off. Return: SUCCESS, INVALID_VALUE (NULL),
+ * INVALID_IMAGE.
  */
 CUresult image_measure(const void *data, struct image *image);
 
@@ -33,7 +34,10 @@ static inline uint64_t image_padded(uint64_t bytes)
 	return (bytes + 7) & ~UINT64_C(7);
 }
 
-/* Reads a file; image->data is to be freed. Return: SUCCESS, FILE_NOT_FOUND, INVALID_IMAGE, OUT_OF_MEMORY. */
+/*
+ * Reads a file; image->data is to be freed. Return: SUCCESS, FILE_NOT_FOUND, INVALID_IMAGE,
+ * OUT_OF_MEMORY.
+ */
 CUresult image_read(const char *path, struct image *image);
 
 /* What the program asks of the compiler: the arrays of cuModuleLoadDataEx, num entries each. */

@@ -52,8 +52,8 @@ static uint32_t stepped(uint32_t word, int steps)
 }
 
 /*
- * One round: words of its own go to the GPU by pageable memory, two kernels change them there, and they come back by
- * pinned memory. Words of another program, or of another round, would show.
+ * One round: words of its own go to the GPU by pageable memory, two kernels change them there, and
+ * they come back by pinned memory. Words of another program, or of another round, would show.
  */
 static void round_trip(CUfunction step, CUdeviceptr address, uint32_t *pinned, uint32_t first)
 {

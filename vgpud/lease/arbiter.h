@@ -129,9 +129,9 @@ struct arbiter_time {
 struct arbiter_time arbiter_time(struct arbiter *arbiter);
 
 /*
- * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back), "frozen", "rests"
- * (nothing to do); why it waits: "paused", "cap", "priority", "share", "own", "handover"; NULL: it is
- * at none.
+ * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back),
+ * "frozen", "rests" (nothing to do); why it waits: "paused", "cap", "priority", "share", "own",
+ * "handover"; NULL: it is at none.
  */
 const char *arbiter_state(const struct arbiter_program *program);
 
@@ -146,7 +146,10 @@ struct arbiter_note {
 
 #define ARBITER_NOTES 4096u
 
-/* Those that have not been taken are in the ring, the oldest at `taken`; with no room, changes are left out. */
+/*
+ * Those that have not been taken are in the ring, the oldest at `taken`; with no room, changes are
+ * left out.
+ */
 struct arbiter_watch {
 	uint64_t head, taken;
 	struct arbiter_note note[ARBITER_NOTES];
@@ -163,7 +166,10 @@ enum arbiter_cause {
 	ARBITER_CAUSE_NUM
 };
 
-/* For what its VM has waited since it came to the GPU: programs, and beside them requests for their turns. */
+/*
+ * For what its VM has waited since it came to the GPU: programs, and beside them requests for their
+ * turns.
+ */
 struct arbiter_waited {
 	enum arbiter_cause cause;
 	uint32_t vm_id; /* VM: whose it was */

@@ -2,13 +2,14 @@
 /* waited.c - for whom programs waited for the GPU, into the ledger's minutes */
 
 /*
- * Theory of operation. The arbiter counts for each VM of a GPU for what its programs waited, and beside them its
- * requests of version 1 for their turns. Those sums only grow until the VM has neither there. What is new in
- * them since the last look goes to the ledger ten times a second, and before a program leaves its arbiter. The
- * sums that were taken are kept here, under the number that the arbiter gave the VM when it came.
+ * Theory of operation. The arbiter counts for each VM of a GPU for what its programs waited, and
+ * beside them its requests of version 1 for their turns. Those sums only grow until the VM has
+ * neither there. What is new in them since the last look goes to the ledger ten times a second, and
+ * before a program leaves its arbiter. The sums that were taken are kept here, under the number
+ * that the arbiter gave the VM when it came.
  *
- * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look, and so does a VM
- * that goes between two looks without a program of its own.
+ * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look, and so
+ * does a VM that goes between two looks without a program of its own.
  */
 
 #include <errno.h>

@@ -139,7 +139,10 @@ static void test_what_came_last_is_taken_when_one_leaves(void **state)
 	assert_int_equal(total, 140);
 }
 
-/* The VM's last program has gone, and its next one has come: its sums began anew, and may be higher already. */
+/*
+ * The VM's last program has gone, and its next one has come: its sums began anew, and may be higher
+ * already.
+ */
 static void test_a_vm_that_came_again(void **state)
 {
 	(void)state;

@@ -145,7 +145,10 @@ static void test_without_a_lease_work_waits_and_questions_do_not(void **state)
 	guest_close(&guest);
 }
 
-/* Copies of any stream wait behind held work of the legacy stream, and its own behind that of any stream. */
+/*
+ * Copies of any stream wait behind held work of the legacy stream, and its own behind that of any
+ * stream.
+ */
 static void test_the_legacy_stream_orders_copies(void **state)
 {
 	static const uint32_t streams[][2] = { { VGPU_STREAM_LEGACY, 2 },
@@ -639,7 +642,10 @@ static void test_one_whose_claims_are_overwritten_ends(void **state)
 		fill(&guest, 1, guest_allocate(&guest, 4096));
 		UNTIL(heard(PROGRAM_WANTS) == 1);
 		overwrite(field);
-		/* It seems to rest: the broker gives it the lease and takes that at once, with one message. */
+		/*
+		 * It seems to rest: the broker gives it the lease and takes that at once, with one
+		 * message.
+		 */
 		kick(&guest);
 		assert_int_equal(end_of(&guest), VGPU_END_WORKER_LOST);
 		guest_close(&guest);

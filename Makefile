@@ -74,7 +74,7 @@ common/wire := cmds_check proto_check
 common/cmd := admin pattern pattern_items pattern_types pattern_why qemu_options suggest
 vgpud := aside daemon daemon_clock daemon_drain daemon_ledger daemon_log daemon_owner daemon_process \
 	daemon_reload daemon_settings daemon_vm main
-vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_gpus owner programs query query_list query_out query_programs query_rows query_stats query_submissions server set trace turn vm
+vgpud/admin := access ask budget call checks checks_memory checks_nvml client daemon figures handlers job line metrics metrics_daemon metrics_gpus metrics_text owner programs query query_list query_out query_programs query_rows query_stats query_submissions server set trace turn vm
 vgpud/conf := conf file names options reload settings
 vgpud/exec := describe executors nvml output pool process program seat spares
 vgpud/files := dir format scan server server_slot
@@ -87,7 +87,7 @@ vgpud/programs := allowance bill channel gate gears harvest harvest_now held mod
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count lease_order limit sched share
 vgpud/vm := recording stats vm
-proc := confine confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
+proc := confine confine_calls confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
 worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_image gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory module_cache module_file module_key modules orders \
 	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
@@ -278,7 +278,7 @@ $(B)/bin/bench-pingpong: $(call obj,bench/pingpong.c common/util.c)
 # The role of a program's worker as vgpud has it, but nothing of vgpud.
 $(B)/bin/bench-channel: $(call obj,bench/channel.c bench/channel_guest.c $(filter-out worker/exec% worker/main.c \
 	worker/role_describe.c worker/role_nvml.c worker/nvml.c,$(call src,worker)) $(SOFTGPU_SRC) common/wire/cmds_check.c common/hist.c common/library.c common/log.c common/units.c common/util.c \
-	proc/confine.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
+	proc/confine.c proc/confine_calls.c proc/confine_driver.c proc/confine_files.c proc/inherit.c proc/spawn_wire.c)
 $(B)/bin/bench-channel: LDLIBS := -lnettle -lseccomp $(SOFTGPU_LIBS)
 # libcuda.so.1's code beside a double of vgpud and worker: what the program's half of a call costs.
 $(B)/bin/bench-submit: $(call obj,bench/submit.c tests/unit/libcuda/fake_gpu.c tests/unit/libvgpu/double.c common/util.c $(LIBCUDA_SRC))
@@ -292,15 +292,7 @@ PROGRAM_BENCH := $(B)/bin/bench-programs $(B)/bin/bench-programs-softgpu $(B)/bi
 check-programs: $(PROGRAM_BENCH)
 $(B)/bench/programs.o $(B)/bench/programs_softgpu.o $(B)/bench/turns.o $(B)/bench/modules.o: CFLAGS_ALL += $(CUDA_PROGRAM_CFLAGS)
 $(B)/bench/programs.o $(B)/bench/turns.o: bench/programs.ptx
-$(B)/bin/bench-turns: $(call obj,bench/turns.c common/util.c) | $(CUDA_LIBRARY)
-	@mkdir -p $(@D)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
-$(B)/bin/bench-modules: $(call obj,bench/modules.c common/util.c) | $(CUDA_LIBRARY)
-	@mkdir -p $(@D)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)
-$(B)/bin/bench-programs: $(call obj,bench/programs.c common/util.c) | $(CUDA_LIBRARY)
+$(B)/bin/bench-programs $(B)/bin/bench-turns $(B)/bin/bench-modules: $(B)/bin/bench-%: $(B)/bench/%.o $(B)/common/util.o | $(CUDA_LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(CUDA_LIBRARY)

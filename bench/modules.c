@@ -2,13 +2,13 @@
 /* modules.c - bench-modules: how long loads of PTX take, and whether linked code is that of a load, as JSON lines */
 
 #include <ctype.h>
-#include <cuda.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/cuda_program.h"
 #include "common/util.h"
 
 /*
@@ -24,20 +24,6 @@
 #define NAME_BYTES 256
 #define NAMES_MOST 4096
 #define ATTRIBUTES 10 /* up to the preferred carveout: those that code decides */
-
-#define CHECK(call) check((call), #call)
-
-static void check(CUresult result, const char *call)
-{
-	const char *name = NULL;
-
-	if (result == CUDA_SUCCESS)
-		return;
-	cuGetErrorName(result, &name);
-	fprintf(stderr, "bench-modules: %s: %s (%d)\n", call, name ? name : "unknown error",
-		(int)result);
-	exit(1);
-}
 
 /* A text, and where a driver puts its logs. */
 struct text {
@@ -61,17 +47,6 @@ static void read_text(struct text *text, const char *path)
 		exit(1);
 	text->bytes = (size_t)bytes + 1;
 	fclose(file);
-}
-
-static void begin(void)
-{
-	CUcontext context;
-	CUdevice device;
-
-	CHECK(cuInit(0));
-	CHECK(cuDeviceGet(&device, 0));
-	CHECK(cuDevicePrimaryCtxRetain(&context, device));
-	CHECK(cuCtxSetCurrent(context));
 }
 
 #define OPTIONS 5
@@ -139,7 +114,7 @@ static void load_once(const char *path, const char *kernel, bool linked)
 	CUmodule module;
 
 	read_text(&text, path);
-	begin();
+	cuda_program_begin();
 	ready_ns = util_now_ns();
 	CHECK((linked ? load_linked : load_text)(&text, linked, &module));
 	loaded_ns = util_now_ns();
@@ -156,7 +131,7 @@ static void repeat(const char *path, unsigned rounds)
 	CUmodule module;
 
 	read_text(&text, path);
-	begin();
+	cuda_program_begin();
 	for (unsigned i = 0; i < rounds; i++) {
 		uint64_t began_ns = util_now_ns();
 
@@ -285,7 +260,7 @@ int main(int argc, char **argv)
 	} else if (argc == 4 && strcmp(argv[1], "repeat") == 0) {
 		repeat(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
 	} else if (argc >= 3 && strcmp(argv[1], "compare") == 0) {
-		begin();
+		cuda_program_begin();
 		for (int i = 2; i < argc; i++)
 			compare(argv[i]);
 		printf("{\"name\":\"all\",\"files\":%d,\"differences\":%u}\n", argc - 2,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* programs.c - bench-programs: what launches and copies take a CUDA program, as JSON lines */
 
-#include <cuda.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/cuda_program.h"
 #include "bench/samples.h"
 #include "common/util.h"
 
@@ -16,35 +16,16 @@
  * It knows nothing of vgpu: bench/programs.py runs it on a GPU's driver, and through vgpud, in turns.
  * bench-programs-softgpu is the same, linked with softgpu in its own process.
  */
-__asm__(".section .rodata\n"
-	"bench_ptx: .incbin \"bench/programs.ptx\"\n"
-	".byte 0\n"
-	".previous\n");
-extern const char bench_ptx[];
+CUDA_PROGRAM_PTX(bench_ptx, "bench/programs.ptx");
 
 #define SAMPLES_MOST 20000
 #define SMALL_BYTES 4
 #define BUSY_NS 1000000	  /* of a kernel, where the processor's share is measured */
 #define SLEEP_NS 50000000 /* after which a worker no longer polls */
 
-#define CHECK(call) check((call), #call)
-
 static CUfunction empty, delay;
 static CUstream stream;
 static uint64_t sample_ns[SAMPLES_MOST];
-
-static void check(CUresult result, const char *call)
-{
-	const char *name = NULL, *text = NULL;
-
-	if (result == CUDA_SUCCESS)
-		return;
-	cuGetErrorName(result, &name);
-	cuGetErrorString(result, &text);
-	fprintf(stderr, "bench-programs: %s: %s (%d): %s\n", call, name ? name : "unknown error",
-		(int)result, text ? text : "no text");
-	exit(1);
-}
 
 static void launch(CUfunction function, void **parameters)
 {
@@ -54,14 +35,9 @@ static void launch(CUfunction function, void **parameters)
 /* From the caller's clock before it started this process to the end of the first kernel. */
 static void start(uint64_t begun_ns)
 {
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 
-	CHECK(cuInit(0));
-	CHECK(cuDeviceGet(&device, 0));
-	CHECK(cuDevicePrimaryCtxRetain(&context, device));
-	CHECK(cuCtxSetCurrent(context));
+	cuda_program_begin();
 	CHECK(cuModuleLoadData(&module, bench_ptx));
 	CHECK(cuModuleGetFunction(&empty, module, "empty"));
 	CHECK(cuModuleGetFunction(&delay, module, "delay"));
@@ -244,7 +220,10 @@ static uint64_t number(const char *text, uint64_t most)
 	return value;
 }
 
-/* Starts this program anew with the time in place of the word: for who has no such clock, as a guest's shell. */
+/*
+ * Starts this program anew with the time in place of the word: for who has no such clock, as a
+ * guest's shell.
+ */
 static void begin_now(char **argv, int word)
 {
 	char begun_ns[24];

@@ -6,7 +6,10 @@
 #include "softgpu/softgpu.h"
 #include "softgpu/softgpu_memory.h"
 
-/* What a program through vgpud is held against where there is no GPU: softgpu, and nothing of ours between. */
+/*
+ * What a program through vgpud is held against where there is no GPU: softgpu, and nothing of ours
+ * between.
+ */
 
 #define MEMORY_BYTES (2ull << 30)
 
@@ -23,12 +26,6 @@ CUresult cuInit(unsigned flags)
 CUresult cuGetErrorName(CUresult error, const char **pStr)
 {
 	*pStr = softgpu_result_name((int)error);
-	return CUDA_SUCCESS;
-}
-
-CUresult cuGetErrorString(CUresult error, const char **pStr)
-{
-	*pStr = softgpu_result_text((int)error);
 	return CUDA_SUCCESS;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* turns.c - bench-turns: CUDA programs that want a GPU at the same time, and what they get, as JSON lines */
 
-#include <cuda.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench/cuda_program.h"
 #include "bench/samples.h"
 #include "common/util.h"
 
@@ -14,45 +14,22 @@
  * prepares, says so, and waits for a line, so that all begin at once. Its work is counted, not timed: a
  * kernel does so many steps, whatever part of the GPU's time it gets.
  */
-__asm__(".section .rodata\n"
-	"bench_ptx: .incbin \"bench/programs.ptx\"\n"
-	".byte 0\n"
-	".previous\n");
-extern const char bench_ptx[];
+CUDA_PROGRAM_PTX(bench_ptx, "bench/programs.ptx");
 
 #define SAMPLES_MOST 20000
 #define AHEAD_NS 10000000 /* of work that a flood has submitted */
 #define AHEAD_LEAST 4
 #define AHEAD_MOST 256
 
-#define CHECK(call) check((call), #call)
-
 static CUfunction work, empty;
 static CUstream stream;
 static CUdeviceptr out;
 
-static void check(CUresult result, const char *call)
-{
-	const char *name = NULL;
-
-	if (result == CUDA_SUCCESS)
-		return;
-	cuGetErrorName(result, &name);
-	fprintf(stderr, "bench-turns: %s: %s (%d)\n", call, name ? name : "unknown error",
-		(int)result);
-	exit(1);
-}
-
 static void prepare(void)
 {
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 
-	CHECK(cuInit(0));
-	CHECK(cuDeviceGet(&device, 0));
-	CHECK(cuDevicePrimaryCtxRetain(&context, device));
-	CHECK(cuCtxSetCurrent(context));
+	cuda_program_begin();
 	CHECK(cuModuleLoadData(&module, bench_ptx));
 	CHECK(cuModuleGetFunction(&work, module, "work"));
 	CHECK(cuModuleGetFunction(&empty, module, "empty"));

@@ -11,14 +11,14 @@
  * worker writes struct lease_claims. Each is a memfd of one page of the program's own.
  *
  * A worker that has the lease looks at `grant` before each command that submits to the GPU. It is
- * *busy* while it has something in flight, to issue or held back. A worker that is not busy keeps its lease without
- * a message: it becomes busy by writing `busy`, then looking at `grant`. The broker takes a lease back
- * by clearing `grant`, then looking at `busy`: with a fence between on both sides, at least one of them
- * sees the other. So a lease whose holder rests is taken back at once, and a program that is alone
- * sends no message at all.
+ * *busy* while it has something in flight, to issue or held back. A worker that is not busy keeps its
+ * lease without a message: it becomes busy by writing `busy`, then looking at `grant`. The broker takes
+ * a lease back by clearing `grant`, then looking at `busy`: with a fence between on both sides, at least
+ * one of them sees the other. So a lease whose holder rests is taken back at once, and a program that is
+ * alone sends no message at all.
  *
  * A process that sleeps takes a while to wake up, in which the GPU would have nothing to do. So a worker
- * that wants the lease stays awake for LEASE_SOON_NS after `soon` has changed.
+ * that wants the lease polls this page for LEASE_SOON_NS after `soon` has changed.
  *
  * What else happens is said by messages (common/worker_wire.h): the worker wants the lease, gives it
  * back, acknowledges that it was taken back, drains and has drained.
@@ -31,13 +31,13 @@ struct lease_page {
 	uint32_t in_flight_us; /* work that may be in flight */
 	uint32_t yield_us;     /* if nothing of it finishes for so long there may be more */
 	uint32_t soon;	       /* counts up: the next turn may be this worker's, if it wants one */
-	uint32_t awake;	       /* there are processors for one that looks rather than sleeps */
-	uint64_t clear_ns; /* since when nobody else has anything in flight; 0: somebody may have */
+	uint32_t may_poll;     /* there are processors for a worker that polls this page */
+	uint64_t clear_ns;     /* since when no other program has work in flight; 0: one may have */
 };
 
 /*
- * A claim: it counts as far as nobody else could have had the GPU. A worker that finds its page other than
- * it wrote it ends itself.
+ * A claim: it counts as far as no other program could have had the GPU. A worker that finds its page
+ * other than it wrote it ends itself.
  */
 struct lease_claims {
 	uint32_t busy;

@@ -16,11 +16,12 @@
  * billed. The file survives a kill -9 of broker and worker, so the next broker finds the figures of
  * programs that were lost.
  *
- * Counters that stand alone are read at any time and only grow. A submission that ends changes several
- * words, which must be counted all or not at all. So the worker first writes to `closing` what the
- * words will be, then makes `turn` odd, sets the words (report_page_close()), and makes `turn` even. A reader
- * that finds the same even `turn` before and after its copy has a copy of one moment. If the worker was
- * killed in between, `turn` stays odd, and the reader sets the words of its copy from `closing`.
+ * Counters that stand alone are read at any time and only grow. A submission that ends changes
+ * several words, which must be counted all or not at all. So the worker first writes to `closing`
+ * what the words will be, then makes `turn` odd, sets the words (report_page_close()), and makes
+ * `turn` even. A reader that finds the same even `turn` before and after its copy has a copy of one
+ * moment. If the worker was killed in between, `turn` stays odd, and the reader sets the words of
+ * its copy from `closing`.
  */
 #define REPORT_MAGIC 0x50475652u /* "RVGP" */
 #define REPORT_VERSION 2u

@@ -44,15 +44,18 @@ struct trace_event {
 	uint16_t op;	 /* enum vgpu_op; 0 of a submission */
 	uint16_t thread; /* the program's number for its thread */
 	uint16_t failed; /* 1: with an error */
-	uint32_t
-		name; /* of a launch: which of the ring's names its function has, from 1; 0: none */
+	/* Of a launch: which of the ring's names its function has, from 1; 0: none. */
+	uint32_t name;
 };
 
 struct trace_ring {
 	uint64_t taken; /* events before this one may be overwritten. The broker writes it alone */
 	uint64_t head;	/* events that the ring has had; event n lies in slot n % TRACE_EVENTS */
 	uint64_t lost;	/* for which there was no room */
-	/* Each is written once, before the first event that has its number, and cut where it is too long. */
+	/*
+	 * Each is written once, before the first event that has its number, and cut where it is too
+	 * long.
+	 */
 	char name[TRACE_NAMES][TRACE_NAME_SIZE];
 	struct trace_event event[TRACE_EVENTS];
 };

@@ -157,8 +157,8 @@ struct program_state {
 	char name[64];	/* of the program, as it says itself */
 	char why[WORKER_WHY_SIZE];
 	uint64_t memory_bytes; /* MEMORY */
-	uint32_t
-		memory_question; /* MEMORY: a number that GRANT bears; 0: it gives back, without GRANT */
+	/* MEMORY: a number that GRANT bears; 0: it gives back, without GRANT. */
+	uint32_t memory_question;
 	uint32_t module_question; /* MODULE_*: a number that MODULE bears */
 	uint64_t lease;		  /* its number */
 	uint64_t tail_ns;	  /* RETURNED: for so long nothing has been to be done */

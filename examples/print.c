@@ -21,7 +21,10 @@ int main(void)
 	CHECK(cuLaunchKernel(print, 2, 1, 1, 4, 1, 1, 0, NULL, (void *[]){ &gpu_greeting, &number },
 			     NULL));
 
-	/* What kernels print lies in a buffer on the GPU; it is written out by a call that waits. Ours goes first. */
+	/*
+	 * What kernels print lies in a buffer on the GPU; it is written out by a call that waits.
+	 * Ours goes first.
+	 */
 	fflush(stdout);
 	CHECK(cuCtxSynchronize());
 	CHECK(cuMemFree(gpu_greeting));

@@ -48,7 +48,10 @@ int main(void)
 	CHECK(cuMemcpyHtoD(gpu_a, a, sizeof(a)));
 	CHECK(cuMemcpyHtoD(gpu_b, b, sizeof(b)));
 
-	/* 4. Run it. The array holds a pointer to each argument; the kernel's signature says of what type. */
+	/*
+	 * 4. Run it. The array holds a pointer to each argument; the kernel's signature says of
+	 * what type.
+	 */
 	void *arguments[] = { &gpu_a, &gpu_b, &gpu_c, &n };
 
 	CHECK(cuLaunchKernel(vector_add, (N + BLOCK - 1) / BLOCK, 1, 1, BLOCK, 1, 1, 0, NULL,

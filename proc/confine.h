@@ -7,22 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proc/confine_role.h"
+
 /* The words of the setting, in its order. */
 enum confine_mode {
 	CONFINE_YES,
 	CONFINE_NO,
 	CONFINE_LOG, /* refuse nothing, but let the kernel log what would have been */
 	CONFINE_MODE_NUM
-};
-
-enum confine_role {
-	CONFINE_BROKER,
-	CONFINE_CPU_WORKER,
-	CONFINE_SOFTGPU_PROGRAM, /* a worker of a program, and what describes its GPU */
-	CONFINE_CUDA_PROGRAM,	 /* the same with the driver, once each of its features was used */
-	CONFINE_NVML,		 /* NVML, once it has told of all GPUs */
-	CONFINE_QUERY,
-	CONFINE_FILES,
 };
 
 /* Return: the mode of that name; CONFINE_YES for any other. */

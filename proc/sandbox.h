@@ -22,8 +22,8 @@ enum sandbox_part { SANDBOX_NAMESPACES = 1, SANDBOX_CGROUP = 2, SANDBOX_USER = 4
 
 #define SANDBOX_WHY_SIZE 384
 #define SANDBOX_WORKERS_MAX 1024
-#define SANDBOX_UID_FIRST \
-	1880000000u /* one for each worker, from a range that hosts leave unused */
+/* One for each worker, from a range that hosts leave unused. */
+#define SANDBOX_UID_FIRST 1880000000u
 
 /*
  * Tries which parts of the sandbox this host allows, and prepares them.

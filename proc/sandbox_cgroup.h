@@ -29,8 +29,8 @@ void sandbox_cgroup_kill(unsigned place);
 int sandbox_cgroup_freeze(unsigned place, bool frozen);
 
 /*
- * Kills all processes in it, and removes it. Return: 0 or -errno; -EBUSY: a process in it has not ended yet, which in
- * the driver may take long.
+ * Kills all processes in it, and removes it. Return: 0 or -errno; -EBUSY: a process in it has not
+ * ended yet, which in the driver may take long.
  */
 int sandbox_cgroup_remove(unsigned place);
 

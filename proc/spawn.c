@@ -150,8 +150,8 @@ static void attach_descriptors(struct msghdr *msg, const struct spawn_fd *fds, u
 static int send_order(enum spawn_role role, const char *argument, const struct spawn_fd *fds,
 		      unsigned num)
 {
-	static struct starter_order
-		order; /* but for its argument, which is sent from where it is */
+	/* But for its argument, which is sent from where it is. */
+	static struct starter_order order;
 	struct iovec part[] = { { &order, offsetof(struct starter_order, argument) },
 				{ (char *)argument, strlen(argument) + 1 } };
 	union {

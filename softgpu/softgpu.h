@@ -94,9 +94,10 @@ struct softgpu_switches {
 };
 
 /*
- * Reads one switch as a command line has it: "block-free", "no-write-values", "queue=N" (1 to 1,000,000), "fault-late"
- * (50 ms) or "fault-late=MS" (1 to 60,000), "slow-copy" (100 MiB/s) or "slow-copy=MIB" (1 to
- * 1,000,000). Return: 0, -EINVAL no such switch, -ERANGE its number is outside of the bounds.
+ * Reads one switch as a command line has it: "block-free", "no-write-values", "queue=N" (1 to
+ * 1,000,000), "fault-late" (50 ms) or "fault-late=MS" (1 to 60,000), "slow-copy" (100 MiB/s) or
+ * "slow-copy=MIB" (1 to 1,000,000). Return: 0, -EINVAL no such switch, -ERANGE its number is
+ * outside of the bounds.
  */
 int softgpu_switch_parse(struct softgpu_switches *switches, const char *text);
 

@@ -15,8 +15,8 @@
 
 struct softgpu_pool;
 
-#define SOFTGPU_MEMORY_GRANULE \
-	256u /* every allocation takes a multiple of this, and starts at one */
+/* Every allocation takes a multiple of this, and starts at one. */
+#define SOFTGPU_MEMORY_GRANULE 256u
 
 /* --- memory ------------------------------------------------------------------------------ */
 

@@ -69,7 +69,7 @@ BOUND = {
     "nettle/*":       ("worker/module_key.c", "keys of compiled modules are made there"),
     "pci/*":          ("guest/libvgpu/*", "ask guest/libvgpu"),
     "libsmartcols/*": ("vgpuadm/out/*", "say what to show; vgpuadm/out decides how"),
-    "seccomp.h":      ("proc/confine*", "say what a role may in proc/confine.c"),
+    "seccomp.h":      ("proc/confine*", "say what a role may in proc/confine_calls.c"),
     "ini.h":          ("vgpud/conf/*", "ask vgpud/conf"),
     "cuda*.h":        ("", "use common/cuda/cuda_abi.h: every line compiles without a toolkit"),
     "jansson.h":      ("vgpud/admin/* vgpuadm/*", "JSON is the administrator's side alone"),

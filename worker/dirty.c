@@ -3,66 +3,89 @@
 
 #include "worker/dirty.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "worker/flight.h"
 #include "worker/held.h"
 #include "worker/program.h"
 
-void dirty_note(struct lease *lease, const struct vgpu_command *command)
+int dirty_begin(struct dirty *dirty)
+{
+	/* Pages that are never touched take no memory. */
+	dirty->streams = calloc(VGPU_HANDLES_MOST + 1, sizeof(*dirty->streams));
+	return dirty->streams != NULL ? 0 : -ENOMEM;
+}
+
+void dirty_finish(struct program *program)
+{
+	struct dirty *dirty = &program->lease.dirty;
+
+	while (dirty->orphan_num > 0)
+		program->gpu->ops->event_destroy(program->gpu, dirty->orphans[--dirty->orphan_num]);
+	free(dirty->streams);
+}
+
+static bool is_noted(const struct dirty *dirty, uint32_t number)
+{
+	return (dirty->is_dirty[number / 8] & 1u << number % 8) != 0;
+}
+
+void dirty_note(struct dirty *dirty, const struct vgpu_command *command)
 {
 	uint32_t number;
 
-	if (!held_stream(command, &number) || number > VGPU_HANDLES_MOST ||
-	    lease->is_dirty[number / 8] & 1u << number % 8)
+	if (!held_stream(command, &number) || number > VGPU_HANDLES_MOST || is_noted(dirty, number))
 		return;
-	lease->is_dirty[number / 8] |= (uint8_t)(1u << number % 8);
-	lease->dirty[lease->dirty_num++] = (uint16_t)number;
+	dirty->is_dirty[number / 8] |= (uint8_t)(1u << number % 8);
+	dirty->streams[dirty->num++] = (uint16_t)number;
 }
 
 void dirty_note_destroyed(struct program *program, const struct vgpu_command *command)
 {
-	struct lease *lease = &program->lease;
+	struct dirty *dirty = &program->lease.dirty;
 	const struct gpu_ops *ops = program->gpu->ops;
 	uint32_t number;
 	CUstream stream;
 	CUevent event;
 
-	if (lease->page == NULL || command->op != VGPU_CMD_STREAM_DESTROY ||
+	if (program->lease.page == NULL || command->op != VGPU_CMD_STREAM_DESTROY ||
 	    !held_stream(command, &number) || number > VGPU_HANDLES_MOST)
 		return;
 	flight_forget(program, number);
-	if (!(lease->is_dirty[number / 8] & 1u << number % 8) ||
-	    lease->orphan_num == LEASE_ORPHANS_MOST || !program_stream(program, number, &stream) ||
+	if (!is_noted(dirty, number) || dirty->orphan_num == DIRTY_ORPHANS_MOST ||
+	    !program_stream(program, number, &stream) ||
 	    ops->event_create(program->gpu, CU_EVENT_DISABLE_TIMING, &event) != CUDA_SUCCESS)
 		return;
 	if (ops->event_record(program->gpu, event, stream, 0) == CUDA_SUCCESS)
-		lease->orphans[lease->orphan_num++] = event;
+		dirty->orphans[dirty->orphan_num++] = event;
 	else
 		ops->event_destroy(program->gpu, event);
 }
 
 bool dirty_is_any(struct program *program)
 {
-	struct lease *lease = &program->lease;
+	struct dirty *dirty = &program->lease.dirty;
 	const struct gpu_ops *ops = program->gpu->ops;
 
-	while (lease->orphan_num > 0) {
-		CUevent event = lease->orphans[lease->orphan_num - 1];
+	while (dirty->orphan_num > 0) {
+		CUevent event = dirty->orphans[dirty->orphan_num - 1];
 
 		if (ops->event_query(program->gpu, event) == CUDA_ERROR_NOT_READY)
 			return true;
 		ops->event_destroy(program->gpu, event);
-		lease->orphan_num--;
+		dirty->orphan_num--;
 	}
-	while (lease->dirty_num > 0) {
-		uint32_t number = lease->dirty[lease->dirty_num - 1];
+	while (dirty->num > 0) {
+		uint32_t number = dirty->streams[dirty->num - 1];
 		CUstream stream;
 
 		if (program_stream(program, number, &stream) &&
 		    ops->stream_query(program->gpu, stream) == CUDA_ERROR_NOT_READY)
 			return true;
 		flight_forget(program, number);
-		lease->is_dirty[number / 8] &= (uint8_t) ~(1u << number % 8);
-		lease->dirty_num--;
+		dirty->is_dirty[number / 8] &= (uint8_t) ~(1u << number % 8);
+		dirty->num--;
 	}
 	return false;
 }

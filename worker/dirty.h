@@ -10,8 +10,12 @@
 
 struct program;
 
+/* Return: 0 or -ENOMEM. dirty: all zero. */
+int dirty_begin(struct dirty *dirty);
+void dirty_finish(struct program *program);
+
 /* The command, which submits to the GPU, is about to run. */
-void dirty_note(struct lease *lease, const struct vgpu_command *command);
+void dirty_note(struct dirty *dirty, const struct vgpu_command *command);
 
 /*
  * The command is about to run. A stream that it destroys cannot be asked afterwards: an event says when

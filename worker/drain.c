@@ -33,39 +33,39 @@ static uint64_t begun_ns(const struct lease *lease)
 {
 	uint64_t clear_ns = lease_page_load(&lease->page->clear_ns);
 
-	if (clear_ns == 0 || lease->turn_ns == 0)
+	if (clear_ns == 0 || lease->turns.since_ns == 0)
 		return 0;
-	return clear_ns > lease->turn_ns ? clear_ns : lease->turn_ns;
+	return clear_ns > lease->turns.since_ns ? clear_ns : lease->turns.since_ns;
 }
 
 void drain_learn(struct lease *lease, uint64_t ended_ns)
 {
 	uint64_t from_ns = begun_ns(lease), run_ns = ended_ns - from_ns;
 
-	lease->turn_ns = 0;
+	lease->turns.since_ns = 0;
 	if (from_ns == 0 || ended_ns < from_ns)
 		return;
-	if (distance(run_ns, lease->run_ns) > lease->run_ns / STEADY_PART) {
-		lease->steady_runs = 0;
-		lease->run_ns = run_ns;
+	if (distance(run_ns, lease->turns.run_ns) > lease->turns.run_ns / STEADY_PART) {
+		lease->turns.steady_runs = 0;
+		lease->turns.run_ns = run_ns;
 		return;
 	}
-	if (lease->steady_runs < STEADY_RUNS)
-		lease->steady_runs++;
-	lease->run_ns = (3 * lease->run_ns + run_ns) / 4;
+	if (lease->turns.steady_runs < STEADY_RUNS)
+		lease->turns.steady_runs++;
+	lease->turns.run_ns = (3 * lease->turns.run_ns + run_ns) / 4;
 }
 
 void drain_forget(struct lease *lease)
 {
-	lease->steady_runs = 0;
+	lease->turns.steady_runs = 0;
 }
 
 static uint64_t left_of_run_ns(const struct lease *lease, uint64_t now_ns)
 {
-	uint64_t from_ns = begun_ns(lease), end_ns = from_ns + lease->run_ns;
+	uint64_t from_ns = begun_ns(lease), end_ns = from_ns + lease->turns.run_ns;
 
-	if (from_ns == 0 || lease->steady_runs < STEADY_RUNS ||
-	    now_ns > end_ns + lease->run_ns / STEADY_PART)
+	if (from_ns == 0 || lease->turns.steady_runs < STEADY_RUNS ||
+	    now_ns > end_ns + lease->turns.run_ns / STEADY_PART)
 		return UINT64_MAX;
 	return end_ns > now_ns ? end_ns - now_ns : 0;
 }

@@ -198,8 +198,8 @@ static bool ask_streams(struct program *program, uint64_t now_ns)
 	struct flight *flight = &program->lease.flight;
 	uint32_t num = 0;
 
-	for (uint32_t i = 0; i < lease->dirty_num && i < ASKED_MOST; i++) {
-		uint32_t number = lease->dirty[i];
+	for (uint32_t i = 0; i < lease->dirty.num && i < ASKED_MOST; i++) {
+		uint32_t number = lease->dirty.streams[i];
 		CUstream stream;
 
 		if (!flight_is_first(program, number) &&
@@ -219,8 +219,8 @@ static void wait_for_room(struct program *program, uint64_t now_ns)
 	uint64_t pause_ns = flight->each_ns / 8;
 
 	flight->presses = true;
-	for (uint32_t i = 0; i < lease->dirty_num; i++)
-		mark(program, lease->dirty[i]);
+	for (uint32_t i = 0; i < lease->dirty.num; i++)
+		mark(program, lease->dirty.streams[i]);
 	if (now_ns - flight->finished_ns >= lease->page->yield_us * UTIL_NS_PER_US) {
 		flight->bound *= 2;
 		flight->finished_ns = now_ns;

@@ -79,10 +79,10 @@ struct gpu_memory {
 	uint64_t granule;	/* an allocation takes a multiple of this, */
 	uint64_t small_below;	/* but smaller ones share granules, */
 	uint64_t small_granule; /* of which each takes a multiple of this; so in pools */
-	uint64_t
-		resident_threads; /* that local memory and stacks are taken for; 0: the host has them */
-	uint64_t kept_back;	  /* of what is free, which a program with a quota is not told of */
-	bool text_counts;	  /* the buffer of kernels' printf is the GPU's */
+	/* That local memory and stacks are taken for; 0: the host has them. */
+	uint64_t resident_threads;
+	uint64_t kept_back; /* of what is free, which a program with a quota is not told of */
+	bool text_counts;   /* the buffer of kernels' printf is the GPU's */
 	bool heap_comes_late; /* memory of kernels' malloc is taken by the next module that is loaded */
 	bool of_host;	      /* it is the host's, and the broker grants it */
 };
@@ -129,11 +129,14 @@ struct gpu_ops {
 	CUresult (*module_load)(struct gpu *gpu, const struct gpu_image *image, CUmodule *module,
 				uint64_t *taken_bytes);
 	/*
-	 * Compiles an image with logs, either a text by itself or parts that are linked, to what code_load()
-	 * takes. It takes nothing of the GPU. code: the caller's to free.
+	 * Compiles an image with logs, either a text by itself or parts that are linked, to what
+	 * code_load() takes. It takes nothing of the GPU. code: the caller's to free.
 	 */
 	CUresult (*compile)(struct gpu *gpu, const struct gpu_image *image, struct gpu_code *code);
-	/* As module_load(). code: may be another worker's, and then nonsense; ends as images do. [blocks] */
+	/*
+	 * As module_load(). code: may be another worker's, and then nonsense; ends as images do.
+	 * [blocks]
+	 */
 	CUresult (*code_load)(struct gpu *gpu, const struct gpu_code *code, CUmodule *module,
 			      uint64_t *taken_bytes);
 	CUresult (*module_unload)(struct gpu *gpu, CUmodule module); /* [blocks] */
@@ -242,8 +245,8 @@ int gpu_cuda_open(struct gpu **out, int device, bool allow_hmm, struct output *o
 int gpu_cuda_describe(int device, struct vgpu_device_page *page, struct worker_info *info,
 		      char *why, size_t why_size);
 
-#define GPU_ATTRIBUTE_THREADS_OF_PROCESSOR \
-	39				 /* CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR */
+/* CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR */
+#define GPU_ATTRIBUTE_THREADS_OF_PROCESSOR 39
 #define GPU_FUNCTION_LOCAL_BYTES 3	 /* CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES */
 #define GPU_ATTRIBUTE_PAGEABLE_ACCESS 88 /* CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS */
 

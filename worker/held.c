@@ -143,11 +143,11 @@ static bool is_in_order_with(const struct vgpu_command *other, uint32_t stream)
 	       (its == stream || its == VGPU_STREAM_LEGACY || stream == VGPU_STREAM_LEGACY);
 }
 
-static bool is_stream_held(const struct lease *lease, uint32_t stream)
+static bool is_stream_held(const struct held_list *list, uint32_t stream)
 {
 	uint32_t other;
 
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
+	for (const struct lease_held *held = list->first; held != NULL; held = held->next)
 		if (held_stream((const void *)held->command, &other) && other == stream)
 			return true;
 	return false;
@@ -160,16 +160,16 @@ static bool is_record_of(const struct vgpu_command *command, uint32_t event)
 	return command->op == VGPU_CMD_EVENT_RECORD && args->event == event;
 }
 
-static bool is_record_held(const struct lease *lease, uint32_t event)
+static bool is_record_held(const struct held_list *list, uint32_t event)
 {
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next)
+	for (const struct lease_held *held = list->first; held != NULL; held = held->next)
 		if (is_record_of((const void *)held->command, event))
 			return true;
 	return false;
 }
 
 /* Return: whether it asks about something that is held back. */
-static bool is_query_of_held(const struct lease *lease, const struct vgpu_command *command)
+static bool is_query_of_held(const struct held_list *list, const struct vgpu_command *command)
 {
 	const struct vgpu_cmd_stream_query *stream = (const void *)(command + 1);
 	const struct vgpu_cmd_event_query *event = (const void *)(command + 1);
@@ -177,11 +177,11 @@ static bool is_query_of_held(const struct lease *lease, const struct vgpu_comman
 
 	switch (command->op) {
 	case VGPU_CMD_STREAM_QUERY:
-		return is_stream_held(lease, stream->stream);
+		return is_stream_held(list, stream->stream);
 	case VGPU_CMD_EVENT_QUERY:
-		return is_record_held(lease, event->event);
+		return is_record_held(list, event->event);
 	case VGPU_CMD_EVENT_ELAPSED:
-		return is_record_held(lease, events->start) || is_record_held(lease, events->end);
+		return is_record_held(list, events->start) || is_record_held(list, events->end);
 	default:
 		return false;
 	}
@@ -206,18 +206,18 @@ static bool depends_on_handles(const struct cmds_entry *entry, uint16_t op)
 	}
 }
 
-enum held_passing held_judge(const struct lease *lease, const struct cmds_entry *entry,
+enum held_passing held_judge(const struct held_list *list, const struct cmds_entry *entry,
 			     const struct vgpu_command *command)
 {
 	bool in_order = entry->work == CMDS_COPY || command->op == VGPU_CMD_STREAM_SYNCHRONIZE;
 	uint32_t stream = 0;
 	bool has_stream = held_stream(command, &stream);
 
-	if (is_query_of_held(lease, command))
+	if (is_query_of_held(list, command))
 		return HELD_NOT_READY;
 	if (in_order ? !has_stream : !depends_on_handles(entry, command->op))
 		return HELD_WAITS;
-	for (const struct lease_held *held = lease->first; held != NULL; held = held->next) {
+	for (const struct lease_held *held = list->first; held != NULL; held = held->next) {
 		const struct vgpu_command *other = (const void *)held->command;
 
 		if (is_tied(other, entry, command) || (in_order && is_in_order_with(other, stream)))
@@ -234,10 +234,13 @@ static bool is_wait(const struct vgpu_command *command)
 	       command->op == VGPU_CMD_STREAM_SYNCHRONIZE;
 }
 
-/* Return: where the wait for the event is held back, if nothing before it changes the event; NULL: nowhere. */
-static struct lease_held **wait_for_event(struct lease *lease, uint32_t event)
+/*
+ * Return: where the wait for the event is held back, if nothing before it changes the event; NULL:
+ * nowhere.
+ */
+static struct lease_held **wait_for_event(struct held_list *list, uint32_t event)
 {
-	for (struct lease_held **at = &lease->first; *at != NULL; at = &(*at)->next) {
+	for (struct lease_held **at = &list->first; *at != NULL; at = &(*at)->next) {
 		const struct vgpu_command *command = (const void *)(*at)->command;
 		enum touch touch;
 
@@ -253,11 +256,11 @@ static struct lease_held **wait_for_event(struct lease *lease, uint32_t event)
 }
 
 /* The same for a stream. What is on the legacy stream is behind, and before, all others. */
-static struct lease_held **wait_for_stream(struct lease *lease, uint32_t stream)
+static struct lease_held **wait_for_stream(struct held_list *list, uint32_t stream)
 {
 	uint32_t other;
 
-	for (struct lease_held **at = &lease->first; *at != NULL; at = &(*at)->next) {
+	for (struct lease_held **at = &list->first; *at != NULL; at = &(*at)->next) {
 		const struct vgpu_command *command = (const void *)(*at)->command;
 
 		if (!held_stream(command, &other) ||
@@ -269,31 +272,31 @@ static struct lease_held **wait_for_stream(struct lease *lease, uint32_t stream)
 }
 
 /* The command is not held back any more. */
-static void note_freed(struct lease *lease, const struct vgpu_command *command)
+static void note_freed(struct held_list *list, const struct vgpu_command *command)
 {
 	const struct vgpu_cmd_event_record *record = (const void *)(command + 1);
 
 	if (is_wait(command))
 		return;
-	lease->event_freed = command->op == VGPU_CMD_EVENT_RECORD;
-	if (lease->event_freed)
-		lease->freed_event = record->event;
-	lease->stream_freed = held_stream(command, &lease->freed_stream) &&
-			      lease->freed_stream != VGPU_STREAM_LEGACY;
+	list->event_freed = command->op == VGPU_CMD_EVENT_RECORD;
+	if (list->event_freed)
+		list->freed_event = record->event;
+	list->stream_freed = held_stream(command, &list->freed_stream) &&
+			     list->freed_stream != VGPU_STREAM_LEGACY;
 }
 
-struct lease_held **held_freed(struct lease *lease)
+struct lease_held **held_freed(struct held_list *list)
 {
 	struct lease_held **at = NULL;
 
-	if (lease->held_waits > 0 && lease->event_freed)
-		at = wait_for_event(lease, lease->freed_event);
-	lease->event_freed = at != NULL;
+	if (list->waits > 0 && list->event_freed)
+		at = wait_for_event(list, list->freed_event);
+	list->event_freed = at != NULL;
 	if (at != NULL)
 		return at;
-	if (lease->held_waits > 0 && lease->stream_freed)
-		at = wait_for_stream(lease, lease->freed_stream);
-	lease->stream_freed = at != NULL;
+	if (list->waits > 0 && list->stream_freed)
+		at = wait_for_stream(list, list->freed_stream);
+	list->stream_freed = at != NULL;
 	return at;
 }
 
@@ -310,12 +313,12 @@ int held_add(struct lease *lease, const struct vgpu_command *command)
 		return -ENOMEM;
 	memcpy(held->command, command, command->bytes);
 	held->next = NULL;
-	if (lease->first == NULL)
-		lease->held_since_ns = util_now_ns();
-	*lease->last = held;
-	lease->last = &held->next;
-	lease->held_waits += is_wait(command);
-	lease->held_bytes += command->bytes;
+	if (lease->held.first == NULL)
+		lease->held.since_ns = util_now_ns();
+	*lease->held.last = held;
+	lease->held.last = &held->next;
+	lease->held.waits += is_wait(command);
+	lease->held.bytes += command->bytes;
 	__atomic_store_n(&lease->claims->held, ++lease->own.held, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -327,17 +330,17 @@ void held_take(struct lease *lease, struct lease_held **at, struct vgpu_command 
 
 	memcpy(to, command, command->bytes);
 	*at = held->next;
-	if (lease->last == &held->next)
-		lease->last = at;
-	if (lease->first == NULL) {
-		lease->own.held_ns += util_now_ns() - lease->held_since_ns;
+	if (lease->held.last == &held->next)
+		lease->held.last = at;
+	if (lease->held.first == NULL) {
+		lease->own.held_ns += util_now_ns() - lease->held.since_ns;
 		lease_page_store(&lease->claims->held_ns, lease->own.held_ns);
 	}
-	lease->held_waits -= is_wait(to);
-	lease->held_bytes -= to->bytes;
+	lease->held.waits -= is_wait(to);
+	lease->held.bytes -= to->bytes;
 	__atomic_store_n(&lease->claims->held, --lease->own.held, __ATOMIC_RELAXED);
 	free(held);
-	note_freed(lease, to);
+	note_freed(&lease->held, to);
 }
 
 #define OVERTAKEN_MOST 32u
@@ -345,7 +348,7 @@ void held_take(struct lease *lease, struct lease_held **at, struct vgpu_command 
 struct lease_held **held_first_of_stream(struct program *program)
 {
 	uint32_t streams[OVERTAKEN_MOST], stream;
-	struct lease_held **at = &program->lease.first;
+	struct lease_held **at = &program->lease.held.first;
 
 	for (unsigned num = 0; *at != NULL && num < OVERTAKEN_MOST; num++) {
 		const struct vgpu_command *command = (const void *)(*at)->command;

@@ -21,14 +21,14 @@ enum held_passing { HELD_WAITS, HELD_PASSES, HELD_NOT_READY };
  * Return: whether a command that submits nothing may overtake what is held back, has to wait behind it,
  * or is a query which that answers.
  */
-enum held_passing held_judge(const struct lease *lease, const struct cmds_entry *entry,
+enum held_passing held_judge(const struct held_list *list, const struct cmds_entry *entry,
 			     const struct vgpu_command *command);
 
 /*
  * Return: where a command is linked that waits for an event or a stream, and for nothing that is still held
  * back before it; NULL: what was released last freed none.
  */
-struct lease_held **held_freed(struct lease *lease);
+struct lease_held **held_freed(struct held_list *list);
 
 /* Copies the command behind the others. Return: 0 or -ENOMEM. */
 int held_add(struct lease *lease, const struct vgpu_command *command);

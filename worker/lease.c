@@ -3,7 +3,6 @@
 
 #include "worker/lease.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,19 +40,20 @@
 int lease_begin(struct lease *lease, const struct lease_page *page, struct lease_claims *claims,
 		void (*say)(const struct program_state *state))
 {
+	int err;
+
 	memset(lease, 0, sizeof(*lease));
 	lease->page = page;
 	lease->claims = claims;
 	lease->say = say;
-	lease->last = &lease->first;
+	lease->held.last = &lease->held.first;
 	pthread_mutex_init(&lease->told_lock, NULL);
 	if (page == NULL)
 		return 0;
 	lease->own.idle_since_ns = util_now_ns();
 	*claims = lease->own;
-	/* Pages that are never touched take no memory. */
-	lease->dirty = calloc(VGPU_HANDLES_MOST + 1, sizeof(*lease->dirty));
-	return lease->dirty != NULL ? flight_begin(&lease->flight) : -ENOMEM;
+	err = dirty_begin(&lease->dirty);
+	return err == 0 ? flight_begin(&lease->flight) : err;
 }
 
 void lease_finish(struct program *program)
@@ -61,14 +61,12 @@ void lease_finish(struct program *program)
 	struct lease *lease = &program->lease;
 	struct lease_held *held;
 
-	while ((held = lease->first) != NULL) {
-		lease->first = held->next;
+	while ((held = lease->held.first) != NULL) {
+		lease->held.first = held->next;
 		free(held);
 	}
-	while (lease->orphan_num > 0)
-		program->gpu->ops->event_destroy(program->gpu, lease->orphans[--lease->orphan_num]);
+	dirty_finish(program);
 	flight_finish(program);
-	free(lease->dirty);
 	pthread_mutex_destroy(&lease->told_lock);
 }
 
@@ -200,7 +198,7 @@ static void look_whether_asked(struct lease *lease)
 	lease->wants = false;
 	begin_drain(lease);
 	lease_acknowledge(lease);
-	if (lease->first != NULL)
+	if (lease->held.first != NULL)
 		say_wants(lease);
 }
 
@@ -224,7 +222,7 @@ static bool may_submit(struct lease *lease)
 	}
 	if (number != lease->number)
 		lease->awake_until_ns = 0;
-	lease->turn_ns = util_now_ns();
+	lease->turns.since_ns = util_now_ns();
 	lease->number = number;
 	lease->draining = lease->drains = false;
 	lease->wants = false;
@@ -258,7 +256,7 @@ static void note_going(struct program *program, const struct vgpu_command *comma
 
 	if (flight_counts(command) && held_stream(command, &stream) && stream <= VGPU_HANDLES_MOST)
 		flight_add(program, command, stream);
-	dirty_note(&program->lease, command);
+	dirty_note(&program->lease.dirty, command);
 }
 
 static void hold(struct program *program, const struct vgpu_command *command)
@@ -287,7 +285,7 @@ bool lease_admit(struct program *program, const struct vgpu_command *command)
 	if (lease->page == NULL || entry == NULL)
 		return true;
 	/* Not judged yet: what lies behind a command that is too short is of the one before. */
-	if (entry->work == CMDS_GPU && lease->first == NULL && may_go(program, command)) {
+	if (entry->work == CMDS_GPU && lease->held.first == NULL && may_go(program, command)) {
 		note_going(program, command);
 		return true;
 	}
@@ -296,8 +294,8 @@ bool lease_admit(struct program *program, const struct vgpu_command *command)
 		return true;
 	if (entry->work == CMDS_GPU)
 		passing = HELD_WAITS;
-	else if (lease->first != NULL)
-		passing = held_judge(lease, entry, command);
+	else if (lease->held.first != NULL)
+		passing = held_judge(&lease->held, entry, command);
 	if (passing == HELD_PASSES)
 		dirty_note_destroyed(program, command);
 	else if (passing == HELD_NOT_READY)
@@ -310,12 +308,12 @@ bool lease_admit(struct program *program, const struct vgpu_command *command)
 bool lease_release(struct program *program, struct vgpu_command *to)
 {
 	struct lease *lease = &program->lease;
-	struct lease_held **at = held_freed(lease);
+	struct lease_held **at = held_freed(&lease->held);
 
-	if (lease->first == NULL)
+	if (lease->held.first == NULL)
 		return false;
 	if (at == NULL)
-		at = &lease->first;
+		at = &lease->held.first;
 	if (held_is_work(*at) && !may_go(program, (const void *)(*at)->command)) {
 		if (!lease->is_bounded && !lease->wants && !lease->draining)
 			say_wants(lease);
@@ -332,7 +330,7 @@ bool lease_release(struct program *program, struct vgpu_command *to)
 
 bool lease_is_full(const struct lease *lease)
 {
-	return lease->held_bytes >= LEASE_HELD_MOST_BYTES;
+	return lease->held.bytes >= LEASE_HELD_MOST_BYTES;
 }
 
 /* --- giving it back --- */
@@ -398,7 +396,7 @@ static void end_drain(struct lease *lease, uint64_t now_ns)
 {
 	if (lease->drains && lease->acked != lease->number)
 		drain_learn(lease, now_ns);
-	if (lease->busy && lease->first == NULL)
+	if (lease->busy && lease->held.first == NULL)
 		rest(lease, now_ns);
 	lease->draining = lease->drains = false;
 	lease->awake_until_ns = 0;
@@ -425,7 +423,7 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command)
 	}
 	if (!lease->busy)
 		return;
-	if (lease->first != NULL || now_ns - lease->active_ns < patience_ns(lease))
+	if (lease->held.first != NULL || now_ns - lease->active_ns < patience_ns(lease))
 		return;
 	since_ns = lease->active_ns;
 	if (!is_drained(program, now_ns))
@@ -447,8 +445,8 @@ bool lease_is_soon(struct lease *lease, uint64_t now_ns)
 		return false;
 	if (lease->draining)
 		return now_ns < lease->awake_until_ns &&
-		       __atomic_load_n(&lease->page->awake, __ATOMIC_RELAXED) != 0;
-	if (lease->first == NULL)
+		       __atomic_load_n(&lease->page->may_poll, __ATOMIC_RELAXED) != 0;
+	if (lease->held.first == NULL)
 		return false;
 	soon = __atomic_load_n(&lease->page->soon, __ATOMIC_ACQUIRE);
 	if (soon != lease->soon) {
@@ -463,7 +461,7 @@ uint64_t lease_pause_ns(const struct lease *lease, uint64_t now_ns)
 	uint64_t look_ns;
 
 	if (lease->page == NULL || !lease->busy ||
-	    (lease->first != NULL && !lease->draining && !lease->is_bounded))
+	    (lease->held.first != NULL && !lease->draining && !lease->is_bounded))
 		return UINT64_MAX;
 	if (lease->is_bounded && !lease->draining)
 		return lease->flight.look_ns > now_ns ? lease->flight.look_ns - now_ns : 0;

@@ -48,9 +48,10 @@ void lease_look(struct program *program, uint64_t now_ns, bool had_command);
 bool lease_is_soon(struct lease *lease, uint64_t now_ns);
 
 /*
- * The broker believes that a worker rests if its claims say so, takes its lease without a word, and a worker
- * that waits for that lease would wait for ever. So one whose claims something else has overwritten has
- * to end. Whatever the broker does about them wakes the worker. Of the issuing thread.
+ * The broker believes that a worker rests if its claims say so, takes its lease without a word, and
+ * a worker that waits for that lease would wait for ever. So one whose claims something else has
+ * overwritten has to end. Whatever the broker does about them wakes the worker. Of the issuing
+ * thread.
  * Return: whether the claims are as this worker wrote them.
  */
 bool lease_is_sound(const struct lease *lease);

@@ -14,11 +14,40 @@
 #include "common/worker_wire.h"
 
 #define LEASE_HELD_MOST_BYTES (1u << 20) /* above, the ring itself is not read on */
-#define LEASE_ORPHANS_MOST 32u
 
+/* A command that is held back. */
 struct lease_held {
 	struct lease_held *next;
 	_Alignas(16) uint8_t command[];
+};
+
+/* held.c: the commands that are held back, in their order. */
+struct held_list {
+	struct lease_held *first, **last;
+	uint32_t bytes;
+	uint32_t waits;	   /* of them wait for an event or a stream */
+	uint64_t since_ns; /* since when there are some */
+	/* What was released last may have been all that some of those waited for. */
+	bool event_freed, stream_freed;
+	uint32_t freed_event, freed_stream;
+};
+
+#define DIRTY_ORPHANS_MOST 32u
+
+/* dirty.c: the streams on which something was put since they were seen empty. */
+struct dirty {
+	uint16_t *streams; /* num of them, by number */
+	uint32_t num;
+	uint8_t is_dirty[(VGPU_HANDLES_MOST + 1) / 8];
+	CUevent orphans[DIRTY_ORPHANS_MOST]; /* behind the work of streams that were destroyed */
+	uint32_t orphan_num;
+};
+
+/* drain.c: the turns of a program that rests after each of them. */
+struct drain_turns {
+	uint64_t since_ns;    /* since when it has the lease; 0: it is not known */
+	uint64_t run_ns;      /* how long it had something in flight in its turns */
+	uint32_t steady_runs; /* so many in a row took about as long */
 };
 
 #define FLIGHT_MARKERS 64u
@@ -72,29 +101,12 @@ struct lease {
 	bool drains;   /* the broker knows that what is in flight ends in a moment */
 	bool wants;    /* the broker knows that something is held back */
 
-	/* Of a program that rests after each of its turns. */
-	uint64_t turn_ns;     /* since when it has the lease */
-	uint64_t run_ns;      /* how long it had something in flight in its turns */
-	uint32_t steady_runs; /* so many in a row took about as long */
-
 	uint32_t soon;		 /* of the page, as it was seen last */
 	uint64_t awake_until_ns; /* the lease may come at any moment */
 
-	struct lease_held *first, **last; /* held back, in their order */
-	uint32_t held_waits;		  /* of them wait for an event or a stream */
-	/* What was released last may have been all that some of those waited for. */
-	bool event_freed, stream_freed;
-	uint32_t freed_event, freed_stream;
-	uint32_t held_bytes;
-	uint64_t held_since_ns;
-
-	/* Streams on which something was put since they were seen empty. */
-	uint16_t *dirty;
-	uint32_t dirty_num;
-	uint8_t is_dirty[(VGPU_HANDLES_MOST + 1) / 8];
-	CUevent orphans[LEASE_ORPHANS_MOST]; /* behind the work of streams that were destroyed */
-	uint32_t orphan_num;
-
+	struct held_list held;
+	struct dirty dirty;
+	struct drain_turns turns;
 	struct flight flight;
 	bool is_bounded; /* it has the lease, and what is held back waits for room in flight */
 

@@ -81,7 +81,10 @@ static CUresult load_kept(struct gpu *gpu, int file, const struct gpu_image *ima
 	return result;
 }
 
-/* Compiles the image, loads the code, and writes it into the file. *bytes: of the file; 0: it is not kept. */
+/*
+ * Compiles the image, loads the code, and writes it into the file. *bytes: of the file; 0: it is
+ * not kept.
+ */
 static CUresult load_compiled(struct gpu *gpu, int file, const struct gpu_image *image,
 			      CUmodule *module, uint64_t *taken_bytes, uint64_t *bytes)
 {

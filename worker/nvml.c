@@ -134,8 +134,8 @@ static void set_busy(struct nvml_gpu *out, unsigned pid, unsigned percent)
 }
 
 /*
- * How busy each process was since the last look. NVML leaves out those that were not, and has no answer where
- * none was. The first look learns the time alone.
+ * How busy each process was since the last look. NVML leaves out those that were not, and has no
+ * answer where none was. The first look learns the time alone.
  */
 static void ask_busy(const struct nvml_library *nvml, nvmlDevice_t device, struct nvml_gpu *out)
 {

@@ -16,15 +16,15 @@
 /* Only the issuing thread uses it, but for report_waited() and the trace. */
 struct report {
 	struct report_page *page;
-	uint64_t
-		waited_ns; /* when a helper's wait ended last; 0: none has since it was looked at */
+	/* When a helper's wait ended last; 0: none has since it was looked at. */
+	uint64_t waited_ns;
 	struct trace trace;
 	struct report_page none; /* the page where the broker gave none */
 };
 
 /*
- * page: zeroed but for its head, TRACE_FILE_BYTES mapped, and there as long as the report is; NULL: nothing is
- * told.
+ * page: zeroed but for its head, TRACE_FILE_BYTES mapped, and there as long as the report is; NULL:
+ * nothing is told.
  */
 void report_begin(struct report *report, struct report_page *page);
 

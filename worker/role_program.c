@@ -87,8 +87,8 @@ static void *issue(void *argument)
 		snprintf(state.why, sizeof(state.why), "command %u of %u bytes makes no sense",
 			 last->op, last->bytes);
 	/*
-	 * The broker tells the program. A program that heard it from here first could have exited before the
-	 * broker reads this, and would be recorded as one that closed its channel.
+	 * The broker tells the program. A program that heard it from here first could have exited
+	 * before the broker reads this, and would be recorded as one that closed its channel.
 	 */
 	if (!tell_end(why, CUDA_SUCCESS))
 		channel_ended(&program.channel, why);
@@ -204,7 +204,10 @@ int role_program(const char *spec)
 			budget_answered(&budget, &orders.order);
 		if (orders.order.what != PROGRAM_LEASE)
 			continue;
-		/* The lease page has changed. The issuing thread may sleep, or be in the driver for long. */
+		/*
+		 * The lease page has changed. The issuing thread may sleep, or be in the driver for
+		 * long.
+		 */
 		lease_acknowledge(&program.lease);
 		(void)!write(kick, &one, sizeof(one));
 	}

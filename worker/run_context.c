@@ -48,8 +48,8 @@ static bool is_over_already(struct program *program, CUstream stream)
 }
 
 /*
- * Begins a wait for a stream, or an event if `event` is not NULL; number: of it in the program. error: what the reply says where the
- * wait itself succeeds.
+ * Begins a wait for a stream, or an event if `event` is not NULL; number: of it in the program.
+ * error: what the reply says where the wait itself succeeds.
  */
 static CUresult begin_wait(struct program *program, const struct vgpu_command *command,
 			   CUstream stream, uint32_t number, CUevent event, CUresult error)

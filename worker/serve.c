@@ -93,7 +93,7 @@ int serve_turn(struct program *program)
 	struct vgpu_command *command = (struct vgpu_command *)program->command;
 	int taken;
 
-	if (program->lease.first != NULL && lease_release(program, command))
+	if (program->lease.held.first != NULL && lease_release(program, command))
 		return commands_run(program, command) == 0 ? 1 : -EPROTO;
 	if (lease_is_full(&program->lease))
 		return 0;

@@ -30,7 +30,10 @@ void trace_init(struct trace *trace, void *file);
 /* Frees what the names take. */
 void trace_end(struct trace *trace);
 
-/* The program gives a function a number, under which launches of it will come. Without memory it has no name. */
+/*
+ * The program gives a function a number, under which launches of it will come. Without memory it
+ * has no name.
+ */
 void trace_function(struct trace *trace, uint32_t function, const char *name);
 
 /* Return: whether events are wanted. One load: each command has to look. */

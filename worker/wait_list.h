@@ -15,8 +15,8 @@ struct waits_one {
 	CUresult result; /* what its reply says */
 	CUevent event;	 /* that the worker asks by itself; NULL: the GPU writes the end */
 	CUstream stream; /* that the write was put on */
-	uint32_t
-		number; /* of that event or stream in the program; 0: the legacy stream, or one of ours */
+	/* Of that event or stream in the program; 0: the legacy stream, or one of ours. */
+	uint32_t number;
 	uint32_t generation;
 	int ours;		   /* which of streams[] it is; -1: none */
 	uint16_t op, thread;	   /* of its command */

@@ -84,8 +84,8 @@ struct vgpu_device_page {
 #define VGPU_RING_UNITS (VGPU_RING_LEN / VGPU_RING_UNIT)
 #define VGPU_CHANNEL_REPLIES (VGPU_CHANNEL_RING + VGPU_RING_LEN)
 #define VGPU_REPLIES 64u /* slots */
-#define VGPU_CHANNEL_WORDS \
-	(VGPU_CHANNEL_REPLIES + VGPU_PAGE) /* a page of words for marks: see below */
+/* A page of words for marks: see below. */
+#define VGPU_CHANNEL_WORDS (VGPU_CHANNEL_REPLIES + VGPU_PAGE)
 #define VGPU_CHANNEL_FREE (VGPU_CHANNEL_WORDS + VGPU_PAGE) /* the rest is the program's */
 
 /*
@@ -126,8 +126,8 @@ struct vgpu_channel_control {
 	 * ring is answered with it, and this is 0 again before that reply is there.
 	 */
 	uint32_t error;
-	uint32_t
-		sticky; /* CUresult: the context is lost; every later command is answered with this */
+	/* CUresult: the context is lost; every later command is answered with this. */
+	uint32_t sticky;
 	uint32_t ended; /* enum vgpu_end: the worker has ended; no byte is written any more */
 	/*
 	 * Bytes that kernels printed and TEXT_TAKE can fetch. Written before the reply of the command that
@@ -171,8 +171,8 @@ struct vgpu_reply {
 /* Before each command's arguments. */
 struct vgpu_command {
 	uint16_t op; /* enum vgpu_op */
-	uint16_t
-		thread; /* the program's number for its thread: its order among commands that block */
+	/* The program's number for its thread: its order among commands that block. */
+	uint16_t thread;
 	uint32_t bytes;	   /* of the command: this header, arguments, tail */
 	uint32_t reply;	   /* slot, or VGPU_NO_REPLY */
 	uint32_t sequence; /* what the reply's `done` shall be */

@@ -58,8 +58,9 @@ static int clear_pieces(struct vfile *file, u32 first, u32 count)
 }
 
 /*
- * Until its first piece is cleared, a channel is in no file: a thread beside could use it before OPEN returns, and keep
- * what it mapped if OPEN then gave the channel back. Return: the channel, or -errno.
+ * Until its first piece is cleared, a channel is in no file: a thread beside could use it before
+ * OPEN returns, and keep what it mapped if OPEN then gave the channel back. Return: the channel, or
+ * -errno.
  */
 static int hold_cleared(struct vdev *dev, u32 *piece)
 {

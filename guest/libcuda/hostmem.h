@@ -19,7 +19,10 @@ struct hostmem_block {
 CUresult hostmem_alloc(uint64_t bytes, unsigned flags, bool managed, uint64_t context,
 		       uint64_t *address);
 
-/* Frees what begins at the address. Return: SUCCESS, INVALID_VALUE nothing that is `managed` begins there. */
+/*
+ * Frees what begins at the address. Return: SUCCESS, INVALID_VALUE nothing that is `managed` begins
+ * there.
+ */
 CUresult hostmem_free(uint64_t address, bool managed);
 
 /* Finds the block that holds the address. Return: whether there is one. */

@@ -101,17 +101,16 @@ static CUresult measure_fatbin(struct image *image)
 	return CUDA_SUCCESS;
 }
 
-/* What is behind a bundle. */
-static CUresult find_end(struct image *image)
+static CUresult find_trailer(struct image *image)
 {
 	const uint8_t *at = (const uint8_t *)image->data + image->bytes;
-	struct image_end end;
+	struct image_trailer trailer;
 
-	memcpy(&end, at, sizeof(end));
-	if (end.magic != IMAGE_END_MAGIC || end.option_num > VGPU_LOAD_OPTIONS_MOST)
+	memcpy(&trailer, at, sizeof(trailer));
+	if (trailer.magic != IMAGE_TRAILER_MAGIC || trailer.option_num > VGPU_LOAD_OPTIONS_MOST)
 		return CUDA_ERROR_INVALID_IMAGE;
-	image->linked_with = at + sizeof(end);
-	image->linked_with_num = end.option_num;
+	image->linked_with = at + sizeof(trailer);
+	image->linked_with_num = trailer.option_num;
 	return CUDA_SUCCESS;
 }
 
@@ -119,7 +118,7 @@ uint64_t image_whole_bytes(const struct image *image)
 {
 	return image->linked_with == NULL
 		       ? image->bytes
-		       : image->bytes + sizeof(struct image_end) +
+		       : image->bytes + sizeof(struct image_trailer) +
 				 image->linked_with_num * sizeof(struct vgpu_load_option);
 }
 
@@ -140,7 +139,7 @@ static CUresult measure_bundle(struct image *image)
 			return CUDA_ERROR_INVALID_IMAGE;
 		image->bytes += image_padded(part.bytes);
 	}
-	return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : find_end(image);
+	return image->bytes > IMAGE_MOST ? CUDA_ERROR_INVALID_IMAGE : find_trailer(image);
 }
 
 CUresult image_measure(const void *data, struct image *image)
@@ -267,12 +266,12 @@ static bool read_options(const struct image_options *options, struct vgpu_load_o
 	return true;
 }
 
-bool image_numbers(const struct image_options *options,
-		   struct vgpu_load_option numbers[VGPU_LOAD_OPTIONS_MOST], uint32_t *num)
+bool image_host_options(const struct image_options *options,
+			struct vgpu_load_option host_options[VGPU_LOAD_OPTIONS_MOST], uint32_t *num)
 {
 	struct logs logs;
 
-	return read_options(options, numbers, num, &logs);
+	return read_options(options, host_options, num, &logs);
 }
 
 /* Copies a log to the program, with its NUL, cut where its buffer ends. */
@@ -366,9 +365,9 @@ static void give_place(const struct place *place)
 CUresult image_load(const struct image *image, const struct image_options *options, uint32_t module,
 		    uint32_t *functions)
 {
-	struct vgpu_load_option numbers[VGPU_LOAD_OPTIONS_MOST];
+	struct vgpu_load_option host_options[VGPU_LOAD_OPTIONS_MOST];
 	struct vgpu_cmd_module_load args = { .bytes = image->bytes, .module = module };
-	struct vgpu_order order = { CORE_ORDER(MODULE_LOAD, args), .tail = numbers };
+	struct vgpu_order order = { CORE_ORDER(MODULE_LOAD, args), .tail = host_options };
 	struct vgpu_reply reply;
 	struct place place;
 	struct logs logs;
@@ -376,11 +375,11 @@ CUresult image_load(const struct image *image, const struct image_options *optio
 	uint32_t num;
 	CUresult result;
 
-	if (!read_options(options, numbers, &num, &logs))
+	if (!read_options(options, host_options, &num, &logs))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (image->linked_with) {
 		num = image->linked_with_num;
-		memcpy(numbers, image->linked_with, num * sizeof(numbers[0]));
+		memcpy(host_options, image->linked_with, num * sizeof(host_options[0]));
 	}
 	args.log_bytes = 2 * sizeof(uint32_t) + (uint64_t)logs.bytes[0] + logs.bytes[1];
 	if (logs.bytes[0] == 0)
@@ -392,7 +391,7 @@ CUresult image_load(const struct image *image, const struct image_options *optio
 		return result;
 	args.at = place.at;
 	args.log_at = place.at + log_at;
-	order.tail_bytes = num * (uint32_t)sizeof(numbers[0]);
+	order.tail_bytes = num * (uint32_t)sizeof(host_options[0]);
 	memcpy(vgpu_window_address(core_vgpu(), args.at), image->data, image->bytes);
 	memset(vgpu_window_address(core_vgpu(), args.log_at), 0, 2 * sizeof(uint32_t));
 	result = core_call(&order, &reply);

@@ -9,21 +9,22 @@
 struct image {
 	const void *data;
 	uint64_t bytes;
-	/* Of a bundle: what its linker was told, behind its bytes. */
-	const uint8_t *linked_with; /* struct vgpu_load_option, unaligned; NULL: it is none */
+	/* Of a bundle: its linker's options, in the trailer. */
+	const uint8_t *linked_with; /* struct vgpu_load_option, unaligned; NULL: it is no bundle */
 	uint32_t linked_with_num;
 };
 
-/* Behind a bundle that cuLinkComplete made, and then its options. The host does not get these. */
-#define IMAGE_END_MAGIC 0x444e4c56u
-struct image_end {
+/* Behind a bundle that cuLinkComplete made; the options follow. The host does not get the trailer. */
+#define IMAGE_TRAILER_MAGIC 0x444e4c56u
+struct image_trailer {
 	uint32_t magic;
 	uint32_t option_num;
 };
 
 /*
  * Finds out what a pointer to an image means: PTX text with its NUL, a cubin, a fatbin, a bundle of
- * images, or nvcc's wrapper around one, which is taken off. Return: SUCCESS, INVALID_VALUE (NULL), INVALID_IMAGE.
+ * images, or nvcc's wrapper around one, which is taken off. Return: SUCCESS, INVALID_VALUE (NULL),
+ * INVALID_IMAGE.
  */
 CUresult image_measure(const void *data, struct image *image);
 
@@ -33,7 +34,10 @@ static inline uint64_t image_padded(uint64_t bytes)
 	return (bytes + 7) & ~UINT64_C(7);
 }
 
-/* Reads a file; image->data is to be freed. Return: SUCCESS, FILE_NOT_FOUND, INVALID_IMAGE, OUT_OF_MEMORY. */
+/*
+ * Reads a file; image->data is to be freed. Return: SUCCESS, FILE_NOT_FOUND, INVALID_IMAGE,
+ * OUT_OF_MEMORY.
+ */
 CUresult image_read(const char *path, struct image *image);
 
 /* What the program asks of the compiler: the arrays of cuModuleLoadDataEx, num entries each. */
@@ -43,17 +47,18 @@ struct image_options {
 	void **values; /* sizes of logs and the time are written back */
 };
 
-/* Return: bytes of a bundle with what is behind it. */
+/* Return: bytes of the image, with the trailer of a bundle. */
 uint64_t image_whole_bytes(const struct image *image);
 
 /* Finds those of the program's options that the host's compiler gets. Return: whether they are options. */
-bool image_numbers(const struct image_options *options,
-		   struct vgpu_load_option numbers[VGPU_LOAD_OPTIONS_MOST], uint32_t *num);
+bool image_host_options(const struct image_options *options,
+			struct vgpu_load_option host_options[VGPU_LOAD_OPTIONS_MOST],
+			uint32_t *num);
 
 /*
- * Has the worker load an image as the module of that number. options: or NULL; of a bundle its
- * linker's count instead, but for logs, as those of a cubin were its linker's. functions: gets how
- * many the image has.
+ * Has the worker load an image as the module of that number. options: or NULL. Of a bundle the
+ * linker's options count instead, as a cubin is what its linker made of it; logs go where `options` says.
+ * functions: gets how many the image has.
  * Return: as the driver says, INVALID_VALUE for options that are none.
  */
 CUresult image_load(const struct image *image, const struct image_options *options, uint32_t module,

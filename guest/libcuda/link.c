@@ -11,14 +11,16 @@
 
 /*
  * Theory of operation. What cuLinkComplete gives is no cubin but the images themselves, as a bundle
- * (struct vgpu_bundle) with what its linker was told behind it, or a single cubin or fatbin as it was
- * added. The host's compiler and linker take either when it is loaded. So that errors and logs come at the calls that CUDA's manual names, an image is loaded once
- * when it is added, and all of them together once by cuLinkComplete. An image that names what another
- * one has cannot be loaded alone; if it fails, cuLinkComplete finds out why.
+ * (struct vgpu_bundle) with its linker's options in a trailer, or a single cubin or fatbin as it was
+ * added. The host's compiler and linker take either when it is loaded. So that errors and logs come at
+ * the calls that CUDA's manual names, an image is loaded once when it is added, and all of them together
+ * once by cuLinkComplete. An image that names what another one has cannot be loaded alone; if it fails,
+ * cuLinkComplete finds out why.
  */
-/* What the host's compiler is told. */
-struct numbers {
-	struct vgpu_load_option of[VGPU_LOAD_OPTIONS_MOST];
+
+/* Those of a program's options that the host's compiler gets. */
+struct host_options {
+	struct vgpu_load_option option[VGPU_LOAD_OPTIONS_MOST];
 	uint32_t num;
 };
 
@@ -30,14 +32,14 @@ struct link {
 		uint64_t bytes;
 		CUjitInputType type;
 		bool loads; /* alone */
-		struct numbers numbers;
+		struct host_options options;
 	} parts[VGPU_BUNDLE_PARTS_MOST];
 	unsigned part_num;
 	struct image linked; /* by cuLinkComplete; data: to be freed unless it is a part's */
 	/* The program's arrays: it keeps them until cuLinkDestroy. Logs' sizes are written back to them, */
 	struct image_options options;
-	void **given;		/* so what it gave first is kept */
-	struct numbers numbers; /* among them, for the host's compiler */
+	void **given; /* so what it gave first is kept */
+	struct host_options host_options;
 };
 
 /* --- loading, to find errors --- */
@@ -62,19 +64,20 @@ static bool may_need_others(const struct part *part)
 	return part->type != CU_JIT_INPUT_PTX || strstr(part->data, ".extern") != NULL;
 }
 
-/* Writes what stands behind a bundle, and has the image tell of it. */
-static void put_end(struct image *image, uint8_t *at, const struct numbers *numbers)
+/* Writes the trailer of a bundle, and has the image tell of it. */
+static void put_trailer(struct image *image, uint8_t *at, const struct host_options *options)
 {
-	const struct image_end end = { .magic = IMAGE_END_MAGIC, .option_num = numbers->num };
+	const struct image_trailer trailer = { .magic = IMAGE_TRAILER_MAGIC,
+					       .option_num = options->num };
 
-	memcpy(at, &end, sizeof(end));
-	memcpy(at + sizeof(end), numbers->of, numbers->num * sizeof(numbers->of[0]));
-	image->linked_with = at + sizeof(end);
-	image->linked_with_num = numbers->num;
+	memcpy(at, &trailer, sizeof(trailer));
+	memcpy(at + sizeof(trailer), options->option, options->num * sizeof(options->option[0]));
+	image->linked_with = at + sizeof(trailer);
+	image->linked_with_num = options->num;
 }
 
 /* Puts parts into a bundle; *image: to be freed. */
-static CUresult bundle(const struct part *parts, unsigned num, const struct numbers *numbers,
+static CUresult bundle(const struct part *parts, unsigned num, const struct host_options *options,
 		       struct image *image)
 {
 	struct vgpu_bundle head = { .magic = VGPU_BUNDLE_MAGIC, .part_num = num };
@@ -85,8 +88,8 @@ static CUresult bundle(const struct part *parts, unsigned num, const struct numb
 	*image = (struct image){ .bytes = at };
 	for (unsigned i = 0; i < num; i++)
 		image->bytes += image_padded(parts[i].bytes);
-	image->data = data = calloc(1,
-				    image->bytes + sizeof(struct image_end) + sizeof(numbers->of));
+	image->data = data =
+		calloc(1, image->bytes + sizeof(struct image_trailer) + sizeof(options->option));
 	if (!data)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memcpy(data, &head, sizeof(head));
@@ -96,7 +99,7 @@ static CUresult bundle(const struct part *parts, unsigned num, const struct numb
 		memcpy(data + at, parts[i].data, part.bytes);
 		at += image_padded(part.bytes);
 	}
-	put_end(image, data + image->bytes, numbers);
+	put_trailer(image, data + image->bytes, options);
 	return CUDA_SUCCESS;
 }
 
@@ -104,11 +107,11 @@ static CUresult bundle(const struct part *parts, unsigned num, const struct numb
  * What linking the parts comes to. One part of machine code is loaded as it is; text is linked by the
  * host also if it is alone, as natively. *image: to be freed, unless it is the part's.
  */
-static CUresult image_of(const struct part *parts, unsigned num, const struct numbers *numbers,
+static CUresult image_of(const struct part *parts, unsigned num, const struct host_options *options,
 			 struct image *image)
 {
 	if (num > 1 || parts->type == CU_JIT_INPUT_PTX || parts->type > CU_JIT_INPUT_FATBINARY)
-		return bundle(parts, num, numbers, image);
+		return bundle(parts, num, options, image);
 	*image = (struct image){ .data = parts->data, .bytes = parts->bytes };
 	return CUDA_SUCCESS;
 }
@@ -144,11 +147,11 @@ static CUresult add_part(struct link *link, struct part *part, const struct imag
 		return CUDA_ERROR_INVALID_VALUE;
 	if (link->part_num == VGPU_BUNDLE_PARTS_MOST)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	part->numbers = link->numbers;
-	if (more->num > 0 && !image_numbers(more, part->numbers.of, &part->numbers.num))
+	part->options = link->host_options;
+	if (more->num > 0 && !image_host_options(more, part->options.option, &part->options.num))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (part->type <= CU_JIT_INPUT_FATBINARY) {
-		result = image_of(part, 1, &part->numbers, &image);
+		result = image_of(part, 1, &part->options, &image);
 		if (result != CUDA_SUCCESS)
 			return result;
 		result = try_image(link, &image, more->num > 0 ? more : NULL);
@@ -198,7 +201,7 @@ static CUresult complete(struct link *link)
 		return CUDA_ERROR_INVALID_VALUE;
 	/* A part that is alone keeps what was said of it when it was added. */
 	result = image_of(link->parts, link->part_num,
-			  link->part_num == 1 ? &first->numbers : &link->numbers, &linked);
+			  link->part_num == 1 ? &first->options : &link->host_options, &linked);
 	if (result != CUDA_SUCCESS)
 		return result;
 	if (link->part_num > 1 || !first->loads)
@@ -249,8 +252,9 @@ CUresult cuLinkCreate_v2(unsigned numOptions, CUjit_option *options, void **opti
 		memcpy(link->given, optionValues, numOptions * sizeof(*link->given));
 		link->options = (struct image_options){ numOptions, options, optionValues };
 		/* Those that are none are told when an image is loaded with them. */
-		if (!image_numbers(&link->options, link->numbers.of, &link->numbers.num))
-			link->numbers.num = 0;
+		if (!image_host_options(&link->options, link->host_options.option,
+					&link->host_options.num))
+			link->host_options.num = 0;
 	}
 	*stateOut = table_handle(link);
 	return CUDA_SUCCESS;

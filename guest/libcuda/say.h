@@ -15,7 +15,10 @@
 void say_begin(void); /* reads both variables, once; until then no call is said */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Says in a sentence why the program has no GPU: once for each reason. why: instead of the end's own, or "". */
+/*
+ * Says in a sentence why the program has no GPU: once for each reason. why: instead of the end's
+ * own, or "".
+ */
 void say_end(enum vgpu_end end, const char *why);
 
 /* Whether each call is to be said. */

@@ -10,10 +10,10 @@
 struct settings {
 	const char *socket; /* VGPU_SOCKET; NULL: not set */
 	const char *device; /* VGPU_DEVICE; /dev/vgpu0 unless set */
-	uint64_t
-		window_bytes; /* VGPU_WINDOW_SIZE; 1 GiB unless set; 0: no window can be so large */
-	const char *visible;  /* CUDA_VISIBLE_DEVICES; NULL: not set */
-	bool blocking;	      /* CUDA_LAUNCH_BLOCKING */
+	/* VGPU_WINDOW_SIZE; 1 GiB unless set; 0: no window can be so large. */
+	uint64_t window_bytes;
+	const char *visible; /* CUDA_VISIBLE_DEVICES; NULL: not set */
+	bool blocking;	     /* CUDA_LAUNCH_BLOCKING */
 };
 
 void settings_read(struct settings *settings);

@@ -176,8 +176,8 @@ static enum vgpu_end open_again(struct door_device *own)
 /* --- channel --- */
 
 /*
- * OPEN takes all locks of the address space, which the kernel gives up on when a signal comes. A quick timer's come
- * again and again, so they have to wait meanwhile. Return: 0, or -1 with errno.
+ * OPEN takes all locks of the address space, which the kernel gives up on when a signal comes. A
+ * quick timer's come again and again, so they have to wait meanwhile. Return: 0, or -1 with errno.
  */
 static int call_open(int fd, struct vgpu_ioctl_open *opened)
 {
@@ -246,8 +246,8 @@ static enum vgpu_end look(struct door *door)
 }
 
 /*
- * Waits for as long as the channel is opening: while the VM is paused, say. A vgpud that hangs is ended by its
- * service's watchdog, and then the channel is lost.
+ * Waits for as long as the channel is opening: while the VM is paused, say. A vgpud that hangs is
+ * ended by its service's watchdog, and then the channel is lost.
  */
 static enum vgpu_end start(struct door *door, uint64_t at)
 {

@@ -17,10 +17,11 @@
 #pragma GCC visibility push(default)
 
 /*
- * Theory of operation. A program of a VM has /dev/vgpuN, which vgpu.ko makes of the VM's window; any other
- * one has a socket of vgpud, and makes a window for itself. Which of them carries it shows nowhere else.
- * vgpu_open() has the window: from then on the device's page can be read. vgpu_start() opens the channel: the host gives the program a worker. Commands
- * are bytes here: what they mean is the caller's business (common/wire/vgpu_cmds.h).
+ * Theory of operation. A program of a VM has /dev/vgpuN, which vgpu.ko makes of the VM's window;
+ * any other one has a socket of vgpud, and makes a window for itself. Which of them carries it
+ * shows nowhere else. vgpu_open() has the window: from then on the device's page can be read.
+ * vgpu_start() opens the channel: the host gives the program a worker. Commands are bytes here:
+ * what they mean is the caller's business (common/wire/vgpu_cmds.h).
  *
  * Every call may be made by any thread. Functions that return an enum vgpu_end return
  * VGPU_END_NONE when they did what they say. Once the channel is lost, each call returns why.

@@ -9,8 +9,9 @@
 #include "common/wire/vgpu_ends.h"
 
 /*
- * Maps memory, or keeps addresses for it, in the band of windows, at a multiple of its size, which is a power
- * of two. A child of fork() does not get the mapping. protection, flags, fd: as for mmap(2).
+ * Maps memory, or keeps addresses for it, in the band of windows, at a multiple of its size, which
+ * is a power of two. A child of fork() does not get the mapping. protection, flags, fd: as for
+ * mmap(2).
  * Return: the address, NULL: no range of the band is free.
  */
 void *window_map(uint64_t bytes, int protection, int flags, int fd);

@@ -17,8 +17,8 @@
 #include "guest/vgpu-probe/view.h"
 
 /*
- * Only a library that bears our mark is begun with: another one would begin with a GPU of this machine, which
- * may take long, and is none of ours to judge.
+ * Only a library that bears our mark is begun with: another one would begin with a GPU of this
+ * machine, which may take long, and is none of ours to judge.
  */
 #define LIBRARY "libcuda.so.1"
 #define MARK "vgpu libcuda.so.1 version " /* as guest/libvgpu/vgpu.c has it */

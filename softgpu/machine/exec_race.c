@@ -18,8 +18,8 @@
 #include "softgpu/machine/exec.h"
 
 #define REPORTS_MAX 16
-#define SEVERAL_WARPS \
-	(UINT16_MAX - 1) /* readers in more than one warp: at least one is another's */
+/* Readers in more than one warp: at least one is another's. */
+#define SEVERAL_WARPS (UINT16_MAX - 1)
 
 struct access {
 	uint64_t block_epoch; /* 0: none yet */

@@ -48,8 +48,8 @@ struct sg_ast_var {
 	const char *name;
 	uint32_t line;
 	enum sg_linkage linkage;
-	enum sg_word
-		space; /* SG_SPACE_GLOBAL, CONST, SHARED, LOCAL, PARAM; GENERIC: a .reg formal */
+	/* SG_SPACE_GLOBAL, CONST, SHARED, LOCAL, PARAM; GENERIC: a .reg formal. */
+	enum sg_word space;
 	enum sg_type type;
 	uint8_t vector; /* elements of .v2, .v4; else 1 */
 	bool unsized;	/* x[] without initialiser */

@@ -119,7 +119,10 @@ unsigned sg_isa_sreg_components(enum sg_sreg sreg)
 	return sreg < SG_SREG_NUM ? sregs[sreg].components : 0;
 }
 
-/* All but .pred have their width in the second to fourth place; most words that are asked about have none. */
+/*
+ * All but .pred have their width in the second to fourth place; most words that are asked about
+ * have none.
+ */
 static bool may_be_type(const char *word, size_t len_bytes)
 {
 	for (size_t i = 1; i < len_bytes && i < 4; i++)

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_BYTES_MAX \
-	4096 /* mangled C++ names are long; ptxas has no bound that is documented \
-	      */
+/* Mangled C++ names are long; ptxas has no bound that is documented. */
+#define NAME_BYTES_MAX 4096
 
 static bool is_digit(char c)
 {

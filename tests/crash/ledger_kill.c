@@ -33,9 +33,8 @@
 #define IN_FLIGHT 32
 #define LONGEST_ROUND_US 120000
 #define LONGEST_START_NS (60 * UTIL_NS_PER_S)
-#define ALARM \
-	(UINT64_C(1) << 63) /* from the child: the number of records met twice at the start \
-			     */
+/* From the child: the number of records met twice at the start. */
+#define ALARM (UINT64_C(1) << 63)
 #define PROGRAM (UINT64_C(1) << 62) /* from the child: with the id of a program that has ended */
 #define PROGRAM_EVERY 8		    /* requests */
 

@@ -4,12 +4,13 @@
 /*
  * usage: submission_kill DIRECTORY [ROUNDS]
  *
- * Each round a child opens the ledger in DIRECTORY and plays the loop thread: it begins programs, takes what
- * their pages say into the ledger, and kills some of their workers. The workers are children of it that close
- * submissions as fast as they can, with the product's own code. The parent kills the loop thread at a random
- * instant; its workers die with it. How long the n-th submission of a program took follows from n, and each
- * worker notes in memory of the parent how many it has closed. At the end the database must have of each
- * program that many, or the one more that it was closing, with exactly their sum, and rows without a gap.
+ * Each round a child opens the ledger in DIRECTORY and plays the loop thread: it begins programs,
+ * takes what their pages say into the ledger, and kills some of their workers. The workers are
+ * children of it that close submissions as fast as they can, with the product's own code. The
+ * parent kills the loop thread at a random instant; its workers die with it. How long the n-th
+ * submission of a program took follows from n, and each worker notes in memory of the parent how
+ * many it has closed. At the end the database must have of each program that many, or the one more
+ * that it was closing, with exactly their sum, and rows without a gap.
  */
 
 #include <errno.h>

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /*
- * Usage: cuda-try STEP... A step is a name, perhaps with a word behind a colon: pin:16. Each prints one line:
- * its name and the CUresult's name, or what it found.
+ * Usage: cuda-try STEP... A step is a name, perhaps with a word behind a colon: pin:16. Each prints
+ * one line: its name and the CUresult's name, or what it found.
  */
 
 __asm__(".section .rodata\n"
@@ -258,7 +258,10 @@ static void step_alarm(const char *word)
 		    sigaction(SIGALRM, &action, NULL) | setitimer(ITIMER_REAL, &timer, NULL));
 }
 
-/* The rest of the steps is the child's; the parent goes on behind the step `join`, when the child has ended. */
+/*
+ * The rest of the steps is the child's; the parent goes on behind the step `join`, when the child
+ * has ended.
+ */
 static void step_fork(const char *word)
 {
 	(void)word;

@@ -21,10 +21,12 @@
 #include "common/wire/vgpu_ioctl.h"
 
 /*
- * Usage: kmod-race ROUNDS. Prints how often a piece could be read after the channel that it was of had ended.
+ * Usage: kmod-race ROUNDS. Prints how often a piece could be read after the channel that it was of
+ * had ended.
  *
- * The opener shares the memory of the process, but is none of its threads, so that SIGKILL ends it alone. It is of the
- * least priority on a processor that another process keeps busy: it stands still in the middle of OPEN now and then.
+ * The opener shares the memory of the process, but is none of its threads, so that SIGKILL ends it
+ * alone. It is of the least priority on a processor that another process keeps busy: it stands
+ * still in the middle of OPEN now and then.
  */
 
 #define CPU_OPENER 1

@@ -23,10 +23,10 @@
 #include "common/wire/vgpu_ioctl.h"
 
 /*
- * Usage: kmod-storm COUNT SEED [DEVICE]. Prints how many calls were made, and how many words it saw that
- * no process of its own had written. A word that a process writes bears a mark of that process; it may see its
- * own marks and zeros, nothing else. The host must
- * write nothing into pieces but the control page's head, which is not looked at.
+ * Usage: kmod-storm COUNT SEED [DEVICE]. Prints how many calls were made, and how many words it saw
+ * that no process of its own had written. A word that a process writes bears a mark of that
+ * process; it may see its own marks and zeros, nothing else. The host must write nothing into
+ * pieces but the control page's head, which is not looked at.
  */
 
 #define PROCESSES 4

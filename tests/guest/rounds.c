@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rounds.c - a CUDA program for tests in a guest: rounds whose answers it knows, or memory that kernels write without end */
 
-#include <cuda.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "tests/programs/checked.h"
 
 __asm__(".section .rodata\n"
 	"rounds_ptx: .incbin \"tests/programs/kernels.ptx\"\n"
@@ -17,29 +18,8 @@ extern const char rounds_ptx[];
 
 #define STATUS_WRONG 1
 #define STATUS_USAGE 2
-#define STATUS_ERROR 3
 #define WORDS 2048u
 #define FACTOR 5u
-
-#define CHECK(call) check((call), #call)
-
-static void tell(const char *line)
-{
-	puts(line);
-	fflush(stdout);
-}
-
-/* Ends with the error's name and call, as "CUDA_ERROR_UNKNOWN: cuInit(0)". */
-static void check(CUresult result, const char *call)
-{
-	const char *name = NULL;
-
-	if (result == CUDA_SUCCESS)
-		return;
-	cuGetErrorName(result, &name);
-	printf("%s: %s\n", name ? name : "unknown", call);
-	exit(STATUS_ERROR);
-}
 
 static CUfunction begin(const char *kernel)
 {
@@ -72,8 +52,8 @@ static uint32_t stepped(uint32_t word, int steps)
 }
 
 /*
- * One round: words of its own go to the GPU by pageable memory, two kernels change them there, and they come back by
- * pinned memory. Words of another program, or of another round, would show.
+ * One round: words of its own go to the GPU by pageable memory, two kernels change them there, and
+ * they come back by pinned memory. Words of another program, or of another round, would show.
  */
 static void round_trip(CUfunction step, CUdeviceptr address, uint32_t *pinned, uint32_t first)
 {
@@ -110,7 +90,7 @@ static int rounds(uint32_t count, uint32_t seed)
 	for (uint32_t round = 0; count == 0 || round < count; round++) {
 		round_trip(step, address, pinned, seed + round * WORDS);
 		if (now_ms() - said_ms >= 1000) {
-			tell("working");
+			checked_tell("working");
 			said_ms = now_ms();
 		}
 	}
@@ -130,7 +110,7 @@ static _Noreturn void scribble(uint32_t mib)
 		CHECK(cuLaunchKernel(fill, 16, 1, 1, 128, 1, 1, 0, NULL,
 				     (void *[]){ &pinned, &n, &value }, NULL));
 		if (!told && __atomic_load_n(&pinned[n - 1], __ATOMIC_RELAXED) != 0) {
-			tell("working");
+			checked_tell("working");
 			told = true;
 		}
 	}

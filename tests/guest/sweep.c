@@ -9,8 +9,9 @@
 #define PAGE_WORDS 512
 
 /*
- * Each round writes its number into a word of each page, and finds the number of the round before there. When the
- * machine moves to another QEMU, a page that came without its last write has an older one.
+ * Each round writes its number into a word of each page, and finds the number of the round before
+ * there. When the machine moves to another QEMU, a page that came without its last write has an
+ * older one.
  */
 int main(void)
 {

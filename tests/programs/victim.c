@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* victim.c - a CUDA program that goes on until it is ended, and says what ended it */
 
-#include <cuda.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/programs/checked.h"
 
 __asm__(".section .rodata\n"
 	"victim_ptx: .incbin \"tests/programs/kernels.ptx\"\n"
@@ -14,22 +15,7 @@ __asm__(".section .rodata\n"
 	".previous\n");
 extern const char victim_ptx[];
 
-#define STATUS_ERROR 3
 #define WORDS (1u << 18)
-
-#define CHECK(call) check((call), #call)
-
-/* Ends with the error's name and call, as "CUDA_ERROR_UNKNOWN: cuInit(0)". */
-static void check(CUresult result, const char *call)
-{
-	const char *name = NULL;
-
-	if (result == CUDA_SUCCESS)
-		return;
-	cuGetErrorName(result, &name);
-	printf("%s: %s\n", name ? name : "unknown", call);
-	exit(STATUS_ERROR);
-}
 
 static CUmodule module;
 
@@ -39,12 +25,6 @@ static CUfunction kernel(const char *name)
 
 	CHECK(cuModuleGetFunction(&function, module, name));
 	return function;
-}
-
-static void tell(const char *line)
-{
-	puts(line);
-	fflush(stdout);
 }
 
 static void begin(void)
@@ -91,7 +71,7 @@ static void work(void)
 		CHECK(cuStreamSynchronize(streams[0]));
 		CHECK(cuCtxSynchronize());
 		if (round == 0)
-			tell("working");
+			checked_tell("working");
 	}
 }
 
@@ -106,7 +86,7 @@ static void flood(void)
 
 	begin();
 	delay = kernel("delay");
-	tell("working");
+	checked_tell("working");
 	for (;;)
 		CHECK(cuLaunchKernel(delay, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &ns }, NULL));
 }
@@ -124,7 +104,7 @@ static void live_briefly(void)
 	begin();
 	delay = kernel("delay");
 	CHECK(cuMemAlloc(&address, 1 << 20));
-	tell("begun");
+	checked_tell("begun");
 	for (int round = 0; round < 8; round++) {
 		CHECK(cuMemsetD32Async(address, 7, 1 << 18, NULL));
 		for (int i = 0; i < 4; i++)
@@ -132,9 +112,9 @@ static void live_briefly(void)
 					     NULL));
 		CHECK(cuCtxSynchronize());
 		if (round == 0)
-			tell("working");
+			checked_tell("working");
 	}
-	tell("closing");
+	checked_tell("closing");
 	CHECK(cuMemFree(address));
 	CHECK(cuModuleUnload(module));
 	CHECK(cuDevicePrimaryCtxRelease(0));
@@ -149,7 +129,7 @@ static void spin(void)
 	CHECK(cuMemHostAlloc((void **)&flag, 4096, 0));
 	*flag = 0;
 	CHECK(cuLaunchKernel(kernel("spin"), 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &flag }, NULL));
-	tell("working");
+	checked_tell("working");
 	CHECK(cuCtxSynchronize());
 }
 
@@ -164,17 +144,17 @@ static void meet(void)
 	function = kernel("spin");
 	CHECK(cuMemHostAlloc((void **)&flag, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
 	CHECK(cuMemHostGetDevicePointer(&address, flag, 0));
-	tell("working");
+	checked_tell("working");
 	do {
 		*(volatile uint32_t *)flag = 0;
 		CHECK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &address },
 				     NULL));
-		tell("waits");
+		checked_tell("waits");
 		if (getchar() == EOF)
 			return;
 		*(volatile uint32_t *)flag = 1;
 		CHECK(cuCtxSynchronize());
-		tell("met");
+		checked_tell("met");
 	} while (true);
 }
 
@@ -187,13 +167,13 @@ static void wait_for_lines(void)
 	CHECK(cuInit(0));
 	CHECK(cuDeviceGetCount(&count));
 	CHECK(cuDeviceGetName(name, sizeof(name), 0));
-	tell("asked");
+	checked_tell("asked");
 	(void)getchar();
 	begin();
-	tell("working");
+	checked_tell("working");
 	(void)getchar();
 	CHECK(cuCtxSynchronize());
-	tell("done");
+	checked_tell("done");
 }
 
 int main(int argc, char **argv)

@@ -100,7 +100,7 @@ $(eval $(call unit-test,common/test_cuda_abi,))
 $(B)/tests/unit/common/test_cuda_abi.o: CFLAGS_ALL += $(CUDA_INC)
 
 $(eval $(call unit-test,proc/test_spawn,proc/identity.c proc/inherit.c proc/spawn.c common/log.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/util.c))
-$(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_driver.c proc/confine_files.c,-lseccomp -lpthread))
+$(eval $(call unit-test,proc/test_confine,proc/confine.c proc/confine_calls.c proc/confine_driver.c proc/confine_files.c,-lseccomp -lpthread))
 
 # All of vgpuadm but what talks to vgpud, to readline and to the shell: the test answers in vgpud's place.
 VGPUADM_VIEWS := $(filter-out vgpuadm/client.c vgpuadm/main.c vgpuadm/shell.c vgpuadm/complete.c vgpuadm/history_file.c,$(VGPUADM_SRC))

@@ -18,12 +18,13 @@
 #include <unistd.h>
 
 /*
- * Theory of operation: the host sends lines "ID BASE64", an id and a shell command. The answers are "started ID PID" at
- * once, and when the command has ended "done ID STATUS OUT ERR", both streams in base64, "-" for an empty one. Commands run
- * side by side, each in a session of its own, so that the host can kill all of one.
+ * Theory of operation: the host sends lines "ID BASE64", an id and a shell command. The answers are
+ * "started ID PID" at once, and when the command has ended "done ID STATUS OUT ERR", both streams
+ * in base64, "-" for an empty one. Commands run side by side, each in a session of its own, so that
+ * the host can kill all of one.
  *
- * It is C, and no script, since a test sends hundreds of commands: an emulated processor takes a hundredth of a second for each process
- * that a script starts to run one.
+ * It is C, and no script, since a test sends hundreds of commands: an emulated processor takes a
+ * hundredth of a second for each process that a script starts to run one.
  */
 #define JOBS_MAX 256
 #define LINE_MAX_BYTES 4096 /* what the serial line takes at a time */

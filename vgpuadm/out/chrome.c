@@ -169,8 +169,8 @@ static void put_lease(struct chrome *chrome, const struct span *of)
 }
 
 /*
- * A worker sees the end of a wait a little after its program does, whose next command may have begun by then.
- * So waits have a track beside the commands.
+ * A worker sees the end of a wait a little after its program does, whose next command may have
+ * begun by then. So waits have a track beside the commands.
  */
 static void put_of_thread(struct chrome *chrome, struct span *span, unsigned thread, bool waits)
 {

@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 /*
- * The JSON object form of the Trace Event Format: "traceEvents" has complete events (ph X: name, cat, ts, dur, pid,
- * tid) and metadata that names the tracks (ph M). ts and dur are microseconds with three decimals. The
- * program is the format's process; submissions, the gaps between them, its lease of the GPU, each thread's
- * commands and each thread's waits are its tracks.
+ * The JSON object form of the Trace Event Format: "traceEvents" has complete events (ph X: name,
+ * cat, ts, dur, pid, tid) and metadata that names the tracks (ph M). ts and dur are microseconds
+ * with three decimals. The program is the format's process; submissions, the gaps between them, its
+ * lease of the GPU, each thread's commands and each thread's waits are its tracks.
  */
 #define CHROME_THREADS 4096u /* tracks; threads of higher numbers share them */
 

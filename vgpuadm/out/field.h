@@ -36,8 +36,8 @@ enum field_tone {
 struct field {
 	const char *key;     /* in a row, and in the head of CSV; NULL ends a list */
 	const char *heading; /* in a table; NULL: only JSON has the field */
-	const char
-		*stack; /* tables put fields of one heading and several stacks below each other */
+	/* Tables put fields of one heading and several stacks below each other. */
+	const char *stack;
 	enum field_kind kind;
 	enum field_tone tone;
 	unsigned width; /* of its column where rows are printed as they come */

@@ -34,10 +34,10 @@ struct output_shape {
 	const char *command;
 	const struct field *fields;
 	enum output_layout layout;
-	const char
-		*sort_key; /* a text; rows are sorted by it, vm10 after vm2; NULL: as they come */
-	const char
-		*empty; /* printed when there is no row, but not in JSON and CSV; NULL: nothing */
+	/* A text; rows are sorted by it, vm10 after vm2; NULL: as they come. */
+	const char *sort_key;
+	/* Printed when there is no row, but not in JSON and CSV; NULL: nothing. */
+	const char *empty;
 	/* These write to standard output; NULL writes nothing. */
 	void (*say)(const struct output_style *style, const json_t *row); /* for LAYOUT_SAY */
 	void (*head)(const json_t *extras);				  /* before the rows */

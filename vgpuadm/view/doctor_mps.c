@@ -9,8 +9,8 @@
 #include "common/util.h"
 #include "vgpuadm/view/doctor.h"
 
-#define NAME \
-	"nvidia-cuda-mps" /* of its control daemon and of its servers, as far as the kernel keeps it */
+/* Of its control daemon and of its servers, as far as the kernel keeps it. */
+#define NAME "nvidia-cuda-mps"
 
 /* Return: whether a process is one of the service's. */
 static bool is_mps(uint64_t pid)

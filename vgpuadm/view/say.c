@@ -216,7 +216,10 @@ void say_span(const json_t *extras)
 	puts("");
 }
 
-/* "its programs and requests waited for turns of the GPU for 3.00 s in all, 1.00 s of it for its cap": nothing if they did not. */
+/*
+ * "its programs and requests waited for turns of the GPU for 3.00 s in all, 1.00 s of it for its
+ * cap": nothing if they did not.
+ */
 static void put_programs_wait(const json_t *extras)
 {
 	static const struct {

@@ -195,36 +195,18 @@ static const struct field remove_vm_fields[] = {
 	END,
 };
 
-static const struct field change_fields[] = {
-	FIELD("vm", "VM", TEXT, 0),	      FIELD("vm_id", "ID", COUNT, 0),
-	FIELD("what", "WHAT", TEXT, 0),	      FIELD("old", "OLD", TEXT, 0),
-	FIELD("new", "NEW", TEXT, 0),	      FIELD("queued", "QUEUED", COUNT, 0),
-	FIELD("changed", "CHANGED", BOOL, 0), END,
-};
+/* What every change of a setting tells. */
+#define CHANGE                                                                     \
+	FIELD("vm", "VM", TEXT, 0), FIELD("vm_id", "ID", COUNT, 0),                \
+		FIELD("what", "WHAT", TEXT, 0), FIELD("old", "OLD", TEXT, 0),      \
+		FIELD("new", "NEW", TEXT, 0), FIELD("queued", "QUEUED", COUNT, 0), \
+		FIELD("changed", "CHANGED", BOOL, 0),
 
-static const struct field memory_change_fields[] = {
-	FIELD("vm", "VM", TEXT, 0),
-	FIELD("vm_id", "ID", COUNT, 0),
-	FIELD("what", "WHAT", TEXT, 0),
-	FIELD("old", "OLD", TEXT, 0),
-	FIELD("new", "NEW", TEXT, 0),
-	FIELD("queued", "QUEUED", COUNT, 0),
-	FIELD("changed", "CHANGED", BOOL, 0),
-	FIELD("over_bytes", "OVER", BYTES, 0),
-	END,
-};
-
-static const struct field pool_change_fields[] = {
-	FIELD("vm", "VM", TEXT, 0),
-	FIELD("vm_id", "ID", COUNT, 0),
-	FIELD("what", "WHAT", TEXT, 0),
-	FIELD("old", "OLD", TEXT, 0),
-	FIELD("new", "NEW", TEXT, 0),
-	FIELD("queued", "QUEUED", COUNT, 0),
-	FIELD("changed", "CHANGED", BOOL, 0),
-	FIELD("programs_stay", "STAY", COUNT, 0),
-	END,
-};
+static const struct field change_fields[] = { CHANGE END };
+static const struct field memory_change_fields[] = { CHANGE FIELD("over_bytes", "OVER", BYTES, 0),
+						     END };
+static const struct field pool_change_fields[] = { CHANGE FIELD("programs_stay", "STAY", COUNT, 0),
+						   END };
 
 static const struct field drain_fields[] = {
 	FIELD("draining", "DRAINING", BOOL, 0),

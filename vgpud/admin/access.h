@@ -18,7 +18,10 @@ struct admin_access {
 	gid_t admin_gid, read_gid;
 };
 
-/* Looks the groups up, in any thread. It blocks while the host's group database answers, perhaps by network. */
+/*
+ * Looks the groups up, in any thread. It blocks while the host's group database answers, perhaps by
+ * network.
+ */
 void admin_access_find(struct admin_access *access, const struct conf *conf);
 
 /*

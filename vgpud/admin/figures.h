@@ -19,8 +19,8 @@ void figures_set(json_t *row, const struct ledger_program *program,
 		 const struct ledger_latency *latency);
 
 /*
- * "vm2 83 %, cap 17 %": who had the GPU, or what else it was, while programs of a VM waited. All zero at the
- * beginning.
+ * "vm2 83 %, cap 17 %": who had the GPU, or what else it was, while programs of a VM waited. All
+ * zero at the beginning.
  */
 struct figures_waits {
 	char text[256];

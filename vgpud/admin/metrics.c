@@ -2,16 +2,15 @@
 /* metrics.c - all counters in Prometheus's text format */
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/names.h"
-#include "common/util.h"
 #include "vgpud/admin/handlers.h"
+#include "vgpud/admin/metrics_daemon.h"
 #include "vgpud/admin/metrics_gpus.h"
-#include "vgpud/ledger/ledger.h"
+#include "vgpud/admin/metrics_text.h"
 #include "vgpud/programs/module_cache.h"
 
 /*
@@ -49,36 +48,13 @@ struct shot {
 	size_t at;		     /* the VM that comes next in it */
 };
 
-__attribute__((format(printf, 2, 3))) static void line(struct admin_call *call, const char *format,
-						       ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	admin_row_text(call, text);
-}
-
-static void head(struct admin_call *call, const char *name, const char *type, const char *help)
-{
-	line(call, "# HELP %s %s", name, help);
-	line(call, "# TYPE %s %s", name, type);
-}
-
-static double seconds(uint64_t ns)
-{
-	return (double)ns / (double)UTIL_NS_PER_S;
-}
-
 /* --- the families of each VM --- */
 
 /* One number for each VM. */
-#define VM_NUMBER(emit, metric, format, value)                              \
-	static void emit(struct admin_call *call, const struct vm_shot *vm) \
-	{                                                                   \
-		line(call, metric "{vm=\"%s\"} " format, vm->name, value);  \
+#define VM_NUMBER(emit, metric, format, value)                                          \
+	static void emit(struct admin_call *call, const struct vm_shot *vm)             \
+	{                                                                               \
+		metrics_text_line(call, metric "{vm=\"%s\"} " format, vm->name, value); \
 	}
 
 VM_NUMBER(emit_programs_of, "vgpu_vm_programs", "%u", vm->programs)
@@ -86,7 +62,8 @@ VM_NUMBER(emit_program_starts, "vgpu_vm_program_starts_total", "%" PRIu64, vm->p
 VM_NUMBER(emit_submissions, "vgpu_vm_program_submissions_total", "%" PRIu64, vm->work.submissions)
 VM_NUMBER(emit_launches, "vgpu_vm_program_launches_total", "%" PRIu64, vm->work.launches)
 VM_NUMBER(emit_copied, "vgpu_vm_program_copied_bytes_total", "%" PRIu64, vm->work.copy_bytes)
-VM_NUMBER(emit_billed, "vgpu_vm_program_gpu_seconds_total", "%.9f", seconds(vm->work.billed_ns))
+VM_NUMBER(emit_billed, "vgpu_vm_program_gpu_seconds_total", "%.9f",
+	  metrics_text_seconds(vm->work.billed_ns))
 VM_NUMBER(emit_memory, "vgpu_vm_program_memory_bytes", "%" PRIu64, vm->work.memory_bytes)
 VM_NUMBER(emit_refused, "vgpu_vm_program_refused_calls_total", "%" PRIu64, vm->work.refused)
 VM_NUMBER(emit_modules, "vgpu_vm_modules_kept_bytes", "%" PRIu64, vm->modules.bytes)
@@ -104,16 +81,17 @@ VM_NUMBER(emit_refused_files, "vgpu_vm_refused_files_total", "%" PRIu64, vm->ref
 
 static void emit_info(struct admin_call *call, const struct vm_shot *vm)
 {
-	line(call, "vgpu_vm_info{vm=\"%s\",vm_id=\"%u\",pool=\"%c\",priority=\"%s\"} 1", vm->name,
-	     vm->id, vm->pool, name_priority(vm->priority));
+	metrics_text_line(call,
+			  "vgpu_vm_info{vm=\"%s\",vm_id=\"%u\",pool=\"%c\",priority=\"%s\"} 1",
+			  vm->name, vm->id, vm->pool, name_priority(vm->priority));
 }
 
 /* A VM without a limit has no line: 0 would look like the tightest limit. */
 static void emit_limit(struct admin_call *call, const struct vm_shot *vm)
 {
 	if (vm->limit_per_s > 0)
-		line(call, "vgpu_vm_limit_requests_per_second{vm=\"%s\"} %u", vm->name,
-		     vm->limit_per_s);
+		metrics_text_line(call, "vgpu_vm_limit_requests_per_second{vm=\"%s\"} %u", vm->name,
+				  vm->limit_per_s);
 }
 
 static void emit_requests(struct admin_call *call, const struct vm_shot *vm)
@@ -123,11 +101,12 @@ static void emit_requests(struct admin_call *call, const struct vm_shot *vm)
 
 		for (unsigned i = 0; i < VGPU_ERROR_NUM; i++)
 			if (series->ended[i] > 0)
-				line(call,
-				     "vgpu_requests_total{vm=\"%s\",pool=\"%c\",priority=\"%s\","
-				     "status=\"%s\"} %" PRIu64,
-				     vm->name, series->pool, name_priority(series->priority),
-				     name_error(i), series->ended[i]);
+				metrics_text_line(
+					call,
+					"vgpu_requests_total{vm=\"%s\",pool=\"%c\",priority=\"%s\","
+					"status=\"%s\"} %" PRIu64,
+					vm->name, series->pool, name_priority(series->priority),
+					name_error(i), series->ended[i]);
 	}
 }
 
@@ -142,13 +121,14 @@ static void emit_histogram(struct admin_call *call, const char *name, const stru
 		 series->pool, name_priority(series->priority));
 	for (unsigned i = 0; i < STATS_BOUND_NUM; i++) {
 		below += histogram->count[i];
-		line(call, "%s_bucket{%s,le=\"%g\"} %" PRIu64, name, labels,
-		     seconds(stats_bound_ns[i]), below);
+		metrics_text_line(call, "%s_bucket{%s,le=\"%g\"} %" PRIu64, name, labels,
+				  metrics_text_seconds(stats_bound_ns[i]), below);
 	}
 	below += histogram->count[STATS_BOUND_NUM];
-	line(call, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64, name, labels, below);
-	line(call, "%s_sum{%s} %.9f", name, labels, seconds(histogram->sum_ns));
-	line(call, "%s_count{%s} %" PRIu64, name, labels, below);
+	metrics_text_line(call, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64, name, labels, below);
+	metrics_text_line(call, "%s_sum{%s} %.9f", name, labels,
+			  metrics_text_seconds(histogram->sum_ns));
+	metrics_text_line(call, "%s_count{%s} %" PRIu64, name, labels, below);
 }
 
 static void emit_wait(struct admin_call *call, const struct vm_shot *vm)
@@ -224,175 +204,6 @@ static const struct family {
 };
 
 #define FAMILY_NUM (sizeof(families) / sizeof(families[0]))
-
-/* --- the daemon's own --- */
-
-static void emit_daemon(struct admin_call *call)
-{
-	head(call, "vgpu_build_info", "gauge", "The daemon's version.");
-	line(call, "vgpu_build_info{version=\"%s\"} 1", VGPU_VERSION);
-	head(call, "vgpu_start_time_seconds", "gauge", "Start of the daemon since the Unix epoch.");
-	line(call, "vgpu_start_time_seconds %.3f",
-	     seconds((uint64_t)((int64_t)call->daemon->started_ns + call->daemon->wall_offset_ns)));
-	head(call, "vgpu_draining", "gauge", "Whether new requests are refused.");
-	line(call, "vgpu_draining %d", call->daemon->broker.draining);
-	head(call, "vgpu_admin_clients", "gauge", "Connections to the admin socket.");
-	line(call, "vgpu_admin_clients %u", admin_server_clients(call->daemon->admin));
-}
-
-/* One number for each pool. value: of the pool with this index. */
-static void each_pool(struct admin_call *call, const char *name, const char *help,
-		      unsigned (*value)(const struct daemon *daemon, unsigned pool))
-{
-	const struct daemon *daemon = call->daemon;
-
-	head(call, name, "gauge", help);
-	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
-		if (daemon->conf->pool[i].exists)
-			line(call, "%s{pool=\"%c\",executor=\"%s\"} %u", name, name_pool(i),
-			     daemon->conf->pool[i].executor, value(daemon, i));
-}
-
-static unsigned pool_ready(const struct daemon *daemon, unsigned pool)
-{
-	const char *executor = daemon->conf->pool[pool].executor;
-
-	return executors_trouble(daemon->broker.executors, executor) == NULL &&
-	       executors_info(daemon->broker.executors, executor)->executor != VGPU_EXECUTOR_NONE;
-}
-
-static unsigned pool_window(const struct daemon *daemon, unsigned pool)
-{
-	return daemon->conf->pool[pool].window;
-}
-
-static unsigned pool_queued(const struct daemon *daemon, unsigned pool)
-{
-	const struct vm *vm;
-	unsigned queued = 0;
-
-	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
-		queued += vm->sched.pool == pool ? vm->sched.queued : 0;
-	return queued;
-}
-
-static unsigned pool_running(const struct daemon *daemon, unsigned pool)
-{
-	const struct vm *vm;
-	unsigned running = 0;
-
-	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
-		running += vm->sched.pool == pool ? vm->sched.started : 0;
-	return running;
-}
-
-static void emit_pools(struct admin_call *call)
-{
-	each_pool(call, "vgpu_pool_ready", "Whether the pool's executor can run requests.",
-		  pool_ready);
-	each_pool(call, "vgpu_pool_window_requests", "Requests that may be on the GPU at once.",
-		  pool_window);
-	each_pool(call, "vgpu_pool_requests_queued", "Requests of the pool that wait.",
-		  pool_queued);
-	each_pool(call, "vgpu_pool_requests_running", "Requests of the pool that run.",
-		  pool_running);
-}
-
-static void emit_workers(struct admin_call *call)
-{
-	const struct executors *executors = call->daemon->broker.executors;
-	const struct executor *executor = NULL;
-
-	head(call, "vgpu_worker_ends_total", "counter",
-	     "Workers that ended otherwise than vgpud meant them to, by why.");
-	while ((executor = executors_next(executors, executor)) != NULL)
-		for (unsigned i = 0; i < EXECUTOR_END_NUM; i++)
-			line(call, "vgpu_worker_ends_total{executor=\"%s\",reason=\"%s\"} %" PRIu64,
-			     executor_spec(executor), executor_end_name(i),
-			     executor_ends(executor, (enum executor_end)i));
-	head(call, "vgpu_workers_dying", "gauge", "Workers that were killed and have not ended.");
-	while ((executor = executors_next(executors, executor)) != NULL)
-		line(call, "vgpu_workers_dying{executor=\"%s\"} %u", executor_spec(executor),
-		     executor_dying(executor));
-}
-
-/* Of GPUs that programs have used. */
-static void emit_gpu_time(struct admin_call *call)
-{
-	const struct programs *programs = call->daemon->programs;
-	struct programs_gpu_time gpu;
-
-	head(call, "vgpu_gpu_program_seconds_total", "counter",
-	     "Time of a GPU: billed to programs and to requests beside them, idle, or overhead: "
-	     "unused though one wanted it.");
-	for (unsigned i = 0; programs_gpu_time(programs, i, &gpu); i++) {
-		const struct {
-			const char *use;
-			uint64_t ns;
-		} uses[] = { { "billed", gpu.time.billed_ns },
-			     { "idle", gpu.time.idle_ns },
-			     { "overhead", gpu.time.overhead_ns } };
-
-		for (size_t j = 0; j < sizeof(uses) / sizeof(uses[0]); j++)
-			line(call,
-			     "vgpu_gpu_program_seconds_total{executor=\"%s\",use=\"%s\"} %.9f",
-			     gpu.executor, uses[j].use, seconds(uses[j].ns));
-	}
-}
-
-static void emit_programs(struct admin_call *call)
-{
-	const struct programs *programs = call->daemon->programs;
-
-	head(call, "vgpu_programs", "gauge", "Programs of guests, those that are ending too.");
-	line(call, "vgpu_programs %u", programs_num(programs));
-	head(call, "vgpu_program_spares", "gauge", "Workers that are ready for programs.");
-	line(call, "vgpu_program_spares %u", programs_spares(programs));
-	head(call, "vgpu_program_starts_total", "counter", "Programs that began to run.");
-	line(call, "vgpu_program_starts_total %" PRIu64, programs_started(programs));
-	head(call, "vgpu_program_ends_total", "counter",
-	     "Programs that ended, by why; none: they left by themselves.");
-	for (unsigned i = 0; i < NAME_ENDS; i++)
-		if (i == 0 || programs_ended(programs, i) > 0)
-			line(call, "vgpu_program_ends_total{reason=\"%s\"} %" PRIu64,
-			     name_end_at(i), programs_ended(programs, i));
-	head(call, "vgpu_program_bad_reports_total", "counter",
-	     "Programs whose workers claimed submissions that cannot be.");
-	line(call, "vgpu_program_bad_reports_total %" PRIu64, programs_distrusted(programs));
-}
-
-static void emit_ledger(struct admin_call *call)
-{
-	struct ledger_stats stats;
-
-	ledger_stats(call->daemon->broker.ledger, &stats);
-	if (stats.state == LEDGER_OFF)
-		return; /* Prometheus wants no family without a sample */
-	head(call, "vgpu_ledger_up", "gauge", "Whether the ledger takes records.");
-	line(call, "vgpu_ledger_up %d", stats.state == LEDGER_OK);
-	head(call, "vgpu_ledger_rows_total", "counter", "Requests recorded.");
-	line(call, "vgpu_ledger_rows_total %" PRIu64, stats.rows);
-	head(call, "vgpu_ledger_dropped_total", "counter",
-	     "Requests not recorded for want of room.");
-	line(call, "vgpu_ledger_dropped_total %" PRIu64, stats.dropped);
-	head(call, "vgpu_ledger_refused_total", "counter", "Requests refused for want of room.");
-	line(call, "vgpu_ledger_refused_total %" PRIu64, stats.refused);
-	head(call, "vgpu_ledger_size_bytes", "gauge", "Bytes of the database in use.");
-	line(call, "vgpu_ledger_size_bytes %" PRIu64, stats.db_bytes);
-	if (stats.free_bytes != UINT64_MAX) {
-		head(call, "vgpu_ledger_disk_free_bytes", "gauge",
-		     "Bytes free on the database's disk.");
-		line(call, "vgpu_ledger_disk_free_bytes %" PRIu64, stats.free_bytes);
-	}
-	head(call, "vgpu_ledger_ring_records", "gauge",
-	     "Records in the ring that wait for the database.");
-	line(call, "vgpu_ledger_ring_records %u", stats.ring_used);
-	head(call, "vgpu_ledger_ring_size_records", "gauge", "Records that the ring has room for.");
-	line(call, "vgpu_ledger_ring_size_records %u", stats.ring_records);
-	head(call, "vgpu_ledger_lost_total", "counter",
-	     "Requests that were lost when an earlier vgpud was killed.");
-	line(call, "vgpu_ledger_lost_total %" PRIu64, stats.lost);
-}
 
 /* --- the copy, and its parts --- */
 
@@ -480,7 +291,7 @@ static void metrics_part(struct admin_call *call)
 		const struct family *family = &families[shot->family];
 
 		if (shot->at == 0)
-			head(call, family->name, family->type, family->help);
+			metrics_text_head(call, family->name, family->type, family->help);
 		if (shot->at < shot->vm_num)
 			family->emit(call, &shot->vm[shot->at++]);
 		if (shot->at == shot->vm_num) {
@@ -502,12 +313,7 @@ void admin_metrics(struct admin_call *call)
 	}
 	call->data = shot;
 	call->gone = metrics_end;
-	emit_daemon(call);
-	emit_pools(call);
-	emit_workers(call);
-	emit_programs(call);
-	emit_gpu_time(call);
-	emit_ledger(call);
+	metrics_daemon(call);
 	metrics_gpus(call);
 	admin_in_parts(call, metrics_part);
 }

@@ -4,8 +4,8 @@
 #include "vgpud/admin/metrics_gpus.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
+#include "vgpud/admin/metrics_text.h"
 #include "vgpud/daemon_private.h"
 #include "vgpud/exec/nvml.h"
 
@@ -68,20 +68,9 @@ static const struct family {
 	  unused },
 };
 
-static void head(struct admin_call *call, const char *name, const char *type, const char *help)
-{
-	char text[256];
-
-	snprintf(text, sizeof(text), "# HELP %s %s", name, help);
-	admin_row_text(call, text);
-	snprintf(text, sizeof(text), "# TYPE %s %s", name, type);
-	admin_row_text(call, text);
-}
-
 /* Prometheus wants no family without a sample. */
 static void emit(struct admin_call *call, const struct nvml *nvml, const struct family *family)
 {
-	char text[NVML_UUID_SIZE + NVML_NAME_SIZE + 128];
 	bool any = false;
 
 	for (uint32_t i = 0; i < nvml_num(nvml); i++) {
@@ -90,32 +79,28 @@ static void emit(struct admin_call *call, const struct nvml *nvml, const struct 
 		if (!(gpu->known & family->known))
 			continue;
 		if (!any)
-			head(call, family->name, "gauge", family->help);
+			metrics_text_head(call, family->name, "gauge", family->help);
 		any = true;
-		snprintf(text, sizeof(text),
-			 "%s{gpu=\"%" PRIu32 "\",UUID=\"%s\",modelName=\"%s\"} %.15g", family->name,
-			 gpu->index, gpu->uuid, gpu->name, family->value(gpu));
-		admin_row_text(call, text);
+		metrics_text_line(
+			call, "%s{gpu=\"%" PRIu32 "\",UUID=\"%s\",modelName=\"%s\"} %.15g",
+			family->name, gpu->index, gpu->uuid, gpu->name, family->value(gpu));
 	}
 }
 
 void metrics_gpus(struct admin_call *call)
 {
 	const struct nvml *nvml = programs_nvml(call->daemon->programs);
-	char text[96];
 
 	if (!nvml_wanted(nvml))
 		return;
-	head(call, "vgpu_nvml_up", "gauge", "Whether NVML answers.");
-	snprintf(text, sizeof(text), "vgpu_nvml_up %d", nvml_num(nvml) > 0);
-	admin_row_text(call, text);
-	head(call, "vgpu_nvml_ends_total", "counter",
-	     "Ends of the process that asks NVML which vgpud did not want, by why.");
-	for (unsigned i = 0; i < NVML_END_NUM; i++) {
-		snprintf(text, sizeof(text), "vgpu_nvml_ends_total{reason=\"%s\"} %" PRIu64,
-			 nvml_end_name((enum nvml_end)i), nvml_ends(nvml, (enum nvml_end)i));
-		admin_row_text(call, text);
-	}
+	metrics_text_head(call, "vgpu_nvml_up", "gauge", "Whether NVML answers.");
+	metrics_text_line(call, "vgpu_nvml_up %d", nvml_num(nvml) > 0);
+	metrics_text_head(call, "vgpu_nvml_ends_total", "counter",
+			  "Ends of the process that asks NVML which vgpud did not want, by why.");
+	for (unsigned i = 0; i < NVML_END_NUM; i++)
+		metrics_text_line(call, "vgpu_nvml_ends_total{reason=\"%s\"} %" PRIu64,
+				  nvml_end_name((enum nvml_end)i),
+				  nvml_ends(nvml, (enum nvml_end)i));
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		emit(call, nvml, &families[i]);
 }

@@ -68,6 +68,23 @@ static uint64_t waited_ns(const struct channel *channel)
 	return sum_ns;
 }
 
+/* Return: a word for the cause, or who it was; NULL: a VM that was removed. */
+static const char *cause_text(const struct daemon *daemon, const struct arbiter_waited *waited)
+{
+	static const char *const words[ARBITER_CAUSE_NUM] = {
+		[ARBITER_CAUSE_OTHERS] = "other VMs",
+		[ARBITER_CAUSE_CAP] = "cap",
+		[ARBITER_CAUSE_PAUSED] = "paused",
+	};
+	const struct vm *vm;
+
+	if (waited->cause == ARBITER_CAUSE_VM)
+		TAILQ_FOREACH(vm, &daemon->broker.vms, link)
+			if (vm->id == waited->vm_id)
+				return vm->name;
+	return words[waited->cause];
+}
+
 /* Of the time that programs of its VM waited. */
 static json_t *waited_for(const struct daemon *daemon, const struct channel *channel)
 {
@@ -77,15 +94,8 @@ static json_t *waited_for(const struct daemon *daemon, const struct channel *cha
 
 	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &waited); i++)
 		sum_ns += waited.ns;
-	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &waited); i++) {
-		const char *what = waited.what;
-		const struct vm *vm;
-
-		TAILQ_FOREACH(vm, &daemon->broker.vms, link)
-			if (what == NULL && vm->id == waited.vm_id)
-				what = vm->name;
-		figures_add_wait(&waits, what, waited.ns, sum_ns);
-	}
+	for (unsigned i = 0; arbiter_waited(&channel->lease, i, &waited); i++)
+		figures_add_wait(&waits, cause_text(daemon, &waited), waited.ns, sum_ns);
 	return figures_waits(&waits);
 }
 

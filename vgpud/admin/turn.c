@@ -3,8 +3,8 @@
 
 #include "vgpud/admin/turn.h"
 
-#define PRIORITY_BELOW_DEVICES \
-	10 /* higher numbers come later; workers' messages come last, at 100 */
+/* Higher numbers come later; workers' messages come last, at 100. */
+#define PRIORITY_BELOW_DEVICES 10
 
 int admin_turn_lower(sd_event_source *source)
 {

@@ -327,7 +327,7 @@ static void tell_settings(struct arbiter_program *program)
 	const struct lease_settings *settings = &program->arbiter->lease.settings;
 	struct lease_page *page = program->page;
 
-	__atomic_store_n(&page->awake, program->arbiter->warns, __ATOMIC_RELAXED);
+	__atomic_store_n(&page->may_poll, program->arbiter->may_poll, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->idle_us, (uint32_t)(settings->idle_ns / UTIL_NS_PER_US),
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&page->in_flight_us, (uint32_t)(settings->in_flight_ns / UTIL_NS_PER_US),

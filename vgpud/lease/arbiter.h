@@ -129,24 +129,27 @@ struct arbiter_time {
 struct arbiter_time arbiter_time(struct arbiter *arbiter);
 
 /*
- * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back), "frozen", "rests"
- * (nothing to do); why it waits: "paused", "cap", "priority", "share", "own", "handover"; NULL: it is
- * at none.
+ * What the program has of its GPU, in a word: "holds", "yields" (its lease is taken back),
+ * "frozen", "rests" (nothing to do); why it waits: "paused", "cap", "priority", "share", "own",
+ * "handover"; NULL: it is at none.
  */
 const char *arbiter_state(const struct arbiter_program *program);
 
 /* A change of a program's lease. */
 struct arbiter_note {
 	uint64_t at_ns; /* CLOCK_MONOTONIC */
-	const char *
-		state; /* "holds", "yields", "frozen", or why it waits, as arbiter_state(); NULL: it rests */
+	/* "holds", "yields", "frozen", or why it waits, as arbiter_state(); NULL: it rests. */
+	const char *state;
 	bool taken;	   /* it waits, and somebody has the GPU */
 	uint32_t by_vm_id; /* then: whose it is */
 };
 
 #define ARBITER_NOTES 4096u
 
-/* Those that have not been taken are in the ring, the oldest at `taken`; with no room, changes are left out. */
+/*
+ * Those that have not been taken are in the ring, the oldest at `taken`; with no room, changes are
+ * left out.
+ */
 struct arbiter_watch {
 	uint64_t head, taken;
 	struct arbiter_note note[ARBITER_NOTES];
@@ -155,11 +158,22 @@ struct arbiter_watch {
 /* From now on changes are noted there, the present state first. watch: all zero; NULL: not any more. */
 void arbiter_watch(struct arbiter_program *program, struct arbiter_watch *watch);
 
-/* For what its VM has waited since it came to the GPU: programs, and beside them requests for their turns. */
+enum arbiter_cause {
+	ARBITER_CAUSE_VM,     /* a VM had the GPU, perhaps the same one */
+	ARBITER_CAUSE_OTHERS, /* too many VMs to tell them apart */
+	ARBITER_CAUSE_CAP,    /* rule 5 */
+	ARBITER_CAUSE_PAUSED, /* rule 1 */
+	ARBITER_CAUSE_NUM
+};
+
+/*
+ * For what its VM has waited since it came to the GPU: programs, and beside them requests for their
+ * turns.
+ */
 struct arbiter_waited {
-	const char *what; /* "paused", "cap", "others"; NULL: for a VM that had the GPU */
-	uint32_t vm_id;	  /* of that VM, which may be its own */
-	uint64_t ns;	  /* never 0 */
+	enum arbiter_cause cause;
+	uint32_t vm_id; /* VM: whose it was */
+	uint64_t ns;	/* never 0 */
 };
 
 /* index: from 0. Return: false: there is nothing more, or it is at none. */
@@ -171,8 +185,8 @@ bool arbiter_waited(const struct arbiter_program *program, unsigned index,
 /* The same of each VM at the GPU, also of one that has only requests there. */
 struct arbiter_vm_waited {
 	uint32_t vm_id;
-	uint64_t
-		number; /* its own: one that goes and comes again, whose sums begin anew, has another */
+	/* Its own: one that goes and comes again, whose sums begin anew, has another. */
+	uint64_t number;
 	unsigned num;
 	struct arbiter_waited waited[ARBITER_WAITED_MOST];
 };

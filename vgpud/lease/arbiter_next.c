@@ -19,7 +19,7 @@
 
 void arbiter_next_init(struct arbiter *arbiter)
 {
-	arbiter->warns = sysconf(_SC_NPROCESSORS_ONLN) >= PROCESSORS_LEAST;
+	arbiter->may_poll = sysconf(_SC_NPROCESSORS_ONLN) >= PROCESSORS_LEAST;
 }
 
 void arbiter_gave_back(struct arbiter *arbiter, const struct arbiter_program *program,
@@ -36,7 +36,7 @@ void arbiter_warn_next(struct arbiter *arbiter, uint64_t now_ns)
 	struct arbiter_program *next;
 	bool at_end;
 
-	if (holder == NULL || !arbiter->warns)
+	if (holder == NULL || !arbiter->may_poll)
 		return;
 	at_end = holder->member.state == LEASE_REVOKED;
 	if (at_end)

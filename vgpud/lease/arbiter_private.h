@@ -33,7 +33,7 @@ struct arbiter {
 	bool settling;
 	bool must_end; /* a program has `end` set */
 	/* arbiter_next.c */
-	bool warns;	    /* there are processors for one that stays awake */
+	bool may_poll;	    /* there are processors for a worker that polls its page */
 	bool short_turns;   /* the last turn ended early, as its holder had nothing to do */
 	uint64_t warned;    /* number of the lease in which the next one was warned last */
 	bool warned_at_end; /* when that lease had been asked back */

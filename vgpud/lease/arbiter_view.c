@@ -54,11 +54,14 @@ static unsigned list_waits(const struct lease_vm *vm, struct arbiter_waited *out
 	struct arbiter_waited found[ARBITER_WAITED_MOST];
 	unsigned num = 0, given = 0;
 
-	found[num++] = (struct arbiter_waited){ "paused", 0, vm->waited_ns[LEASE_WHY_PAUSED] };
-	found[num++] = (struct arbiter_waited){ "cap", 0, vm->waited_ns[LEASE_WHY_CAP] };
+	found[num++] = (struct arbiter_waited){ ARBITER_CAUSE_PAUSED, 0,
+						vm->waited_ns[LEASE_WHY_PAUSED] };
+	found[num++] = (struct arbiter_waited){ ARBITER_CAUSE_CAP, 0,
+						vm->waited_ns[LEASE_WHY_CAP] };
 	for (unsigned i = 0; i < LEASE_RIVALS; i++)
-		found[num++] = (struct arbiter_waited){ NULL, vm->rival[i].id, vm->rival[i].ns };
-	found[num++] = (struct arbiter_waited){ "others", 0, vm->rival_other_ns };
+		found[num++] = (struct arbiter_waited){ ARBITER_CAUSE_VM, vm->rival[i].id,
+							vm->rival[i].ns };
+	found[num++] = (struct arbiter_waited){ ARBITER_CAUSE_OTHERS, 0, vm->rival_other_ns };
 	for (unsigned i = 0; i < num; i++)
 		if (found[i].ns > 0)
 			out[given++] = found[i];

@@ -3,11 +3,12 @@
  * transaction */
 
 /*
- * A batch keeps nothing from one transaction to the next, so a failed one can be repeated.
- * A request with both records in the batch becomes a row. One that is only accepted goes to table
+ * A batch keeps nothing from one transaction to the next, so a failed one can be repeated. A
+ * request with both records in the batch becomes a row. One that is only accepted goes to table
  * pending, so that its room in the ring can be released; its end, in a later batch, takes it out
- * again. A program has its row from its beginning on, so its end finds it there. The rows are sorted by the key of table minute, so that each old histogram is read, added
- * to and written back once.
+ * again. A program has its row from its beginning on, so its end finds it there. The rows are
+ * sorted by the key of table minute, so that each old histogram is read, added to and written back
+ * once.
  */
 
 #include "vgpud/ledger/batch.h"

@@ -73,9 +73,13 @@ int ledger_query_open(struct ledger_query **out, const char *db_path, char *why,
 		sqlite3_progress_handler(query->conn, PROGRESS_STEPS, is_over, query);
 		query->most_ns = LEDGER_QUERY_MOST_S * (uint64_t)UTIL_NS_PER_S;
 		ledger_query_next_piece(query);
-		/* Opening alone reads nothing: this fails if the file is no database. */
-		rc = sqlite3_exec(query->conn, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
-				  NULL);
+		/*
+		 * What sorts many rows would go by a file, which a query's process may not make. Opening
+		 * alone reads nothing: the second statement fails if the file is no database.
+		 */
+		rc = sqlite3_exec(query->conn,
+				  "PRAGMA temp_store = MEMORY; SELECT count(*) FROM sqlite_schema",
+				  NULL, NULL, NULL);
 	}
 	if (rc != SQLITE_OK) {
 		err = access(db_path, F_OK) ? -ENOENT : ledger_query_fail(query, rc);

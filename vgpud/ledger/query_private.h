@@ -24,8 +24,8 @@ struct ledger_query_row {
 	int64_t received_ns;
 	int64_t wait_ns, exec_ns, total_ns;
 	int64_t limited_ns; /* of wait_ns */
-	int64_t key[LEDGER_QUERY_BY_OPCODE +
-		    1]; /* by enum ledger_query_by; opcodes unknown are -1 */
+	/* By enum ledger_query_by; opcodes unknown are -1. */
+	int64_t key[LEDGER_QUERY_BY_OPCODE + 1];
 	uint32_t status;
 	bool times_known;
 	bool ran;

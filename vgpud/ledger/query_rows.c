@@ -72,9 +72,10 @@ struct listing {
 #define PIECE_IDS 50000u /* looked through at once */
 
 /*
- * Table minute says in which minutes there are requests of a VM, of an opcode, with errors. Ids of one session grow with
- * time, so where none of a piece's minutes has such a one, no request of the piece is looked at. Minutes expire by
- * themselves: what lies before the first or behind the last of them may have anything.
+ * Table minute says in which minutes there are requests of a VM, of an opcode, with errors. Ids of
+ * one session grow with time, so where none of a piece's minutes has such a one, no request of the
+ * piece is looked at. Minutes expire by themselves: what lies before the first or behind the last
+ * of them may have anything.
  */
 static sqlite3_stmt *prepare_may_have(struct ledger_query *query,
 				      const struct ledger_query_filter *filter, int *err)

@@ -2,10 +2,11 @@
 /* query_submission_rows.c - rows of programs' submissions, one by one */
 
 /*
- * The table has no index but the id, since it takes hundreds of rows a second. Ids are given in the order in which
- * rows are recorded, which is not that of their times: after a crash, old ones come behind newer ones. Table
- * submission_span says for each few thousand ids from when to when their rows began, and of whom they are. So only
- * those are read that may have what is asked for, from the newest on, until there are as many as were asked for.
+ * The table has no index but the id, since it takes hundreds of rows a second. Ids are given in the
+ * order in which rows are recorded, which is not that of their times: after a crash, old ones come
+ * behind newer ones. Table submission_span says for each few thousand ids from when to when their
+ * rows began, and of whom they are. So only those are read that may have what is asked for, from
+ * the newest on, until there are as many as were asked for.
  */
 
 #include <errno.h>
@@ -89,7 +90,10 @@ static int bound(struct ledger_query *query, uint64_t after_id, uint64_t last_id
 	return err;
 }
 
-/* Looks for the newest span up to *span that may have some. Return: 0, -ENODATA: there is none, or -errno. */
+/*
+ * Looks for the newest span up to *span that may have some. Return: 0, -ENODATA: there is none, or
+ * -errno.
+ */
 static int next_span(struct listing *listing, int64_t *span)
 {
 	int rc, err = 0;
@@ -104,7 +108,10 @@ static int next_span(struct listing *listing, int64_t *span)
 	return err;
 }
 
-/* What is common to both statements: 3, 4: the window; 5: the VM; 6: the program. 5 and 6 as bits for the spans. */
+/*
+ * What is common to both statements: 3, 4: the window; 5: the VM; 6: the program. 5 and 6 as bits
+ * for the spans.
+ */
 static void bind_filter(sqlite3_stmt *statement, const struct ledger_query_filter *filter,
 			uint64_t program_id, bool bits)
 {

@@ -2,9 +2,10 @@
 /* query_submissions.c - how long programs' submissions took, from their minutes */
 
 /*
- * Rows of table submission may stand for several, so they have no quantiles; the minutes have all. A window
- * is made of whole minutes here: those that it touches. Reading ten million submissions takes no longer than
- * reading ten: what counts is for how many minutes, VMs, pools and priorities there are rows.
+ * Rows of table submission may stand for several, so they have no quantiles; the minutes have all.
+ * A window is made of whole minutes here: those that it touches. Reading ten million submissions
+ * takes no longer than reading ten: what counts is for how many minutes, VMs, pools and priorities
+ * there are rows.
  */
 
 #include <errno.h>

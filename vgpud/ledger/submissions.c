@@ -2,11 +2,11 @@
 /* submissions.c - the rows and minutes of what programs submitted */
 
 /*
- * What a worker has counted comes as totals since the program's beginning, never as differences. The
- * program's row has the totals that were recorded, so the difference is found here, in the transaction
- * that records it. What comes twice, after a crash between commit and answer, adds nothing, and what was lost
- * on its way is in the next totals. Rows are told apart by their submissions' numbers: one whose first
- * submission has a row already is left out.
+ * What a worker has counted comes as totals since the program's beginning, never as differences.
+ * The program's row has the totals that were recorded, so the difference is found here, in the
+ * transaction that records it. What comes twice, after a crash between commit and answer, adds
+ * nothing, and what was lost on its way is in the next totals. Rows are told apart by their
+ * submissions' numbers: one whose first submission has a row already is left out.
  *
  * The worker belongs to the tenant. A total that is lower than before counts as unchanged, and totals that
  * no program can reach are not taken, so sums over many programs stay within bounds.

@@ -51,7 +51,10 @@ struct port_program_handler {
 	 * when they have gone: it takes its window for free of them then.
 	 */
 	bool (*holds)(void *arg, const struct vm *vm);
-	/* A device, or a program, gave its window, before all that follows; a device again after a reset. */
+	/*
+	 * A device, or a program, gave its window, before all that follows; a device again after a
+	 * reset.
+	 */
 	void (*window)(void *arg, struct vm *vm, struct port_peer *peer,
 		       const struct vgpu_window_frame *window, int fd);
 	/* It opens or closes a channel. fds: kick and call. channel: any number. */

@@ -122,8 +122,8 @@ static void put_head(const struct allowance *allowance)
 }
 
 /*
- * The page outlives its workers. What one of them wrote where it must not would bar its VM's later programs:
- * a lock that no slot in use has, claims in free slots, a quota that makes no sense.
+ * The page outlives its workers. What one of them wrote where it must not would bar its VM's later
+ * programs: a lock that no slot in use has, claims in free slots, a quota that makes no sense.
  */
 static void mend(const struct allowance *allowance)
 {

@@ -2,12 +2,13 @@
 /* harvest.c - what programs' workers say of their work, read from their pages */
 
 /*
- * Theory of operation. Each program has a file of a few pages, STATE_DIR/programs/ID, that its worker
- * maps and writes. The broker reads it with pread(), so a worker that cuts the file can do no harm.
- * harvest_now.c takes what is new of it into the ledger while the program runs. The file goes once all of it
- * is recorded, and with it its bill (bill.h). One that is there at a start is of a program that was lost
- * with the last vgpud: what it says is recorded then. So the file is the log of what is not in the
- * database yet. What is recorded twice, after another kill, changes nothing (ledger/submissions.c).
+ * Theory of operation. Each program has a file of a few pages, STATE_DIR/programs/ID, that its
+ * worker maps and writes. The broker reads it with pread(), so a worker that cuts the file can do
+ * no harm. harvest_now.c takes what is new of it into the ledger while the program runs. The file
+ * goes once all of it is recorded, and with it its bill (bill.h). One that is there at a start is
+ * of a program that was lost with the last vgpud: what it says is recorded then. So the file is the
+ * log of what is not in the database yet. What is recorded twice, after another kill, changes
+ * nothing (ledger/submissions.c).
  */
 
 #include "vgpud/programs/harvest.h"

@@ -20,8 +20,8 @@
  */
 struct module_cache;
 
-#define MODULE_CACHE_ENTRIES \
-	256 /* each takes a descriptor, of the lower half that vgpud may have */
+/* Each takes a descriptor, of the lower half that vgpud may have. */
+#define MODULE_CACHE_ENTRIES 256
 
 struct module_cache_figures {
 	uint64_t hits, misses; /* questions of workers, since the cache was made */

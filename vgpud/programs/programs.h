@@ -69,8 +69,8 @@ struct channel {
 	struct ledger_program record; /* as the ledger has it; id 0: it does not */
 	bool recorded;		      /* it had it: its page may be settled */
 	int report;		      /* its worker's page: harvest.h */
-	struct harvest_under_way
-		*harvesting;	 /* what the ledger is recording of it; NULL: nothing */
+	/* What the ledger is recording of it; NULL: nothing. */
+	struct harvest_under_way *harvesting;
 	uint64_t harvested_turn; /* of the page that was recorded last; 0: none */
 	uint64_t counted_ns;	 /* when its counters were looked at last; 0: never */
 	struct channel_rate rate;

@@ -17,8 +17,9 @@ struct tracing;
 
 /*
  * Begins a trace, which ends by itself after for_ns.
- * Return: 0; -ENODATA: no worker runs the program yet, or not any more; -EBUSY: it is traced already; -EUSERS:
- * TRACING_MOST programs are; -ENOSPC and other -errno: there is no room for what it tells.
+ * Return: 0; -ENODATA: no worker runs the program yet, or not any more; -EBUSY: it is traced
+ * already; -EUSERS: TRACING_MOST programs are; -ENOSPC and other -errno: there is no room for what
+ * it tells.
  */
 int tracing_begin(struct tracing **out, struct channel *channel, uint64_t for_ns);
 
@@ -33,12 +34,15 @@ uint64_t tracing_until_ns(const struct tracing *tracing);
 int tracing_take(struct tracing *tracing, struct trace_event *events, unsigned most);
 
 /*
- * The name of a launch's function, by the event's `name`: the worker's claim, made printable. It is read once, and
- * stays. Return: NULL: it has none.
+ * The name of a launch's function, by the event's `name`: the worker's claim, made printable. It is
+ * read once, and stays. Return: NULL: it has none.
  */
 const char *tracing_name(struct tracing *tracing, uint32_t number);
 
-/* Takes the oldest change of the program's lease that has not been taken. Return: false: there is none now. */
+/*
+ * Takes the oldest change of the program's lease that has not been taken. Return: false: there is
+ * none now.
+ */
 bool tracing_lease(struct tracing *tracing, struct arbiter_note *note);
 
 /* Return: events for which there was no room, as the worker claims. */

@@ -2,18 +2,18 @@
 /* waited.c - for whom programs waited for the GPU, into the ledger's minutes */
 
 /*
- * Theory of operation. The arbiter counts for each VM of a GPU for what its programs waited, and beside them its
- * requests of version 1 for their turns. Those sums only grow until the VM has neither there. What is new in
- * them since the last look goes to the ledger ten times a second, and before a program leaves its arbiter. The
- * sums that were taken are kept here, under the number that the arbiter gave the VM when it came.
+ * Theory of operation. The arbiter counts for each VM of a GPU for what its programs waited, and
+ * beside them its requests of version 1 for their turns. Those sums only grow until the VM has
+ * neither there. What is new in them since the last look goes to the ledger ten times a second, and
+ * before a program leaves its arbiter. The sums that were taken are kept here, under the number
+ * that the arbiter gave the VM when it came.
  *
- * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look, and so does a VM
- * that goes between two looks without a program of its own.
+ * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look, and so
+ * does a VM that goes between two looks without a program of its own.
  */
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/util.h"
 #include "vgpud/programs/programs_private.h"
@@ -50,14 +50,12 @@ static struct waited *find(struct waited_list *list, const struct arbiter_vm_wai
 	return waited;
 }
 
-static enum ledger_wait_cause cause_of(const char *what)
-{
-	if (what == NULL)
-		return LEDGER_WAIT_VM;
-	if (strcmp(what, "cap") == 0)
-		return LEDGER_WAIT_CAP;
-	return strcmp(what, "paused") == 0 ? LEDGER_WAIT_PAUSED : LEDGER_WAIT_OTHERS;
-}
+static const enum ledger_wait_cause causes[ARBITER_CAUSE_NUM] = {
+	[ARBITER_CAUSE_VM] = LEDGER_WAIT_VM,
+	[ARBITER_CAUSE_OTHERS] = LEDGER_WAIT_OTHERS,
+	[ARBITER_CAUSE_CAP] = LEDGER_WAIT_CAP,
+	[ARBITER_CAUSE_PAUSED] = LEDGER_WAIT_PAUSED,
+};
 
 /* Return: how much of it was taken before, and where that stands; NULL: there is no room for it. */
 static struct waited_sum *sum_of(struct waited *waited, const struct arbiter_waited *now)
@@ -66,13 +64,13 @@ static struct waited_sum *sum_of(struct waited *waited, const struct arbiter_wai
 
 	for (unsigned i = 0; i < waited->num; i++) {
 		sum = &waited->sum[i];
-		if (sum->cause == cause_of(now->what) && sum->by_vm_id == now->vm_id)
+		if (sum->cause == causes[now->cause] && sum->by_vm_id == now->vm_id)
 			return sum;
 	}
 	if (waited->num == LEDGER_WAITS_MOST)
 		return NULL;
 	sum = &waited->sum[waited->num++];
-	*sum = (struct waited_sum){ .cause = cause_of(now->what), .by_vm_id = now->vm_id };
+	*sum = (struct waited_sum){ .cause = causes[now->cause], .by_vm_id = now->vm_id };
 	return sum;
 }
 

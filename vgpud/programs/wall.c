@@ -17,8 +17,8 @@
  * tenants. NVML tells from outside what each process holds. Once a second the sum of a VM's workers is
  * compared with its quota: overuse.c says how; the program that holds most ends.
  *
- * NVML also tells for how long kernels of a process ran. Where that is much more than its program was billed, an
- * event says so (underbill.c).
+ * NVML also tells for how long kernels of a process ran. Where that is much more than its program
+ * was billed, an event says so (underbill.c).
  *
  * What a context alone takes is seen at the spares, which have nothing else. Until one was seen
  * CONTEXT_UNKNOWN is allowed for.

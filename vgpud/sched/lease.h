@@ -32,9 +32,9 @@
  *     yield_ns the bound grows. Its worker sees to that;
  *  7. a member whose lease is taken back stops submitting and acknowledges at once, and says later that
  *     its work has drained. The lease passes on as soon as it says that its work ends in a moment, and
- *     after yield_ns all the same; this member alone is charged until its work has drained. Without an acknowledgement within ack_ns it is frozen for its
- *     next turn, the second time within repeat_ns it ends. Work that does not drain within kernel_ns
- *     ends its member;
+ *     after yield_ns all the same; this member alone is charged until its work has drained. Without an
+ *     acknowledgement within ack_ns it is frozen for its next turn, the second time within repeat_ns it
+ *     ends. Work that does not drain within kernel_ns ends its member;
  *  8. a request is one turn of its VM, which nothing interrupts but its own deadline; it comes before a
  *     program of equal priority.
  *

@@ -106,8 +106,8 @@ static uint64_t least_order(const struct lease_vm *vm)
 }
 
 /*
- * What a VM could not have for its cap is not owed to it, but for a turn: else it had the GPU to itself until it had
- * caught up, once its cap is lifted: for eight minutes after ten at 10 %.
+ * What a VM could not have for its cap is not owed to it, but for a turn: else it had the GPU to
+ * itself until it had caught up, once its cap is lifted: for eight minutes after ten at 10 %.
  */
 static void forget_debt(const struct lease *lease, struct lease_vm *vm)
 {

@@ -24,7 +24,10 @@ unsigned lease_level(const struct lease *lease, const struct lease_member *membe
 	return lease_lifted(member, lease_lift(lease, member, now_ns));
 }
 
-/* Rule 3. Return: whether VM a comes before VM b; where both are equal, the one that had no turn longest. */
+/*
+ * Rule 3. Return: whether VM a comes before VM b; where both are equal, the one that had no turn
+ * longest.
+ */
 static bool vm_is_before(const struct lease_vm *a, const struct lease_vm *b)
 {
 	if (a->order_ns != b->order_ns)

@@ -91,8 +91,8 @@ struct vm_recording {
 
 /*
  * A VM, in parts. Each part is written by its owner alone: settings and recording by recording.c,
- * sched by vgpud/sched and by what applies a setting, socket by daemon_owner.c, port by vgpud/link, requests, figures and
- * exec by vgpud/request, programs by vgpud/programs.
+ * sched by vgpud/sched and by what applies a setting, socket by daemon_owner.c, port by vgpud/link,
+ * requests, figures and exec by vgpud/request, programs by vgpud/programs.
  */
 struct vm {
 	TAILQ_ENTRY(vm) link;

@@ -12,7 +12,10 @@
 #include "common/cuda/cuda_export.h"
 #include "common/cuda/cuda_program_calls.h"
 
-/* Numbers, types and calls are the same if this file compiles; pointers can only be compared at run time. */
+/*
+ * Numbers, types and calls are the same if this file compiles; pointers can only be compared at run
+ * time.
+ */
 
 #define SAME(a, b) __builtin_types_compatible_p(a, b)
 

@@ -83,7 +83,7 @@ static int set_up(void **state)
 	memset(told, 0, sizeof(told));
 	if (sd_event_new(&event) < 0 || arbiter_new(&arbiter, event, &settings, on_turn, NULL) != 0)
 		return -1;
-	arbiter->warns = false; /* whatever this machine has */
+	arbiter->may_poll = false; /* whatever this machine has */
 	return 0;
 }
 
@@ -238,7 +238,7 @@ static void test_a_turn_ends(void **state)
 	assert_true(b.page->grant > number);
 	assert_sums((struct one *[]){ &a, &b }, 2);
 	assert_true(arbiter_waited(&b.program, 0, &waited));
-	assert_true(waited.what == NULL && waited.vm_id == 1 && waited.ns > 0);
+	assert_true(waited.cause == ARBITER_CAUSE_VM && waited.vm_id == 1 && waited.ns > 0);
 	assert_false(arbiter_waited(&b.program, 1, &waited));
 	leave(&b);
 	assert_false(arbiter_waited(&b.program, 0, &waited));
@@ -833,7 +833,7 @@ static void test_the_next_one_is_warned(void **state)
 	unsigned woken;
 
 	(void)state;
-	arbiter->warns = true;
+	arbiter->may_poll = true;
 	join(&first, 1);
 	join(&second, 2);
 	join(&third, 3);

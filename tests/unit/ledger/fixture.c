@@ -127,6 +127,7 @@ static sqlite3 *open_reader(const char *path)
 	sqlite3 *conn;
 
 	assert_int_equal(sqlite3_open_v2(path, &conn, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(conn, FIXTURE_WAIT_MS);
 	return conn;
 }
 
@@ -156,6 +157,8 @@ void fixture_write_sql(const char *sql)
 	sqlite3 *conn;
 
 	assert_int_equal(sqlite3_open(fixture.db_path, &conn), SQLITE_OK);
+	/* A ledger that is open may be writing. */
+	sqlite3_busy_timeout(conn, FIXTURE_WAIT_MS);
 	if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(conn));
 	sqlite3_close(conn);

@@ -142,7 +142,8 @@ static void write_sql(const char *sql)
 	sqlite3 *conn;
 
 	assert_int_equal(sqlite3_open(db_path, &conn), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+	if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(conn));
 	sqlite3_close(conn);
 }
 
@@ -776,16 +777,6 @@ static void test_one_state_for_a_bounded_time(void **state)
 	ledger_query_close(query);
 }
 
-static void run_sql(const char *sql)
-{
-	sqlite3 *conn;
-
-	assert_int_equal(sqlite3_open(db_path, &conn), SQLITE_OK);
-	if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
-		fail_msg("%s", sqlite3_errmsg(conn));
-	sqlite3_close(conn);
-}
-
 /* The last row of the list goes while its first is shown: with one state it would be there. */
 static int remove_oldest(void *arg, const struct ledger_query_request *request)
 {
@@ -793,7 +784,7 @@ static int remove_oldest(void *arg, const struct ledger_query_request *request)
 
 	assert_int_not_equal(request->request.id, 1);
 	if ((*listed)++ == 0)
-		run_sql("DELETE FROM request WHERE id = 1");
+		write_sql("DELETE FROM request WHERE id = 1");
 	return 0;
 }
 
@@ -804,7 +795,8 @@ static void test_lists_are_read_in_pieces(void **state)
 
 	(void)state;
 	record_random(1);
-	run_sql("WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 120000) "
+	write_sql(
+		"WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 120000) "
 		"INSERT INTO request SELECT i, received_ns, wait_ns, exec_ns, total_ns, vm_id, "
 		"guest_request_id, opcode, status, pool, priority, executor, transport, "
 		"request_bytes, response_bytes, limited_ns FROM n, request WHERE id = 1");

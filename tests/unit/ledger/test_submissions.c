@@ -404,7 +404,10 @@ static int add_listed(void *arg, const struct ledger_query_submission *found)
 	return 0;
 }
 
-/* Rows whose ids have gaps and whose times are in no order. Programs 11 to 15 have a first one, the others none. */
+/*
+ * Rows whose ids have gaps and whose times are in no order. Programs 11 to 15 have a first one, the
+ * others none.
+ */
 static void make_rows(void)
 {
 	fixture_write_sql(

@@ -62,11 +62,13 @@ static int set_up(void **state)
 	ledger.ops = &ops;
 	broker.ledger = &ledger;
 	SLIST_INIT(&list);
-	said[0] = (struct arbiter_vm_waited){
-		.vm_id = 1, .number = 7, .num = 2, .waited = { { "cap", 0, 100 }, { NULL, 2, 30 } }
-	};
+	said[0] = (struct arbiter_vm_waited){ .vm_id = 1,
+					      .number = 7,
+					      .num = 2,
+					      .waited = { { ARBITER_CAUSE_CAP, 0, 100 },
+							  { ARBITER_CAUSE_VM, 2, 30 } } };
 	said[1] = (struct arbiter_vm_waited){
-		.vm_id = 2, .number = 8, .num = 1, .waited = { { NULL, 1, 5000 } }
+		.vm_id = 2, .number = 8, .num = 1, .waited = { { ARBITER_CAUSE_VM, 1, 5000 } }
 	};
 	said_num = 2;
 	counted = 0;
@@ -101,7 +103,7 @@ static void test_what_is_new_is_taken(void **state)
 	look();
 	assert_int_equal(total, 130);
 	said[0].waited[1].ns += 7;
-	said[0].waited[2] = (struct arbiter_waited){ "others", 0, 3 };
+	said[0].waited[2] = (struct arbiter_waited){ ARBITER_CAUSE_OTHERS, 0, 3 };
 	said[0].num = 3;
 	look();
 	assert_int_equal(of_cap, 100);
@@ -137,7 +139,10 @@ static void test_what_came_last_is_taken_when_one_leaves(void **state)
 	assert_int_equal(total, 140);
 }
 
-/* The VM's last program has gone, and its next one has come: its sums began anew, and may be higher already. */
+/*
+ * The VM's last program has gone, and its next one has come: its sums began anew, and may be higher
+ * already.
+ */
 static void test_a_vm_that_came_again(void **state)
 {
 	(void)state;

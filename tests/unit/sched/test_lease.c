@@ -269,8 +269,8 @@ static void two_floods(struct gpu *gpu, uint32_t share, uint32_t cap_percent)
 }
 
 /*
- * How far a VM may be from its new split at any time after a change: the turn that runs is not taken back, and a split
- * is made of whole turns.
+ * How far a VM may be from its new split at any time after a change: the turn that runs is not
+ * taken back, and a split is made of whole turns.
  */
 #define LATE_NS (2 * defaults.turn_ns)
 
@@ -602,7 +602,10 @@ static void rule5_sleeping_saves_no_more_than_a_turn(void **state)
 	about(gpu.vm[0].billed_ns, 1 * S, 10 * MS);
 }
 
-/* Its kernel may wait for one that its cap holds back: it gets a turn, ever more seldom, until it drains. */
+/*
+ * Its kernel may wait for one that its cap holds back: it gets a turn, ever more seldom, until it
+ * drains.
+ */
 static void rule5_one_that_may_wait_for_itself_gets_turns(void **state)
 {
 	struct lease_settings settings = defaults;

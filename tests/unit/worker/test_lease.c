@@ -145,7 +145,10 @@ static void test_without_a_lease_work_waits_and_questions_do_not(void **state)
 	guest_close(&guest);
 }
 
-/* Copies of any stream wait behind held work of the legacy stream, and its own behind that of any stream. */
+/*
+ * Copies of any stream wait behind held work of the legacy stream, and its own behind that of any
+ * stream.
+ */
 static void test_the_legacy_stream_orders_copies(void **state)
 {
 	static const uint32_t streams[][2] = { { VGPU_STREAM_LEGACY, 2 },
@@ -265,7 +268,7 @@ static void test_a_worker_stays_awake_for_a_while(void **state)
 	its.soon = 1;
 	assert_false(lease_is_soon(&lease, 1000)); /* it wants nothing */
 	its.soon = 0;
-	lease.first = &work;
+	lease.held.first = &work;
 	assert_false(lease_is_soon(&lease, 1000));
 	its.soon = 1;
 	assert_true(lease_is_soon(&lease, 1000));
@@ -418,7 +421,7 @@ static struct lease_page no_gpu_page;
 /* A turn that begins at 1000 and lasts for that long. */
 static void run_for(struct lease *lease, uint64_t ns)
 {
-	lease->turn_ns = 1000;
+	lease->turns.since_ns = 1000;
 	drain_learn(lease, 1000 + ns);
 }
 
@@ -432,22 +435,22 @@ static void test_the_end_of_a_turn_is_foreseen(void **state)
 	lease->page = &no_gpu_page;
 	no_gpu_page.clear_ns = 900;
 	for (int i = 0; i < 4; i++) {
-		lease->turn_ns = 5000;
+		lease->turns.since_ns = 5000;
 		assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
 		run_for(lease, 800 + (uint64_t)i % 2);
 	}
 	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX); /* none has begun */
-	lease->turn_ns = 5000;
+	lease->turns.since_ns = 5000;
 	assert_true(drain_left_ns(&no_gpu, 5000) == 800);
 	assert_true(drain_left_ns(&no_gpu, 5300) == 500);
 	assert_true(drain_left_ns(&no_gpu, 5900) == 0);
 	assert_true(drain_left_ns(&no_gpu, 5901) == UINT64_MAX); /* another kind of turn */
 	run_for(lease, 1000);
-	lease->turn_ns = 5000;
+	lease->turns.since_ns = 5000;
 	assert_true(drain_left_ns(&no_gpu, 5000) == UINT64_MAX);
 	for (int i = 0; i < 4; i++)
 		run_for(lease, 1000);
-	lease->turn_ns = 5000;
+	lease->turns.since_ns = 5000;
 	assert_true(drain_left_ns(&no_gpu, 5000) == 1000);
 	no_gpu_page.clear_ns = 5200; /* until then the GPU worked for another one */
 	assert_true(drain_left_ns(&no_gpu, 5300) == 900);
@@ -470,16 +473,17 @@ static void test_a_program_that_rests_gives_its_lease_back_early(void **state)
 	page.idle_us = 0; /* each rest is long */
 	for (unsigned i = 1; i <= 2; i++) {
 		*flag = 0;
-		lease->long_rests = lease->steady_runs = 3; /* as after turns of a minute each */
-		lease->run_ns = 60 * UTIL_NS_PER_S;
-		lease->turn_ns = 0;
+		lease->long_rests = lease->turns.steady_runs =
+			3; /* as after turns of a minute each */
+		lease->turns.run_ns = 60 * UTIL_NS_PER_S;
+		lease->turns.since_ns = 0;
 		spin(&guest, 1);
 		UNTIL(heard(PROGRAM_WANTS) == i);
-		assert_int_equal(lease->steady_runs, 3);
+		assert_int_equal(lease->turns.steady_runs, 3);
 		page.clear_ns = 1;
 		grant(&guest, 6 + i);
-		UNTIL(lease->turn_ns != 0);
-		lease->turn_ns -= 60 * UTIL_NS_PER_S; /* it should end now */
+		UNTIL(lease->turns.since_ns != 0);
+		lease->turns.since_ns -= 60 * UTIL_NS_PER_S; /* it should end now */
 		UNTIL(heard(PROGRAM_DRAINING) == i);
 		assert_true(said_number == 6 + i && heard(PROGRAM_DRAINED) == i - 1);
 		*flag = 1;
@@ -638,7 +642,10 @@ static void test_one_whose_claims_are_overwritten_ends(void **state)
 		fill(&guest, 1, guest_allocate(&guest, 4096));
 		UNTIL(heard(PROGRAM_WANTS) == 1);
 		overwrite(field);
-		/* It seems to rest: the broker gives it the lease and takes that at once, with one message. */
+		/*
+		 * It seems to rest: the broker gives it the lease and takes that at once, with one
+		 * message.
+		 */
 		kick(&guest);
 		assert_int_equal(end_of(&guest), VGPU_END_WORKER_LOST);
 		guest_close(&guest);

@@ -316,7 +316,10 @@ static enum vgpu_end opens_at(struct pair *pair, uint64_t control_at)
 	return result;
 }
 
-/* A channel in a piece of another program opens nothing, nor does one whose program has its window where none may be. */
+/*
+ * A channel in a piece of another program opens nothing, nor does one whose program has its window
+ * where none may be.
+ */
 static void test_foreign_channel(void **state)
 {
 	static const uint64_t bad[] = { AT(B_CHANNEL), AT(NOBODY), 0, GUEST_WINDOW_BYTES,

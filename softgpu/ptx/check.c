@@ -301,7 +301,10 @@ static void check_insn(struct sg_check *c)
 {
 	switch (c->insn->variant->row->op) {
 	case SG_OP_MOV:
-		sg_check_mov(c);
+		if (vector_count(c->insn->variant) > 1)
+			check_by_table(c);
+		else
+			sg_check_mov(c);
 		break;
 	case SG_OP_BRA:
 		sg_check_bra(c);

@@ -266,9 +266,7 @@ static void lower_unpack(struct sg_lower *l, const struct sg_operand *dst,
 	insn->src[0] = value;
 }
 
-/* A special register has a width of its own; mov may ask for another (16 bits of %tid, 64 of
- * %clock). */
-static void lower_special(struct sg_lower *l, uint32_t dst, const struct sg_operand *src)
+void sg_lower_special(struct sg_lower *l, uint32_t dst, const struct sg_operand *src)
 {
 	enum sg_type own = sg_isa_sreg_type(src->reg);
 	uint8_t own_lane = sg_lower_lane(own), lane = l->lanes[dst];
@@ -358,7 +356,7 @@ void sg_lower_mov(struct sg_lower *l)
 		return;
 	}
 	if (src->kind == SG_OPERAND_SREG) {
-		lower_special(l, sg_lower_destination(l, dst, type), src);
+		sg_lower_special(l, sg_lower_destination(l, dst, type), src);
 		return;
 	}
 	if (src->kind == SG_OPERAND_VAR || src->kind == SG_OPERAND_FUNC)

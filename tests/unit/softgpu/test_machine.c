@@ -241,6 +241,26 @@ static void vectors_are_moved(void **state)
 	machine_free(&m);
 }
 
+/* As gcc writes them, and ptxas takes them. */
+static void special_registers_are_converted(void **state)
+{
+	(void)state;
+	assert_true(run(
+		HEAD KERNEL(
+			"k") "mul.lo.u32 %r7, %r1, 16; cvt.u64.u32 %d4, %r7; add.s64 %d4, %d1, %d4;\n"
+			     "cvt.u64.u32 %d3, %tid.x; st.u64 [%d4], %d3; cvt.u32.u16 %r3, %ntid.x;\n"
+			     "mov.v2.u32 { %r4, %r5 }, { %laneid, %ntid.x }; add.u32 %r4, %r4, %r5;\n"
+			     "st.v2.u32 [%d4+8], { %r3, %r4 };\n" END,
+		1, 64));
+	for (uint32_t n = 0; n < 64; n++) {
+		assert_int_equal(words[4 * n], n);
+		assert_int_equal(words[4 * n + 1], 0);
+		assert_int_equal(words[4 * n + 2], 64);
+		assert_int_equal(words[4 * n + 3], 64 + n % 32);
+	}
+	machine_free(&m);
+}
+
 static void lanes_meet_again(void **state)
 {
 	uint64_t before;
@@ -500,6 +520,7 @@ int main(void)
 		cmocka_unit_test(lanes_wait_for_lanes),
 		cmocka_unit_test(blocks_wait_for_blocks),
 		cmocka_unit_test(vectors_are_moved),
+		cmocka_unit_test(special_registers_are_converted),
 		cmocka_unit_test(lanes_meet_again),
 		cmocka_unit_test(barriers),
 		cmocka_unit_test(barriers_that_fail),

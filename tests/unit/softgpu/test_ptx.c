@@ -98,7 +98,7 @@ static void each_mistake_is_named_with_its_line(void **state)
 		{ KERNEL("add.u32 %r1, _, %r2;"), -EINVAL,
 		  "line 7: add.u32: operand 2 is read, '_' has no value" },
 		{ KERNEL("add.u32 %r1, %tid.x, %r2;"), -EINVAL,
-		  "line 7: add.u32: operand 2 is not a register or a constant" },
+		  "line 7: add.u32: operand 2 is a special register, which mov reads" },
 		{ KERNEL("mov.u32 %r1, %r99;"), -EINVAL,
 		  "line 7: '%r99' is neither declared nor a special register" },
 		{ KERNEL("mov.u32 %r1, nothing;"), -EINVAL, "line 7: 'nothing' is not declared" },

@@ -73,6 +73,12 @@ CUresult context_enter_any(const char *symbol)
 	return result == CUDA_SUCCESS ? core_start() : result;
 }
 
+CUresult context_none(CUresult result)
+{
+	return result == CUDA_ERROR_INVALID_CONTEXT && !core_may_wait() ? CUDA_ERROR_NOT_PERMITTED
+									: result;
+}
+
 /* Return: whether the handle is that of a stream that a context owns, which has the id. */
 static bool owner_of(CUstream handle, uint64_t *id)
 {
@@ -93,7 +99,7 @@ CUresult context_enter_stream(const char *symbol, CUstream handle, uint64_t *con
 	result = context_current(context);
 	if (result == CUDA_ERROR_INVALID_CONTEXT && owner_of(handle, context))
 		result = CUDA_SUCCESS;
-	return result == CUDA_SUCCESS ? core_start() : result;
+	return result == CUDA_SUCCESS ? core_start() : context_none(result);
 }
 
 CUcontext context_handle(uint64_t id)

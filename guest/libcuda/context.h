@@ -52,6 +52,12 @@ CUresult context_enter(const char *symbol, uint64_t *context);
 	} while (0)
 
 /*
+ * What a call returns that found no current context. A function that a stream calls has none, and learns by
+ * this where it is: libgomp frees memory later then. Return: NOT_PERMITTED there for INVALID_CONTEXT.
+ */
+CUresult context_none(CUresult result);
+
+/*
  * As CONTEXT_ENTER() for a call on a stream. Without a current context a stream that was created says
  * which it is, as natively; the legacy and the per-thread stream are of the current one.
  */

@@ -10,7 +10,7 @@ static CUresult get_device(CUdevice *device, CUcontext handle)
 	if (!device)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!context_find(handle))
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return context_none(CUDA_ERROR_INVALID_CONTEXT);
 	*device = 0;
 	return CUDA_SUCCESS;
 }

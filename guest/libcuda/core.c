@@ -195,6 +195,11 @@ void core_allow_waits(bool allowed)
 	waits_forbidden = !allowed;
 }
 
+bool core_may_wait(void)
+{
+	return !waits_forbidden;
+}
+
 /* Return: whether the command may not be run by this thread. */
 static bool is_forbidden(uint16_t op)
 {

@@ -74,6 +74,7 @@ CUresult core_take(const struct vgpu_ticket *ticket, struct vgpu_reply *reply);
  * calls: the stream, and so the wait, would wait for that function.
  */
 void core_allow_waits(bool allowed);
+bool core_may_wait(void);
 
 /* Keeps an error of work whose call has returned; the next call that waits returns it. */
 void core_keep_error(CUresult result);

@@ -23,8 +23,13 @@
  * attention has it within some ms: the end of all work, a kernel of higher priority, a call that
  * waits until memory which it took away is in use no more.
  */
-#define STEP 4096u	/* warp instructions between two looks at the atomics */
-#define SHARE 16384u	/* warp instructions of one slot in one round */
+#define STEP 4096u   /* warp instructions between two looks at the atomics */
+#define SHARE 16384u /* warp instructions of one slot in one round */
+/*
+ * The same for a cooperative grid, whose blocks are all resident and wait for one another most of
+ * the time: a block that waits uses up its share with looking.
+ */
+#define SHARE_COOPERATIVE 512u
 #define BLOCK_LEAST 64u /* what a block counts at least: making it costs as much */
 #define SLEEP_MOST_NS (UTIL_NS_PER_MS)
 
@@ -188,22 +193,24 @@ static bool refill(struct sg_processor *processor, struct sg_slot *slot)
 static bool run_slot(struct sg_processor *processor, struct sg_slot *slot)
 {
 	struct sg_engine *engine = &processor->gpu->engine;
+	const uint64_t share = slot->grid->cooperative ? SHARE_COOPERATIVE : SHARE;
+	const uint64_t step = share < STEP ? share : STEP;
 	uint64_t used = 0;
 	bool ended = false;
 
 	do {
-		slot->state = sg_cta_step(slot->cta, STEP);
+		slot->state = sg_cta_step(slot->cta, step);
 		if (slot->state == SG_CTA_BLOCKED || slot->state == SG_CTA_FAULT)
 			break;
 		if (slot->state == SG_CTA_RUNNING) {
-			used += STEP;
+			used += step;
 			continue;
 		}
 		used += count_block(engine, slot);
 		ended = true;
 		if (!refill(processor, slot))
 			break;
-	} while (used < SHARE && !atomic_load_explicit(&engine->abort, memory_order_relaxed) &&
+	} while (used < share && !atomic_load_explicit(&engine->abort, memory_order_relaxed) &&
 		 atomic_load_explicit(&engine->attention, memory_order_relaxed) == 0);
 	return ended;
 }

@@ -23,7 +23,8 @@ static bool multiply_add(uint64_t a, uint64_t b, uint64_t c, uint64_t *out)
 static bool may_be_host(uint64_t address)
 {
 	return address >= SG_MEMORY_NULL_BYTES &&
-	       (address < SG_MEMORY_SHARED_BASE || address >= 4 * SG_MEMORY_SHARED_BASE);
+	       (address < SG_MEMORY_SHARED_BASE || address >= 4 * SG_MEMORY_SHARED_BASE) &&
+	       (address < SG_MEMORY_ARENA_BASE || address >= SG_MEMORY_ARENA_END);
 }
 
 /* Decides whether a side is looked up in the device's memory. Return: false: it lies nowhere. */

@@ -30,6 +30,7 @@ struct sg_memory {
 	pthread_rwlock_t lock; /* all below but generation, which is read without it */
 	atomic_uint_fast64_t generation;
 	unsigned char *arena;
+	uint64_t base; /* its address as kernels see it */
 	uint64_t arena_bytes;
 	uint64_t cursor;     /* where the next search for room starts, from the arena's base */
 	uint64_t high_water; /* offset in the arena above which no byte was ever handed out */
@@ -52,7 +53,7 @@ static bool holds(const struct sg_memory_range *r, uint64_t addr, uint64_t bytes
 
 static bool in_arena(const struct sg_memory *m, uint64_t addr)
 {
-	return addr >= SG_MEMORY_ARENA_BASE && addr - SG_MEMORY_ARENA_BASE < m->arena_bytes;
+	return addr >= m->base && addr - m->base < m->arena_bytes;
 }
 
 int sg_memory_new(uint64_t bytes, struct sg_memory **out)
@@ -78,6 +79,9 @@ int sg_memory_new(uint64_t bytes, struct sg_memory **out)
 		free(m);
 		return -ENOMEM;
 	}
+	m->base = m->arena_bytes <= SG_MEMORY_ARENA_END - SG_MEMORY_ARENA_BASE
+			  ? SG_MEMORY_ARENA_BASE
+			  : SG_MEMORY_ARENA_BASE_LARGE;
 	pthread_rwlock_init(&m->lock, NULL);
 	*out = m;
 	return 0;
@@ -124,19 +128,18 @@ static uint64_t find_room(const struct sg_memory *m, uint64_t start, uint64_t by
 	uint64_t at = start;
 
 	for (;;) {
-		uint64_t addr = round_up(SG_MEMORY_ARENA_BASE + at, align);
+		uint64_t addr = round_up(m->base + at, align);
 		const struct sg_range *next = sg_range_floor(m->root,
 							     addr + bytes + SG_MEMORY_ALIGN - 1);
 
-		if (addr - SG_MEMORY_ARENA_BASE > m->arena_bytes ||
-		    bytes > m->arena_bytes - (addr - SG_MEMORY_ARENA_BASE))
+		if (addr - m->base > m->arena_bytes || bytes > m->arena_bytes - (addr - m->base))
 			return UINT64_MAX;
 		if (!next || next->range.base + next->range.bytes + SG_MEMORY_ALIGN <= addr ||
 		    !in_arena(m, next->range.base))
-			return addr - SG_MEMORY_ARENA_BASE;
+			return addr - m->base;
 		at = round_up(next->range.base + next->range.bytes + SG_MEMORY_ALIGN,
 			      SG_MEMORY_ALIGN) -
-		     SG_MEMORY_ARENA_BASE;
+		     m->base;
 	}
 }
 
@@ -157,7 +160,7 @@ static int alloc_locked(struct sg_memory *m, uint64_t bytes, uint64_t align, str
 	m->cursor = offset + counted + SG_MEMORY_ALIGN;
 	if (m->cursor > m->high_water)
 		m->high_water = m->cursor;
-	new->range.base = SG_MEMORY_ARENA_BASE + offset;
+	new->range.base = m->base + offset;
 	new->range.bytes = bytes;
 	new->range.host = m->arena + offset;
 	new->range.id = ++m->last_id;
@@ -219,7 +222,7 @@ int sg_memory_release(struct sg_memory *m, uint64_t addr)
 	if (gone) {
 		m->used_bytes -= round_up(gone->range.bytes, SG_MEMORY_ALIGN);
 		m->freed[m->freed_next++ % FREED_NUM] = gone->range;
-		wipe(m, addr - SG_MEMORY_ARENA_BASE, gone->range.bytes);
+		wipe(m, addr - m->base, gone->range.bytes);
 	}
 	pthread_rwlock_unlock(&m->lock);
 	free(gone);
@@ -235,7 +238,7 @@ static bool may_register(const struct sg_memory *m, uint64_t addr, uint64_t byte
 		return false;
 	if (addr < SG_MEMORY_PARAM_BASE + SG_MEMORY_WINDOW_BYTES && end > SG_MEMORY_SHARED_BASE)
 		return false;
-	return !(addr < SG_MEMORY_ARENA_BASE + m->arena_bytes && end > SG_MEMORY_ARENA_BASE);
+	return !(addr < m->base + m->arena_bytes && end > m->base);
 }
 
 int sg_memory_register(struct sg_memory *m, uint64_t addr, void *host, uint64_t bytes,

@@ -13,8 +13,12 @@
 #include "softgpu/machine/range.h"
 
 /*
- * The 64-bit generic address space, as a kernel sees it. Linux gives processes no memory between
- * 2^44 and 2^46 by itself, so that none of these addresses is also a host pointer of a caller.
+ * The 64-bit generic address space, as a kernel sees it. None of these addresses is also a host
+ * pointer of a caller: Linux gives processes no memory by itself between 2^44 and 2^46, nor from
+ * ARENA_BASE to ARENA_END.
+ * Device memory lies between these two, where the address, thread and memory sanitizers keep
+ * nothing either: a caller can reserve its addresses under each of them. That is room for the
+ * device of a host with 300 GiB; that of a larger host starts at ARENA_BASE_LARGE.
  * A thread's .shared and .local addresses are offsets; their generic form adds the window's base.
  * .global and .const addresses are generic addresses already.
  */
@@ -23,7 +27,9 @@
 #define SG_MEMORY_LOCAL_BASE 0x0000110000000000ull
 #define SG_MEMORY_PARAM_BASE 0x0000120000000000ull   /* a kernel's parameters: read-only */
 #define SG_MEMORY_WINDOW_BYTES 0x0000000100000000ull /* of each of the three: 4 GiB */
-#define SG_MEMORY_ARENA_BASE 0x0000200000000000ull   /* where device memory starts */
+#define SG_MEMORY_ARENA_BASE 0x0000550000000000ull
+#define SG_MEMORY_ARENA_END 0x0000555000000000ull
+#define SG_MEMORY_ARENA_BASE_LARGE 0x0000200000000000ull
 
 #define SG_MEMORY_ALIGN 256u	       /* every allocation starts at a multiple of this */
 #define SG_MEMORY_RECORDS_MAX 1000000u /* live allocations and registered ranges together */

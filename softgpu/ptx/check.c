@@ -112,6 +112,19 @@ static void check_selector(const struct sg_check *c, const struct sg_operand *op
 	}
 }
 
+/* As ptxas takes them: an element of what mov reads, and what cvt makes another integer of. */
+static void check_special(const struct sg_check *c, const struct sg_operand *op,
+			  const struct sg_isa_operand *table)
+{
+	const struct sg_isa_variant *variant = c->insn->variant;
+
+	if (table->written || (variant->row->op != SG_OP_MOV && variant->row->op != SG_OP_CVT) ||
+	    !is_integer(sg_isa_type_kind(table->type)) ||
+	    !is_integer(sg_isa_type_kind(variant->type[0])) ||
+	    sg_isa_sreg_type(op->reg) == SG_TYPE_PRED)
+		sg_check_wrong(c, "is a special register, which mov reads");
+}
+
 void sg_check_value(const struct sg_check *c, const struct sg_operand *op,
 		    const struct sg_isa_operand *table, bool relaxed)
 {
@@ -129,6 +142,9 @@ void sg_check_value(const struct sg_check *c, const struct sg_operand *op,
 		if (table->written)
 			sg_check_wrong(c, "is written, and is a constant");
 		check_constant(c, op, table->type);
+		break;
+	case SG_OPERAND_SREG:
+		check_special(c, op, table);
 		break;
 	default:
 		sg_check_wrong(c, "is not a register%s", table->written ? "" : " or a constant");
@@ -301,7 +317,10 @@ static void check_insn(struct sg_check *c)
 {
 	switch (c->insn->variant->row->op) {
 	case SG_OP_MOV:
-		sg_check_mov(c);
+		if (vector_count(c->insn->variant) > 1)
+			check_by_table(c);
+		else
+			sg_check_mov(c);
 		break;
 	case SG_OP_BRA:
 		sg_check_bra(c);

@@ -266,9 +266,7 @@ static void lower_unpack(struct sg_lower *l, const struct sg_operand *dst,
 	insn->src[0] = value;
 }
 
-/* A special register has a width of its own; mov may ask for another (16 bits of %tid, 64 of
- * %clock). */
-static void lower_special(struct sg_lower *l, uint32_t dst, const struct sg_operand *src)
+void sg_lower_special(struct sg_lower *l, uint32_t dst, const struct sg_operand *src)
 {
 	enum sg_type own = sg_isa_sreg_type(src->reg);
 	uint8_t own_lane = sg_lower_lane(own), lane = l->lanes[dst];
@@ -310,13 +308,45 @@ static uint32_t address_value(struct sg_lower *l, const struct sg_operand *src, 
 	return narrow;
 }
 
+/* mov.v2 and mov.v4. All elements are read before one is written: both sides may share registers. */
+static void lower_move_vector(struct sg_lower *l, unsigned count)
+{
+	const struct sg_operand *dst = l->insn->operands[0].elements;
+	const struct sg_operand *src = l->insn->operands[1].elements;
+	enum sg_type type = l->insn->variant->type[0];
+	uint32_t values[SG_PTX_VECTOR_MAX];
+	struct sg_code_insn *insn;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t value = sg_lower_source(l, &src[i], type);
+
+		values[i] = sg_lower_temp(l, sg_lower_lane(type));
+		insn = sg_lower_emit(l, SG_OP_MOV);
+		insn->type = type;
+		insn->dst = values[i];
+		insn->src[0] = value;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		insn = sg_lower_emit(l, SG_OP_MOV);
+		guard_as(l, insn);
+		insn->type = type;
+		insn->dst = sg_lower_destination(l, &dst[i], type);
+		insn->src[0] = values[i];
+	}
+}
+
 void sg_lower_mov(struct sg_lower *l)
 {
 	const struct sg_operand *dst = &l->insn->operands[0], *src = &l->insn->operands[1];
 	enum sg_type type = l->insn->variant->type[0];
+	unsigned count = vector_count(l->insn->variant);
 	struct sg_code_insn *insn;
 	uint32_t value;
 
+	if (count > 1) {
+		lower_move_vector(l, count);
+		return;
+	}
 	if (src->kind == SG_OPERAND_VECTOR) {
 		lower_pack(l, dst, src);
 		return;
@@ -326,7 +356,7 @@ void sg_lower_mov(struct sg_lower *l)
 		return;
 	}
 	if (src->kind == SG_OPERAND_SREG) {
-		lower_special(l, sg_lower_destination(l, dst, type), src);
+		sg_lower_special(l, sg_lower_destination(l, dst, type), src);
 		return;
 	}
 	if (src->kind == SG_OPERAND_VAR || src->kind == SG_OPERAND_FUNC)

@@ -197,6 +197,12 @@ uint32_t sg_lower_source_wide(struct sg_lower *l, const struct sg_operand *op, e
 			      uint8_t *lane)
 {
 	*lane = sg_lower_lane(type);
+	if (op->kind == SG_OPERAND_SREG) {
+		uint32_t value = sg_lower_temp(l, *lane);
+
+		sg_lower_special(l, value, op);
+		return value;
+	}
 	if (op->kind != SG_OPERAND_REG)
 		return lower_constant(l, op, type);
 	*lane = l->lanes[op->reg];

@@ -73,6 +73,12 @@ uint32_t sg_lower_source(struct sg_lower *l, const struct sg_operand *op, enum s
 uint32_t sg_lower_source_wide(struct sg_lower *l, const struct sg_operand *op, enum sg_type type,
 			      uint8_t *lane);
 
+/*
+ * Reads a special register into dst, guarded as the insn. It has a width of its own, the text may ask
+ * for another (16 bits of %tid, 64 of %clock).
+ */
+void sg_lower_special(struct sg_lower *l, uint32_t dst, const struct sg_operand *src);
+
 /* Return: the register of a destination, a new one for '_'. */
 uint32_t sg_lower_destination(struct sg_lower *l, const struct sg_operand *op, enum sg_type type);
 

@@ -11,9 +11,9 @@
 
 #include "softgpu/ptx/parse_private.h"
 
-#define VERSION_LEAST 60
+#define VERSION_LEAST 30
 #define VERSION_MOST 90
-#define TARGET_LEAST 50
+#define TARGET_LEAST 20
 #define TARGET_MOST 999
 
 /* --- for all files --------------------------------------------------------------------------- */

@@ -271,6 +271,21 @@ CASE(lookup_all_exports)
 	EQUAL(missing, 0);
 }
 
+/* Loaders of ffmpeg and GStreamer want these names, which no toolkit's stub has, before they use any other. */
+CASE(lookup_of_graphics)
+{
+	static const char *const NAMES[] = {
+		"cuGLGetDevices_v2",	     "cuGraphicsGLRegisterBuffer",
+		"cuGraphicsGLRegisterImage", "cuGraphicsUnregisterResource",
+		"cuGraphicsMapResources",    "cuGraphicsResourceGetMappedPointer_v2",
+	};
+	void *self = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+
+	TRUE(self != NULL);
+	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+		TRUE(dlsym(self, NAMES[i]) != NULL);
+}
+
 /* NVIDIA's private tables are not vgpu's to have. */
 CASE_VGPU(lookup_private_tables)
 {

@@ -240,15 +240,21 @@ struct called {
 	CUcontext context;
 	CUstream stream;
 	CUdeviceptr address;
-	CUresult results[3];
+	CUresult results[3], without_context[2];
 	int count;
 };
 
 static void CUDA_CB tries_to_wait(void *argument)
 {
 	struct called *called = argument;
+	CUdeviceptr base;
+	size_t bytes;
+	CUdevice device;
 	int word;
 
+	cuCtxSetCurrent(NULL);
+	called->without_context[0] = cuMemGetAddressRange(&base, &bytes, called->address);
+	called->without_context[1] = cuCtxGetDevice(&device);
 	cuCtxSetCurrent(called->context);
 	called->results[0] = cuCtxSynchronize();
 	called->results[1] = cuStreamSynchronize(called->stream);
@@ -270,6 +276,8 @@ CASE_VGPU(stream_host_function_may_not_wait)
 		OK(cuLaunchHostFunc(called.stream, tries_to_wait, &called));
 	OK(cuStreamSynchronize(called.stream));
 	EQUAL(called.count, 3);
+	for (int i = 0; i < 2; i++)
+		EQUAL(called.without_context[i], CUDA_ERROR_NOT_PERMITTED);
 	for (int i = 0; i < 3; i++)
 		EQUAL(called.results[i], CUDA_ERROR_NOT_PERMITTED);
 	OK(cuCtxSynchronize());

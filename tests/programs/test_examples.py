@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_examples.py - the examples, through vgpud
 
+import shutil
+import subprocess
 import sys
+import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from lib import process, tap  # noqa: E402
-from lib.tenant import example  # noqa: E402
+from lib import paths, process, tap  # noqa: E402
+from lib.tenant import BUILD_DIR, LIBRARY_DIR, example  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
+
+CUDA_HEADERS = [folder for folder in ("/usr/local/cuda/include", "/usr/include") if Path(folder, "cuda.h").exists()]
 
 
 class Examples(ProgramCase):
@@ -61,6 +66,29 @@ class Examples(ProgramCase):
         for name in ("vector_add", "saxpy", "reduction", "threads"):
             with self.subTest(name):
                 self.right(example(name), env={"CUDA_LAUNCH_BLOCKING": "1"})
+
+
+@unittest.skipIf(paths.EXECUTOR != "cpu" or BUILD_DIR.name != "build", "where the GPU's driver has memory, and two sanitizers")
+@unittest.skipUnless(CUDA_HEADERS and shutil.which("cc"), "there is no cuda.h or no compiler")
+class Sanitized(ProgramCase):
+    """Each sanitizer keeps other addresses for itself: softgpu's memory has to lie beside all of them."""
+
+    def judge(self, sanitizer):
+        built = process.scratch_directory("sanitized") / "threads"
+        source = [paths.ROOT / "examples/threads.c", paths.ROOT / "examples/example.c"]
+        subprocess.run(["cc", f"-fsanitize={sanitizer}", "-g", "-D_GNU_SOURCE", f"-I{paths.ROOT}", f"-I{CUDA_HEADERS[0]}", *source,
+                        "-o", built, LIBRARY_DIR / "libcuda.so.1", "-lpthread", "-lm"], cwd=paths.ROOT, check=True)
+        ended = self.tenant.run(built)
+        if "unexpected memory mapping" in ended.err:
+            self.skipTest("the sanitizer does not start on this kernel")
+        self.assertEqual((ended.rc, ended.err), (0, ""))
+        self.assertIn("right", ended.out)
+
+    def test_addresses(self):
+        self.judge("address,undefined")
+
+    def test_threads(self):
+        self.judge("thread")
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ static void mnemonic_of(const struct sg_isa_row *row, char *mnemonic, size_t byt
 
 static bool computes(const struct sg_isa_row *row)
 {
-	return row->feature == SG_FEATURE_RUNS &&
+	return row->feature == SG_FEATURE_RUNS && strcmp(row->operands, "=v,v") != 0 &&
 	       (row->operands[0] == '=' || row->operands[0] == '~' ||
 		strncmp(row->pattern, "mov.", 4) == 0);
 }

@@ -342,6 +342,7 @@ static void blocks_of_a_cooperative_grid_meet(void **state)
 	uint32_t each;
 	const uint64_t address = rig_word(&rig, 0);
 	const void *parameters[] = { &address };
+	struct softgpu_counts counts;
 	struct softgpu_launch one = { .function = function("meet"),
 				      .block = { 256, 1, 1 },
 				      .parameters = parameters,
@@ -360,6 +361,9 @@ static void blocks_of_a_cooperative_grid_meet(void **state)
 	}
 	OK(softgpu_synchronize(rig.gpu));
 	assert_int_equal(rig_read(&rig, 0), 2 * each);
+	/* Those that wait do not keep the processor from those that they wait for. */
+	OK(softgpu_counts(rig.gpu, &counts));
+	assert_true(counts.instructions < 100000);
 }
 
 static void sleeping_blocks_leave_the_processor_to_others(void **state)

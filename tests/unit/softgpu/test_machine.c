@@ -222,6 +222,45 @@ static void blocks_wait_for_blocks(void **state)
 	machine_free(&m);
 }
 
+/* As gcc writes for sm_30: a vector is moved as a whole, also within itself. */
+static void vectors_are_moved(void **state)
+{
+	static const uint32_t want[] = { 2, 1, 0, 7, 9, 5, 9, 8 };
+
+	(void)state;
+	assert_true(run(".version 3.1\n.target sm_30\n.address_size 64\n" KERNEL("k") //
+			".reg .v2 .u32 %v, %w; .reg .v4 .b16 %q; .reg .pred %no;\n"
+			"mov.v2.u32 %v, { 1, 2 }; mov.v2.u32 %v, { %v.y, %v.x };\n"
+			"st.v2.u32 [%d1], %v; setp.ne.u32 %no, %r1, %r1;\n"
+			"mov.v2.u32 %w, { 0, 7 }; @%no mov.v2.u32 %w, %v; st.v2.u32 [%d1+8], %w;\n"
+			"mov.u32 %r2, 9; mov.v2.b32 { %r3, _ }, { %r2, 6 };\n"
+			"st.u32 [%d1+16], %r3; mov.v4.b16 %q, { 9, 0, 8, 0 };\n"
+			"st.v4.b16 [%d1+24], %q; st.u32 [%d1+20], 5;\n" END,
+			1, 1));
+	assert_memory_equal(words, want, sizeof(want));
+	machine_free(&m);
+}
+
+/* As gcc writes them, and ptxas takes them. */
+static void special_registers_are_converted(void **state)
+{
+	(void)state;
+	assert_true(run(
+		HEAD KERNEL(
+			"k") "mul.lo.u32 %r7, %r1, 16; cvt.u64.u32 %d4, %r7; add.s64 %d4, %d1, %d4;\n"
+			     "cvt.u64.u32 %d3, %tid.x; st.u64 [%d4], %d3; cvt.u32.u16 %r3, %ntid.x;\n"
+			     "mov.v2.u32 { %r4, %r5 }, { %laneid, %ntid.x }; add.u32 %r4, %r4, %r5;\n"
+			     "st.v2.u32 [%d4+8], { %r3, %r4 };\n" END,
+		1, 64));
+	for (uint32_t n = 0; n < 64; n++) {
+		assert_int_equal(words[4 * n], n);
+		assert_int_equal(words[4 * n + 1], 0);
+		assert_int_equal(words[4 * n + 2], 64);
+		assert_int_equal(words[4 * n + 3], 64 + n % 32);
+	}
+	machine_free(&m);
+}
+
 static void lanes_meet_again(void **state)
 {
 	uint64_t before;
@@ -480,6 +519,8 @@ int main(void)
 		cmocka_unit_test(loads_widen),
 		cmocka_unit_test(lanes_wait_for_lanes),
 		cmocka_unit_test(blocks_wait_for_blocks),
+		cmocka_unit_test(vectors_are_moved),
+		cmocka_unit_test(special_registers_are_converted),
 		cmocka_unit_test(lanes_meet_again),
 		cmocka_unit_test(barriers),
 		cmocka_unit_test(barriers_that_fail),

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_program_rows.py - what the ledger has of programs: a row each, once, whatever ended them
 
+import contextlib
 import os
+import sqlite3
 import struct
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from lib import paths, tap  # noqa: E402
-from lib.adminclient import AdminClient  # noqa: E402
+from lib.adminclient import AdminClient, Refused  # noqa: E402
 from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.programclient import ProgramClient  # noqa: E402
@@ -22,6 +24,11 @@ from lib.vgpud import Vgpud  # noqa: E402
 
 SETTINGS = "[vgpud]\nprograms_unconfined = yes\n[gpu cpu]\nspares = 0\n"
 COLUMNS = "id, vm, name, pid, uid, pool, priority, executor, why"
+
+
+def at(time_ns):
+    """Return: a time since the epoch as vgpuadm takes it."""
+    return f"@{time_ns // 10**9}.{time_ns % 10**9:09d}"
 
 
 class ProgramRows(unittest.TestCase):
@@ -123,13 +130,41 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual([(row["group"], row["programs"], row["requests"]) for row in used["vm"]],
                          [("t1", 2, 0), ("vm1", 0, 1)])
         self.assertEqual([(row["group"], row["programs"], row["requests"]) for row in used["pool"]], [("A", 2, 1)])
-        self.assertEqual([row["group"] for row in used["program"]], ["1 one", "2 two"])
-        self.assertEqual(sum(row["requests"] for row in used["day"]), 1)
+        self.assertEqual([row["group"] for row in used["program"]], ["1 one", "2 two", "requests"])
+        for account in ("program", "day"):
+            self.assertEqual(sum(row["requests"] for row in used[account]), 1, account)
         self.assertEqual([row["programs"] for row in self.admin.rows("usage")], [2])
         for rows in used.values():
             self.assertGreaterEqual(sum(row["program_time_ns"] for row in rows), used["program"][0]["program_time_ns"])
         self.assertEqual(self.admin.rows("usage", vm="vm1", by="vm")[0]["gpu_time_ns"],
                          used["vm"][1]["requests_gpu_time_ns"])
+
+    def test_a_window_that_cuts_programs(self):
+        # What one used counts in the window that has its end, in each account.
+        first = self.running(name=b"one", pid=1)
+        first.close()
+        self.ended(1)
+        [row] = self.admin.rows("programs", since="1h")
+        begun_ns, ended_ns = row["since_unix_ns"], row["ended_unix_ns"]
+        cut_ns = (begun_ns + ended_ns) // 2
+        for window, submissions in (({"until": at(cut_ns)}, None), ({"since": at(cut_ns)}, 0), ({"since": at(begun_ns), "until": at(ended_ns)}, None),
+                                    ({"since": at(ended_ns)}, 0)):
+            for account in (None, "vm", "pool", "program", "day"):
+                with self.subTest(window, account=account):
+                    [row] = self.admin.rows("usage", **window, **({"by": account} if account else {}))
+                    self.assertEqual((row["programs"], row["submissions"], row["programs_gpu_time_ns"]), (1, submissions, submissions))
+
+    def test_a_bill_leaves_no_program_out(self):
+        self.assertEqual(self.vgpud.stop(), 0)
+        with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database, database:
+            database.execute("WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 100001) INSERT INTO program (id, begun_ns, "
+                             "ended_ns, vm_id, pool, priority, executor, device, why) SELECT id, ?1, ?1, 7, 'A', 1, 1, 0, 0 FROM n", (time.time_ns(),))
+        self.vgpud.start()
+        admin = self.connect()
+        self.assertEqual(admin.row("usage", since="1h")["programs"], 100001)
+        with self.assertRaises(Refused) as refused:
+            admin.rows("usage", since="1h", by="program")
+        self.assertEqual((refused.exception.code, refused.exception.text), ("usage", "the window has more than 100000 programs"))
 
     def pages(self):
         return sorted(os.listdir(self.vgpud.database.with_name("programs")))

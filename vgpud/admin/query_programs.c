@@ -372,38 +372,49 @@ static int show_days(struct usage *usage)
 	return err;
 }
 
-static int keep_usage(void *arg, const struct ledger_query_program *p)
+/* As in the sums: how long it ran in the window, and its figures if it ended there. */
+static struct ledger_query_usage usage_of(const struct query *q,
+					  const struct ledger_query_program *p)
 {
-	struct listing *listing = arg;
-	const struct query *q = listing->q;
-	const struct ledger_program *program = &p->program;
+	static const struct ledger_program unknown = { .billed_ns = LEDGER_UNKNOWN,
+						       LEDGER_FIGURES_UNKNOWN };
+	const struct ledger_program *program = &p->program, *figures = program;
 	int64_t begun_ns = (int64_t)program->begun_ns, until_ns = q->now_ns;
-	struct usage one = { .rows = json_object() };
-	struct ledger_query_usage figures = {
-		.programs = 1,
-		.billed_ns = program->billed_ns,
-		.memory_byte_s = program->memory_byte_s,
-		.submissions = program->submissions,
-		.commands = program->commands,
-		.launches = program->launches,
-		.copies = program->copies,
-		.copy_bytes = program->copy_bytes,
-		.refused = program->refused,
-	};
-	char label[128];
-	json_t *row;
 
 	if (!p->runs)
 		until_ns = program->ended_ns != LEDGER_UNKNOWN ? (int64_t)program->ended_ns
 							       : begun_ns;
+	if (p->runs || until_ns >= q->filter.until_ns)
+		figures = &unknown;
 	if (until_ns > q->filter.until_ns)
 		until_ns = q->filter.until_ns;
 	if (begun_ns < q->filter.since_ns)
 		begun_ns = q->filter.since_ns;
-	figures.program_ns = until_ns > begun_ns ? until_ns - begun_ns : 0;
+	return (struct ledger_query_usage){
+		.programs = 1,
+		.program_ns = until_ns > begun_ns ? until_ns - begun_ns : 0,
+		.billed_ns = figures->billed_ns,
+		.memory_byte_s = figures->memory_byte_s,
+		.submissions = figures->submissions,
+		.commands = figures->commands,
+		.launches = figures->launches,
+		.copies = figures->copies,
+		.copy_bytes = figures->copy_bytes,
+		.refused = figures->refused,
+	};
+}
+
+static int keep_usage(void *arg, const struct ledger_query_program *p)
+{
+	struct listing *listing = arg;
+	struct usage one = { .rows = json_object() };
+	struct ledger_query_usage figures = usage_of(listing->q, p);
+	char label[128];
+	json_t *row;
+
 	add_programs(&one, &figures);
 	row = json_incref(row_of(&one, 0));
-	snprintf(label, sizeof(label), "%llu %s", (unsigned long long)program->id,
+	snprintf(label, sizeof(label), "%llu %s", (unsigned long long)p->program.id,
 		 p->name != NULL ? p->name : "");
 	one.label = label;
 	one.by = LEDGER_QUERY_BY_NOTHING;
@@ -413,17 +424,40 @@ static int keep_usage(void *arg, const struct ledger_query_program *p)
 	return json_array_append_new(listing->rows, row);
 }
 
-/* One row for each program; requests belong to none. */
+/* Requests belong to no program: they have one row, where there are any. */
+static int show_requests(struct query *q)
+{
+	struct usage one = { .q = q, .label = "requests", .rows = json_object() };
+	struct ledger_query_window window;
+	json_t *row;
+	int err = query_check(q, ledger_query_stats(q->ledger, &q->filter, LEDGER_QUERY_BY_NOTHING,
+						    false, &window, add_requests, &one));
+
+	row = json_object_get(one.rows, "0");
+	if (err == 0 && row != NULL) {
+		finish_row(&one, NULL, "0", row);
+		query_row(q, json_incref(row));
+	}
+	json_decref(one.rows);
+	return err;
+}
+
+/* One row for each program. */
 static int show_programs(struct query *q)
 {
 	struct listing listing = { .q = q, .rows = json_array() };
-	int err = query_check(
-		q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST, keep_usage, &listing));
+	int err = query_check(q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST + 1,
+						       keep_usage, &listing));
 
+	/* A bill does not leave any out. */
+	if (err == 0 && json_array_size(listing.rows) > LIMIT_MOST) {
+		query_fail(q, "usage", "the window has more than %d programs", LIMIT_MOST);
+		err = -EINVAL;
+	}
 	for (size_t i = json_array_size(listing.rows); err == 0 && i > 0; i--)
 		query_row(q, json_incref(json_array_get(listing.rows, i - 1)));
 	json_decref(listing.rows);
-	return err;
+	return err == 0 ? show_requests(q) : err;
 }
 
 void query_usage(struct query *q)

@@ -137,9 +137,8 @@ class Trace(ProgramCase):
         (self.folder / "there.json").write_text("mine")
         for words, status, text in (
                 (("4711",), NOT_FOUND, "4711: no such program (vgpuadm programs shows them)"),
-                ((number, "--for", "0.01"), USAGE, "trace: --for takes 0.1 to 60 seconds"),
-                ((number, "--for", "61"), USAGE, "trace: --for takes 0.1 to 60 seconds"),
-                ((number, "--for", "soon"), USAGE, "seconds"),
+                *(((number, "--for", wrong), USAGE, f"trace: --for: {wrong}: expected seconds, as in 10 or 0.5, from 0.1 to 60")
+                  for wrong in ("0.01", "61", "5m", "soon")),
                 ((number, "--file", "there.json"), REFUSED, "there.json: it is there already"),
                 ((number, "--file", "no/where.json"), REFUSED, "no/where.json: No such file or directory")):
             with self.subTest(words):

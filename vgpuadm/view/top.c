@@ -16,8 +16,6 @@
 #include "vgpuadm/view/view_private.h"
 
 #define INTERVAL_MS 2000
-#define INTERVAL_LEAST_MS 100
-#define INTERVAL_MOST_MS 60000
 
 /* The keys, and the columns that they sort by. */
 static const struct {
@@ -189,9 +187,9 @@ static bool take_key(struct top *top, int key)
 	for (size_t i = 0; i < SORT_NUM; i++)
 		if (sorts[i].key == key)
 			top->sort = i;
-	if (key == '+' && top->interval_ms * 2 <= INTERVAL_MOST_MS)
+	if (key == '+' && top->interval_ms * 2 <= (int)PATTERN_SPAN_MOST_MS)
 		top->interval_ms *= 2;
-	if (key == '-' && top->interval_ms / 2 >= INTERVAL_LEAST_MS)
+	if (key == '-' && top->interval_ms / 2 >= (int)PATTERN_SPAN_LEAST_MS)
 		top->interval_ms /= 2;
 	return key != 'q' && key != 'Q' && key != SCREEN_END;
 }
@@ -275,10 +273,7 @@ int view_top(struct view *view, struct fail *fail)
 	uint64_t ms = INTERVAL_MS;
 
 	if (interval)
-		units_parse_seconds(interval, &ms);
-	if (ms < INTERVAL_LEAST_MS || ms > INTERVAL_MOST_MS)
-		return fail_set(fail, ADMIN_ERROR_USAGE, "top: --interval takes %g to %g seconds",
-				INTERVAL_LEAST_MS / 1000.0, INTERVAL_MOST_MS / 1000.0);
+		units_parse_seconds(interval, &ms); /* its form was checked */
 	top.interval_ms = (int)ms;
 	/* Without a daemon, fail as any other command does. */
 	if (view_connect(view, fail) == 0) {

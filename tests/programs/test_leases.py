@@ -44,7 +44,7 @@ class Leases(ProgramCase):
             self.admin.row("resume", vm=vm)
 
     def victim(self, tenant, what="work"):
-        child = tenant.spawn(paths.test_program("programs/victim"), what)
+        child = tenant.spawn(paths.test_program("programs/victim"), what, stdin=subprocess.PIPE)
         self.victims.append(child)
         self.assertEqual(child.stdout.readline(), "working\n")
         return child
@@ -159,6 +159,17 @@ class Leases(ProgramCase):
         self.wait_for("two turns", lambda: self.row(self.tenant)["turns"] >= turns + 2)
         self.admin.row("set-cap", vm="t1", cap="none")
         self.wait_for("the lease", lambda: self.row(self.tenant)["lease"] in ("holds", "rests"))
+
+    def test_a_capped_program_that_waits_for_itself(self):
+        # Its kernel is charged as long as it runs, so its debt never ends, and it runs until another one comes, which the cap holds back.
+        child = self.victim(self.tenant, "meet-itself")
+        self.admin.row("set-cap", vm="t1", cap="1%")
+        self.wait_for("its turn's end", lambda: self.row(self.tenant)["lease"] == "yields")
+        turns = self.row(self.tenant)["turns"]
+        child.stdin.write("\n")
+        child.stdin.flush()
+        self.wait_for("another turn", lambda: self.row(self.tenant)["turns"] > turns)
+        self.assertEqual(child.stdout.readline(), "met\n")
 
     def test_a_higher_one_goes_first(self):
         self.victim(self.tenant)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -183,8 +184,10 @@ static void fill(struct filter *filter, enum confine_role role)
 	allow_about_itself(filter);
 	if (has_threads(role))
 		allow_threads(filter);
-	if (role == CONFINE_BROKER)
+	if (role == CONFINE_BROKER) {
 		allow_unix_sockets(filter);
+		rule(filter, SCMP_ACT_ALLOW, "ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
+	}
 	if (role == CONFINE_CUDA_PROGRAM)
 		allow_driver(filter);
 	if (role == CONFINE_NVML)

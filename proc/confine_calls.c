@@ -73,12 +73,12 @@ static const char *const basic[] = {
  * which sends descriptors: a receiver that takes none closes them, and the last close of a GPU's device
  * takes as long as the driver likes. The broker must not wait for that.
  */
-static const char *const talk[] = { "sendto", "recvfrom", "recvmsg" };
+static const char *const talk[] = { "sendto", "recvfrom", "recvmsg", NULL };
 
 /* As above, with other processes' sockets: listening, and QEMU's. */
 static const char *const sockets[] = {
 	"shutdown", "connect",	  "bind",	"listen",      "accept",      "accept4",
-	"sendmsg",  "getsockopt", "setsockopt", "getsockname", "getpeername",
+	"sendmsg",  "getsockopt", "setsockopt", "getsockname", "getpeername", NULL,
 };
 
 static const char *const reads_files[] = {

@@ -36,14 +36,7 @@ static int check_missing(const struct pattern *p, const struct pattern_args *arg
 
 		if (item->optional || pattern_find(args, item->key) != NULL)
 			continue;
-		pattern_why_say(why, "the %s is missing", item->key);
-		if (item->type_num == 1 && pattern_type_word(item->type[0], 0) != NULL) {
-			pattern_why_say(why, " (");
-			pattern_why_words(why, item->type[0]);
-			pattern_why_say(why, ")");
-		}
-		pattern_why_say(why, "; usage: ");
-		pattern_why_usage(why, p);
+		pattern_why_missing(why, p, item);
 		return -EINVAL;
 	}
 	return 0;

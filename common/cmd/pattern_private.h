@@ -41,6 +41,7 @@ const struct pattern_item *pattern_items_argument(const struct pattern *p, unsig
 
 /* A sentence under way; what does not fit is cut off. */
 struct pattern_why {
+	const struct admin_cmd *cmd;
 	char *text;
 	size_t size, len;
 };
@@ -60,8 +61,9 @@ void pattern_why_types(struct pattern_why *why, const struct pattern_item *item)
 /* "set-priority VM PRIORITY" */
 void pattern_why_usage(struct pattern_why *why, const struct pattern *p);
 
-/* "low, medium, high", or nothing for a type without certain words. */
-void pattern_why_words(struct pattern_why *why, enum pattern_type type);
+/* "the priority is missing (low, medium, high); usage: ..." */
+void pattern_why_missing(struct pattern_why *why, const struct pattern *p,
+			 const struct pattern_item *item);
 
 /* "vip: no such priority (low, medium, high)", "--limit: x: expected a whole number ..." */
 void pattern_why_bad_value(struct pattern_why *why, const struct pattern_item *item,

@@ -56,6 +56,14 @@ static bool fits_seconds(const char *text)
 	return units_parse_seconds(text, &ms) == 0;
 }
 
+static bool fits_span(const char *text)
+{
+	uint64_t ms;
+
+	return units_parse_seconds(text, &ms) == 0 && ms >= PATTERN_SPAN_LEAST_MS &&
+	       ms <= PATTERN_SPAN_MOST_MS;
+}
+
 /* Whether "3000w" is before 1970 depends on the present; a fixed moment of 2026 stands for it. */
 static bool fits_time(const char *text)
 {
@@ -192,6 +200,7 @@ static const struct type types[PATTERN_TYPE_NUM] = {
 	[PATTERN_OFF] = { "off for none", NULL, off_word },
 	[PATTERN_SWITCH] = { "on or off", NULL, switch_word },
 	[PATTERN_SECONDS] = { "seconds, as in 10 or 0.5, at most 86400", fits_seconds, NULL },
+	[PATTERN_SPAN] = { "seconds, as in 10 or 0.5, from 0.1 to 60", fits_span, NULL },
 	[PATTERN_TIME] = { "a time, as in " TIMEEXPR_FORMS, fits_time, NULL },
 	[PATTERN_OWNER] = { "a user, USER:GROUP, :GROUP, or none", fits_owner, NULL },
 	[PATTERN_PATH] = { "a path without control characters", fits_path, NULL },

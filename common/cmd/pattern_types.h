@@ -19,6 +19,7 @@
 	X(OFF, "off")               \
 	X(SWITCH, "switch")         \
 	X(SECONDS, "seconds")       \
+	X(SPAN, "span")             \
 	X(TIME, "time")             \
 	X(PATH, "path")             \
 	X(OWNER, "owner")           \
@@ -41,6 +42,8 @@ enum pattern_type {
 #undef PATTERN_TYPE_ENUM
 
 #define PATTERN_WORD_MAX 255 /* bytes of a <word> */
+#define PATTERN_SPAN_LEAST_MS 100u
+#define PATTERN_SPAN_MOST_MS 60000u
 
 /* "priority". */
 const char *pattern_type_name(enum pattern_type type);

@@ -37,7 +37,7 @@ void pattern_why_typed(struct pattern_why *why, const char *typed)
 
 struct pattern_why pattern_why_begin(const struct pattern *p, char *text, size_t size)
 {
-	struct pattern_why why = { .text = text, .size = size };
+	struct pattern_why why = { .cmd = p->cmd, .text = text, .size = size };
 
 	text[0] = '\0';
 	if (p->cmd->name[0] != '\0')
@@ -84,7 +84,8 @@ void pattern_why_usage(struct pattern_why *why, const struct pattern *p)
 	}
 }
 
-void pattern_why_words(struct pattern_why *why, enum pattern_type type)
+/* "low, medium, high", or nothing for a type without certain words. */
+static void say_words(struct pattern_why *why, enum pattern_type type)
 {
 	const char *word;
 
@@ -101,8 +102,38 @@ static void say_no_word(struct pattern_why *why, enum pattern_type type, const c
 	for (unsigned i = 0; (word = pattern_type_word(type, i)) != NULL; i++)
 		suggest_offer(&near, word);
 	pattern_why_say(why, ": no such %s (", pattern_type_name(type));
-	pattern_why_words(why, type);
+	say_words(why, type);
 	pattern_why_say(why, ")%s", suggest_question(&near));
+}
+
+/* Return: the setting that is typed as any word there, NULL: none is. */
+static const struct vm_setting *setting_of(const struct pattern_why *why,
+					   const struct pattern_item *item)
+{
+	return is_named(item) ? vm_setting_of_command(why->cmd->name) : NULL;
+}
+
+static void say_setting(struct pattern_why *why, const struct vm_setting *setting)
+{
+	char expected[80];
+
+	vm_setting_expected(setting, expected, sizeof(expected));
+	pattern_why_say(why, ": expected %s", expected);
+}
+
+void pattern_why_missing(struct pattern_why *why, const struct pattern *p,
+			 const struct pattern_item *item)
+{
+	pattern_why_say(why, "the %s is missing", item->key);
+	if (item->type_num == 1 && pattern_type_word(item->type[0], 0) != NULL) {
+		pattern_why_say(why, " (");
+		say_words(why, item->type[0]);
+		pattern_why_say(why, ")");
+	} else if (setting_of(why, item) != NULL) {
+		say_setting(why, setting_of(why, item));
+	}
+	pattern_why_say(why, "; usage: ");
+	pattern_why_usage(why, p);
 }
 
 void pattern_why_bad_value(struct pattern_why *why, const struct pattern_item *item,
@@ -113,6 +144,10 @@ void pattern_why_bad_value(struct pattern_why *why, const struct pattern_item *i
 	pattern_why_typed(why, typed);
 	if (item->type_num == 1 && pattern_type_word(item->type[0], 0) != NULL) {
 		say_no_word(why, item->type[0], typed);
+		return;
+	}
+	if (setting_of(why, item) != NULL) {
+		say_setting(why, setting_of(why, item));
 		return;
 	}
 	pattern_why_say(why, ": expected ");

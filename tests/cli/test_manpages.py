@@ -130,6 +130,13 @@ class Commands(unittest.TestCase):
                     self.assertRegex(text, rf"(?<![\w-]){option}(?![\w-])",
                                      f"{option} is not in the entry of {name} in man/vgpuadm.8")
 
+    def test_every_commands_rows_have_an_entry(self):
+        text = "\n".join(rendered("vgpuadm-output.7")).partition("\nROWS OF EACH COMMAND\n")[2].partition("\nEXIT STATUS\n")[0]
+        tags = " ".join(re.findall(r"^ {5}([a-z].*)", text, re.M))
+        for command in adminclient.commands():
+            if command.name != "shell":  # its lines are commands
+                self.assertRegex(tags, rf"(?<![\w-]){command.name}(?![\w-])", f"{command.name} has no entry in man/vgpuadm-output.7")
+
 
 class Rules(unittest.TestCase):
     def test_the_schedulers_rules_are_those_of_the_code(self):

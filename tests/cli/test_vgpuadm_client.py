@@ -170,7 +170,7 @@ class Words(unittest.TestCase):
         self.wrong("--timeout", "x", "list", says="--timeout: x: expected seconds, as in 10 or 0.5")
         self.wrong("--color", "blue", "list", says="(auto, always, never)")
         self.wrong("stats", "--since", "1 fortnight", says="1h")
-        self.wrong("top", "--interval", "0.01", says="0.1 to 60 seconds")
+        self.wrong("top", "--interval", "0.01", says="top: --interval: 0.01: expected seconds, as in 10 or 0.5, from 0.1 to 60")
 
     def test_arguments_travel_as_typed(self):
         with FakeVgpud(set_priority=[], stats=[]) as fake:

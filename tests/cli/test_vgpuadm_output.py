@@ -129,6 +129,7 @@ COMMANDS = {
     "metrics": (), "snippet": ("qemu", "vm2"), "doctor": ("--qemu", "/bin/true"), "checks": (),
     "completion": ("bash",), "help": (),
 }
+USAGE = 2
 DEGRADED = 7
 
 
@@ -269,6 +270,17 @@ class Formats(unittest.TestCase):
             columns = out(name, *COMMANDS[name], fake=self.fake).splitlines()[0].split("  ")
             head = out(name, *COMMANDS[name], "--csv", fake=self.fake).splitlines()[0].split(",")
             self.assertEqual(len([column for column in columns if column.strip()]), len(head), name)
+
+    def test_columns_are_chosen_of_every_command(self):
+        for name, words in COMMANDS.items():
+            with self.subTest(name):
+                status, text, _ = run(name, *words, "--csv", fake=self.fake)
+                key = text.splitlines()[0].split(",")[-1]
+                chosen, text, _ = run(name, *words, "--csv", "-o", key, fake=self.fake)
+                self.assertEqual((chosen, text.splitlines()[0]), (status, key))
+                status, text, said = run(name, *words, "--csv", "-o", "nope", fake=self.fake)
+                self.assertEqual((status, text), (USAGE, ""))
+                self.assertIn(f"-o nope: {name} has no such column; it has ", said)
 
     def test_extras_of_the_end_are_in_json(self):
         document = json.loads(out("stats", "--json", fake=self.fake))

@@ -156,6 +156,7 @@ class Top(unittest.TestCase):
     def setUp(self):
         self.home = process.scratch_directory("home")
         self.requests = itertools.count(0, 1000)
+        self.name = "vm3"
         self.fake = FakeVgpud(status=[STATUS], list=self.list, stats=[stats("vm3")],
                               programs=[{"vm": "vm3", "gpu_share": 0.25}, {"vm": "vm3", "gpu_share": 0.125},
                                         {"vm": "vm3", "gpu_share": None}, {"vm": "vm10", "gpu_share": None}])
@@ -163,11 +164,11 @@ class Top(unittest.TestCase):
         self.addCleanup(self.fake.__exit__, None, None, None)
 
     def list(self, _args):
-        return [vm("vm10", 10, queued=7), vm("vm3", 3, requests=next(self.requests), last_error="GPU_HUNG",
+        return [vm("vm10", 10, queued=7), vm(self.name, 3, requests=next(self.requests), last_error="GPU_HUNG",
                                            programs_now=3)]
 
-    def start(self, *words):
-        child = spawn(self.fake, "top", "--interval", "0.1", *words, home=self.home)
+    def start(self, *words, columns=120):
+        child = spawn(self.fake, "top", "--interval", "0.1", *words, home=self.home, columns=columns)
         self.addCleanup(child.close, True)
         child.expect_exact(ENTER_SCREEN)
         child.expect_exact("vgpud 0.1.0, up 1h02m")
@@ -184,6 +185,30 @@ class Top(unittest.TestCase):
         child.expect(r"vm10 .* 7 ")
         child.send("q")
         self.restored(child)
+        self.assertEqual(ends(child), 0)
+
+    def test_a_narrow_screen_has_what_matters(self):
+        child = self.start(columns=80)
+        child.expect(r"q quit .* p progs\x1b")
+        child.expect(r"VM +PRIORITY +RATE/S +QUEUED +WAIT P99 +GPU +PROGS +PROG GPU *\x1b")
+        child.expect(r"vm3 +medium +\d[\d.]* +0 +2.50 ms +62.5 % +3 +37.5 % *\x1b")
+        child.send("q")
+        self.assertEqual(ends(child), 0)
+
+    def test_a_long_name(self):
+        # A UUID is a name, too: other columns make room for it.
+        self.name = "0123abcd-4567-89ef-0123-456789abcdef"
+        child = self.start(columns=80)
+        child.expect(r"VM +RATE/S +WAIT P99 +GPU +PROG GPU *\x1b")
+        child.expect(rf"{self.name} +\d[\d.]* +- +- +- *\x1b")
+        child.send("q")
+        self.assertEqual(ends(child), 0)
+
+    def test_chosen_columns(self):
+        child = self.start("-o", "queued,vm")
+        child.expect(r"\nQUEUED +VM *\x1b")
+        child.expect(r" 7  vm10 *\x1b")
+        child.send("q")
         self.assertEqual(ends(child), 0)
 
     def test_sorting(self):

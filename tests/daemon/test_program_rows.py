@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from lib import paths, tap  # noqa: E402
-from lib.adminclient import AdminClient  # noqa: E402
+from lib.adminclient import AdminClient, Refused  # noqa: E402
 from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
 from lib.programclient import ProgramClient  # noqa: E402
@@ -125,13 +125,26 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual([(row["group"], row["programs"], row["requests"]) for row in used["vm"]],
                          [("t1", 2, 0), ("vm1", 0, 1)])
         self.assertEqual([(row["group"], row["programs"], row["requests"]) for row in used["pool"]], [("A", 2, 1)])
-        self.assertEqual([row["group"] for row in used["program"]], ["1 one", "2 two"])
-        self.assertEqual(sum(row["requests"] for row in used["day"]), 1)
+        self.assertEqual([row["group"] for row in used["program"]], ["1 one", "2 two", "requests"])
+        for account in ("program", "day"):
+            self.assertEqual(sum(row["requests"] for row in used[account]), 1, account)
         self.assertEqual([row["programs"] for row in self.admin.rows("usage")], [2])
         for rows in used.values():
             self.assertGreaterEqual(sum(row["program_time_ns"] for row in rows), used["program"][0]["program_time_ns"])
         self.assertEqual(self.admin.rows("usage", vm="vm1", by="vm")[0]["gpu_time_ns"],
                          used["vm"][1]["requests_gpu_time_ns"])
+
+    def test_a_bill_leaves_no_program_out(self):
+        self.assertEqual(self.vgpud.stop(), 0)
+        with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database, database:
+            database.execute("WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 100001) INSERT INTO program (id, begun_ns, "
+                             "ended_ns, vm_id, pool, priority, executor, device, why) SELECT id, ?1, ?1, 7, 'A', 1, 1, 0, 0 FROM n", (time.time_ns(),))
+        self.vgpud.start()
+        admin = self.connect()
+        self.assertEqual(admin.row("usage", since="1h")["programs"], 100001)
+        with self.assertRaises(Refused) as refused:
+            admin.rows("usage", since="1h", by="program")
+        self.assertEqual((refused.exception.code, refused.exception.text), ("usage", "the window has more than 100000 programs"))
 
     def pages(self):
         return sorted(os.listdir(self.vgpud.database.with_name("programs")))

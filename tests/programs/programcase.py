@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # programcase.py - a test case with a daemon, a local tenant and its CUDA programs
 
+import subprocess
 import unittest
 
-from lib import process
+from lib import paths, process
 from lib.adminclient import AdminClient
 from lib.tenant import LIBRARY_DIR, Tenant
 from lib.vgpud import Vgpud
@@ -26,7 +27,16 @@ class ProgramCase(unittest.TestCase):
         cls.tenant = Tenant(cls.vgpud, cls.admin)
 
     def tearDown(self):
+        self.doCleanups()  # they end programs
         self.tenant.wait_none()
+
+    def victim(self, tenant, what="work"):
+        """Starts victim.c, which goes on until it is ended, at the latest by the test's end. Return: its Popen, once it works."""
+        child = tenant.spawn(paths.test_program("programs/victim"), what, stdin=subprocess.PIPE)
+        self.addCleanup(child.communicate)
+        self.addCleanup(process.end, child)
+        self.assertEqual(child.stdout.readline(), "working\n")
+        return child
 
     def right(self, *argv, timeout_s=120, **options):
         """Runs a program that must end well. Return: how it ended."""

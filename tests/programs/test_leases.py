@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import struct
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -28,26 +27,14 @@ class Leases(ProgramCase):
         super().setUpClass()
         cls.other = Tenant(cls.vgpud, cls.admin, name="t2")
 
-    def setUp(self):
-        self.victims = []
-
     def tearDown(self):
-        for child in self.victims:
-            child.kill()
-            child.communicate()
-        self.tenant.wait_none()
+        super().tearDown()
         self.other.wait_none()
         for vm in ("t1", "t2"):
             self.admin.row("set-priority", vm=vm, priority="medium")
             self.admin.row("set-share", vm=vm, share="100")
             self.admin.row("set-cap", vm=vm, cap="none")
             self.admin.row("resume", vm=vm)
-
-    def victim(self, tenant, what="work"):
-        child = tenant.spawn(paths.test_program("programs/victim"), what)
-        self.victims.append(child)
-        self.assertEqual(child.stdout.readline(), "working\n")
-        return child
 
     def row(self, tenant):
         [row] = tenant.programs()
@@ -160,6 +147,17 @@ class Leases(ProgramCase):
         self.admin.row("set-cap", vm="t1", cap="none")
         self.wait_for("the lease", lambda: self.row(self.tenant)["lease"] in ("holds", "rests"))
 
+    def test_a_capped_program_that_waits_for_itself(self):
+        # Its kernel is charged as long as it runs, so its debt never ends, and it runs until another one comes, which the cap holds back.
+        child = self.victim(self.tenant, "meet-itself")
+        self.admin.row("set-cap", vm="t1", cap="1%")
+        self.wait_for("its turn's end", lambda: self.row(self.tenant)["lease"] == "yields")
+        turns = self.row(self.tenant)["turns"]
+        child.stdin.write("\n")
+        child.stdin.flush()
+        self.wait_for("another turn", lambda: self.row(self.tenant)["turns"] > turns)
+        self.assertEqual(child.stdout.readline(), "met\n")
+
     def test_a_higher_one_goes_first(self):
         self.victim(self.tenant)
         self.admin.row("set-priority", vm="t2", priority="high")
@@ -190,21 +188,9 @@ class Worst(ProgramCase):
         super().setUpClass()
         cls.other = Tenant(cls.vgpud, cls.admin, name="t2")
 
-    def setUp(self):
-        self.children = []
-
     def tearDown(self):
-        for child in self.children:
-            child.kill()
-            child.communicate()
-        for tenant in (self.tenant, self.other):
-            tenant.wait_none()
-
-    def start(self, tenant, what, **popen):
-        child = tenant.spawn(paths.test_program("programs/victim"), what, **popen)
-        self.children.append(child)
-        self.assertEqual(child.stdout.readline(), "working\n")
-        return child
+        super().tearDown()
+        self.other.wait_none()
 
     def sums(self):
         """Return: nanoseconds billed, idle and overhead by the metrics."""
@@ -213,10 +199,10 @@ class Worst(ProgramCase):
 
     def test_billed_idle_and_overhead_are_the_time_that_passes(self):
         # vgpud's unit tests have it to the nanosecond; from outside, what passes lies between two looks at a clock.
-        self.start(self.tenant, "flood")
+        self.victim(self.tenant, "flood")
         looks = []
         for what in ("flood", "work"):
-            self.start(self.other, what)
+            self.victim(self.other, what)
             turns = self.other.programs()[-1]["turns"]
             process.wait_until(lambda turns=turns: self.other.programs()[-1]["turns"] > turns, "more turns", 60)
             looks.append((time.monotonic_ns(), sum(self.sums()), time.monotonic_ns()))
@@ -229,7 +215,7 @@ class Worst(ProgramCase):
 
     def test_two_vms_that_wait_for_each_other(self):
         # A kernel of each is on the GPU; it ends when the other one's process has got as far as the test lets it.
-        children = [self.start(tenant, "meet", stdin=subprocess.PIPE) for tenant in (self.tenant, self.other)]
+        children = [self.victim(tenant, "meet") for tenant in (self.tenant, self.other)]
         for round_ in range(10):
             for child in children:
                 self.assertEqual(child.stdout.readline(), "waits\n")
@@ -243,7 +229,7 @@ class Worst(ProgramCase):
         self.assertEqual([child.poll() for child in children], [None, None])
 
     def test_64_programs_that_come_and_go(self):
-        self.start(self.other, "flood")
+        self.victim(self.other, "flood")
         before = self.sums()
         program = example("vector_add")
         left, running, done = 64, [], 0
@@ -265,9 +251,9 @@ class Worst(ProgramCase):
 
     def test_garbage_in_what_a_worker_shares_with_vgpud(self):
         chance = random.Random(15)
-        self.start(self.other, "flood")
+        self.victim(self.other, "flood")
         for round_ in range(10):
-            child = self.start(self.tenant, ("flood", "work")[round_ % 2])
+            child = self.victim(self.tenant, ("flood", "work")[round_ % 2])
             self.overwrite_claims(self.tenant.programs()[0]["worker_pid"], chance)
             # Its own worker ends by that name, and the program gets its error: it does not wait for ever.
             self.assertEqual(child.wait(60), 3)
@@ -285,9 +271,9 @@ class Worst(ProgramCase):
 
     def test_garbage_in_what_a_worker_tells_the_ledger(self):
         chance = random.Random(17)
-        self.start(self.other, "flood")
+        self.victim(self.other, "flood")
         for round_ in range(6):
-            child = self.start(self.tenant, ("flood", "work")[round_ % 2])
+            child = self.victim(self.tenant, ("flood", "work")[round_ % 2])
             process.wait_until(lambda: self.tenant.programs()[0]["gpu_time_ns"] > 0, "its first turn", 60)
             page = self.vgpud.database.with_name("programs") / str(self.tenant.programs()[0]["id"])
             size = page.stat().st_size
@@ -342,29 +328,22 @@ class Deaf(ProgramCase):
 
     def test_a_worker_that_ignores_its_lease_is_frozen_then_ends(self):
         other = Tenant(self.vgpud, self.admin, name="t2")
-        children = [tenant.spawn(paths.test_program("programs/victim"), "flood") for tenant in (self.tenant, other)]
-        try:
-            for child in children:
-                self.assertEqual(child.stdout.readline(), "working\n")
-            before, after = self.ignore_a_lease("program-frozen")
-            # Its work may go on while it says nothing: it is charged with what it has for its answer, on softgpu a second.
-            self.assertGreaterEqual(after["gpu_time_ns"] - before["gpu_time_ns"], (900 if paths.EXECUTOR == "cpu" else 18) * MS)
-            self.assertLessEqual(after["gpu_time_ns"], after["age_ns"])
-            process.wait_until(lambda: self.events("program-thawed"), "its next turn", 60)
-            turns = self.tenant.programs()[0]["turns"]
-            process.wait_until(lambda: self.tenant.programs()[0]["turns"] > turns, "turns after it", 60)
-            self.assertEqual(len(self.events("program-frozen")), 1)
-            self.ignore_a_lease("program-end")
-            self.assertEqual([event["new"] for event in self.events("program-end")], ["lease-ignored"])
-            self.assertEqual(children[0].wait(60), 3)
-            self.assertIn("CUDA_ERROR_LAUNCH_FAILED", children[0].stdout.read())
-            turns = other.programs()[0]["turns"]
-            self.assertGreater(turns, 2)  # the other one had its turns meanwhile
-        finally:
-            for child in children:
-                child.kill()
-                child.communicate()
-        other.wait_none()
+        child = self.victim(self.tenant, "flood")
+        self.victim(other, "flood")
+        before, after = self.ignore_a_lease("program-frozen")
+        # Its work may go on while it says nothing: it is charged with what it has for its answer, on softgpu a second.
+        self.assertGreaterEqual(after["gpu_time_ns"] - before["gpu_time_ns"], (900 if paths.EXECUTOR == "cpu" else 18) * MS)
+        self.assertLessEqual(after["gpu_time_ns"], after["age_ns"])
+        process.wait_until(lambda: self.events("program-thawed"), "its next turn", 60)
+        turns = self.tenant.programs()[0]["turns"]
+        process.wait_until(lambda: self.tenant.programs()[0]["turns"] > turns, "turns after it", 60)
+        self.assertEqual(len(self.events("program-frozen")), 1)
+        self.ignore_a_lease("program-end")
+        self.assertEqual([event["new"] for event in self.events("program-end")], ["lease-ignored"])
+        self.assertEqual(child.wait(60), 3)
+        self.assertIn("CUDA_ERROR_LAUNCH_FAILED", child.stdout.read())
+        turns = other.programs()[0]["turns"]
+        self.assertGreater(turns, 2)  # the other one had its turns meanwhile
 
     def events(self, kind):
         return [event for event in self.admin.rows("events") if event["kind"] == kind and event["subject"] == "t1"]
@@ -392,8 +371,7 @@ class Endless(ProgramCase):
 
     def test_a_kernel_without_end_ends_its_program(self):
         other = Tenant(self.vgpud, self.admin, name="t2")
-        beside = other.spawn(paths.test_program("programs/victim"), "work")
-        self.assertEqual(beside.stdout.readline(), "working\n")
+        beside = self.victim(other)
         ended = self.tenant.wait(self.tenant.spawn(paths.test_program("programs/victim"), "spin"), timeout_s=60)
         self.assertEqual((ended.rc, ended.out), (3, "working\nCUDA_ERROR_LAUNCH_TIMEOUT: cuCtxSynchronize()\n"))
         [row] = self.admin.rows("programs", since="1h", vm="t1")
@@ -403,9 +381,6 @@ class Endless(ProgramCase):
         turns = other.programs()[0]["turns"]
         process.wait_until(lambda: other.programs()[0]["turns"] > turns, "turns of the other one", 60)
         self.assertIsNone(beside.poll())
-        process.end(beside)
-        other.wait(beside)
-        other.wait_none()
 
 
 if __name__ == "__main__":

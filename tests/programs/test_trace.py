@@ -28,11 +28,7 @@ class Trace(ProgramCase):
 
     def start(self, mode):
         """Return: a program that works, and its number."""
-        child = self.tenant.spawn(paths.test_program("programs/victim"), mode)
-        self.addCleanup(process.end, child)
-        self.addCleanup(child.stdout.close)
-        self.addCleanup(child.stderr.close)
-        self.assertEqual(child.stdout.readline(), "working\n")
+        child = self.victim(self.tenant, mode)
         return child, process.wait_until(self.tenant.programs, "the program to be shown")[0]["id"]
 
     def vgpuadm(self, *words):
@@ -82,12 +78,7 @@ class Trace(ProgramCase):
     def test_turns_and_who_had_the_gpu_meanwhile(self):
         other = Tenant(self.vgpud, self.admin, name="t2")
         self.addCleanup(lambda: self.admin.row("remove-vm", vm="t2", force=True))
-        floods = [tenant.spawn(paths.test_program("programs/victim"), "flood") for tenant in (self.tenant, other)]
-        for flood in floods:
-            self.addCleanup(flood.stdout.close)
-            self.addCleanup(flood.stderr.close)
-            self.addCleanup(process.end, flood)
-            self.assertEqual(flood.stdout.readline(), "working\n")
+        floods = [self.victim(tenant, "flood") for tenant in (self.tenant, other)]
         [number] = [row["id"] for row in self.tenant.programs()]
         process.wait_until(lambda: self.tenant.programs()[0]["waited_ns"] > 10**8, "it to wait for its turns")
         done = self.vgpuadm("trace", number, "--for", "1")
@@ -137,9 +128,8 @@ class Trace(ProgramCase):
         (self.folder / "there.json").write_text("mine")
         for words, status, text in (
                 (("4711",), NOT_FOUND, "4711: no such program (vgpuadm programs shows them)"),
-                ((number, "--for", "0.01"), USAGE, "trace: --for takes 0.1 to 60 seconds"),
-                ((number, "--for", "61"), USAGE, "trace: --for takes 0.1 to 60 seconds"),
-                ((number, "--for", "soon"), USAGE, "seconds"),
+                *(((number, "--for", wrong), USAGE, f"trace: --for: {wrong}: expected seconds, as in 10 or 0.5, from 0.1 to 60")
+                  for wrong in ("0.01", "61", "5m", "soon")),
                 ((number, "--file", "there.json"), REFUSED, "there.json: it is there already"),
                 ((number, "--file", "no/where.json"), REFUSED, "no/where.json: No such file or directory")):
             with self.subTest(words):

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_usage.py - the bill of programs that ran: by VM, pool, program and day it is the same, and what each row says is so
 
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from lib import paths, process, tap  # noqa: E402
+from lib import process, tap  # noqa: E402
 from lib.tenant import Tenant, example  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
@@ -52,22 +51,16 @@ class Usage(ProgramCase):
         self.assertEqual(row["memory_byte_h"], sum(held.values()) // 3600)
 
     def test_commands_of_the_last_second(self):
-        child = self.tenant.spawn(paths.test_program("programs/victim"), "flood")
-        self.addCleanup(child.communicate)
-        self.addCleanup(process.end, child)
-        self.assertEqual(child.stdout.readline(), "working\n")
+        child = self.victim(self.tenant, "flood")
         process.wait_until(lambda: (self.tenant.programs()[0]["commands_per_s"] or 0) > 0, "commands to be counted")
         [row] = self.tenant.programs()
         self.assertLess(row["commands_per_s"], row["commands"] * 1e9)  # of a nanosecond or more
         # One that only waits has none.
         process.end(child)
         self.tenant.wait_none()
-        child = self.tenant.spawn(paths.test_program("programs/victim"), "meet", stdin=subprocess.PIPE)
-        self.addCleanup(child.communicate)
-        self.addCleanup(process.end, child)
-        self.assertEqual((child.stdout.readline(), child.stdout.readline()), ("working\n", "waits\n"))
+        child = self.victim(self.tenant, "meet")
+        self.assertEqual(child.stdout.readline(), "waits\n")
         process.wait_until(lambda: self.tenant.programs()[0]["commands_per_s"] == 0, "none to be counted")
-        process.end(child)
 
 
 if __name__ == "__main__":

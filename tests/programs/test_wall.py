@@ -59,19 +59,8 @@ class Wall(ProgramCase):
         self.before = len(self.events("gpu-time-doubt"))
 
     def tearDown(self):
-        self.other.wait_none()
         super().tearDown()
-
-    def start(self, tenant, program, *arguments):
-        child = tenant.spawn(program, *arguments, stdin=subprocess.PIPE)
-        self.addCleanup(child.communicate)
-        self.addCleanup(process.end, child)
-        return child, child.stdout.readline()
-
-    def victim(self, tenant, what):
-        child, line = self.start(tenant, paths.test_program("programs/victim"), what)
-        self.assertEqual(line, "working\n")
-        return child
+        self.other.wait_none()
 
     def events(self, kind):
         return [event for event in self.admin.rows("events", since="1h") if event["kind"] == kind]
@@ -91,33 +80,27 @@ class Wall(ProgramCase):
         print(f"# {tenant.name}: billed {row['gpu_time_ns'] / S:.2f} s of {row['age_ns'] / S:.2f} s; "
               f"{[line['text'] for line in self.admin.rows('metrics') if 'nvml' in line['text'] and not line['text'].startswith('#')]}")
 
-    def end(self, *children):
-        for child in children:
-            process.end(child)
-        for tenant in (self.tenant, self.other):
-            tenant.wait_none()
-
     def test_floods_raise_no_doubt(self):
-        child = self.victim(self.tenant, "flood")
+        self.victim(self.tenant, "flood")
         self.wait_billed(self.tenant, SECONDS)
         self.assertEqual(self.doubts(), [])
-        beside = self.victim(self.other, "flood")
+        self.victim(self.other, "flood")
         self.wait_billed(self.tenant, SECONDS / 2)
         self.assertEqual(self.doubts(), [])
-        self.end(child, beside)
 
     def test_kernels_with_pauses_raise_no_doubt(self):
         # What NVML says of them is coarse: a millisecond of work in five.
         program = paths.program("bench-turns")
         step_ns = json.loads(self.tenant.run(program, "calibrate").out)["ns"]
         self.tenant.wait_none()
-        child, line = self.start(self.tenant, program, "ticks", str(round(MS / step_ns)), str(5 * MS), str(3600 * S))
-        self.assertIn("ready", line)
+        child = self.tenant.spawn(program, "ticks", str(round(MS / step_ns)), str(5 * MS), str(3600 * S), stdin=subprocess.PIPE)
+        self.addCleanup(child.communicate)
+        self.addCleanup(process.end, child)
+        self.assertIn("ready", child.stdout.readline())
         child.stdin.write("\n")
         child.stdin.flush()
         self.wait_billed(self.tenant, SECONDS / 5)
         self.assertEqual(self.doubts(), [])
-        self.end(child)
 
     def test_a_worker_that_rests_though_its_kernel_runs(self):
         child = self.victim(self.tenant, "meet")
@@ -132,7 +115,6 @@ class Wall(ProgramCase):
         [text] = self.doubts()
         print(f"# {text}")
         self.assertTrue(text.startswith(f"program {row['id']} \"victim\""), text)
-        self.end(child)
 
     def test_a_worker_that_takes_more_than_its_quota(self):
         self.admin.row("set-memory", vm="t1", memory="256M")

@@ -158,6 +158,32 @@ static void meet(void)
 	} while (true);
 }
 
+/* A kernel that ends once another one of this program runs, which is launched when a line has come. */
+static void meet_itself(void)
+{
+	uint32_t *flag, one = 1;
+	CUfunction waits, ends;
+	CUstream streams[2];
+	CUdeviceptr address;
+
+	begin();
+	waits = kernel("spin");
+	ends = kernel("store");
+	CHECK(cuMemHostAlloc((void **)&flag, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+	CHECK(cuMemHostGetDevicePointer(&address, flag, 0));
+	for (int i = 0; i < 2; i++)
+		CHECK(cuStreamCreate(&streams[i], CU_STREAM_NON_BLOCKING));
+	*(volatile uint32_t *)flag = 0;
+	CHECK(cuLaunchKernel(waits, 1, 1, 1, 1, 1, 1, 0, streams[0], (void *[]){ &address }, NULL));
+	checked_tell("working");
+	(void)getchar();
+	CHECK(cuLaunchKernel(ends, 1, 1, 1, 1, 1, 1, 0, streams[1], (void *[]){ &address, &one },
+			     NULL));
+	CHECK(cuCtxSynchronize());
+	checked_tell("met");
+	(void)getchar();
+}
+
 /* Says how it stands with the first calls, then waits for a line; so after the next one, with a context. */
 static void wait_for_lines(void)
 {
@@ -188,9 +214,11 @@ int main(int argc, char **argv)
 		spin();
 	else if (argc == 2 && strcmp(argv[1], "meet") == 0)
 		meet();
+	else if (argc == 2 && strcmp(argv[1], "meet-itself") == 0)
+		meet_itself();
 	else if (argc == 2 && strcmp(argv[1], "wait") == 0)
 		wait_for_lines();
 	else
-		fputs("usage: victim work|flood|brief|spin|meet|wait\n", stderr);
+		fputs("usage: victim work|flood|brief|spin|meet|meet-itself|wait\n", stderr);
 	return argc == 2 ? 0 : 2;
 }

@@ -48,9 +48,12 @@ int view_completion(struct view *view, struct fail *fail)
 {
 	struct output_shape shape = view_shape(ADMIN_CMD_COMPLETION, &view->args);
 	const char *shell = pattern_value(&view->args, "shell");
-	json_t *rows = json_pack("[{s:s}]", "text", strcmp(shell, "zsh") == 0 ? zsh : bash);
-	int status = view_write(view, &shape, rows, NULL, fail);
+	json_t *rows;
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
+	rows = json_pack("[{s:s}]", "text", strcmp(shell, "zsh") == 0 ? zsh : bash);
+	view_write(view, &shape, rows, NULL, fail);
 	json_decref(rows);
-	return status;
+	return fail->status;
 }

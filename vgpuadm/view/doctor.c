@@ -205,8 +205,11 @@ static int verdict(const json_t *rows, struct fail *fail)
 int view_doctor(struct view *view, struct fail *fail)
 {
 	struct output_shape shape = view_shape(ADMIN_CMD_DOCTOR, &view->args);
-	struct doctor doctor = { .rows = json_array() };
+	struct doctor doctor;
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
+	doctor = (struct doctor){ .rows = json_array() };
 	check_daemon(&doctor, view);
 	doctor_admin_socket(&doctor, view->target.socket);
 	doctor_mps(&doctor);

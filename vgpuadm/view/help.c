@@ -23,9 +23,12 @@ static json_t *command_row(const struct admin_cmd *cmd)
 static int help_rows(struct view *view, int only, struct fail *fail)
 {
 	struct output_shape shape = view_shape(ADMIN_CMD_HELP, &view->args);
-	json_t *rows = json_array();
+	json_t *rows;
 	int status;
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
+	rows = json_array();
 	for (int i = 0; i < ADMIN_CMD_NUM; i++)
 		if (only < 0 || i == only)
 			json_array_append_new(rows, command_row(&admin_cmds[i]));

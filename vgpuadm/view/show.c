@@ -100,6 +100,8 @@ static int show_vm(struct view *view, const char *vm, struct fail *fail)
 	struct about about;
 	json_t *extras;
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
 	if (about_ask(view, vm, &about, fail) == 0) {
 		extras = json_pack("{s:O, s:O, s:O*}", "rates", about.rates, "stats", about.stats,
 				   "stats_window", about.stats_end);
@@ -182,10 +184,10 @@ static json_t *ask_program(struct view *view, const char *id, struct fail *fail)
 
 /* ---- what a number means ---- */
 
-static int write_rows(const struct view *view, const struct output_shape *shape, json_t *rows,
+static int write_rows(struct view *view, struct output_shape *shape, json_t *rows,
 		      struct fail *fail)
 {
-	if (rows)
+	if (rows && view_choose_columns(view, shape, fail) == 0)
 		view_write(view, shape, rows, NULL, fail);
 	json_decref(rows);
 	return fail->status;

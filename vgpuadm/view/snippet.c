@@ -338,6 +338,8 @@ int view_snippet(struct view *view, struct fail *fail)
 	json_t *vm, *rows;
 	char *text, head[2];
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
 	/* A mistyped path must not pass for an old QEMU. */
 	if (qemu && qemu_ask(qemu, "-version", NULL, "", head, sizeof(head)) == QEMU_NOT_STARTED)
 		return fail_set(fail, ADMIN_ERROR_REFUSED,

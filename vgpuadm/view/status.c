@@ -10,8 +10,11 @@ int view_status(struct view *view, struct fail *fail)
 {
 	struct output_shape shape = view_shape(ADMIN_CMD_STATUS, &view->args);
 	struct output_shape pools_shape = view_shape(ADMIN_CMD_POOLS, &view->args);
-	json_t *rows = view_rows(view, "status", NULL, NULL, fail), *pools, *extras;
+	json_t *rows, *pools, *extras;
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
+	rows = view_rows(view, "status", NULL, NULL, fail);
 	if (!rows)
 		return fail->status;
 	pools = view_rows(view, "pools", NULL, NULL, fail);

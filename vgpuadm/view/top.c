@@ -16,8 +16,13 @@
 #include "vgpuadm/view/view_private.h"
 
 #define INTERVAL_MS 2000
-#define INTERVAL_LEAST_MS 100
-#define INTERVAL_MOST_MS 60000
+#define SEPARATION 2u /* columns between two fields */
+
+/* What a screen leaves out that is too narrow for all, in this order: a field that is cut would lose digits. */
+static const char *const least_wanted[] = {
+	"wait_p50_ns",	"pool",	       "running",    "last_error", "priority",		"queued",
+	"programs_now", "wait_p99_ns", "rate_per_s", "gpu_share",  "programs_gpu_share"
+};
 
 /* The keys, and the columns that they sort by. */
 static const struct {
@@ -26,7 +31,7 @@ static const struct {
 } sorts[] = {
 	{ 'n', "vm", "name" },	     { 'r', "rate_per_s", "rate" },
 	{ 'u', "queued", "queue" },  { 'w', "wait_p99_ns", "wait" },
-	{ 'g', "gpu_share", "GPU" }, { 'p', "programs_gpu_share", "programs" },
+	{ 'g', "gpu_share", "GPU" }, { 'p', "programs_gpu_share", "progs" },
 };
 
 #define SORT_NUM (sizeof(sorts) / sizeof(sorts[0]))
@@ -108,30 +113,84 @@ static void put_summary(const struct top *top, int columns)
 	free(line);
 }
 
-/* row: NULL: the headings. The time is the same for all rows and stays out. */
-static void put_row(const struct top *top, const json_t *row, int columns)
+/* How wide the columns are that the screen has; 0: it has no room for one. */
+struct layout {
+	unsigned width[OUTPUT_FIELDS_MOST];
+};
+
+static unsigned total_width(const struct layout *layout)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < OUTPUT_FIELDS_MOST; i++)
+		sum += layout->width[i] > 0 ? layout->width[i] + SEPARATION : 0;
+	return sum;
+}
+
+/* Without -o the time stays out: it is the same for all rows. */
+static bool is_shown(const struct top *top, const struct field *field)
+{
+	return field->heading && (top->view->style.columns || field->kind != FIELD_TIME);
+}
+
+/* The names decide how wide their column is: a UUID is one, too. */
+static unsigned width_of(const struct top *top, const struct field *field)
+{
+	size_t width = field->width > strlen(field->heading) ? field->width
+							     : strlen(field->heading);
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(top->shown, i, row) {
+		size_t len = field->kind == FIELD_TEXT ? strlen(field_string(row, field->key)) : 0;
+
+		width = len > width ? len : width;
+	}
+	return (unsigned)width;
+}
+
+static void leave_out(const struct top *top, struct layout *layout, const char *key)
+{
+	for (size_t i = 0; top->shape.fields[i].key; i++)
+		if (strcmp(top->shape.fields[i].key, key) == 0)
+			layout->width[i] = 0;
+}
+
+static struct layout lay_out(const struct top *top, unsigned columns)
+{
+	struct layout layout = { 0 };
+
+	for (size_t i = 0; top->shape.fields[i].key; i++)
+		if (is_shown(top, &top->shape.fields[i]))
+			layout.width[i] = width_of(top, &top->shape.fields[i]);
+	for (size_t i = 0; i < sizeof(least_wanted) / sizeof(least_wanted[0]) &&
+			   total_width(&layout) > columns + SEPARATION;
+	     i++)
+		leave_out(top, &layout, least_wanted[i]);
+	return layout;
+}
+
+/* row: NULL: the headings. */
+static void put_row(const struct top *top, const struct layout *layout, const json_t *row,
+		    int columns)
 {
 	bool colours = top->view->style.colours;
 	const char *colour = NULL;
-	unsigned used = 0;
 	char *line = NULL;
 	size_t size;
 	FILE *out = open_memstream(&line, &size);
 
 	if (!out)
 		return;
-	for (const struct field *field = top->shape.fields + 1; field->key; field++) {
+	for (size_t i = 0; top->shape.fields[i].key; i++) {
+		const struct field *field = &top->shape.fields[i];
 		char *text;
 
-		if (!field->heading)
+		if (layout->width[i] == 0)
 			continue;
-		/* A field is left out unless it fits: cut, it would lose digits. */
-		used += field->width + 2;
-		if (used > (unsigned)columns + 2)
-			break;
 		text = row ? field_text(field->kind, json_object_get(row, field->key))
 			   : strdup(field->heading);
-		fprintf(out, field->kind == FIELD_TEXT ? "%-*s  " : "%*s  ", (int)field->width,
+		fprintf(out, field->kind == FIELD_TEXT ? "%-*s  " : "%*s  ", (int)layout->width[i],
 			text ? text : "");
 		free(text);
 	}
@@ -163,17 +222,19 @@ static void draw(struct top *top)
 {
 	struct screen_size size = screen_size();
 	size_t most = size.lines > 5 ? (size_t)size.lines - 5 : 1, i;
+	struct layout layout;
 	json_t *row;
 
 	if (top->shown)
 		top->shown = top_rows_sorted(top->shown, sorts[top->sort].field);
+	layout = lay_out(top, (unsigned)size.columns);
 	fputs("\033[H", stdout);
 	put_summary(top, size.columns);
 	put_keys(top, size.columns);
-	put_row(top, NULL, size.columns);
+	put_row(top, &layout, NULL, size.columns);
 	json_array_foreach(top->shown, i, row) {
 		if (i < most)
-			put_row(top, row, size.columns);
+			put_row(top, &layout, row, size.columns);
 	}
 	if (json_array_size(top->shown) > most)
 		printf("and %zu more\033[K\n", json_array_size(top->shown) - most);
@@ -189,9 +250,9 @@ static bool take_key(struct top *top, int key)
 	for (size_t i = 0; i < SORT_NUM; i++)
 		if (sorts[i].key == key)
 			top->sort = i;
-	if (key == '+' && top->interval_ms * 2 <= INTERVAL_MOST_MS)
+	if (key == '+' && top->interval_ms * 2 <= (int)PATTERN_SPAN_MOST_MS)
 		top->interval_ms *= 2;
-	if (key == '-' && top->interval_ms / 2 >= INTERVAL_LEAST_MS)
+	if (key == '-' && top->interval_ms / 2 >= (int)PATTERN_SPAN_LEAST_MS)
 		top->interval_ms /= 2;
 	return key != 'q' && key != 'Q' && key != SCREEN_END;
 }
@@ -275,11 +336,10 @@ int view_top(struct view *view, struct fail *fail)
 	uint64_t ms = INTERVAL_MS;
 
 	if (interval)
-		units_parse_seconds(interval, &ms);
-	if (ms < INTERVAL_LEAST_MS || ms > INTERVAL_MOST_MS)
-		return fail_set(fail, ADMIN_ERROR_USAGE, "top: --interval takes %g to %g seconds",
-				INTERVAL_LEAST_MS / 1000.0, INTERVAL_MOST_MS / 1000.0);
+		units_parse_seconds(interval, &ms); /* its form was checked */
 	top.interval_ms = (int)ms;
+	if (view_choose_columns(view, &top.shape, fail) != 0)
+		return fail->status;
 	/* Without a daemon, fail as any other command does. */
 	if (view_connect(view, fail) == 0) {
 		if (view->style.format == OUTPUT_TABLE && view->style.terminal &&

@@ -140,6 +140,8 @@ int view_trace(struct view *view, struct fail *fail)
 	struct tracing tracing = { .path = file ? file : standard };
 	json_t *end, *rows;
 
+	if (view_choose_columns(view, &shape, fail) != 0)
+		return fail->status;
 	snprintf(standard, sizeof(standard), "trace-%s.json", pattern_value(&view->args, "id"));
 	if (view_connect(view, fail) != 0)
 		return fail->status;

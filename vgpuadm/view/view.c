@@ -75,6 +75,19 @@ json_t *view_vm(struct view *view, const char *vm, struct fail *fail)
 
 /* ---- writing ---- */
 
+int view_choose_columns(struct view *view, struct output_shape *shape, struct fail *fail)
+{
+	bool sentences = shape->layout == LAYOUT_SAY && view->style.format == OUTPUT_TABLE;
+
+	if (!view->style.columns || sentences)
+		return 0;
+	if (output_choose(&view->style, shape, view->chosen, fail) != 0)
+		return fail->status;
+	if (view->style.format != OUTPUT_JSON)
+		shape->fields = view->chosen;
+	return 0;
+}
+
 int view_write(const struct view *view, const struct output_shape *shape, const json_t *rows,
 	       const json_t *extras, struct fail *fail)
 {
@@ -129,18 +142,6 @@ static bool is_patient(const struct view *view)
 	       (strcmp(view->cmd->name, "drain") == 0 && !view->options->timeout_given);
 }
 
-/* Chooses the columns of -o, if the command has columns. */
-static int choose_columns(struct view *view, struct output_shape *shape, struct fail *fail)
-{
-	if (!view->style.columns || shape->layout == LAYOUT_SAY)
-		return 0;
-	if (output_choose(&view->style, shape, view->chosen, fail) != 0)
-		return fail->status;
-	if (view->style.format != OUTPUT_JSON)
-		shape->fields = view->chosen;
-	return 0;
-}
-
 static int ask_and_show(struct view *view, struct fail *fail)
 {
 	struct output_shape shape = view_shape((enum admin_cmd_id)(view->cmd - admin_cmds),
@@ -148,7 +149,7 @@ static int ask_and_show(struct view *view, struct fail *fail)
 	json_t *end = NULL, *args;
 	struct output *output;
 
-	if (choose_columns(view, &shape, fail) != 0)
+	if (view_choose_columns(view, &shape, fail) != 0)
 		return fail->status;
 	/* Connecting still has a time limit. */
 	if (view_connect(view, fail) != 0)

@@ -34,6 +34,12 @@ json_t *view_rows(struct view *view, const char *command, json_t *args, json_t *
 /* The list's row of a VM, to be decref'd. Return: NULL: fail says why. */
 json_t *view_vm(struct view *view, const char *vm, struct fail *fail);
 
+/*
+ * Gives a shape the columns of -o, where the answer has columns. The view keeps them, so of one shape of a command.
+ * Return: 0, or fail's status.
+ */
+int view_choose_columns(struct view *view, struct output_shape *shape, struct fail *fail);
+
 /* Writes rows that are here already. */
 int view_write(const struct view *view, const struct output_shape *shape, const json_t *rows,
 	       const json_t *extras, struct fail *fail);

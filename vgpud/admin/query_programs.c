@@ -270,7 +270,7 @@ static int add_requests(void *arg, const struct ledger_query_stats *stats)
 	return 0;
 }
 
-/* The name of a group of that key; the programs' have theirs already, if it is known. */
+/* The name of a group of that key; the programs' have theirs already, if it is known. No program has number 0. */
 static json_t *name_group(const struct usage *usage, const json_t *names, const char *key,
 			  const json_t *row)
 {
@@ -285,6 +285,8 @@ static json_t *name_group(const struct usage *usage, const json_t *names, const 
 		snprintf(text, sizeof(text), "%s", usage->label);
 	else if (usage->by == LEDGER_QUERY_BY_POOL)
 		snprintf(text, sizeof(text), "%c", (char)strtol(key, NULL, 10));
+	else if (usage->by == LEDGER_QUERY_BY_PROGRAM && strcmp(key, "0") == 0)
+		snprintf(text, sizeof(text), "requests");
 	else
 		snprintf(text, sizeof(text), usage->by == LEDGER_QUERY_BY_VM ? "#%s" : "%s", key);
 	return json_string(text);
@@ -416,21 +418,31 @@ static int keep_lived(void *arg, const struct ledger_query_program *p)
 	return 0;
 }
 
-/* One row for each program; requests belong to none. */
+/* One row for each program, and one for requests, which belong to none. */
 static int show_programs(struct usage *usage)
 {
 	struct query *q = usage->q;
+	struct ledger_query_window window;
 	const char *key;
 	json_t *row;
 	int err;
 
 	usage->rows = json_object();
 	err = query_check(
-		q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST, keep_lived, usage));
+		q, ledger_query_programs(q->ledger, &q->filter, LIMIT_MOST + 1, keep_lived, usage));
 	/* Minutes may be kept for longer than the rows of their programs. */
 	if (err == 0)
 		err = query_check(
 			q, ledger_query_used(q->ledger, &q->filter, usage->by, add_used, usage));
+	/* A bill does not leave any out. */
+	if (err == 0 && json_object_size(usage->rows) > LIMIT_MOST) {
+		query_fail(q, "usage", "the window has more than %d programs", LIMIT_MOST);
+		err = -EINVAL;
+	}
+	if (err == 0)
+		err = query_check(q,
+				  ledger_query_stats(q->ledger, &q->filter, LEDGER_QUERY_BY_NOTHING,
+						     false, &window, add_requests, usage));
 	if (err == 0) {
 		json_object_foreach(usage->rows, key, row) {
 			finish_row(usage, NULL, key, row);

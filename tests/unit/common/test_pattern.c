@@ -152,6 +152,15 @@ static void what_is_wrong(void **state)
 		  "set-priority: the vm is missing; usage: set-priority VM PRIORITY" },
 		{ "set-priority vm3", "set-priority: the priority is missing (low, medium, high); "
 				      "usage: set-priority VM PRIORITY" },
+		{ "set-cap vm3",
+		  "set-cap: the cap is missing: expected percents (as in 30%) from 1 "
+		  "to 100, or none; usage: set-cap VM CAP" },
+		{ "set-memory vm3 ''", "set-memory: '': expected a size (as in 500M or 4G) from 1 "
+				       "to 1024T, or none" },
+		{ "trace 1 --for 5m", "trace: --for: 5m: expected seconds, as in 10 or 0.5, from "
+				      "0.1 to 60" },
+		{ "top --interval 61", "top: --interval: 61: expected seconds, as in 10 or 0.5, "
+				       "from 0.1 to 60" },
 		{ "set-priority vm3 vip",
 		  "set-priority: vip: no such priority (low, medium, high)" },
 		{ "set-priority vm3 hihg", "set-priority: hihg: no such priority (low, medium, "

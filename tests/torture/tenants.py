@@ -145,6 +145,10 @@ class Crowd:
             else:
                 wrong.update(judge(program, mine[0]))
         wrong["of no program"] += len(others)
+        wrong["with minutes that are not its figures"] += len(self.daemon.rows(
+            "SELECT 1 FROM program AS g LEFT JOIN (SELECT program_id, sum(billed_ns) AS billed_ns, sum(memory_byte_s) AS memory_byte_s "
+            "FROM program_minute GROUP BY 1) AS m ON m.program_id = g.id WHERE (g.billed_ns, g.memory_byte_s) IS NOT (m.billed_ns, "
+            "m.memory_byte_s)"))
         return counted(wrong.elements())
 
     def billed(self):

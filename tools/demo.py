@@ -159,6 +159,7 @@ def demo(cleanup):
 
     heading("What the daemon recorded")
     on_host(vgpud, "vgpuadm stats --since 1h")
+    on_host(vgpud, "vgpuadm usage --since 1h --by program")
     on_host(vgpud, "vgpuadm requests")
     on_host(vgpud, "vgpuadm events")
 

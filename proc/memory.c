@@ -23,7 +23,7 @@ void memory_expendable(int score)
 
 void memory_limit(uint64_t bytes)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which map terabytes */
 	const struct rlimit limit = { bytes, bytes };
 
 	setrlimit(RLIMIT_DATA, &limit);

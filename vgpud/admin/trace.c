@@ -18,6 +18,9 @@
 #define ROWS_MOST 1000000u
 #define TICK_NS (20 * UTIL_NS_PER_MS)
 #define TAKEN_MOST 64u /* events at once */
+/* Some milliseconds' work: a worker may tell of events as quickly as they are taken. */
+#define EVENTS_A_TICK 1024u
+#define TICK_SOON_NS (5 * UTIL_NS_PER_MS) /* while events come */
 /* A client that does not read gets what was told up to the trace's end, for so long. */
 #define PATIENCE_NS (10 * UTIL_NS_PER_S)
 
@@ -135,22 +138,22 @@ static bool send_leases(struct admin_trace *trace)
 	return false;
 }
 
-/* Sends what there is, as far as the client has room. Return: whether something was left or came. */
+/* Sends some of what there is, as far as the client has room. Return: whether something was left or came. */
 static bool send_rows(struct admin_trace *trace)
 {
 	struct admin_call *call = trace->call;
 	struct trace_event events[TAKEN_MOST];
-	bool any = false;
+	unsigned taken = 0;
 	int num;
 
-	while (trace->rows < ROWS_MOST) {
+	while (trace->rows < ROWS_MOST && taken < EVENTS_A_TICK) {
 		if (!call->ops->has_room(call->client))
 			return true;
 		num = tracing_take(trace->tracing, events, TAKEN_MOST);
 		trace->broken = num < 0;
 		if (num <= 0)
-			return any;
-		any = true;
+			return taken > 0;
+		taken += (unsigned)num;
 		for (int i = 0; i < num; i++) {
 			json_t *row = row_of(trace, &events[i]);
 
@@ -160,7 +163,7 @@ static bool send_rows(struct admin_trace *trace)
 			admin_row(call, row);
 		}
 	}
-	return false;
+	return trace->rows < ROWS_MOST;
 }
 
 /* --- its end --- */
@@ -232,7 +235,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 		finish(trace, ended);
 		return 0;
 	}
-	sd_event_source_set_time_relative(source, TICK_NS / UTIL_NS_PER_US);
+	sd_event_source_set_time_relative(source, (more ? TICK_SOON_NS : TICK_NS) / UTIL_NS_PER_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 

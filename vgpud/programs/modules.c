@@ -27,10 +27,13 @@ void modules_end(struct channel *channel)
 	channel->modules.blank = -1;
 }
 
-/* The users of a host see no code of each other; those of a VM come by one QEMU. */
+/*
+ * The users of a host see no code of each other; those of a VM come by one QEMU. The kernel tells the
+ * user of a process outside of vgpud's pid namespace, too, whose pid it gives as 0.
+ */
 static uint32_t user_of(const struct channel *channel)
 {
-	return channel->peer.pid != 0 ? channel->peer.uid : UINT32_MAX;
+	return channel->peer.uid;
 }
 
 /* Return: the cache of the channel's VM; NULL: it has none. */

@@ -24,16 +24,16 @@
 
 /* --- doubles: of a client, and of a kernel without memory --- */
 
-static unsigned clients, failures;
+static unsigned served, failures;
 static bool no_memory;
 
-int admin_client_new(struct admin_clients *all, int fd, const struct ucred *peer,
+int admin_client_new(struct admin_clients *clients, int fd, const struct ucred *peer,
 		     enum admin_role role)
 {
-	(void)all;
+	(void)clients;
 	(void)peer;
 	(void)role;
-	clients++;
+	served++;
 	close(fd);
 	return 0;
 }
@@ -43,9 +43,9 @@ void admin_client_free(struct admin_client *client)
 	(void)client;
 }
 
-void admin_clients_raise(const struct admin_clients *all)
+void admin_clients_raise(const struct admin_clients *clients)
 {
-	(void)all;
+	(void)clients;
 }
 
 enum admin_role admin_client_role(const struct admin_client *client)
@@ -140,7 +140,7 @@ static void a_client_that_came_when_there_was_no_memory(void **state)
 	while (failures == 0)
 		assert_int_not_equal(sd_event_run(config.event, PATIENCE_USEC), 0);
 	no_memory = false;
-	while (clients == 0)
+	while (served == 0)
 		assert_int_not_equal(sd_event_run(config.event, PATIENCE_USEC), 0);
 	close(fd);
 	admin_server_close(server);

@@ -933,6 +933,24 @@ static void what_one_program_compiles_the_next_one_has(void **state)
 	assert_int_equal(wants_module(b, 2, 10, &fd), PROGRAM_MODULE_NONE);
 }
 
+/* Nor where they run in a pid namespace that vgpud does not see, and so have no pid. */
+static void no_user_has_anothers(void **state)
+{
+	struct house *house = *state;
+	struct program *worker[3];
+	int fd;
+
+	for (unsigned i = 0; i < 3; i++) {
+		house->peer[i].who = (struct ucred){ .pid = 0, .uid = 1000 + i / 2 };
+		worker[i] = runs(house, i);
+	}
+	assert_int_equal(wants_module(worker[0], 1, 1, &fd), PROGRAM_MODULE_BLANK);
+	assert_int_equal(write(fd, "code", 4), 4);
+	made_module(worker[0], 1, 4);
+	assert_int_equal(wants_module(worker[1], 1, 1, &fd), PROGRAM_MODULE_KEPT);
+	assert_int_equal(wants_module(worker[2], 1, 1, &fd), PROGRAM_MODULE_BLANK);
+}
+
 /* Of one worker no more than one file is open. */
 static void a_worker_that_asks_and_asks(void **state)
 {
@@ -1449,6 +1467,7 @@ int main(void)
 		PROGRAMS_TEST(softgpus_memory_is_one_budget),
 		PROGRAMS_TEST(workers_of_a_vm_share_its_page),
 		PROGRAMS_TEST(what_one_program_compiles_the_next_one_has),
+		PROGRAMS_TEST(no_user_has_anothers),
 		PROGRAMS_TEST(a_worker_that_asks_and_asks),
 		PROGRAMS_TEST(a_module_of_a_vm_that_is_gone),
 		PROGRAMS_TEST(a_quota_changes_what_windows_say),

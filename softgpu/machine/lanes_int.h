@@ -76,6 +76,28 @@ LANES_3(shf_r_wrap, u32, u32, u32, u32, sg_arith_shf_right(a, b, c, 1))
 LANES_3(shf_r_clamp, u32, u32, u32, u32, sg_arith_shf_right(a, b, c, 0))
 LANES_3(prmt, u32, u32, u32, u32, sg_arith_prmt(a, b, c))
 
+/* Fields of bits. Positions and lengths are registers, as bfi's fourth source is. */
+#define LANES_DEFINE(W, u, bits)                                                 \
+	LANES_3(bfe_##u, u, u, u32, u32, sg_arith_bfe(a, b, c, bits, 0))         \
+	LANES_HANDLER(bfi_##W)                                                   \
+	{                                                                        \
+		const lane_##u *sa = LANES_SRC(0, u), *sb = LANES_SRC(1, u);     \
+		const lane_u32 *sc = LANES_SRC(2, u32), *sd = LANES_SRC(3, u32); \
+		LANES_BODY(u, , sg_arith_bfi(sa[l], sb[l], sc[l], sd[l], bits))  \
+	}                                                                        \
+	LANES_1(bfind_##u, u32, u, sg_arith_bfind_##u(a))                        \
+	LANES_1(bfind_shift_##u, u32, u, a ? bits - 1 - sg_arith_bfind_##u(a) : UINT32_MAX)
+LANES_DEFINE(b32, u32, 32)
+LANES_DEFINE(b64, u64, 64)
+#undef LANES_DEFINE
+LANES_3(bfe_s32, s32, u32, u32, u32, sg_arith_bfe(a, b, c, 32, 1))
+LANES_3(bfe_s64, s64, u64, u32, u32, sg_arith_bfe(a, b, c, 64, 1))
+
+LANES_3(dp4a_uu, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 0, 0))
+LANES_3(dp4a_us, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 0, 1))
+LANES_3(dp4a_su, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 1, 0))
+LANES_3(dp4a_ss, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 1, 1))
+
 /* The table is the same for all lanes: which minterms it has is known before the loop. */
 LANES_HANDLER(lop3)
 {
@@ -206,6 +228,27 @@ static sg_exec_handler *bind_mul(const struct sg_code_insn *i)
 				     : LANES_PICK_WIDTH(bits, mad_lo);
 }
 
+/* Signed bfind is rare enough for exec_slow.c. */
+static sg_exec_handler *bind_field(const struct sg_code_insn *i)
+{
+	bool wide = sg_isa_type_bits(i->type) == 64;
+
+	switch (i->op) {
+	case SG_OP_BFE:
+		if (sg_isa_type_kind(i->type) == SG_KIND_SIGNED)
+			return wide ? bfe_s64 : bfe_s32;
+		return wide ? bfe_u64 : bfe_u32;
+	case SG_OP_BFI:
+		return wide ? bfi_b64 : bfi_b32;
+	default:
+		if (sg_isa_type_kind(i->type) == SG_KIND_SIGNED)
+			return NULL;
+		if (i->flags & SG_BIT(SHIFTAMT))
+			return wide ? bfind_shift_u64 : bfind_shift_u32;
+		return wide ? bfind_u64 : bfind_u32;
+	}
+}
+
 static sg_exec_handler *bind_int(const struct sg_code_insn *i)
 {
 	unsigned bits = sg_isa_type_bits(i->type);
@@ -246,6 +289,14 @@ static sg_exec_handler *bind_int(const struct sg_code_insn *i)
 		return bits == 32 ? clz_b32 : clz_b64;
 	case SG_OP_BREV:
 		return bits == 32 ? brev_b32 : brev_b64;
+	case SG_OP_BFE:
+	case SG_OP_BFI:
+	case SG_OP_BFIND:
+		return bind_field(i);
+	case SG_OP_DP4A:
+		if (i->type == SG_TYPE_S32)
+			return i->stype == SG_TYPE_S32 ? dp4a_ss : dp4a_su;
+		return i->stype == SG_TYPE_S32 ? dp4a_us : dp4a_uu;
 	default:
 		return NULL;
 	}

@@ -125,8 +125,8 @@ static void every_operation(void **state)
 						     .dst2 = SG_SLOT_NONE,
 						     .guard = SG_SLOT_NONE,
 						     .imm = 0x5c,
-						     .src = { SLOT, 2 * SLOT, 3 * SLOT,
-							      SG_SLOT_NONE, SG_SLOT_NONE } };
+						     .src = { SLOT, 2 * SLOT, 3 * SLOT, 4 * SLOT,
+							      SG_SLOT_NONE } };
 
 			/* Memory needs a warp; conversions have a test of their own. */
 			if (!may_have(op, type) || op == SG_OP_CVT || op == SG_OP_LD ||
@@ -165,8 +165,13 @@ static void every_conversion(void **state)
 						     .dst_bytes = (uint8_t)(to_bits / 8),
 						     .src_bytes = (uint8_t)(from_bits / 8) };
 
-			if (to_bits < 16 || from_bits < 16)
+			if (to_bits < 16 || from_bits < 8)
 				continue;
+			if (from_bits == 8) {
+				insn.src_bytes = 4;
+				try_both(&insn);
+				insn.src_bytes = 2;
+			}
 			try_both(&insn);
 			for (int round = SG_ROUND_RN; round <= SG_ROUND_RPI; round++) {
 				insn.round = (uint8_t)round;

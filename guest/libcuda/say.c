@@ -3,6 +3,7 @@
 
 #include "guest/libcuda/say.h"
 #include "guest/libvgpu/cancel.h"
+#include "guest/libvgpu/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ static void read_environment(void)
 	log_calls = true;
 	if (strcmp(log, "call") == 0)
 		return;
-	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	fd = descriptor_keep(open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 	if (fd < 0 && log_fd >= 0) {
 		dprintf(log_fd, "vgpu: VGPU_LOG=%s: %s; warnings come here\n", log,
 			strerror(errno));

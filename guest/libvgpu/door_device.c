@@ -19,6 +19,7 @@
 #include "common/wire/vgpu_channel.h"
 #include "common/wire/vgpu_ioctl.h"
 #include "common/wire/vgpu_proto.h"
+#include "guest/libvgpu/descriptor.h"
 #include "guest/libvgpu/missing.h"
 #include "guest/libvgpu/window.h"
 
@@ -75,7 +76,7 @@ static enum vgpu_end call_end(int err)
 
 static enum vgpu_end open_file(const char *path, int *fd, char *why)
 {
-	*fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	*fd = descriptor_keep(open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK));
 	if (*fd >= 0)
 		return VGPU_END_NONE;
 	switch (errno) {

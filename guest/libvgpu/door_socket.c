@@ -17,6 +17,7 @@
 
 #include "common/wire/vgpu_channel.h"
 #include "guest/libvgpu/cancel.h"
+#include "guest/libvgpu/descriptor.h"
 #include "guest/libvgpu/link.h"
 #include "guest/libvgpu/window.h"
 
@@ -44,9 +45,9 @@ static enum vgpu_end hold(struct door *door, uint64_t *at)
 	struct door_socket *own = of(door);
 
 	if (own->kick_fd < 0)
-		own->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		own->kick_fd = descriptor_keep(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	if (own->call_fd < 0)
-		own->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		own->call_fd = descriptor_keep(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	*at = FIRST_PIECE * VGPU_PIECE;
 	return own->kick_fd < 0 || own->call_fd < 0 ? VGPU_END_NO_MEMORY : VGPU_END_NONE;
 }

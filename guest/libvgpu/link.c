@@ -11,6 +11,7 @@
 
 #include "common/sock.h"
 #include "common/util.h"
+#include "guest/libvgpu/descriptor.h"
 
 /* The host may have to start a process that loads the driver: seconds, not more. */
 #define ANSWER_MS 60000
@@ -181,7 +182,9 @@ enum vgpu_end link_open(struct link *link, const char *path)
 		errno = -fd;
 		return VGPU_END_NO_VGPU;
 	}
-	link->fd = fd;
+	link->fd = descriptor_keep(fd);
+	if (link->fd < 0)
+		return VGPU_END_NO_MEMORY;
 	vgpu_put_le32(hello, VGPU_LINK_VERSION);
 	vgpu_put_le32(hello + 4, VGPU_LINK_VERSION_PROGRAMS);
 	end = send_frame(link, VGPU_FRAME_HELLO, hello, sizeof(hello), NULL, 0);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_channel.h"
+#include "guest/libvgpu/descriptor.h"
 
 /* The worker has to map it at the same address: so it lies in a band that nothing else uses. */
 void *window_map(uint64_t bytes, int protection, int flags, int fd)
@@ -45,7 +46,7 @@ enum vgpu_end window_make(uint64_t bytes, int *fd, void **address)
 {
 	if (bytes < VGPU_WINDOW_LEAST || bytes > VGPU_WINDOW_MOST || (bytes & (bytes - 1)) != 0)
 		return VGPU_END_WINDOW_BAD;
-	*fd = memfd_create("vgpu-window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	*fd = descriptor_keep(memfd_create("vgpu-window", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (*fd < 0)
 		return VGPU_END_NO_MEMORY;
 	if (set_size(*fd, bytes) < 0 ||

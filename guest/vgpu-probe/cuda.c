@@ -197,7 +197,7 @@ static void print_all(const struct finding *finding)
 		printf("device    %s, CUDA %d.%d\n", finding->device,
 		       finding->driver_version / 1000, finding->driver_version % 1000 / 10);
 	printf("runs      programs of the driver API: C, cuda.bindings, cuda.core, numba, PyCUDA, ...\n"
-	       "does not  what nvcc links by default (the static runtime), PyTorch, JAX, CuPy, cuBLAS, cuDNN, "
+	       "does not  what nvcc links (the CUDA runtime), PyTorch, JAX, CuPy, cuBLAS, cuDNN, "
 	       "NCCL: docs/cuda.md has the list\n");
 }
 

@@ -29,23 +29,24 @@ static void log_text(const struct softgpu_log *log, const char *format, ...)
 
 /* --- loading, without the lock ----------------------------------------------------------- */
 
-/* Whether bytes are a container of machine code: a fatbin, its wrapper in a program, an ELF file.
- */
-static bool is_binary(const struct softgpu_image *image)
+/* Return: what an image is that is no text, in words; NULL: it may be one. */
+static const char *binary_words(const struct softgpu_image *image)
 {
-	static const unsigned char magic[][4] = {
-		{ 0x50, 0xed, 0x55, 0xba },
-		{ 0xb1, 0x43, 0x62, 0x46 },
-		{ 0x7f, 'E', 'L', 'F' },
+	static const struct {
+		unsigned char magic[4];
+		const char *words;
+	} kinds[] = {
+		{ { 0x50, 0xed, 0x55, 0xba }, "is a fatbin, which softgpu does not open" },
+		{ { 0xb1, 0x43, 0x62, 0x46 }, "is a fatbin, which softgpu does not open" },
+		{ { 0x7f, 'E', 'L', 'F' }, "holds machine code, which softgpu cannot run" },
 	};
 
-	if (image->bytes < sizeof(magic[0]))
-		return false;
-	for (size_t i = 0; i < sizeof(magic) / sizeof(magic[0]); i++) {
-		if (memcmp(image->data, magic[i], sizeof(magic[i])) == 0)
-			return true;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (image->bytes >= sizeof(kinds[i].magic) &&
+		    memcmp(image->data, kinds[i].magic, sizeof(kinds[i].magic)) == 0)
+			return kinds[i].words;
 	}
-	return false;
+	return NULL;
 }
 
 static enum softgpu_result judge_images(const struct softgpu_image *images, uint32_t count,
@@ -54,13 +55,13 @@ static enum softgpu_result judge_images(const struct softgpu_image *images, uint
 	if (!images || count == 0 || count > IMAGES_MOST)
 		return SOFTGPU_INVALID_VALUE;
 	for (uint32_t i = 0; i < count; i++) {
+		const char *words;
+
 		if (!images[i].data)
 			return SOFTGPU_INVALID_VALUE;
-		if (is_binary(&images[i])) {
-			log_text(log,
-				 "image %u holds machine code, which softgpu cannot run: "
-				 "compile to PTX text (nvcc -ptx)",
-				 i + 1);
+		words = binary_words(&images[i]);
+		if (words) {
+			log_text(log, "image %u %s: compile to PTX text (nvcc -ptx)", i + 1, words);
 			return SOFTGPU_NO_BINARY_FOR_GPU;
 		}
 	}

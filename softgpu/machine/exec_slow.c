@@ -23,20 +23,6 @@ static enum sg_arith_prmt_mode prmt_mode(uint8_t sub)
 	}
 }
 
-static uint64_t find_bit(const struct sg_code_insn *insn, uint64_t a)
-{
-	bool wide = sg_isa_type_bits(insn->type) == 64;
-	uint32_t at;
-
-	if (sg_isa_type_kind(insn->type) == SG_KIND_SIGNED)
-		at = wide ? sg_arith_bfind_s64((int64_t)a) : sg_arith_bfind_s32((int32_t)a);
-	else
-		at = wide ? sg_arith_bfind_u64(a) : sg_arith_bfind_u32((uint32_t)a);
-	if (insn->flags & SG_BIT(SHIFTAMT) && at != UINT32_MAX)
-		at = (wide ? 63 : 31) - at;
-	return at;
-}
-
 /* One half of a packed pair of 16-bit integers. */
 static uint16_t pair_half(const struct sg_code_insn *insn, uint16_t a, uint16_t b)
 {
@@ -63,10 +49,8 @@ static uint64_t min_max(const struct sg_code_insn *insn, uint64_t a, uint64_t b)
 	return r < 0 ? 0 : (uint32_t)r;
 }
 
-static uint64_t compute(const struct sg_code_insn *insn, uint64_t a, uint64_t b, uint64_t c,
-			uint64_t d)
+static uint64_t compute(const struct sg_code_insn *insn, uint64_t a, uint64_t b, uint64_t c)
 {
-	unsigned bits = sg_isa_type_bits(insn->type);
 	bool is_signed = sg_isa_type_kind(insn->type) == SG_KIND_SIGNED;
 	bool wrap = insn->flags & SG_BIT(WRAP);
 
@@ -74,21 +58,12 @@ static uint64_t compute(const struct sg_code_insn *insn, uint64_t a, uint64_t b,
 	case SG_OP_PRMT:
 		return sg_arith_prmt((uint32_t)a, (uint32_t)b,
 				     sg_arith_prmt_selectors(prmt_mode(insn->sub), (uint32_t)c));
-	case SG_OP_BFE:
-		return sg_arith_bfe(a, (uint32_t)b, (uint32_t)c, bits, is_signed);
-	case SG_OP_BFI:
-		return sg_arith_bfi(a, b, (uint32_t)c, (uint32_t)d, bits);
-	case SG_OP_BFIND:
-		return find_bit(insn, a);
 	case SG_OP_FNS:
 		return sg_arith_fns((uint32_t)a, (uint32_t)b, (int32_t)c);
 	case SG_OP_SZEXT:
 		return sg_arith_szext((uint32_t)a, (uint32_t)b, is_signed, wrap);
 	case SG_OP_BMSK:
 		return sg_arith_bmsk((uint32_t)a, (uint32_t)b, wrap);
-	case SG_OP_DP4A:
-		return sg_arith_dp4a((uint32_t)a, (uint32_t)b, (uint32_t)c,
-				     insn->type == SG_TYPE_S32, insn->stype == SG_TYPE_S32);
 	case SG_OP_DP2A:
 		return sg_arith_dp2a((uint32_t)a, (uint32_t)b, (uint32_t)c,
 				     insn->type == SG_TYPE_S32, insn->stype == SG_TYPE_S32,
@@ -103,21 +78,16 @@ static uint64_t compute(const struct sg_code_insn *insn, uint64_t a, uint64_t b,
 static int integer(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
 		   uint32_t mask)
 {
-	unsigned bytes = slow_bytes(insn->type), second = bytes, third = 4, out = bytes;
+	unsigned bytes = slow_bytes(insn->type);
 
 	(void)w;
-	if (insn->op == SG_OP_BFE)
-		second = 4;
-	if (insn->op == SG_OP_BFIND)
-		out = 4;
 	for (uint32_t left = mask; left; left &= left - 1) {
 		unsigned l = (unsigned)__builtin_ctz(left);
 
-		slow_put(frame, insn->dst, l, out,
+		slow_put(frame, insn->dst, l, bytes,
 			 compute(insn, slow_get(frame, insn->src[0], l, bytes),
-				 slow_get(frame, insn->src[1], l, second),
-				 slow_get(frame, insn->src[2], l, third),
-				 insn->op == SG_OP_BFI ? slow_get(frame, insn->src[3], l, 4) : 0));
+				 slow_get(frame, insn->src[1], l, bytes),
+				 slow_get(frame, insn->src[2], l, 4)));
 	}
 	return SG_EXEC_GO;
 }
@@ -132,7 +102,7 @@ static int lop3_predicate(struct sg_exec_warp *w, const struct sg_code_insn *ins
 		unsigned l = (unsigned)__builtin_ctz(left);
 		uint64_t r = compute(insn, slow_get(frame, insn->src[0], l, 4),
 				     slow_get(frame, insn->src[1], l, 4),
-				     slow_get(frame, insn->src[2], l, 4), 0);
+				     slow_get(frame, insn->src[2], l, 4));
 
 		p |= r ? 1u << l : 0;
 		if (insn->dst != SG_SLOT_NONE)
@@ -145,81 +115,20 @@ static int lop3_predicate(struct sg_exec_warp *w, const struct sg_code_insn *ins
 	return SG_EXEC_GO;
 }
 
-/* a * b, low or high half, for mad.cc and madc. */
-static uint64_t product(const struct sg_code_insn *insn, uint64_t a, uint64_t b, unsigned bits)
-{
-	bool is_signed = sg_isa_type_kind(insn->type) == SG_KIND_SIGNED;
-
-	if (!(insn->flags & SG_BIT(HI)))
-		return a * b;
-	if (bits == 64)
-		return is_signed ? (uint64_t)sg_arith_mulhi_s64((int64_t)a, (int64_t)b)
-				 : sg_arith_mulhi_u64(a, b);
-	return is_signed ? (uint32_t)sg_arith_mulhi_s32((int32_t)a, (int32_t)b)
-			 : sg_arith_mulhi_u32((uint32_t)a, (uint32_t)b);
-}
-
-/*
- * add.cc, addc, sub.cc, subc, mad.cc, madc: each lane's carry flag goes in and out. A subtraction
- * adds the complement, so that its carry is the opposite of a borrow. The manual names only the
- * borrow; nvcc's 128-bit division reads the flag of subc.cc with addc, which shows which way round
- * it is.
- */
-static int with_carry(struct sg_exec_warp *w, const struct sg_code_insn *insn, unsigned char *frame,
-		      uint32_t mask)
-{
-	unsigned bits = sg_isa_type_bits(insn->type), bytes = bits / 8;
-	uint64_t all = bits == 64 ? UINT64_MAX : UINT32_MAX;
-	bool uses = insn->op == SG_OP_ADDC || insn->op == SG_OP_SUBC || insn->op == SG_OP_MADC;
-	bool subtracts = insn->op == SG_OP_SUB || insn->op == SG_OP_SUBC;
-	bool multiplies = insn->op == SG_OP_MAD || insn->op == SG_OP_MADC;
-
-	for (uint32_t left = mask; left; left &= left - 1) {
-		unsigned l = (unsigned)__builtin_ctz(left);
-		uint64_t a = slow_get(frame, insn->src[0], l, bytes);
-		uint64_t b = slow_get(frame, insn->src[1], l, bytes);
-		uint64_t carry = uses ? w->carry >> l & 1 : subtracts;
-		sg_u128 sum;
-
-		if (multiplies) {
-			a = product(insn, a, b, bits) & all;
-			b = slow_get(frame, insn->src[2], l, bytes);
-		}
-		sum = (sg_u128)a + (subtracts ? ~b & all : b) + carry;
-		slow_put(frame, insn->dst, l, bytes, (uint64_t)sum & all);
-		if (insn->flags & SG_BIT(CC))
-			w->carry = (w->carry & ~(1u << l)) | (uint32_t)(sum >> bits & 1) << l;
-	}
-	return SG_EXEC_GO;
-}
-
 sg_exec_handler *sg_exec_slow_bind(const struct sg_code_insn *insn)
 {
 	bool pair = insn->type == SG_TYPE_U16X2 || insn->type == SG_TYPE_S16X2;
 
 	switch (insn->op) {
 	case SG_OP_PRMT:
-	case SG_OP_BFE:
-	case SG_OP_BFI:
-	case SG_OP_BFIND:
 	case SG_OP_FNS:
 	case SG_OP_SZEXT:
 	case SG_OP_BMSK:
-	case SG_OP_DP4A:
 	case SG_OP_DP2A:
 		return integer;
 	case SG_OP_LOP3:
 		return lop3_predicate;
-	case SG_OP_ADDC:
-	case SG_OP_SUBC:
-	case SG_OP_MADC:
-		return with_carry;
-	case SG_OP_SUB:
-	case SG_OP_MAD:
-		return insn->flags & SG_BIT(CC) ? with_carry : sg_exec_float_bind(insn);
 	case SG_OP_ADD:
-		if (insn->flags & SG_BIT(CC))
-			return with_carry;
 		return pair ? integer : sg_exec_float_bind(insn);
 	case SG_OP_MIN:
 	case SG_OP_MAX:

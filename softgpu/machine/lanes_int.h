@@ -76,6 +76,85 @@ LANES_3(shf_r_wrap, u32, u32, u32, u32, sg_arith_shf_right(a, b, c, 1))
 LANES_3(shf_r_clamp, u32, u32, u32, u32, sg_arith_shf_right(a, b, c, 0))
 LANES_3(prmt, u32, u32, u32, u32, sg_arith_prmt(a, b, c))
 
+/* Fields of bits. Positions and lengths are registers, as bfi's fourth source is. */
+#define LANES_DEFINE(W, u, bits)                                                 \
+	LANES_3(bfe_##u, u, u, u32, u32, sg_arith_bfe(a, b, c, bits, 0))         \
+	LANES_HANDLER(bfi_##W)                                                   \
+	{                                                                        \
+		const lane_##u *sa = LANES_SRC(0, u), *sb = LANES_SRC(1, u);     \
+		const lane_u32 *sc = LANES_SRC(2, u32), *sd = LANES_SRC(3, u32); \
+		LANES_BODY(u, , sg_arith_bfi(sa[l], sb[l], sc[l], sd[l], bits))  \
+	}
+LANES_DEFINE(b32, u32, 32)
+LANES_DEFINE(b64, u64, 64)
+#undef LANES_DEFINE
+LANES_3(bfe_s32, s32, u32, u32, u32, sg_arith_bfe(a, b, c, 32, 1))
+LANES_3(bfe_s64, s64, u64, u32, u32, sg_arith_bfe(a, b, c, 64, 1))
+
+#define LANES_DEFINE(t, bits)                                    \
+	LANES_1(bfind_##t, u32, t, sg_arith_bfind_##t(a))        \
+	LANES_1(bfind_shift_##t, u32, t,                         \
+		sg_arith_bfind_##t(a) == UINT32_MAX ? UINT32_MAX \
+						    : bits - 1 - sg_arith_bfind_##t(a))
+LANES_DEFINE(u32, 32)
+LANES_DEFINE(s32, 32)
+LANES_DEFINE(u64, 64)
+LANES_DEFINE(s64, 64)
+#undef LANES_DEFINE
+
+LANES_3(dp4a_uu, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 0, 0))
+LANES_3(dp4a_us, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 0, 1))
+LANES_3(dp4a_su, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 1, 0))
+LANES_3(dp4a_ss, u32, u32, u32, u32, sg_arith_dp4a(a, b, c, 1, 1))
+
+static inline bool lanes_is_carried(const struct sg_code_insn *insn)
+{
+	return insn->op == SG_OP_ADDC || insn->op == SG_OP_SUBC || insn->op == SG_OP_MADC;
+}
+
+/*
+ * add.cc, addc, sub.cc, subc, mad.cc, madc: each lane's carry flag goes in and out. A subtraction
+ * adds the complement, so that its carry is the opposite of a borrow. The manual names only the
+ * borrow; nvcc's 128-bit division reads the flag of subc.cc with addc, which shows which way round
+ * it is.
+ */
+#define LANES_DEFINE(name, u, first, second)                                                      \
+	LANES_HANDLER(name)                                                                       \
+	{                                                                                         \
+		const lane_##u *sa = LANES_SRC(0, u), *sb = LANES_SRC(1, u);                      \
+		const lane_##u *sc = insn->src[2] != SG_SLOT_NONE ? LANES_SRC(2, u) : sb;         \
+		lane_##u *dst = LANES_DST(u), spare[SG_LANES];                                    \
+		lane_##u *out = mask == SG_EXEC_ALL ? dst : spare;                                \
+		bool subtracts = insn->op == SG_OP_SUB || insn->op == SG_OP_SUBC;                 \
+		uint32_t in = lanes_is_carried(insn) ? warp->carry : subtracts ? SG_EXEC_ALL : 0; \
+		lane_##u flip = subtracts ? (lane_##u) - 1 : 0;                                   \
+		uint8_t carry[SG_LANES];                                                          \
+                                                                                                  \
+		(void)sc;                                                                         \
+		LANES_LOOP                                                                        \
+		{                                                                                 \
+			lane_##u a = (lane_##u)(first), b = (second) ^ flip;                      \
+			lane_##u sum = a + b, r = sum + (in >> l & 1);                            \
+                                                                                                  \
+			out[l] = r;                                                               \
+			carry[l] = (sum < a) | (r < sum) ? 0x80 : 0;                              \
+		}                                                                                 \
+		if (insn->flags & SG_BIT(CC))                                                     \
+			warp->carry = (warp->carry & ~mask) | (lanes_pack(carry) & mask);         \
+		if (out == spare)                                                                 \
+			lanes_merge(dst, spare, mask, sizeof(*dst));                              \
+		return SG_EXEC_GO;                                                                \
+	}
+LANES_DEFINE(carry_add_b32, u32, sa[l], sb[l])
+LANES_DEFINE(carry_add_b64, u64, sa[l], sb[l])
+LANES_DEFINE(carry_mad_lo_b32, u32, sa[l] * sb[l], sc[l])
+LANES_DEFINE(carry_mad_lo_b64, u64, sa[l] * sb[l], sc[l])
+LANES_DEFINE(carry_mad_hi_u32, u32, sg_arith_mulhi_u32(sa[l], sb[l]), sc[l])
+LANES_DEFINE(carry_mad_hi_s32, u32, sg_arith_mulhi_s32((int32_t)sa[l], (int32_t)sb[l]), sc[l])
+LANES_DEFINE(carry_mad_hi_u64, u64, sg_arith_mulhi_u64(sa[l], sb[l]), sc[l])
+LANES_DEFINE(carry_mad_hi_s64, u64, sg_arith_mulhi_s64((int64_t)sa[l], (int64_t)sb[l]), sc[l])
+#undef LANES_DEFINE
+
 /* The table is the same for all lanes: which minterms it has is known before the loop. */
 LANES_HANDLER(lop3)
 {
@@ -206,6 +285,40 @@ static sg_exec_handler *bind_mul(const struct sg_code_insn *i)
 				     : LANES_PICK_WIDTH(bits, mad_lo);
 }
 
+static sg_exec_handler *bind_carry(const struct sg_code_insn *i)
+{
+	bool wide = sg_isa_type_bits(i->type) == 64;
+
+	if (i->op != SG_OP_MAD && i->op != SG_OP_MADC)
+		return wide ? carry_add_b64 : carry_add_b32;
+	if (!(i->flags & SG_BIT(HI)))
+		return wide ? carry_mad_lo_b64 : carry_mad_lo_b32;
+	if (sg_isa_type_kind(i->type) == SG_KIND_SIGNED)
+		return wide ? carry_mad_hi_s64 : carry_mad_hi_s32;
+	return wide ? carry_mad_hi_u64 : carry_mad_hi_u32;
+}
+
+static sg_exec_handler *bind_field(const struct sg_code_insn *i)
+{
+	bool wide = sg_isa_type_bits(i->type) == 64;
+
+	switch (i->op) {
+	case SG_OP_BFE:
+		if (sg_isa_type_kind(i->type) == SG_KIND_SIGNED)
+			return wide ? bfe_s64 : bfe_s32;
+		return wide ? bfe_u64 : bfe_u32;
+	case SG_OP_BFI:
+		return wide ? bfi_b64 : bfi_b32;
+	default:
+		if (sg_isa_type_kind(i->type) == SG_KIND_SIGNED)
+			return i->flags & SG_BIT(SHIFTAMT)
+				       ? (wide ? bfind_shift_s64 : bfind_shift_s32)
+				       : (wide ? bfind_s64 : bfind_s32);
+		return i->flags & SG_BIT(SHIFTAMT) ? (wide ? bfind_shift_u64 : bfind_shift_u32)
+						   : (wide ? bfind_u64 : bfind_u32);
+	}
+}
+
 static sg_exec_handler *bind_int(const struct sg_code_insn *i)
 {
 	unsigned bits = sg_isa_type_bits(i->type);
@@ -213,7 +326,9 @@ static sg_exec_handler *bind_int(const struct sg_code_insn *i)
 
 	if (kind != SG_KIND_UNSIGNED && kind != SG_KIND_SIGNED && kind != SG_KIND_BITS)
 		return NULL;
-	if (i->flags & (SG_BIT(CC) | SG_BIT(RELU)))
+	if (i->flags & SG_BIT(CC) || lanes_is_carried(i))
+		return bind_carry(i);
+	if (i->flags & SG_BIT(RELU))
 		return NULL;
 	switch (i->op) {
 	case SG_OP_ADD:
@@ -246,6 +361,14 @@ static sg_exec_handler *bind_int(const struct sg_code_insn *i)
 		return bits == 32 ? clz_b32 : clz_b64;
 	case SG_OP_BREV:
 		return bits == 32 ? brev_b32 : brev_b64;
+	case SG_OP_BFE:
+	case SG_OP_BFI:
+	case SG_OP_BFIND:
+		return bind_field(i);
+	case SG_OP_DP4A:
+		if (i->type == SG_TYPE_S32)
+			return i->stype == SG_TYPE_S32 ? dp4a_ss : dp4a_su;
+		return i->stype == SG_TYPE_S32 ? dp4a_us : dp4a_uu;
 	default:
 		return NULL;
 	}

@@ -71,6 +71,25 @@ CASE(fork_before_the_first_call)
 	TRUE(has_cuda());
 }
 
+/* What a daemon prints that has no standard files reaches nothing of CUDA's. */
+static bool prints_nowhere(void)
+{
+	static const char words[4096] = "progress";
+	bool right;
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		close(fd);
+	right = has_cuda();
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		right = write(fd, words, sizeof(words)) < 0 && right;
+	return right && cuCtxSynchronize() == CUDA_SUCCESS && has_cuda();
+}
+
+CASE_VGPU(fork_of_a_daemon_that_prints)
+{
+	TRUE(child_says(prints_nowhere));
+}
+
 /* exec and a program that knows nothing: the parent's GPU state is not touched. */
 CASE(fork_and_exec)
 {

@@ -296,7 +296,7 @@ static void bad_images_are_refused_with_a_reason(void **state)
 		uint64_t bytes;
 		const char *reason;
 	} rows[] = {
-		{ "\x50\xed\x55\xba\x01\x00\x10\x00", 8, "machine code" },
+		{ "\x50\xed\x55\xba\x01\x00\x10\x00", 8, "is a fatbin" },
 		{ "\x7f"
 		  "ELF",
 		  4, "machine code" },

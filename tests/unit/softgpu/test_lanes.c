@@ -54,6 +54,7 @@ static unsigned tried;
 static void try_both(const struct sg_code_insn *insn)
 {
 	_Alignas(64) static unsigned char first[FRAME], base[FRAME], v3[FRAME];
+	struct sg_exec_warp one = { .carry = 0x5a0000ff }, other = one;
 	sg_exec_handler *a = sg_lanes_bind_base(insn), *b = sg_lanes_bind_v3(insn);
 	uint32_t masks[] = { UINT32_MAX, 0x00ff5a01 };
 
@@ -67,9 +68,9 @@ static void try_both(const struct sg_code_insn *insn)
 		fill(first);
 		memcpy(base, first, FRAME);
 		memcpy(v3, first, FRAME);
-		a(NULL, insn, base, mask);
-		b(NULL, insn, v3, mask);
-		if (memcmp(base, v3, FRAME) != 0)
+		a(&one, insn, base, mask);
+		b(&other, insn, v3, mask);
+		if (memcmp(base, v3, FRAME) != 0 || one.carry != other.carry)
 			fail_msg("op %s, type %s %s, flags %llx, round %u, cmp %u: results differ",
 				 ops[insn->op], sg_isa_type_word(insn->type),
 				 sg_isa_type_word(insn->stype), (unsigned long long)insn->flags,
@@ -92,6 +93,8 @@ static void try_flags(struct sg_code_insn *insn)
 					  SG_BIT(HI),
 					  SG_BIT(LO),
 					  SG_BIT(WIDE),
+					  SG_BIT(CC),
+					  SG_BIT(HI) | SG_BIT(CC),
 					  SG_BIT(APPROX),
 					  SG_BIT(APPROX) | SG_BIT(FTZ),
 					  SG_BIT(LEFT) | SG_BIT(WRAP),
@@ -125,8 +128,8 @@ static void every_operation(void **state)
 						     .dst2 = SG_SLOT_NONE,
 						     .guard = SG_SLOT_NONE,
 						     .imm = 0x5c,
-						     .src = { SLOT, 2 * SLOT, 3 * SLOT,
-							      SG_SLOT_NONE, SG_SLOT_NONE } };
+						     .src = { SLOT, 2 * SLOT, 3 * SLOT, 4 * SLOT,
+							      SG_SLOT_NONE } };
 
 			/* Memory needs a warp; conversions have a test of their own. */
 			if (!may_have(op, type) || op == SG_OP_CVT || op == SG_OP_LD ||
@@ -165,8 +168,13 @@ static void every_conversion(void **state)
 						     .dst_bytes = (uint8_t)(to_bits / 8),
 						     .src_bytes = (uint8_t)(from_bits / 8) };
 
-			if (to_bits < 16 || from_bits < 16)
+			if (to_bits < 16 || from_bits < 8)
 				continue;
+			if (from_bits == 8) {
+				insn.src_bytes = 4;
+				try_both(&insn);
+				insn.src_bytes = 2;
+			}
 			try_both(&insn);
 			for (int round = SG_ROUND_RN; round <= SG_ROUND_RPI; round++) {
 				insn.round = (uint8_t)round;

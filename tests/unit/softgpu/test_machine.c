@@ -241,6 +241,38 @@ static void vectors_are_moved(void **state)
 	machine_free(&m);
 }
 
+/* Bytes and halves of registers, where some lanes take no part. */
+static void parts_of_registers(void **state)
+{
+	(void)state;
+	assert_true(run(
+		HEAD KERNEL(
+			"k") "mul.lo.u32 %r2, %r1, 0x01018181; shl.b32 %r7, %r1, 5; cvt.u64.u32 %d4, %r7;\n"
+			     "add.s64 %d4, %d1, %d4; and.b32 %r3, %r1, 1; setp.eq.u32 %p1, %r3, 0;\n"
+			     "mov.u64 %d5, -1; mov.b32 %r4, -1; mov.b32 %r5, -1; mov.b16 %h1, -1; mov.b16 %h2, -1;\n"
+			     "@%p1 mov.b64 %d5, { %r2, %r1 }; @%p1 mov.b64 { %r4, _ }, %d5;\n"
+			     "@%p1 mov.b32 { %h1, %h2 }, %r2; mov.b32 %r6, { %h2, %h1 };\n"
+			     "@%p1 cvt.u32.u8 %r5, %r2; cvt.s32.s8 %r8, %r2; cvt.s64.s8 %d6, %h1;\n"
+			     "st.u64 [%d4], %d5; st.u64 [%d4+8], %d6; st.v4.u32 [%d4+16], { %r4, %r5, %r6, %r8 };\n" END,
+		1, 96));
+	for (uint32_t n = 0; n < 96; n++) {
+		const uint32_t *out = words + 8 * n;
+		uint32_t a = n * 0x01018181u;
+		bool even = n % 2 == 0;
+		uint32_t want[] = { even ? a : ~0u,
+				    even ? n : ~0u,
+				    even ? (uint32_t)(int8_t)a : ~0u,
+				    even && (int8_t)a >= 0 ? 0 : ~0u,
+				    even ? a : ~0u,
+				    even ? a & 0xff : ~0u,
+				    even ? a << 16 | a >> 16 : ~0u,
+				    (uint32_t)(int8_t)a };
+
+		assert_memory_equal(out, want, sizeof(want));
+	}
+	machine_free(&m);
+}
+
 /* As gcc writes them, and ptxas takes them. */
 static void special_registers_are_converted(void **state)
 {
@@ -519,6 +551,7 @@ int main(void)
 		cmocka_unit_test(loads_widen),
 		cmocka_unit_test(lanes_wait_for_lanes),
 		cmocka_unit_test(blocks_wait_for_blocks),
+		cmocka_unit_test(parts_of_registers),
 		cmocka_unit_test(vectors_are_moved),
 		cmocka_unit_test(special_registers_are_converted),
 		cmocka_unit_test(lanes_meet_again),

@@ -27,7 +27,7 @@
  */
 
 #define SCHED_GPU_MAX 16  /* queues */
-#define SCHED_POOL_MAX 26 /* pools: NAME_POOLS */
+#define SCHED_POOL_MAX 26 /* pools, A to Z */
 #define SCHED_NEVER UINT64_MAX
 
 /* A pool: the GPU in whose queue its VMs wait, and its bounds. Index 0 is pool A. */

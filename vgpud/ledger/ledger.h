@@ -63,7 +63,7 @@ static inline const char *ledger_transport_name(unsigned transport)
 /* --- programs --- */
 
 #define LEDGER_PROGRAM_NAME_SIZE 64
-#define LEDGER_UNKNOWN UINT64_MAX /* a figure that was not measured, or that nobody told */
+#define LEDGER_UNKNOWN UINT64_MAX /* a figure that was not measured, or not told */
 
 /*
  * One guest's program: a worker that runs its commands. Times are CLOCK_MONOTONIC nanoseconds. Name

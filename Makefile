@@ -92,7 +92,7 @@ worker := budget bundle channel charge claims commands cuda_driver dirty drain e
 	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block chrome csv field json output table text
-vgpuadm/view := completion doctor doctor_files doctor_mps doctor_qemu doctor_sockets help qemu say shape show snippet \
+vgpuadm/view := completion doctor doctor_files doctor_mps doctor_qemu doctor_sockets help qemu say shape shape_programs show snippet \
 	sparkline status story story_program top top_rows trace view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code gone json

@@ -88,11 +88,11 @@ vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count lease_order limit sched share
 vgpud/vm := recording stats vm
 proc := confine confine_calls confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
-worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_image gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory module_cache module_file module_key modules orders \
+worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_image gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory module_client module_file module_key modules orders \
 	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words
 vgpuadm/out := block chrome csv field json output table text
-vgpuadm/view := completion doctor doctor_files doctor_mps doctor_qemu doctor_sockets help qemu say shape show snippet \
+vgpuadm/view := completion doctor doctor_files doctor_mps doctor_qemu doctor_sockets help qemu say shape shape_programs show snippet \
 	sparkline status story story_program top top_rows trace view
 guest/libvgpu := bar device fail find irq lock slot submit sysfs wait
 guest/tool := exit_code gone json

@@ -74,7 +74,7 @@ static double events_ns(uint64_t steps, unsigned num)
 #define CLOCKS_MOST 300
 #define STEADY 10 /* so many that differ by a thousandth at most say that they stay */
 
-/* What a step takes when nobody else has the GPU. */
+/* What a step takes when no other program has the GPU. */
 static void calibrate(void)
 {
 	uint64_t steps = 1000;

@@ -56,8 +56,6 @@ enum { NAME_ENDS = 0 VGPU_END_TABLE(NAME_END_COUNT) }; /* ends in the table, NON
 unsigned name_end_index(uint32_t end);
 const char *name_end_at(unsigned index);
 
-#define NAME_POOLS 26 /* pools are 'A' to 'Z' */
-
 /* Return: the letter of a pool's index, 'A' for 0. */
 static inline char name_pool(unsigned index)
 {

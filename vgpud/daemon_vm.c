@@ -226,13 +226,13 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 		 conf->connect != NULL ? conf->connect : "");
 	if (vm != NULL) {
 		log_info("%s: known already, as pool %c, priority %s; --vm changes nothing",
-			 vm->name, 'A' + vm->sched.pool, name_priority(vm->sched.priority));
+			 vm->name, name_pool(vm->sched.pool), name_priority(vm->sched.priority));
 		return 0;
 	}
 	if (other != NULL) {
 		log_error("%s: its number %u is that of %s in the database; give another, as in "
 			  "--vm %s:%c:%s:NUMBER",
-			  conf->name, conf->id, other->name, conf->name, 'A' + conf->pool,
+			  conf->name, conf->id, other->name, conf->name, name_pool(conf->pool),
 			  name_priority(conf->priority));
 		return -EEXIST;
 	}
@@ -240,7 +240,7 @@ static int add_option_vm(struct daemon *daemon, const struct conf_vm *conf)
 		log_error(
 			"%s: its number %u was that of a VM that was removed, and its records bear it; "
 			"give another, as in --vm %s:%c:%s:NUMBER",
-			conf->name, conf->id, conf->name, 'A' + conf->pool,
+			conf->name, conf->id, conf->name, name_pool(conf->pool),
 			name_priority(conf->priority));
 		return -EEXIST;
 	}

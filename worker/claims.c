@@ -64,10 +64,10 @@ static bool take_lock(const struct claims *claims)
 	const struct timespec pause = { .tv_nsec = 1000000 };
 
 	for (unsigned i = 0; i < SPINS_MOST + YIELDS_MOST + SLEEPS_MOST; i++) {
-		uint32_t nobody = 0;
+		uint32_t none = 0;
 
-		if (__atomic_compare_exchange_n(&claims->page->lock, &nobody, claims->slot + 1,
-						false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&claims->page->lock, &none, claims->slot + 1, false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
 		if (i < SPINS_MOST)
 			__builtin_ia32_pause();

@@ -16,7 +16,7 @@ struct program;
  */
 #define DRAIN_SOON_NS UINT64_C(100000)
 
-/* All that was submitted in this turn had ended at ended_ns, and nobody had asked for the lease. */
+/* All that was submitted in this turn had ended at ended_ns, and the lease had not been asked back. */
 void drain_learn(struct lease *lease, uint64_t ended_ns);
 
 /* What drain_learn() was told says nothing about the next turn. */

@@ -101,7 +101,7 @@ static CUresult load_compiled(struct gpu *gpu, int file, const struct gpu_image 
 	return result;
 }
 
-static CUresult load_by_cache(struct gpu *gpu, struct module_cache *cache,
+static CUresult load_by_cache(struct gpu *gpu, struct module_client *client,
 			      const struct gpu_image *image, CUmodule *module,
 			      uint64_t *taken_bytes)
 {
@@ -112,13 +112,13 @@ static CUresult load_by_cache(struct gpu *gpu, struct module_cache *cache,
 	int file;
 
 	module_key(&gpu->info, image, key);
-	switch (module_cache_ask(cache, key, &file, &question)) {
+	switch (module_client_ask(client, key, &file, &question)) {
 	case PROGRAM_MODULE_KEPT:
 		return load_kept(gpu, file, image, module, taken_bytes);
 	case PROGRAM_MODULE_BLANK:
 		result = load_compiled(gpu, file, image, module, taken_bytes, &bytes);
 		close(file);
-		module_cache_made(cache, question, bytes);
+		module_client_made(client, question, bytes);
 		return result;
 	case PROGRAM_MODULE_NONE:
 		break;
@@ -126,11 +126,11 @@ static CUresult load_by_cache(struct gpu *gpu, struct module_cache *cache,
 	return CUDA_ERROR_NOT_FOUND;
 }
 
-CUresult modules_load(struct gpu *gpu, struct module_cache *cache, const struct gpu_image *image,
+CUresult modules_load(struct gpu *gpu, struct module_client *client, const struct gpu_image *image,
 		      CUmodule *module, uint64_t *taken_bytes)
 {
-	if (cache != NULL && is_kept(gpu, image)) {
-		if (load_by_cache(gpu, cache, image, module, taken_bytes) == CUDA_SUCCESS)
+	if (client != NULL && is_kept(gpu, image)) {
+		if (load_by_cache(gpu, client, image, module, taken_bytes) == CUDA_SUCCESS)
 			return CUDA_SUCCESS;
 		empty_logs(image);
 	}

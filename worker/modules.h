@@ -5,10 +5,10 @@
 #define VGPU_WORKER_MODULES_H
 
 #include "worker/gpu.h"
-#include "worker/module_cache.h"
+#include "worker/module_client.h"
 
-/* As gpu_ops.module_load(). cache: NULL: no code is kept. image: with logs. */
-CUresult modules_load(struct gpu *gpu, struct module_cache *cache, const struct gpu_image *image,
+/* As gpu_ops.module_load(). client: NULL: no code is kept. image: with logs. */
+CUresult modules_load(struct gpu *gpu, struct module_client *client, const struct gpu_image *image,
 		      CUmodule *module, uint64_t *taken_bytes);
 
 #endif

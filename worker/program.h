@@ -15,7 +15,7 @@
 #include "worker/helpers.h"
 #include "worker/lease_state.h"
 #include "worker/memory.h"
-#include "worker/module_cache.h"
+#include "worker/module_client.h"
 #include "worker/output.h"
 #include "worker/quota.h"
 #include "worker/report.h"
@@ -30,13 +30,13 @@
  *
  * Locks: each of lock, channel.lock, helpers.lock and output.lock is taken last, and none is held
  * while the GPU's driver is called. Before them come quota.limit_lock, quota.pool_lock and quota.lock,
- * in this order; the first two are held while the driver is called. module_cache.turn is taken where no
+ * in this order; the first two are held while the driver is called. module_client.turn is taken where no
  * other is held, and not while the driver is called.
  */
 struct program {
 	struct gpu *gpu;
-	struct output *output;	      /* of the GPU */
-	struct module_cache *modules; /* NULL: no code is kept */
+	struct output *output;	       /* of the GPU */
+	struct module_client *modules; /* NULL: no code is kept */
 	struct window window;
 	struct channel channel;
 	struct helpers helpers;

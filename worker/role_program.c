@@ -26,7 +26,7 @@ static struct output output;
 static struct program program;
 static struct program_state state; /* what is told of the program */
 static struct budget budget;	   /* what softgpu's memory is asked of */
-static struct module_cache modules;
+static struct module_client modules;
 
 /*
  * Ends without taking the GPU down: the driver does that for a process that dies, and for a context
@@ -173,7 +173,7 @@ int role_program(const char *spec)
 	socket_fd = orders_begin(spawn_name[SPAWN_PROGRAM]);
 	output_init(&output);
 	budget_init(&budget, socket_fd);
-	module_cache_init(&modules, socket_fd);
+	module_client_init(&modules, socket_fd);
 	/*
 	 * Landlock covers threads that are started after it alone, so softgpu's have to wait for it.
 	 * NVIDIA's driver opens its devices for writing first: its own threads have the filter alone,
@@ -198,7 +198,7 @@ int role_program(const char *spec)
 	bind_program(gpu, &orders);
 	while (orders_receive(socket_fd, &orders) == 1) {
 		if (orders.order.what == PROGRAM_MODULE)
-			module_cache_answered(&modules, &orders.order, orders_take_fd(&orders));
+			module_client_answered(&modules, &orders.order, orders_take_fd(&orders));
 		orders_close_fds(&orders);
 		if (orders.order.what == PROGRAM_GRANT)
 			budget_answered(&budget, &orders.order);

@@ -34,7 +34,7 @@ static bool may_print(const void *image, uint64_t bytes)
 								"ELF");
 }
 
-/* Copies the image out of the window, so that nobody can change it while it is compiled. */
+/* Copies the image out of the window, so that it stays the same while it is compiled. */
 static uint8_t *copy_image(struct program *program, uint64_t at, uint64_t bytes)
 {
 	uint8_t *image = malloc(bytes + GPU_IMAGE_END);

@@ -14,8 +14,8 @@ struct serve_config {
 	struct report_page *report; /* mapped; NULL: nothing is told */
 	struct quota_page *quota;   /* of the VM, mapped; NULL: there is no quota */
 	uint32_t quota_slot;	    /* below QUOTA_SLOTS */
-	struct budget *budget; /* where the GPU's memory is the host's; NULL: nobody grants it */
-	struct module_cache *modules; /* NULL: all is compiled anew */
+	struct budget *budget; /* where the GPU's memory is the host's; NULL: it needs no grant */
+	struct module_client *modules; /* NULL: all is compiled anew */
 	int kick, call;
 	int broker; /* readable when the lease page has changed; -1: none. It is not read */
 	uint32_t helper_num;

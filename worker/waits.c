@@ -20,9 +20,14 @@
 
 static const uint64_t no_values[7];
 
-static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+/* Return: how long to pause before the next look at a wait. */
+static uint64_t pause_ns(const struct waits_one *one, uint64_t now_ns)
 {
-	return value < least ? least : value > most ? most : value;
+	uint64_t part_ns = (now_ns - one->since_ns) / LOOK_PART;
+
+	return part_ns < LOOK_LEAST_NS	? LOOK_LEAST_NS
+	       : part_ns > LOOK_MOST_NS ? LOOK_MOST_NS
+					: part_ns;
 }
 
 /* Fills in what is the same for all. */
@@ -180,8 +185,7 @@ static bool ask_event(struct program *program, struct waits_one *one, uint64_t n
 		return false;
 	if (is_there(program, one))
 		asked = program->gpu->ops->event_query(program->gpu, one->event);
-	one->ask_ns = now_ns +
-		      clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS, LOOK_MOST_NS);
+	one->ask_ns = now_ns + pause_ns(one, now_ns);
 	if (asked == CUDA_ERROR_NOT_READY)
 		return false;
 	program_note(program, asked);
@@ -247,9 +251,6 @@ void waits_look(struct program *program, uint64_t now_ns)
 
 	for (uint32_t i = 0; i < waits->num;) {
 		struct waits_one *one = &waits->open[i];
-		uint64_t pause_ns = clamp((now_ns - one->since_ns) / LOOK_PART, LOOK_LEAST_NS,
-					  LOOK_MOST_NS);
-
 		bool is_done = one->event != NULL ? ask_event(program, one, now_ns)
 						  : written_done(program, one);
 
@@ -260,8 +261,8 @@ void waits_look(struct program *program, uint64_t now_ns)
 		}
 		if (one->event == NULL && now_ns >= one->ask_ns)
 			ask(program, one, now_ns);
-		if (now_ns + pause_ns < look_ns)
-			look_ns = now_ns + pause_ns;
+		if (now_ns + pause_ns(one, now_ns) < look_ns)
+			look_ns = now_ns + pause_ns(one, now_ns);
 		i++;
 	}
 	waits->look_ns = look_ns;

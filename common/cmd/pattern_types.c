@@ -18,8 +18,6 @@
 #include "common/wire/vgpu_proto.h"
 #include "common/wire/vgpu_regs.h"
 
-#define NAME_MAX_BYTES 32 /* of a VM: it becomes a file's name */
-
 /* --- forms --- */
 
 static bool fits_pool(const char *text)

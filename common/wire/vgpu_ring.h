@@ -30,7 +30,7 @@ static inline void vgpu_ring_store(volatile uint32_t *at, uint32_t value)
 	__atomic_store_n(at, value, __ATOMIC_RELAXED);
 }
 
-/* Writes a word that says that all before it is written: whoever consumes it sees that. */
+/* Writes a word that says that all before it is written: its reader sees that. */
 static inline void vgpu_ring_publish(volatile uint32_t *at, uint32_t value)
 {
 #ifdef __x86_64__

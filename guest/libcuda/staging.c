@@ -31,7 +31,7 @@ static struct {
 	struct buffer small[SMALL_MOST], big[BIG_MOST];
 	uint32_t small_num, big_num;
 	bool mapping;	/* a thread is about to map the big ones */
-	bool run_waits; /* a thread waits for several at once: nobody takes one before it */
+	bool run_waits; /* a thread waits for several at once: no other takes one before it */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER };
 
 static void find_small(struct vgpu *vgpu)

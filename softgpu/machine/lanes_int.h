@@ -137,7 +137,7 @@ static inline bool lanes_is_carried(const struct sg_code_insn *insn)
 			lane_##u sum = a + b, r = sum + (in >> l & 1);                            \
                                                                                                   \
 			out[l] = r;                                                               \
-			carry[l] = (sum < a) | (r < sum) ? 0x80 : 0;                              \
+			carry[l] = ((sum < a) | (r < sum)) ? 0x80 : 0;                            \
 		}                                                                                 \
 		if (insn->flags & SG_BIT(CC))                                                     \
 			warp->carry = (warp->carry & ~mask) | (lanes_pack(carry) & mask);         \

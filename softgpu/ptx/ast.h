@@ -68,7 +68,6 @@ struct sg_ast_var {
 	/* filled by the linker */
 	struct sg_ast_var *definition; /* itself, or another text's */
 	uint64_t offset;	       /* in its space; of .local and .param: in the call frame */
-	bool placed;
 	uint32_t shared_index;
 };
 

@@ -255,7 +255,6 @@ static void place_shared(struct sg_link *link, struct sg_ast_var *var, const str
 
 	at = (at + var->align - 1) & ~(uint64_t)(var->align - 1);
 	var->offset = at;
-	var->placed = true;
 	for (size_t i = 0; i < users->count; i++) {
 		struct sg_link_func *kernel = &link->funcs[users->kernels[i]];
 

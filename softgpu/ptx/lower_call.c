@@ -111,18 +111,15 @@ void sg_lower_frame(struct sg_lower *l)
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
-/* What a callee expects at one place: its size, and whether in a register. */
+/* What a callee expects at one place. */
 struct expected {
 	uint32_t bytes;
-	bool in_register;
 	enum sg_type type;
 };
 
 static struct expected expected_of(const struct sg_ast_var *var)
 {
-	return (struct expected){ .bytes = (uint32_t)var->bytes,
-				  .in_register = var->space == SG_SPACE_GENERIC,
-				  .type = var->type };
+	return (struct expected){ .bytes = (uint32_t)var->bytes, .type = var->type };
 }
 
 /* Builtins' parameters, as nvcc declares these functions. */

@@ -102,7 +102,7 @@ class Roles(Inherited):
 
     @unittest.skipUnless(os.geteuid() == 0, "a higher priority is root's to give")
     def test_they_have_no_more_of_the_processor_than_others(self):
-        favoured = "import os, sys; os.nice(-7); os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)); " \
+        favoured = "import os, sys; os.setpriority(os.PRIO_PROCESS, 0, -7); os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)); " \
                    "os.execv(sys.argv[1], sys.argv[1:])"
         try:
             self.start(sys.executable, "-c", favoured)

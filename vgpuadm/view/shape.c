@@ -7,20 +7,9 @@
 #include <string.h>
 
 #include "vgpuadm/view/say.h"
+#include "vgpuadm/view/shape_field.h"
+#include "vgpuadm/view/shape_programs.h"
 
-/* A field that only JSON has, one of a table, and one of several below each other in a table. */
-#define HIDDEN(k)          \
-	{                  \
-		.key = (k) \
-	}
-#define FIELD(k, h, type, w, ...)                                                             \
-	{                                                                                     \
-		.key = (k), .heading = (h), .kind = FIELD_##type, .width = (w), ##__VA_ARGS__ \
-	}
-#define STACKED(k, h, s)                                                         \
-	{                                                                        \
-		.key = (k), .heading = (h), .stack = (s), .kind = FIELD_DURATION \
-	}
 /* How people read the kinds of a VM's settings. */
 #define READ_POOL FIELD_TEXT, TONE_NONE
 #define READ_PRIORITY FIELD_TEXT, TONE_NONE
@@ -43,10 +32,6 @@
 	SETTING_AS(#name, list, READ_##KIND, WIDTH_OF(list)),
 #define SHOW_SETTING(NAME, name, KIND, least, most, standard, list, show, option, ...) \
 	SETTING_AS(#name, show, READ_##KIND, 0),
-#define END                 \
-	{                   \
-		.key = NULL \
-	}
 
 static const struct field status_fields[] = {
 	FIELD("version", "version", TEXT, 0),
@@ -352,137 +337,6 @@ static const struct field top_fields[] = {
 	END,
 };
 
-static const struct field programs_fields[] = {
-	FIELD("id", "ID", COUNT, 4),
-	FIELD("vm", "VM", TEXT, 12),
-	FIELD("name", "PROGRAM", TEXT, 16),
-	FIELD("pid", "PID", COUNT, 7),
-	FIELD("state", "STATE", TEXT, 8),
-	FIELD("executor", "EXECUTOR", TEXT, 8),
-	FIELD("age_ns", "FOR", DURATION, 8),
-	FIELD("gpu_time_ns", "GPU TIME", DURATION, 8),
-	FIELD("gpu_share", "GPU", SHARE, 5),
-	FIELD("lease", "LEASE", TEXT, 8),
-	FIELD("waited_ns", "WAITED", DURATION, 8),
-	FIELD("waited_for", "FOR (OF ITS VM)", TEXT, 15),
-	FIELD("commands_per_s", "CALLS/S", RATE, 8),
-	FIELD("since_unix_ns", "SINCE", TIME, 19),
-	FIELD("memory_bytes", "MEMORY", BYTES, 9),
-	FIELD("memory_quota_bytes", "OF", BYTES, 9),
-	FIELD("worker_pid", "WORKER", COUNT, 7),
-	FIELD("refused", "REFUSED", COUNT, 7, .tone = TONE_SOME_WARNS),
-	FIELD("end", "ENDS FOR", TEXT, 12),
-	HIDDEN("vm_id"),
-	HIDDEN("channel"),
-	HIDDEN("stopped"),
-	HIDDEN("paused"),
-	HIDDEN("peer_pid"),
-	HIDDEN("peer_uid"),
-	HIDDEN("turns"),
-	HIDDEN("memory_peak_bytes"),
-	HIDDEN("memory_byte_s"),
-	HIDDEN("submissions"),
-	HIDDEN("latency_p50_ns"),
-	HIDDEN("latency_p99_ns"),
-	HIDDEN("latency_max_ns"),
-	HIDDEN("commands"),
-	HIDDEN("launches"),
-	HIDDEN("copies"),
-	HIDDEN("copy_bytes"),
-	HIDDEN("refused_names"),
-	END,
-};
-
-#define PAST_PROGRAM                                                                               \
-	FIELD("id", "ID", COUNT, 4), FIELD("vm", "VM", TEXT, 12),                                  \
-		FIELD("name", "PROGRAM", TEXT, 16), FIELD("pid", "PID", COUNT, 7),                 \
-		FIELD("since_unix_ns", "BEGAN", TIME, 19),                                         \
-		FIELD("age_ns", "RAN FOR", DURATION, 8), FIELD("end", "ENDED FOR", TEXT, 12),      \
-		FIELD("gpu_time_ns", "GPU TIME", DURATION, 8),                                     \
-		FIELD("memory_peak_bytes", "MEMORY", BYTES, 9),                                    \
-		FIELD("launches", "LAUNCHES", COUNT, 10), FIELD("copy_bytes", "COPIED", BYTES, 9), \
-		FIELD("refused", "REFUSED", COUNT, 7, .tone = TONE_SOME_WARNS), HIDDEN("vm_id"),   \
-		HIDDEN("pool"), HIDDEN("priority"), HIDDEN("executor"), HIDDEN("device"),          \
-		HIDDEN("ended_unix_ns"), HIDDEN("peer_uid"), HIDDEN("memory_byte_s"),              \
-		HIDDEN("submissions"), HIDDEN("latency_p50_ns"), HIDDEN("latency_p99_ns"),         \
-		HIDDEN("latency_max_ns"), HIDDEN("commands"), HIDDEN("copies"),                    \
-		HIDDEN("refused_names"),
-
-static const struct field past_programs_fields[] = { PAST_PROGRAM END };
-
-/* One program: what all past ones have, and what only one is asked about. */
-static const struct field program_fields[] = {
-	PAST_PROGRAM FIELD("vm_waited_ns", "ITS VM WAITED", DURATION, 0),
-	FIELD("vm_waited_for", "FOR", TEXT, 0),
-	HIDDEN("state"),
-	HIDDEN("lease"),
-	HIDDEN("waited_ns"),
-	END,
-};
-
-static const struct field submissions_fields[] = {
-	FIELD("id", "ID", COUNT, 10),
-	FIELD("begun_unix_ns", "BEGAN", TIME, 23),
-	FIELD("vm", "VM", TEXT, 12),
-	HIDDEN("vm_id"),
-	FIELD("program", "OF", COUNT, 4),
-	FIELD("name", "PROGRAM", TEXT, 16),
-	FIELD("first", "FIRST", COUNT, 8),
-	FIELD("count", "COUNT", COUNT, 8),
-	FIELD("open", "OPEN", BOOL, 4, .tone = TONE_TRUE_WARNS),
-	FIELD("took_ns", "TOOK", DURATION, 8),
-	FIELD("mean_ns", "EACH", DURATION, 8),
-	FIELD("most_ns", "LONGEST", DURATION, 8),
-	FIELD("commands", "COMMANDS", COUNT, 8),
-	HIDDEN("ended_unix_ns"),
-	END,
-};
-
-static const struct field usage_fields[] = {
-	FIELD("group", "FOR", TEXT, 0),
-	FIELD("programs", "PROGRAMS", COUNT, 0),
-	FIELD("program_time_ns", "THEY RAN", DURATION, 0),
-	FIELD("requests", "REQUESTS", COUNT, 0),
-	FIELD("errors", "ERRORS", COUNT, 0, .tone = TONE_SOME_WARNS),
-	FIELD("gpu_time_ns", "GPU TIME", DURATION, 0),
-	FIELD("programs_gpu_time_ns", "OF PROGRAMS", DURATION, 0),
-	FIELD("memory_byte_h", "BYTE-HOURS", BYTES, 0),
-	FIELD("submissions", "SUBMITTED", COUNT, 0),
-	FIELD("launches", "LAUNCHES", COUNT, 0),
-	FIELD("copy_bytes", "COPIED", BYTES, 0),
-	HIDDEN("requests_gpu_time_ns"),
-	HIDDEN("commands"),
-	HIDDEN("copies"),
-	HIDDEN("refused"),
-	END,
-};
-
-static const struct field kill_program_fields[] = {
-	FIELD("id", "ID", COUNT, 0),
-	FIELD("vm", "VM", TEXT, 0),
-	FIELD("name", "PROGRAM", TEXT, 0),
-	FIELD("pid", "PID", COUNT, 0),
-	FIELD("state", "WAS", TEXT, 0),
-	FIELD("worker_pid", "WORKER", COUNT, 0),
-	END,
-};
-
-static const struct field trace_fields[] = {
-	FIELD("file", "FILE", TEXT, 0),
-	FIELD("program", "ID", COUNT, 0),
-	FIELD("vm", "VM", TEXT, 0),
-	FIELD("name", "PROGRAM", TEXT, 0),
-	FIELD("pid", "PID", COUNT, 0),
-	FIELD("begun_unix_ns", "BEGAN", TIME, 0),
-	FIELD("took_ns", "TOOK", DURATION, 0),
-	FIELD("events", "EVENTS", COUNT, 0),
-	FIELD("gaps", "GAPS", COUNT, 0),
-	FIELD("lost", "LOST", COUNT, 0, .tone = TONE_SOME_WARNS),
-	FIELD("ended", "ENDED", BOOL, 0),
-	FIELD("limited", "LIMITED", BOOL, 0, .tone = TONE_TRUE_WARNS),
-	END,
-};
-
 static const struct field drain_gpu_fields[] = {
 	FIELD("gpu", "GPU", TEXT, 0),
 	FIELD("draining", "DRAINING", BOOL, 0),
@@ -525,32 +379,34 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_RESUME] = { .fields = change_fields, .layout = LAYOUT_SAY, .say = say_change },
 	[ADMIN_CMD_DRAIN] = { .fields = drain_fields, .layout = LAYOUT_SAY, .say = say_drain },
 	[ADMIN_CMD_CANCEL] = { .fields = cancel_fields, .layout = LAYOUT_SAY, .say = say_cancel },
-	[ADMIN_CMD_PROGRAMS] = { .fields = programs_fields,
+	[ADMIN_CMD_PROGRAMS] = { .fields = shape_programs_now,
 				 .empty = "no program runs (vgpuadm set-programs VM on lets a VM "
 					  "have some)" },
-	[ADMIN_CMD_KILL_PROGRAM] = { .fields = kill_program_fields,
+	[ADMIN_CMD_KILL_PROGRAM] = { .fields = shape_programs_kill,
 				     .layout = LAYOUT_SAY,
 				     .say = say_kill_program },
 	[ADMIN_CMD_DRAIN_GPU] = { .fields = drain_gpu_fields,
 				  .layout = LAYOUT_SAY,
 				  .say = say_drain_gpu },
-	[ADMIN_CMD_TRACE] = { .fields = trace_fields, .layout = LAYOUT_SAY, .say = say_trace },
+	[ADMIN_CMD_TRACE] = { .fields = shape_programs_trace,
+			      .layout = LAYOUT_SAY,
+			      .say = say_trace },
 	[ADMIN_CMD_STATS] = { .fields = stats_fields, .empty = NO_REQUESTS, .head = say_window },
 	[ADMIN_CMD_REQUESTS] = { .fields = request_fields,
 				 .empty = NO_REQUESTS,
 				 .foot = say_limited },
 	[ADMIN_CMD_REQUEST] = { .fields = request_fields, .layout = LAYOUT_BLOCK },
-	[ADMIN_CMD_PROGRAM] = { .fields = program_fields, .layout = LAYOUT_BLOCK },
-	[ADMIN_CMD_SUBMISSIONS] = { .fields = submissions_fields,
+	[ADMIN_CMD_PROGRAM] = { .fields = shape_programs_one, .layout = LAYOUT_BLOCK },
+	[ADMIN_CMD_SUBMISSIONS] = { .fields = shape_programs_submissions,
 				    .empty = NO_SUBMISSIONS,
 				    .foot = say_limited },
-	[ADMIN_CMD_SUBMISSION] = { .fields = submissions_fields, .layout = LAYOUT_BLOCK },
+	[ADMIN_CMD_SUBMISSION] = { .fields = shape_programs_submissions, .layout = LAYOUT_BLOCK },
 	[ADMIN_CMD_SHOW] = { .fields = request_fields, .layout = LAYOUT_SAY, .say = say_story },
 	[ADMIN_CMD_EVENTS] = { .fields = events_fields,
 			       .empty = "no events in that time",
 			       .foot = say_limited },
 	[ADMIN_CMD_RATES] = { .fields = rates_fields, .empty = NO_REQUESTS },
-	[ADMIN_CMD_USAGE] = { .fields = usage_fields, .empty = NO_USAGE, .head = say_span },
+	[ADMIN_CMD_USAGE] = { .fields = shape_programs_usage, .empty = NO_USAGE, .head = say_span },
 	[ADMIN_CMD_METRICS] = { .fields = text_fields, .layout = LAYOUT_SAY, .say = say_text },
 	[ADMIN_CMD_SNIPPET] = { .fields = snippet_fields, .layout = LAYOUT_SAY, .say = say_text },
 	[ADMIN_CMD_DOCTOR] = { .fields = checks_fields, .layout = LAYOUT_SAY, .say = say_check },
@@ -565,7 +421,7 @@ static const struct output_shape blame = { .fields = blame_fields,
 					   .empty = "nothing ran while it waited",
 					   .head = say_blamed };
 
-static const struct output_shape past_programs = { .fields = past_programs_fields,
+static const struct output_shape past_programs = { .fields = shape_programs_past,
 						   .empty = "no program ran in that time",
 						   .foot = say_limited };
 
@@ -574,10 +430,10 @@ static const struct output_shape queued = { .fields = queue_fields,
 					    .layout = LAYOUT_SAY,
 					    .say = say_queued };
 
-static const struct output_shape program = { .fields = program_fields,
+static const struct output_shape program = { .fields = shape_programs_one,
 					     .layout = LAYOUT_SAY,
 					     .say = say_program };
-static const struct output_shape submission = { .fields = submissions_fields,
+static const struct output_shape submission = { .fields = shape_programs_submissions,
 						.layout = LAYOUT_SAY,
 						.say = say_submission };
 

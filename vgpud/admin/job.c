@@ -45,7 +45,7 @@ static int by_turn(const void *a, const void *b)
 struct hold {
 	const char *what;	  /* NULL: nothing */
 	struct arbiter_turn turn; /* for "turn" */
-	const char *turn_vm;	  /* who has the GPU then; NULL: nobody */
+	const char *turn_vm;	  /* that has the GPU then; NULL: none */
 };
 
 static struct hold held(const struct daemon *daemon, const struct request *request, uint64_t now_ns)

@@ -11,8 +11,8 @@
 #include "common/nvml_wire.h"
 
 /*
- * The broker never loads NVML, which can hang in the kernel. A process of its own does, while somebody
- * wants figures. One that does not answer in time is killed, and started again with growing pauses.
+ * The broker never loads NVML, which can hang in the kernel. A process of its own does, while
+ * figures are wanted. One that does not answer in time is killed, and started again with growing pauses.
  */
 struct nvml;
 

@@ -12,7 +12,7 @@
  * decides and sets the timer for its next look. What a handler does within may come back here: then
  * the outer call goes on deciding.
  *
- * Before each event the holder's claims are read: while nobody else wants the GPU, a worker rests and
+ * Before each event the holder's claims are read: while no other wants the GPU, a worker rests and
  * becomes busy again without a message, and what it rested is not billed.
  */
 

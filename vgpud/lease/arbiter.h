@@ -45,7 +45,7 @@ struct arbiter_program {
 	double share;
 	uint64_t share_at_ns, share_billed_ns; /* when a second began, and what it had then */
 	uint64_t *kept_ns;		       /* where its billed time is written; NULL: nowhere */
-	struct arbiter_watch *watch;	       /* who is told of its changes; NULL: nobody */
+	struct arbiter_watch *watch;	       /* where its changes are noted; NULL: nowhere */
 	const struct arbiter_handler *handler;
 	void *arg;
 };
@@ -92,7 +92,7 @@ void arbiter_leave(struct arbiter_program *program);
 
 /*
  * Rule 8: requests of version 1. While programs are at the GPU a request has a turn of its VM, which
- * nothing interrupts. While nobody else wants the GPU, others of that VM may begin in the same turn;
+ * nothing interrupts. While no other VM wants the GPU, more of that VM may begin in the same turn;
  * it is over with the last of them.
  */
 
@@ -140,7 +140,7 @@ struct arbiter_note {
 	uint64_t at_ns; /* CLOCK_MONOTONIC */
 	/* "holds", "yields", "frozen", or why it waits, as arbiter_state(); NULL: it rests. */
 	const char *state;
-	bool taken;	   /* it waits, and somebody has the GPU */
+	bool taken;	   /* it waits, and a VM has the GPU */
 	uint32_t by_vm_id; /* then: whose it is */
 };
 
@@ -198,7 +198,7 @@ bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index,
 /* Why requests of a VM wait for their turn. */
 struct arbiter_turn {
 	const char *why;   /* as arbiter_state() has it */
-	bool taken;	   /* somebody has the GPU */
+	bool taken;	   /* a VM has the GPU */
 	uint32_t by_vm_id; /* then: whose it is */
 	bool by_program;   /* and whether a program has it, not a request */
 };

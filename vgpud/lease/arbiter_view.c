@@ -94,7 +94,7 @@ bool arbiter_vm_waited(const struct arbiter *arbiter, unsigned index, struct arb
 	return true;
 }
 
-/* Return: who has the GPU: first the one that outlasts its turn, which is charged; NULL: nobody. */
+/* Return: what has the GPU: first the one that outlasts its turn, which is charged; NULL: none. */
 static const struct lease_member *owner_of(const struct lease *lease)
 {
 	const struct lease_member *outlasts = TAILQ_FIRST(&lease->charged);

@@ -63,7 +63,7 @@ static inline const char *ledger_transport_name(unsigned transport)
 /* --- programs --- */
 
 #define LEDGER_PROGRAM_NAME_SIZE 64
-#define LEDGER_UNKNOWN UINT64_MAX /* a figure that was not measured, or that nobody told */
+#define LEDGER_UNKNOWN UINT64_MAX /* a figure that was not measured, or not told */
 
 /*
  * One guest's program: a worker that runs its commands. Times are CLOCK_MONOTONIC nanoseconds. Name
@@ -238,12 +238,11 @@ struct ledger_stats {
 	uint64_t dropped;    /* requests not recorded for want of room, when lossy */
 	uint64_t refused;    /* requests refused for want of room, when strict */
 	uint64_t events_dropped;
-	uint64_t expired;      /* rows removed by retention */
-	uint64_t db_bytes;     /* in use, as of the last look; 0: not looked yet */
-	uint64_t free_bytes;   /* on its disk, as of the last look; UINT64_MAX: not known */
-	uint32_t ring_used;    /* records */
-	uint32_t ring_records; /* its size; 0: not known yet, or there is none */
-	uint64_t session_id;
+	uint64_t expired;	/* rows removed by retention */
+	uint64_t db_bytes;	/* in use, as of the last look; 0: not looked yet */
+	uint64_t free_bytes;	/* on its disk, as of the last look; UINT64_MAX: not known */
+	uint32_t ring_used;	/* records */
+	uint32_t ring_records;	/* its size; 0: not known yet, or there is none */
 	int64_t ahead_until_ns; /* entries are dated up to then, after now; 0: none is */
 	const char *path;	/* of the database, valid until close; NULL: there is none */
 	char error[200];	/* the last one, in words; stays when the state is OK again */

@@ -320,7 +320,6 @@ static void sqlite_stats(const struct ledger *ledger, struct ledger_stats *stats
 	struct ledger_sqlite *s = self(ledger);
 
 	*stats = (struct ledger_stats){
-		.session_id = s->book.session.id, /* chosen before the writer ran */
 		.path = s->config.db_path,
 	};
 	ledger_health_stats(&s->health, stats);

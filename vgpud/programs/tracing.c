@@ -4,7 +4,7 @@
 /*
  * Theory of operation. common/trace_page.h has the memory. A trace makes the file longer if it is
  * the first one of its program, takes over the ring as it stands, and sets the switch, which has
- * the worker's end of the trace in it: so a trace ends even if nobody ends it. The file stays as
+ * the worker's end of the trace in it: so a trace ends by itself. The file stays as
  * long as it is, since the worker may be writing into it; it goes with its program.
  */
 

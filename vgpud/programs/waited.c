@@ -8,7 +8,7 @@
  * before a program leaves its arbiter. The sums that were taken are kept here, under the number
  * that the arbiter gave the VM when it came.
  *
- * It says why somebody waited; it is no bill. A kill -9 loses what came since the last look, and so
+ * It says why a VM waited; it is no bill. A kill -9 loses what came since the last look, and so
  * does a VM that goes between two looks without a program of its own.
  */
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /*
- * Whether this is shared memory that nobody can shrink beneath the processes that map it: shmem or
+ * Whether this is shared memory that no process can shrink beneath the processes that map it: shmem or
  * hugetlbfs, sealed against shrinking, and as large as it was said to be. It is never mapped here.
  *
  * fd: any descriptor; of a file system that hangs it asks nothing.

@@ -95,8 +95,8 @@ int broker_submit(struct broker *broker, struct vm *vm, const struct broker_arri
 	}
 	TAILQ_INSERT_TAIL(&vm->requests, request, vm_link);
 	broker->live++;
-	if (error == VGPU_ERR_OK && sched_push(&broker->sched, &vm->sched, &request->item,
-					       SCHED_REQUEST, request->row.received_ns) != 0)
+	if (error == VGPU_ERR_OK &&
+	    sched_push(&broker->sched, &vm->sched, &request->item, request->row.received_ns) != 0)
 		error = VGPU_ERR_QUEUE_FULL;
 	broker_message_came(broker, request->row.received_ns);
 	if (error != VGPU_ERR_OK) {

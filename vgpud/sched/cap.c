@@ -7,9 +7,10 @@
 /* Some 260 days: no debt is deeper, so that no sum overflows. */
 #define DEBT_MOST_NS (INT64_MAX / PARTS / 4)
 
-static uint64_t at_most(uint64_t value, uint64_t most)
+/* Return: so many times a time, which is cut where sums would overflow. */
+static int64_t times(uint64_t ns, uint32_t num)
 {
-	return value < most ? value : most;
+	return (int64_t)((ns < DEBT_MOST_NS ? ns : DEBT_MOST_NS) * num);
 }
 
 static void clamp(struct cap *cap)
@@ -27,7 +28,7 @@ void cap_set(struct cap *cap, uint32_t percent, uint64_t most_ns, uint64_t now_n
 	else
 		*cap = (struct cap){ .at_ns = now_ns };
 	cap->percent = percent;
-	cap->most = (int64_t)(at_most(most_ns, DEBT_MOST_NS) * PARTS);
+	cap->most = times(most_ns, PARTS);
 	clamp(cap);
 }
 
@@ -39,8 +40,8 @@ void cap_pass(struct cap *cap, uint64_t used_ns, uint64_t now_ns)
 		return;
 	cap->at_ns += passed_ns;
 	/* What ran is taken before what passed is added: a full bucket must not lose the latter. */
-	cap->level -= (int64_t)(at_most(used_ns, DEBT_MOST_NS) * PARTS);
-	cap->level += (int64_t)(at_most(passed_ns, DEBT_MOST_NS) * cap->percent);
+	cap->level -= times(used_ns, PARTS);
+	cap->level += times(passed_ns, cap->percent);
 	clamp(cap);
 }
 
@@ -48,7 +49,7 @@ void cap_give_back(struct cap *cap, uint64_t ns)
 {
 	if (cap->percent == 0)
 		return;
-	cap->level += (int64_t)(at_most(ns, DEBT_MOST_NS) * PARTS);
+	cap->level += times(ns, PARTS);
 	clamp(cap);
 }
 

@@ -277,7 +277,7 @@ static bool is_over(struct lease *lease, struct lease_member *holder, uint64_t n
 		return true;
 	if (next != NULL && lease_is_before(lease, next, holder, now_ns)) /* rule 3 */
 		return true;
-	/* Its next turn, which nobody has to hear of. */
+	/* Its next turn, of which no worker has to hear. */
 	if (lease_is_contended(lease, now_ns) || holder->vm->cap.percent > 0) {
 		holder->turn_at_ns = now_ns;
 		holder->lift = 0;

@@ -23,10 +23,10 @@
  *     that has used least; one that newly wants the lease counts as the least of those who want it;
  *  4. a turn lasts turn_ns when others want the lease; a member gives it back when it has nothing
  *     in flight and nothing to issue;
- *  5. a VM with a cap has a bucket of time with debt: below zero it gets no turn, also when nobody
- *     else wants the GPU; what its cap kept from it is not owed to it, but for a turn. Kernels that go on
- *     may wait for what is held back: a member that outlasts and wants more gets a turn after stuck_ns,
- *     then one of twice the length after twice as long, until its work has drained;
+ *  5. a VM with a cap has a bucket of time with debt: below zero it gets no turn, also when no other
+ *     VM wants the GPU; what its cap kept from it is not owed to it, but for a turn. Kernels that go
+ *     on may wait for what is held back: a member that outlasts and wants more gets a turn after
+ *     stuck_ns, then one of twice the length after twice as long, until its work has drained;
  *  6. what a member has in flight is bounded by time, in_flight_ns of estimated work, but not below two
  *     kernels, and never the first of a stream that has nothing in flight; if nothing finishes for
  *     yield_ns the bound grows. Its worker sees to that;
@@ -38,9 +38,9 @@
  *  8. a request is one turn of its VM, which nothing interrupts but its own deadline; it comes before a
  *     program of equal priority.
  *
- * The time that passes is divided without a rest: billed_ns to members, idle_ns while nobody wanted the
- * GPU or those who did may not have it (rules 1 and 5), overhead_ns while nobody used it though
- * somebody wanted it.
+ * The time that passes is divided without a rest: billed_ns to members, idle_ns while no member wanted
+ * the GPU or those that did may not have it (rules 1 and 5), overhead_ns while none used it though one
+ * wanted it.
  *
  * Pure: no I/O, no clock, no threads, no memory of its own. Times are nanoseconds of one monotonic
  * clock; each function's now_ns is at least that of the call before.
@@ -99,7 +99,7 @@ enum lease_state {
 	LEASE_NONE,
 	LEASE_WAITS,
 	LEASE_HOLDS,
-	LEASE_REVOKED,	/* told to stop; nobody else has the lease yet */
+	LEASE_REVOKED,	/* told to stop; no other member has the lease yet */
 	LEASE_OUTLASTS, /* its work has not drained, and the lease has passed on */
 	LEASE_FROZEN,
 	LEASE_ENDING
@@ -155,7 +155,7 @@ struct lease_member {
 	uint64_t missed_ns;	 /* when an acknowledgement was missed last; LEASE_NEVER: never */
 	uint64_t order_ns;	 /* rule 3 */
 	uint64_t turn_billed_ns; /* since its last grant */
-	uint64_t alone_ns;	 /* part of that while nobody else could have had the lease */
+	uint64_t alone_ns;	 /* part of that while no other could have had the lease */
 	uint64_t billed_ns;
 	uint64_t waited_ns[LEASE_WHY_NUM];
 	uint64_t grants;
@@ -165,7 +165,7 @@ struct lease {
 	struct lease_settings settings;
 	struct lease_vms vms;
 	struct lease_members charged; /* before the holder: the lease passed on, the work goes on */
-	struct lease_member *holder;  /* HOLDS or REVOKED; NULL: nobody */
+	struct lease_member *holder;  /* HOLDS or REVOKED; NULL: none */
 	uint64_t number;	      /* of the last grant */
 	uint64_t next_order;
 	uint64_t floor_ns[LEASE_PRIORITIES]; /* rule 3: of VMs */
@@ -215,7 +215,7 @@ void lease_return(struct lease *lease, struct lease_member *member, uint64_t num
 
 /*
  * The holder says that it had nothing in flight for idle_ns since its grant or since it said so last,
- * and keeps the lease. Counts as far as nobody else could have had the lease meanwhile.
+ * and keeps the lease. Counts as far as no other member could have had it.
  */
 void lease_rest(struct lease *lease, struct lease_member *member, uint64_t idle_ns,
 		uint64_t now_ns);
@@ -250,10 +250,10 @@ struct lease_decision {
 /* Return: why the member waits now, as things stand; LEASE_WHY_NUM: it does not. */
 enum lease_why lease_why_now(const struct lease *lease, const struct lease_member *member);
 
-/* Return: who waits and would get the lease if its holder had none; NULL: nobody. */
+/* Return: the member that waits and would get the lease if its holder had none; NULL: none. */
 struct lease_member *lease_next(const struct lease *lease, uint64_t now_ns);
 
-/* Return: whether somebody waits who could have the lease now. */
+/* Return: whether a member waits that could have the lease now. */
 bool lease_is_contended(const struct lease *lease, uint64_t now_ns);
 
 /*

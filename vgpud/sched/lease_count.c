@@ -120,7 +120,7 @@ static void forget_debt(const struct lease *lease, struct lease_vm *vm)
 }
 
 /*
- * The least order of those who want the lease, kept when nobody does: a member that sleeps for an
+ * The least order of those that want the lease, kept when none does: a member that sleeps for an
  * hour has not saved an hour.
  */
 static void note_floors(struct lease *lease)

@@ -42,7 +42,7 @@ bool lease_is_before(const struct lease *lease, const struct lease_member *a,
  */
 bool lease_is_waiting(const struct lease *lease, const struct lease_member *member);
 
-/* Return: who may have the lease now and comes first; NULL: nobody. frozen: whether they count, too. */
+/* Return: the first that may have the lease now; NULL: none. frozen: whether those count, too. */
 struct lease_member *lease_best(const struct lease *lease, bool frozen, uint64_t now_ns);
 
 /* Counts the time since the last call: who is charged, who waited and why. */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "common/util.h"
 #include "common/wire/vgpu_regs.h"
 
 /*
@@ -40,14 +39,6 @@ void sched_vm_init(struct sched_vm *vm, uint8_t pool, uint8_t priority, bool pau
 				 .limited_since_ns = SCHED_NEVER };
 	TAILQ_INIT(&vm->queue);
 }
-
-/* Which rules hold for each kind; the other rules hold for all. */
-static const struct {
-	bool expires; /* rule 7 */
-	bool limited; /* rule 8 */
-} rules[SCHED_KIND_NUM] = {
-	[SCHED_REQUEST] = { .expires = true, .limited = true },
-};
 
 static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
 {
@@ -122,14 +113,12 @@ bool sched_full(const struct sched *s, const struct sched_vm *vm)
 	return vm->queued >= s->vm_queue_max; /* rule 5 */
 }
 
-int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, enum sched_kind kind,
-	       uint64_t now_ns)
+int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns)
 {
 	if (sched_full(s, vm))
 		return -EDQUOT;
 	*item = (struct sched_item){
 		.vm = vm,
-		.kind = kind,
 		.order = s->next_order++,
 		.arrived_ns = now_ns,
 		.limited_ns = limited_clock_ns(vm, now_ns),
@@ -171,7 +160,7 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 			continue;
 		if (vm->paused) /* rule 1 */
 			continue;
-		if (rules[head->kind].limited && !has_token(s, vm, now_ns)) /* rule 8 */
+		if (!has_token(s, vm, now_ns)) /* rule 8 */
 			continue;
 		if (best == NULL || sched_before(s, head, best, now_ns))
 			best = head;
@@ -182,8 +171,7 @@ struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns)
 
 	vm = best->vm;
 	stop_limited_clock(vm, now_ns);
-	if (rules[best->kind].limited)
-		limit_take(&vm->limit, now_ns);
+	limit_take(&vm->limit, now_ns);
 	best->limited_ns = sched_limited_ns(best, now_ns);
 	TAILQ_REMOVE(&vm->queue, best, link);
 	note_queued(s, vm, -1);
@@ -218,11 +206,9 @@ static void stop(struct sched *s, struct sched_item *item)
 
 void sched_finish(struct sched *s, struct sched_item *item, uint64_t used_ns, uint64_t now_ns)
 {
-	uint64_t *sum_ns = &item->vm->used_ns[item->kind];
 	uint64_t most_ns = now_ns > item->started_ns ? now_ns - item->started_ns : 0;
 
 	item->used_ns = item->behind ? 0 : earlier(used_ns, most_ns);
-	*sum_ns = util_add_saturated(*sum_ns, item->used_ns);
 	stop(s, item);
 	item->state = SCHED_NONE;
 }
@@ -232,8 +218,7 @@ void sched_requeue(struct sched *s, struct sched_item *item)
 	struct sched_item *next;
 
 	stop(s, item);
-	if (rules[item->kind].limited)
-		limit_give_back(&item->vm->limit);
+	limit_give_back(&item->vm->limit);
 	item->state = SCHED_QUEUED;
 	item->started_ns = 0;
 	/* As if it had been queued all the time; a wait for a token that goes on counts in full. */
@@ -259,21 +244,19 @@ static uint64_t waiting_expiry_ns(const struct sched *s, const struct sched_vm *
 {
 	const struct sched_item *head = TAILQ_FIRST(&vm->queue);
 
-	if (!rules[head->kind].expires)
-		return SCHED_NEVER;
 	return head->arrived_ns + s->pool[vm->pool].deadline_ns;
 }
 
 static uint64_t hung_expiry_ns(const struct sched *s, const struct sched_item *item)
 {
-	if (item->behind || !rules[item->kind].expires)
+	if (item->behind)
 		return SCHED_NEVER;
 	return item->started_ns + s->pool[item->pool].exec_deadline_ns;
 }
 
 static uint64_t late_expiry_ns(const struct sched *s, const struct sched_item *item)
 {
-	if (item->late || !rules[item->kind].expires)
+	if (item->late)
 		return SCHED_NEVER;
 	return item->arrived_ns + s->pool[item->pool].deadline_ns;
 }

@@ -27,7 +27,7 @@
  */
 
 #define SCHED_GPU_MAX 16  /* queues */
-#define SCHED_POOL_MAX 26 /* pools: NAME_POOLS */
+#define SCHED_POOL_MAX 26 /* pools, A to Z */
 #define SCHED_NEVER UINT64_MAX
 
 /* A pool: the GPU in whose queue its VMs wait, and its bounds. Index 0 is pool A. */
@@ -41,15 +41,9 @@ struct sched_pool {
 
 enum sched_state { SCHED_NONE, SCHED_QUEUED, SCHED_STARTED };
 
-/* Kinds of items. A table in sched.c says which rules hold for each. */
-enum sched_kind {
-	SCHED_REQUEST, /* one request of a guest: all rules */
-	SCHED_KIND_NUM
-};
-
 struct sched_vm;
 
-/* One thing to schedule; the owner of a request embeds it. Only sched.c writes the fields. */
+/* A request; its owner embeds it. Only sched.c writes the fields. */
 struct sched_item {
 	TAILQ_ENTRY(sched_item) link; /* in its VM's queue, or in the list of the started */
 	struct sched_vm *vm;
@@ -59,7 +53,6 @@ struct sched_item {
 	uint64_t limited_ns; /* rule 8: see sched_limited_ns() */
 	uint64_t used_ns;    /* time on the GPU, once it is finished: see sched_finish() */
 	enum sched_state state;
-	enum sched_kind kind;
 	uint8_t pool; /* where it started: moving a VM does not move its running requests */
 	bool late;    /* its deadline was reported while it ran */
 	bool behind;  /* others run before it where it was started */
@@ -76,8 +69,7 @@ struct sched_vm {
 	struct sched_list queue;    /* in order of arrival */
 	unsigned queued;
 	unsigned started;
-	uint64_t used_ns[SCHED_KIND_NUM]; /* time on the GPU of finished items */
-	struct limit limit;		  /* rule 8 */
+	struct limit limit;  /* rule 8 */
 	uint64_t limited_ns; /* how long its queue has waited for tokens, in waits that are over */
 	uint64_t limited_since_ns; /* since when it waits for one; SCHED_NEVER: it does not */
 	uint64_t token_ns;	   /* when it gets it */
@@ -120,8 +112,7 @@ uint64_t sched_limited_ns(const struct sched_item *item, uint64_t now_ns);
 bool sched_full(const struct sched *s, const struct sched_vm *vm);
 
 /* Rule 5. Return: 0, or -EDQUOT: the VM's queue is full. */
-int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, enum sched_kind kind,
-	       uint64_t now_ns);
+int sched_push(struct sched *s, struct sched_vm *vm, struct sched_item *item, uint64_t now_ns);
 
 /* Rules 1 to 4, 6 and 8. Return: the request that starts now on this GPU, or NULL. */
 struct sched_item *sched_pop(struct sched *s, unsigned gpu, uint64_t now_ns);
@@ -137,7 +128,7 @@ void sched_begin(struct sched_item *item, uint64_t now_ns);
 
 /*
  * A started item has ended. used_ns: the worker's figure for its time on the GPU; it is cut to the
- * time since the item began. item->used_ns becomes what was counted for its VM.
+ * time since the item began. item->used_ns becomes what was counted.
  */
 void sched_finish(struct sched *s, struct sched_item *item, uint64_t used_ns, uint64_t now_ns);
 

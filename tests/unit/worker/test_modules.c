@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "worker/module_cache.h"
+#include "worker/module_client.h"
 #include "worker/module_file.h"
 #include "worker/module_key.h"
 #include "worker/modules.h"
@@ -196,7 +196,7 @@ static void files_of_a_worker_that_lies(void **state)
 
 /* --- the broker --- */
 
-static struct module_cache cache;
+static struct module_client cache;
 static int broker;
 
 static int setup(void **state)
@@ -206,7 +206,7 @@ static int setup(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	broker = pair[1];
-	module_cache_init(&cache, pair[0]);
+	module_client_init(&cache, pair[0]);
 	return 0;
 }
 
@@ -240,7 +240,7 @@ static void *give_answer(void *arg)
 	if (recv(broker, &asked, sizeof(asked), 0) != sizeof(asked))
 		return NULL;
 	answer->question = order.module_question = asked.module_question;
-	module_cache_answered(&cache, &order, answer->fd);
+	module_client_answered(&cache, &order, answer->fd);
 	return NULL;
 }
 
@@ -261,17 +261,17 @@ static void an_answer_comes_with_its_descriptor(void **state)
 
 	(void)state;
 	expect_question(&answer, PROGRAM_MODULE_BLANK, fd);
-	assert_int_equal(module_cache_ask(&cache, key, &file, &question), PROGRAM_MODULE_BLANK);
+	assert_int_equal(module_client_ask(&cache, key, &file, &question), PROGRAM_MODULE_BLANK);
 	pthread_join(answer.thread, NULL);
 	assert_int_equal(file, fd);
 	assert_int_equal(question, answer.question);
-	module_cache_made(&cache, question, 77);
+	module_client_made(&cache, question, 77);
 	assert_true(hears(&message));
 	assert_int_equal(message.what, PROGRAM_MODULE_MADE);
 	assert_int_equal(message.module_bytes, 77);
 	close(file);
 	expect_question(&answer, PROGRAM_MODULE_NONE, -1);
-	assert_int_equal(module_cache_ask(&cache, key, &file, &question), PROGRAM_MODULE_NONE);
+	assert_int_equal(module_client_ask(&cache, key, &file, &question), PROGRAM_MODULE_NONE);
 	pthread_join(answer.thread, NULL);
 	assert_int_equal(file, -1);
 	assert_int_equal(question, 2);
@@ -289,14 +289,14 @@ static void a_broker_that_is_late(void **state)
 
 	(void)state;
 	cache.patience_ns = 1;
-	assert_int_equal(module_cache_ask(&cache, key, &file, &question), PROGRAM_MODULE_NONE);
+	assert_int_equal(module_client_ask(&cache, key, &file, &question), PROGRAM_MODULE_NONE);
 	assert_true(hears(&message));
 	assert_int_equal(message.what, PROGRAM_MODULE_ASKED);
 	cache.patience_ns = UINT64_C(60000000000); /* which is not waited */
-	assert_int_equal(module_cache_ask(&cache, key, &file, &question), PROGRAM_MODULE_NONE);
+	assert_int_equal(module_client_ask(&cache, key, &file, &question), PROGRAM_MODULE_NONE);
 	assert_false(hears(&message));
 	order.module_question = 1;
-	module_cache_answered(&cache, &order, fd);
+	module_client_answered(&cache, &order, fd);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_true(hears(&message));
 	assert_int_equal(message.what, PROGRAM_MODULE_MADE);
@@ -304,7 +304,7 @@ static void a_broker_that_is_late(void **state)
 	/* Now it is asked again. */
 	fd = new_file();
 	expect_question(&answer, PROGRAM_MODULE_KEPT, fd);
-	assert_int_equal(module_cache_ask(&cache, key, &file, &question), PROGRAM_MODULE_KEPT);
+	assert_int_equal(module_client_ask(&cache, key, &file, &question), PROGRAM_MODULE_KEPT);
 	pthread_join(answer.thread, NULL);
 	assert_int_equal(file, fd);
 	close(file);

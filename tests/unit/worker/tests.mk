@@ -2,7 +2,7 @@
 # tests.mk - the unit tests of a program's worker, as ../tests.mk has them
 
 # The worker of a program, without its roles and without NVIDIA's driver: the tests bring what stands for it.
-WORKER_OF_PROGRAM := $(addprefix worker/,budget.c bundle.c channel.c charge.c claims.c commands.c dirty.c drain.c flight.c gpu.c gpu_soft.c gpu_soft_open.c handles.c held.c helpers.c lease.c memory.c module_cache.c module_file.c module_key.c modules.c output.c \
+WORKER_OF_PROGRAM := $(addprefix worker/,budget.c bundle.c channel.c charge.c claims.c commands.c dirty.c drain.c flight.c gpu.c gpu_soft.c gpu_soft_open.c handles.c held.c helpers.c lease.c memory.c module_client.c module_file.c module_key.c modules.c output.c \
 	program.c quota.c report.c run_context.c run_copy.c run_memory.c run_module.c run_stream.c serve.c trace.c waits.c window.c) \
 	common/hist.c common/library.c common/wire/cmds_check.c common/units.c common/util.c
 WORKER_LIBS := $(SOFTGPU_LIBS) -lnettle

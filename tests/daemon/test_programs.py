@@ -469,6 +469,16 @@ class Administrator(ProgramsCase):
             device.await_close()
 
 
+class FullDisk(unittest.TestCase):
+    def test_drain_gpu(self):
+        # Confined, vgpud could not write to that file.
+        with Vgpud(executor="cpu", settings="[vgpud]\nconfine = no\n") as vgpud, AdminClient(vgpud.admin_socket) as admin:
+            (vgpud.directory / "state/draining-gpus.new").symlink_to("/dev/full")
+            with self.assertRaisesRegex(Refused, "cpu: cannot record it beside the database, nothing has changed: No space left on device"):
+                admin.row("drain-gpu", gpu="cpu")
+            self.assertTrue(admin.row("drain-gpu", gpu="cpu")["changed"])
+
+
 class Deaths(ProgramsCase):
     def test_a_worker_that_is_killed(self):
         client, other = self.running(pid=1), self.running(pid=2)

@@ -134,6 +134,13 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual(self.admin.rows("usage", vm="vm1", by="vm")[0]["gpu_time_ns"],
                          used["vm"][1]["requests_gpu_time_ns"])
 
+    def test_a_program_began_when_its_row_says(self):
+        # Its channel was asked for earlier: there is no spare, so a worker was started first.
+        self.running()
+        [runs] = self.admin.rows("programs")
+        [row] = self.admin.rows("programs", since="1h")
+        self.assertEqual(runs["since_unix_ns"], row["since_unix_ns"])
+
     def test_a_bill_leaves_no_program_out(self):
         self.assertEqual(self.vgpud.stop(), 0)
         with contextlib.closing(sqlite3.connect(self.vgpud.database)) as database, database:

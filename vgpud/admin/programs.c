@@ -99,6 +99,12 @@ static json_t *waited_for(const struct daemon *daemon, const struct channel *cha
 	return figures_waits(&waits);
 }
 
+/* Return: when it began, as the ledger has it; before that, when its channel was asked for. CLOCK_MONOTONIC. */
+static uint64_t since_ns(const struct channel *channel)
+{
+	return channel->record.id != 0 ? channel->record.begun_ns : channel->since_ns;
+}
+
 /* What a program says of itself (name, pid) was made printable when its worker sent it. */
 static json_t *program_row(const struct daemon *daemon, const struct channel *channel)
 {
@@ -113,8 +119,8 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 		admin_string(channel->name[0] != '\0' ? channel->name : NULL), "pid",
 		number_or_null(channel->pid), "state", channel_state_name(channel), "executor",
 		admin_string(channel->executor[0] != '\0' ? channel->executor : NULL), "age_ns",
-		(json_int_t)(util_now_ns() - channel->since_ns), "since_unix_ns",
-		admin_wall(daemon, channel->since_ns), "worker_pid", number_or_null(worker),
+		(json_int_t)(util_now_ns() - since_ns(channel)), "since_unix_ns",
+		admin_wall(daemon, since_ns(channel)), "worker_pid", number_or_null(worker),
 		"peer_pid", known_peer ? json_integer(channel->peer.pid) : json_null(), "peer_uid",
 		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
 		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),

@@ -349,7 +349,7 @@ class Administrator(ProgramsCase):
 
     def test_drain_gpu(self):
         running, waiting = self.running(), self.program()
-        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 1, "changed": True})
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 1, "pools": "AB", "changed": True})
         self.refused(waiting, End.GPU_DRAINING)
         late = self.program()  # devices may be looked at
         self.refused(late, End.GPU_DRAINING)
@@ -357,14 +357,14 @@ class Administrator(ProgramsCase):
         self.assertEqual(row["text"], "GPU cpu takes no new programs, 1 run there")
         self.assertIn("drain-gpu cpu --off", row["remedy"])
         self.assertEqual(running.close_channel(), (0, State.CLOSED, End.NONE))
-        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 0, "changed": False})
-        self.assertFalse(self.admin.row("drain-gpu", gpu="0", off=True)["changed"])
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 0, "pools": "AB", "changed": False})
+        self.assertEqual(self.admin.row("drain-gpu", gpu="0", off=True), {"gpu": "0", "draining": False, "programs": 0, "pools": None, "changed": False})
         self.refused(running, End.GPU_DRAINING)
         self.vgpud.restart()
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
         client = self.program()
         self.refused(client, End.GPU_DRAINING)
-        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu", off=True), {"gpu": "cpu", "draining": False, "programs": 0, "changed": True})
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu", off=True), {"gpu": "cpu", "draining": False, "programs": 0, "pools": "AB", "changed": True})
         self.opens(client)
         self.vgpud.restart()
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))

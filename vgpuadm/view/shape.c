@@ -487,6 +487,7 @@ static const struct field drain_gpu_fields[] = {
 	FIELD("gpu", "GPU", TEXT, 0),
 	FIELD("draining", "DRAINING", BOOL, 0),
 	FIELD("programs", "PROGRAMS", COUNT, 0),
+	FIELD("pools", "POOLS", TEXT, 0),
 	FIELD("changed", "CHANGED", BOOL, 0),
 	END,
 };

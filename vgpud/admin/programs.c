@@ -186,6 +186,19 @@ void admin_kill_program(struct admin_call *call)
 	admin_end(call, NULL);
 }
 
+/* Return: the letters of the pools of a GPU, null: no pool uses it. */
+static json_t *pools_of(const struct programs *programs, unsigned gpu)
+{
+	char letters[SCHED_POOL_MAX + 1];
+	size_t num = 0;
+
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
+		if (programs_pool_is_on(programs, i, gpu))
+			letters[num++] = name_pool(i);
+	letters[num] = '\0';
+	return admin_string(num > 0 ? letters : NULL);
+}
+
 void admin_drain_gpu(struct admin_call *call)
 {
 	struct programs *programs = call->daemon->programs;
@@ -217,9 +230,9 @@ void admin_drain_gpu(struct admin_call *call)
 			       : "takes programs again",
 			 call->peer.uid);
 	}
-	admin_row(call,
-		  json_pack("{s:s, s:b, s:i, s:b}", "gpu", name, "draining", drain, "programs",
-			    (int)programs_of_gpu(programs, (unsigned)gpu), "changed", changed));
+	admin_row(call, json_pack("{s:s, s:b, s:i, s:o, s:b}", "gpu", name, "draining", drain,
+				  "programs", (int)programs_of_gpu(programs, (unsigned)gpu),
+				  "pools", pools_of(programs, (unsigned)gpu), "changed", changed));
 	admin_end(call, NULL);
 }
 

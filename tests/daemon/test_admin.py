@@ -67,7 +67,7 @@ ROWS = {
     "set-owner": CHANGE_ROW,
     "set-pool": {**CHANGE_ROW, "programs_stay": NUMBER},
     "set-limit": CHANGE_ROW,
-    "set-programs": CHANGE_ROW,
+    "set-programs": {**CHANGE_ROW, "programs_refused": TEXT_OR_NULL},
     "set-max-programs": CHANGE_ROW,
     "set-memory": {**CHANGE_ROW, "over_bytes": NUMBER},
     "set-share": CHANGE_ROW,

@@ -662,7 +662,7 @@ class Confinement(unittest.TestCase):
         if status["programs_refused"] is None:
             self.skipTest("this host can confine workers, or vgpud does not try")
         admin.row("add-vm", name="t1", id="7", local=True)
-        admin.row("set-programs", vm="t1", programs="on")
+        self.assertEqual(admin.row("set-programs", vm="t1", programs="on")["programs_refused"], status["programs_refused"])
         with ProgramClient(vgpud.socket("t1")) as client:
             client.handshake()
             self.assertEqual(client.give_window(), (0, End.NO_CONFINEMENT))

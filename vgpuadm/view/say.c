@@ -84,6 +84,8 @@ void say_change(const struct output_style *style, const json_t *row)
 	}
 	if (json_integer_value(json_object_get(row, "programs_stay")) > 0)
 		PUT_ALL(row, "; programs that stay on the old GPU: ", "programs_stay");
+	if (strcmp(field_string(row, "new"), "on") == 0 && *field_string(row, "programs_refused"))
+		fputs("; but none run on this host (vgpuadm doctor says why)", stdout);
 	putchar('\n');
 }
 

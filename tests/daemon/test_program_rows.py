@@ -116,6 +116,8 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual(rows[0]["ended_unix_ns"] - rows[0]["since_unix_ns"], rows[0]["age_ns"])
         self.assertEqual([row["gpu_time_ns"] for row in rows], [0, None])  # it had nothing to do
         self.assertEqual([row["id"] for row in self.admin.rows("programs", since="1h", limit="1")], [2])
+        with self.assertRaisesRegex(Refused, "--limit goes with --since or --until"):
+            self.admin.rows("programs", limit="1")
         self.assertEqual(self.admin.rows("programs", until="1h"), [])
         self.assertEqual(self.admin.rows("programs", since="1h", vm="vm1"), [])
         with LinkClient(self.vgpud.socket("vm1")) as client:

@@ -140,6 +140,12 @@ void admin_programs(struct admin_call *call)
 		admin_query(call); /* those of the ledger */
 		return;
 	}
+	if (admin_arg(call, "limit") != NULL) {
+		admin_fail(call, ADMIN_ERROR_USAGE,
+			   "programs: --limit goes with --since or --until: those that run are "
+			   "all shown");
+		return;
+	}
 	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
 		return;
 	programs_count(programs);

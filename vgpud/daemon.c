@@ -333,12 +333,11 @@ int daemon_run(struct conf *conf, daemon_read_again_fn *read_again, void *arg,
 		.read_again = read_again,
 		.read_again_arg = arg,
 		.started_ns = util_now_ns(),
-		.wall_offset_ns = daemon_wall_offset_ns(),
+		.clock_offset_ns = daemon_wall_offset_ns(),
 		.clock_fd = -1,
 	};
 	int status = 1;
 
-	daemon.clock_offset_ns = daemon.wall_offset_ns;
 	TAILQ_INIT(&daemon.drains);
 	log_info("version " VGPU_VERSION " starting");
 	daemon_say_test_opcodes(conf);

@@ -54,8 +54,7 @@ struct daemon {
 	drains;					/* calls that wait for the last request's end */
 	void (*drained)(struct daemon *daemon); /* answers them; NULL: there are none */
 	uint64_t started_ns;			/* CLOCK_MONOTONIC */
-	int64_t wall_offset_ns;			/* wall clock minus monotonic, at the start */
-	int64_t clock_offset_ns;		/* the same as of the last step of the wall clock */
+	int64_t clock_offset_ns; /* wall clock minus monotonic, as of the last step of the wall clock */
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
 	pid_t starter;	       /* the process that starts all others */

@@ -54,7 +54,7 @@ static int write_file(const struct daemon *daemon, const char *name, const char 
 	if (file == NULL)
 		return -errno;
 	if (fputs(text, file) < 0 || fflush(file) != 0)
-		err = -EIO;
+		err = -errno;
 	if (fclose(file) != 0 && err == 0)
 		err = -errno;
 	if (err == 0 && rename(part, path) < 0)

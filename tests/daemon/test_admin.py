@@ -67,7 +67,7 @@ ROWS = {
     "set-owner": CHANGE_ROW,
     "set-pool": {**CHANGE_ROW, "programs_stay": NUMBER},
     "set-limit": CHANGE_ROW,
-    "set-programs": CHANGE_ROW,
+    "set-programs": {**CHANGE_ROW, "programs_refused": TEXT_OR_NULL},
     "set-max-programs": CHANGE_ROW,
     "set-memory": {**CHANGE_ROW, "over_bytes": NUMBER},
     "set-share": CHANGE_ROW,
@@ -89,7 +89,7 @@ ROWS = {
                      NUMBER_OR_NULL)},
     "metrics": {"text": TEXT},
     "checks": {**keys("check result text", TEXT), "remedy": TEXT_OR_NULL},
-    "drain-gpu": {**keys("gpu", TEXT), **keys("draining changed", FLAG), **keys("programs", NUMBER)},
+    "drain-gpu": {**keys("gpu", TEXT), "pools": TEXT_OR_NULL, **keys("draining changed", FLAG), **keys("programs", NUMBER)},
 }
 
 SERVED = {command.name for command in commands() if command.where != "CLIENT"}

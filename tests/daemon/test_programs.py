@@ -349,7 +349,7 @@ class Administrator(ProgramsCase):
 
     def test_drain_gpu(self):
         running, waiting = self.running(), self.program()
-        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 1, "changed": True})
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 1, "pools": "AB", "changed": True})
         self.refused(waiting, End.GPU_DRAINING)
         late = self.program()  # devices may be looked at
         self.refused(late, End.GPU_DRAINING)
@@ -357,14 +357,14 @@ class Administrator(ProgramsCase):
         self.assertEqual(row["text"], "GPU cpu takes no new programs, 1 run there")
         self.assertIn("drain-gpu cpu --off", row["remedy"])
         self.assertEqual(running.close_channel(), (0, State.CLOSED, End.NONE))
-        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 0, "changed": False})
-        self.assertFalse(self.admin.row("drain-gpu", gpu="0", off=True)["changed"])
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu"), {"gpu": "cpu", "draining": True, "programs": 0, "pools": "AB", "changed": False})
+        self.assertEqual(self.admin.row("drain-gpu", gpu="0", off=True), {"gpu": "0", "draining": False, "programs": 0, "pools": None, "changed": False})
         self.refused(running, End.GPU_DRAINING)
         self.vgpud.restart()
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
         client = self.program()
         self.refused(client, End.GPU_DRAINING)
-        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu", off=True), {"gpu": "cpu", "draining": False, "programs": 0, "changed": True})
+        self.assertEqual(self.admin.row("drain-gpu", gpu="cpu", off=True), {"gpu": "cpu", "draining": False, "programs": 0, "pools": "AB", "changed": True})
         self.opens(client)
         self.vgpud.restart()
         self.admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
@@ -467,6 +467,16 @@ class Administrator(ProgramsCase):
             device.handshake()
             device.submit(proto.request(proto.Op.NOP))
             device.await_close()
+
+
+class FullDisk(unittest.TestCase):
+    def test_drain_gpu(self):
+        # Confined, vgpud could not write to that file.
+        with Vgpud(executor="cpu", settings="[vgpud]\nconfine = no\n") as vgpud, AdminClient(vgpud.admin_socket) as admin:
+            (vgpud.directory / "state/draining-gpus.new").symlink_to("/dev/full")
+            with self.assertRaisesRegex(Refused, "cpu: cannot record it beside the database, nothing has changed: No space left on device"):
+                admin.row("drain-gpu", gpu="cpu")
+            self.assertTrue(admin.row("drain-gpu", gpu="cpu")["changed"])
 
 
 class Deaths(ProgramsCase):
@@ -652,7 +662,7 @@ class Confinement(unittest.TestCase):
         if status["programs_refused"] is None:
             self.skipTest("this host can confine workers, or vgpud does not try")
         admin.row("add-vm", name="t1", id="7", local=True)
-        admin.row("set-programs", vm="t1", programs="on")
+        self.assertEqual(admin.row("set-programs", vm="t1", programs="on")["programs_refused"], status["programs_refused"])
         with ProgramClient(vgpud.socket("t1")) as client:
             client.handshake()
             self.assertEqual(client.give_window(), (0, End.NO_CONFINEMENT))

@@ -84,6 +84,8 @@ void say_change(const struct output_style *style, const json_t *row)
 	}
 	if (json_integer_value(json_object_get(row, "programs_stay")) > 0)
 		PUT_ALL(row, "; programs that stay on the old GPU: ", "programs_stay");
+	if (strcmp(field_string(row, "new"), "on") == 0 && *field_string(row, "programs_refused"))
+		fputs("; but none run on this host (vgpuadm doctor says why)", stdout);
 	putchar('\n');
 }
 
@@ -137,10 +139,12 @@ void say_drain_gpu(const struct output_style *style, const json_t *row)
 {
 	(void)style;
 	if (!json_is_true(json_object_get(row, "draining")))
-		PUT_ALL(row, "GPU ", "gpu", ": takes programs\n");
+		PUT_ALL(row, "GPU ", "gpu", ": takes programs");
 	else
-		PUT_ALL(row, "GPU ", "gpu", ": takes no new programs; left there: ", "programs",
-			"\n");
+		PUT_ALL(row, "GPU ", "gpu", ": takes no new programs; left there: ", "programs");
+	/* A number that was mistyped is one of a GPU, too. An older vgpud does not say. */
+	puts(json_is_null(json_object_get(row, "pools")) ? "; no pool uses it (vgpuadm pools)"
+							 : "");
 }
 
 /* ---- checks ---- */

@@ -193,6 +193,10 @@ static const struct field memory_change_fields[] = { CHANGE FIELD("over_bytes", 
 static const struct field pool_change_fields[] = { CHANGE FIELD("programs_stay", "STAY", COUNT, 0),
 						   END };
 
+static const struct field programs_change_fields[] = {
+	CHANGE FIELD("programs_refused", "REFUSED", TEXT, 0), END
+};
+
 static const struct field drain_fields[] = {
 	FIELD("draining", "DRAINING", BOOL, 0),
 	FIELD("until_restart", "UNTIL_RESTART", BOOL, 0),
@@ -341,6 +345,7 @@ static const struct field drain_gpu_fields[] = {
 	FIELD("gpu", "GPU", TEXT, 0),
 	FIELD("draining", "DRAINING", BOOL, 0),
 	FIELD("programs", "PROGRAMS", COUNT, 0),
+	FIELD("pools", "POOLS", TEXT, 0),
 	FIELD("changed", "CHANGED", BOOL, 0),
 	END,
 };
@@ -364,7 +369,9 @@ static const struct output_shape shapes[ADMIN_CMD_NUM] = {
 	[ADMIN_CMD_##id] = { .fields = ADMIN_CMD_##id == ADMIN_CMD_SET_MEMORY                      \
 					       ? memory_change_fields                              \
 				       : ADMIN_CMD_##id == ADMIN_CMD_SET_POOL ? pool_change_fields \
-									      : change_fields,     \
+				       : ADMIN_CMD_##id == ADMIN_CMD_SET_PROGRAMS                  \
+					       ? programs_change_fields                            \
+					       : change_fields,                                    \
 			     .layout = LAYOUT_SAY,                                                 \
 			     .say = say_change },
 #define SHAPE_OTHER()

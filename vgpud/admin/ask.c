@@ -47,7 +47,7 @@ static char *make_query(const struct admin_call *call)
 	object = json_pack(
 		"{s:I, s:s, s:O, s:s, s:I, s:I, s:i, s:o}", "id", call->id, "cmd",
 		admin_cmds[call->cmd].name, "args", call->args, "db", path, "start_ns",
-		(json_int_t)((int64_t)daemon->started_ns + daemon->wall_offset_ns), "now_ns",
+		(json_int_t)ledger_wall_ns(daemon->broker.ledger, daemon->started_ns), "now_ns",
 		(json_int_t)ledger_wall_ns(daemon->broker.ledger, util_now_ns()), "patience_s",
 		(int)daemon->conf->idle_timeout_s, "pools", sharing_pools(call));
 	text = json_dumps(object, JSON_COMPACT);

@@ -70,7 +70,7 @@ void checks_memory(struct admin_call *call)
 		if (has == 0 || sum <= has)
 			continue;
 		units_format_size(sum_text, sizeof(sum_text), sum);
-		units_format_size(has_text, sizeof(has_text), has);
+		units_format_size(has_text, sizeof(has_text), has >> 20 << 20);
 		snprintf(text, sizeof(text),
 			 "%u VMs may have %s of the GPU of pool %c together, which has %s", vm_num,
 			 sum_text, name_pool(pool), has_text);

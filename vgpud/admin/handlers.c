@@ -94,5 +94,5 @@ json_t *admin_pool_name(unsigned index)
 
 json_t *admin_wall(const struct daemon *daemon, uint64_t mono_ns)
 {
-	return json_integer((int64_t)mono_ns + daemon->wall_offset_ns);
+	return json_integer(ledger_wall_ns(daemon->broker.ledger, mono_ns));
 }

@@ -18,8 +18,8 @@ static void emit_daemon(struct admin_call *call)
 	metrics_text_head(call, "vgpu_start_time_seconds", "gauge",
 			  "Start of the daemon since the Unix epoch.");
 	metrics_text_line(call, "vgpu_start_time_seconds %.3f",
-			  metrics_text_seconds((uint64_t)((int64_t)call->daemon->started_ns +
-							  call->daemon->wall_offset_ns)));
+			  metrics_text_seconds((uint64_t)ledger_wall_ns(call->daemon->broker.ledger,
+									call->daemon->started_ns)));
 	metrics_text_head(call, "vgpu_draining", "gauge", "Whether new requests are refused.");
 	metrics_text_line(call, "vgpu_draining %d", call->daemon->broker.draining);
 	metrics_text_head(call, "vgpu_admin_clients", "gauge", "Connections to the admin socket.");

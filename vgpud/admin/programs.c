@@ -99,6 +99,12 @@ static json_t *waited_for(const struct daemon *daemon, const struct channel *cha
 	return figures_waits(&waits);
 }
 
+/* Return: when it began, as the ledger has it; before that, when its channel was asked for. CLOCK_MONOTONIC. */
+static uint64_t since_ns(const struct channel *channel)
+{
+	return channel->record.id != 0 ? channel->record.begun_ns : channel->since_ns;
+}
+
 /* What a program says of itself (name, pid) was made printable when its worker sent it. */
 static json_t *program_row(const struct daemon *daemon, const struct channel *channel)
 {
@@ -113,8 +119,8 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 		admin_string(channel->name[0] != '\0' ? channel->name : NULL), "pid",
 		number_or_null(channel->pid), "state", channel_state_name(channel), "executor",
 		admin_string(channel->executor[0] != '\0' ? channel->executor : NULL), "age_ns",
-		(json_int_t)(util_now_ns() - channel->since_ns), "since_unix_ns",
-		admin_wall(daemon, channel->since_ns), "worker_pid", number_or_null(worker),
+		(json_int_t)(util_now_ns() - since_ns(channel)), "since_unix_ns",
+		admin_wall(daemon, since_ns(channel)), "worker_pid", number_or_null(worker),
 		"peer_pid", known_peer ? json_integer(channel->peer.pid) : json_null(), "peer_uid",
 		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
 		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
@@ -132,6 +138,12 @@ void admin_programs(struct admin_call *call)
 
 	if (admin_arg(call, "since") != NULL || admin_arg(call, "until") != NULL) {
 		admin_query(call); /* those of the ledger */
+		return;
+	}
+	if (admin_arg(call, "limit") != NULL) {
+		admin_fail(call, ADMIN_ERROR_USAGE,
+			   "programs: --limit goes with --since or --until: those that run are "
+			   "all shown");
 		return;
 	}
 	if (admin_arg(call, "vm") != NULL && (only = admin_vm_arg(call)) == NULL)
@@ -180,6 +192,19 @@ void admin_kill_program(struct admin_call *call)
 	admin_end(call, NULL);
 }
 
+/* Return: the letters of the pools of a GPU, null: no pool uses it. */
+static json_t *pools_of(const struct programs *programs, unsigned gpu)
+{
+	char letters[SCHED_POOL_MAX + 1];
+	size_t num = 0;
+
+	for (unsigned i = 0; i < SCHED_POOL_MAX; i++)
+		if (programs_pool_is_on(programs, i, gpu))
+			letters[num++] = name_pool(i);
+	letters[num] = '\0';
+	return admin_string(num > 0 ? letters : NULL);
+}
+
 void admin_drain_gpu(struct admin_call *call)
 {
 	struct programs *programs = call->daemon->programs;
@@ -211,9 +236,9 @@ void admin_drain_gpu(struct admin_call *call)
 			       : "takes programs again",
 			 call->peer.uid);
 	}
-	admin_row(call,
-		  json_pack("{s:s, s:b, s:i, s:b}", "gpu", name, "draining", drain, "programs",
-			    (int)programs_of_gpu(programs, (unsigned)gpu), "changed", changed));
+	admin_row(call, json_pack("{s:s, s:b, s:i, s:o, s:b}", "gpu", name, "draining", drain,
+				  "programs", (int)programs_of_gpu(programs, (unsigned)gpu),
+				  "pools", pools_of(programs, (unsigned)gpu), "changed", changed));
 	admin_end(call, NULL);
 }
 

@@ -63,6 +63,9 @@ static void on_changed(void *arg, const struct recording_end *end)
 	if (call->cmd == ADMIN_CMD_SET_MEMORY)
 		json_object_set_new(row, "over_bytes",
 				    json_integer((json_int_t)programs_memory_over(end->vm)));
+	if (call->cmd == ADMIN_CMD_SET_PROGRAMS)
+		json_object_set_new(row, "programs_refused",
+				    admin_string(programs_refusal(call->daemon->programs)));
 	if (call->cmd == ADMIN_CMD_SET_POOL)
 		json_object_set_new(row, "programs_stay",
 				    json_integer((json_int_t)programs_elsewhere(

@@ -2,6 +2,7 @@
 /* query_rows.c - rows of the ledger one by one: requests, events, sessions, VMs */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -162,17 +163,22 @@ static int list_range(void *arg, uint64_t first_id, uint64_t last_id)
 	return err;
 }
 
-/* Prepares a statement for the requests of a span of ids that match the filter. */
+/*
+ * Prepares a statement for the requests of a span of ids that match the filter. A window may be of several spans, where the clock
+ * was set back: what lies between them is of another time.
+ */
 static sqlite3_stmt *prepare_listing(struct ledger_query *query,
 				     const struct ledger_query_filter *filter, const char *order,
 				     int *err)
 {
-	char sql[1024] = "SELECT * FROM (" REQUEST_COLUMNS ") WHERE id BETWEEN ?1 AND ?2";
+	char sql[1200] = "SELECT * FROM (" REQUEST_COLUMNS ") WHERE id BETWEEN ?1 AND ?2";
 	size_t used;
 
 	ledger_query_row_conditions(sql, sizeof(sql), filter);
 	used = strlen(sql);
-	snprintf(sql + used, sizeof(sql) - used, " ORDER BY id %s", order);
+	snprintf(sql + used, sizeof(sql) - used,
+		 " AND received_ns >= %" PRId64 " AND received_ns < %" PRId64 " ORDER BY id %s",
+		 filter->since_ns, filter->until_ns, order);
 	return ledger_query_prepare(query, sql, err);
 }
 

@@ -126,11 +126,11 @@ static struct gear *get_gear(struct programs *programs, const char *executor)
 }
 
 /* Return: "cpu", "cuda:N"; NULL with *end as gears_of() has it. */
-static const char *executor_of(const struct programs *programs, const struct vm *vm,
-			       enum vgpu_end *end)
+static const char *executor_of_pool(const struct programs *programs, unsigned pool,
+				    enum vgpu_end *end)
 {
 	const struct broker *broker = programs->broker;
-	const char *wanted = broker->conf->pool[vm->sched.pool].executor;
+	const char *wanted = broker->conf->pool[pool].executor;
 
 	*end = VGPU_END_NONE;
 	if (strcmp(wanted, "auto") != 0)
@@ -145,6 +145,22 @@ static const char *executor_of(const struct programs *programs, const struct vm 
 			*end = VGPU_END_NO_DEVICE;
 		return NULL;
 	}
+}
+
+static const char *executor_of(const struct programs *programs, const struct vm *vm,
+			       enum vgpu_end *end)
+{
+	return executor_of_pool(programs, vm->sched.pool, end);
+}
+
+bool programs_pool_is_on(const struct programs *programs, unsigned pool, unsigned gpu)
+{
+	enum vgpu_end end;
+	const char *executor = programs->broker->conf->pool[pool].exists
+				       ? executor_of_pool(programs, pool, &end)
+				       : NULL;
+
+	return executor != NULL && conf_gpu_index(executor) == (int)gpu;
 }
 
 unsigned programs_elsewhere(const struct programs *programs, const struct vm *vm)

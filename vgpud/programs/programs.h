@@ -191,6 +191,9 @@ bool programs_trouble(const struct programs *programs, unsigned index,
 void programs_drain_gpu(struct programs *programs, unsigned gpu, bool drained);
 bool programs_gpu_drained(const struct programs *programs, unsigned gpu);
 
+/* Return: whether programs of the pool's VMs run on that GPU. */
+bool programs_pool_is_on(const struct programs *programs, unsigned pool, unsigned gpu);
+
 /* Return: programs on that GPU that have not ended. */
 unsigned programs_of_gpu(const struct programs *programs, unsigned gpu);
 

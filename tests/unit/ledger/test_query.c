@@ -509,6 +509,30 @@ static void test_follow_and_one(void **state)
 	ledger_close(ledger);
 }
 
+/* The clock was set back when the second one came, and forth again: its id lies in the window, its time does not. */
+static void test_ids_between_those_of_a_window(void **state)
+{
+	struct ledger_query_filter filter = LEDGER_QUERY_FILTER_ALL;
+	struct listed listed = { .num = 0 };
+	struct ledger *ledger = open_ledger();
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		record(ledger, random_request(util_now_ns()));
+	flush(ledger);
+	ledger_close(ledger);
+	write_sql("UPDATE request SET received_ns = 999 WHERE id = 2");
+	open_query();
+	filter.since_ns = 1000;
+	assert_int_equal(ledger_query_requests_after(query, &filter, 0, 3, UINT64_MAX, list_request,
+						     &listed),
+			 0);
+	assert_int_equal(listed.num, 2);
+	assert_int_equal(listed.row[0].request.id, 1);
+	assert_int_equal(listed.row[1].request.id, 3);
+	ledger_query_close(query);
+}
+
 static int check_event(void *arg, const struct ledger_query_event *event)
 {
 	unsigned *n = arg;
@@ -817,6 +841,7 @@ int main(void)
 		QUERY_TEST(test_requests_newest_first),
 		QUERY_TEST(test_a_callback_stops_a_query),
 		QUERY_TEST(test_follow_and_one),
+		QUERY_TEST(test_ids_between_those_of_a_window),
 		QUERY_TEST(test_events_sessions_vms),
 		QUERY_TEST(test_of_nothing),
 		QUERY_TEST(test_one_state_for_a_bounded_time),

@@ -24,7 +24,7 @@ $(eval $(call fuzzer,fuzz_conf,$(CONF)))
 $(eval $(call fuzzer,fuzz_file_request,vgpud/files/format.c common/names.c common/crc32c.c))
 $(eval $(call fuzzer,fuzz_admin_line,vgpud/admin/line.c $(PATTERN),-ljansson))
 $(eval $(call fuzzer,fuzz_admin_reply,$(PATTERN) vgpuadm/fail.c vgpuadm/times.c vgpuadm/words.c $(call src,vgpuadm/out) \
-	$(addprefix vgpuadm/view/,say.c shape.c story.c story_program.c), \
+	$(addprefix vgpuadm/view/,say.c shape.c shape_programs.c story.c story_program.c), \
 	-ljansson -lsmartcols))
 
 $(eval $(call fuzzer,fuzz_ptx,tests/fuzz/ptx_mutate.c tests/fuzz/ptx_program.c $(SOFTGPU_FRONT_SRC)))

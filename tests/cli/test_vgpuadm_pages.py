@@ -56,7 +56,7 @@ class Pages(unittest.TestCase):
             self.assertRegex(source("vgpuadm.8"), re.compile(head, re.MULTILINE))
 
     def test_every_field(self):
-        text = (paths.ROOT / "vgpuadm/view/shape.c").read_text()
+        text = "".join(path.read_text() for path in (paths.ROOT / "vgpuadm/view").glob("shape*.c"))
         keys = set(re.findall(r'(?:FIELD|HIDDEN)\("([a-z_0-9]+)"', text))
         self.assertGreater(len(keys), 80)
         self.assertEqual(keys - words(source("vgpuadm-output.7")), set())

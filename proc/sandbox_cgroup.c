@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CONTROLLERS "+memory +pids"
 #define WORKER_PIDS "256" /* threads count, too */
+#define EARLIER_MS 4000	  /* vgpud waits 5 s for its starter */
+#define EARLIER_STEP_MS 10
 
 static int workers = -1; /* the directory */
 
@@ -99,18 +102,42 @@ static int remove_group(const char *name)
 	return unlinkat(workers, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* Kills what an earlier vgpud left. A process that is stuck in the driver stays, with its group. */
-static void empty_workers(void)
+/* Kills all that is in groups of workers. Return: how many groups are left, whose processes are still dying. */
+static unsigned empty_workers(DIR *dir)
+{
+	const struct dirent *entry;
+	unsigned left = 0;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			left += remove_group(entry->d_name) != 0;
+	return left;
+}
+
+/*
+ * Ends what an earlier vgpud left. Devices take it from this one's HELLO that nothing writes to their windows
+ * any more, so it waits for the ends, but not for ever: a process that is stuck in the driver stays, with its group.
+ */
+static void end_earlier_workers(void)
 {
 	DIR *dir = fdopendir(dup(workers));
-	const struct dirent *entry;
+	unsigned left = 1;
 
 	if (dir == NULL)
 		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-			remove_group(entry->d_name);
+	for (int left_ms = EARLIER_MS; left_ms > 0; left_ms -= EARLIER_STEP_MS) {
+		left = empty_workers(dir);
+		if (left == 0)
+			break;
+		poll(NULL, 0, EARLIER_STEP_MS);
+	}
 	closedir(dir);
+	if (left > 0)
+		dprintf(STDERR_FILENO,
+			"vgpud-starter: %u workers of an earlier vgpud have not ended; they may still "
+			"write to the windows of their VMs\n",
+			left);
 }
 
 /* Return: 0 or -errno; *step names what failed. */
@@ -132,7 +159,7 @@ static int set_up(int own, const char **step)
 		return workers;
 	err = write_file(workers, "cgroup.subtree_control", CONTROLLERS);
 	if (err == 0)
-		empty_workers();
+		end_earlier_workers();
 	return err;
 }
 

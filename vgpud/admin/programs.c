@@ -109,7 +109,6 @@ static uint64_t since_ns(const struct channel *channel)
 static json_t *program_row(const struct daemon *daemon, const struct channel *channel)
 {
 	pid_t worker = channel->program != NULL ? program_pid(channel->program) : 0;
-	bool known_peer = channel->peer.pid > 0;
 	bool paused = channel->vm != NULL && channel->vm->settings.paused;
 
 	return json_pack(
@@ -121,9 +120,9 @@ static json_t *program_row(const struct daemon *daemon, const struct channel *ch
 		admin_string(channel->executor[0] != '\0' ? channel->executor : NULL), "age_ns",
 		(json_int_t)(util_now_ns() - since_ns(channel)), "since_unix_ns",
 		admin_wall(daemon, since_ns(channel)), "worker_pid", number_or_null(worker),
-		"peer_pid", known_peer ? json_integer(channel->peer.pid) : json_null(), "peer_uid",
-		known_peer ? json_integer(channel->peer.uid) : json_null(), "end",
-		admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
+		"peer_pid", number_or_null(channel->peer.pid), "peer_uid",
+		channel->peer.uid != UINT32_MAX ? json_integer(channel->peer.uid) : json_null(),
+		"end", admin_string(channel->end != VGPU_END_NONE ? name_end(channel->end) : NULL),
 		"channel", (int)channel->number, "stopped", channel_is_stopped(channel), "paused",
 		paused, "waited_ns", (json_int_t)waited_ns(channel), "turns",
 		(json_int_t)channel->lease.member.grants, "lease",

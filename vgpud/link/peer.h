@@ -68,7 +68,10 @@ void peer_free(struct peer *peer);
  */
 void peer_break(struct peer *peer, const char *why);
 
-/* Return: who connected: pid and user as of then. pid 0: the host does not know. */
+/*
+ * Return: who connected: pid and user as of then. pid 0: a process outside of vgpud's pid namespace; uid
+ * UINT32_MAX: the host does not know.
+ */
 const struct ucred *peer_who(const struct peer *peer);
 
 /* Return: the link version that was agreed on, 0 before the greeting. */

@@ -137,7 +137,7 @@ static void tell(const struct channel *channel, const char *kind, const char *ne
 		.subject = channel->vm_name,
 		.new_value = new_value,
 		.text = text,
-		.uid = channel->peer.pid != 0 ? (int64_t)channel->peer.uid : -1,
+		.uid = channel->peer.uid != UINT32_MAX ? (int64_t)channel->peer.uid : -1,
 		.pid = channel->peer.pid != 0 ? channel->peer.pid : -1,
 	};
 	pid_t worker = channel->program != NULL ? program_pid(channel->program) : 0;

@@ -63,7 +63,7 @@ struct channel {
 	int kick, call;		 /* until its worker has them; -1 then */
 	char executor[PROGRAMS_EXECUTOR_SIZE];
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
-	struct ucred peer; /* who connected */
+	struct ucred peer; /* who connected, as peer_who() has it */
 	uint32_t pid;	   /* what the program says of itself: 0 and "" before it has */
 	char name[PROGRAMS_NAME_SIZE];
 	struct ledger_program record; /* as the ledger has it; id 0: it does not */

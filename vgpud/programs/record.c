@@ -33,7 +33,7 @@ bool record_begin(struct channel *channel)
 		.id = channel->id,
 		.begun_ns = util_now_ns(),
 		.vm_id = channel->vm_id,
-		.uid = channel->peer.pid != 0 ? channel->peer.uid : UINT32_MAX,
+		.uid = channel->peer.uid,
 		.pid = channel->pid,
 		.pool = (uint8_t)(name_pool(channel->vm->sched.pool)),
 		.priority = (uint8_t)channel->vm->sched.priority,

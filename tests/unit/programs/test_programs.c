@@ -949,6 +949,7 @@ static void no_user_has_anothers(void **state)
 	made_module(worker[0], 1, 4);
 	assert_int_equal(wants_module(worker[1], 1, 1, &fd), PROGRAM_MODULE_KEPT);
 	assert_int_equal(wants_module(worker[2], 1, 1, &fd), PROGRAM_MODULE_BLANK);
+	assert_int_equal(programs_next(house->programs, NULL)->record.uid, 1000);
 }
 
 /* Of one worker no more than one file is open. */

@@ -119,7 +119,12 @@ rm -f "$report"/*.log
 : >"$report/results"
 for step in "${steps[@]}"; do
     mapfile -t list < <(programs "$step")
-    [ ${#list[@]} -gt 0 ] || echo "$step: skipped, this bundle has none" >>"$report/results"
+    if [ ${#list[@]} -eq 0 ] && [[ $step =~ ^(test|programs)$ && -n ${TESTS:-} ]]; then
+        echo "$step: none of its files is called $TESTS (TESTS is one pattern)" >>"$report/results"
+        [ ${#steps[@]} -gt 1 ] || failed=1 # of several steps another one may have it
+    elif [ ${#list[@]} -eq 0 ]; then
+        echo "$step: skipped, this bundle has none" >>"$report/results"
+    fi
     for program in "${list[@]}"; do
         printf '\n=== %s: %s\n' "$step" "$(basename "$program")"
         run_program "$step" "$program"
@@ -132,6 +137,7 @@ done
     echo
     cat "$report/results"
     for log in "$report"/*.log; do
+        [ -e "$log" ] || continue
         printf '\n=== %s\n' "$(basename "$log")"
         cat "$log"
     done

@@ -175,10 +175,11 @@ static int keep_submissions(void *arg, const struct ledger_query_submissions *fo
 
 static int keep_used(void *arg, const struct ledger_query_used *used)
 {
-	json_t *row = used->billed_ns != LEDGER_UNKNOWN ? row_of(arg, used->key) : NULL;
+	json_t *row;
 
 	if (used->billed_ns == LEDGER_UNKNOWN)
 		return 0;
+	row = row_of(arg, used->key);
 	return row != NULL ? json_object_set_new(row, "programs_gpu_time_ns",
 						 json_integer((json_int_t)used->billed_ns))
 			   : -ENOMEM;

@@ -14,6 +14,7 @@
 #include "vgpud/ledger/opcode.h"
 #include "vgpud/ledger/query_private.h"
 
+#define PIECE_MINUTES 1440   /* of a table of minutes, read at once */
 #define PROGRESS_STEPS 10000 /* of sqlite's machine, some 0.1 ms: between looks at the clock */
 #define BUSY_MS 2000	     /* longest wait for a connection that recovers the log after a crash */
 
@@ -174,6 +175,59 @@ void ledger_query_conditions(char *sql, size_t len, const struct ledger_query_fi
 		used += (size_t)snprintf(sql + used, len - used, " AND %s = %lld",
 					 numbers[i].column, (long long)numbers[i].value);
 	}
+}
+
+/* The rows of some minutes, from first to last. Return: 0 or -errno. */
+static int give_minutes(struct ledger_query *query, sqlite3_stmt *row, int64_t first, int64_t last,
+			ledger_query_minute_fn *each, void *arg)
+{
+	int rc = SQLITE_DONE, err = 0;
+
+	ledger_query_next_piece(query);
+	sqlite3_bind_int64(row, 1, first);
+	sqlite3_bind_int64(row, 2, last);
+	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
+		err = each(arg, row);
+	if (err == 0 && rc != SQLITE_DONE)
+		err = ledger_query_fail(query, rc);
+	sqlite3_reset(row);
+	return err;
+}
+
+/* Return: 0, -ENODATA: the table has no row, or another -errno. */
+static int edge_of(struct ledger_query *query, const char *edge, const char *table, int64_t *minute)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "SELECT %s(minute) FROM %s", edge, table);
+	return ledger_query_number(query, sql, 0, 0, minute);
+}
+
+int ledger_query_minutes(struct ledger_query *query, const char *columns, const char *table,
+			 const struct ledger_query_filter *filter, int64_t first, int64_t last,
+			 ledger_query_minute_fn *each, void *arg)
+{
+	int64_t oldest = 0, newest = 0;
+	sqlite3_stmt *row;
+	char sql[512];
+	int err = edge_of(query, "min", table, &oldest);
+
+	if (err == 0)
+		err = edge_of(query, "max", table, &newest);
+	if (err)
+		return err == -ENODATA ? 0 : err;
+	first = first < oldest ? oldest : first;
+	last = last > newest ? newest : last;
+	snprintf(sql, sizeof(sql), "SELECT %s FROM %s WHERE minute BETWEEN ?1 AND ?2", columns,
+		 table);
+	ledger_query_conditions(sql, sizeof(sql), filter);
+	row = ledger_query_prepare(query, sql, &err);
+	for (int64_t end; err == 0 && first <= last; first = end + 1) {
+		end = last - first >= PIECE_MINUTES ? first + PIECE_MINUTES - 1 : last;
+		err = give_minutes(query, row, first, end, each, arg);
+	}
+	sqlite3_finalize(row);
+	return err;
 }
 
 void ledger_query_row_conditions(char *sql, size_t len, const struct ledger_query_filter *filter)

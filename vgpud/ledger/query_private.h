@@ -75,6 +75,16 @@ int ledger_query_scan(struct ledger_query *query, const struct ledger_query_filt
 void ledger_query_conditions(char *sql, size_t len, const struct ledger_query_filter *filter);
 void ledger_query_row_conditions(char *sql, size_t len, const struct ledger_query_filter *filter);
 
+typedef int ledger_query_minute_fn(void *arg, sqlite3_stmt *row);
+
+/*
+ * Calls each for the rows of a table of minutes, from minute first to last, a day's at a time. columns: what
+ * a row has. Of the filter all but times counts that is not ANY: the table must have it.
+ */
+int ledger_query_minutes(struct ledger_query *query, const char *columns, const char *table,
+			 const struct ledger_query_filter *filter, int64_t first, int64_t last,
+			 ledger_query_minute_fn *each, void *arg);
+
 /* --- groups: statistics under way --- */
 
 /* The times that have quantiles, and which quantiles. */

@@ -32,9 +32,10 @@ static int add_row(void *arg, const struct ledger_query_row *row)
 	return ledger_query_group_add(&gathering->groups, gathering->by, row) ? 0 : -ENOMEM;
 }
 
-/* A row of table minute: the columns stand as in the statement below. */
-static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
+/* A row of table minute: the columns stand as in add_minutes(). */
+static int add_minute(void *arg, sqlite3_stmt *row)
 {
+	struct gathering *gathering = arg;
 	int64_t key = gathering->by == LEDGER_QUERY_BY_NOTHING
 			      ? 0
 			      : sqlite3_column_int64(row, (int)gathering->by - 1);
@@ -61,50 +62,14 @@ static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
 	return 0;
 }
 
-#define PIECE_MINUTES 1440 /* added up at once */
-
-static int add_piece(struct gathering *gathering, sqlite3_stmt *row, int64_t first, int64_t behind)
-{
-	int rc = SQLITE_DONE, err = 0;
-
-	ledger_query_next_piece(gathering->query);
-	sqlite3_bind_int64(row, 1, first);
-	sqlite3_bind_int64(row, 2, behind);
-	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
-		err = add_minute(gathering, row);
-	if (err == 0 && rc != SQLITE_DONE)
-		err = ledger_query_fail(gathering->query, rc);
-	sqlite3_reset(row);
-	return err;
-}
-
 static int add_minutes(struct gathering *gathering, const struct ledger_query_filter *filter,
 		       int64_t first, int64_t behind)
 {
-	char sql[512] = "SELECT vm_id, unicode(pool), priority, opcode, count, errors, "
-			"wait_sum_ns, wait_max_ns, exec_sum_ns, exec_max_ns, total_sum_ns, "
-			"total_max_ns, wait_hist, exec_hist, total_hist FROM minute "
-			"WHERE minute >= ?1 AND minute < ?2";
-	int64_t oldest = 0, newest = 0;
-	sqlite3_stmt *row;
-	int err = ledger_query_number(gathering->query, "SELECT min(minute) FROM minute", 0, 0,
-				      &oldest);
-
-	if (err == 0)
-		err = ledger_query_number(gathering->query, "SELECT max(minute) FROM minute", 0, 0,
-					  &newest);
-	if (err)
-		return err == -ENODATA ? 0 : err;
-	first = first < oldest ? oldest : first;
-	behind = behind > newest ? newest + 1 : behind;
-	ledger_query_conditions(sql, sizeof(sql), filter);
-	row = ledger_query_prepare(gathering->query, sql, &err);
-	for (int64_t next; err == 0 && first < behind; first = next) {
-		next = behind - first > PIECE_MINUTES ? first + PIECE_MINUTES : behind;
-		err = add_piece(gathering, row, first, next);
-	}
-	sqlite3_finalize(row);
-	return err;
+	return ledger_query_minutes(gathering->query,
+				    "vm_id, unicode(pool), priority, opcode, count, errors, "
+				    "wait_sum_ns, wait_max_ns, exec_sum_ns, exec_max_ns, "
+				    "total_sum_ns, total_max_ns, wait_hist, exec_hist, total_hist",
+				    "minute", filter, first, behind - 1, add_minute, gathering);
 }
 
 static int add_rows(struct gathering *gathering, const struct ledger_query_filter *filter,

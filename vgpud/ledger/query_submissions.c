@@ -13,9 +13,7 @@
 
 #include "vgpud/ledger/query_private.h"
 
-#define PIECE_MINUTES 1440 /* added up at once */
-
-/* The next minutes to read, and what was found. */
+/* What was found so far. */
 struct gathering {
 	struct ledger_query *query;
 	enum ledger_query_by by;
@@ -27,9 +25,10 @@ static int64_t add(int64_t a, int64_t b)
 	return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-/* The columns stand as in the statement below. */
-static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
+/* The columns stand as in gather(). */
+static int add_minute(void *arg, sqlite3_stmt *row)
 {
+	struct gathering *gathering = arg;
 	int64_t key = gathering->by == LEDGER_QUERY_BY_NOTHING
 			      ? 0
 			      : sqlite3_column_int64(row, (int)gathering->by - LEDGER_QUERY_BY_VM);
@@ -54,49 +53,17 @@ static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
 	return 0;
 }
 
-static int add_piece(struct gathering *gathering, sqlite3_stmt *row, int64_t first, int64_t last)
-{
-	int rc = SQLITE_DONE, err = 0;
-
-	ledger_query_next_piece(gathering->query);
-	sqlite3_bind_int64(row, 1, first);
-	sqlite3_bind_int64(row, 2, last);
-	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
-		err = add_minute(gathering, row);
-	if (err == 0 && rc != SQLITE_DONE)
-		err = ledger_query_fail(gathering->query, rc);
-	sqlite3_reset(row);
-	return err;
-}
-
 static int gather(struct gathering *gathering, const struct ledger_query_filter *filter)
 {
-	char sql[512] = "SELECT vm_id, unicode(pool), priority, count, open, latency_sum_ns, "
-			"latency_max_ns, latency_hist FROM submission_minute "
-			"WHERE minute BETWEEN ?1 AND ?2";
 	struct ledger_query_filter chosen = *filter;
-	int64_t first = 0, last = 0;
-	sqlite3_stmt *row;
-	int err = ledger_query_number(gathering->query, "SELECT min(minute) FROM submission_minute",
-				      0, 0, &first);
 
-	if (err == 0)
-		err = ledger_query_number(gathering->query,
-					  "SELECT max(minute) FROM submission_minute", 0, 0, &last);
-	if (err)
-		return err == -ENODATA ? 0 : err;
-	if (first < filter->since_ns / LEDGER_QUERY_NS_PER_MINUTE)
-		first = filter->since_ns / LEDGER_QUERY_NS_PER_MINUTE;
-	if (last > (filter->until_ns - 1) / LEDGER_QUERY_NS_PER_MINUTE)
-		last = (filter->until_ns - 1) / LEDGER_QUERY_NS_PER_MINUTE;
 	chosen.opcode = chosen.status = LEDGER_QUERY_ANY;
-	ledger_query_conditions(sql, sizeof(sql), &chosen);
-	row = ledger_query_prepare(gathering->query, sql, &err);
-	for (; err == 0 && first <= last; first += PIECE_MINUTES)
-		err = add_piece(gathering, row, first,
-				last - first >= PIECE_MINUTES ? first + PIECE_MINUTES - 1 : last);
-	sqlite3_finalize(row);
-	return err;
+	return ledger_query_minutes(
+		gathering->query,
+		"vm_id, unicode(pool), priority, count, open, latency_sum_ns, "
+		"latency_max_ns, latency_hist",
+		"submission_minute", &chosen, filter->since_ns / LEDGER_QUERY_NS_PER_MINUTE,
+		(filter->until_ns - 1) / LEDGER_QUERY_NS_PER_MINUTE, add_minute, gathering);
 }
 
 /* What is given to a caller's function, which is not the one that groups know. */

@@ -2,8 +2,8 @@
 /* query_usage.c - what guests' programs used, from their minutes */
 
 /*
- * A window is made of whole minutes here: those that it touches. They are read a day at a time and added up
- * here: sqlite would sort what it groups, in a file, which it may not make where it runs.
+ * A window is made of whole minutes here: those that it touches. They are added up here: sqlite would sort
+ * what it groups, all of a month's rows in memory.
  */
 
 #include <errno.h>
@@ -13,9 +13,7 @@
 
 #include "vgpud/ledger/query_private.h"
 
-#define MINUTE LEDGER_QUERY_NS_PER_MINUTE
-#define PIECE_MINUTES 1440 /* added up at once */
-#define FIGURE_NUM 8	   /* of a row, the first is GPU time */
+#define FIGURE_NUM 8 /* of a row, the first is GPU time */
 #define SUM_MOST INT64_C(9000000000000000000)
 
 /* A group under way. Most figures are claims of tenants: sums end at SUM_MOST. */
@@ -58,9 +56,10 @@ static struct sums *group_of(struct gathering *gathering, int64_t key)
 	return found ? (gathering->last = *found) : NULL;
 }
 
-/* The columns stand as in the statement below. */
-static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
+/* The columns stand as in gather(). */
+static int add_minute(void *arg, sqlite3_stmt *row)
 {
+	struct gathering *gathering = arg;
 	struct sums *sums = group_of(gathering, sqlite3_column_int64(row, 0));
 
 	if (!sums)
@@ -75,21 +74,6 @@ static int add_minute(struct gathering *gathering, sqlite3_stmt *row)
 								      : sums->figure[i] + figure;
 	}
 	return 0;
-}
-
-static int add_piece(struct gathering *gathering, sqlite3_stmt *row, int64_t first, int64_t last)
-{
-	int rc = SQLITE_DONE, err = 0;
-
-	ledger_query_next_piece(gathering->query);
-	sqlite3_bind_int64(row, 1, first);
-	sqlite3_bind_int64(row, 2, last);
-	while (err == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
-		err = add_minute(gathering, row);
-	if (err == 0 && rc != SQLITE_DONE)
-		err = ledger_query_fail(gathering->query, rc);
-	sqlite3_reset(row);
-	return err;
 }
 
 static const char *key_of(enum ledger_query_by by)
@@ -114,33 +98,17 @@ static int gather(struct gathering *gathering, const struct ledger_query_filter 
 		  enum ledger_query_by by)
 {
 	struct ledger_query_filter chosen = *filter;
-	int64_t first = 0, last = 0;
-	sqlite3_stmt *row;
-	char sql[512];
-	int err = ledger_query_number(gathering->query, "SELECT min(minute) FROM program_minute", 0,
-				      0, &first);
+	char columns[160];
 
-	if (err == 0)
-		err = ledger_query_number(gathering->query,
-					  "SELECT max(minute) FROM program_minute", 0, 0, &last);
-	if (err)
-		return err == -ENODATA ? 0 : err;
-	if (first < filter->since_ns / MINUTE)
-		first = filter->since_ns / MINUTE;
-	if (last > (filter->until_ns - 1) / MINUTE)
-		last = (filter->until_ns - 1) / MINUTE;
 	chosen.opcode = chosen.status = LEDGER_QUERY_ANY;
-	snprintf(sql, sizeof(sql),
-		 "SELECT %s, billed_ns, memory_byte_s, submissions, commands, launches, copies, "
-		 "copy_bytes, refused FROM program_minute WHERE minute BETWEEN ?1 AND ?2",
+	snprintf(columns, sizeof(columns),
+		 "%s, billed_ns, memory_byte_s, submissions, commands, launches, copies, "
+		 "copy_bytes, refused",
 		 key_of(by));
-	ledger_query_conditions(sql, sizeof(sql), &chosen);
-	row = ledger_query_prepare(gathering->query, sql, &err);
-	for (; err == 0 && first <= last; first += PIECE_MINUTES)
-		err = add_piece(gathering, row, first,
-				last - first >= PIECE_MINUTES ? first + PIECE_MINUTES - 1 : last);
-	sqlite3_finalize(row);
-	return err;
+	return ledger_query_minutes(gathering->query, columns, "program_minute", &chosen,
+				    filter->since_ns / LEDGER_QUERY_NS_PER_MINUTE,
+				    (filter->until_ns - 1) / LEDGER_QUERY_NS_PER_MINUTE, add_minute,
+				    gathering);
 }
 
 static uint64_t figure(const struct sums *sums, int i)

@@ -173,6 +173,12 @@ void fixture_assert_minutes(void)
 
 	assert_int_equal(fixture_number(LEDGER_DISAGREEMENTS), 0);
 	assert_int_equal(
+		fixture_number("SELECT count(*) FROM program AS g LEFT JOIN (SELECT program_id, "
+			       "sum(billed_ns) AS billed_ns, sum(launches) AS launches FROM "
+			       "program_minute GROUP BY 1) AS m ON m.program_id = g.id WHERE "
+			       "g.billed_ns IS NOT m.billed_ns OR g.launches IS NOT m.launches"),
+		0);
+	assert_int_equal(
 		sqlite3_prepare_v2(conn, "SELECT wait_hist FROM minute", -1, &statement, NULL),
 		SQLITE_OK);
 	while (sqlite3_step(statement) == SQLITE_ROW) {

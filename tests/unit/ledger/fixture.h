@@ -52,7 +52,7 @@ int64_t fixture_number(const char *sql);
 
 void fixture_write_sql(const char *sql);
 
-/* Every sum of table minute against the rows themselves, and its histograms' totals. */
+/* Every sum of table minute against the rows themselves, its histograms' totals, and programs' minutes against theirs. */
 void fixture_assert_minutes(void);
 
 /* Runs a function on the ledger in a child that is then killed. */

@@ -180,12 +180,6 @@ static void check(size_t i)
 			       "why = 0 AND submissions_to = submissions AND billed_ns > 0 "
 			       "AND latency_hist IS NOT NULL"),
 		archives[i].open);
-	assert_int_equal(
-		fixture_number("SELECT count(*) FROM program AS g LEFT JOIN (SELECT program_id, "
-			       "sum(billed_ns) AS billed_ns, sum(launches) AS launches FROM "
-			       "program_minute GROUP BY 1) AS m ON m.program_id = g.id WHERE "
-			       "g.billed_ns IS NOT m.billed_ns OR g.launches IS NOT m.launches"),
-		0);
 	assert_int_equal(fixture_number("SELECT count(*) FROM wait_minute_v WHERE cause = 'paused' "
 					"AND wait_ns > 0"),
 			 archives[i].open);

@@ -19,10 +19,15 @@
  * Counters that stand alone are read at any time and only grow. A submission that ends changes
  * several words, which must be counted all or not at all. So the worker first writes to `closing`
  * what the words will be, then makes `turn` odd, sets the words (report_page_close()), and makes
- * `turn` even. A reader that finds the same even `turn` before and after its copy has a copy of one
- * moment. If the worker was killed in between, `turn` stays odd, and the reader sets the words of
+ * `turn` even. A reader that finds the same `turn` before and after its copy has a copy of one
+ * moment. If it is odd, because the worker was stopped in between, the reader sets the words of
  * its copy from `closing`.
+ *
+ * While the ring is full, the worker adds to the newest entry. Before it looks whether it is full, it
+ * says so in `turn`, since it may be stopped after that look for any time. Thus `turn` has four
+ * values, modulo 4, in a submission's end: 0, 2 (REPORT_PREPARES), 3, and 0 again.
  */
+#define REPORT_PREPARES(turn) ((turn) % 4 == 2)
 #define REPORT_MAGIC 0x50475652u /* "RVGP" */
 #define REPORT_VERSION 2u
 #define REPORT_BYTES 32768u
@@ -77,8 +82,7 @@ struct report_page {
 	int64_t wall_offset_ns; /* wall clock = CLOCK_MONOTONIC + this, as the broker had it */
 	/*
 	 * The broker has the ring's entries before this one. It writes this word alone after the
-	 * start. While the ring is full, the worker adds to the newest entry, so the broker leaves
-	 * that one until there is room.
+	 * start. It leaves the newest entry while the worker may add to it.
 	 */
 	uint64_t taken;
 

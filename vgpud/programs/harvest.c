@@ -143,6 +143,8 @@ int harvest_copy(int fd, uint64_t id, struct report_page *page)
 {
 	uint64_t before = 0, after = 1;
 
+	/* What harvest_took() wrote is there before `turn` is read: report_close() has the other half. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < COPIES && before != after; i++)
 		if (!read_turn(fd, &before) ||
 		    pread(fd, page, sizeof(*page), 0) != (ssize_t)sizeof(*page) ||
@@ -286,11 +288,13 @@ static void take_open(const struct report_page *page, const struct harvest_how *
 static uint64_t entries_of(const struct report_page *page, const struct harvest_how *how)
 {
 	uint64_t num = page->head - page->taken;
+	bool grows;
 
-	if (num > REPORT_RING || how->rows_most == 0)
+	if (num == 0 || num > REPORT_RING || how->rows_most == 0)
 		return 0;
-	/* The worker adds to the newest entry while the ring is full. */
-	return num == REPORT_RING && !how->last ? num - 1 : num;
+	/* The worker adds to the newest entry while the ring is full, or was when it looked. */
+	grows = !how->last && (num == REPORT_RING || REPORT_PREPARES(page->turn));
+	return grows ? num - 1 : num;
 }
 
 void harvest_take(const struct report_page *page, uint64_t id, const struct harvest_how *how,

@@ -534,6 +534,39 @@ static void test_the_newest_entry_of_a_full_ring_waits(void **state)
 	assert_int_equal(out.rows[REPORT_RING].begun_ns, 77);
 }
 
+/*
+ * A worker that looked while the ring was full, and was stopped before it did what it had looked for,
+ * adds to the newest entry when it goes on. What stands in the ring by then is left to the next copy.
+ */
+static void test_the_newest_entry_waits_for_a_worker_that_prepares(void **state)
+{
+	static struct harvest_taken out;
+	static struct report_page page;
+	struct harvest_how last = all;
+
+	(void)state;
+	fill_ring(&page, REPORT_RING);
+	page.taken = REPORT_RING - 2;
+	page.turn = 4 * REPORT_RING + 2;
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.taken.row_num, 1);
+	assert_int_equal(out.rows[0].first, REPORT_RING - 1);
+	page.taken = out.to;
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.taken.row_num, 0);
+	assert_int_equal(out.to, REPORT_RING - 1);
+	page.taken = REPORT_RING; /* nothing is left, not even that */
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.to, REPORT_RING);
+	page.taken = REPORT_RING - 1;
+	last.last = true; /* it was killed: it adds to none */
+	harvest_take(&page, 1, &last, &out);
+	assert_int_equal(out.taken.row_num, 1);
+	page.turn = 4 * REPORT_RING + 4; /* it went on */
+	harvest_take(&page, 1, &all, &out);
+	assert_int_equal(out.taken.row_num, 1);
+}
+
 /* Of a worker that was killed while it closed one, and of one that goes on all the time. */
 static void test_a_copy_is_of_one_moment(void **state)
 {
@@ -638,6 +671,7 @@ int main(void)
 		HARVEST_TEST(test_a_page_without_a_row),
 		HARVEST_TEST(test_entries_become_rows),
 		HARVEST_TEST(test_the_newest_entry_of_a_full_ring_waits),
+		HARVEST_TEST(test_the_newest_entry_waits_for_a_worker_that_prepares),
 		HARVEST_TEST(test_a_copy_is_of_one_moment),
 		HARVEST_TEST(test_rubbish_in_a_ring),
 		HARVEST_TEST(test_a_page_of_another_version_is_kept),

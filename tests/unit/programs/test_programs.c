@@ -369,7 +369,7 @@ static void submits(const struct channel *channel, unsigned num)
 			.first = number, .count = 1, .took_ns = 1000, .most_ns = 1000
 		};
 	}
-	page.turn += 2 * num;
+	page.turn += 4 * num;
 	page.latency[hist_index(1000)] += num;
 	page.latency_sum_ns += 1000 * num;
 	page.latency_max_ns = 1000;

@@ -238,6 +238,93 @@ static void test_strict(void **state)
 	ledger_close(ledger);
 }
 
+/* --- programs --- */
+
+struct waited {
+	bool ended;
+	int err;
+};
+
+static void end_waiting(void *arg, int err)
+{
+	*(struct waited *)arg = (struct waited){ .ended = true, .err = err };
+}
+
+/* Return: how it ended. */
+static int wait_for(struct ledger *ledger, const struct waited *waited)
+{
+	for (int i = 0; i < WAIT_MS && !waited->ended; i++) {
+		poll(NULL, 0, 1);
+		ledger_dispatch(ledger);
+	}
+	assert_true(waited->ended);
+	return waited->err;
+}
+
+/* Of a program that has done one submission: its row, the total, and what it was refused. */
+static int record_submission(struct ledger *ledger, uint64_t id)
+{
+	const struct ledger_submission row = { .first = 1, .count = 1, .took_ns = 5, .most_ns = 5 };
+	struct hist latency = { 0 };
+	const struct ledger_submissions taken = { .program_id = id,
+						  .at_ns = ledger_wall_ns(ledger, util_now_ns()),
+						  .sum_ns = 5,
+						  .max_ns = 5,
+						  .latency = &latency,
+						  .rows = &row,
+						  .row_num = 1 };
+	struct waited waited = { 0 };
+
+	latency.count[hist_index(5)] = 1;
+	assert_int_equal(ledger_submissions(ledger, &taken, end_waiting, &waited), 0);
+	return wait_for(ledger, &waited);
+}
+
+static void record_claims(struct ledger *ledger, uint64_t id, struct waited *waited)
+{
+	const struct ledger_program claims = {
+		.id = id, .ended_ns = LEDGER_UNKNOWN, .billed_ns = 7, LEDGER_FIGURES_UNKNOWN
+	};
+
+	assert_int_equal(ledger_program_claims(ledger, &claims, "cuFoo 1", end_waiting, waited), 0);
+}
+
+/*
+ * The disk has room for changes, and less than the reserve, so that no record is written. What is
+ * told of a program whose beginning is among them is not to be taken for recorded: it would be of no row.
+ */
+static void test_a_program_that_begins_on_a_full_disk(void **state)
+{
+	struct ledger_program program = { .begun_ns = util_now_ns(), .pool = 'A' };
+	struct waited claimed = { 0 };
+	struct ledger_stats stats;
+	struct ledger *ledger;
+
+	(void)state;
+	mount_small_disk();
+	ledger = open_ledger();
+	lay_ballast(300 << 10);
+	program.id = ledger->next_program_id++;
+	assert_int_equal(ledger_program_begun(ledger, &program), 0);
+	for (int i = 0; i < WAIT_MS && state_of(ledger, &stats) != LEDGER_FULL; i++)
+		poll(NULL, 0, 1);
+	assert_change_is_answered(ledger);
+	assert_int_equal(record_submission(ledger, program.id), -ENOSPC);
+	record_claims(ledger, program.id, &claimed);
+	assert_int_equal(record_submission(ledger, program.id), -ENOSPC);
+	assert_false(claimed.ended); /* they wait for room */
+	unlink(ballast_path);
+	ledger_flush(ledger, NULL, NULL);
+	for (int i = 0; i < WAIT_MS && state_of(ledger, &stats) != LEDGER_OK; i++)
+		poll(NULL, 0, 1);
+	assert_int_equal(record_submission(ledger, program.id), 0);
+	assert_int_equal(wait_for(ledger, &claimed), 0);
+	assert_int_equal(number("SELECT count(*) FROM submission"), 1);
+	assert_int_equal(number("SELECT latency_sum_ns FROM program"), 5);
+	assert_int_equal(number("SELECT refused_names = 'cuFoo 1' FROM program"), 1);
+	ledger_close(ledger);
+}
+
 /* On a full disk: requests are refused; changes without a waiting caller are written once there is
  * room. */
 static void assert_comes_up_full(struct ledger *ledger)
@@ -471,6 +558,7 @@ int main(void)
 #define FULL_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		FULL_TEST(test_limit_on_files),
 		FULL_TEST(test_strict),
+		FULL_TEST(test_a_program_that_begins_on_a_full_disk),
 		FULL_TEST(test_strict_with_restart),
 		FULL_TEST(test_strict_with_two_restarts),
 		FULL_TEST(test_a_bounded_ledger_never_fills_its_disk),

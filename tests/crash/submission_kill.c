@@ -161,12 +161,12 @@ static void take(struct runner *runner)
 {
 	static struct report_page page;
 	static struct harvest_taken taken;
-	const struct harvest_how how = { .rows_most = (unsigned)(random_u64() % ROWS_AT_ONCE),
-					 .wall_offset_ns = ledger->wall_offset_ns,
-					 .now_ns = ledger_wall_ns(ledger, util_now_ns()) };
+	struct harvest_how how = { .rows_most = (unsigned)(random_u64() % ROWS_AT_ONCE),
+				   .wall_offset_ns = ledger->wall_offset_ns };
 
 	if (runner->under_way || harvest_copy(runner->fd, runner->id, &page) != 0)
 		return;
+	how.now_ns = ledger_wall_ns(ledger, util_now_ns());
 	harvest_take(&page, runner->id, &how, &taken);
 	runner->to = taken.to;
 	runner->under_way = ledger_submissions(ledger, &taken.taken, on_recorded, runner) == 0;

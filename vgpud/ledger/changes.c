@@ -322,15 +322,19 @@ static bool is_event(const struct ledger_change *change)
 	return change->type == LEDGER_CHANGE_EVENT || change->type == LEDGER_CHANGE_CLOCK;
 }
 
-/* A change without a waiting caller is tried until it can be written, unless a later one has all it says. */
+/*
+ * A change without a waiting caller is tried until it can be written, unless a later one has all it says.
+ * Of claims nobody waits for the answer: the program has gone.
+ */
 static bool is_tried_again(const struct ledger_change *change)
 {
-	return is_event(change) || (change->done == NULL && change->type != LEDGER_CHANGE_FLUSH &&
-				    change->type != LEDGER_CHANGE_USED);
+	return is_event(change) || change->type == LEDGER_CHANGE_CLAIMS ||
+	       (change->done == NULL && change->type != LEDGER_CHANGE_FLUSH &&
+		change->type != LEDGER_CHANGE_USED);
 }
 
 void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_change_list *list,
-			      int err, int flush_err)
+			      int err, int records_err)
 {
 	struct ledger_change_list again = STAILQ_HEAD_INITIALIZER(again);
 	struct ledger_change *change;
@@ -338,8 +342,12 @@ void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_chan
 
 	pthread_mutex_lock(&changes->lock);
 	while ((change = STAILQ_FIRST(list))) {
+		int failed = err;
+
+		if (err == 0 && ledger_change_is_of_program(change))
+			failed = records_err;
 		STAILQ_REMOVE_HEAD(list, link);
-		if (err && !changes->stop && is_tried_again(change)) {
+		if (failed && !changes->stop && is_tried_again(change)) {
 			STAILQ_INSERT_TAIL(&again, change, link);
 			continue;
 		}
@@ -349,9 +357,9 @@ void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_chan
 			continue;
 		}
 		if (change->type == LEDGER_CHANGE_FLUSH)
-			change->err = flush_err;
-		if (err)
-			change->err = err;
+			change->err = records_err;
+		if (failed)
+			change->err = failed;
 		STAILQ_INSERT_TAIL(&changes->done, change, link);
 		answers = true;
 	}

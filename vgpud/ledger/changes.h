@@ -48,6 +48,16 @@ struct ledger_change {
 
 STAILQ_HEAD(ledger_change_list, ledger_change);
 
+/*
+ * Return: whether a change is of a program's row, which its beginning in the ring makes. While the ring's
+ * records cannot be written, such a change waits for them.
+ */
+static inline bool ledger_change_is_of_program(const struct ledger_change *change)
+{
+	return change->type == LEDGER_CHANGE_CLAIMS || change->type == LEDGER_CHANGE_USED ||
+	       change->type == LEDGER_CHANGE_SUBMISSIONS;
+}
+
 struct ledger_changes {
 	unsigned under_way; /* the loop thread's: changes whose done() has yet to be called */
 	_Atomic unsigned events_queued;
@@ -119,11 +129,12 @@ bool ledger_changes_pending(struct ledger_changes *changes);
 
 /*
  * Hands back what was taken; the list is empty afterwards. err: 0, or why all of them failed.
- * Failed changes without a waiting caller then go back in front of newer ones, to be tried again.
- * flush_err: how flushes ended.
+ * records_err: 0, or why the ring's records could not be written: with that, flushes and changes of
+ * programs have failed. Failed changes without a waiting caller go back in front of newer ones, to be
+ * tried again.
  */
 void ledger_changes_hand_back(struct ledger_changes *changes, struct ledger_change_list *list,
-			      int err, int flush_err);
+			      int err, int records_err);
 
 /* Wakes the loop thread, which then dispatches. */
 void ledger_changes_notify(struct ledger_changes *changes);

@@ -331,7 +331,9 @@ static inline void ledger_program_ended(struct ledger *ledger, const struct ledg
  * Sets what a worker claims (submissions to refused), and the time that vgpud has billed, in the row of
  * a program whose beginning was recorded; a row that has gone is no error. What is LEDGER_UNKNOWN stays as
  * it is, and so does what is less than the row has, but for GPU time. Memory's sum is bounded to the
- * time from its beginning to ended_ns, which is by the wall clock here. names: of refused functions; NULL: none that were not there before.
+ * time from its beginning to ended_ns, which is by the wall clock here. names: of refused functions;
+ * NULL: none that were not there before. What cannot be written now is tried again; done() is told of a
+ * failure when the ledger is closed.
  * Return: as ledger_vm_put().
  */
 static inline int ledger_program_claims(struct ledger *ledger, const struct ledger_program *program,

@@ -129,7 +129,8 @@ static int write_change(struct ledger_book *book, const struct ledger_change *ch
 	return 0;
 }
 
-static int write_changes(struct ledger_book *book, struct ledger_change_list *list)
+/* records_err: as ledger_changes_hand_back() says. */
+static int write_changes(struct ledger_book *book, struct ledger_change_list *list, int records_err)
 {
 	struct ledger_submission_span span = { 0 };
 	struct ledger_change *change;
@@ -138,6 +139,8 @@ static int write_changes(struct ledger_book *book, struct ledger_change_list *li
 	STAILQ_FOREACH(change, list, link) {
 		if (err)
 			break;
+		if (records_err && ledger_change_is_of_program(change))
+			continue;
 		change->err = write_change(book, change, &span);
 		if (change->err && !is_refusal(change->err))
 			err = change->err;
@@ -159,14 +162,15 @@ static bool touches_vms(const struct ledger_change_list *list)
 }
 
 /* A change of a VM must be on the disk when it is answered, so this commit waits for the disk. */
-static int write_changes_synced(struct ledger_book *book, struct ledger_change_list *list)
+static int write_changes_synced(struct ledger_book *book, struct ledger_change_list *list,
+				int records_err)
 {
 	struct ledger_db *db = &book->db;
 	bool sync = touches_vms(list);
 	int err = sync ? ledger_db_sync(db, true) : 0;
 
 	if (err == 0)
-		err = write_changes(book, list);
+		err = write_changes(book, list, records_err);
 	if (sync)
 		ledger_db_sync(db, false);
 	return err;
@@ -180,7 +184,7 @@ static int run_changes(struct ledger_writer *writer, struct ledger_change_list *
 	if (STAILQ_EMPTY(list))
 		return 0;
 	err = atomic_load(&writer->book->health->begun) && drain_err != -ESTALE
-		      ? write_changes_synced(writer->book, list)
+		      ? write_changes_synced(writer->book, list, drain_err)
 		      : drain_err;
 	if (err && err != -ESTALE)
 		set_state(writer, err);

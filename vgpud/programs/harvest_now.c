@@ -158,13 +158,15 @@ bool harvest_now(struct channel *channel)
 	struct harvest_how how = {
 		.rows_most = rows_of(channel->vm, row_ns, now_ns),
 		.wall_offset_ns = broker->ledger->wall_offset_ns,
-		.now_ns = ledger_wall_ns(broker->ledger, now_ns),
 	};
 
 	if (!is_due(channel) || harvest_copy(channel->report, channel->id, &page) != 0)
 		return false;
 	if (how.rows_most > REPORT_RING)
 		how.rows_most = REPORT_RING;
+	/* vgpud may have been stopped before the copy: what that says was possible by now. */
+	now_ns = util_now_ns();
+	how.now_ns = ledger_wall_ns(broker->ledger, now_ns);
 	harvest_take(&page, channel->id, &how, &taken);
 	if (!ledger_submissions_possible(&taken.taken, now_ns - channel->since_ns)) {
 		distrust(channel);

@@ -102,6 +102,9 @@ class ProgramRows(unittest.TestCase):
         self.assertEqual(self.rows("id, pid, ended IS NULL, why"),
                          [(1, 0, 1, "host-lost"), (2, 1, 0, "none"), (3, 2, 1, "host-lost")])
         self.assertEqual([row["new"] for row in self.admin.rows("events") if row["kind"] == "programs-lost"], ["2"])
+        ends = [row for row in self.admin.rows("events") if row["kind"] == "program-end" and row["new"] == "host-lost"]
+        self.assertEqual([row["subject"] for row in ends], ["t1", "t1"])
+        self.assertEqual([row["text"].split(" ")[1] for row in ends], ["1", "3"])
         self.running(pid=9)
         self.assertEqual(self.admin.rows("programs")[0]["id"], 4)
 

@@ -83,6 +83,11 @@
 	  "memory_peak_bytes = coalesce(memory_peak_bytes, ?14), "                                                                                                                                  \
 	  "memory_byte_s = coalesce(max(coalesce(memory_byte_s, 0), min(?15, CAST(?14 * max(?11 - "                                                                                                 \
 	  "begun_ns, 0) / 1e9 AS INTEGER))), memory_byte_s), " LEDGER_DB_COUNTED "WHERE id = ?1")                                                                                                   \
+	X(PROGRAMS_LOSE_TELL,                                                                                                                                                                       \
+	  "INSERT INTO event (time_ns, kind, subject, new_value, text) SELECT ?1, 'program-end', "                                                                                                  \
+	  "(SELECT name FROM vm WHERE vm.id = vm_id), 'host-lost', 'program ' || id || ' \"' || "                                                                                                   \
+	  "name || '\" (pid ' || pid || ') ran when the last vgpud died' FROM program "                                                                                                             \
+	  "WHERE why IS NULL ORDER BY id")                                                                                                                                                          \
 	X(PROGRAMS_LOSE, "UPDATE program SET why = ?1 WHERE why IS NULL")                                                                                                                           \
 	X(SUBMISSION_OF,                                                                                                                                                                            \
 	  "SELECT vm_id, pool, priority, begun_ns, latency_sum_ns, "                                                                                                                                \

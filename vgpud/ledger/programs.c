@@ -9,6 +9,7 @@
 
 #include "vgpud/ledger/programs.h"
 
+#include "common/util.h"
 #include "common/wire/vgpu_ends.h"
 
 static void bind_begin(sqlite3_stmt *statement, const struct ledger_program *program,
@@ -89,6 +90,10 @@ int ledger_programs_lose(struct ledger_db *db, int64_t *lost)
 {
 	int err = ledger_db_begin(db);
 
+	if (err == 0) {
+		sqlite3_bind_int64(db->statement[LEDGER_DB_PROGRAMS_LOSE_TELL], 1, util_wall_ns());
+		err = ledger_db_run(db, LEDGER_DB_PROGRAMS_LOSE_TELL);
+	}
 	if (err == 0) {
 		sqlite3_bind_int(db->statement[LEDGER_DB_PROGRAMS_LOSE], 1, VGPU_END_HOST_LOST);
 		err = ledger_db_run(db, LEDGER_DB_PROGRAMS_LOSE);

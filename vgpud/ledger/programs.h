@@ -31,7 +31,7 @@ int ledger_programs_use(struct ledger_db *db, const struct ledger_program *progr
 
 /*
  * Ends every program without an end: it was lost with the vgpud that had it (HOST_LOST, at an
- * unknown time). lost: their number is added to it. Return: 0 or -errno.
+ * unknown time), with an event for each. lost: their number is added to it. Return: 0 or -errno.
  */
 int ledger_programs_lose(struct ledger_db *db, int64_t *lost);
 

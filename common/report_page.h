@@ -67,12 +67,21 @@ struct report_closing {
 	uint64_t bucket_count;
 };
 
-/* Memory of the GPU. Any thread of the worker writes these, one thread at a time. */
+/* Memory of the GPU. */
 struct report_memory {
 	uint64_t bytes; /* held since since_ns, CLOCK_MONOTONIC */
 	uint64_t since_ns;
 	uint64_t peak_bytes;
 	uint64_t byte_s; /* bytes held, times seconds, up to since_ns */
+};
+
+/*
+ * Its figures belong together: a sum with the time of the one before counts that time twice. Any thread of
+ * the worker writes them, one thread at a time: the state that does not hold, and then `turn`.
+ */
+struct report_memories {
+	struct report_memory state[2];
+	uint64_t turn; /* state[turn % 2] holds */
 };
 
 struct report_page {
@@ -102,7 +111,7 @@ struct report_page {
 
 	uint64_t latency[HIST_BUCKET_NUM]; /* closed submissions, by hist_index() */
 	struct report_submission ring[REPORT_RING];
-	struct report_memory memory;
+	struct report_memories memory;
 };
 
 _Static_assert(sizeof(struct report_page) <= REPORT_BYTES, "it fits its pages");

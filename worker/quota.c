@@ -22,7 +22,7 @@ struct quota_page *quota_map(int fd)
 }
 
 void quota_begin(struct quota *quota, const struct quota_config *config,
-		 struct report_memory *report)
+		 struct report_memories *report)
 {
 	memset(quota, 0, sizeof(*quota));
 	quota->config = *config;
@@ -87,19 +87,24 @@ static void set(uint64_t *word, uint64_t number)
 /* The lock is held. */
 static void tell(struct quota *quota)
 {
-	struct report_memory *told = quota->report;
-	uint64_t now_ns = util_now_ns(), since_ns = told->since_ns;
+	struct report_memories *memory = quota->report;
+	const struct report_memory *last = &memory->state[memory->turn % 2];
+	struct report_memory *next = &memory->state[(memory->turn + 1) % 2];
+	uint64_t now_ns = util_now_ns(), since_ns = last->since_ns;
 	unsigned __int128 byte_ns;
 
 	if (since_ns == 0)
 		since_ns = now_ns;
-	byte_ns = (unsigned __int128)told->bytes * (now_ns - since_ns) + quota->rest_byte_ns;
-	set(&told->byte_s, told->byte_s + (uint64_t)(byte_ns / UTIL_NS_PER_S));
+	byte_ns = (unsigned __int128)last->bytes * (now_ns - since_ns) + quota->rest_byte_ns;
 	quota->rest_byte_ns = (uint64_t)(byte_ns % UTIL_NS_PER_S);
-	set(&told->since_ns, now_ns);
-	set(&told->bytes, quota->total_bytes);
-	if (quota->total_bytes > told->peak_bytes)
-		set(&told->peak_bytes, quota->total_bytes);
+	/* Who reads a word of the next state must see that the turn is not the last one's any more. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	set(&next->byte_s, last->byte_s + (uint64_t)(byte_ns / UTIL_NS_PER_S));
+	set(&next->since_ns, now_ns);
+	set(&next->bytes, quota->total_bytes);
+	set(&next->peak_bytes,
+	    quota->total_bytes > last->peak_bytes ? quota->total_bytes : last->peak_bytes);
+	__atomic_store_n(&memory->turn, memory->turn + 1, __ATOMIC_RELEASE);
 }
 
 /* --- claims --- */

@@ -38,7 +38,7 @@ struct quota_config {
 
 struct quota {
 	struct quota_config config;
-	struct report_memory *report;
+	struct report_memories *report;
 
 	pthread_mutex_t lock; /* guards the fields below, and the report's about memory */
 	uint64_t parts[QUOTA_PART_NUM];
@@ -67,7 +67,7 @@ struct quota_page *quota_map(int fd);
 
 /* report: where the figures are told; it outlives the quota. */
 void quota_begin(struct quota *quota, const struct quota_config *config,
-		 struct report_memory *report);
+		 struct report_memories *report);
 void quota_end(struct quota *quota);
 
 /* Return: what an allocation takes, and in *part of which part. */

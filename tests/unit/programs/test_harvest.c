@@ -276,7 +276,7 @@ static void leave_page(uint64_t id, const struct report_memory *memory)
 	struct report_page page = page_of(id);
 	int fd = harvest_make(fixture.directory, id, 0);
 
-	page.memory = *memory;
+	page.memory.state[0] = *memory;
 	page.open_since_ns = memory->since_ns + 4 * UTIL_NS_PER_S;
 	put(fd, &page);
 	close(fd);

@@ -64,11 +64,15 @@ static int program_used(struct ledger *of, const struct ledger_program *program,
 	return real->program_used(of, program, at_ns);
 }
 
-/* Its page, as its worker keeps it. */
+/* Its page, as a worker leaves it that was stopped while it wrote what comes next. */
 static void hold(uint64_t bytes, uint64_t byte_s, uint64_t since_ns)
 {
-	page.memory = (struct report_memory){
+	page.memory.turn++;
+	page.memory.state[page.memory.turn % 2] = (struct report_memory){
 		.bytes = bytes, .peak_bytes = GIB, .byte_s = byte_s, .since_ns = since_ns
+	};
+	page.memory.state[(page.memory.turn + 1) % 2] = (struct report_memory){
+		.bytes = bytes, .peak_bytes = GIB, .byte_s = byte_s + 1000 * GIB
 	};
 	assert_int_equal(pwrite(one.report, &page, sizeof(page), 0), sizeof(page));
 }

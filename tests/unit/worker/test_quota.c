@@ -24,7 +24,7 @@ static const struct gpu_memory cuda = {
 static const struct gpu_memory soft = { .granule = 256, .small_granule = 256, .of_host = true };
 
 static struct quota_page page;
-static struct report_memory told;
+static struct report_memories memory;
 static struct quota quota;
 
 static void set_quota(uint64_t bytes)
@@ -40,9 +40,9 @@ static void begin(const struct gpu_memory *rule, uint64_t quota_bytes, struct bu
 	};
 
 	memset(&page, 0, sizeof(page));
-	memset(&told, 0, sizeof(told));
+	memset(&memory, 0, sizeof(memory));
 	set_quota(quota_bytes);
-	quota_begin(&quota, &config, &told);
+	quota_begin(&quota, &config, &memory);
 }
 
 static uint64_t taken_by(const struct gpu_memory *rule, uint64_t bytes, enum quota_part wanted)
@@ -105,19 +105,31 @@ static void sums_do_not_wrap_around(void **state)
 	quota_end(&quota);
 }
 
+/* What a reader finds. */
+static struct report_memory *told(void)
+{
+	return &memory.state[memory.turn % 2];
+}
+
 static void figures_are_told(void **state)
 {
+	struct report_memory before;
+
 	(void)state;
 	begin(&soft, QUOTA_NONE, NULL);
 	quota_take(&quota, QUOTA_LARGE, 10 * MIB);
 	quota_take(&quota, QUOTA_POOLS, 20 * MIB);
 	quota_give(&quota, QUOTA_LARGE, 10 * MIB);
-	assert_int_equal(told.bytes, 20 * MIB);
-	assert_int_equal(told.peak_bytes, 30 * MIB);
+	assert_int_equal(told()->bytes, 20 * MIB);
+	assert_int_equal(told()->peak_bytes, 30 * MIB);
 	/* A hundred seconds are pretended to have passed. */
-	told.since_ns -= UINT64_C(100000000000);
+	told()->since_ns -= UINT64_C(100000000000);
+	before = *told();
 	quota_take(&quota, QUOTA_LARGE, 256);
-	assert_in_range(told.byte_s, 100 * 20 * MIB, 130 * 20 * MIB);
+	assert_in_range(told()->byte_s, 100 * 20 * MIB, 130 * 20 * MIB);
+	/* Until the turn, all that was told stays as it was. */
+	memory.turn--;
+	assert_memory_equal(told(), &before, sizeof(before));
 	quota_end(&quota);
 }
 

@@ -36,6 +36,8 @@
 #define WORKERS 3
 #define PROGRAMS_MOST 100000u
 #define LONGEST_ROUND_US 200000
+#define OPENING_MOST_MS 60000
+#define SHARED_BYTES ((PROGRAMS_MOST + 1) * sizeof(uint64_t))
 #define LONGEST_LIFE_US 20000
 #define ROWS_AT_ONCE 10
 #define TOOK_MOST_NS 500u
@@ -49,6 +51,9 @@ static const struct ledger_config config = { .db_path = db_path,
 
 /* By program: how many its worker has closed. The workers write it, the parent reads it at the end. */
 static uint64_t *closed;
+
+/* The round whose loop thread has opened the ledger. It writes it, the parent reads it. */
+static uint64_t *opened_in;
 
 static void die(const char *what)
 {
@@ -183,11 +188,12 @@ static void open_ledger(void)
 	harvest_rest(ledger, directory);
 }
 
-static void __attribute__((noreturn)) play_loop_thread(void)
+static void __attribute__((noreturn)) play_loop_thread(uint64_t round)
 {
 	static struct runner runners[WORKERS];
 
 	open_ledger();
+	__atomic_store_n(opened_in, round, __ATOMIC_RELEASE);
 	for (;;) {
 		for (unsigned i = 0; i < WORKERS; i++) {
 			struct runner *runner = &runners[i];
@@ -206,7 +212,19 @@ static void __attribute__((noreturn)) play_loop_thread(void)
 
 /* --- the parent --- */
 
-static void play_round(void)
+/* A slow disk may need longer than a round to open a ledger: only some rounds are counted from there. */
+static void wait_for_opening(uint64_t round)
+{
+	for (unsigned i = 0; i < OPENING_MOST_MS; i++) {
+		if (__atomic_load_n(opened_in, __ATOMIC_ACQUIRE) == round)
+			return;
+		poll(NULL, 0, 1);
+	}
+	fprintf(stderr, "submission_kill: the ledger does not open\n");
+	exit(99);
+}
+
+static void play_round(uint64_t round)
 {
 	pid_t pid = fork();
 	int status;
@@ -214,7 +232,9 @@ static void play_round(void)
 	if (pid < 0)
 		die("fork");
 	if (pid == 0)
-		play_loop_thread();
+		play_loop_thread(round);
+	if (round % 2 == 0)
+		wait_for_opening(round);
 	poll(NULL, 0, (int)(random_u64() % (LONGEST_ROUND_US / 1000)));
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
@@ -368,18 +388,19 @@ int main(int argc, char **argv)
 	snprintf(directory, sizeof(directory), "%s", argv[1]);
 	snprintf(db_path, sizeof(db_path), "%s/vgpud.db", directory);
 	snprintf(ring_path, sizeof(ring_path), "%s/vgpud.ring", directory);
-	closed = mmap(NULL, PROGRAMS_MOST * sizeof(*closed), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	closed = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (closed == MAP_FAILED)
 		die("mmap");
+	opened_in = &closed[PROGRAMS_MOST];
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	printf("# %llu rounds\n", (unsigned long long)rounds);
 	fflush(stdout);
-	for (uint64_t i = 0; i < rounds; i++) {
-		play_round();
+	for (uint64_t i = 1; i <= rounds; i++) {
+		play_round(i);
 		wait_for_workers();
 	}
 	check();
-	munmap(closed, PROGRAMS_MOST * sizeof(*closed));
+	munmap(closed, SHARED_BYTES);
 	return tests_failed > 0;
 }

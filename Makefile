@@ -83,7 +83,7 @@ vgpud/ledger := batch book changes clock db db_open events health history migrat
 	ring_program room set_aside settle sqlite start submissions vms waits wake watch writer
 vgpud/lease := arbiter arbiter_next arbiter_page arbiter_turn arbiter_view
 vgpud/link := access attached foreign frames peer port port_log refuse session
-vgpud/programs := allowance bill channel gate gears harvest harvest_now held module_cache modules overuse programs record share tenant tracing underbill waited wall window
+vgpud/programs := allowance bill channel gate gears harvest harvest_now held left module_cache modules overuse programs record share tenant tracing underbill waited wall window
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count lease_order limit sched share
 vgpud/vm := recording stats vm

@@ -117,7 +117,8 @@ static unsigned empty_workers(DIR *dir)
 
 /*
  * Ends what an earlier vgpud left. Devices take it from this one's HELLO that nothing writes to their windows
- * any more, so it waits for the ends, but not for ever: a process that is stuck in the driver stays, with its group.
+ * any more, so it waits for the ends, but not for ever: a process that is stuck in the driver stays, with its
+ * group, and vgpud does not answer the device of its VM (vgpud/programs/left.c).
  */
 static void end_earlier_workers(void)
 {
@@ -135,9 +136,7 @@ static void end_earlier_workers(void)
 	closedir(dir);
 	if (left > 0)
 		dprintf(STDERR_FILENO,
-			"vgpud-starter: %u workers of an earlier vgpud have not ended; they may still "
-			"write to the windows of their VMs\n",
-			left);
+			"vgpud-starter: %u workers of an earlier vgpud have not ended\n", left);
 }
 
 /* Return: 0 or -errno; *step names what failed. */

@@ -28,6 +28,27 @@ def starter_of(vgpud):
     return starter
 
 
+class Undead:
+    """
+    Holds processes that were killed at the last moment before their ends, as a driver that does not let go.
+    held: them. Of one thread, as all that traces.
+    """
+
+    def __init__(self):
+        self.held = []
+
+    def hold(self, pid):
+        """Raises PermissionError where nothing can be traced."""
+        _trace(SEIZE, pid, ctypes.c_void_p(STOP_AT_EXIT))
+        self.held.append(pid)
+
+    def release(self):
+        while self.held:
+            pid = self.held.pop()
+            os.waitpid(pid, WALL)
+            _trace(DETACH, pid)
+
+
 class Births(threading.Thread):
     """
     Holds whatever the process of this id starts before its first instruction.

@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
+from births import Undead  # noqa: E402
+from book import state  # noqa: E402
 from lib import proto, tap  # noqa: E402
 from lib.adminclient import AdminClient, Refused  # noqa: E402
 from lib.linkclient import Closed, LinkClient  # noqa: E402
@@ -146,6 +148,32 @@ class Channels(ProgramsCase):
         device.close()
         self.connect("vm1")
         self.assertEqual(self.workers(), [])
+
+    def test_a_device_waits_for_what_a_killed_vgpud_left(self):
+        """A worker that the driver holds may write to the window; a device that is answered takes it that none does."""
+        self.admin.row("set-programs", vm="vm1", programs="on")
+        device = self.connect("vm1")
+        self.assertEqual(device.give_window(fd=device.make_window(), size=64 * MIB, flags=0), (1, End.NONE))
+        device.own(1, 0)
+        self.opens(device)
+        [worker] = self.workers()
+        undead = Undead()
+        self.addCleanup(undead.release)
+        try:
+            undead.hold(worker)
+        except PermissionError:
+            self.skipTest("processes cannot be traced here")
+        self.vgpud.kill()
+        wait_until(lambda: state(worker) == "t", "the worker to be at its end")
+        self.vgpud.start()
+        late = ProgramClient(self.vgpud.socket("vm1"))
+        self.addCleanup(late.close)
+        held = "workers of programs that it had before have not ended yet"
+        wait_until(lambda: held in self.vgpud.log.read_text(), "the device to be held up")
+        self.assertIn(f"worker {worker} of an earlier vgpud has not ended", self.vgpud.log.read_text())
+        self.running()  # others are not held up
+        undead.release()
+        late.handshake()
 
     def test_requests_of_version_1_go_on_beside_programs(self):
         device = self.connect("vm1")

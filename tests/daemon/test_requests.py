@@ -3,7 +3,6 @@
 # test_requests.py - what becomes of requests: bad ones, too many, late ones, and those whose worker dies
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from births import Births, starter_of  # noqa: E402
+from births import Births, Undead, starter_of  # noqa: E402
 from book import ALL, NOP, add, state, worker_of  # noqa: E402
 from daemoncase import DaemonCase  # noqa: E402
 from lib import proto, tap  # noqa: E402
@@ -443,36 +442,20 @@ class Kernels(DaemonCase):
         self.assertGreaterEqual(row["exec_ns"], 1_500_000_000)
 
 
-class Undead(DaemonCase):
-    """
-    A process that was killed while the driver holds it does not end, and keeps what it has. Here a tracer holds it, at
-    the last moment before its end.
-    """
-    SEIZE, DETACH, STOP_AT_EXIT, WALL = 0x4206, 17, 0x40, 0x40000000  # of ptrace(2) and waitpid(2)
+class Killed(DaemonCase):
+    """A process that was killed while the driver holds it does not end, and keeps what it has."""
     MOST = 8  # that vgpud lets come together
-
-    def trace(self, request, pid, data):
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.ptrace(request, pid, None, ctypes.c_void_p(data)) != 0:
-            raise OSError(ctypes.get_errno(), "ptrace")
 
     def hold(self, pid):
         try:
-            self.trace(self.SEIZE, pid, self.STOP_AT_EXIT)
+            self.undead.hold(pid)
         except PermissionError:
             self.skipTest("processes cannot be traced here")
-        self.undead.append(pid)
-
-    def release(self):
-        while self.undead:
-            pid = self.undead.pop()
-            os.waitpid(pid, self.WALL)
-            self.trace(self.DETACH, pid, 0)
 
     def start_with(self, count, settings=""):
         """Starts a daemon of which so many workers are undead. Return: two clients."""
-        self.undead = []
-        self.addCleanup(self.release)
+        self.undead = Undead()
+        self.addCleanup(self.undead.release)
         client, other = self.start("vm1:A:high", "vm2:A:low", settings=Kernels.ALLOWED + settings,
                                    options=("--deadline-ms", NEVER_MS, "--exec-deadline-ms", SOON_MS,
                                             "--fault-limit", "0", "--verbose"))
@@ -480,29 +463,29 @@ class Undead(DaemonCase):
             self.works(other)
             self.hold(worker_of(self.vgpud, client))
             self.assertEqual(client.call(proto.request(Op.TEST_HANG)).status, Err.GPU_HUNG)
-        wait_until(lambda: {state(pid) for pid in self.undead} == {"t"}, "all to be at their ends")
+        wait_until(lambda: {state(pid) for pid in self.undead.held} == {"t"}, "all to be at their ends")
         return client, other
 
     def test_nobody_waits_for_them_and_they_do_not_become_many(self):
         client, other = self.start_with(self.MOST + 1)
         waits = [client.submit(add(1, 1)), other.submit(add(2, 2))]
-        wait_until(lambda: len(self.vgpud.workers()) == 1 + len(self.undead), "pool B's worker to be the last one left")
+        wait_until(lambda: len(self.vgpud.workers()) == 1 + len(self.undead.held), "pool B's worker to be the last one left")
         wait_until(lambda: [row["held"] for row in self.queue()] == ["no executor"] * 2, "the requests to wait")
-        self.release()
+        self.undead.release()
         self.assertEqual(client.answer(waits[0]).results, (2,))
         self.assertEqual(other.answer(waits[1]).results, (4,))
         self.wait_workers()
 
     def test_one_that_hung_as_it_started_counts_among_them(self):
         client, other = self.start_with(self.MOST - 1, "start_deadline_ms = 1000\n")
-        wait_until(lambda: len(self.vgpud.workers()) == 3 + len(self.undead), "the pools' workers and the spare")
+        wait_until(lambda: len(self.vgpud.workers()) == 3 + len(self.undead.held), "the pools' workers and the spare")
         with Births(starter_of(self.vgpud), undead=True) as births:
             os.kill(worker_of(self.vgpud, client), signal.SIGKILL)
             wait_until(lambda: f"{self.MOST} killed workers have not ended" in self.vgpud.log.read_text(),
                        "vgpud to have enough of them")
             self.assertEqual(len(births.held), 1)
             self.works(other)
-        self.release()
+        self.undead.release()
         self.works(client)
         self.wait_recovered()
 

@@ -238,6 +238,7 @@ static void bind_worker(struct program *program)
 	const struct program_config *config = &program->config;
 
 	program->phase = PROGRAM_BINDING;
+	config->handler->binding(config->arg, program->process->pid);
 	expect(program, config->bind_deadline_ns);
 	/*
 	 * The socket of a worker that was told nothing has room. Other failures are told by heard().

@@ -27,6 +27,8 @@ struct program;
 
 /* All are required. They are called from the loop; reaped() perhaps within program_end(). */
 struct program_handler {
+	/* The worker is about to get the program's window. Called within program_start(), too. */
+	void (*binding)(void *arg, pid_t worker);
 	/* The worker runs the program's commands from now on. claim: what the program says of itself. */
 	void (*bound)(void *arg, const struct program_state *claim);
 	/* What the worker says about its lease: a claim. */

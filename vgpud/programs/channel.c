@@ -126,6 +126,16 @@ static void end_channel(struct channel *channel, enum vgpu_channel_state state, 
 
 /* --- what its worker does --- */
 
+static void on_binding(void *arg, pid_t worker)
+{
+	const struct channel *channel = arg;
+
+	/* A program's own window goes with it. */
+	if ((channel->tenant->frame.flags & VGPU_WINDOW_OF_PROGRAM) == 0)
+		left_note(conf_state_dir(channel->programs->broker->conf), channel->id,
+			  channel->vm_id, worker);
+}
+
 static void on_bound(void *arg, const struct program_state *claim)
 {
 	struct channel *channel = arg;
@@ -165,6 +175,7 @@ static void on_reaped(void *arg)
 	struct channel *channel = arg;
 
 	channel->program = NULL;
+	left_forget(conf_state_dir(channel->programs->broker->conf), channel->id);
 	finish(channel);
 }
 
@@ -187,6 +198,7 @@ static void on_module_made(void *arg, const struct program_state *state)
 }
 
 static const struct program_handler program_handler = {
+	.binding = on_binding,
 	.bound = on_bound,
 	.lease = on_lease,
 	.ending = on_ending,

@@ -449,6 +449,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	programs->handler = handler;
 	programs->arg = arg;
 	programs->next_id = broker->ledger->next_program_id;
+	left_find(&programs->left, broker->event, conf_state_dir(broker->conf));
 	harvest_rest(broker->ledger, conf_state_dir(broker->conf));
 	TAILQ_INIT(&programs->channels);
 	TAILQ_INIT(&programs->tenants);
@@ -482,5 +483,6 @@ void programs_close(struct programs *programs)
 	waited_forget(&programs->waited);
 	gears_free(programs);
 	wall_end(programs);
+	left_free(&programs->left);
 	free(programs);
 }

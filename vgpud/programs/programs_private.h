@@ -10,6 +10,7 @@
 #include "vgpud/exec/nvml.h"
 #include "vgpud/exec/program.h"
 #include "vgpud/exec/spares.h"
+#include "vgpud/programs/left.h"
 #include "vgpud/programs/programs.h"
 
 struct harvest;
@@ -58,6 +59,7 @@ struct programs {
 	uint64_t distrusted;	      /* programs whose page said what cannot be */
 	uint64_t granted_bytes;	      /* of softgpu's memory, to all programs */
 	struct wall wall;
+	struct left_list left;
 	bool closing;
 	bool said_confinement; /* the log has it: what an administrator should know of `lacking` */
 	char lacking[SANDBOX_WHY_SIZE]; /* parts of the workers' confinement; "": none */

@@ -218,7 +218,7 @@ static bool on_holds(void *arg, const struct vm *vm)
 	TAILQ_FOREACH(channel, &programs->channels, link)
 		if (channel->vm == vm)
 			return true;
-	return false;
+	return left_holds(&programs->left, vm->id);
 }
 
 static void on_channel_open(void *arg, struct port_peer *peer, const struct vgpu_channel_open *open,

@@ -23,6 +23,7 @@ struct guest {
 	struct spares *spares;
 	struct program *program;
 	int fds[PROGRAM_FD_NUM];
+	pid_t binding;
 	unsigned bound, ending, reaped;
 	enum vgpu_end why;
 	int32_t result;
@@ -91,7 +92,15 @@ static void on_reaped(void *arg)
 	guest->program = NULL;
 }
 
+static void on_binding(void *arg, pid_t worker)
+{
+	struct guest *guest = arg;
+
+	guest->binding = worker;
+}
+
 static const struct program_handler handler = {
+	.binding = on_binding,
 	.bound = on_bound,
 	.ending = on_ending,
 	.memory = on_memory,
@@ -152,6 +161,7 @@ static void a_program_runs_until_it_is_ended(void **state)
 	start_patient(&guest);
 	assert_int_equal(program_phase(guest.program), PROGRAM_STARTING);
 	assert_true(DOUBLE_UNTIL(guest.bound == 1));
+	assert_int_equal(guest.binding, program_pid(guest.program));
 	assert_int_equal(program_phase(guest.program), PROGRAM_RUNNING);
 	assert_int_equal(guest.claim.result, PROGRAM_FD_NUM);
 	assert_int_equal(guest.claim.pid, 4711);

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,12 +56,16 @@ static int on_end(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* The loop reaps the child when this returns. */
-static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+/* Return: whether it is ours to reap; *si: how it ended. */
+static bool has_ended(const struct process *process, siginfo_t *si)
 {
-	struct process *process = arg;
+	*si = (siginfo_t){ 0 };
+	return waitid(P_PID, (id_t)process->pid, si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       si->si_pid != 0;
+}
 
-	(void)source;
+static void tell_end(struct process *process, const siginfo_t *si)
+{
 	process->ended = true;
 	if (si->si_code == CLD_EXITED)
 		log_debug("worker %d ended with status %d", si->si_pid, si->si_status);
@@ -72,7 +77,22 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *si, void *arg
 	} else {
 		/* Its last answers may still be in the socket: report until process_close(). */
 		sd_event_source_set_enabled(process->end, SD_EVENT_ONESHOT);
+		sd_event_source_set_enabled(process->child, SD_EVENT_OFF);
 	}
+}
+
+/* Reaps it only after its end was told: until then its pid is no other process's. */
+static int on_child_exit(sd_event_source *source, int pidfd, uint32_t revents, void *arg)
+{
+	siginfo_t si;
+
+	(void)source;
+	(void)pidfd;
+	(void)revents;
+	if (!has_ended(arg, &si))
+		return 0; /* a debugger has it first, and this is called again when that lets go */
+	tell_end(arg, &si);
+	waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG);
 	return 0;
 }
 
@@ -111,11 +131,30 @@ static int connect_worker(struct process *process, enum spawn_role role, const c
 	return err;
 }
 
+/*
+ * sd_event_add_child() looks once. Where a debugger or strace is attached to a worker that dies, the
+ * kernel wakes us at its death, when it is not ours to reap yet, and once more when it is.
+ * Return: 0 or -errno.
+ */
+static int watch_end(struct process *process, sd_event *event)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0), err;
+
+	if (pidfd < 0)
+		return -errno;
+	err = sd_event_add_io(event, &process->child, pidfd, EPOLLIN | EPOLLET, on_child_exit,
+			      process);
+	if (err < 0) {
+		close(pidfd);
+		return err;
+	}
+	return sd_event_source_set_io_fd_own(process->child, true);
+}
+
 /* Return: 0 or -errno. */
 static int watch(struct process *process, sd_event *event)
 {
-	int err = sd_event_add_child(event, &process->child, process->pid, WEXITED, on_child_exit,
-				     process);
+	int err = watch_end(process, event);
 
 	if (err >= 0)
 		err = sd_event_add_io(event, &process->io, process->fd, EPOLLIN, on_readable,
@@ -306,7 +345,7 @@ static void kill_process(struct process *process)
 {
 	if (process->ended || process->child == NULL)
 		return;
-	if (sd_event_source_send_child_signal(process->child, SIGKILL, NULL, 0) < 0)
+	if (kill(process->pid, SIGKILL) < 0)
 		spawn_kill(process->pid);
 }
 

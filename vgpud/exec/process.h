@@ -23,7 +23,7 @@ typedef void process_heard(struct process *process, void *arg);
 typedef void process_buried(struct process *process, void *arg);
 
 /*
- * A worker's end is seen in two ways, by its socket and by its pid (a pidfd of the event loop's);
+ * A worker's end is seen in two ways, by its socket and by its pid (a pidfd in the event loop);
  * either is enough. A process that the worker started may hold the socket open; a worker that is
  * stuck in the driver closes the socket long before it ends.
  *
@@ -38,7 +38,7 @@ struct process {
 	uint64_t ready_ns;	      /* its owner's: when it said hello */
 	struct library_stamp library; /* its owner's: the driver's library that it loaded */
 	sd_event_source *io;	      /* of fd */
-	sd_event_source *child;	      /* of pid */
+	sd_event_source *child;	      /* of a pidfd of pid */
 	sd_event_source *end;	      /* calls heard() from the loop until process_close() */
 	struct output output;	      /* its standard error */
 	process_heard *heard;	      /* NULL: closed */

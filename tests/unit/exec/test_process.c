@@ -8,6 +8,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/unit/exec/double.h"
 #include "vgpud/exec/process.h"
 
@@ -261,6 +266,49 @@ static void test_its_output(void **arg)
 	assert_true(counted);
 }
 
+/* What a debugger does: it has the worker's end first, and lets go some time later. */
+static void trace(pid_t pid, int told, int go)
+{
+	char byte;
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 || write(told, "", 1) != 1 ||
+	    read(go, &byte, 1) != 1 || waitpid(pid, &status, __WALL) != pid)
+		_exit(1);
+	_exit(0);
+}
+
+static void test_it_dies_under_a_debugger(void **arg)
+{
+	struct process *process = start_good();
+	int told[2], go[2], status;
+	pid_t tracer;
+	char byte;
+
+	(void)arg;
+	assert_int_equal(pipe2(told, O_CLOEXEC) | pipe2(go, O_CLOEXEC), 0);
+	tracer = fork();
+	if (tracer == 0)
+		trace(process->pid, told[1], go[0]);
+	close(told[1]);
+	if (read(told[0], &byte, 1) != 1) {
+		bury(process);
+		skip(); /* where no process may be traced */
+	}
+	assert_true(process_close(process)); /* kills it */
+	for (int i = 0; i < 5; i++) {
+		assert_true(sd_event_run(double_event, 10000) >= 0);
+		assert_int_equal(buried, 0);
+	}
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(waitpid(tracer, &status, 0), tracer);
+	assert_int_equal(status, 0);
+	assert_true(DOUBLE_UNTIL(buried == 1));
+	close(told[0]);
+	close(go[0]);
+	close(go[1]);
+}
+
 static void test_abandoned_without_a_word(void **arg)
 {
 	struct process *process = start_good();
@@ -284,6 +332,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_messages_of_a_wrong_length),
 		cmocka_unit_test(test_a_full_socket),
 		cmocka_unit_test(test_its_output),
+		cmocka_unit_test(test_it_dies_under_a_debugger),
 		cmocka_unit_test(test_abandoned_without_a_word),
 	};
 	int status = double_role(argc, argv);

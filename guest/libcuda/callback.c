@@ -14,6 +14,9 @@
  * thread of the library waits for the event, calls the function, and writes the word: the stream goes
  * on. Functions are called one at a time in the order in which they were submitted, so a function
  * whose stream is held back by a later one of another stream waits for it, as CUDA allows.
+ *
+ * Submitting may have to wait until a stream has come further, which the thread alone can bring about. So the
+ * lock that keeps the queue in the streams' order is none that the thread takes.
  */
 
 struct call {
@@ -26,14 +29,17 @@ struct call {
 	uint32_t number; /* what the word becomes */
 };
 
+/* `order` is taken before `lock`: it covers number, started and what is sent; `lock` covers the list alone. */
 static struct {
-	pthread_mutex_t lock;
+	pthread_mutex_t order, lock;
 	pthread_cond_t changed;
 	struct call *first, **last;
 	volatile uint32_t *word;
 	uint32_t number;
 	bool started;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+} queue = { .order = PTHREAD_MUTEX_INITIALIZER,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .changed = PTHREAD_COND_INITIALIZER };
 
 static CUresult wait_event(const struct event *event)
 {
@@ -80,7 +86,7 @@ static void *serve(void *unused)
 	return NULL;
 }
 
-/* Starts the thread, and takes the word. The caller holds the lock. */
+/* Starts the thread, and takes the word. The caller holds `order`. */
 static CUresult start(void)
 {
 	uint64_t address;
@@ -100,7 +106,7 @@ static CUresult start(void)
 	return CUDA_SUCCESS;
 }
 
-/* Puts event and wait into the stream, and the call into the queue. The caller holds the lock. */
+/* Puts event and wait into the stream, and the call into the queue. The caller holds `order`. */
 static CUresult submit(struct call *call, struct stream *stream)
 {
 	struct vgpu_cmd_stream_wait_value args = { .address = (uintptr_t)queue.word,
@@ -108,18 +114,18 @@ static CUresult submit(struct call *call, struct stream *stream)
 						   .bytes = sizeof(uint32_t),
 						   .stream = stream->object.index };
 	struct vgpu_order order = { CORE_ORDER(STREAM_WAIT_VALUE, args) };
-	CUresult result = stream_before(stream);
+	CUresult result = event_record_internal(call->event, stream->object.index);
 
-	if (result == CUDA_SUCCESS)
-		result = event_record_internal(call->event, stream->object.index);
 	if (result == CUDA_SUCCESS)
 		result = core_send(&order);
 	if (result != CUDA_SUCCESS)
 		return result;
 	call->number = ++queue.number;
+	pthread_mutex_lock(&queue.lock);
 	*queue.last = call;
 	queue.last = &call->next;
 	pthread_cond_signal(&queue.changed);
+	pthread_mutex_unlock(&queue.lock);
 	return CUDA_SUCCESS;
 }
 
@@ -129,6 +135,8 @@ static CUresult enqueue(CUstream handle, struct call like)
 	struct call *call;
 	CUresult result = stream_find(handle, &stream);
 
+	if (result == CUDA_SUCCESS)
+		result = stream_before(stream);
 	if (result != CUDA_SUCCESS)
 		return result;
 	call = malloc(sizeof(*call));
@@ -141,11 +149,11 @@ static CUresult enqueue(CUstream handle, struct call like)
 		free(call);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	pthread_mutex_lock(&queue.lock);
+	pthread_mutex_lock(&queue.order);
 	result = start();
 	if (result == CUDA_SUCCESS)
 		result = submit(call, stream);
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_unlock(&queue.order);
 	if (result != CUDA_SUCCESS) {
 		event_end(call->event);
 		free(call);

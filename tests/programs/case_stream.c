@@ -283,6 +283,42 @@ CASE_VGPU(stream_host_function_may_not_wait)
 	OK(cuCtxSynchronize());
 }
 
+/* last: the number of its stream's function that was called last; -1 once one came out of turn. */
+struct turn {
+	int *last, number;
+};
+
+static void CUDA_CB takes_its_turn(void *argument)
+{
+	struct turn *turn = argument;
+
+	*turn->last = *turn->last == turn->number - 1 ? turn->number : -1;
+}
+
+/* More than a stream may have in flight: submitting waits until some have been called. */
+CASE(stream_host_functions_by_hundreds)
+{
+	enum { STREAMS = 2, EACH = 700 };
+	static struct turn turns[STREAMS][EACH];
+	int last[STREAMS] = { 0 };
+	CUstream streams[STREAMS];
+
+	suite_begin();
+	if (!has_values())
+		return;
+	for (int k = 0; k < STREAMS; k++)
+		OK(cuStreamCreate(&streams[k], CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < EACH; i++)
+		for (int k = 0; k < STREAMS; k++) {
+			turns[k][i] = (struct turn){ &last[k], i + 1 };
+			OK(cuLaunchHostFunc(streams[k], takes_its_turn, &turns[k][i]));
+		}
+	for (int k = 0; k < STREAMS; k++) {
+		OK(cuStreamSynchronize(streams[k]));
+		EQUAL(last[k], EACH);
+	}
+}
+
 CASE(stream_attributes)
 {
 	CUstreamAttrValue value = { 0 }, got = { 0 };

@@ -298,6 +298,8 @@ static int on_late(sd_event_source *source, uint64_t usec, void *arg)
 			bind_worker(program);
 			return 0;
 		}
+	} else if (on_state(program)) {
+		return 0;
 	}
 	complain("worker %d of a program was not %s in time; killing it", program->process->pid,
 		 before == PROGRAM_STARTING ? "ready" : "bound");

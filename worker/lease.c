@@ -206,8 +206,14 @@ static bool may_submit(struct lease *lease)
 {
 	uint64_t number = granted(lease);
 
-	if (number != 0 && number == lease->number && lease->busy)
+	if (number != 0 && number == lease->number && lease->busy) {
+		/*
+		 * The broker gives a lease back that it took from one that was about to go on. What that
+		 * one said meanwhile it does not keep: it has the lease.
+		 */
+		lease->wants = false;
 		return true;
+	}
 	if (number == 0) {
 		look_whether_asked(lease);
 		return false;

@@ -5,16 +5,20 @@
 import contextlib
 import os
 import resource
+import signal
+import socket
+import struct
 import sys
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from lib import proto, tap  # noqa: E402
+from lib import proto, sockets, tap  # noqa: E402
 from lib.adminclient import AdminClient  # noqa: E402
 from lib.linkclient import LinkClient  # noqa: E402
 from lib.process import wait_until  # noqa: E402
+from lib.programclient import ProgramClient  # noqa: E402
 from lib.proto import Err, Op  # noqa: E402
 from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 
@@ -124,6 +128,89 @@ class Crowd(unittest.TestCase):
             yield
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+
+class Lingering(unittest.TestCase):
+    """
+    To close a descriptor may take for ever: a socket lingers until its last bytes are taken. Any user may connect to the
+    admin socket, and may send such descriptors where none belong, or leave them unread. vgpud must not wait for them.
+    """
+
+    LINGER_S = 300
+
+    @classmethod
+    def setUpClass(cls):
+        cls.vgpud = cls.enterClassContext(Vgpud(executor="cpu", options=PATIENT))
+        cls.admin = cls.enterClassContext(AdminClient(cls.vgpud.admin_socket))
+        cls.admin.row("add-vm", name="t1", local=True)
+
+    def lingering(self):
+        """Return: a socket that lingers, since its other end takes nothing; the test's end ends that."""
+        listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        lingers = socket.create_connection(listener.getsockname())
+        self.enterContext(listener.accept()[0])
+        lingers.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                lingers.send(bytes(1 << 20))
+        lingers.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, self.LINGER_S))
+        return lingers
+
+    @contextlib.contextmanager
+    def held_up(self):
+        """vgpud runs on afterwards: what came meanwhile has no other descriptor any more."""
+        os.kill(self.vgpud.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.vgpud.pid, signal.SIGCONT)
+
+    def give(self, connection, num, data=b" "):
+        sent = [self.lingering() for _ in range(num)]
+        socket.send_fds(connection, [data], [one.fileno() for one in sent])
+        for one in sent:
+            one.close()
+
+    def goes_on(self):
+        self.assertEqual(self.admin.row("status")["vms"], 1)
+
+    def test_with_a_line_of_an_administrator(self):
+        with sockets.connect(self.vgpud.admin_socket, 30) as client:
+            client.recv(4096)  # it has greeted
+            with self.held_up():
+                self.give(client, 1)
+            self.goes_on()
+
+    def test_unread_where_a_client_hangs_up(self):
+        with self.held_up(), sockets.connect(self.vgpud.admin_socket, 30) as client:
+            client.send(b'{"id":1,"cmd":"status","args":{}}\n')
+            for _ in range(3):
+                self.give(client, 1)
+        self.goes_on()
+
+    def test_more_than_a_frame_may_have(self):
+        with ProgramClient(self.vgpud.socket("t1")) as program:
+            program.handshake()
+            with self.held_up():
+                self.give(program._socket, 4, program.frame(proto.Type.RUNSTATE, struct.pack("<4I", 1, 0, 0, 0)))
+            self.goes_on()
+
+    def test_unread_behind_a_frame_that_ends_the_connection(self):
+        with ProgramClient(self.vgpud.socket("t1")) as program:
+            program.handshake()
+            with self.held_up():
+                program.send_raw(b"x" * 64)
+                for _ in range(3):
+                    self.give(program._socket, 1)
+            self.goes_on()
+
+    def test_unread_where_a_device_is_refused(self):
+        with ProgramClient(self.vgpud.socket("t1")) as program:
+            program.send_raw(proto.hello(77, 77))
+            self.assertNotEqual(program.receive_hello().status, 0)
+            with self.held_up():
+                self.give(program._socket, 1)
+            self.goes_on()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 # $(eval $(call unit-test,NAME,FILES,LIBRARIES))
 $(eval $(call unit-test,daemon/test_aside,vgpud/aside.c,-lsystemd -lpthread))
 $(eval $(call unit-test,admin/test_budget,vgpud/admin/budget.c))
-$(eval $(call unit-test,admin/test_server,vgpud/admin/server.c vgpud/admin/turn.c proc/descriptors.c common/log.c common/sock.c common/util.c,\
-	-lsystemd $(foreach f,accept4 sd_event_add_time_relative,-Xlinker --wrap=$f)))
+$(eval $(call unit-test,admin/test_server,vgpud/admin/server.c vgpud/admin/turn.c vgpud/link/attached.c vgpud/link/foreign.c proc/descriptors.c common/log.c common/sock.c common/util.c,\
+	-lsystemd -lpthread $(foreach f,accept4 sd_event_add_time_relative,-Xlinker --wrap=$f)))
 $(eval $(call unit-test,admin/test_trace,vgpud/admin/trace.c common/wire/cmds_check.c common/log.c common/units.c common/util.c,-lsystemd -ljansson))
 $(eval $(call unit-test,admin/test_turn,vgpud/admin/turn.c,-lsystemd))
 $(eval $(call unit-test,common/test_guest_names,common/names.c common/crc32c.c))

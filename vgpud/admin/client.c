@@ -14,6 +14,7 @@
 #include "vgpud/admin/access.h"
 #include "vgpud/admin/line.h"
 #include "vgpud/admin/turn.h"
+#include "vgpud/link/attached.h"
 
 /*
  * Theory of operation: a client's lines are answered one after the other. The next line is read
@@ -62,7 +63,7 @@ void admin_client_free(struct admin_client *client)
 	sd_event_source_disable_unref(client->turn);
 	sd_event_source_disable_unref(client->idle);
 	sd_event_source_disable_unref(client->io);
-	close(client->fd);
+	attached_hang_up(client->fd);
 	free(client->out);
 	free(client);
 	if (call == NULL)
@@ -320,11 +321,13 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *arg)
 /* Return: whether the client stays. */
 static bool client_read(struct admin_client *client)
 {
-	ssize_t len = recv(client->fd, client->in + client->in_len,
-			   sizeof(client->in) - client->in_len, MSG_DONTWAIT);
+	struct attached dropped;
+	ssize_t len = attached_receive(client->fd, client->in + client->in_len,
+				       sizeof(client->in) - client->in_len, &dropped);
 
+	attached_close(&dropped);
 	if (len < 0)
-		return errno == EAGAIN || errno == EINTR;
+		return len == -EAGAIN || len == -EINTR;
 	if (len == 0)
 		client->at_end = true;
 	client->in_len += (size_t)len;
@@ -411,7 +414,7 @@ int admin_client_new(struct admin_clients *clients, int fd, const struct ucred *
 	int err;
 
 	if (client == NULL) {
-		close(fd);
+		attached_hang_up(fd);
 		return -ENOMEM;
 	}
 	client->clients = clients;
@@ -467,5 +470,5 @@ void admin_client_refuse(int fd, enum admin_error error, const char *text)
 		dprintf(fd, "%s\n", line); /* it is non-blocking, and has room for that */
 		free(line);
 	}
-	close(fd);
+	attached_hang_up(fd);
 }

@@ -17,6 +17,7 @@
 #include "vgpud/admin/access.h"
 #include "vgpud/admin/client.h"
 #include "vgpud/admin/turn.h"
+#include "vgpud/link/attached.h"
 
 /*
  * Theory of operation: the number of clients is bounded. A quarter of the places is reserved for
@@ -94,7 +95,7 @@ static int add_client(struct admin_server *server, int fd)
 	int err = admin_access_identify(&server->access, fd, &peer, &role);
 
 	if (err != 0) {
-		close(fd);
+		attached_hang_up(fd);
 		return err;
 	}
 	/* A user without any role gets an error and takes no place. */

@@ -204,26 +204,33 @@ static void take_state(struct program *program, struct program_state *state)
 
 static bool replace_spare(struct program *program);
 
-static void on_state(struct program *program)
+/* Return: whether there was something; the program may be freed then. */
+static bool on_state(struct program *program)
 {
 	struct program_state state;
 	int result = process_receive(program->process, &state, sizeof(state));
 
 	if (result == 0)
-		return;
+		return false;
 	if (result > 0) {
 		take_state(program, &state);
-		return;
+		return true;
 	}
 	if (result == -EPROTO)
 		complain("worker %d of a program sent a malformed message; killing it",
 			 program->process->pid);
 	if (result != -EPROTO && program->phase == PROGRAM_BINDING && replace_spare(program))
-		return;
+		return true;
 	lose(program,
 	     program->phase == PROGRAM_RUNNING || result == -EPROTO ? VGPU_END_WORKER_LOST
 								    : VGPU_END_WORKER_NOT_STARTED,
 	     0);
+	return true;
+}
+
+bool program_listen(struct program *program)
+{
+	return program->phase == PROGRAM_RUNNING && on_state(program);
 }
 
 static void expect(struct program *program, uint64_t within_ns)
@@ -292,6 +299,8 @@ static int on_late(sd_event_source *source, uint64_t usec, void *arg)
 			bind_worker(program);
 			return 0;
 		}
+	} else if (on_state(program)) {
+		return 0;
 	}
 	complain("worker %d of a program was not %s in time; killing it", program->process->pid,
 		 before == PROGRAM_STARTING ? "ready" : "bound");

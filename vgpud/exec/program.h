@@ -73,6 +73,12 @@ int program_start(struct program **out, const struct program_config *config);
 /* Wakes its worker, which looks at its lease page then. */
 void program_wake(struct program *program);
 
+/*
+ * Takes one message that its worker has sent and the loop has not heard. The program may be freed when this
+ * returns. Return: whether there was one, or the worker's end.
+ */
+bool program_listen(struct program *program);
+
 /* Stops its worker, or lets it go on. Return: 0 or -errno. */
 int program_freeze(struct program *program, bool frozen);
 

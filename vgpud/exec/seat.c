@@ -20,6 +20,7 @@ struct seat {
 	unsigned num;			     /* of jobs */
 	bool full;			     /* the worker took no more at the last attempt */
 	bool retiring;			     /* ends with its last job */
+	unsigned unheard;		     /* seat_set_listen(): so many answers may be there */
 	TAILQ_HEAD(job_list, seat_job) jobs; /* what the worker has, oldest first */
 };
 
@@ -151,22 +152,22 @@ static void take_answer(struct seat *seat, const struct worker_done *done)
 	retire_if_idle(seat);
 }
 
-static void on_heard(struct process *process, void *arg)
+/* Return: whether there was something; the seat may be freed then. */
+static bool hear(struct seat *seat)
 {
-	struct seat *seat = arg;
 	const struct seat_set *set = seat->set;
 	const struct seat_job *oldest = TAILQ_FIRST(&seat->jobs);
 	struct worker_done done;
-	int result = process_reap(process, &done);
+	int result = process_reap(seat->process, &done);
 
 	if (result == 0)
-		return;
+		return false;
 	if (result == -EPROTO) {
 		distrust(seat, "sent a malformed message");
 	} else if (result == -ESHUTDOWN) {
 		distrust(seat, "takes no requests any more");
 	} else if (result < 0) {
-		log_warning("worker %d (%s) died%s; replacing it", process->pid,
+		log_warning("worker %d (%s) died%s; replacing it", seat->process->pid,
 			    executor_spec(seat->executor),
 			    oldest != NULL ? " while it ran a request" : "");
 		executor_count_end(seat->executor, EXECUTOR_END_DIED);
@@ -178,6 +179,36 @@ static void on_heard(struct process *process, void *arg)
 		distrust(seat, "gave an invalid answer");
 	} else {
 		take_answer(seat, &done);
+	}
+	return true;
+}
+
+static void on_heard(struct process *process, void *arg)
+{
+	(void)process;
+	hear(arg);
+}
+
+static struct seat *one_unheard(const struct seat_set *set)
+{
+	struct seat *seat;
+
+	TAILQ_FOREACH(seat, &set->seats, link)
+		if (seat->unheard > 0 && seat->process != NULL)
+			return seat;
+	return NULL;
+}
+
+void seat_set_listen(struct seat_set *set)
+{
+	struct seat *seat;
+
+	TAILQ_FOREACH(seat, &set->seats, link)
+		seat->unheard = seat->num;
+	while ((seat = one_unheard(set)) != NULL) {
+		seat->unheard--;
+		if (!hear(seat))
+			seat->unheard = 0;
 	}
 }
 

@@ -29,7 +29,10 @@ struct seat_job {
 	bool misled;		    /* a worker that misbehaved had it before; false at first */
 };
 
-/* All are called from the event loop, never from within a call of seat.h but for seat_kill(). */
+/*
+ * All are called from the event loop, never from within a call of seat.h but for seat_kill() and
+ * seat_set_listen().
+ */
 struct seat_handler {
 	/* Return: whether this can be the answer to the job. It must change nothing. */
 	bool (*fits)(void *arg, const struct seat_job *job, const struct worker_done *done);
@@ -83,6 +86,9 @@ const struct worker_info *seat_info(const struct seat *seat);
  * executors' changed() tells when to try again.
  */
 int seat_submit(struct seat *seat, struct seat_job *job);
+
+/* Takes the answers that workers have sent and the loop has not heard. */
+void seat_set_listen(struct seat_set *set);
 
 /*
  * Kills the worker of a job that runs too long. The caller gets the job back; the jobs behind it

@@ -19,6 +19,9 @@
 /* Messages of a worker between two grants: it wants, acknowledges, drains, has drained, gives back. */
 #define WORDS 8u
 
+/* Messages that are taken at once of a worker that sends without end: more than its socket holds. */
+#define UNREAD_MOST 1024u
+
 /*
  * How often the holder's time is counted although nothing happens: so much of it is lost by a kill -9 at
  * most. A holder that has rested for so long gives its lease back, and then nothing looks at it any more.
@@ -251,10 +254,50 @@ void arbiter_decide(struct arbiter *arbiter)
 	arbiter->settling = false;
 }
 
+/* Return: a program that fails, and may have said something that has not been read; NULL: none. */
+static struct arbiter_program *one_unheard(const struct arbiter *arbiter, uint64_t now_ns)
+{
+	struct lease_member *member;
+	struct arbiter_vm *vm;
+
+	TAILQ_FOREACH(vm, &arbiter->vms, link)
+		TAILQ_FOREACH(member, &vm->vm.members, link) {
+			uint64_t fails_ns = lease_fails_ns(&arbiter->lease, member);
+
+			if (member->kind == LEASE_PROGRAM && fails_ns <= now_ns &&
+			    arbiter_program_of(member)->heard_ns < fails_ns)
+				return arbiter_program_of(member);
+		}
+	return NULL;
+}
+
+/*
+ * Where vgpud itself was held up, a worker may have acknowledged in time, and its word lies in its socket
+ * while that of another one is heard. So what it has said is taken before it is found to have said nothing.
+ */
+static void listen_to_those_who_fail(struct arbiter *arbiter)
+{
+	const uint64_t now_ns = util_now_ns();
+	struct arbiter_program *program, *last = NULL;
+	unsigned left = 0;
+
+	arbiter->settling = true;
+	while ((program = one_unheard(arbiter, now_ns)) != NULL) {
+		if (program != last)
+			left = UNREAD_MOST;
+		last = program;
+		if (left-- == 0 || !program->handler->listen(program->arg))
+			program->heard_ns = now_ns;
+	}
+	arbiter->settling = false;
+	lease_heard(&arbiter->lease, now_ns);
+}
+
 static void settle(struct arbiter *arbiter)
 {
 	if (arbiter->settling)
 		return;
+	listen_to_those_who_fail(arbiter);
 	arbiter_decide(arbiter);
 	arbiter_end_those_who_must(arbiter);
 }
@@ -292,6 +335,7 @@ int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settin
 	arbiter->on_turn = on_turn;
 	arbiter->arg = arg;
 	lease_init(&arbiter->lease, settings, util_now_ns());
+	lease_heard(&arbiter->lease, 0);
 	err = sd_event_add_time(event, &arbiter->timer, CLOCK_MONOTONIC, 0, 1, on_time, arbiter);
 	if (err >= 0)
 		err = arbiter_turns_init(arbiter);
@@ -300,8 +344,6 @@ int arbiter_new(struct arbiter **out, sd_event *event, const struct lease_settin
 		return err;
 	}
 	sd_event_source_set_enabled(arbiter->timer, SD_EVENT_OFF);
-	/* What workers have said is heard before anyone is found to have said nothing. */
-	sd_event_source_set_priority(arbiter->timer, SD_EVENT_PRIORITY_NORMAL + 1);
 	*out = arbiter;
 	return 0;
 }

@@ -24,6 +24,11 @@ struct arbiter_vm;
 struct arbiter_handler {
 	/* What the worker's page says has changed, and it may sleep. */
 	void (*wake)(void *arg);
+	/*
+	 * Takes what its worker has said and nothing has read yet, at most one message, by arbiter_hear(). It may
+	 * be gone afterwards. Return: whether there was one.
+	 */
+	bool (*listen)(void *arg);
 	/* It did not acknowledge: its process has to stop; false: to go on. */
 	void (*freeze)(void *arg, bool frozen);
 	/* It does not keep the rules: its process has to end. */
@@ -39,6 +44,7 @@ struct arbiter_program {
 	const volatile struct lease_claims *claims; /* the worker's: never believed */
 	int fds[2];	   /* of page and claims, for the worker; -1: given away */
 	uint64_t idle_ns;  /* of its claims, as far as it has been counted */
+	uint64_t heard_ns; /* when nothing that it had said was left to be read */
 	uint32_t words;	   /* that its worker may still say without a lease in between */
 	enum vgpu_end end; /* why it has to end; NONE: it has not */
 	/* Its part of the GPU's time, over the last second or since it was counted before. */

@@ -31,6 +31,12 @@ ssize_t attached_receive(int socket, void *bytes, size_t size_bytes, struct atta
 /* Moves all of from, which is empty afterwards. Return: false: too many, and those of from are closed. */
 bool attached_move(struct attached *to, struct attached *from);
 
+/*
+ * Closes a connection. The kernel would close descriptors that lie unread in it within our close(): they
+ * are taken out before.
+ */
+void attached_hang_up(int socket);
+
 /* Closes all of them. */
 void attached_close(struct attached *attached);
 

@@ -395,7 +395,7 @@ int peer_new(struct peer **out, sd_event *event, int fd, const struct frames_vm 
 	int err;
 
 	if (peer == NULL) {
-		close(fd);
+		attached_hang_up(fd);
 		return -ENOMEM;
 	}
 	peer->fd = fd;
@@ -423,7 +423,7 @@ void peer_free(struct peer *peer)
 	sd_event_source_disable_unref(peer->frame_timer);
 	sd_event_source_disable_unref(peer->io);
 	if (peer->fd >= 0)
-		close(peer->fd);
+		attached_hang_up(peer->fd);
 	attached_close(&peer->attached);
 	free(peer->out);
 	free(peer);

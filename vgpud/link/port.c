@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "proc/descriptors.h"
+#include "vgpud/link/attached.h"
 #include "vgpud/link/frames.h"
 #include "vgpud/link/port_log.h"
 #include "vgpud/link/refuse.h"
@@ -204,7 +205,7 @@ static int add_peer(struct port *port, int fd)
 	int err;
 
 	if (peer == NULL) {
-		close(fd);
+		attached_hang_up(fd);
 		return -ENOMEM;
 	}
 	peer->port = port;

@@ -7,7 +7,8 @@
 #include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "vgpud/link/attached.h"
 
 #define LINGER_USEC 5000000ull /* as long as a peer has for its hello: a loaded host is slow */
 #define LINGER_MAX 32	       /* connections at the same time; others are closed at once */
@@ -27,7 +28,7 @@ static void refused_free(struct refused *refused)
 	LIST_REMOVE(refused, link);
 	sd_event_source_disable_unref(refused->timer);
 	sd_event_source_disable_unref(refused->io);
-	close(refused->fd);
+	attached_hang_up(refused->fd);
 	free(refused);
 }
 
@@ -42,11 +43,15 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *arg)
 /* Reads and drops what the peer sends until it hangs up. */
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
+	struct attached dropped;
 	char bytes[4096];
+	ssize_t len;
 
 	(void)source;
 	(void)revents;
-	if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) == 0)
+	len = attached_receive(fd, bytes, sizeof(bytes), &dropped);
+	attached_close(&dropped);
+	if (len == 0)
 		refused_free(arg);
 	return 0;
 }
@@ -59,7 +64,7 @@ void refuse_connection(sd_event *event, int fd, const uint8_t *frame, uint32_t l
 	if (send(fd, frame, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 || refused == NULL ||
 	    shutdown(fd, SHUT_WR) < 0) {
 		free(refused);
-		close(fd);
+		attached_hang_up(fd);
 		return;
 	}
 	lingering++;

@@ -218,6 +218,13 @@ static void on_wake(void *arg)
 		program_wake(channel->program);
 }
 
+static bool on_listen(void *arg)
+{
+	struct channel *channel = arg;
+
+	return channel->program != NULL && program_listen(channel->program);
+}
+
 static void on_must_end(void *arg, enum vgpu_end why)
 {
 	programs_end(arg, why);
@@ -239,6 +246,7 @@ static void on_freeze(void *arg, bool frozen)
 static const struct arbiter_handler arbiter_handler = {
 	.freeze = on_freeze,
 	.wake = on_wake,
+	.listen = on_listen,
 	.end = on_must_end,
 };
 

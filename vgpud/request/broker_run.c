@@ -317,6 +317,11 @@ int broker_on_expiry(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
+	/* What came while the loop itself was held up is in time. */
+	if (sched_is_overdue(&broker->sched, now_ns)) {
+		seat_set_listen(broker->seats);
+		now_ns = util_now_ns();
+	}
 	while ((item = sched_expire(&broker->sched, now_ns, &how)) != NULL)
 		expire(broker, request_of(item), how);
 	broker->expiry_ns = SCHED_NEVER;

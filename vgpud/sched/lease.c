@@ -9,7 +9,10 @@
 
 void lease_init(struct lease *lease, const struct lease_settings *settings, uint64_t now_ns)
 {
-	*lease = (struct lease){ .settings = *settings, .since_ns = now_ns, .at_ns = now_ns };
+	*lease = (struct lease){ .settings = *settings,
+				 .since_ns = now_ns,
+				 .at_ns = now_ns,
+				 .heard_ns = LEASE_NEVER };
 	TAILQ_INIT(&lease->vms);
 	TAILQ_INIT(&lease->charged);
 }
@@ -233,8 +236,21 @@ static uint64_t failure_ns(const struct lease *lease, const struct lease_member 
 	return lease_earlier(hung_ns, deaf_ns);
 }
 
+uint64_t lease_fails_ns(const struct lease *lease, const struct lease_member *member)
+{
+	enum lease_what what;
+
+	return failure_ns(lease, member, &what);
+}
+
+void lease_heard(struct lease *lease, uint64_t until_ns)
+{
+	lease->heard_ns = until_ns;
+}
+
 static bool decide_failure(struct lease *lease, uint64_t now_ns, struct lease_decision *decision)
 {
+	const uint64_t until_ns = lease_earlier(now_ns, lease->heard_ns);
 	struct lease_member *member;
 	struct lease_vm *vm;
 
@@ -242,7 +258,7 @@ static bool decide_failure(struct lease *lease, uint64_t now_ns, struct lease_de
 		TAILQ_FOREACH(member, &vm->members, link) {
 			enum lease_what what = LEASE_FREEZE;
 
-			if (failure_ns(lease, member, &what) > now_ns)
+			if (failure_ns(lease, member, &what) > until_ns)
 				continue;
 			*decision = (struct lease_decision){ what, member, member->number };
 			if (what != LEASE_FREEZE) {

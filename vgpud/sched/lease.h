@@ -170,6 +170,7 @@ struct lease {
 	uint64_t next_order;
 	uint64_t floor_ns[LEASE_PRIORITIES]; /* rule 3: of VMs */
 	uint64_t since_ns, at_ns;	     /* billed + idle + overhead = at_ns - since_ns */
+	uint64_t heard_ns;		     /* rule 7: failures after that are not judged yet */
 	uint64_t billed_ns, idle_ns, overhead_ns;
 };
 
@@ -231,6 +232,18 @@ void lease_draining(struct lease *lease, struct lease_member *member, uint64_t n
 void lease_ack(struct lease *lease, struct lease_member *member, uint64_t number, uint64_t now_ns);
 void lease_drained(struct lease *lease, struct lease_member *member, uint64_t number,
 		   uint64_t now_ns);
+
+/*
+ * Rule 7. Return: from when on the member fails to acknowledge, or to drain, as far as is known; LEASE_NEVER:
+ * it does not.
+ */
+uint64_t lease_fails_ns(const struct lease *lease, const struct lease_member *member);
+
+/*
+ * Rule 7. All that members said until then is known. Failures after that are not judged, so that none is
+ * found to be silent whose word has not been taken yet. Without a call all are.
+ */
+void lease_heard(struct lease *lease, uint64_t until_ns);
 
 enum lease_what {
 	LEASE_GRANT,	/* tell the member that it has the lease */

@@ -261,6 +261,16 @@ static uint64_t late_expiry_ns(const struct sched *s, const struct sched_item *i
 	return item->arrived_ns + s->pool[item->pool].deadline_ns;
 }
 
+bool sched_is_overdue(const struct sched *s, uint64_t now_ns)
+{
+	const struct sched_item *item;
+
+	TAILQ_FOREACH(item, &s->started, link)
+		if (now_ns >= earlier(hung_expiry_ns(s, item), late_expiry_ns(s, item)))
+			return true;
+	return false;
+}
+
 struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_expiry *how)
 {
 	struct sched_item *item;

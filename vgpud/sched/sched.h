@@ -151,6 +151,9 @@ enum sched_expiry {
  */
 struct sched_item *sched_expire(struct sched *s, uint64_t now_ns, enum sched_expiry *how);
 
+/* Return: whether sched_expire() would return one that is started. */
+bool sched_is_overdue(const struct sched *s, uint64_t now_ns);
+
 /* Return: when to call sched_expire() next; SCHED_NEVER: no request is here. */
 uint64_t sched_next_expiry_ns(const struct sched *s);
 

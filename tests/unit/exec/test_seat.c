@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
+
 #include "tests/unit/exec/double.h"
 #include "vgpud/exec/seat.h"
 
@@ -163,6 +165,28 @@ static void test_jobs_in_their_order(void **arg)
 	assert_string_equal(seat_executor(seat), DOUBLE_GOOD);
 	assert_string_equal(seat_info(seat)->name, "double");
 	assert_null(seat_trouble(seat));
+}
+
+/* The loop is held up: what workers answered meanwhile, and that one of them died, is there to be taken. */
+static void test_what_lies_unread_is_taken(void **arg)
+{
+	struct seat *seat = ready_seat(), *other = ready_seat();
+	const uint64_t until_ns = util_now_ns() + 30 * UTIL_NS_PER_S;
+
+	(void)arg;
+	for (uint64_t id = 0; id < 3; id++)
+		give(seat, id, DOUBLE_ANSWERS);
+	give(other, 3, DOUBLE_ANSWERS);
+	give(other, 4, DOUBLE_DIES);
+	while ((fate[2] == NONE || fate[4] == NONE) && util_now_ns() < until_ns) {
+		seat_set_listen(set);
+		sched_yield();
+	}
+	for (uint64_t id = 0; id < 4; id++)
+		assert_int_equal(fate[id], DONE);
+	assert_int_equal(fate[4], DIED);
+	works(seat);
+	works(other);
 }
 
 static void test_a_job_kills_the_worker(void **arg)
@@ -402,6 +426,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		SEAT_TEST(test_jobs_in_their_order),
+		SEAT_TEST(test_what_lies_unread_is_taken),
 		SEAT_TEST(test_a_job_kills_the_worker),
 		SEAT_TEST(test_a_worker_forks_and_ends),
 		SEAT_TEST(test_the_running_job_is_killed),

@@ -127,6 +127,12 @@ int program_freeze(struct program *program, bool frozen)
 	return 0;
 }
 
+bool program_listen(struct program *program)
+{
+	(void)program;
+	return false;
+}
+
 void program_wake(struct program *program)
 {
 	assert_true(program->in_use && !program->ended);

@@ -318,7 +318,10 @@ static void expires(struct sched *s, uint64_t now_ns, const struct sched_item *w
 		    enum sched_expiry want_how)
 {
 	enum sched_expiry how = (enum sched_expiry)99;
+	bool runs = want != NULL &&
+		    (want_how == SCHED_EXPIRED_RUNNING || want_how == SCHED_EXPIRED_HUNG);
 
+	assert_int_equal(sched_is_overdue(s, now_ns), runs);
 	assert_ptr_equal(sched_expire(s, now_ns, &how), want);
 	if (want != NULL)
 		assert_int_equal(how, want_how);

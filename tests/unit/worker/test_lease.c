@@ -360,6 +360,33 @@ static void test_a_lone_program_is_silent(void **state)
 	guest_close(&guest);
 }
 
+/*
+ * The broker takes the lease of one that rests, is stopped, finds that it went on meanwhile, and gives
+ * the same lease back. It forgets that it was wanted then; the next time it has to hear it.
+ */
+static void test_a_lease_that_was_taken_in_vain_is_wanted_again(void **state)
+{
+	struct guest guest;
+	uint64_t to;
+
+	(void)state;
+	open_without_lease(&guest, 1000, 10000);
+	page.contended = 0;
+	to = guest_allocate(&guest, 4096);
+	grant(&guest, 7);
+	for (unsigned i = 1; i <= 3; i++) {
+		fill(&guest, 1, to);
+		synchronize(&guest, 1);
+		UNTIL(__atomic_load_n(&claims.busy, __ATOMIC_ACQUIRE) == 0);
+		lease_page_store(&page.grant, 0);
+		fill(&guest, 1, to);
+		UNTIL(heard(PROGRAM_WANTS) == i);
+		grant(&guest, 7);
+	}
+	synchronize(&guest, 1);
+	guest_close(&guest);
+}
+
 /* A program that waits for an early event learns of it though later work waits for room. */
 static void test_a_wait_waits_only_for_what_is_before_it(void **state)
 {
@@ -663,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_a_lease_is_given_back_when_asked),
 		cmocka_unit_test(test_another_thread_acknowledges),
 		cmocka_unit_test(test_a_lone_program_is_silent),
+		cmocka_unit_test(test_a_lease_that_was_taken_in_vain_is_wanted_again),
 		cmocka_unit_test(test_a_wait_waits_only_for_what_is_before_it),
 		cmocka_unit_test(test_a_wait_does_not_overtake_its_own_record),
 		cmocka_unit_test(test_the_end_of_a_turn_is_foreseen),

@@ -245,6 +245,12 @@ static void test_one_that_was_lost(void **state)
 	assert_int_equal(ledger_program_claims(ledger, &left, NULL, NULL, NULL), 0);
 	assert_int_equal(in_minute(0, "launches"), 5);
 	assert_int_equal(fixture_number("SELECT count(*) FROM program_minute"), 1);
+	assert_int_equal(fixture_number("SELECT counted_ns - begun_ns FROM program"), 30 * S);
+	/* It ran as long as it is billed for. */
+	left.billed_ns = 41 * S;
+	assert_int_equal(ledger_program_claims(ledger, &left, NULL, NULL, NULL), 0);
+	fixture_flush(ledger);
+	assert_int_equal(fixture_number("SELECT counted_ns - begun_ns FROM program"), 41 * S);
 }
 
 static void count(uint64_t launches)

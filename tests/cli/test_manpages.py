@@ -141,7 +141,7 @@ class Commands(unittest.TestCase):
 class Sentences(unittest.TestCase):
     """Commands that messages and documents tell people to type, as in "vgpuadm set-programs VM on"."""
 
-    WORD = r"(?:[A-Z][A-Z0-9_-]*|--[a-z-]+|%s|vm\d|on|off|high|\d+/s)"
+    WORD = r"(?:[A-Z][A-Z0-9_-]*|--[a-z-]+|%s|vm\d|on|off|high|\d[\w%/]*)"
 
     def commands_in(self, path):
         text = path.read_text()

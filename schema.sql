@@ -137,7 +137,7 @@ CREATE TABLE program (
 	latency_max_ns    INTEGER NOT NULL DEFAULT 0,
 	latency_hist      BLOB,    -- as in table minute; NULL: none has ended
 	submissions_to    INTEGER NOT NULL DEFAULT 0,
-	counted_ns        INTEGER  -- while it runs: of when these figures are; NULL: it has none yet
+	counted_ns        INTEGER  -- while it runs, and of one without an end: of when these figures are, or later; NULL: it has none yet
 ) STRICT;
 
 -- What each program used in one minute: by how much its row's figures grew then. So the minutes of a program are
@@ -272,6 +272,10 @@ CREATE TRIGGER IF NOT EXISTS program_is_new AFTER INSERT ON program BEGIN
 END;
 CREATE TRIGGER IF NOT EXISTS program_has_ended AFTER UPDATE OF ended_ns ON program WHEN new.ended_ns IS NOT NULL BEGIN
 	UPDATE program_span SET ended_to_ns = max(ended_to_ns, new.ended_ns) WHERE span = new.id >> 12;
+END;
+-- One that was lost with vgpud ran at least until it was seen last.
+CREATE TRIGGER IF NOT EXISTS program_was_lost AFTER UPDATE OF why, counted_ns ON program WHEN new.why IS NOT NULL AND new.ended_ns IS NULL BEGIN
+	UPDATE program_span SET ended_to_ns = max(ended_to_ns, coalesce(new.counted_ns, new.begun_ns)) WHERE span = new.id >> 12;
 END;
 CREATE TRIGGER IF NOT EXISTS program_has_used AFTER UPDATE OF
 	billed_ns, memory_byte_s, submissions, commands, launches, copies, copy_bytes, refused ON program

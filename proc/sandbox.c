@@ -39,6 +39,7 @@ struct inmate {
 static unsigned parts;
 static bool wanted;
 static const char *hidden;
+static uid_t uids; /* the first one of a worker */
 static struct inmate inmates[SANDBOX_WORKERS_MAX];
 
 /* --- what can be had --- */
@@ -87,7 +88,7 @@ __attribute__((format(printf, 2, 3))) static void add_reason(char *why, const ch
 	va_end(args);
 }
 
-unsigned sandbox_open(const char *hide, bool own_users, char *why)
+unsigned sandbox_open(const char *hide, uid_t first_uid, char *why)
 {
 	char reason[128];
 	int err;
@@ -107,7 +108,8 @@ unsigned sandbox_open(const char *hide, bool own_users, char *why)
 		parts |= SANDBOX_CGROUP;
 	else
 		add_reason(why, "no cgroup (%s)", reason);
-	if (!own_users)
+	uids = first_uid;
+	if (uids == 0)
 		add_reason(why, "no users of their own (vgpud itself runs as root: user =)");
 	else if (!may_change_user())
 		add_reason(why, "no users of their own (vgpud was started without the right to)");
@@ -199,7 +201,7 @@ static int set_mounts(void)
 /* Return: 0, -1 and errno. */
 static int set_user(unsigned place)
 {
-	uid_t id = SANDBOX_UID_FIRST + place;
+	uid_t id = uids + place;
 
 	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
 		return -1;

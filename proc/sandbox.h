@@ -22,17 +22,17 @@ enum sandbox_part { SANDBOX_NAMESPACES = 1, SANDBOX_CGROUP = 2, SANDBOX_USER = 4
 
 #define SANDBOX_WHY_SIZE 384
 #define SANDBOX_WORKERS_MAX 1024
-/* One for each worker, from a range that hosts leave unused. */
+/* The first of SANDBOX_WORKERS_MAX numbers that hosts leave unused: each worker is a user of its own. */
 #define SANDBOX_UID_FIRST 1880000000u
 
 /*
  * Tries which parts of the sandbox this host allows, and prepares them.
  * hide: directories, with a newline between two, that no worker shall see; "": workers are started
- * without a sandbox. own_users: whether each worker gets a user of its own; where vgpud stays root,
- * they stay root as well. why: gets a sentence about the missing parts, or "".
+ * without a sandbox. first_uid: the users that workers get begin there; 0: they get none, and where vgpud
+ * stays root, they stay root as well. why: gets a sentence about the missing parts, or "".
  * Return: set of enum sandbox_part.
  */
-unsigned sandbox_open(const char *hide, bool own_users, char *why);
+unsigned sandbox_open(const char *hide, uid_t first_uid, char *why);
 
 /*
  * Starts a worker as a child of the starter's parent.

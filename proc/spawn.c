@@ -40,6 +40,7 @@ static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 			       (char *)fixed->user,
 			       (char *)fixed->hide,
 			       (char *)(fixed->memory != NULL ? fixed->memory : ""),
+			       (char *)(fixed->uids != NULL ? fixed->uids : ""),
 			       NULL };
 	int program = starter_program(), err;
 	sigset_t all, before;

@@ -42,6 +42,7 @@ struct spawn_fixed {
 	const char *user;    /* identity_to_text(): whom all but workers become; "": they stay */
 	const char *hide;    /* sandbox_open(): of workers; "": they have no sandbox */
 	const char *memory;  /* "WORKER DEVICE": sandbox_memory; "" or NULL: as it has them */
+	const char *uids;    /* the first of the workers' users; "" or NULL: SANDBOX_UID_FIRST */
 };
 
 #define STARTER_ARGUMENT_MAX (128 << 10) /* end included: what execve() takes in one word */

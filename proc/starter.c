@@ -186,6 +186,18 @@ static uint64_t memory_of(const struct spawn_fixed *fixed, const struct starter_
 	return worker + device;
 }
 
+/* Return: the first of the users that workers have; 0: they have none of their own. */
+static uid_t first_user(const struct spawn_fixed *fixed)
+{
+	uid_t first = SANDBOX_UID_FIRST;
+
+	if (fixed->user[0] == '\0' && geteuid() == 0)
+		return 0;
+	if (fixed->uids != NULL)
+		sscanf(fixed->uids, "%" SCNu32, &first);
+	return first;
+}
+
 /* program: its own file. Return: the child's pid or -errno; 0: what the order says of a worker is done. */
 static int start(const struct spawn_fixed *fixed, const struct starter_order *order, int program,
 		 int *fds)
@@ -279,8 +291,7 @@ int starter_main(const struct spawn_fixed *fixed)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fcntl(SPAWN_FD_FIRST, F_SETFD, FD_CLOEXEC);
 	memset(&hello, 0, sizeof(hello));
-	hello.parts = sandbox_open(fixed->hide, fixed->user[0] != '\0' || geteuid() != 0,
-				   hello.why);
+	hello.parts = sandbox_open(fixed->hide, first_user(fixed), hello.why);
 	if (send(SPAWN_FD_FIRST, &hello, sizeof(hello), MSG_NOSIGNAL) != sizeof(hello))
 		return 1;
 	for (;;) {

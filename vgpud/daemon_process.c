@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* daemon_process.c - the user and directories of vgpud, and the rights that it gives up */
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -149,16 +150,19 @@ static void say_sandbox(const struct conf *conf)
 			    why);
 }
 
+static_assert(CONF_WORKER_UIDS == SANDBOX_WORKERS_MAX, "a worker has a user of its own");
+
 /* Call it before there are threads, sockets and filters, which the starter must not inherit. */
 static int open_starter(struct daemon *daemon, const struct identity *who)
 {
 	const struct conf *conf = daemon->conf;
 	char files[FILE_SERVER_TASK_SIZE];
-	char user[IDENTITY_TEXT_SIZE], hide[2 * PATH_MAX] = "", memory[48];
+	char user[IDENTITY_TEXT_SIZE], hide[2 * PATH_MAX] = "", memory[48], uids[16];
 	const struct spawn_fixed fixed = {
 		.user = user,
 		.hide = hide,
 		.memory = memory,
+		.uids = uids,
 		.confine = confine_name((enum confine_mode)conf->confine),
 		.files = files,
 		.command = conf->run != NULL ? conf->run : "",
@@ -169,6 +173,7 @@ static int open_starter(struct daemon *daemon, const struct identity *who)
 	identity_to_text(who, user);
 	snprintf(memory, sizeof(memory), "%" PRIu64 " %" PRIu64, conf->worker_memory,
 		 conf_softgpu_memory(conf));
+	snprintf(uids, sizeof(uids), "%u", conf->worker_uids);
 	if (conf->confine != CONFINE_NO && sandbox_is_built())
 		snprintf(hide, sizeof(hide), "%s\n%s", conf->runtime_dir,
 			 conf_state_dir(conf) != NULL ? conf->state_dir : "");

@@ -60,6 +60,7 @@ static int starter(char **argv)
 		.user = argv[5],
 		.hide = argv[6],
 		.memory = argv[7],
+		.uids = argv[8],
 	};
 
 	return starter_main(&fixed);
@@ -89,7 +90,7 @@ static int run_role(int argc, char **argv)
 	for (unsigned role = 0; argc > 1 && role < SPAWN_ROLE_NUM; role++) {
 		bool is_starter = role == SPAWN_STARTER;
 
-		if (argc != (is_starter ? 8 : 4) || strcmp(argv[1], spawn_name[role]) != 0 ||
+		if (argc != (is_starter ? 9 : 4) || strcmp(argv[1], spawn_name[role]) != 0 ||
 		    (!is_starter && role_main[role] == NULL))
 			continue;
 		prctl(PR_SET_NAME, spawn_name[role]);

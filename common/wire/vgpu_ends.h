@@ -60,7 +60,7 @@
 	X(42, NO_MODULE, "no-module", 100,                                                            \
 	  "the VM's device has no driver (modprobe vgpu; docs/guest.md says how to install it)")      \
 	X(43, NO_WINDOW, "no-window", 100,                                                            \
-	  "the VM's device has no window (on the host: vgpuadm snippet VM)")                          \
+	  "the VM's device has no window (on the host: vgpuadm snippet HYPERVISOR VM)")               \
 	X(44, NO_PERMISSION, "no-permission", 100,                                                    \
 	  "this user may not open /dev/vgpuN (be a member of its group, vgpu)")                       \
 	X(45, UNPLUGGED, "unplugged", 46,                                                             \

@@ -193,6 +193,31 @@ static const struct door_kind kind = { .hold = hold,
 				       .forked = forked,
 				       .close = close_door };
 
+/* errno: of a connect(2). */
+static enum vgpu_end not_connected(const char *path, char *why)
+{
+	switch (errno) {
+	case EACCES:
+	case EPERM:
+		snprintf(
+			why, VGPU_WHY,
+			"VGPU_SOCKET=%.100s: %s (on the host: vgpuadm set-owner VM USER lets one user "
+			"connect)",
+			path, strerror(errno));
+		return VGPU_END_NO_PERMISSION;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return VGPU_END_NO_MEMORY;
+	default:
+		snprintf(why, VGPU_WHY,
+			 "no vgpud answers at VGPU_SOCKET=%.100s: %s (is vgpud running, and is it "
+			 "the socket that vgpuadm show VM names?)",
+			 path, strerror(errno));
+		return VGPU_END_NO_VGPU;
+	}
+}
+
 enum vgpu_end door_socket_open(const struct vgpu_options *options, struct door **out, char *why)
 {
 	struct door_socket *own = calloc(1, sizeof(*own));
@@ -215,10 +240,7 @@ enum vgpu_end door_socket_open(const struct vgpu_options *options, struct door *
 	own->door.window_bytes = options->window_bytes;
 	end = link_open(&own->link, options->socket);
 	if (end == VGPU_END_NO_VGPU)
-		snprintf(why, VGPU_WHY,
-			 "no vgpud answers at VGPU_SOCKET=%.100s: %s (is vgpud running, and is it "
-			 "the socket that vgpuadm show VM names?)",
-			 options->socket, strerror(errno));
+		end = not_connected(options->socket, why);
 	if (end == VGPU_END_NONE)
 		end = link_show_window(&own->link, own->window_fd, own->door.window_bytes);
 	if (end != VGPU_END_NONE) {

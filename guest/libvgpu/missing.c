@@ -178,7 +178,7 @@ enum vgpu_end missing_why(const char *root, const char *path, int err, char *why
 		snprintf(
 			why, VGPU_WHY,
 			"%s has no window, so it runs requests only and no programs (QEMU: -device "
-			"vgpu-stub,...,window=ID; on the host vgpuadm snippet VM prints it)",
+			"vgpu-stub,...,window=ID; on the host vgpuadm snippet HYPERVISOR VM prints it)",
 			found.slot);
 		return VGPU_END_NO_WINDOW;
 	}

@@ -180,7 +180,7 @@ static void say_status(const struct window *window, char *text)
 	if (!window->there)
 		snprintf(
 			text, TEXT_LEN,
-			"no window: it takes requests alone (vgpuadm snippet VM prints what gives it one)");
+			"no window: it takes requests alone (vgpuadm snippet HYPERVISOR VM prints what gives it one)");
 	else if (!window->has_address)
 		snprintf(
 			text, TEXT_LEN,

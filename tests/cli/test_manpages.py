@@ -138,6 +138,47 @@ class Commands(unittest.TestCase):
                 self.assertRegex(tags, rf"(?<![\w-]){command.name}(?![\w-])", f"{command.name} has no entry in man/vgpuadm-output.7")
 
 
+class Sentences(unittest.TestCase):
+    """Commands that messages and documents tell people to type, as in "vgpuadm set-programs VM on"."""
+
+    WORD = r"(?:[A-Z][A-Z0-9_-]*|--[a-z-]+|%s|vm\d|on|off|high|\d[\w%/]*)"
+
+    def commands_in(self, path):
+        text = path.read_text()
+        if path.suffix in (".c", ".h"):
+            text = re.sub(r'"[\s\\]*"', "", text)  # one sentence, on several lines
+        for name, words in re.findall(rf"\bvgpuadm ([a-z][a-z-]+)((?: {self.WORD}(?![\w-]))+)", text):
+            yield name, words.split()
+
+    def misses(self, pattern, words):
+        """Return: what of the words the command does not take, or lacks."""
+        options = {"--json": ""} | dict(re.findall(r"\[(--[\w-]+)(?: (<)[^]]*)?\]", pattern))
+        wanted = len(re.findall(r"<[^>]*>(?:\|<[^>]*>)*", re.sub(r"\[[^]]*\]", "", pattern)))
+        words = iter(words)
+        for word in words:
+            if not word.startswith("--"):
+                wanted -= 1
+            elif word not in options:
+                return word
+            elif options[word]:
+                next(words, None)
+        optional = len(re.findall(r"\[<", pattern))
+        return "" if -optional <= wanted <= 0 else f"{wanted} more"
+
+    def test_they_can_be_typed(self):
+        patterns = {command.name: command.pattern for command in adminclient.commands()}
+        folders = ("common", "docs", "guest", "proc", "qemu", "vgpuadm", "vgpud", "worker")
+        sources = [path for folder in folders for path in (paths.ROOT / folder).rglob("*") if path.suffix in (".c", ".h", ".md")]
+        found = 0
+        for path in sorted([*sources, *paths.ROOT.glob("*.md")]):
+            for name, words in self.commands_in(path):
+                with self.subTest(file=str(path.relative_to(paths.ROOT)), command=f"vgpuadm {name} {' '.join(words)}"):
+                    self.assertIn(name, patterns)
+                    self.assertEqual(self.misses(patterns[name], words), "")
+                    found += 1
+        self.assertGreater(found, 40)
+
+
 class Rules(unittest.TestCase):
     def test_the_schedulers_rules_are_those_of_the_code(self):
         header = (paths.ROOT / "vgpud/sched/sched.h").read_text()

@@ -78,6 +78,17 @@ class Pages(unittest.TestCase):
         for number, name, params in re.findall(r'X\((0x[0-9A-F]{4}), [A-Z_]+, "([a-z-]+)", (\d)', text):
             self.assertIn(f"\n.It {number} Ta {name} Ta {params} Ta ", source("vgpu-protocol.7"))
 
+    def test_every_end_that_vgpud_tells_a_device(self):
+        text = (paths.ROOT / "common/wire/vgpu_ends.h").read_text()
+        ends = {name: (number, said) for number, name, said in re.findall(r'X\((\d+), ([A-Z_]+), "([a-z-]+)"', text)}
+        told = set()
+        for path in (paths.ROOT / "vgpud").rglob("*.c"):
+            told |= set(re.findall(r"\bVGPU_END_([A-Z_]+)\b", path.read_text())) & set(ends)
+        told -= {"NONE", "HOST_LOST"}  # the second one is what the others find out when vgpud is gone
+        self.assertGreater(len(told), 15)
+        page = source("vgpu-protocol.7").partition("Sy error Ta Sy name")[2].partition(".El")[0]
+        self.assertEqual(re.findall(r"^\.It (\d+) Ta ([a-z-]+)$", page, re.M), sorted(ends[name] for name in told))
+
     def test_lint(self):
         for page in PAGES:
             found = subprocess.run(["mandoc", "-T", "lint", paths.ROOT / "man" / page], capture_output=True, text=True,

@@ -23,7 +23,7 @@ from lib.vgpud import PATIENT, Vgpud  # noqa: E402
 SANITIZED = any(name in str(paths.BIN_DIR) for name in ("build-san", "build-tsan", "build-cov"))
 STANDARD = {0, 1, 2}
 OTHER = "nobody"
-WORKERS = range(1880000000, 1880001024)  # their user numbers
+WORKERS = range(777000000, 777001024)  # their user numbers, as its settings have them
 
 
 def status(pid):
@@ -252,12 +252,13 @@ class User(unittest.TestCase):
         self.user = pwd.getpwnam(OTHER)
         # The tree that this runs in may be root's alone.
         shutil.copy(paths.program("vgpud"), self.directory / "vgpud")
+        (self.directory / "vgpud.conf").write_text(f"[vgpud]\nworker_uids = {WORKERS.start}\n")
 
     def start(self, *options):
         self.log = self.directory / "log"
         with self.log.open("wb") as out:
-            return process.spawn([self.directory / "vgpud", "--config", "/dev/null", "--runtime-dir", self.directory / "run",
-                                  "--state-dir", self.directory / "state", "--executor", "cpu", "--vm", "vm1:A:high",
+            return process.spawn([self.directory / "vgpud", "--config", self.directory / "vgpud.conf", "--runtime-dir",
+                                  self.directory / "run", "--state-dir", self.directory / "state", "--executor", "cpu", "--vm", "vm1:A:high",
                                   *options], stdout=out, stderr=out)
 
     def wait_said(self, text):

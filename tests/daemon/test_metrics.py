@@ -65,6 +65,8 @@ class Metrics(unittest.TestCase):
                 assert device.call(proto.request(Op.NOP)).status == Err.OK
             assert device.call(proto.request(0x7777)).status == Err.BAD_OPCODE
         cls.admin.row("set-limit", vm="vm2", limit="7")
+        for name, value in (("programs", "on"), ("max-programs", "3"), ("memory", "2G"), ("share", "300"), ("cap", "30%")):
+            cls.admin.row(f"set-{name}", vm="vm2", **{name.replace("-", "_"): value})
         cls.lines = [row["text"] for row in cls.admin.rows("metrics")]
 
     def test_deaths_of_workers_and_the_disk(self):
@@ -125,6 +127,10 @@ class Metrics(unittest.TestCase):
             ("vgpu_vm_info", (("vm", "vm2"), ("vm_id", "2"), ("pool", "B"), ("priority", "low"))): 1})
         self.assertEqual(families["vgpu_vm_limit_requests_per_second"][1],
                          {("vgpu_vm_limit_requests_per_second", (("vm", "vm2"),)): 7}, "no limit is no number")
+        for name, values in (("programs_allowed", {"vm1": 0, "vm2": 1}), ("programs_limit", {"vm1": 16, "vm2": 3}),
+                             ("program_share", {"vm1": 100, "vm2": 300}), ("program_memory_limit_bytes", {"vm2": 2 << 30}),
+                             ("program_gpu_limit_ratio", {"vm2": 0.3})):
+            self.assertEqual(families[f"vgpu_vm_{name}"][1], {(f"vgpu_vm_{name}", (("vm", vm),)): value for vm, value in values.items()})
         self.assertEqual(families["vgpu_pool_ready"][1], {
             ("vgpu_pool_ready", (("pool", pool), ("executor", "cpu"))): 1 for pool in "AB"})
 

@@ -331,7 +331,7 @@ class Lacking(unittest.TestCase):
             self.says("^vgpu: there is no vgpu here: .*\n$")
         with self.subTest("no window"):
             self.plug(1, vgpud.socket("vm2"))
-            self.says("^vgpu: 0000:01:00.0 has no window, .*snippet VM.*\n$")
+            self.says("^vgpu: 0000:01:00.0 has no window, .*snippet HYPERVISOR VM.*\n$")
             self.assertIn("no window: it takes requests alone", self.probe())
         with self.subTest("a port without room for the window"):
             self.plug(2, vgpud.socket("vm3"), mib=1024)

@@ -35,6 +35,9 @@ struct vm_shot {
 	struct programs_work work;
 	struct module_cache_figures modules;
 	uint32_t limit_per_s; /* 0: none */
+	bool may_have_programs;
+	uint64_t max_programs, share;
+	uint64_t memory, cap; /* 0: none */
 	uint64_t limited, bad_frames, refused_peers, refused_files;
 	const struct stats_series *series;
 	size_t series_num;
@@ -58,6 +61,9 @@ struct shot {
 	}
 
 VM_NUMBER(emit_programs_of, "vgpu_vm_programs", "%u", vm->programs)
+VM_NUMBER(emit_allowed, "vgpu_vm_programs_allowed", "%d", vm->may_have_programs)
+VM_NUMBER(emit_max_programs, "vgpu_vm_programs_limit", "%" PRIu64, vm->max_programs)
+VM_NUMBER(emit_share, "vgpu_vm_program_share", "%" PRIu64, vm->share)
 VM_NUMBER(emit_program_starts, "vgpu_vm_program_starts_total", "%" PRIu64, vm->program_starts)
 VM_NUMBER(emit_submissions, "vgpu_vm_program_submissions_total", "%" PRIu64, vm->work.submissions)
 VM_NUMBER(emit_launches, "vgpu_vm_program_launches_total", "%" PRIu64, vm->work.launches)
@@ -92,6 +98,20 @@ static void emit_limit(struct admin_call *call, const struct vm_shot *vm)
 	if (vm->limit_per_s > 0)
 		metrics_text_line(call, "vgpu_vm_limit_requests_per_second{vm=\"%s\"} %u", vm->name,
 				  vm->limit_per_s);
+}
+
+static void emit_quota(struct admin_call *call, const struct vm_shot *vm)
+{
+	if (vm->memory > 0)
+		metrics_text_line(call, "vgpu_vm_program_memory_limit_bytes{vm=\"%s\"} %" PRIu64,
+				  vm->name, vm->memory);
+}
+
+static void emit_cap(struct admin_call *call, const struct vm_shot *vm)
+{
+	if (vm->cap > 0)
+		metrics_text_line(call, "vgpu_vm_program_gpu_limit_ratio{vm=\"%s\"} %.2f", vm->name,
+				  (double)vm->cap / 100);
 }
 
 static void emit_requests(struct admin_call *call, const struct vm_shot *vm)
@@ -160,6 +180,17 @@ static const struct family {
 	{ "vgpu_vm_connected", "gauge", "Whether the VM's device is connected.", emit_connected },
 	{ "vgpu_vm_programs", "gauge", "Programs of the VM that have not ended.",
 	  emit_programs_of },
+	{ "vgpu_vm_programs_allowed", "gauge", "Whether the VM may have programs.", emit_allowed },
+	{ "vgpu_vm_programs_limit", "gauge", "Programs that the VM may have at the same time.",
+	  emit_max_programs },
+	{ "vgpu_vm_program_share", "gauge", "What the VM's programs weigh against those of others.",
+	  emit_share },
+	{ "vgpu_vm_program_gpu_limit_ratio", "gauge",
+	  "Part of the GPU's time that the VM's programs may use; VMs without a cap have no sample.",
+	  emit_cap },
+	{ "vgpu_vm_program_memory_limit_bytes", "gauge",
+	  "Memory of a GPU that the VM's programs may hold; VMs without a quota have no sample.",
+	  emit_quota },
 	{ "vgpu_vm_program_starts_total", "counter", "Programs of the VM that began to run.",
 	  emit_program_starts },
 	{ "vgpu_vm_program_submissions_total", "counter",
@@ -231,6 +262,11 @@ static void take_vm(struct vm_shot *shot, const struct vm *vm, const struct prog
 		.queued = vm->sched.queued,
 		.running = vm->sched.started,
 		.limit_per_s = vm->sched.limit.rate_per_s,
+		.may_have_programs = vm->settings.programs != 0,
+		.max_programs = vm->settings.max_programs,
+		.share = vm->settings.share,
+		.memory = vm->settings.memory,
+		.cap = vm->settings.cap,
 		.programs = programs_of_vm(programs, vm),
 		.program_starts = vm->programs.started,
 		.work = programs_work_of(programs, vm),

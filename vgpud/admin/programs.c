@@ -231,7 +231,7 @@ void admin_drain_gpu(struct admin_call *call)
 		admin_event(call, "drain-gpu", name, drain ? "off" : "on", drain ? "on" : "off",
 			    NULL);
 		log_info("GPU %s: %s (uid %u)", name,
-			 drain ? "takes no new programs until vgpuadm drain-gpu --off"
+			 drain ? "takes no new programs (vgpuadm drain-gpu GPU --off ends that)"
 			       : "takes programs again",
 			 call->peer.uid);
 	}

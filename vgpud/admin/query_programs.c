@@ -404,8 +404,7 @@ static int keep_lived(void *arg, const struct ledger_query_program *p)
 	char label[128];
 
 	if (!p->runs)
-		until_ns = p->program.ended_ns != LEDGER_UNKNOWN ? (int64_t)p->program.ended_ns
-								 : begun_ns;
+		until_ns = p->seen_to_ns;
 	if (until_ns > q->filter.until_ns)
 		until_ns = q->filter.until_ns;
 	if (begun_ns < q->filter.since_ns)

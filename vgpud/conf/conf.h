@@ -18,6 +18,7 @@
 #define CONF_PATH_SIZE 1024
 #define CONF_GROUP_SIZE 33
 #define CONF_SWITCHES_SIZE 128
+#define CONF_WORKER_UIDS 1024	   /* how many users workers have */
 #define CONF_CUDA_MAX 64	   /* GPUs that executors can name: cuda:0 to cuda:63 */
 #define CONF_GPU_CPU CONF_CUDA_MAX /* index of softgpu, the executor cpu */
 #define CONF_GPU_NUM (CONF_CUDA_MAX + 1)
@@ -78,6 +79,7 @@ struct conf {
 	bool allow_hmm; /* run programs although a kernel can reach all of its worker's memory */
 	unsigned worker_poll_us;    /* how long a program's worker polls before it sleeps */
 	unsigned ledger_rows_per_s; /* of submissions, for each VM */
+	unsigned worker_uids;	    /* the first of the users that workers get */
 	uint64_t worker_memory;	    /* bytes of the host's memory that one worker may use */
 	uint64_t softgpu_memory;    /* bytes of device memory that the executor cpu has */
 	uint64_t module_cache; /* bytes that a VM's compiled modules may take; 0: none is kept */

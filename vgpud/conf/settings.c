@@ -15,7 +15,8 @@
 
 #define DAY_MS 86400000
 #define CENTURY_DAYS 36500
-#define POOLS_ALWAYS 2 /* A and B exist without being named */
+#define UIDS_LEAST 65536 /* hosts have users of their own below */
+#define POOLS_ALWAYS 2	 /* A and B exist without being named */
 
 #define NUMBER(least_, most_) .type = CONF_NUMBER, .least = (least_), .most = (most_)
 #define BYTES(most_) .type = CONF_BYTES, .most = (most_)
@@ -80,6 +81,9 @@ const struct conf_setting conf_settings[CONF_SETTING_NUM] = {
 	SETTING("vgpud", "ledger_rows_per_s", ledger_rows_per_s, "100", LIVE,
 		"rows that submissions of one VM's programs may have each second; more share rows",
 		NUMBER(1, 10000)),
+	SETTING("vgpud", "worker_uids", worker_uids, "1880000000", RESTART,
+		"the first of 1024 numbers that workers get as users of their own",
+		NUMBER(UIDS_LEAST, UINT32_MAX - CONF_WORKER_UIDS)),
 	SETTING("vgpud", "worker_memory", worker_memory, "4G", RESTART,
 		"memory of the host that one worker may use, besides softgpu_memory",
 		BYTES(INT64_MAX)),

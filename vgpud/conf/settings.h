@@ -37,7 +37,7 @@ struct conf_setting {
 	const char *what;
 };
 
-#define CONF_SETTING_NUM 43
+#define CONF_SETTING_NUM 44
 extern const struct conf_setting conf_settings[CONF_SETTING_NUM];
 
 /*

@@ -79,6 +79,7 @@
 				LEDGER_DB_COUNTED "WHERE id = ?1 AND why IS NULL")                                                                                                                  \
 	X(PROGRAM_CLAIM,                                                                                                                                                                            \
 	  "UPDATE program SET refused_names = coalesce(?10, refused_names), "                                                                                                                       \
+	  "counted_ns = max(coalesce(counted_ns, 0), begun_ns + coalesce(?13, 0)), "                                                                                                                \
 	  "billed_ns = coalesce(?13, billed_ns), "                                                                                                                                                  \
 	  "memory_peak_bytes = coalesce(memory_peak_bytes, ?14), "                                                                                                                                  \
 	  "memory_byte_s = coalesce(max(coalesce(memory_byte_s, 0), min(?15, CAST(?14 * max(?11 - "                                                                                                 \

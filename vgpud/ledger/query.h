@@ -142,6 +142,7 @@ struct ledger_query_program {
 	const char *refused_names;     /* of functions that it called in vain; NULL: not known */
 	const char *vm_name;	       /* NULL: no VM has that number */
 	struct ledger_latency latency; /* of its submissions, as they were recorded */
+	int64_t seen_to_ns; /* its end; of one that was lost with vgpud, when it was seen last */
 };
 
 typedef int ledger_query_program_fn(void *arg, const struct ledger_query_program *program);

@@ -9,11 +9,12 @@
 
 /*
  * A program is in a window if it ran in it: it began before the window's end, and ended after its
- * beginning or runs. One that was lost with vgpud counts as of its beginning, since its end is not
- * known.
+ * beginning or runs. The end of one that was lost with vgpud is not known: it ran at least until it was
+ * seen last.
  */
-#define IN_WINDOW                                                                            \
-	"g.begun_ns < ?2 AND (g.why IS NULL OR coalesce(g.ended_ns, g.begun_ns) >= ?1) AND " \
+#define SEEN_TO "coalesce(g.ended_ns, g.counted_ns, g.begun_ns)"
+#define IN_WINDOW                                                       \
+	"g.begun_ns < ?2 AND (g.why IS NULL OR " SEEN_TO " >= ?1) AND " \
 	"(?3 IS NULL OR g.vm_id = ?3) AND (?4 IS NULL OR g.pool = ?4) "
 
 static void bind_window(sqlite3_stmt *statement, const struct ledger_query_filter *filter)
@@ -101,6 +102,7 @@ static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *
 		.refused_names = (const char *)sqlite3_column_text(row, 21),
 		.vm_name = (const char *)sqlite3_column_text(row, 22),
 		.latency = latency_of(row),
+		.seen_to_ns = sqlite3_column_int64(row, 25),
 	};
 
 	return each(arg, &program);
@@ -110,7 +112,7 @@ static int give_program(sqlite3_stmt *row, ledger_query_program_fn *each, void *
 	"SELECT g.id, begun_ns, ended_ns, vm_id, pid, uid, g.pool, g.priority, executor, "     \
 	"device, why, billed_ns, memory_peak_bytes, memory_byte_s, submissions, commands, "    \
 	"launches, copies, copy_bytes, refused, g.name, refused_names, v.name, latency_hist, " \
-	"latency_max_ns "
+	"latency_max_ns, " SEEN_TO " "
 #define WITH_VM "LEFT JOIN vm AS v ON v.id = vm_id WHERE "
 
 int ledger_query_programs(struct ledger_query *query, const struct ledger_query_filter *filter,
@@ -151,9 +153,9 @@ int ledger_query_program(struct ledger_query *query, uint64_t id, ledger_query_p
 
 /* --- how many, and how long --- */
 
-#define LIVED_COLUMNS                                                                            \
-	"count(*), coalesce(sum(max(0, min(?2, ?5, coalesce(g.ended_ns, iif(g.why IS NULL, ?5, " \
-	"g.begun_ns))) - max(?1, g.begun_ns))), 0) " FROM_WINDOW "WHERE " SPAN_IN_WINDOW
+#define LIVED_COLUMNS                                                               \
+	"count(*), coalesce(sum(max(0, min(?2, ?5, iif(g.why IS NULL, ?5, " SEEN_TO \
+	")) - max(?1, g.begun_ns))), 0) " FROM_WINDOW "WHERE " SPAN_IN_WINDOW
 
 static const char *lived_sql(enum ledger_query_by by)
 {

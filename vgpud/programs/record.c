@@ -53,13 +53,21 @@ bool record_begin(struct channel *channel)
 	return result >= 0;
 }
 
-/* Of a program that has ended; its VM's counters go on. */
-static void add_work(struct vm *vm, const struct harvest *harvest)
+static uint64_t grown(uint64_t before, uint64_t now)
 {
-	vm->programs.submissions += harvest->submissions;
-	vm->programs.launches += harvest->launches;
-	vm->programs.copy_bytes += harvest->copy_bytes;
-	vm->programs.refused += harvest->refused;
+	if (before == LEDGER_UNKNOWN)
+		before = 0;
+	return now > before ? now - before : 0;
+}
+
+/* Of a program that has ended; its VM's counters go on. before: what they have of it. */
+static void add_work(struct vm *vm, const struct ledger_program *before,
+		     const struct harvest *harvest)
+{
+	vm->programs.submissions += grown(before->submissions, harvest->submissions);
+	vm->programs.launches += grown(before->launches, harvest->launches);
+	vm->programs.copy_bytes += grown(before->copy_bytes, harvest->copy_bytes);
+	vm->programs.refused += grown(before->refused, harvest->refused);
 }
 
 /*
@@ -153,9 +161,9 @@ void record_end(struct channel *channel)
 	if (channel->record.id == 0)
 		return;
 	if (harvest_read(channel->report, channel->id, &harvest)) {
-		harvest_record(&harvest, &channel->record);
 		if (channel->vm != NULL)
-			add_work(channel->vm, &harvest);
+			add_work(channel->vm, &channel->record, &harvest);
+		harvest_record(&harvest, &channel->record);
 	}
 	held_record(channel->report, util_now_ns(), &channel->record);
 	channel->record.ended_ns = util_now_ns();
@@ -173,12 +181,16 @@ void record_settle(struct channel *channel)
 	const char *state_dir = conf_state_dir(broker->conf);
 	static struct report_page page;
 	uint64_t ns = billed_ns(channel, channel->record.ended_ns);
+	struct harvest harvest;
 
 	if (channel->report < 0)
 		return;
-	/* The arbiter has counted on until now: its row and its VM's counter get the rest. */
-	if (channel->recorded && channel->vm != NULL && ns > channel->record.billed_ns)
-		channel->vm->programs.billed_ns += ns - channel->record.billed_ns;
+	/* Arbiter and worker have counted on until now: its row and its VM's counters get the rest. */
+	if (channel->recorded && channel->vm != NULL) {
+		channel->vm->programs.billed_ns += grown(channel->record.billed_ns, ns);
+		if (harvest_read(channel->report, channel->id, &harvest))
+			add_work(channel->vm, &channel->record, &harvest);
+	}
 	if (channel->recorded)
 		harvest_settle(
 			broker->ledger, state_dir, channel->id,

@@ -157,7 +157,7 @@ static inline int double_role(int argc, char **argv)
 		return -1;
 	inherit_close_others();
 	if (strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
-		const struct spawn_fixed fixed = { argv[2], "", "", "", "", "" };
+		const struct spawn_fixed fixed = { argv[2], "", "", "", "", "", "" };
 
 		return starter_main(&fixed);
 	}
@@ -171,7 +171,7 @@ static pid_t double_starter;
 
 static inline int double_set_up(void **state)
 {
-	const struct spawn_fixed fixed = { "no", "", "", "", "", "" };
+	const struct spawn_fixed fixed = { "no", "", "", "", "", "", "" };
 	sigset_t mask;
 
 	(void)state;

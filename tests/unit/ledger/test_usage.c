@@ -22,6 +22,7 @@
 struct known {
 	int64_t id, begun, ended, why, vm_id, billed, launches;
 	char pool;
+	int64_t seen; /* while it ran */
 };
 
 static struct known known[PROGRAMS];
@@ -62,9 +63,8 @@ static size_t insert(char *sql, size_t size, const struct known *k)
 {
 	char ended[24], why[24], text[24], launches[24];
 	const char *billed = spell(text, k->billed);
-	int64_t until = k->ended >= 0 ? k->ended : k->why >= 0 ? k->begun : NOW;
-	int64_t at = k->begun + (until > k->begun ? draw(until - k->begun) : 0), part = draw(50);
-	bool is_known = draw(2) != 0;
+	int64_t at = k->seen, part = draw(50);
+	bool is_known = at >= 0;
 	size_t used;
 
 	used = (size_t)snprintf(
@@ -125,10 +125,15 @@ static void make_programs(void)
 	for (int i = 0; i < PROGRAMS; i++) {
 		struct known *k = &known[i];
 
-		*k = (struct known){
-			1 + i * ID_STEP,      draw(NOW - 1000), -1, -1, draw(3), -1, -1,
-			(char)('A' + draw(2))
-		};
+		*k = (struct known){ 1 + i * ID_STEP,
+				     draw(NOW - 1000),
+				     -1,
+				     -1,
+				     draw(3),
+				     -1,
+				     -1,
+				     (char)('A' + draw(2)),
+				     -1 };
 		if (draw(8) != 0)
 			k->why = draw(4) == 0 ? 33 : 0;
 		if (k->why >= 0 && draw(8) != 0) {
@@ -137,6 +142,9 @@ static void make_programs(void)
 			if (draw(2) != 0)
 				k->billed = draw(50);
 		}
+		if (draw(2) != 0)
+			k->seen = k->begun +
+				  draw((k->ended > k->begun ? k->ended : NOW) - k->begun);
 		used += (k->ended >= 0 && draw(4) == 0 ? insert_whole
 						       : insert)(sql + used, sizeof(sql) - used, k);
 		assert_true(used < sizeof(sql));
@@ -163,17 +171,21 @@ static bool runs(const struct known *k)
 	return k->why < 0;
 }
 
+static int64_t seen_to(const struct known *k)
+{
+	return k->ended >= 0 ? k->ended : k->seen >= 0 ? k->seen : k->begun;
+}
+
 static bool is_in(const struct known *k, const struct ledger_query_filter *f)
 {
-	return k->begun < f->until_ns &&
-	       (runs(k) || (k->ended >= 0 ? k->ended : k->begun) >= f->since_ns) &&
+	return k->begun < f->until_ns && (runs(k) || seen_to(k) >= f->since_ns) &&
 	       (f->vm_id == LEDGER_QUERY_ANY || f->vm_id == k->vm_id) &&
 	       (f->pool == LEDGER_QUERY_ANY || f->pool == k->pool);
 }
 
 static int64_t time_in(const struct known *k, const struct ledger_query_filter *f)
 {
-	int64_t end = runs(k) ? NOW : k->ended >= 0 ? k->ended : k->begun;
+	int64_t end = runs(k) ? NOW : seen_to(k);
 	int64_t begin = k->begun > f->since_ns ? k->begun : f->since_ns;
 
 	if (end > f->until_ns)
@@ -230,6 +242,7 @@ static int check_row(void *arg, const struct ledger_query_program *row)
 	assert_int_equal(row->runs, runs(k));
 	assert_true(row->program.ended_ns == (k->ended < 0 ? LEDGER_UNKNOWN : (uint64_t)k->ended));
 	assert_true(row->program.billed_ns == billed_of(k));
+	assert_int_equal(row->seen_to_ns, seen_to(k));
 	assert_int_equal(row->program.pool, k->pool);
 	assert_null(row->name);
 	assert_null(row->vm_name);
@@ -422,6 +435,22 @@ static int64_t lived_in(int64_t since_ns, int64_t until_ns)
 	return lived.program_ns;
 }
 
+/* It ran until it was seen last: with its bill, which is read after it is known to be lost. */
+static void test_one_that_was_lost(void **state)
+{
+	(void)state;
+	fixture_write_sql(
+		"INSERT INTO program (id, begun_ns, vm_id, pool, priority, executor, device) "
+		"VALUES (1,1000,1,'A',0,1,0);"
+		"UPDATE program SET counted_ns = 5000; UPDATE program SET why = 33;");
+	assert_int_equal(lived_in(0, NOW), 4000);
+	assert_int_equal(lived_in(2000, 4000), 2000);
+	assert_int_equal(lived_in(2000, NOW), 3000);
+	assert_int_equal(lived_in(6000, NOW), 0);
+	fixture_write_sql("UPDATE program SET counted_ns = 7000");
+	assert_int_equal(lived_in(6000, NOW), 1000);
+}
+
 static uint64_t or_zero(uint64_t figure)
 {
 	return figure == LEDGER_UNKNOWN ? 0 : figure;
@@ -469,9 +498,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define USAGE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-		USAGE_TEST(test_programs_of_a_window), USAGE_TEST(test_how_long_they_ran),
-		USAGE_TEST(test_what_they_used),       USAGE_TEST(test_minutes_are_the_row),
-		USAGE_TEST(test_windows_add_up),       USAGE_TEST(test_claims_without_measure),
+		USAGE_TEST(test_programs_of_a_window),	 USAGE_TEST(test_how_long_they_ran),
+		USAGE_TEST(test_one_that_was_lost),	 USAGE_TEST(test_what_they_used),
+		USAGE_TEST(test_minutes_are_the_row),	 USAGE_TEST(test_windows_add_up),
+		USAGE_TEST(test_claims_without_measure),
 #undef USAGE_TEST
 	};
 

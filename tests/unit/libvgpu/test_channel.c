@@ -10,9 +10,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +127,38 @@ static void test_refusals(void **state)
 	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_NO_VGPU);
 	options.window_bytes = SMALL + 1;
 	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_WINDOW_BAD);
+}
+
+/* What keeps it from the socket is not always that nobody is there. */
+static void test_why_it_cannot_connect(void **state)
+{
+	char dir[] = "/tmp/vgpu-channel-XXXXXX", path[64], why[VGPU_WHY] = "";
+	struct vgpu_options options = { .socket = path, .window_bytes = SMALL };
+	struct rlimit before, few;
+	struct vgpu *vgpu;
+	uid_t user = geteuid();
+	int lowest;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/t.sock", dir);
+	assert_int_equal(chmod(dir, 0), 0);
+	if (user == 0)
+		assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_NO_PERMISSION);
+	assert_non_null(strstr(why, "Permission denied (on the host: vgpuadm set-owner VM USER"));
+	assert_int_equal(seteuid(user), 0);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	lowest = dup(STDERR_FILENO);
+	close(lowest);
+	few = before;
+	few.rlim_cur = (rlim_t)lowest + 1; /* room for the window alone */
+	why[0] = '\0';
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(vgpu_open(&options, &vgpu, why), VGPU_END_NO_MEMORY);
+	assert_string_equal(why, "");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /* --- commands --- */
@@ -438,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_device_before_channel),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_why_it_cannot_connect),
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_round_the_ring),
 		cmocka_unit_test(test_threads),

@@ -63,7 +63,7 @@ static int report_main(char **argv)
 
 static void open_starter(const char *command)
 {
-	const struct spawn_fixed fixed = { "log", "1000:p:/srv/requests", command, "", "", "" };
+	const struct spawn_fixed fixed = { "log", "1000:p:/srv/requests", command, "", "", "", "" };
 
 	assert_int_equal(spawn_open(&starter, &fixed), 0);
 }
@@ -381,9 +381,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_how_long),
 	};
 
-	if (argc == 8 && strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
-		const struct spawn_fixed fixed = { argv[2], argv[3], argv[4],
-						   argv[5], argv[6], argv[7] };
+	if (argc == 9 && strcmp(argv[1], spawn_name[SPAWN_STARTER]) == 0) {
+		const struct spawn_fixed fixed = { argv[2], argv[3], argv[4], argv[5],
+						   argv[6], argv[7], argv[8] };
 
 		inherit_close_others();
 		return starter_main(&fixed);

@@ -245,6 +245,52 @@ static void test_one_that_was_lost(void **state)
 	assert_int_equal(ledger_program_claims(ledger, &left, NULL, NULL, NULL), 0);
 	assert_int_equal(in_minute(0, "launches"), 5);
 	assert_int_equal(fixture_number("SELECT count(*) FROM program_minute"), 1);
+	assert_int_equal(fixture_number("SELECT counted_ns - begun_ns FROM program"), 30 * S);
+	/* It ran as long as it is billed for. */
+	left.billed_ns = 41 * S;
+	assert_int_equal(ledger_program_claims(ledger, &left, NULL, NULL, NULL), 0);
+	fixture_flush(ledger);
+	assert_int_equal(fixture_number("SELECT counted_ns - begun_ns FROM program"), 41 * S);
+}
+
+static void count(uint64_t launches)
+{
+	page.commands[VGPU_CMD_LAUNCH] = launches;
+	page.submissions = launches / 2;
+	page.copy_bytes = 10 * launches;
+	page.refused_times = (uint32_t)launches;
+	assert_int_equal(pwrite(one.report, &page, sizeof(page), 0), sizeof(page));
+}
+
+/* Its worker dies a little later than it ends, and counts until then: its VM's counters are its row. */
+static void test_counters_of_the_vm(void **state)
+{
+	struct vm vm = { 0 };
+
+	(void)state;
+	begin(first);
+	one.vm = &vm;
+	one.recorded = true;
+	page.magic = REPORT_MAGIC;
+	page.version = REPORT_VERSION;
+	page.program_id = one.id;
+	count(4);
+	one.lease.member.billed_ns = 1000;
+	record_end(&one);
+	assert_int_equal(vm.programs.launches, 4);
+	count(10);
+	one.lease.member.billed_ns = 1500;
+	record_settle(&one);
+	fixture_flush(ledger);
+	assert_int_equal(vm.programs.launches, 10);
+	assert_int_equal(vm.programs.submissions, 5);
+	assert_int_equal(vm.programs.copy_bytes, 100);
+	assert_int_equal(vm.programs.refused, 10);
+	assert_int_equal(vm.programs.billed_ns, 1500);
+	assert_int_equal(fixture_number("SELECT launches = 10 AND submissions = 5 AND "
+					"copy_bytes = 100 AND refused = 10 AND billed_ns = 1500 "
+					"FROM program"),
+			 1);
 }
 
 /* No minute has more than its 60 s, however the looks lie, and all have together what was billed. */
@@ -291,6 +337,7 @@ int main(void)
 		USED_TEST(test_what_was_refused_comes_later),
 		USED_TEST(test_an_end),
 		USED_TEST(test_one_that_was_lost),
+		USED_TEST(test_counters_of_the_vm),
 		USED_TEST(test_at_random),
 #undef USED_TEST
 	};

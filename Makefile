@@ -337,7 +337,7 @@ bench: all guest-image $(NFS_GUEST) $(BENCH) $(PROGRAM_BENCH)
 include guest/kmod/kmod.mk
 
 # Without cuda.h it has no CUDA program.
-GUEST_TOOLS := $(AGENT) $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(SWEEP) $(KMOD_TRY) $(if $(CUDA_HEADER),$(EXAMPLES) $(VICTIM) $(ROUNDS) $(CUDA_TRY) $(B)/bin/bench-programs)
+GUEST_TOOLS := $(AGENT) $(B)/bin/vgpu-probe $(B)/bin/vgpu-run $(RACE) $(SWEEP) $(GROUP_TRY) $(KMOD_TRY) $(if $(CUDA_HEADER),$(EXAMPLES) $(VICTIM) $(ROUNDS) $(CUDA_TRY) $(B)/bin/bench-programs)
 $(B)/guest/initramfs.cpio: tools/guest-image.sh tools/guest/init $(GUEST_TOOLS) $(B)/lib/libcuda.so.1 $(KMOD)
 	@tools/prerequisites.sh guest
 	@echo "  GUEST $(@D)"

@@ -104,10 +104,14 @@ unsigned sandbox_open(const char *hide, uid_t first_uid, char *why)
 		parts |= SANDBOX_NAMESPACES;
 	else
 		add_reason(why, "no namespaces (%s)", strerror(err));
-	if (sandbox_cgroup_open(reason, sizeof(reason)) == 0)
+	if (sandbox_cgroup_open(reason, sizeof(reason)) == 0) {
 		parts |= SANDBOX_CGROUP;
-	else
+		/* A place of an earlier vgpud's that does not end is taken. */
+		for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++)
+			inmates[i].group = sandbox_cgroup_remove(i) == -EBUSY;
+	} else {
 		add_reason(why, "no cgroup (%s)", reason);
+	}
 	uids = first_uid;
 	if (uids == 0)
 		add_reason(why, "no users of their own (vgpud itself runs as root: user =)");

@@ -233,6 +233,60 @@ int sandbox_cgroup_remove(unsigned place)
 	return remove_group(name);
 }
 
+/* --- what vgpud finds there --- */
+
+int sandbox_cgroup_find(char *path)
+{
+	static const char ours[] = "/vgpud", theirs[] = "/workers";
+	size_t len;
+	int err = find_own(path);
+
+	if (err != 0)
+		return err;
+	len = strlen(path);
+	if (len < strlen(ours) || strcmp(path + len - strlen(ours), ours) != 0)
+		return -ENOENT;
+	if (len - strlen(ours) + sizeof(theirs) > PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(path + len - strlen(ours), theirs, sizeof(theirs));
+	return access(path, R_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+/* Return: whether cgroup.procs in that directory names the process. */
+static bool group_has(const char *workers_path, const char *name, pid_t pid)
+{
+	char path[PATH_MAX], line[32], wanted[32];
+	bool has = false;
+	FILE *file;
+
+	snprintf(wanted, sizeof(wanted), "%d\n", (int)pid);
+	if (snprintf(path, sizeof(path), "%s/%s/cgroup.procs", workers_path, name) >=
+	    (int)sizeof(path))
+		return false;
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	while (!has && fgets(line, sizeof(line), file) != NULL)
+		has = strcmp(line, wanted) == 0;
+	fclose(file);
+	return has;
+}
+
+bool sandbox_cgroup_has(const char *workers_path, pid_t pid)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(workers_path);
+	bool has = false;
+
+	if (dir == NULL)
+		return false;
+	while (!has && (entry = readdir(dir)) != NULL)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			has = group_has(workers_path, entry->d_name, pid);
+	closedir(dir);
+	return has;
+}
+
 void sandbox_cgroup_close(void)
 {
 	unlinkat(workers, "../workers", AT_REMOVEDIR);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Finds our own cgroup (version 2; under systemd the unit needs Delegate=), moves the starter and
@@ -33,6 +34,15 @@ int sandbox_cgroup_freeze(unsigned place, bool frozen);
  * ended yet, which in the driver may take long.
  */
 int sandbox_cgroup_remove(unsigned place);
+
+/*
+ * Finds the directory of all workers' groups, from the group beside it that vgpud is in.
+ * path: of PATH_MAX bytes. Return: 0 or -errno: there is none.
+ */
+int sandbox_cgroup_find(char *path);
+
+/* Return: whether the process is in a group that lies in that directory. */
+bool sandbox_cgroup_has(const char *workers_path, pid_t pid);
 
 /* Removes the group of all workers' groups, if it is empty. */
 void sandbox_cgroup_close(void);

@@ -22,6 +22,12 @@ $(SWEEP): $(B)/tests/guest/sweep.o
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^
 
+# For tests/guest/test_sandbox.py.
+GROUP_TRY := $(B)/tests/guest/group-try
+$(GROUP_TRY): $(B)/tests/guest/group_try.o $(B)/proc/sandbox_cgroup.o
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^
+
 # Calls of /dev/vgpuN: those that a test names, and random ones.
 KMOD_TRY := $(B)/tests/guest/kmod-try $(B)/tests/guest/kmod-storm $(B)/tests/guest/kmod-race
 $(B)/tests/guest/kmod-try: $(B)/tests/guest/kmod_try.o

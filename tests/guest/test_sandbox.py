@@ -278,17 +278,34 @@ class Sandbox(unittest.TestCase):
         self.sh("vgpuadm -s /run/vgpud/admin.sock remove-vm t7 --force")
         wait_until(lambda: self.kept_of_workers() == (0, 0), "its memory to be free", timeout_s=60, interval_s=0.2)
 
+    def start_as_a_unit(self, name):
+        """Not root: with the rights that the unit names, and a part of the hierarchy that it owns, which no other has used."""
+        rights = ",".join(f"+{right}" for right in ("sys_admin", "setuid", "setgid", "setpcap", "kill"))
+        own = f"/sys/fs/cgroup/{name}"
+        self.sh(f"mkdir -p {own} /run/vgpud /var/lib/vgpud; echo +memory +pids > /sys/fs/cgroup/cgroup.subtree_control; "
+                f"chown {VGPUD} {own} {own}/cgroup.procs {own}/cgroup.subtree_control")
+        self.start(f"mkdir -p /run/vgpud /var/lib/vgpud; chown {VGPUD}:{VGPUD} /run/vgpud "
+                   f"/var/lib/vgpud; chmod 755 /root; echo 0 > {own}/cgroup.procs; exec /usr/bin/setpriv --reuid {VGPUD} "
+                   f"--regid {VGPUD} --clear-groups --inh-caps {rights} --ambient-caps {rights} --bounding-set -all,{rights} {RUN}")
+
     @unittest.skipUnless(SETPRIV.exists(), "no setpriv to give it rights with")
     def test_as_a_unit_starts_it(self):
-        """Not root: with the rights that the unit names, and a part of the hierarchy that it owns."""
-        rights = ",".join(f"+{name}" for name in ("sys_admin", "setuid", "setgid", "setpcap", "kill"))
-        self.sh(f"mkdir -p /sys/fs/cgroup/unit /run/vgpud /var/lib/vgpud; echo +memory +pids > /sys/fs/cgroup/cgroup.subtree_control; "
-                f"chown {VGPUD} /sys/fs/cgroup/unit /sys/fs/cgroup/unit/cgroup.procs /sys/fs/cgroup/unit/cgroup.subtree_control")
-        self.start(f"rm -rf /run/vgpud /var/lib/vgpud; mkdir -p /run/vgpud /var/lib/vgpud; chown {VGPUD}:{VGPUD} /run/vgpud "
-                   f"/var/lib/vgpud; chmod 755 /root; echo 0 > /sys/fs/cgroup/unit/cgroup.procs; exec /usr/bin/setpriv --reuid {VGPUD} "
-                   f"--regid {VGPUD} --clear-groups --inh-caps {rights} --ambient-caps {rights} --bounding-set -all,{rights} {RUN}")
+        self.start_as_a_unit("unit")
         self.assert_all_parts(base="/unit")
         self.works()
+
+    @unittest.skipUnless(SETPRIV.exists(), "no setpriv to give it rights with")
+    def test_vgpud_knows_workers_by_their_groups(self):
+        """A unit's ProtectProc= hides them from vgpud, since they are other users."""
+        self.sh("mount -o remount,hidepid=invisible /proc")
+        self.addCleanup(self.sh, "mount -o remount,hidepid=off /proc")
+        self.start_as_a_unit("hidden")
+        as_vgpud = f"sh -c 'echo 0 > /sys/fs/cgroup/hidden/vgpud/cgroup.procs; exec /usr/bin/setpriv --reuid {VGPUD} --regid {VGPUD} --clear-groups"
+        for pid in self.wait_workers():
+            self.assertEqual(self.sh(f"{as_vgpud} group-try {pid}'"), "a worker")
+            self.assertEqual(self.sh(f"{as_vgpud} cat /proc/{pid}/stat' 2>/dev/null"), "")
+        self.assertEqual(self.sh(f"{as_vgpud} group-try {self.pid}'"), "none")
+        self.assertRegex(self.sh(f"group-try {pid}"), "^no groups")
 
     @unittest.skipUnless(SETPRIV.exists(), "no setpriv to take rights with")
     def test_what_cannot_be_had_is_said(self):

@@ -92,10 +92,10 @@ $(eval $(call unit-test,exec/test_program,$(EXEC) vgpud/exec/describe.c vgpud/ex
 $(eval $(call unit-test,exec/test_seat,$(EXEC),-lsystemd))
 $(eval $(call unit-test,exec/test_nvml,$(EXEC) vgpud/exec/nvml.c,-lsystemd))
 $(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(call src,vgpud/programs) vgpud/link/foreign.c \
-	common/log.c common/vm_settings.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
+	common/log.c common/vm_settings.c proc/sandbox_cgroup.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
 $(eval $(call unit-test,programs/test_underbill,vgpud/programs/underbill.c))
 $(eval $(call unit-test,worker/test_nvml,worker/nvml.c,-ldl))
-$(eval $(call unit-test,programs/test_left,vgpud/programs/left.c common/log.c common/util.c,-lsystemd))
+$(eval $(call unit-test,programs/test_left,vgpud/programs/left.c proc/sandbox_cgroup.c common/log.c common/util.c,-lsystemd))
 $(eval $(call unit-test,programs/test_module_cache,vgpud/programs/module_cache.c))
 $(eval $(call unit-test,programs/test_allowance,vgpud/programs/allowance.c vgpud/programs/overuse.c worker/claims.c))
 $(eval $(call unit-test,common/test_cuda_abi,))

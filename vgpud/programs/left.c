@@ -23,18 +23,22 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "proc/sandbox_cgroup.h"
 
 #define NOTE_MAGIC 0x4b524f57u /* "WORK" */
 #define NOTE_SUFFIX ".worker"
 #define BOOT_ID_SIZE 40
 #define STAT_START 19 /* fields of /proc/PID/stat between the name and the time of the start */
 
-/* Boot, number and time of its start tell a process from all others. */
+/*
+ * Boot, number and time of its start tell a process from all others. Where systemd hides other users'
+ * processes from vgpud (ProtectProc=), the time is not known; what is in a worker's group there is a worker.
+ */
 struct note {
 	uint32_t magic;
 	uint32_t vm_id;
 	int64_t worker;
-	uint64_t start_ticks; /* since the boot */
+	uint64_t start_ticks; /* since the boot; 0: not known */
 	char boot_id[BOOT_ID_SIZE];
 };
 
@@ -86,16 +90,19 @@ static void tell(struct note *note, uint32_t vm_id, pid_t worker)
 }
 
 /* Return: a descriptor of the process that the note is of; -1: it is not there. */
-static int open_process(const struct note *note)
+static int open_process(const struct note *note, const char *groups)
 {
+	int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)note->worker, 0);
 	struct note now;
-	int pidfd;
 
-	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)note->worker, 0);
 	if (pidfd < 0)
 		return -1;
 	tell(&now, note->vm_id, (pid_t)note->worker);
-	if (now.start_ticks != 0 && memcmp(&now, note, sizeof(now)) == 0)
+	if (note->start_ticks == 0)
+		now.start_ticks = 0;
+	if (memcmp(&now, note, sizeof(now)) == 0 &&
+	    (note->start_ticks != 0 ||
+	     (groups != NULL && sandbox_cgroup_has(groups, (pid_t)note->worker))))
 		return pidfd;
 	close(pidfd);
 	return -1;
@@ -169,11 +176,11 @@ static bool read_note(const char *path, struct note *note)
 	return whole && note->magic == NOTE_MAGIC && note->worker > 0 && note->worker <= INT32_MAX;
 }
 
-static void look_at(struct left_list *list, sd_event *event, const char *path)
+static void look_at(struct left_list *list, sd_event *event, const char *path, const char *groups)
 {
 	struct left *left = NULL;
 	struct note note;
-	int pidfd = read_note(path, &note) ? open_process(&note) : -1;
+	int pidfd = read_note(path, &note) ? open_process(&note, groups) : -1;
 
 	if (pidfd >= 0)
 		left = calloc(1, sizeof(*left));
@@ -198,7 +205,7 @@ static void look_at(struct left_list *list, sd_event *event, const char *path)
 	SLIST_INSERT_HEAD(list, left, link);
 }
 
-void left_find(struct left_list *list, sd_event *event, const char *state_dir)
+void left_find(struct left_list *list, sd_event *event, const char *state_dir, const char *groups)
 {
 	const size_t suffix = strlen(NOTE_SUFFIX);
 	const struct dirent *entry;
@@ -218,7 +225,7 @@ void left_find(struct left_list *list, sd_event *event, const char *state_dir)
 		if (len > suffix && strcmp(entry->d_name + len - suffix, NOTE_SUFFIX) == 0 &&
 		    snprintf(path, sizeof(path), "%s/programs/%s", state_dir, entry->d_name) <
 			    (int)sizeof(path))
-			look_at(list, event, path);
+			look_at(list, event, path, groups);
 	}
 	closedir(dir);
 }

@@ -24,8 +24,9 @@ void left_forget(const char *state_dir, uint64_t id);
 /*
  * At a start: fills the list with workers that an earlier vgpud noted and that are still there, and removes the
  * notes of others. Each leaves the list when it has ended. Workers of this vgpud must not be noted yet.
+ * groups: the directory of workers' cgroups (sandbox_cgroup_find()), NULL: there is none.
  */
-void left_find(struct left_list *list, sd_event *event, const char *state_dir);
+void left_find(struct left_list *list, sd_event *event, const char *state_dir, const char *groups);
 
 /* Return: whether one of that VM is still there. */
 bool left_holds(const struct left_list *list, uint32_t vm_id);

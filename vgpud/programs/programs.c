@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "common/util.h"
 #include "proc/confine.h"
 #include "proc/sandbox.h"
+#include "proc/sandbox_cgroup.h"
 #include "proc/spawn.h"
 #include "vgpud/programs/harvest.h"
 #include "vgpud/programs/programs_private.h"
@@ -434,6 +436,16 @@ bool programs_gpu_time(const struct programs *programs, unsigned index,
 
 /* --- their life --- */
 
+static void find_left(struct programs *programs)
+{
+	const struct broker *broker = programs->broker;
+	char groups[PATH_MAX];
+	bool has_groups = sandbox_cgroup_find(groups) == 0;
+
+	left_find(&programs->left, broker->event, conf_state_dir(broker->conf),
+		  has_groups ? groups : NULL);
+}
+
 int programs_new(struct programs **out, struct broker *broker,
 		 const struct programs_handler *handler, void *arg)
 {
@@ -449,7 +461,7 @@ int programs_new(struct programs **out, struct broker *broker,
 	programs->handler = handler;
 	programs->arg = arg;
 	programs->next_id = broker->ledger->next_program_id;
-	left_find(&programs->left, broker->event, conf_state_dir(broker->conf));
+	find_left(programs);
 	harvest_rest(broker->ledger, conf_state_dir(broker->conf));
 	TAILQ_INIT(&programs->channels);
 	TAILQ_INIT(&programs->tenants);

@@ -82,12 +82,12 @@ static void test_one_that_has_not_ended(void **state)
 {
 	(void)state;
 	left_note(directory, 7, 3, worker);
-	left_find(&list, event, directory);
+	left_find(&list, event, directory, NULL);
 	assert_true(left_holds(&list, 3));
 	assert_false(left_holds(&list, 4));
 	assert_int_equal(access(path, F_OK), 0);
 	left_free(&list);
-	left_find(&list, event, directory); /* and the next vgpud */
+	left_find(&list, event, directory, NULL); /* and the next vgpud */
 	assert_true(left_holds(&list, 3));
 	kill_worker();
 	turn();
@@ -103,7 +103,7 @@ static void test_two_of_one_vm(void **state)
 	(void)state;
 	left_note(directory, 7, 3, worker);
 	left_note(directory, 8, 3, other);
-	left_find(&list, event, directory);
+	left_find(&list, event, directory, NULL);
 	kill_worker();
 	turn();
 	assert_true(left_holds(&list, 3));
@@ -118,7 +118,7 @@ static void test_those_that_have_ended(void **state)
 	(void)state;
 	left_note(directory, 7, 3, worker);
 	kill_worker();
-	left_find(&list, event, directory); /* not reaped yet */
+	left_find(&list, event, directory, NULL); /* not reaped yet */
 	turn();
 	assert_true(SLIST_EMPTY(&list));
 	assert_int_not_equal(access(path, F_OK), 0);
@@ -148,9 +148,56 @@ static void test_another_process_with_its_number(void **state)
 		assert_int_equal(write(fd, note, (size_t)bytes), bytes);
 		close(fd);
 		note[i] ^= 0x80;
-		left_find(&list, event, directory);
+		left_find(&list, event, directory, NULL);
 		assert_true(SLIST_EMPTY(&list));
 		assert_int_not_equal(access(path, F_OK), 0);
+	}
+}
+
+/* Makes a worker's group that has these processes. */
+static void make_group(const char *place, pid_t pid)
+{
+	char group[160];
+	FILE *file;
+
+	snprintf(group, sizeof(group), "%s/groups", directory);
+	mkdir(group, 0700);
+	snprintf(group, sizeof(group), "%s/groups/%s", directory, place);
+	mkdir(group, 0700);
+	snprintf(group, sizeof(group), "%s/groups/%s/cgroup.procs", directory, place);
+	file = fopen(group, "w");
+	assert_non_null(file);
+	fprintf(file, "%d\n%d\n", 1, (int)pid);
+	fclose(file);
+}
+
+static void note_without_time(void)
+{
+	const uint64_t unknown = 0;
+	int fd;
+
+	left_note(directory, 7, 3, worker);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, &unknown, sizeof(unknown), 16), sizeof(unknown));
+	close(fd);
+}
+
+/* Where the time of its start was not to be seen, its group says that it is a worker. */
+static void test_one_that_is_hidden(void **state)
+{
+	char groups[160];
+
+	(void)state;
+	snprintf(groups, sizeof(groups), "%s/groups", directory);
+	for (int in_group = 0; in_group < 2; in_group++) {
+		make_group("0", getpid());
+		make_group("1", in_group ? worker : getpid());
+		note_without_time();
+		left_find(&list, event, directory, NULL);
+		assert_true(SLIST_EMPTY(&list));
+		note_without_time();
+		left_find(&list, event, directory, groups);
+		assert_int_equal(left_holds(&list, 3), in_group);
 	}
 }
 
@@ -161,14 +208,14 @@ static void test_what_is_no_note(void **state)
 	(void)state;
 	assert_int_equal(write(fd, "WORK", 4), 4); /* vgpud was killed */
 	close(fd);
-	left_find(&list, event, directory);
+	left_find(&list, event, directory, NULL);
 	assert_true(SLIST_EMPTY(&list));
 	assert_int_not_equal(access(path, F_OK), 0);
-	left_find(&list, event, "/nonexistent");
+	left_find(&list, event, "/nonexistent", NULL);
 	assert_false(left_holds(&list, 3));
 	left_note(NULL, 7, 3, worker);
 	left_forget(NULL, 7);
-	left_find(&list, event, NULL);
+	left_find(&list, event, NULL, NULL);
 	assert_false(left_holds(&list, 3));
 }
 
@@ -180,6 +227,7 @@ int main(void)
 		LEFT_TEST(test_two_of_one_vm),
 		LEFT_TEST(test_those_that_have_ended),
 		LEFT_TEST(test_another_process_with_its_number),
+		LEFT_TEST(test_one_that_is_hidden),
 		LEFT_TEST(test_what_is_no_note),
 #undef LEFT_TEST
 	};

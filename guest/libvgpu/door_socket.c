@@ -215,10 +215,11 @@ enum vgpu_end door_socket_open(const struct vgpu_options *options, struct door *
 	own->door.window_bytes = options->window_bytes;
 	end = link_open(&own->link, options->socket);
 	if (end == VGPU_END_NO_VGPU)
-		snprintf(why, VGPU_WHY,
-			 "no vgpud answers at VGPU_SOCKET=%.100s: %s (is vgpud running, and is it "
-			 "the socket that vgpuadm show VM names?)",
-			 options->socket, strerror(errno));
+		snprintf(why, VGPU_WHY, "no vgpud answers at VGPU_SOCKET=%.100s: %s (%s)",
+			 options->socket, strerror(errno),
+			 errno == EACCES ? "vgpuadm set-owner VM USER lets that user connect" :
+					   "is vgpud running, and is it the socket that vgpuadm "
+					   "show VM names?");
 	if (end == VGPU_END_NONE)
 		end = link_show_window(&own->link, own->window_fd, own->door.window_bytes);
 	if (end != VGPU_END_NONE) {

@@ -3,11 +3,13 @@
 
 #include "worker/gpu_soft.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "softgpu/softgpu_memory.h"
 #include "worker/bundle.h"
+#include "worker/output.h"
 
 /* Its results have the driver's numbers: softgpu.def. */
 #define RESULT(call) ((CUresult)(call))
@@ -59,10 +61,22 @@ static void close_gpu(struct gpu *gpu)
 	free(soft);
 }
 
-/* Text came at once, by on_output(). */
+/*
+ * What kernels write came at once, by on_output(). Why the context is lost is added to it, once: kernel, thread,
+ * address, as no GPU tells it. An assertion has said so itself.
+ */
 static void drain(struct gpu *gpu)
 {
-	(void)gpu;
+	struct gpu_soft *soft = (struct gpu_soft *)gpu;
+	enum softgpu_result error = softgpu_error(soft->device);
+	char text[SOFTGPU_TEXT_LEN], line[sizeof(text) + sizeof("softgpu: \n")];
+	int len;
+
+	if (error == SOFTGPU_SUCCESS || error == SOFTGPU_ASSERT || atomic_flag_test_and_set(&soft->told))
+		return;
+	(void)softgpu_fault_text(soft->device, text);
+	len = snprintf(line, sizeof(line), "softgpu: %s\n", text);
+	output_add(soft->output, OUTPUT_STDERR, line, (size_t)len);
 }
 
 static CUresult synchronize(struct gpu *gpu)

@@ -4,6 +4,8 @@
 #ifndef VGPU_WORKER_GPU_SOFT_H
 #define VGPU_WORKER_GPU_SOFT_H
 
+#include <stdatomic.h>
+
 #include "softgpu/softgpu.h"
 #include "worker/gpu.h"
 
@@ -12,6 +14,7 @@ struct gpu_soft {
 	struct softgpu *device;
 	struct softgpu_host host; /* of the device: its text goes to the output */
 	struct output *output;
+	atomic_flag told; /* why the context is lost */
 };
 
 extern const struct gpu_ops gpu_soft_ops;

@@ -98,8 +98,9 @@ CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTable
 		return CUDA_ERROR_INVALID_VALUE;
 	*ppExportTable = NULL;
 	refuse_saying("cuGetExportTable",
-		      "this program uses NVIDIA's private interfaces (static CUDA runtime, cuBLAS, "
-		      "cuDNN ...), which vgpu does not have; docs/cuda.md says what runs");
+		      "this program asks for NVIDIA's private interfaces, which vgpu does not have: the "
+		      "static CUDA runtime, cuBLAS, cuDNN ... need them, NVRTC does without "
+		      "(docs/cuda.md says what runs)");
 	return CUDA_ERROR_NOT_FOUND;
 }
 

@@ -346,7 +346,7 @@ int sg_memory_cache_miss(struct sg_memory_cache *c, uint64_t addr, uint64_t byte
 	c->entry[at].bytes = range.bytes;
 	c->entry[at].host = range.host;
 	c->entry[at].kind = range.kind;
-	c->entry[at].writable = range.kind != SG_MEMORY_CONST && range.kind != SG_MEMORY_HOST_READ;
+	c->entry[at].writable = range.kind != SG_MEMORY_HOST_READ;
 	return at;
 }
 

@@ -5,9 +5,11 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from collections import Counter
@@ -17,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lib import paths, process, tap  # noqa: E402
-from lib.tenant import example, suite  # noqa: E402
+from lib.tenant import LIBRARY_DIR, example, suite  # noqa: E402
 from programcase import ProgramCase  # noqa: E402
 
 MOMENTS = int(os.environ.get("PROGRAM_MOMENTS", "20"))
@@ -156,6 +158,17 @@ class Ends(ProgramCase):
         self.assertEqual(ended.rc, STATUS_ERROR)
         self.assertTrue(ended.out.endswith(": cuInit(0)\n"), ended.out)
         self.assertIn("no vgpud answers at VGPU_SOCKET=", ended.err)
+        self.assertIn("is vgpud running", ended.err)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root starts programs of other users")
+    def test_a_user_who_may_not_connect_is_told(self):
+        with tempfile.TemporaryDirectory() as place:  # a folder that this user can look into
+            os.chmod(place, 0o755)
+            program = shutil.copy(victim(), place)
+            shutil.copy(LIBRARY_DIR / "libcuda.so.1", place)
+            ended = self.tenant.run(program, "work", env={"LD_LIBRARY_PATH": place}, user=65534, group=65534, extra_groups=[], cwd=place)
+        self.assertEqual(ended.rc, STATUS_ERROR, ended.err)
+        self.assertIn("Permission denied (vgpuadm set-owner VM USER lets that user connect)", ended.err)
 
     def test_why_a_module_is_refused_is_told(self):
         ended = self.right(suite(), "alike_images", "module_bad_images")

@@ -53,10 +53,12 @@ class Examples(ProgramCase):
         self.assertEqual(lines[9], "print: 8 lines above: done")
 
     def test_fault_is_reported_and_stays(self):
-        out = self.right(example("fault")).out
-        self.assertIn("the launch: CUDA_SUCCESS", out)
-        self.assertIn("the wait: CUDA_ERROR_ILLEGAL_ADDRESS", out)
-        self.assertIn("an allocation afterwards: CUDA_ERROR_ILLEGAL_ADDRESS", out)
+        ended = self.right(example("fault"))
+        self.assertIn("the launch: CUDA_SUCCESS", ended.out)
+        self.assertIn("the wait: CUDA_ERROR_ILLEGAL_ADDRESS", ended.out)
+        self.assertIn("an allocation afterwards: CUDA_ERROR_ILLEGAL_ADDRESS", ended.out)
+        if paths.EXECUTOR == "cpu":
+            self.assertRegex(ended.err, r"\Asoftgpu: illegal address: kernel fault, block .*, thread .*: null page\n\Z")
 
     def test_fault_comes_from_the_launch_when_launches_block(self):
         out = self.right(example("fault"), env={"CUDA_LAUNCH_BLOCKING": "1"}).out

@@ -75,9 +75,6 @@ static void faults_of_memory(void **state)
 	expect_fault(HEAD KERNEL("k") "mov.u64 %d3, 16; st.u32 [%d3], %r1;\n" END, 32,
 		     SG_FAULT_ILLEGAL_ADDRESS,
 		     "write of 4 bytes of generic memory at 0x10: null page");
-	expect_fault(HEAD ".const .u32 c = 5;\n" KERNEL(
-			     "k") "mov.u64 %d3, c; st.global.u32 [%d3], %r1;\n" END,
-		     1, SG_FAULT_ILLEGAL_ADDRESS, "constant variable");
 	expect_fault(
 		HEAD KERNEL(
 			"k") ".shared .align 4 .b8 s[64]; mov.u32 %r3, s; shl.b32 %r4, %r1, 2;\n"

@@ -23,7 +23,10 @@ static int64_t now_ms(void)
 	return (int64_t)util_now_ns() / UTIL_NS_PER_MS;
 }
 
-/* Return: whether the socket is ready for `events` before the deadline. */
+/*
+ * Return: whether the socket is ready for `events` before the deadline. What came while this process was
+ * stopped is in time.
+ */
 static bool wait_ready(const struct link *link, short events, int64_t deadline_ms)
 {
 	struct pollfd p = { .fd = link->fd, .events = events };
@@ -33,11 +36,11 @@ static bool wait_ready(const struct link *link, short events, int64_t deadline_m
 		int n;
 
 		if (left_ms < 0)
-			return false;
+			left_ms = 0;
 		n = poll(&p, 1, deadline_ms == NEVER ? -1 : (int)left_ms);
 		if (n > 0)
 			return true;
-		if (n < 0 && errno != EINTR)
+		if ((n == 0 && left_ms == 0) || (n < 0 && errno != EINTR))
 			return false;
 	}
 }

@@ -27,9 +27,9 @@ $(eval $(call unit-test,sched/test_sched,vgpud/sched/sched.c vgpud/sched/limit.c
 $(eval $(call unit-test,request/test_life,vgpud/request/life.c))
 $(eval $(call unit-test,link/test_session,vgpud/link/session.c))
 PEER := vgpud/link/attached.c vgpud/link/foreign.c vgpud/link/frames.c vgpud/link/peer.c vgpud/link/refuse.c vgpud/link/session.c
-$(eval $(call unit-test,link/test_peer,$(PEER) common/log.c,-lsystemd -lpthread))
+$(eval $(call unit-test,link/test_peer,$(PEER) common/log.c,-lsystemd -lpthread -Xlinker --wrap=sd_event_add_time_relative))
 $(eval $(call unit-test,link/test_port,$(PEER) vgpud/link/port.c vgpud/link/port_log.c proc/descriptors.c common/log.c common/sock.c common/util.c,\
-	-lsystemd -lpthread -Xlinker --wrap=sd_event_add_time_relative))
+	-lsystemd -lpthread $(foreach f,pthread_create sd_event_add_time_relative,-Xlinker --wrap=$f)))
 $(eval $(call unit-test,common/test_busy_poll,common/busy_poll.c))
 $(eval $(call unit-test,files/test_file_format,vgpud/files/format.c common/names.c))
 

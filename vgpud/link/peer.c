@@ -46,6 +46,7 @@ struct peer {
 	sd_event_source *io;
 	sd_event_source *hello_timer; /* until it said hello */
 	sd_event_source *frame_timer; /* NULL, or on while a frame lacks some bytes */
+	bool late;		      /* its time is over */
 	bool greeted;
 	struct session session;
 	struct vgpu_frame_parser parser;
@@ -235,13 +236,7 @@ static bool take_frame(struct peer *peer)
 	return true;
 }
 
-static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg)
-{
-	(void)source;
-	(void)usec;
-	end(arg, PEER_BROKE, "a frame was begun and not ended");
-	return 0;
-}
+static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg);
 
 /* A frame has begun and lacks some bytes: starts the time limit for the rest. */
 static void expect_rest(struct peer *peer)
@@ -267,6 +262,7 @@ static bool end_frame(struct peer *peer)
 {
 	if (peer->frame_timer != NULL)
 		sd_event_source_set_enabled(peer->frame_timer, SD_EVENT_OFF);
+	peer->late = false;
 	return take_frame(peer);
 }
 
@@ -352,11 +348,27 @@ static int on_peer(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
-static int on_hello_timeout(sd_event_source *source, uint64_t usec, void *arg)
+/* What came while the loop itself was held up is in time. */
+static int on_frame_timeout(sd_event_source *source, uint64_t usec, void *arg)
 {
+	struct peer *peer = arg;
+
 	(void)source;
 	(void)usec;
-	end(arg, PEER_SILENT, "it never said hello");
+	peer->late = true;
+	if (peer_read(peer) && peer->late)
+		end(peer, PEER_BROKE, "a frame was begun and not ended");
+	return 0;
+}
+
+static int on_hello_timeout(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)source;
+	(void)usec;
+	if (peer_read(peer) && !peer->greeted)
+		end(peer, PEER_SILENT, "it never said hello");
 	return 0;
 }
 

@@ -156,7 +156,7 @@ static void forget_window(struct tenant *tenant)
 {
 	describe_cancel(&tenant->job);
 	if (tenant->window >= 0)
-		close(tenant->window);
+		foreign_close(tenant->window);
 	tenant->window = -1;
 	tenant->bad = VGPU_END_NONE;
 	tenant->described = tenant->told = false;
@@ -275,7 +275,7 @@ void tenant_free(struct tenant *tenant)
 	describe_cancel(&tenant->job);
 	TAILQ_REMOVE(&tenant->programs->tenants, tenant, link);
 	if (tenant->window >= 0)
-		close(tenant->window);
+		foreign_close(tenant->window);
 	tenant->peer->tenant = NULL;
 	free(tenant);
 }

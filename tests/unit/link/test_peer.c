@@ -24,6 +24,24 @@
 #define TURNS_MOST 1000
 #define PATIENCE_USEC 20000000ull
 
+/* The linker puts it in the place of systemd's (tests.mk): it keeps the last timer that was made. */
+static sd_event_time_handler_t on_time;
+int __real_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy_usec,
+				      sd_event_time_handler_t callback, void *arg);
+int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy_usec,
+				      sd_event_time_handler_t callback, void *arg);
+
+int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy_usec,
+				      sd_event_time_handler_t callback, void *arg)
+{
+	on_time = callback;
+	return __real_sd_event_add_time_relative(event, out, clock, usec, accuracy_usec, callback,
+						 arg);
+}
+
 /* One peer with its other end, and what it told of. */
 struct link {
 	sd_event *event;
@@ -885,6 +903,33 @@ static void a_frame_that_is_begun_and_not_ended(void **state)
 	has_ended(link, PEER_BROKE);
 }
 
+/* The time is over, but what was awaited lies in the socket. */
+static void what_lies_unread_came_in_time(void **state)
+{
+	const struct vgpu_frame_header hello_h = { .vm_id = 7,
+						   .length = VGPU_HELLO_LEN,
+						   .type = VGPU_FRAME_HELLO };
+	uint8_t hello[VGPU_FRAME_HEADER_LEN + VGPU_HELLO_LEN] = { 0 }, frame[VGPU_FRAME_MAX];
+	struct link *link = *state;
+	size_t len = make(frame, VGPU_FRAME_CANCEL, 7, 0, NULL, 0);
+
+	vgpu_frame_put_header(hello, &hello_h);
+	vgpu_put_le32(hello + VGPU_FRAME_HEADER_LEN, VGPU_LINK_VERSION);
+	vgpu_put_le32(hello + VGPU_FRAME_HEADER_LEN + 4, VGPU_LINK_VERSION);
+	assert_int_equal(send(link->device, hello, sizeof(hello), 0), sizeof(hello));
+	on_time(NULL, 0, link->peer);
+	assert_int_equal(link->greeted, 1);
+	say(link, frame, 5);
+	assert_int_equal(send(link->device, frame + 5, len - 5, 0), (ssize_t)len - 5);
+	assert_int_equal(send(link->device, frame, 5, 0), 5); /* of the next one */
+	on_time(NULL, 0, link->peer);
+	assert_int_equal(link->cancels, 1);
+	assert_int_equal(link->ends, 0);
+	assert_int_equal(send(link->device, frame + 5, 1, 0), 1);
+	on_time(NULL, 0, link->peer);
+	has_ended(link, PEER_BROKE);
+}
+
 int main(void)
 {
 #define PEER_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -919,6 +964,7 @@ int main(void)
 		PEER_TEST(a_device_that_never_reads_is_closed),
 		PEER_TEST(a_connection_that_never_says_hello),
 		PEER_TEST(a_frame_that_is_begun_and_not_ended),
+		PEER_TEST(what_lies_unread_came_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -403,6 +404,65 @@ static void what_is_an_eventfd(void **state)
 	assert_int_equal(foreign_closing(), 0); /* all of them at once */
 }
 
+/* The linker puts it in the place of the library's (tests.mk). */
+static unsigned threads;
+static bool no_threads;
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+			  void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+			  void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+			  void *arg)
+{
+	if (no_threads)
+		return EAGAIN;
+	threads++;
+	return __real_pthread_create(thread, attr, run, arg);
+}
+
+static void wait_for_closes(void)
+{
+	for (uint64_t until_ns = util_now_ns() + 30 * UTIL_NS_PER_S;
+	     foreign_closing() > 0 && util_now_ns() < until_ns;)
+		sched_yield();
+	assert_int_equal(foreign_closing(), 0);
+}
+
+/* Return: memory, with so much of it there. */
+static int make_memory(off_t bytes)
+{
+	int fd = memfd_create("window", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	assert_int_equal(posix_fallocate(fd, 0, bytes), 0);
+	return fd;
+}
+
+/* The kernel frees a window with its last descriptor, which takes long: the loop does not wait for it. */
+static void much_memory_is_closed_beside_the_loop(void **state)
+{
+	int fd = make_memory(1 << 20);
+
+	(void)state;
+	threads = 0;
+	foreign_close(fd);
+	assert_int_equal(threads, 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	fd = make_memory(32 << 20);
+	foreign_close(fd);
+	assert_int_equal(threads, 1);
+	wait_for_closes();
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	fd = make_memory(32 << 20);
+	no_threads = true;
+	foreign_close(fd);
+	no_threads = false;
+	assert_int_equal(foreign_closing(), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
 /* A socket may linger, and a file may lie on a server: the loop does not wait for their close. */
 static void what_is_closed_beside_the_loop(void **state)
 {
@@ -415,10 +475,7 @@ static void what_is_closed_beside_the_loop(void **state)
 	assert_true(fd >= 0 && file >= 0);
 	foreign_close(fd);
 	foreign_close(file);
-	for (uint64_t until_ns = util_now_ns() + 30 * UTIL_NS_PER_S;
-	     foreign_closing() > 0 && util_now_ns() < until_ns;)
-		sched_yield();
-	assert_int_equal(foreign_closing(), 0);
+	wait_for_closes();
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_int_equal(fcntl(file, F_GETFD), -1);
 	unlink(path);
@@ -704,6 +761,7 @@ int main(void)
 		PORT_TEST(a_device_waits_for_its_predecessors_workers),
 		PORT_TEST(what_is_an_eventfd),
 		PORT_TEST(what_is_closed_beside_the_loop),
+		PORT_TEST(much_memory_is_closed_beside_the_loop),
 		PORT_TEST(a_socket_goes_with_its_port),
 		PORT_TEST(paths_that_will_not_do),
 	};

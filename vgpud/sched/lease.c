@@ -9,10 +9,9 @@
 
 void lease_init(struct lease *lease, const struct lease_settings *settings, uint64_t now_ns)
 {
-	*lease = (struct lease){ .settings = *settings,
-				 .since_ns = now_ns,
-				 .at_ns = now_ns,
-				 .heard_ns = LEASE_NEVER };
+	*lease = (struct lease){
+		.settings = *settings, .since_ns = now_ns, .at_ns = now_ns, .heard_ns = LEASE_NEVER
+	};
 	TAILQ_INIT(&lease->vms);
 	TAILQ_INIT(&lease->charged);
 }

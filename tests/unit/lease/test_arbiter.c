@@ -74,10 +74,9 @@ static void on_end(void *arg, enum vgpu_end why)
 	arbiter_end(&one->program);
 }
 
-static const struct arbiter_handler handler = { .wake = on_wake,
-						.listen = on_listen,
-						.freeze = on_freeze,
-						.end = on_end };
+static const struct arbiter_handler handler = {
+	.wake = on_wake, .listen = on_listen, .freeze = on_freeze, .end = on_end
+};
 
 #define VMS 4u
 

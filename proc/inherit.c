@@ -144,15 +144,18 @@ static bool is_named(const char *entry, const char *name)
 	return strncmp(entry, name, len) == 0 && (entry[len] == '=' || name[len - 1] == '_');
 }
 
-static bool is_passed(const char *entry)
+static bool is_passed(const char *entry, bool of_tenant)
 {
+	if (of_tenant && is_named(entry, "CUDA_"))
+		return is_named(entry, "CUDA_VISIBLE_DEVICES") ||
+		       is_named(entry, "CUDA_DEVICE_ORDER");
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
 		if (is_named(entry, passed[i]))
 			return true;
 	return false;
 }
 
-void inherit_filter_environment(char **environment)
+void inherit_filter_environment(char **environment, bool of_tenant)
 {
 	char **to = environment;
 
@@ -160,7 +163,7 @@ void inherit_filter_environment(char **environment)
 		if (is_named(*from, "LD_PRELOAD"))
 			return;
 	for (char **from = environment; *from != NULL; from++)
-		if (is_passed(*from))
+		if (is_passed(*from, of_tenant))
 			*to++ = *from;
 	*to = NULL;
 }

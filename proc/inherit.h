@@ -4,6 +4,8 @@
 #ifndef VGPU_PROC_INHERIT_H
 #define VGPU_PROC_INHERIT_H
 
+#include <stdbool.h>
+
 /* The names of a process's descriptors from SPAWN_FD_FIRST on, with a colon between two. */
 #define INHERIT_FD_NAMES "VGPUD_FD_NAMES"
 
@@ -55,9 +57,11 @@ void inherit_worker(void);
  * time zone and the home directory. Others may hold secrets of the user who started vgpud, or the
  * addresses of services' sockets. A library that is preloaded into vgpud (LD_PRELOAD) may be
  * configured by variables of any name: then all stay.
+ * of_tenant: of CUDA's variables it gets those alone that choose a device. Others change how calls work, as
+ * CUDA_LAUNCH_BLOCKING does, or what code is loaded.
  * environment: NULL behind the last; entries that go are taken out of it.
  */
-void inherit_filter_environment(char **environment);
+void inherit_filter_environment(char **environment, bool of_tenant);
 
 /* The same for the captive command, which gets all but what is addressed to vgpud. */
 void inherit_filter_command(void);

@@ -108,7 +108,7 @@ static int prepare(const struct starter_order *order, int *fds)
 	if (order->role == SPAWN_COMMAND) {
 		inherit_filter_command();
 	} else {
-		inherit_filter_environment(environ);
+		inherit_filter_environment(environ, order->role == SPAWN_PROGRAM);
 		ignore_signals();
 	}
 	if (place_descriptors(order, fds) != 0)

@@ -241,6 +241,18 @@ class Vms(Changes):
         self.assertEqual(path.stat().st_mode & 0o777, 0o660)
         self.works(self.client("web-1.example_x"))
 
+    def test_its_events_say_what_it_was_given_and_had(self):
+        self.start()
+        self.admin.row("add-vm", name="vm4")
+        self.admin.row("add-vm", name="t7", id="12", pool="B", priority="high", owner="root", local=True)
+        self.admin.row("set-max-programs", vm="t7", max_programs="3")
+        self.admin.row("set-priority", vm="t7", priority="low")
+        self.admin.row("remove-vm", vm="t7")
+        told = [(row["kind"], row["subject"], row["text"]) for row in self.admin.rows("events") if row["kind"].endswith("-vm")]
+        self.assertEqual(told, [("add-vm", "vm4", "number 4, pool A, priority medium"),
+                                ("add-vm", "t7", "number 12, pool B, priority high, owner root, local on"),
+                                ("remove-vm", "t7", "number 12, pool B, priority low, owner root, local on, max_programs 3")])
+
     def test_what_is_not_said(self):
         self.start()
         row = self.admin.row("add-vm", name="vm4")

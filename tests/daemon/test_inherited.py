@@ -123,6 +123,17 @@ class Roles(Inherited):
                    b"UBSAN_", b"VGPUD_FD_NAMES=")
         self.assertEqual([entry for entry in found if entry and not entry.startswith(allowed)], [])
 
+    def test_what_changes_cuda_is_not_for_workers_of_programs(self):
+        for name, value in (("CUDA_LAUNCH_BLOCKING", "1"), ("CUDA_INJECTION64_PATH", "/nonexistent"), ("CUDA_VISIBLE_DEVICES", "0"),
+                            ("CUDA_DEVICE_ORDER", "PCI_BUS_ID")):
+            self.set(name, value)
+        with Vgpud(executor="cpu", settings="[vgpud]\nprograms_unconfined = yes\n") as vgpud, AdminClient(vgpud.admin_socket) as admin:
+            admin.row("add-vm", name="t1", local=True)
+            admin.row("set-programs", vm="t1", programs="on")
+            (spare,) = wait_until(lambda: vgpud.children(b"vgpud-program"), "a worker that is ready for a program")
+            found = {entry.partition(b"=")[0] for entry in proc(spare, "environ").split(b"\0") if entry.startswith(b"CUDA_")}
+        self.assertEqual(found, {b"CUDA_VISIBLE_DEVICES", b"CUDA_DEVICE_ORDER"})
+
     def test_what_is_addressed_to_vgpud_is_not_the_commands(self):
         directory = process.scratch_directory("command")
         self.set("NOTIFY_SOCKET", str(directory / "nobody"))

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,17 +125,39 @@ static bool fill_row(struct recording_change *change)
 	return changes;
 }
 
+/* "number 3, pool B, priority high, local on": its number, and what it was given or had. */
+static void describe_vm(const struct vm *vm, const struct vm_settings *settings, char *out,
+			size_t size)
+{
+	struct vm_settings standard;
+	char value[VM_SETTING_TEXT_SIZE];
+	size_t len = (size_t)snprintf(out, size, "number %" PRIu32, vm->id);
+
+	vm_settings_standard(&standard);
+	for (unsigned i = 0; i < VM_SETTING_NUM && len < size; i++) {
+		const struct vm_setting *setting = &vm_settings_table[i];
+
+		if (i != VM_SETTING_POOL && i != VM_SETTING_PRIORITY &&
+		    vm_setting_same(setting, settings, &standard))
+			continue;
+		vm_setting_format(setting, settings, value);
+		len += (size_t)snprintf(out + len, size - len, ", %s %s", setting->name, value);
+	}
+}
+
 /* Gives the change to the ledger. Return: 0: on_written() will be called, or -errno. */
 static int write_change(struct recording_change *change)
 {
 	const struct vm *vm = change->vm;
 	struct ledger *ledger = change->recording->ledger;
 	const bool has_texts = change->wish.describe != NULL;
+	char text[4 * VM_SETTING_TEXT_SIZE];
 	const struct ledger_event event = {
 		.kind = change->wish.kind,
 		.subject = vm->name,
 		.old_value = has_texts ? change->old_text : NULL,
 		.new_value = has_texts ? change->new_text : NULL,
+		.text = change->type != CHANGE_SETTINGS ? text : NULL,
 		.uid = change->wish.uid,
 		.pid = change->wish.pid,
 	};
@@ -147,6 +170,7 @@ static int write_change(struct recording_change *change)
 		.settings = change->row,
 	};
 
+	describe_vm(vm, &change->row, text, sizeof(text));
 	if (change->type == CHANGE_REMOVE)
 		return ledger_vm_delete(ledger, vm->id, told, on_written, change);
 	return ledger_vm_put(ledger, &row, told, on_written, change);

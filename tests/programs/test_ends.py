@@ -168,7 +168,7 @@ class Ends(ProgramCase):
             shutil.copy(LIBRARY_DIR / "libcuda.so.1", place)
             ended = self.tenant.run(program, "work", env={"LD_LIBRARY_PATH": place}, user=65534, group=65534, extra_groups=[], cwd=place)
         self.assertEqual(ended.rc, STATUS_ERROR, ended.err)
-        self.assertIn("Permission denied (vgpuadm set-owner VM USER lets that user connect)", ended.err)
+        self.assertIn("Permission denied (on the host: vgpuadm set-owner VM USER lets one user connect)", ended.err)
 
     def test_why_a_module_is_refused_is_told(self):
         ended = self.right(suite(), "alike_images", "module_bad_images")

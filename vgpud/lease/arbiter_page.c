@@ -77,10 +77,13 @@ bool arbiter_is_busy(const struct arbiter_program *program)
 uint64_t arbiter_claimed_idle_ns(const struct arbiter_program *program, uint64_t now_ns)
 {
 	const volatile struct lease_claims *claims = program->claims;
-	uint64_t idle_ns = __atomic_load_n(&claims->idle_ns, __ATOMIC_ACQUIRE);
 	uint64_t since_ns = __atomic_load_n(&claims->idle_since_ns, __ATOMIC_ACQUIRE);
+	uint64_t idle_ns = __atomic_load_n(&claims->idle_ns, __ATOMIC_ACQUIRE);
 
 	if (arbiter_is_busy(program) || since_ns >= now_ns)
+		return idle_ns;
+	/* It went on and came to rest again: the sum may have the rest that began then. */
+	if (__atomic_load_n(&claims->idle_since_ns, __ATOMIC_ACQUIRE) != since_ns)
 		return idle_ns;
 	return util_add_saturated(idle_ns, now_ns - since_ns);
 }

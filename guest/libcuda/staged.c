@@ -57,7 +57,8 @@ static struct box next_part(const struct box *box, struct cursor *at, uint64_t r
 	skip(&part.to, at);
 	skip(&part.from, at);
 	part.planes = 1;
-	if (box->width_bytes > room) {
+	/* Buffers of one copy differ in size: a part may begin in the middle of a row that it could hold. */
+	if (at->x > 0 || box->width_bytes > room) {
 		part.width_bytes = smaller(box->width_bytes - at->x, room);
 		part.rows = 1;
 		at->x = (at->x + part.width_bytes) % box->width_bytes;

@@ -143,6 +143,12 @@ static void run_locked(struct double_host *host, const struct vgpu_command *head
 	case VGPU_CMD_MEMORY_FREE:
 		gpu->frees++;
 		break;
+	case VGPU_CMD_HOST_MAP:
+		if (gpu->maps_refused > 0) {
+			gpu->maps_refused--;
+			reply->result = CUDA_ERROR_OUT_OF_MEMORY;
+		}
+		break;
 	case VGPU_CMD_MODULE_LOAD:
 		load(host, head, args);
 		reply->value[0] = 2;

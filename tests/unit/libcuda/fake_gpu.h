@@ -16,6 +16,7 @@ struct fake_gpu {
 	uint64_t frees;	      /* MEMORY_FREE */
 	uint64_t bad_address; /* what the next allocations answer, bad_num times */
 	int bad_num;
+	int maps_refused;     /* that many of the next HOST_MAP */
 	uint32_t image_magic; /* of the last image, its first 4 bytes; what its compiler is told */
 	struct vgpu_load_option options[4];
 	uint32_t option_num;

@@ -319,6 +319,29 @@ static void copy_both_ways(CUdeviceptr device, uint8_t *there, uint8_t *back, si
 	assert_memory_equal(there, back, bytes);
 }
 
+/* While a copy goes on by small buffers another program gives pieces back, so that big ones can be had. */
+static void test_buffers_that_grow(void **state)
+{
+	enum { BYTES = 100000, IN_RING = 20000 };
+	static uint8_t there[BYTES], back[BYTES + 1];
+	CUdeviceptr device;
+
+	(void)state;
+	OK(cuMemAlloc_v2(&device, 4 * BYTES));
+	fill(there, BYTES, 5);
+	for (size_t at = 0; at < BYTES; at += IN_RING)
+		OK(cuMemcpyHtoD_v2(device + at, there + at, IN_RING));
+	back[BYTES] = 0x55;
+	fake_gpu_settle(&gpu);
+	gpu.maps_refused = 2; /* the first part asks for two pieces, then for one */
+	fake_gpu_settle(&gpu);
+	OK(cuMemcpyDtoH_v2(back, device, BYTES));
+	assert_int_equal(fake_gpu_see(&gpu).maps_refused, 0);
+	assert_memory_equal(there, back, BYTES);
+	assert_int_equal(back[BYTES], 0x55);
+	OK(cuMemFree_v2(device));
+}
+
 static void test_copies(void **state)
 {
 	const size_t most = 9u << 20; /* more than all staging of so small a window */
@@ -626,6 +649,7 @@ int main(void)
 		cmocka_unit_test(test_bad_handles),
 		cmocka_unit_test(test_crossings),
 		cmocka_unit_test(test_launch),
+		cmocka_unit_test(test_buffers_that_grow), /* before the process has big buffers */
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_boxes),
 		cmocka_unit_test(test_taken_addresses),

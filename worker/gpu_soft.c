@@ -72,7 +72,8 @@ static void drain(struct gpu *gpu)
 	char text[SOFTGPU_TEXT_LEN], line[sizeof(text) + sizeof("softgpu: \n")];
 	int len;
 
-	if (error == SOFTGPU_SUCCESS || error == SOFTGPU_ASSERT || atomic_flag_test_and_set(&soft->told))
+	if (error == SOFTGPU_SUCCESS || error == SOFTGPU_ASSERT ||
+	    atomic_flag_test_and_set(&soft->told))
 		return;
 	(void)softgpu_fault_text(soft->device, text);
 	len = snprintf(line, sizeof(line), "softgpu: %s\n", text);

@@ -15,7 +15,6 @@
 #include "guest/libcuda/refuse.h"
 #include "guest/libcuda/say.h"
 #include "guest/libcuda/settings.h"
-#include "guest/libcuda/text.h"
 #include "guest/libvgpu/cancel.h"
 
 #define SPIN_US 30
@@ -124,13 +123,6 @@ CUresult core_lost(void)
 	return sticky != CUDA_SUCCESS ? sticky : core_end(vgpu_ended(core.vgpu));
 }
 
-/* A program may end at its first error: what the worker says about it comes out all the same. */
-static __attribute__((destructor)) void tell_at_exit(void)
-{
-	if (atomic_load(&core.started) && vgpu_sticky(core.vgpu) != CUDA_SUCCESS)
-		text_drain(core.vgpu);
-}
-
 static bool tell_refused(const char *what, uint32_t times)
 {
 	struct vgpu_cmd_refused args = { .times = times };
@@ -144,12 +136,8 @@ CUresult core_start(void)
 {
 	CUresult result;
 
-	if (atomic_load_explicit(&core.started, memory_order_acquire)) {
-		result = core_lost();
-		if (result != CUDA_SUCCESS)
-			text_drain(core.vgpu); /* why, and no wait may follow that would take it */
-		return result;
-	}
+	if (atomic_load_explicit(&core.started, memory_order_acquire))
+		return core_lost();
 	CANCEL_OFF();
 	result = core_end(vgpu_start(core.vgpu));
 	if (result == CUDA_SUCCESS && !atomic_exchange(&core.started, true))

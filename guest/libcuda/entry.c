@@ -97,10 +97,11 @@ CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTable
 	if (!ppExportTable || !pExportTableId)
 		return CUDA_ERROR_INVALID_VALUE;
 	*ppExportTable = NULL;
-	refuse_saying("cuGetExportTable",
-		      "this program asks for NVIDIA's private interfaces, which vgpu does not have: the "
-		      "static CUDA runtime, cuBLAS, cuDNN ... need them, NVRTC does without "
-		      "(docs/cuda.md says what runs)");
+	refuse_saying(
+		"cuGetExportTable",
+		"this program asks for NVIDIA's private interfaces, which vgpu does not have: the "
+		"static CUDA runtime, cuBLAS, cuDNN ... need them, NVRTC does without "
+		"(docs/cuda.md says what runs)");
 	return CUDA_ERROR_NOT_FOUND;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/wire/vgpu_cmds.h"
+#include "guest/libcuda/core.h"
 #include "guest/libcuda/staging.h"
 #include "guest/libvgpu/cancel.h"
 
@@ -58,4 +59,11 @@ void text_drain(struct vgpu *vgpu)
 		;
 	pthread_mutex_unlock(&lock);
 	staging_give(vgpu, &staging);
+}
+
+/* A program may end at its first error, without a wait: what the worker says about it comes out all the same. */
+static __attribute__((destructor)) void drain_at_exit(void)
+{
+	if (core_has_started() && vgpu_sticky(core_vgpu()) != 0)
+		text_drain(core_vgpu());
 }

@@ -16,7 +16,7 @@
 enum sg_memory_kind {
 	SG_MEMORY_GLOBAL,    /* cuMemAlloc and friends */
 	SG_MEMORY_VARIABLE,  /* a module's .global variable */
-	SG_MEMORY_CONST,     /* a module's .const variable: written by its global address, as on a GPU */
+	SG_MEMORY_CONST,     /* a module's .const variable */
 	SG_MEMORY_HEAP,	     /* malloc in a kernel */
 	SG_MEMORY_HOST,	     /* the caller's memory, at an address that it chose */
 	SG_MEMORY_HOST_READ, /* the same, read-only to kernels */

@@ -87,7 +87,7 @@ vgpud/programs := allowance bill channel gate gears harvest harvest_now held lef
 vgpud/request := broker broker_arrival broker_run broker_start broker_vm life
 vgpud/sched := cap lease lease_count lease_order limit sched share
 vgpud/vm := recording stats vm
-proc := confine confine_calls confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
+proc := child confine confine_calls confine_driver confine_files descriptors identity inherit memory sandbox sandbox_cgroup spawn spawn_wire starter
 worker := budget bundle channel charge claims commands cuda_driver dirty drain exec exec_cpu exec_cuda flight gpu gpu_cuda gpu_cuda_image gpu_cuda_open gpu_soft gpu_soft_open handles held helpers lease main memory module_client module_file module_key modules orders \
 	nvml output program quota report role_describe role_nvml role_program run_context run_copy run_memory run_module run_stream serve trace waits window
 vgpuadm := client complete fail history_file main options refusal screen shell times words

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/util.h"
 #include "proc/starter.h"
 
 #define PATIENCE_S 5 /* with the starter, which answers within a millisecond or never */
@@ -63,14 +64,26 @@ static int start_starter(pid_t *pid, const struct spawn_fixed *fixed, int fd)
 	return err;
 }
 
-/* Return: 0 or -errno. */
-static int read_hello(void)
+/*
+ * As recv(). A signal, or being stopped, begins the socket's patience anew: the last look, when it is
+ * over for good, does not wait.
+ */
+static ssize_t receive(void *message, size_t bytes)
 {
+	uint64_t until_ns = util_now_ns() + PATIENCE_S * UTIL_NS_PER_S;
 	ssize_t len;
 
 	do
-		len = recv(starter_fd, &hello, sizeof(hello), 0);
+		len = recv(starter_fd, message, bytes, util_now_ns() < until_ns ? 0 : MSG_DONTWAIT);
 	while (len < 0 && errno == EINTR);
+	return len;
+}
+
+/* Return: 0 or -errno. */
+static int read_hello(void)
+{
+	ssize_t len = receive(&hello, sizeof(hello));
+
 	if (len != sizeof(hello))
 		return len < 0 ? -errno : -EPIPE;
 	hello.why[sizeof(hello.why) - 1] = '\0';
@@ -199,11 +212,8 @@ void spawn_close(void)
 static int read_answer(void)
 {
 	struct starter_answer answer;
-	ssize_t len;
+	ssize_t len = receive(&answer, sizeof(answer));
 
-	do
-		len = recv(starter_fd, &answer, sizeof(answer), 0);
-	while (len < 0 && errno == EINTR);
 	if (len == sizeof(answer))
 		return answer.pid;
 	return len < 0 && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;

@@ -73,7 +73,7 @@ BOUND = {
     "ini.h":          ("vgpud/conf/*", "ask vgpud/conf"),
     "cuda*.h":        ("", "use common/cuda/cuda_abi.h: every line compiles without a toolkit"),
     "jansson.h":      ("vgpud/admin/* vgpuadm/*", "JSON is the administrator's side alone"),
-    "systemd/*":      ("vgpud/link/* vgpud/exec/* vgpud/request/* vgpud/programs/* vgpud/lease/* vgpud/files/* vgpud/admin/* vgpud/aside* vgpud/daemon* vgpud/main.c",
+    "systemd/*":      ("proc/child.* vgpud/link/* vgpud/exec/* vgpud/request/* vgpud/programs/* vgpud/lease/* vgpud/files/* vgpud/admin/* vgpud/aside* vgpud/daemon* vgpud/main.c",
                        "events belong to servers and daemon: take what happened as a parameter"),
     "linux/ioctl.h":  ("common/wire/vgpu_ioctl.h", "include that one"),
 }

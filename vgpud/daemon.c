@@ -15,6 +15,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "proc/child.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/server.h"
 #include "vgpud/aside.h"
@@ -29,25 +30,27 @@
 
 /* --- captive mode --- */
 
-static int on_command_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+static int on_command_exit(sd_event_source *source, int pidfd, uint32_t revents, void *arg)
 {
 	struct daemon *daemon = arg;
+	siginfo_t si;
 
 	(void)source;
-	sd_event_exit(daemon->event,
-		      si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status);
+	(void)pidfd;
+	(void)revents;
+	if (!child_has_ended(daemon->command, &si))
+		return 0;
+	child_reap(daemon->command);
+	sd_event_exit(daemon->event, si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status);
 	return 0;
 }
 
 static void run_command(struct daemon *daemon)
 {
-	pid_t pid;
-	int err;
+	int err = -spawn_start(&daemon->command, SPAWN_COMMAND, NULL, NULL, 0);
 
-	err = -spawn_start(&pid, SPAWN_COMMAND, NULL, NULL, 0);
 	if (err == 0)
-		err = -sd_event_add_child(daemon->event, NULL, pid, WEXITED, on_command_exit,
-					  daemon);
+		err = -child_watch(daemon->event, NULL, daemon->command, on_command_exit, daemon);
 	if (err > 0) {
 		log_error("cannot run %s: %s", daemon->conf->run, strerror(err));
 		sd_event_exit(daemon->event, 1);
@@ -214,14 +217,20 @@ static int open_admin(struct daemon *daemon, struct admin_server_config config)
 }
 
 /* Without the starter no worker can be replaced: vgpud ends, and systemd starts it again. */
-static int on_starter_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+static int on_starter_exit(sd_event_source *source, int pidfd, uint32_t revents, void *arg)
 {
 	struct daemon *daemon = arg;
+	siginfo_t si;
 
 	(void)source;
+	(void)pidfd;
+	(void)revents;
+	if (!child_has_ended(daemon->starter, &si))
+		return 0;
 	log_error("the process that starts all others (%d) has ended (%s %d): ending too, to be "
 		  "started again",
-		  (int)si->si_pid, si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
+		  (int)si.si_pid, si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
+	child_reap(daemon->starter);
 	sd_event_exit(daemon->event, 1);
 	return 0;
 }
@@ -240,8 +249,7 @@ static int start_loop(struct daemon *daemon)
 	if (err >= 0)
 		err = daemon_watch_clock(daemon);
 	if (err >= 0)
-		err = sd_event_add_child(daemon->event, NULL, daemon->starter, WEXITED,
-					 on_starter_exit, daemon);
+		err = child_watch(daemon->event, NULL, daemon->starter, on_starter_exit, daemon);
 	if (err < 0)
 		log_error("cannot start the event loop: %s", strerror(-err));
 	return err < 0 ? err : 0;

@@ -58,6 +58,7 @@ struct daemon {
 	unsigned clock_steps;
 	int clock_fd;	       /* or -1 */
 	pid_t starter;	       /* the process that starts all others */
+	pid_t command;	       /* of captive mode */
 	unsigned ledger_state; /* enum ledger_state, as last logged */
 	bool ready;
 	struct aside *reload;	 /* the reload that is under way, or NULL */

@@ -84,7 +84,7 @@ include tests/crash/tests.mk
 
 $(eval $(call unit-test,exec/test_pool,vgpud/exec/pool.c))
 EXEC := vgpud/exec/executors.c vgpud/exec/output.c vgpud/exec/pool.c vgpud/exec/process.c vgpud/exec/seat.c proc/descriptors.c proc/inherit.c proc/spawn.c \
-	proc/identity.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/library.c common/log.c common/names.c common/util.c
+	proc/child.c proc/identity.c proc/sandbox.c proc/sandbox_cgroup.c proc/spawn_wire.c proc/starter.c common/library.c common/log.c common/names.c common/util.c
 $(eval $(call unit-test,exec/test_process,$(EXEC),-lsystemd))
 $(eval $(call unit-test,lease/test_arbiter,$(call src,vgpud/lease) vgpud/sched/lease.c vgpud/sched/lease_count.c vgpud/sched/lease_order.c vgpud/sched/cap.c \
 	common/util.c,-lsystemd))

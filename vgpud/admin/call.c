@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/log.h"
+#include "proc/child.h"
 #include "proc/spawn.h"
 #include "vgpud/admin/query.h"
 
@@ -172,14 +173,21 @@ void admin_fail(struct admin_call *call, enum admin_error error, const char *for
 
 /* --- a query's process --- */
 
-static int on_query_exit(sd_event_source *source, const siginfo_t *si, void *arg)
+static int on_query_exit(sd_event_source *source, int pidfd, uint32_t revents, void *arg)
 {
 	struct admin_call *call = arg;
+	pid_t pid = (pid_t)(intptr_t)call->data;
+	siginfo_t si;
 
+	(void)pidfd;
+	(void)revents;
+	if (!child_has_ended(pid, &si))
+		return 0;
+	child_reap(pid);
 	sd_event_source_set_floating(source, false); /* drops the last reference */
-	if (call->client != NULL && (si->si_code != CLD_EXITED || si->si_status != 0)) {
+	if (call->client != NULL && (si.si_code != CLD_EXITED || si.si_status != 0)) {
 		log_warning("the process of a query ended by %s %d",
-			    si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
+			    si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
 		/* Its answer may be cut off in the middle of a line: nothing can follow it. */
 		call->ops->shut(call->client);
 	}
@@ -209,8 +217,7 @@ void admin_hand_over(struct admin_call *call, const char *query)
 		err = spawn_start(&pid, SPAWN_QUERY, query, &client, 1);
 	}
 	if (err == 0) {
-		err = sd_event_add_child(call->ops->event(call->client), &child, pid, WEXITED,
-					 on_query_exit, call);
+		err = child_watch(call->ops->event(call->client), &child, pid, on_query_exit, call);
 		if (err < 0)
 			spawn_abandon(pid);
 	}

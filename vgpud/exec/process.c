@@ -15,11 +15,11 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "proc/child.h"
 #include "proc/descriptors.h"
 #include "proc/spawn.h"
 
@@ -56,14 +56,6 @@ static int on_end(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* Return: whether it is ours to reap; *si: how it ended. */
-static bool has_ended(const struct process *process, siginfo_t *si)
-{
-	*si = (siginfo_t){ 0 };
-	return waitid(P_PID, (id_t)process->pid, si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       si->si_pid != 0;
-}
-
 static void tell_end(struct process *process, const siginfo_t *si)
 {
 	process->ended = true;
@@ -84,15 +76,17 @@ static void tell_end(struct process *process, const siginfo_t *si)
 /* Reaps it only after its end was told: until then its pid is no other process's. */
 static int on_child_exit(sd_event_source *source, int pidfd, uint32_t revents, void *arg)
 {
+	struct process *process = arg;
+	pid_t pid = process->pid;
 	siginfo_t si;
 
 	(void)source;
 	(void)pidfd;
 	(void)revents;
-	if (!has_ended(arg, &si))
-		return 0; /* a debugger has it first, and this is called again when that lets go */
-	tell_end(arg, &si);
-	waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG);
+	if (child_has_ended(pid, &si)) {
+		tell_end(process, &si);
+		child_reap(pid);
+	}
 	return 0;
 }
 
@@ -131,30 +125,10 @@ static int connect_worker(struct process *process, enum spawn_role role, const c
 	return err;
 }
 
-/*
- * sd_event_add_child() looks once. Where a debugger or strace is attached to a worker that dies, the
- * kernel wakes us at its death, when it is not ours to reap yet, and once more when it is.
- * Return: 0 or -errno.
- */
-static int watch_end(struct process *process, sd_event *event)
-{
-	int pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0), err;
-
-	if (pidfd < 0)
-		return -errno;
-	err = sd_event_add_io(event, &process->child, pidfd, EPOLLIN | EPOLLET, on_child_exit,
-			      process);
-	if (err < 0) {
-		close(pidfd);
-		return err;
-	}
-	return sd_event_source_set_io_fd_own(process->child, true);
-}
-
 /* Return: 0 or -errno. */
 static int watch(struct process *process, sd_event *event)
 {
-	int err = watch_end(process, event);
+	int err = child_watch(event, &process->child, process->pid, on_child_exit, process);
 
 	if (err >= 0)
 		err = sd_event_add_io(event, &process->io, process->fd, EPOLLIN, on_readable,

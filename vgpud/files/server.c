@@ -16,6 +16,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "proc/child.h"
 #include "proc/spawn.h"
 #include "vgpud/files/scan.h"
 #include "vgpud/files/server_private.h"
@@ -230,12 +231,18 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *a
 	return 0;
 }
 
-static int on_exit_of_process(sd_event_source *source, const siginfo_t *si, void *arg)
+static int on_exit_of_process(sd_event_source *source, int pidfd, uint32_t revents, void *arg)
 {
 	struct file_server *server = arg;
 	struct file_note note;
+	siginfo_t si;
 
 	(void)source;
+	(void)pidfd;
+	(void)revents;
+	if (!child_has_ended(server->pid, &si))
+		return 0;
+	child_reap(server->pid);
 	/* Notes that it sent before its end count. */
 	while (server->fd >= 0 && read_note(server, &note) > 0)
 		take_note(server, &note);
@@ -243,8 +250,7 @@ static int on_exit_of_process(sd_event_source *source, const siginfo_t *si, void
 	server->child = sd_event_source_disable_unref(server->child);
 	server->strangers = 0; /* the next one tells of them again */
 	log_warning("file transport: its process %d ended (%s %d); starting another",
-		    (int)si->si_pid, si->si_code == CLD_EXITED ? "status" : "signal",
-		    si->si_status);
+		    (int)si.si_pid, si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
 	server->next_start_ns = util_now_ns() + RESTART_USEC * UTIL_NS_PER_US;
 	return 0;
 }
@@ -278,8 +284,8 @@ static void start_process(struct file_server *server)
 		err = sd_event_add_io(server->event, &server->io, server->fd, EPOLLIN, on_process,
 				      server);
 	if (err >= 0)
-		err = sd_event_add_child(server->event, &server->child, server->pid, WEXITED,
-					 on_exit_of_process, server);
+		err = child_watch(server->event, &server->child, server->pid, on_exit_of_process,
+				  server);
 	if (err < 0) {
 		log_error("file transport: cannot start its process: %s", strerror(-err));
 		stop_process(server);

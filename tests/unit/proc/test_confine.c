@@ -499,7 +499,7 @@ static void test_no_changes(void **arg)
 	(void)arg;
 	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 1) {
 		print_message("# no Landlock here\n");
-		skip();
+		return;
 	}
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
@@ -522,7 +522,7 @@ static void test_changes(void **arg)
 	(void)arg;
 	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 1) {
 		print_message("# no Landlock here\n");
-		skip();
+		return;
 	}
 	assert_non_null(mkdtemp(mine));
 	assert_non_null(mkdtemp(others));

@@ -167,7 +167,7 @@ static void the_documentation_has_this_table(void **state)
 
 	(void)state;
 	if (text == NULL) {
-		skip(); /* not run in the tree */
+		print_message("# not run in the tree\n");
 		return;
 	}
 	out = open_memstream(&table, &table_bytes);

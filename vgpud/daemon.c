@@ -88,7 +88,8 @@ static void settle(struct daemon *daemon)
 	daemon->ready = true;
 	TAILQ_FOREACH(vm, &daemon->broker.vms, link)
 		vms++;
-	log_info("ready: %u VMs, sockets in %s/vm", vms, daemon->conf->runtime_dir);
+	log_info("ready: %u VM%s, sockets in %s/vm", vms, vms == 1 ? "" : "s",
+		 daemon->conf->runtime_dir);
 	daemon_tell(daemon, "start", NULL, "version " VGPU_VERSION " is ready");
 	sd_notify(0, "READY=1");
 	if (daemon->conf->run != NULL)

@@ -132,8 +132,8 @@ static int note_lost(struct ledger_book *book, bool aloud, int64_t lost)
 	if (lost == 0)
 		return 0;
 	snprintf(number, sizeof(number), "%lld", (long long)lost);
-	snprintf(text, sizeof(text), "%s requests were queued or running when the last vgpud died",
-		 number);
+	snprintf(text, sizeof(text),
+		 "requests that were queued or running when the last vgpud died: %s", number);
 	return note(book, aloud, "requests-lost", number, text);
 }
 
@@ -144,7 +144,8 @@ static int note_programs_lost(struct ledger_book *book, bool aloud, int64_t lost
 	if (lost == 0)
 		return 0;
 	snprintf(number, sizeof(number), "%lld", (long long)lost);
-	snprintf(text, sizeof(text), "%s programs of guests ran when the last vgpud died", number);
+	snprintf(text, sizeof(text), "programs of guests that ran when the last vgpud died: %s",
+		 number);
 	return note(book, aloud, "programs-lost", number, text);
 }
 

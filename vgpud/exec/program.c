@@ -38,7 +38,7 @@ struct program {
 	struct program_config config;
 	enum program_phase phase;
 	struct process *process; /* until it is reaped */
-	sd_event_source *timer;	 /* of STARTING and BINDING */
+	sd_event_source *timer;	 /* of STARTING and BINDING; of ENDING, once it is reaped */
 	bool was_spare;		 /* the worker, which has not said anything to the program yet */
 };
 
@@ -59,15 +59,24 @@ static void on_buried(struct process *process, void *arg)
 	free_program(program);
 }
 
-/* Kills the worker. The program is freed when this returns, if its worker has been reaped before. */
+static void expect(struct program *program, uint64_t within_ns)
+{
+	sd_event_source_set_time_relative(program->timer, within_ns / UTIL_NS_PER_US + 1);
+	sd_event_source_set_enabled(program->timer, SD_EVENT_ONESHOT);
+}
+
+/*
+ * Kills the worker. One that was reaped before is told from the loop as well: the caller may be in the midst
+ * of other programs, and end this one by what it does to them.
+ */
 static void end_worker(struct program *program)
 {
 	program->phase = PROGRAM_ENDING;
-	program->timer = sd_event_source_disable_unref(program->timer);
+	sd_event_source_set_enabled(program->timer, SD_EVENT_OFF);
 	if (process_close(program->process))
 		return;
 	program->process = NULL;
-	on_buried(NULL, program);
+	expect(program, 0);
 }
 
 /* The worker's side ended it. why: what the program is told. */
@@ -179,7 +188,7 @@ static void take_state(struct program *program, struct program_state *state)
 	tame(state->why, sizeof(state->why));
 	if (state->what == PROGRAM_BOUND && program->phase == PROGRAM_BINDING) {
 		program->phase = PROGRAM_RUNNING;
-		program->timer = sd_event_source_disable_unref(program->timer);
+		sd_event_source_set_enabled(program->timer, SD_EVENT_OFF);
 		program->config.handler->bound(program->config.arg, state);
 	} else if (state->what == PROGRAM_MEMORY && program->phase == PROGRAM_RUNNING) {
 		answer_memory(program, state);
@@ -204,7 +213,7 @@ static void take_state(struct program *program, struct program_state *state)
 
 static bool replace_spare(struct program *program);
 
-/* Return: whether there was something; the program may be freed then. */
+/* Return: whether there was something. */
 static bool on_state(struct program *program)
 {
 	struct program_state state;
@@ -231,12 +240,6 @@ static bool on_state(struct program *program)
 bool program_listen(struct program *program)
 {
 	return program->phase == PROGRAM_RUNNING && on_state(program);
-}
-
-static void expect(struct program *program, uint64_t within_ns)
-{
-	sd_event_source_set_time_relative(program->timer, within_ns / UTIL_NS_PER_US + 1);
-	sd_event_source_set_enabled(program->timer, SD_EVENT_ONESHOT);
 }
 
 /* The worker is ready: gives it the program. */
@@ -290,6 +293,10 @@ static int on_late(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
+	if (before == PROGRAM_ENDING) {
+		on_buried(NULL, program);
+		return 0;
+	}
 	/* What came while the loop itself was held up is in time. */
 	if (before == PROGRAM_STARTING) {
 		struct worker_hello hello;

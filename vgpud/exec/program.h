@@ -25,7 +25,7 @@ enum program_phase { PROGRAM_STARTING, PROGRAM_BINDING, PROGRAM_RUNNING, PROGRAM
 
 struct program;
 
-/* All are required. They are called from the loop; reaped() perhaps within program_end(). */
+/* All are required. They are called from the loop; reaped() never within a call of program.h. */
 struct program_handler {
 	/* The worker is about to get the program's window. Called within program_start(), too. */
 	void (*binding)(void *arg, pid_t worker);
@@ -74,8 +74,8 @@ int program_start(struct program **out, const struct program_config *config);
 void program_wake(struct program *program);
 
 /*
- * Takes one message that its worker has sent and the loop has not heard. The program may be freed when this
- * returns. Return: whether there was one, or the worker's end.
+ * Takes one message that its worker has sent and the loop has not heard. Return: whether there was one, or the
+ * worker's end.
  */
 bool program_listen(struct program *program);
 

@@ -23,6 +23,7 @@
  *   dies-bound    dies when it is told of one; a describer: with each window
  *   dies-once     a describer: dies with a window that has not killed one before
  *   dies-later    says BOUND and dies
+ *   forks         says BOUND, with the pid of a child that holds its socket open as the result
  *   short, long, nonsense   what it says when it is told of one
  *   twice         says BOUND twice
  *   bad-command   says BOUND, then that the program's commands are bad
@@ -92,10 +93,24 @@ static inline int program_double_hear(int fd, struct program_order *order, int *
 	return (int)((with->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 }
 
+/* Return: the pid of a child that has what this process has open, for a minute at most. */
+static inline pid_t program_double_fork(void)
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	alarm(60);
+	for (;;)
+		pause();
+}
+
 static inline void program_double_bound(int fd, const char *how, int fd_num)
 {
 	static const char bytes[sizeof(struct program_state) + 1];
 
+	if (strcmp(how, "forks") == 0)
+		fd_num = program_double_fork();
 	if (strcmp(how, "unbound") == 0)
 		return;
 	if (strcmp(how, "dies-bound") == 0)

@@ -305,6 +305,55 @@ static void a_worker_that_is_killed(void **state)
 	close_guest(&guest);
 }
 
+/* Return: the pid of a child of the worker, which has been killed and reaped, and nothing has heard of it yet. */
+static pid_t start_and_kill(struct guest *guest)
+{
+	pid_t pid;
+
+	open_guest(guest, "forks");
+	start_patient(guest);
+	assert_true(DOUBLE_UNTIL(guest->bound == 1));
+	pid = program_pid(guest->program);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_true(DOUBLE_UNTIL(kill(pid, 0) != 0));
+	assert_int_equal(guest->ending, 0);
+	return (pid_t)guest->claim.result;
+}
+
+/* The caller may have it at hand as the next of a list: it goes by the loop, and not within the call. */
+static void one_whose_worker_was_reaped_before(void **state)
+{
+	struct guest guest;
+	pid_t child;
+
+	(void)state;
+	child = start_and_kill(&guest);
+	program_end(guest.program);
+	assert_int_equal(guest.reaped, 0);
+	assert_int_equal(program_pid(guest.program), 0);
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	assert_int_equal(guest.ending, 0);
+	kill(child, SIGKILL);
+	close_guest(&guest);
+
+	child = start_and_kill(&guest);
+	assert_true(program_listen(guest.program));
+	assert_int_equal(guest.ending, 1);
+	assert_int_equal(guest.reaped, 0);
+	assert_false(program_listen(guest.program));
+	assert_true(DOUBLE_UNTIL(guest.reaped == 1));
+	assert_int_equal(guest.ending, 1);
+	kill(child, SIGKILL);
+	close_guest(&guest);
+
+	child = start_and_kill(&guest);
+	program_end(guest.program);
+	program_abandon(guest.program);
+	assert_int_equal(guest.reaped, 0);
+	kill(child, SIGKILL);
+	close_guest(&guest);
+}
+
 static void abandoned_at_the_end(void **state)
 {
 	struct guest guest;
@@ -711,6 +760,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_worker_that_is_late),
 		cmocka_unit_test(a_program_that_is_ended_early),
 		cmocka_unit_test(a_worker_that_is_killed),
+		cmocka_unit_test(one_whose_worker_was_reaped_before),
 		cmocka_unit_test(abandoned_at_the_end),
 		cmocka_unit_test(a_spare_is_taken_and_replaced),
 		cmocka_unit_test(a_spare_that_died_unnoticed),

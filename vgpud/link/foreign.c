@@ -5,20 +5,32 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/util.h"
 
 #define STACK_BYTES (64u << 10)
 #define SMALL_BYTES (16 << 20)
 #define BLOCK_BYTES 512 /* of st_blocks */
 
-static atomic_uint closing;
+struct waiting {
+	SLIST_ENTRY(waiting) link;
+	int fd;
+};
+
+/* Its threads take from the list what came while there were as many as there may be. */
+static struct {
+	pthread_mutex_t lock;
+	SLIST_HEAD(, waiting) list;
+	unsigned threads;
+} closing = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /*
  * The name that the kernel gives an object without a file. It has no slash at its beginning, which
@@ -63,47 +75,101 @@ static bool closes_at_once(int fd)
 	       has_name(fd, pipe, sizeof(pipe) - 1);
 }
 
-static void *close_it(void *arg)
+/* Return: what a thread closes next; -1: nothing, and it is counted no more. */
+static int take_waiting(void)
 {
-	close((int)(intptr_t)arg);
-	atomic_fetch_sub(&closing, 1);
+	struct waiting *first;
+	int fd = -1;
+
+	pthread_mutex_lock(&closing.lock);
+	first = SLIST_FIRST(&closing.list);
+	if (first != NULL) {
+		SLIST_REMOVE_HEAD(&closing.list, link);
+		fd = first->fd;
+	} else {
+		closing.threads--;
+	}
+	pthread_mutex_unlock(&closing.lock);
+	free(first);
+	return fd;
+}
+
+static void *close_them(void *arg)
+{
+	for (int fd = (int)(intptr_t)arg; fd >= 0; fd = take_waiting())
+		close(fd);
 	return NULL;
 }
 
-/* Return: whether a thread closes it. */
-static bool close_beside(int fd)
+/* Return: whether there is a thread more. */
+static bool start_thread(int fd)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	int err;
 
-	if (atomic_fetch_add(&closing, 1) >= FOREIGN_MAX || pthread_attr_init(&attr) != 0) {
-		atomic_fetch_sub(&closing, 1);
+	if (pthread_attr_init(&attr) != 0)
 		return false;
-	}
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &attr, close_it, (void *)(intptr_t)fd);
+	err = pthread_create(&thread, &attr, close_them, (void *)(intptr_t)fd);
 	pthread_attr_destroy(&attr);
-	if (err != 0)
-		atomic_fetch_sub(&closing, 1);
 	return err == 0;
+}
+
+/* The lock is held. Return: whether a thread that ends its close, or the next one, closes it. */
+static bool put_off(int fd)
+{
+	static struct log_limit limit;
+	struct waiting *waiting = malloc(sizeof(*waiting));
+	unsigned more;
+
+	if (waiting == NULL)
+		return false;
+	if (log_limit_pass(&limit, util_now_ns(), &more))
+		log_warning("a descriptor that a device or program sent (and %u more) waits for "
+			    "the kernel to close %u others",
+			    more, closing.threads);
+	waiting->fd = fd;
+	SLIST_INSERT_HEAD(&closing.list, waiting, link);
+	return true;
+}
+
+/* may_wait: for the closes of others. Return: whether a thread closes it. */
+static bool close_beside(int fd, bool may_wait)
+{
+	bool done = false;
+
+	pthread_mutex_lock(&closing.lock);
+	if (closing.threads < FOREIGN_MAX) {
+		done = start_thread(fd);
+		closing.threads += done;
+	}
+	if (!done && may_wait)
+		done = put_off(fd);
+	pthread_mutex_unlock(&closing.lock);
+	return done;
 }
 
 void foreign_close(int fd)
 {
-	if (closes_at_once(fd))
+	if (closes_at_once(fd)) {
 		close(fd);
-	else if (close_beside(fd))
-		return;
-	else if (is_memory(fd)) /* that takes its time, but ends */
-		close(fd);
-	else
+	} else if (is_memory(fd)) {
+		if (!close_beside(fd, false)) /* that takes its time, but ends */
+			close(fd);
+	} else if (!close_beside(fd, true)) {
 		log_warning("a descriptor that a device or program sent cannot be closed; it stays "
 			    "open");
+	}
 }
 
 unsigned foreign_closing(void)
 {
-	return atomic_load(&closing);
+	unsigned threads;
+
+	pthread_mutex_lock(&closing.lock);
+	threads = closing.threads;
+	pthread_mutex_unlock(&closing.lock);
+	return threads;
 }

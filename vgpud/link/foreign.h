@@ -10,7 +10,7 @@
  * A peer may send any descriptor. Even to close one can take for ever: a file of FUSE asks its server,
  * a socket may linger; and of a VM's window the kernel frees the memory. So the loop closes by itself
  * only what it knows and what is little, and has a thread close the rest. FOREIGN_MAX of these threads
- * wait at most; beyond that a descriptor that is no memory stays open.
+ * wait at most; beyond that a descriptor that is no memory stays open until one of them has ended its close.
  */
 #define FOREIGN_MAX 16
 

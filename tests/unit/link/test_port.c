@@ -407,6 +407,16 @@ static void what_is_an_eventfd(void **state)
 /* The linker puts it in the place of the library's (tests.mk). */
 static unsigned threads;
 static bool no_threads;
+static pthread_mutex_t hold = PTHREAD_MUTEX_INITIALIZER; /* threads begin when it is free */
+static void *(*held_run)(void *arg);
+
+static void *run_when_let(void *arg)
+{
+	pthread_mutex_lock(&hold);
+	pthread_mutex_unlock(&hold);
+	return held_run(arg);
+}
+
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
 			  void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
@@ -418,7 +428,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	if (no_threads)
 		return EAGAIN;
 	threads++;
-	return __real_pthread_create(thread, attr, run, arg);
+	held_run = run;
+	return __real_pthread_create(thread, attr, run_when_let, arg);
 }
 
 static void wait_for_closes(void)
@@ -461,6 +472,32 @@ static void much_memory_is_closed_beside_the_loop(void **state)
 	no_threads = false;
 	assert_int_equal(foreign_closing(), 0);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* A message may bring hundreds, and closing them may take long: all are closed in the end. */
+static void more_than_there_are_threads(void **state)
+{
+	int fds[3 * FOREIGN_MAX];
+	const unsigned num = sizeof(fds) / sizeof(fds[0]);
+
+	(void)state;
+	for (unsigned i = 0; i < num; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_true(fds[i] >= 0);
+	}
+	threads = 0;
+	no_threads = true;
+	foreign_close(fds[0]);
+	no_threads = false;
+	pthread_mutex_lock(&hold);
+	for (unsigned i = 1; i < num; i++)
+		foreign_close(fds[i]);
+	assert_int_equal(threads, FOREIGN_MAX);
+	assert_int_equal(foreign_closing(), FOREIGN_MAX);
+	pthread_mutex_unlock(&hold);
+	wait_for_closes();
+	for (unsigned i = 0; i < num; i++)
+		assert_int_equal(fcntl(fds[i], F_GETFD), -1);
 }
 
 /* A socket may linger, and a file may lie on a server: the loop does not wait for their close. */
@@ -762,6 +799,7 @@ int main(void)
 		PORT_TEST(what_is_an_eventfd),
 		PORT_TEST(what_is_closed_beside_the_loop),
 		PORT_TEST(much_memory_is_closed_beside_the_loop),
+		PORT_TEST(more_than_there_are_threads),
 		PORT_TEST(a_socket_goes_with_its_port),
 		PORT_TEST(paths_that_will_not_do),
 	};

@@ -421,7 +421,8 @@ static void keep_other(const char *path)
 		    path, other);
 }
 
-static void take_rest(struct ledger *ledger, const char *path, uint64_t id)
+/* waits: whether the ledger is waited for where its list is full; false once that was in vain. */
+static void take_rest(struct ledger *ledger, const char *path, uint64_t id, bool *waits)
 {
 	static struct report_page page;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = -ENOENT;
@@ -446,8 +447,11 @@ static void take_rest(struct ledger *ledger, const char *path, uint64_t id)
 		return;
 	}
 	err = settle(ledger, path, id, known, billed_ns, true);
-	if (err == -ENOBUFS && ledger_wait(ledger, WAIT_MS) == 0)
-		err = settle(ledger, path, id, known, billed_ns, true);
+	if (err == -ENOBUFS && *waits) {
+		*waits = ledger_wait(ledger, WAIT_MS) == 0;
+		if (*waits)
+			err = settle(ledger, path, id, known, billed_ns, true);
+	}
 	if (err != 0)
 		log_warning("%s: cannot be recorded: %s; it stays for the next start", path,
 			    strerror(-err));
@@ -471,6 +475,7 @@ void harvest_rest(struct ledger *ledger, const char *state_dir)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
+	bool waits = true;
 	uint64_t id;
 	DIR *dir;
 
@@ -482,6 +487,6 @@ void harvest_rest(struct ledger *ledger, const char *state_dir)
 		return;
 	while ((entry = readdir(dir)) != NULL)
 		if (is_rest(state_dir, entry->d_name, path, sizeof(path), &id))
-			take_rest(ledger, path, id);
+			take_rest(ledger, path, id, &waits);
 	closedir(dir);
 }

@@ -271,6 +271,49 @@ static void test_pages_that_the_last_vgpud_left(void **state)
 	harvest_rest(ledger, NULL); /* without a ledger there is nothing */
 }
 
+static unsigned waited;
+
+static int wait_in_vain(struct ledger *full, int timeout_ms)
+{
+	(void)full;
+	(void)timeout_ms;
+	waited++;
+	return -ETIMEDOUT;
+}
+
+/* The disk is full: vgpud begins all the same, and the pages stay. */
+static void test_a_ledger_that_takes_nothing_is_waited_for_once(void **state)
+{
+	const struct ledger_ops *before = ledger->ops;
+	struct ledger_ops ops = *before;
+	sqlite3 *blocker = fixture_block_writer();
+	unsigned left = 0;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 300; id++) {
+		struct report_page page = page_of(id);
+		int fd = harvest_make(fixture.directory, id, 0);
+
+		put(fd, &page);
+		close(fd);
+	}
+	waited = 0;
+	ops.wait = wait_in_vain;
+	ledger->ops = &ops;
+	harvest_rest(ledger, fixture.directory);
+	ledger->ops = before;
+	assert_int_equal(waited, 1);
+	sqlite3_close(blocker);
+	flush_and_dispatch();
+	for (uint64_t id = 1; id <= 300; id++)
+		left += is_there(id);
+	assert_in_range(left, 1, 299);
+	harvest_rest(ledger, fixture.directory);
+	flush_and_dispatch();
+	for (uint64_t id = 1; id <= 300; id++)
+		assert_false(is_there(id));
+}
+
 static void leave_page(uint64_t id, const struct report_memory *memory)
 {
 	struct report_page page = page_of(id);
@@ -664,6 +707,7 @@ int main(void)
 		HARVEST_TEST(test_long_names_are_whole_or_not_there),
 		HARVEST_TEST(test_a_settled_page_goes),
 		HARVEST_TEST(test_pages_that_the_last_vgpud_left),
+		HARVEST_TEST(test_a_ledger_that_takes_nothing_is_waited_for_once),
 		HARVEST_TEST(test_memory_of_lost_programs),
 		HARVEST_TEST(test_a_bill_goes_with_its_page),
 		HARVEST_TEST(test_bills_that_the_last_vgpud_left),

@@ -88,13 +88,14 @@ static void check_ledger(struct admin_call *call)
 		   stats.state == LEDGER_OFF ? "no ledger is kept" : text,
 		   ledger_checks[stats.state].remedy);
 	check_ledger_clock(call, &stats);
-	if (stats.lost == 0)
+	if (stats.lost == 0 && stats.programs_lost == 0)
 		return;
-	snprintf(text, sizeof(text), "%llu requests were under way when the last vgpud died",
-		 (unsigned long long)stats.lost);
+	snprintf(text, sizeof(text),
+		 "%llu requests and %llu programs were under way when the last vgpud died",
+		 (unsigned long long)stats.lost, (unsigned long long)stats.programs_lost);
 	checks_row(call, "last end", CHECK_WARNING, text,
-		   "vgpuadm requests --status BACKEND_LOST shows them; look into the journal for "
-		   "why it died");
+		   "vgpuadm requests --status BACKEND_LOST and vgpuadm events show them; look into "
+		   "the journal for why it died");
 }
 
 /* As the ledger's writer saw it: a disk that does not answer must not stop the loop. */

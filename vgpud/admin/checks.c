@@ -185,6 +185,12 @@ static void check_vms(struct admin_call *call)
 			checks_row(call, "vm", CHECK_WARNING, text,
 				   "see that its QEMU was built with this version's device");
 		}
+		if (programs_left(call->daemon->programs, vm)) {
+			snprintf(text, sizeof(text),
+				 "%s: a worker of an earlier vgpud has not ended", vm->name);
+			checks_row(call, "vm", CHECK_WARNING, text,
+				   "its device waits for that; dmesg may say why");
+		}
 		if (vm->figures.last_error == VGPU_ERR_GPU_FAULT ||
 		    vm->figures.last_error == VGPU_ERR_GPU_HUNG) {
 			snprintf(text, sizeof(text), "%s: its last failure was %s", vm->name,

@@ -105,6 +105,9 @@ class ProgramRows(unittest.TestCase):
         ends = [row for row in self.admin.rows("events") if row["kind"] == "program-end" and row["new"] == "host-lost"]
         self.assertEqual([row["subject"] for row in ends], ["t1", "t1"])
         self.assertEqual([row["text"].split(" ")[1] for row in ends], ["1", "3"])
+        [told] = [row["text"] for row in self.admin.rows("checks") if row["check"] == "last end"]
+        self.assertEqual(told, "0 requests and 2 programs were under way when the last vgpud died")
+        self.assertIn("vgpu_ledger_programs_lost_total 2", [row["text"] for row in self.admin.rows("metrics")])
         self.running(pid=9)
         self.assertEqual(self.admin.rows("programs")[0]["id"], 4)
 

@@ -172,8 +172,12 @@ class Channels(ProgramsCase):
         wait_until(lambda: held in self.vgpud.log.read_text(), "the device to be held up")
         self.assertIn(f"worker {worker} of an earlier vgpud has not ended", self.vgpud.log.read_text())
         self.running()  # others are not held up
+        admin = self.enterContext(AdminClient(self.vgpud.admin_socket))
+        told = ["vm1: a worker of an earlier vgpud has not ended"]
+        self.assertEqual([row["text"] for row in admin.rows("checks") if row["check"] == "vm"], told)
         undead.release()
         late.handshake()
+        self.assertNotIn(told[0], [row["text"] for row in admin.rows("checks")])
 
     def test_requests_of_version_1_go_on_beside_programs(self):
         device = self.connect("vm1")

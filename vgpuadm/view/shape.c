@@ -58,7 +58,7 @@ static const struct field status_fields[] = {
 	FIELD("requests", "requests", COUNT, 0),
 	FIELD("errors", "of them in error", COUNT, 0),
 	FIELD("ledger", "ledger", TEXT, 0, .tone = TONE_STATE),
-	FIELD("ledger_error", "ledger's trouble", TEXT, 0, .tone = TONE_SOME_WARNS),
+	FIELD("ledger_error", "ledger's last error", TEXT, 0, .tone = TONE_SOME_WARNS),
 	FIELD("ledger_path", "ledger's file", TEXT, 0),
 	FIELD("ledger_bytes", "ledger's size", BYTES, 0),
 	FIELD("ledger_rows", "ledger's rows", COUNT, 0),

@@ -88,13 +88,14 @@ static void check_ledger(struct admin_call *call)
 		   stats.state == LEDGER_OFF ? "no ledger is kept" : text,
 		   ledger_checks[stats.state].remedy);
 	check_ledger_clock(call, &stats);
-	if (stats.lost == 0)
+	if (stats.lost == 0 && stats.programs_lost == 0)
 		return;
-	snprintf(text, sizeof(text), "%llu requests were under way when the last vgpud died",
-		 (unsigned long long)stats.lost);
+	snprintf(text, sizeof(text),
+		 "%llu requests and %llu programs were under way when the last vgpud died",
+		 (unsigned long long)stats.lost, (unsigned long long)stats.programs_lost);
 	checks_row(call, "last end", CHECK_WARNING, text,
-		   "vgpuadm requests --status BACKEND_LOST shows them; look into the journal for "
-		   "why it died");
+		   "vgpuadm requests --status BACKEND_LOST and vgpuadm events show them; look into "
+		   "the journal for why it died");
 }
 
 /* As the ledger's writer saw it: a disk that does not answer must not stop the loop. */
@@ -183,6 +184,12 @@ static void check_vms(struct admin_call *call)
 				 vm->name, (unsigned long long)port_counts(vm->port)->broke);
 			checks_row(call, "vm", CHECK_WARNING, text,
 				   "see that its QEMU was built with this version's device");
+		}
+		if (programs_left(call->daemon->programs, vm)) {
+			snprintf(text, sizeof(text),
+				 "%s: a worker of an earlier vgpud has not ended", vm->name);
+			checks_row(call, "vm", CHECK_WARNING, text,
+				   "its device waits for that; dmesg may say why");
 		}
 		if (vm->figures.last_error == VGPU_ERR_GPU_FAULT ||
 		    vm->figures.last_error == VGPU_ERR_GPU_HUNG) {

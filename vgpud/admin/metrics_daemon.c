@@ -166,7 +166,8 @@ static void emit_ledger(struct admin_call *call)
 		return; /* Prometheus wants no family without a sample */
 	metrics_text_head(call, "vgpu_ledger_up", "gauge", "Whether the ledger takes records.");
 	metrics_text_line(call, "vgpu_ledger_up %d", stats.state == LEDGER_OK);
-	metrics_text_head(call, "vgpu_ledger_rows_total", "counter", "Requests recorded.");
+	metrics_text_head(call, "vgpu_ledger_rows_total", "counter",
+			  "Requests and programs recorded.");
 	metrics_text_line(call, "vgpu_ledger_rows_total %" PRIu64, stats.rows);
 	metrics_text_head(call, "vgpu_ledger_dropped_total", "counter",
 			  "Requests not recorded for want of room.");
@@ -190,6 +191,9 @@ static void emit_ledger(struct admin_call *call)
 	metrics_text_head(call, "vgpu_ledger_lost_total", "counter",
 			  "Requests that were lost when an earlier vgpud was killed.");
 	metrics_text_line(call, "vgpu_ledger_lost_total %" PRIu64, stats.lost);
+	metrics_text_head(call, "vgpu_ledger_programs_lost_total", "counter",
+			  "Programs that were lost when an earlier vgpud was killed.");
+	metrics_text_line(call, "vgpu_ledger_programs_lost_total %" PRIu64, stats.programs_lost);
 }
 
 void metrics_daemon(struct admin_call *call)

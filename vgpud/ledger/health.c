@@ -44,6 +44,7 @@ void ledger_health_stats(struct ledger_health *health, struct ledger_stats *stat
 	stats->rows = atomic_load(&health->rows);
 	stats->batches = atomic_load(&health->batches);
 	stats->lost = atomic_load(&health->lost);
+	stats->programs_lost = atomic_load(&health->programs_lost);
 	stats->duplicates = atomic_load(&health->duplicates);
 	stats->damaged = atomic_load(&health->damaged);
 	stats->dropped = atomic_load(&health->dropped);

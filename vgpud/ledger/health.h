@@ -17,8 +17,8 @@ struct ledger_health {
 	 * may be replaced by the writer, and takes nothing. */
 	_Atomic bool begun;
 	/* As struct ledger_stats has them. */
-	_Atomic uint64_t rows, batches, lost, duplicates, damaged, expired, db_bytes, free_bytes;
-	_Atomic uint64_t dropped, refused, events_dropped;
+	_Atomic uint64_t rows, batches, lost, programs_lost, duplicates, damaged, expired;
+	_Atomic uint64_t db_bytes, free_bytes, dropped, refused, events_dropped;
 	_Atomic int64_t ahead_until_ns;
 
 	pthread_mutex_t lock; /* of the error, held for a copy */

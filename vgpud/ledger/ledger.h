@@ -232,7 +232,8 @@ struct ledger_stats {
 	enum ledger_state state;
 	uint64_t rows;
 	uint64_t batches;
-	uint64_t lost;	     /* requests that died with the last vgpud, found at the start */
+	uint64_t lost;		/* requests that died with the last vgpud, found at the start */
+	uint64_t programs_lost; /* the same of programs */
 	uint64_t duplicates; /* ends of requests that had one already: 0, or something is wrong */
 	uint64_t damaged;    /* records of the ring that were not whole */
 	uint64_t dropped;    /* requests not recorded for want of room, when lossy */

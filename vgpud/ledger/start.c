@@ -109,6 +109,7 @@ static int begin_session(struct ledger_start *start)
 		return err;
 	book->batch.wall_offset_ns = book->wall_offset_ns;
 	atomic_store(&book->health->lost, (uint64_t)start->notes->lost);
+	atomic_store(&book->health->programs_lost, (uint64_t)start->notes->programs_lost);
 	atomic_store(&book->health->ahead_until_ns, book->clock.ahead_until_ns);
 	/* Synced, so that after a power failure the database knows the session of every record that
 	 * may be in the ring: else the ring would be taken for another database's. */

@@ -143,6 +143,9 @@ unsigned programs_elsewhere(const struct programs *programs, const struct vm *vm
 /* Return: why this host runs no programs: what their workers' confinement lacks; NULL: it does. */
 const char *programs_refusal(const struct programs *programs);
 
+/* Return: whether the VM's device waits for a worker that an earlier vgpud left. */
+bool programs_left(const struct programs *programs, const struct vm *vm);
+
 /* Return: whether programs run although their workers are not confined as they should be. */
 bool programs_unconfined(const struct programs *programs);
 

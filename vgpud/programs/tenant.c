@@ -210,6 +210,11 @@ static const char *wrong_open(const struct tenant *tenant, const struct vgpu_cha
 	return NULL;
 }
 
+bool programs_left(const struct programs *programs, const struct vm *vm)
+{
+	return left_holds(&programs->left, vm->id);
+}
+
 static bool on_holds(void *arg, const struct vm *vm)
 {
 	const struct programs *programs = arg;
@@ -218,7 +223,7 @@ static bool on_holds(void *arg, const struct vm *vm)
 	TAILQ_FOREACH(channel, &programs->channels, link)
 		if (channel->vm == vm)
 			return true;
-	return left_holds(&programs->left, vm->id);
+	return programs_left(programs, vm);
 }
 
 static void on_channel_open(void *arg, struct port_peer *peer, const struct vgpu_channel_open *open,

@@ -13,6 +13,7 @@
  * Calls the handler when the child may have ended; child_has_ended() tells. Instead of
  * sd_event_add_child(), which looks once: where a debugger or strace is attached to a child that dies,
  * the kernel wakes us at its death, when it is not ours to reap yet, and once more when it is.
+ * pid: for this call alone it may be another's child: its end is what the handler is called for.
  * source: NULL: the loop's own. Return: 0 or -errno.
  */
 int child_watch(sd_event *event, sd_event_source **source, pid_t pid, sd_event_io_handler_t handler,

@@ -95,7 +95,7 @@ $(eval $(call unit-test,programs/test_programs,tests/unit/programs/doubles.c $(c
 	common/log.c common/vm_settings.c proc/sandbox_cgroup.c $(filter-out vgpud/vm/%,$(CONF)),-lpthread))
 $(eval $(call unit-test,programs/test_underbill,vgpud/programs/underbill.c))
 $(eval $(call unit-test,worker/test_nvml,worker/nvml.c,-ldl))
-$(eval $(call unit-test,programs/test_left,vgpud/programs/left.c proc/sandbox_cgroup.c common/log.c common/util.c,-lsystemd))
+$(eval $(call unit-test,programs/test_left,vgpud/programs/left.c proc/child.c proc/sandbox_cgroup.c common/log.c common/util.c,-lsystemd))
 $(eval $(call unit-test,programs/test_module_cache,vgpud/programs/module_cache.c))
 $(eval $(call unit-test,programs/test_allowance,vgpud/programs/allowance.c vgpud/programs/overuse.c worker/claims.c))
 $(eval $(call unit-test,common/test_cuda_abi,))

@@ -11,18 +11,18 @@
 #include "vgpud/programs/left.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/util.h"
+#include "proc/child.h"
 #include "proc/sandbox_cgroup.h"
 
 #define NOTE_MAGIC 0x4b524f57u /* "WORK" */
@@ -46,7 +46,6 @@ struct left {
 	SLIST_ENTRY(left) link;
 	struct left_list *list;
 	uint32_t vm_id;
-	int pidfd;
 	sd_event_source *ended;
 	char path[PATH_MAX]; /* of its note */
 };
@@ -89,23 +88,17 @@ static void tell(struct note *note, uint32_t vm_id, pid_t worker)
 	read_text("/proc/sys/kernel/random/boot_id", note->boot_id, sizeof(note->boot_id));
 }
 
-/* Return: a descriptor of the process that the note is of; -1: it is not there. */
-static int open_process(const struct note *note, const char *groups)
+/* Return: whether the process that has the number now is the one that the note is of. */
+static bool is_same(const struct note *note, const char *groups)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)note->worker, 0);
 	struct note now;
 
-	if (pidfd < 0)
-		return -1;
 	tell(&now, note->vm_id, (pid_t)note->worker);
 	if (note->start_ticks == 0)
 		now.start_ticks = 0;
-	if (memcmp(&now, note, sizeof(now)) == 0 &&
-	    (note->start_ticks != 0 ||
-	     (groups != NULL && sandbox_cgroup_has(groups, (pid_t)note->worker))))
-		return pidfd;
-	close(pidfd);
-	return -1;
+	return memcmp(&now, note, sizeof(now)) == 0 &&
+	       (note->start_ticks != 0 ||
+		(groups != NULL && sandbox_cgroup_has(groups, (pid_t)note->worker)));
 }
 
 /* --- notes --- */
@@ -147,7 +140,6 @@ void left_forget(const char *state_dir, uint64_t id)
 static void free_left(struct left *left)
 {
 	sd_event_source_disable_unref(left->ended);
-	close(left->pidfd);
 	free(left);
 }
 
@@ -178,26 +170,26 @@ static bool read_note(const char *path, struct note *note)
 
 static void look_at(struct left_list *list, sd_event *event, const char *path, const char *groups)
 {
-	struct left *left = NULL;
+	struct left *left = calloc(1, sizeof(*left));
 	struct note note;
-	int pidfd = read_note(path, &note) ? open_process(&note, groups) : -1;
+	int err = -ESRCH;
 
-	if (pidfd >= 0)
-		left = calloc(1, sizeof(*left));
-	if (left == NULL) {
+	if (left == NULL)
+		return;
+	if (read_note(path, &note))
+		err = child_watch(event, &left->ended, (pid_t)note.worker, on_ended, left);
+	/* What is watched has had the number since before it is looked whose that is. */
+	if (err == 0 && !is_same(&note, groups))
+		err = -ESRCH;
+	if (err == -ESRCH)
 		unlink(path);
-		if (pidfd >= 0)
-			close(pidfd);
+	if (err != 0) {
+		free_left(left);
 		return;
 	}
 	left->list = list;
 	left->vm_id = note.vm_id;
-	left->pidfd = pidfd;
 	snprintf(left->path, sizeof(left->path), "%s", path);
-	if (sd_event_add_io(event, &left->ended, pidfd, EPOLLIN, on_ended, left) < 0) {
-		free_left(left);
-		return;
-	}
 	log_warning(
 		"worker %d of an earlier vgpud has not ended: VM %u gets no answer before that, "
 		"since it may still write to the VM's window (dmesg may say why)",

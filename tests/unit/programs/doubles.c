@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "proc/child.h"
 #include "proc/confine.h"
 #include "proc/descriptors.h"
 #include "proc/spawn.h"
@@ -51,16 +52,15 @@ int sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock
 }
 
 /* No earlier vgpud has left a worker. */
-int sd_event_add_io(sd_event *e, sd_event_source **s, int fd, uint32_t events,
-		    sd_event_io_handler_t callback, void *userdata)
+int child_watch(sd_event *event, sd_event_source **source, pid_t pid, sd_event_io_handler_t handler,
+		void *arg)
 {
-	(void)e;
-	(void)s;
-	(void)fd;
-	(void)events;
-	(void)callback;
-	(void)userdata;
-	return -ENOTSUP;
+	(void)event;
+	(void)source;
+	(void)pid;
+	(void)handler;
+	(void)arg;
+	return -ESRCH;
 }
 
 int sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec)

@@ -91,6 +91,7 @@ __attribute__((format(printf, 2, 3))) static void add_reason(char *why, const ch
 unsigned sandbox_open(const char *hide, uid_t first_uid, char *why)
 {
 	char reason[128];
+	unsigned left;
 	int err;
 
 	why[0] = '\0';
@@ -104,10 +105,10 @@ unsigned sandbox_open(const char *hide, uid_t first_uid, char *why)
 		parts |= SANDBOX_NAMESPACES;
 	else
 		add_reason(why, "no namespaces (%s)", strerror(err));
-	if (sandbox_cgroup_open(reason, sizeof(reason)) == 0) {
+	if (sandbox_cgroup_open(&left, reason, sizeof(reason)) == 0) {
 		parts |= SANDBOX_CGROUP;
 		/* A place of an earlier vgpud's that does not end is taken. */
-		for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++)
+		for (unsigned i = 0; left > 0 && i < SANDBOX_WORKERS_MAX; i++)
 			inmates[i].group = sandbox_cgroup_remove(i) == -EBUSY;
 	} else {
 		add_reason(why, "no cgroup (%s)", reason);

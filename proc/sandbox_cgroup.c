@@ -118,15 +118,15 @@ static unsigned empty_workers(DIR *dir)
 /*
  * Ends what an earlier vgpud left. Devices take it from this one's HELLO that nothing writes to their windows
  * any more, so it waits for the ends, but not for ever: a process that is stuck in the driver stays, with its
- * group, and vgpud does not answer the device of its VM (vgpud/programs/left.c).
+ * group, and vgpud does not answer the device of its VM (vgpud/programs/left.c). Return: how many stay.
  */
-static void end_earlier_workers(void)
+static unsigned end_earlier_workers(void)
 {
 	DIR *dir = fdopendir(dup(workers));
 	unsigned left = 1;
 
 	if (dir == NULL)
-		return;
+		return left;
 	for (int left_ms = EARLIER_MS; left_ms > 0; left_ms -= EARLIER_STEP_MS) {
 		left = empty_workers(dir);
 		if (left == 0)
@@ -137,10 +137,11 @@ static void end_earlier_workers(void)
 	if (left > 0)
 		dprintf(STDERR_FILENO,
 			"vgpud-starter: %u workers of an earlier vgpud have not ended\n", left);
+	return left;
 }
 
 /* Return: 0 or -errno; *step names what failed. */
-static int set_up(int own, const char **step)
+static int set_up(int own, const char **step, unsigned *left)
 {
 	int err;
 
@@ -158,11 +159,11 @@ static int set_up(int own, const char **step)
 		return workers;
 	err = write_file(workers, "cgroup.subtree_control", CONTROLLERS);
 	if (err == 0)
-		end_earlier_workers();
+		*left = end_earlier_workers();
 	return err;
 }
 
-int sandbox_cgroup_open(char *why, size_t why_size)
+int sandbox_cgroup_open(unsigned *left, char *why, size_t why_size)
 {
 	char path[PATH_MAX];
 	const char *step = "no version 2 of it is mounted";
@@ -173,7 +174,7 @@ int sandbox_cgroup_open(char *why, size_t why_size)
 	if (err == 0) {
 		step = path;
 		own = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		err = own < 0 ? -errno : set_up(own, &step);
+		err = own < 0 ? -errno : set_up(own, &step, left);
 		if (own >= 0)
 			close(own);
 	}

@@ -13,9 +13,9 @@
  * Finds our own cgroup (version 2; under systemd the unit needs Delegate=), moves the starter and
  * vgpud into a child of it, and makes another child for workers, with bounds on memory and
  * processes. Processes that an earlier vgpud left there are killed.
- * why: on failure a few words. Return: 0 or -errno.
+ * left: how many of their groups are still there. why: on failure a few words. Return: 0 or -errno.
  */
-int sandbox_cgroup_open(char *why, size_t why_size);
+int sandbox_cgroup_open(unsigned *left, char *why, size_t why_size);
 
 /*
  * Makes a worker's cgroup, with a bound on its memory. Return: a descriptor of its cgroup.procs, into

@@ -170,7 +170,8 @@ static int write_change(struct recording_change *change)
 		.settings = change->row,
 	};
 
-	describe_vm(vm, &change->row, text, sizeof(text));
+	if (event.text != NULL)
+		describe_vm(vm, &change->row, text, sizeof(text));
 	if (change->type == CHANGE_REMOVE)
 		return ledger_vm_delete(ledger, vm->id, told, on_written, change);
 	return ledger_vm_put(ledger, &row, told, on_written, change);

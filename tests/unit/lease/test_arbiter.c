@@ -377,16 +377,23 @@ static void test_an_outlaster_is_passed_and_charged(void **state)
 	leave(&b);
 }
 
-static void test_one_that_does_not_hear_is_frozen_then_ends(void **state)
+/* Two that have to acknowledge within a millisecond. */
+static void join_two_of_little_patience(struct one *a, struct one *b)
 {
 	struct lease_settings quick = settings;
+
+	quick.ack_ns = UTIL_NS_PER_MS;
+	arbiter_set(arbiter, &quick);
+	join(a, 1);
+	join(b, 2);
+}
+
+static void test_one_that_does_not_hear_is_frozen_then_ends(void **state)
+{
 	struct one a, b;
 
 	(void)state;
-	quick.ack_ns = UTIL_NS_PER_MS;
-	arbiter_set(arbiter, &quick);
-	join(&a, 1);
-	join(&b, 2);
+	join_two_of_little_patience(&a, &b);
 	want(&a);
 	want(&b);
 	UNTIL(a.frozen);
@@ -410,14 +417,10 @@ static void test_one_that_does_not_hear_is_frozen_then_ends(void **state)
 /* vgpud was held up: what the worker said lies in its socket, behind what is not about leases. */
 static void test_what_lies_unread_was_said_in_time(void **state)
 {
-	struct lease_settings quick = settings;
 	struct one a, b;
 
 	(void)state;
-	quick.ack_ns = UTIL_NS_PER_MS;
-	arbiter_set(arbiter, &quick);
-	join(&a, 1);
-	join(&b, 2);
+	join_two_of_little_patience(&a, &b);
 	a.unread = 100;
 	want(&a);
 	want(&b);
@@ -430,14 +433,10 @@ static void test_what_lies_unread_was_said_in_time(void **state)
 
 static void test_one_that_talks_without_end_is_frozen(void **state)
 {
-	struct lease_settings quick = settings;
 	struct one a, b;
 
 	(void)state;
-	quick.ack_ns = UTIL_NS_PER_MS;
-	arbiter_set(arbiter, &quick);
-	join(&a, 1);
-	join(&b, 2);
+	join_two_of_little_patience(&a, &b);
 	a.unread = 1u << 31;
 	want(&a);
 	want(&b);
